@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Maintain the shared index of a namespace: follow every rank's ring, recover it when
+ * needed, and publish who holds what to every process that maps the index.
+ *
+ * One process per index: a lock decides, a second one gets -EBUSY. A handle serves one
+ * thread. All work happens in rdx_indexer_poll; rdx_indexer_wait sleeps until there is
+ * some.
+ */
+#ifndef RDX_INDEXER_H
+#define RDX_INDEXER_H
+
+#include <ringdex/rdx_index.h>
+#include <ringdex/rdx_types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rdx_indexer;
+
+/* How rdx_indexer_wait sleeps. */
+#define RDX_WAIT_AUTO  0 /* io_uring where the kernel allows it, else epoll */
+#define RDX_WAIT_URING 1
+#define RDX_WAIT_EPOLL 2
+
+/* Start from RDX_INDEXER_OPTIONS_INIT. */
+struct rdx_indexer_options {
+	uint64_t size;            /* sizeof(struct rdx_indexer_options) */
+	const char *dir;          /* NULL: /dev/shm/ringdex. Created if missing */
+	uint64_t initial_blocks;  /* room for this many blocks before the first growth; 0: 65,536 */
+	uint64_t stale_after_ns;  /* age from which a rank is STALE; 0: 250 ms */
+	uint32_t liveness_ms;     /* how often locks are asked; 0: 50 */
+	uint32_t wait_mode;       /* RDX_WAIT_... */
+	uint32_t file_mode;       /* of index files; 0: 0640. Never world-writable */
+	uint32_t column_words;    /* 64 columns each, 1 .. 8; 0: 1. Grows by itself */
+};
+#define RDX_INDEXER_OPTIONS_INIT { sizeof(struct rdx_indexer_options) }
+
+/* Counters since open. */
+struct rdx_indexer_stats {
+	uint64_t size;              /* in: sizeof(struct rdx_indexer_stats) */
+	uint64_t indexes;           /* now */
+	uint64_t ranks;             /* now, not GONE */
+	uint64_t unreadable;        /* now: segments that could not be opened */
+	uint64_t refused;           /* ranks for which there was no column, or no room */
+	uint64_t events;
+	uint64_t blocks_stored;
+	uint64_t blocks_removed;
+	uint64_t clears;
+	uint64_t events_dead;
+	uint64_t slots_lost;
+	uint64_t recoveries[4];     /* by RDX_RECOVERED_... */
+	uint64_t generations;       /* tables built, also for clean-up */
+	uint64_t table_bytes;       /* now */
+	uint64_t wakes;             /* times a sleep ended before its timeout */
+	uint32_t wait_mode;         /* in use */
+	uint32_t reserved;
+};
+
+/*
+ * Blocking.
+ *
+ *   -EBUSY         another live process maintains an index of this namespace
+ *   -EKEYREJECTED  the namespace's key file is damaged
+ *   -EINVAL, -ENOSPC, -EACCES, -ENOMEM; -ENOSYS or -EPERM where RDX_WAIT_URING was
+ *   demanded and io_uring is not to be had
+ */
+RDX_API int rdx_indexer_open(struct rdx_indexer **ret_indexer,
+			     const struct rdx_indexer_options *options);
+
+/* Marks every rank STALE by letting the heartbeat end. NULL is allowed. */
+RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
+
+/*
+ * Do a bounded amount of work: discover and lose ranks, read up to `max_slots` ring slots
+ * (0: 65,536) shared fairly between ranks, recover, sweep, grow, tick the heartbeat.
+ * Returns how many slots were read or blocks recovered: 0 means everything is read up.
+ * A worker that fails is dropped and shown, never the call: only -ENOMEM, or the errno
+ * of a directory that was removed.
+ */
+RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots);
+
+/*
+ * Sleep until a producer rings, the directory changes or `timeout_ns` passes (< 0: until
+ * the next liveness check; a sleep is never longer than that). Returns 1 if woken, 0 on
+ * timeout.
+ */
+RDX_API int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns);
+
+RDX_API int rdx_indexer_stats(const struct rdx_indexer *indexer,
+			      struct rdx_indexer_stats *ret_stats);
+
+/* What became of the `i`-th segment seen, for people: -ENOENT past the end. `cause` 0:
+ * followed. Text fields are empty where the segment could not be read. */
+struct rdx_segment_row {
+	uint64_t worker_id;
+	uint32_t dp_rank;
+	int32_t cause; /* -errno why it is not followed */
+};
+RDX_API int rdx_indexer_segment(const struct rdx_indexer *indexer, uint32_t i,
+				struct rdx_segment_row *ret_row);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

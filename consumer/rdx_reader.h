@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Read one rank's events in place, and recover its exact state from shared memory alone.
+ *
+ * A reader maps a segment read-only: it cannot disturb the producer, and the producer
+ * never waits for it. It trusts nothing it reads. A handle serves one thread.
+ *
+ * Use: rdx_reader_open, rdx_reader_recover, apply the snapshot if there is one, then
+ * rdx_reader_next until it answers 0, and so on. On -EOVERFLOW recover again; on
+ * -ESTALE the rank has begun another life: close and open again.
+ */
+#ifndef RDX_READER_H
+#define RDX_READER_H
+
+#include <ringdex/rdx_hash.h>
+#include <ringdex/rdx_types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rdx_reader;
+
+/* What the segment says of itself; copied and checked once, when it was opened. */
+struct rdx_rank_info {
+	uint64_t worker_id;
+	uint64_t epoch;
+	uint64_t clear_id;    /* of the worker's clear file; 0: the clear scope is the rank */
+	uint64_t ring_slots;
+	uint64_t tier_blocks[RDX_TIER_COUNT];
+	uint64_t file_bytes;
+	uint64_t created_ns;  /* CLOCK_REALTIME */
+	uint64_t features_compat;
+	struct rdx_hash_key key;
+	uint32_t dp_rank;
+	uint32_t block_tokens;
+	uint32_t hash_scheme;
+	uint32_t format_version;
+	uint32_t creator_pid; /* in the creator's PID namespace: for people only */
+	uint32_t reserved;
+	char instance[RDX_TEXT_BYTES];
+	char model[RDX_TEXT_BYTES];
+	char tenant[RDX_TEXT_BYTES];
+};
+
+/* How recovery starts. */
+#define RDX_RECOVERED_CONTINUE 1 /* reading goes on at the cursor given */
+#define RDX_RECOVERED_BARRIER  2 /* drop the rank's blocks; reading starts at a Cleared, or at birth */
+#define RDX_RECOVERED_LEDGER   3 /* drop the rank's blocks; a snapshot comes first */
+
+struct rdx_recovery {
+	uint32_t way;              /* RDX_RECOVERED_... */
+	uint32_t reserved;
+	struct rdx_cursor start;   /* the first event that will be read */
+	uint64_t events_skipped;   /* dead or lost, between the cursor given and `start`, not read */
+	uint64_t slots_skipped;
+};
+
+/* Answers of the range query. */
+#define RDX_RANGE_EVENTS   1 /* read from `start` through `last_event_id` */
+#define RDX_RANGE_SNAPSHOT 2 /* too old, or another epoch without a barrier: use the ledger */
+#define RDX_RANGE_TOO_NEW  3 /* first_id is after the newest event */
+#define RDX_RANGE_INVALID  4 /* last_id is before first_id */
+
+struct rdx_range {
+	uint32_t outcome;          /* RDX_RANGE_... */
+	uint32_t from_barrier;     /* EVENTS: 1 if `start` is an all-tier Cleared, or birth */
+	struct rdx_cursor start;   /* EVENTS: of the first event */
+	uint64_t first_event_id;   /* EVENTS: its id */
+	uint64_t last_event_id;    /* EVENTS, TOO_NEW: newest event of the view answered from */
+};
+
+/* Counters of one reader since it was opened. */
+struct rdx_reader_stats {
+	uint64_t slots_read;     /* ring slots copied and validated */
+	uint64_t events_read;
+	uint64_t slots_lost;     /* overwritten before they were read, not behind a barrier */
+	uint64_t slots_dead;     /* skipped behind a barrier, never read */
+	uint64_t events_dead;    /* likewise; exact */
+	uint64_t ledger_words;   /* scanned */
+	uint64_t recoveries[4];  /* by RDX_RECOVERED_... */
+};
+
+/*
+ * Open DIR/<worker_id>/<dp_rank>.seg. `dir` NULL: /dev/shm/ringdex. Blocking.
+ *
+ *   -ENOENT           no such segment
+ *   -EBADMSG          not a segment, truncated, or its bounds contradict each other
+ *   -EPROTONOSUPPORT  a format version or feature this library does not know
+ *   -EKEYREJECTED     made with another key or hash scheme than the directory's
+ *   -EACCES, -ENOMEM, -EMFILE
+ */
+RDX_API int rdx_reader_open(struct rdx_reader **ret_reader, const char *dir, uint64_t worker_id,
+			    uint32_t dp_rank);
+RDX_API void rdx_reader_close(struct rdx_reader *reader);
+
+/* Valid until the reader is closed. */
+RDX_API const struct rdx_rank_info *rdx_reader_info(const struct rdx_reader *reader);
+
+/* 1 while a live process holds the rank, 0 if none does; -errno from fcntl(2). One
+ * system call. */
+RDX_API int rdx_reader_alive(const struct rdx_reader *reader);
+
+/* Where the next rdx_reader_next reads. Always 0. */
+RDX_API int rdx_reader_cursor(const struct rdx_reader *reader, struct rdx_cursor *ret_cursor);
+
+/*
+ * Read the next event, whole or not at all. Wait-free; touches one cache line a slot.
+ *
+ *   1           `ret_event` is filled
+ *   0           the ring is read up
+ *   -EOVERFLOW  the ring went past the cursor: recover
+ *   -EBADMSG    the segment's content is not what a producer writes, or its file was
+ *               truncated (with the guard): close the reader, drop the rank
+ *
+ * An event whose stamp is older than the newest clear of the worker that this reader
+ * was told of (rdx_reader_ignore_before) is skipped.
+ */
+RDX_API int rdx_reader_next(struct rdx_reader *reader, struct rdx_event *ret_event);
+
+/*
+ * Choose where reading starts. `from` NULL, or of another epoch: nothing is known yet.
+ * Afterwards rdx_reader_next reads from the start chosen; where the way is
+ * RDX_RECOVERED_LEDGER, rdx_reader_snapshot must be read to its end first.
+ *
+ *   0         chosen
+ *   -ESTALE   the rank has begun another life in a new file: close and open again
+ *   -EAGAIN   the ring moves too fast for this moment: try again
+ *   -EBADMSG  as above
+ */
+RDX_API int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_cursor *from,
+			       struct rdx_recovery *ret_recovery);
+
+/*
+ * Copy up to `capacity` prefix hashes held in one tier from the producer's ledger; call
+ * until it answers 0. Until every event up to `*ret_exact_id` of the last call has been
+ * read, the state is not yet exact. Events that arrive meanwhile are kept in a bounded
+ * private log, and rdx_reader_next reads them from there.
+ *
+ *   > 0         hashes copied, of tier *ret_tier
+ *   0           the end; *ret_exact_id is set (0: exact at once)
+ *   -EOVERFLOW  the ring went round faster than it could be read: recover again
+ *   -EOWNERDEAD the producer died in the middle of an event: the rank is gone
+ *   -EBADMSG    as above
+ */
+RDX_API int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes,
+				    uint64_t capacity, uint8_t *ret_tier, uint64_t *ret_exact_id);
+
+/*
+ * The range query of NVIDIA Dynamo's PR 9296. first_id 0: no start; last_id UINT64_MAX:
+ * no end; the end does not cut. Answered in this order: last_id < first_id is INVALID;
+ * another epoch or no start from the barrier, else SNAPSHOT; first_id after the newest
+ * TOO_NEW; else EVENTS from the last all-tier Cleared at or after first_id, else from
+ * first_id; where first_id is no longer in the ring, from the barrier, else SNAPSHOT.
+ * `start` can be given to rdx_reader_seek. Lock-free; reads O(log ring_slots) slots.
+ *
+ *   0 or -EAGAIN (the ring moved too fast for this moment), -EBADMSG
+ */
+RDX_API int rdx_reader_range(struct rdx_reader *reader, uint64_t epoch, uint64_t first_id,
+			     uint64_t last_id, struct rdx_range *ret_range);
+
+/* Read on at a cursor of this epoch, as returned by rdx_reader_range or _cursor.
+ * -ESTALE: of another epoch. */
+RDX_API int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *cursor);
+
+/*
+ * Exactly what the rank holds in `tier` at one event, from its ledger and the ring
+ * after it. At most `capacity` hashes are written, in no order; `*ret_count` says how
+ * many there are. The cursor of the reader is not moved. May allocate.
+ *
+ *   0, -ENOSPC (capacity too small: *ret_count is set, nothing else), and as for
+ *   rdx_reader_snapshot, -EAGAIN instead of -EOVERFLOW after several tries; -ENOMEM
+ */
+RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_t *ret_hashes,
+				uint64_t capacity, uint64_t *ret_count,
+				struct rdx_cursor *ret_exact_at);
+
+/*
+ * The worker's clear generation, from its file; 0 where the scope is the rank. And the
+ * generation before which this reader ignores events and ledger (compared wrap-safe).
+ */
+RDX_API uint32_t rdx_reader_clear_stamp(const struct rdx_reader *reader);
+RDX_API void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp);
+
+RDX_API void rdx_reader_stats(const struct rdx_reader *reader, struct rdx_reader_stats *ret_stats);
+
+/*
+ * Survive the truncation of a mapped file: install a SIGBUS handler that maps zero pages
+ * under the reader or index that faulted and marks it poisoned; its next result is
+ * -EBADMSG. Chains to the handler before it for any other address. Process-wide, call
+ * once; ringdex's own programs do. -errno from sigaction(2).
+ */
+RDX_API int rdx_guard_install(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

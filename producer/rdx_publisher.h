@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The worker's side: announce which KV-cache blocks a rank stores, removes, clears.
+ *
+ * One handle is one rank: it owns the rank's segment file, its ring and its ledger,
+ * and privately the map from the engine's block names to prefix hashes. A handle
+ * serves one thread at a time. The publish calls are wait-free: no lock, no
+ * allocation, no wait for any reader; the only system call is one futex wake when a
+ * consumer sleeps on the namespace's bell. Whatever goes wrong is counted, and the
+ * rank is marked INEXACT where its index entry would otherwise be wrong; the engine
+ * goes on.
+ *
+ * After fork() every handle is dead in the child: each call there answers
+ * -EOWNERDEAD and rdx_publisher_close frees the child's copy. The parent goes on.
+ */
+#ifndef RDX_PUBLISHER_H
+#define RDX_PUBLISHER_H
+
+#include <ringdex/rdx_types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rdx_publisher;
+
+/* Who else is cleared when this rank announces a clear of all tiers. */
+#define RDX_CLEAR_RANK   0 /* nobody: the rank alone (default) */
+#define RDX_CLEAR_WORKER 1 /* every rank of the worker that was opened with this scope */
+
+/* What a store of a block means whose name this rank holds already. */
+#define RDX_REPORT_COPIES 0 /* one more physical copy, to be removed once more (default) */
+#define RDX_REPORT_MIXED  1 /* a copy or a mere repetition: counted as a copy, and the
+			       rank is INEXACT until its next clear of all tiers */
+
+/*
+ * Start from RDX_PUBLISHER_OPTIONS_INIT. Texts are copied. Zero or NULL takes the
+ * default where one is named.
+ */
+struct rdx_publisher_options {
+	uint64_t size;        /* sizeof(struct rdx_publisher_options) */
+	const char *dir;      /* the namespace; NULL: /dev/shm/ringdex. Created if missing */
+	const char *instance; /* where a router sends requests: URL or pod. Required */
+	const char *model;    /* required */
+	const char *tenant;   /* NULL: "" */
+	uint64_t worker_id;
+	uint32_t dp_rank;
+	uint32_t block_tokens;                /* tokens per block, 1 .. RDX_BLOCK_TOKENS_MAX; 0: 16 */
+	uint64_t ring_slots;                  /* 64 bytes each, a power of two; 0: 65,536 */
+	uint64_t tier_blocks[RDX_TIER_COUNT]; /* most blocks held per tier; 0: tier not kept */
+	uint64_t remembered_names;            /* removed names kept for lookups; 0: a quarter of
+						 all tier_blocks, at least 1,024 */
+	uint32_t clear_scope;                 /* RDX_CLEAR_... */
+	uint32_t report_mode;                 /* RDX_REPORT_... */
+	uint32_t file_mode;                   /* of the segment; 0: 0640. Never world-writable */
+	uint32_t reserved;
+};
+#define RDX_PUBLISHER_OPTIONS_INIT { sizeof(struct rdx_publisher_options) }
+
+/*
+ * A run of consecutive blocks that the rank now holds in `tier`, each the child of
+ * the one before. Names are the engine's own, opaque, 8 or 32 bytes each, packed.
+ *
+ * Content is given in one of three ways:
+ *   tokens         token_count = count * block_tokens of the segment
+ *   local_hashes   `count` hashes from rdx_hash_blocks or an equal function
+ *   neither        the names are known already (a copy to another tier of blocks
+ *                  that the rank holds or removed a while ago); parent is ignored
+ */
+struct rdx_stored {
+	uint64_t time_ns;             /* CLOCK_MONOTONIC; 0: not stamped */
+	const void *names;            /* count * name_bytes bytes */
+	const void *parent;           /* name_bytes bytes; NULL: the run starts a prompt */
+	const uint32_t *tokens;       /* or NULL */
+	uint64_t token_count;
+	const uint64_t *local_hashes; /* or NULL */
+	const char *lora;             /* with tokens; NULL: as the parent, else none */
+	const char *salt;             /* likewise */
+	uint32_t count;               /* blocks; 0 does nothing */
+	uint32_t block_tokens;        /* tokens per block of this run; 0: the segment's */
+	uint8_t tier;                 /* RDX_TIER_... */
+	uint8_t cache_group;          /* cache group of a hybrid model; copies are counted apart */
+	uint8_t name_bytes;           /* 8 or 32 */
+	uint8_t reserved[5];
+};
+
+/* Blocks of which one physical copy in `tier` is gone. */
+struct rdx_removed {
+	uint64_t time_ns;
+	const void *names;
+	uint32_t count;
+	uint8_t tier;
+	uint8_t cache_group;
+	uint8_t name_bytes; /* 8 or 32 */
+	uint8_t reserved;
+};
+
+/* Counters since open, unless said otherwise. The same stand in the segment. */
+struct rdx_publisher_stats {
+	uint64_t size;                   /* in: sizeof(struct rdx_publisher_stats) */
+	uint64_t events;                 /* published; also the last event id */
+	uint64_t slots;                  /* published; also the ring's tail position */
+	uint64_t blocks_stored;          /* published: first holder came */
+	uint64_t blocks_removed;         /* published: last holder went */
+	uint64_t clears;                 /* all-tier Cleared events */
+	uint64_t repeats;                /* stores of a held name: copies */
+	uint64_t unknown_parents;        /* blocks dropped: parent's name unknown -> INEXACT */
+	uint64_t unknown_names;          /* blocks named only, name unknown -> INEXACT */
+	uint64_t unknown_removals;       /* names unknown or not held in that tier: ignored */
+	uint64_t mismatched;             /* blocks dropped: tokens do not make count blocks -> INEXACT */
+	uint64_t other_block_size;       /* blocks dropped: not of the segment's block size */
+	uint64_t conflicts;              /* blocks dropped: a held name with other content -> INEXACT */
+	uint64_t ledger_full;            /* blocks dropped: tier_blocks reached -> INEXACT */
+	uint64_t map_full;               /* blocks dropped: no room for the name -> INEXACT */
+	uint64_t inexact_marks;          /* times the rank became INEXACT */
+	uint64_t bells;                  /* futex wakes */
+	uint64_t held[RDX_TIER_COUNT];   /* now: blocks held per tier */
+	uint64_t orphans[RDX_TIER_COUNT];/* now: blocks without their parent, per set of tiers */
+	uint64_t names;                  /* now: names known, held or remembered */
+	uint32_t inexact;                /* now: 1 until the next all-tier clear */
+	uint32_t rings_bell;             /* 1: sleeping consumers of this user are woken */
+	uint32_t disk_backed;            /* 1: the directory is not memory: writing can block */
+	uint32_t reserved;
+};
+
+/*
+ * Claim the rank and create its segment. Blocking; allocates everything the handle
+ * will ever use and touches it. Takes effect for readers when it returns.
+ *
+ *   -EINVAL        an option out of range: ring_slots no power of two or too small for
+ *                  one split event, no tier with blocks, instance or model missing
+ *   -ENAMETOOLONG  instance, model or tenant over 255 bytes
+ *   -EBUSY         another live process publishes this rank
+ *   -ENOSPC        the file system cannot hold the segment; nothing is left behind
+ *   -EKEYREJECTED  the namespace's key file is damaged
+ *   -EACCES, -ENOENT, -ENOTDIR, -EROFS  the directory, as from open(2)
+ *   -ENOMEM
+ */
+RDX_API int rdx_publisher_open(struct rdx_publisher **ret_publisher,
+			       const struct rdx_publisher_options *options);
+
+/* Release the rank: its blocks leave every index. NULL is allowed. The file stays. */
+RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
+
+/*
+ * Announce stored blocks. Only what changes who holds what is published; runs longer
+ * than one event are split. Wait-free.
+ *
+ *   0              done; what could not be represented was counted
+ *   -EINVAL        tier, name_bytes or a pointer is wrong: nothing was done
+ *   -EOVERFLOW     the ring's 48-bit positions are used up: the rank stays INEXACT
+ *                  until it is opened again
+ *   -EOWNERDEAD    the handle was made before a fork
+ */
+RDX_API int rdx_publish_stored(struct rdx_publisher *publisher, const struct rdx_stored *stored);
+
+/* Announce removed copies. Results as for rdx_publish_stored. Wait-free. */
+RDX_API int rdx_publish_removed(struct rdx_publisher *publisher, const struct rdx_removed *removed);
+
+/*
+ * Announce that `scope` (a tier, or RDX_SCOPE_ALL) is empty. A clear of one tier while
+ * the rank holds nothing in any other is published as a clear of all. Names stay known.
+ * Clearing all is O(1); clearing one of several held tiers walks the held names.
+ */
+RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, uint64_t time_ns);
+
+/* Say that the engine did something that no event represents: INEXACT until the next
+ * all-tier clear. */
+RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint64_t time_ns);
+
+/* Fill `ret_stats` (its `size` set by the caller). Same thread as the publish calls. */
+RDX_API int rdx_publisher_stats(const struct rdx_publisher *publisher,
+				struct rdx_publisher_stats *ret_stats);
+
+/* Bytes of the segment file these options make; -EINVAL, -ENAMETOOLONG as for open. */
+RDX_API int rdx_segment_size(const struct rdx_publisher_options *options, uint64_t *ret_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

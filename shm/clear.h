@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The worker-wide clear: some engines clear all ranks of a worker and say so on one.
+ *
+ *   C1  generation + 1 (acq_rel) -> generation seen (acquire): whoever sees the new
+ *       generation in the file or in an event's stamp drops what is older
+ */
+#ifndef RDX_CLEAR_H
+#define RDX_CLEAR_H
+
+#include "shm/hook.h"
+#include "shm/namespace_layout.h"
+
+/* Begin a new generation and return it. */
+static inline uint32_t rdx_clear_bump(struct rdx_clear *clear)
+{
+	uint64_t before = atomic_fetch_add_explicit(&clear->generation, 1, memory_order_acq_rel);
+
+	RDX_HOOK(RDX_HOOK_CLEAR_BUMPED);
+	return (uint32_t)(before + 1);
+}
+
+static inline uint32_t rdx_clear_generation(const struct rdx_clear *clear)
+{
+	return (uint32_t)atomic_load_explicit(&clear->generation, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <ringdex/rdx_hash.h>
+
+#include <assert.h>
+#include <string.h>
+
+#define SEED_BASE UINT64_C(1337) /* of NVIDIA Dynamo's local hashes */
+
+uint64_t rdx_hash_seed(const char *lora, const char *salt)
+{
+	uint64_t seed = SEED_BASE;
+
+	if (lora && *lora)
+		seed += XXH3_64bits_withSeed(lora, strlen(lora), 0);
+	if (salt && *salt)
+		seed += XXH3_64bits_withSeed(salt, strlen(salt), 1);
+	return seed;
+}
+
+uint64_t rdx_hash_blocks(uint64_t seed, const uint32_t *tokens, uint64_t token_count,
+			 uint32_t block_tokens, uint64_t *ret_local)
+{
+	uint64_t blocks = token_count / block_tokens;
+
+	/* tokens are little-endian in memory: asserted in shm/segment_layout.h */
+	for (uint64_t i = 0; i < blocks; i++)
+		ret_local[i] = XXH3_64bits_withSeed(tokens + i * block_tokens,
+						    block_tokens * sizeof(*tokens), seed);
+	return blocks;
+}
+
+/* Spread a local hash over 64 bits under the key. Not in the chain's latency: the next
+ * block's can be computed while this one's link is. */
+static uint64_t premix(uint64_t local, uint64_t mask)
+{
+	uint64_t x = local ^ mask;
+
+	x ^= x >> 32;
+	x *= UINT64_C(0xd6e8feb86659fd93);
+	x ^= x >> 32;
+	x *= UINT64_C(0xd6e8feb86659fd93);
+	x ^= x >> 32;
+	return x;
+}
+
+__extension__ typedef unsigned __int128 product_t;
+
+/* One link: the folded 128-bit product. Adding the premixed hash keeps a product that
+ * happens to be 0 from forgetting the block. */
+static uint64_t link_block(uint64_t parent, uint64_t mixed, uint64_t mask)
+{
+	product_t product = (product_t)(parent ^ mask) * (mixed | 1);
+	uint64_t prefix = ((uint64_t)product ^ (uint64_t)(product >> 64)) + mixed;
+
+	return prefix ? prefix : 1;
+}
+
+void rdx_hash_chain(const struct rdx_hash_key *key, uint64_t parent, const uint64_t *local,
+		    uint64_t count, uint64_t *ret_prefix)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		parent = link_block(parent, premix(local[i], key->premix_mask), key->chain_mask);
+		ret_prefix[i] = parent;
+	}
+}
+
+void rdx_hash_key_expand(const uint8_t *bytes, struct rdx_hash_key *ret_key)
+{
+	static const char domain[] = "ringdex namespace key fingerprint 1";
+	uint8_t buffer[RDX_KEY_BYTES + sizeof(domain)];
+
+	memcpy(&ret_key->chain_mask, bytes, 8);
+	memcpy(&ret_key->premix_mask, bytes + 8, 8);
+	memcpy(buffer, bytes, RDX_KEY_BYTES);
+	memcpy(buffer + RDX_KEY_BYTES, domain, sizeof(domain));
+	ret_key->fingerprint = XXH3_64bits(buffer, sizeof(buffer));
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Named protocol steps, for tests that stop, kill or interleave at one of them. Empty
+ * unless RDX_HOOKS is defined.
+ */
+#ifndef RDX_HOOK_H
+#define RDX_HOOK_H
+
+enum rdx_hook_step {
+	RDX_HOOK_NONE,
+	/* producer, one event */
+	RDX_HOOK_LEDGER_INTENT,   /* intent stored, ledger untouched */
+	RDX_HOOK_LEDGER_WRITTEN,  /* ledger words written, ring untouched */
+	RDX_HOOK_SLOT_BUSY,       /* a slot is marked busy */
+	RDX_HOOK_SLOT_HALF,       /* its payload is half written */
+	RDX_HOOK_SLOT_WRITTEN,    /* its payload is written, not published */
+	RDX_HOOK_SLOT_PUBLISHED,  /* one slot is published */
+	RDX_HOOK_EVENT_PUBLISHED, /* all slots are, tail is not moved */
+	RDX_HOOK_TAIL_MOVED,      /* a barrier is not yet named */
+	RDX_HOOK_BARRIER_NAMED,
+	RDX_HOOK_BELL_CHECK,      /* before the flag is looked at */
+	RDX_HOOK_BELL_RUNG,       /* word moved, nobody woken yet */
+	RDX_HOOK_CLEAR_BUMPED,    /* the worker's generation is up, no Cleared yet */
+	/* producer, opening */
+	RDX_HOOK_CLAIM_LOCKED,    /* the rank's lock file is held */
+	RDX_HOOK_SEGMENT_BUILT,   /* complete under its temporary name */
+	RDX_HOOK_SEGMENT_RENAMED,
+	/* consumer */
+	RDX_HOOK_READ_WORD,       /* word 0 was read */
+	RDX_HOOK_READ_COPIED,     /* payload copied, not validated */
+	RDX_HOOK_SCAN_STARTED,    /* ledger: tail noted */
+	RDX_HOOK_SCAN_CHUNK,      /* ledger: some words copied */
+	RDX_HOOK_SCAN_DONE,       /* ledger: words copied, intent not read */
+	RDX_HOOK_COLUMN_OPENED,   /* version odd */
+	RDX_HOOK_COLUMN_CLOSED,
+	RDX_HOOK_GENERATION_BUILT,/* table complete, not named */
+	RDX_HOOK_GENERATION_NAMED,
+	RDX_HOOK_INDEX_RENAMED,
+	RDX_HOOK_COUNT
+};
+
+#ifdef RDX_HOOKS
+/* NULL, or called at every step. */
+extern void (*rdx_hook_function)(enum rdx_hook_step step);
+
+static inline void rdx_hook(enum rdx_hook_step step)
+{
+	if (rdx_hook_function)
+		rdx_hook_function(step);
+}
+#define RDX_HOOK(step) rdx_hook(step)
+#else
+#define RDX_HOOK(step) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files and mappings: made whole or not at all, locked for life, survived when truncated.
+ */
+#ifndef RDX_MAPPING_H
+#define RDX_MAPPING_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* A shared mapping of a whole file. {0} is none. */
+struct rdx_mapping {
+	void *base;
+	uint64_t bytes;
+	_Atomic uint32_t poisoned; /* 1: the guard replaced pages by zeroes: believe nothing */
+	int32_t fd;                /* kept open: it is the liveness question and the lock */
+	struct rdx_mapping *next_guarded;
+};
+
+/*
+ * Create a file of `bytes` zero bytes under a temporary name in `dir_fd`, fully allocated
+ * (-ENOSPC now, not SIGBUS later), mapped read-write, not inherited over fork or exec.
+ * `ret_name` (RDX_NAME_BYTES) is the temporary name, to be renamed or unlinked by the
+ * caller, relative to dir_fd and beginning with `prefix` ("", or "<worker>/").
+ */
+int rdx_mapping_create(struct rdx_mapping *ret_mapping, int dir_fd, const char *prefix,
+		       uint64_t bytes, uint32_t file_mode, char *ret_name);
+
+/* Map `bytes` of an open file that the mapping takes over; the caller has checked the
+ * file's size. On failure the descriptor stays the caller's. */
+int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, int writable);
+
+/* Write to every page, or read it: no page fault later. */
+void rdx_mapping_touch(struct rdx_mapping *mapping, int write);
+
+/* Unmap and close. A closed or zeroed mapping is left alone. */
+void rdx_mapping_close(struct rdx_mapping *mapping);
+
+/* Was the mapping hit by truncation since it was made? Ask after reading, before use. */
+static inline int rdx_mapping_poisoned(const struct rdx_mapping *mapping)
+{
+	return atomic_load_explicit(&mapping->poisoned, memory_order_relaxed) != 0;
+}
+
+/*
+ * The SIGBUS guard (see rdx_guard_install): mappings between these two calls are guarded.
+ * Lock-free against the handler; calls themselves must not race with each other on one
+ * mapping. A mapping must not move in memory while it is guarded.
+ */
+void rdx_guard_add(struct rdx_mapping *mapping);
+void rdx_guard_remove(struct rdx_mapping *mapping);
+
+/* Take a write lock on the open file description, without waiting: 0, -EBUSY, -errno.
+ * The kernel drops it when the description is gone, however its process ends. */
+int rdx_lock_take(int fd);
+
+/* Does anybody hold rdx_lock_take's lock? 1, 0, -errno. */
+int rdx_lock_held(int fd);
+
+/* May anybody but this process's user write the file (so truncate it under us)? */
+int rdx_file_is_ours_alone(int fd);
+
+/* Is the file on memory (tmpfs, hugetlbfs) rather than a disk? */
+int rdx_file_in_memory(int fd);
+
+#endif

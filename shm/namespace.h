@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The namespace: a directory that the processes of one host share, its key, its names.
+ */
+#ifndef RDX_NAMESPACE_H
+#define RDX_NAMESPACE_H
+
+#include <ringdex/rdx_hash.h>
+
+#define RDX_DEFAULT_DIR "/dev/shm/ringdex"
+
+/* `dir`, or the default where it is NULL or "". */
+const char *rdx_namespace_dir(const char *dir);
+
+/*
+ * Open the namespace's directory (O_PATH-free, O_CLOEXEC), creating it (mode 0755 less
+ * the umask, parents not) if `create`. Returns a descriptor that the caller closes, or
+ * -errno from mkdir(2) or open(2).
+ */
+int rdx_namespace_open(const char *dir, int create);
+
+/*
+ * Read the namespace's key, making it first if there is none: link() lets two first
+ * comers agree. With `create` 0 a missing key is -ENOENT. -EKEYREJECTED where the file
+ * is not RDX_KEY_BYTES bytes long; else -errno.
+ */
+int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key);
+
+/* `count` random bytes. -errno of getrandom(2). */
+int rdx_namespace_random(void *ret_bytes, uint32_t count);
+
+/* A random 64-bit id, never 0. */
+int rdx_namespace_random_id(uint64_t *ret_id);
+
+/* Is this decimal number a worker id or dp_rank in its one spelling? 1 and the value. */
+int rdx_namespace_number(const char *text, uint64_t max, uint64_t *ret_value);
+
+/* Is `name` "<dp_rank>.seg"? 1 and the rank. */
+int rdx_namespace_segment_name(const char *name, uint32_t *ret_dp_rank);
+
+/* Room for any name below: "<20 digits>/<10 digits>.lock" and ".tmp-<16 hex>". */
+#define RDX_NAME_BYTES 64
+
+void rdx_namespace_worker_dir(uint64_t worker_id, char *ret_name);
+void rdx_namespace_segment(uint64_t worker_id, uint32_t dp_rank, char *ret_name);
+void rdx_namespace_lock(uint64_t worker_id, uint32_t dp_rank, char *ret_name);
+void rdx_namespace_clear(uint64_t worker_id, char *ret_name);
+
+#endif

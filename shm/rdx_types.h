@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ids, tiers, states and limits that every part of ringdex shares.
+ *
+ * Words used everywhere, in code, tools and documents:
+ *
+ *   block        a fixed run of tokens whose attention state an engine keeps
+ *   local hash   names the tokens of one block
+ *   prefix hash  names a block and every block before it
+ *   parent       the prefix hash of the block before, 0 for none (the root)
+ *   tier         where a copy lies: device, host, disk, external
+ *   rank         one (worker_id, dp_rank): one cache, one event stream, one ring
+ *   epoch        one life of a rank; positions and event ids compare only in it
+ *   position     a ring slot, counted from 0 at the start of an epoch, never wrapping
+ *   event id     counts a rank's events from 1 in each epoch; 0 means none
+ *   watermark    the last event id that a state contains
+ *
+ * Functions return 0 or a count on success and -errno on failure; outputs named
+ * ret_... are untouched on failure. The library never logs, never sets errno,
+ * never exits.
+ */
+#ifndef RDX_TYPES_H
+#define RDX_TYPES_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define RDX_API __attribute__((visibility("default")))
+#else
+#define RDX_API
+#endif
+
+/* Tiers. A set of tiers is always "this tier and all nearer ones": set s holds
+ * the tiers 0 .. s, so RDX_TIER_HOST also names the set device + host. */
+#define RDX_TIER_DEVICE   0
+#define RDX_TIER_HOST     1
+#define RDX_TIER_DISK     2
+#define RDX_TIER_EXTERNAL 3
+#define RDX_TIER_COUNT    4
+
+/* Scope of a Cleared event: one tier, or all of them. */
+#define RDX_SCOPE_ALL 15
+
+/* Event kinds. 0 is never an event. */
+#define RDX_EVENT_STORED  1
+#define RDX_EVENT_REMOVED 2
+#define RDX_EVENT_CLEARED 3
+#define RDX_EVENT_INEXACT 4
+
+/* What an index entry of a rank is worth. One word everywhere. */
+#define RDX_STATE_EXACT      0 /* equals what the full event history would have built */
+#define RDX_STATE_RECOVERING 1 /* being rebuilt; nothing of it is served */
+#define RDX_STATE_INEXACT    2 /* something could not be represented or did not fit */
+#define RDX_STATE_STALE      3 /* the indexer is dead or behind */
+#define RDX_STATE_GONE       4 /* no live process holds the rank */
+
+/* Limits of the format. */
+#define RDX_TEXT_BYTES       256 /* instance, model, tenant, with the NUL */
+#define RDX_KEY_BYTES        32
+#define RDX_RING_SLOTS_MIN   64
+#define RDX_RING_SLOTS_MAX   (UINT64_C(1) << 32)
+#define RDX_EVENT_SLOTS_MAX  4096 /* and never more than an eighth of the ring */
+#define RDX_TIER_BLOCKS_MAX  (UINT64_C(1) << 31)
+#define RDX_BLOCK_TOKENS_MAX 65536
+#define RDX_RANKS_MAX        256 /* in one index */
+
+/* A place in one rank's history. {0} is no place. */
+struct rdx_cursor {
+	uint64_t epoch;
+	uint64_t position; /* of the next event to read */
+	uint64_t event_id; /* of the last event read; 0: none */
+};
+
+/*
+ * One event as read from a ring.
+ *
+ * STORED: `hashes` are the local hashes of `count` consecutive blocks, the first
+ * being block number `first_block` of its prefix and the child of `parent`.
+ * REMOVED: `hashes` are `count` prefix hashes, children before parents.
+ * CLEARED: `tier` is the scope, a tier or RDX_SCOPE_ALL. INEXACT: no payload.
+ *
+ * `hashes` belongs to the reader and is valid until the next call on it.
+ */
+struct rdx_event {
+	uint64_t event_id;
+	uint64_t time_ns; /* CLOCK_MONOTONIC, 0: not stamped */
+	uint64_t position;
+	uint64_t parent;
+	const uint64_t *hashes;
+	uint32_t count;
+	uint32_t first_block;
+	uint32_t stamp;  /* the worker's clear generation; 0 where the scope is the rank */
+	uint8_t kind;    /* RDX_EVENT_... */
+	uint8_t tier;    /* RDX_TIER_..., for CLEARED a scope */
+	uint8_t orphans; /* bit s: after the event, set s holds a block but not its parent */
+	uint8_t inexact; /* 1 from the cause to the next all-tier Cleared */
+};
+
+/* "device", "host", "disk", "external", "all", or NULL for no tier or scope. */
+RDX_API const char *rdx_tier_text(uint8_t tier_or_scope);
+
+/* "EXACT", "RECOVERING", "INEXACT", "STALE", "GONE", or NULL. */
+RDX_API const char *rdx_state_text(uint8_t state);
+
+/* "stored", "removed", "cleared", "inexact", or NULL. */
+RDX_API const char *rdx_event_text(uint8_t kind);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Segment files: claim, create, join, check.
+ */
+#ifndef RDX_SEGMENT_H
+#define RDX_SEGMENT_H
+
+#include "shm/ledger.h"
+#include "shm/mapping.h"
+#include "shm/ring.h"
+#include <ringdex/rdx_hash.h>
+
+/* What a segment is to be. Texts are checked by rdx_segment_plan. */
+struct rdx_segment_spec {
+	uint64_t worker_id;
+	uint32_t dp_rank;
+	uint32_t block_tokens;
+	uint32_t clear_scope;
+	uint32_t file_mode;
+	uint64_t clear_id;
+	uint64_t ring_slots;
+	uint64_t tier_blocks[RDX_TIER_COUNT];
+	const char *instance;
+	const char *model;
+	const char *tenant;
+};
+
+/* Geometry from the spec, every field but magic, epoch, key and creator. -EINVAL,
+ * -ENAMETOOLONG. */
+int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_header *ret_header);
+
+/* A rank claimed and its new segment, as the producer holds them. */
+struct rdx_segment_owner {
+	struct rdx_mapping mapping;
+	struct rdx_mapping clear;  /* the worker's clear file, or none */
+	int32_t lock_fd;           /* of the rank's lock file, -1: none */
+	uint32_t in_memory;
+	struct rdx_segment_header *header;
+	struct rdx_segment_live *live;
+	struct rdx_ring ring;
+	struct rdx_ledger ledger[RDX_TIER_COUNT];
+};
+
+/*
+ * Claim the rank (lock file), create its segment under a temporary name, lock it, rename
+ * it into place. -EBUSY where another process holds the rank; -ENOSPC and everything else
+ * leaves no file behind but the lock file.
+ */
+int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
+		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec);
+
+/* Drop the claim; the file stays. In a forked child `disown` must be used instead: it
+ * closes descriptors and touches no mapping. */
+void rdx_segment_release(struct rdx_segment_owner *owner);
+void rdx_segment_disown(struct rdx_segment_owner *owner);
+
+/* A segment as a consumer maps it: header copied once, checked, never looked at again. */
+struct rdx_segment_view {
+	struct rdx_mapping mapping;
+	struct rdx_segment_header header; /* private copy; texts are terminated */
+	const struct rdx_segment_live *live;
+	struct rdx_ring_view ring;
+	const _Atomic uint64_t *words[RDX_TIER_COUNT];
+	const struct rdx_ledger_detail *details[RDX_TIER_COUNT];
+};
+
+/*
+ * Map a segment read-only and check it against its real size. -ENOENT, -EBADMSG,
+ * -EPROTONOSUPPORT, -EKEYREJECTED, as rdx_reader_open.
+ */
+int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t worker_id,
+		     uint32_t dp_rank, const struct rdx_hash_key *key);
+void rdx_segment_leave(struct rdx_segment_view *view);
+
+/* Check a header of a file of `file_bytes` bytes; `key` NULL: not compared. */
+int rdx_segment_check(const struct rdx_segment_header *header, uint64_t file_bytes,
+		      const struct rdx_hash_key *key);
+
+/*
+ * A worker's clear file: make it if there is none (`create`), map it. Read-only maps are
+ * for consumers. -ENOENT, -EBADMSG, -errno.
+ */
+int rdx_clear_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
+		   uint32_t file_mode);
+
+/*
+ * The namespace's bell: make it if there is none (`create`), map it read-write. -EPERM
+ * where others than this process's user may write the file.
+ */
+int rdx_bell_open(struct rdx_mapping *ret_mapping, int dir_fd, int create);
+
+#endif

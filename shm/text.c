@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ringdex/rdx_types.h>
+
+#include <stddef.h>
+
+const char *rdx_tier_text(uint8_t tier_or_scope)
+{
+	static const char *const text[RDX_TIER_COUNT] = {"device", "host", "disk", "external"};
+
+	if (tier_or_scope == RDX_SCOPE_ALL)
+		return "all";
+	return tier_or_scope < RDX_TIER_COUNT ? text[tier_or_scope] : NULL;
+}
+
+const char *rdx_state_text(uint8_t state)
+{
+	static const char *const text[] = {"EXACT", "RECOVERING", "INEXACT", "STALE", "GONE"};
+
+	return state <= RDX_STATE_GONE ? text[state] : NULL;
+}
+
+const char *rdx_event_text(uint8_t kind)
+{
+	static const char *const text[] = {NULL, "stored", "removed", "cleared", "inexact"};
+
+	return kind <= RDX_EVENT_INEXACT ? text[kind] : NULL;
+}
