@@ -14,17 +14,16 @@ struct rdx_mapping {
 	uint64_t bytes;
 	_Atomic uint32_t poisoned; /* 1: the guard replaced pages by zeroes: believe nothing */
 	int32_t fd;                /* kept open: it is the liveness question and the lock */
-	struct rdx_mapping *next_guarded;
 };
 
 /*
- * Create a file of `bytes` zero bytes under a temporary name in `dir_fd`, fully allocated
- * (-ENOSPC now, not SIGBUS later), mapped read-write, not inherited over fork or exec.
- * `ret_name` (RDX_NAME_BYTES) is the temporary name, to be renamed or unlinked by the
- * caller, relative to dir_fd and beginning with `prefix` ("", or "<worker>/").
+ * Create the file `name` of `bytes` zero bytes in `dir_fd`, fully allocated (-ENOSPC now,
+ * not SIGBUS later), mapped read-write, not inherited over fork or exec. `name` is a
+ * temporary one that some lock makes the caller's own: a leftover of that name is
+ * replaced. The caller renames or unlinks it. Nothing is left behind on failure.
  */
-int rdx_mapping_create(struct rdx_mapping *ret_mapping, int dir_fd, const char *prefix,
-		       uint64_t bytes, uint32_t file_mode, char *ret_name);
+int rdx_mapping_create(struct rdx_mapping *ret_mapping, int dir_fd, const char *name,
+		       uint64_t bytes, uint32_t file_mode);
 
 /* Map `bytes` of an open file that the mapping takes over; the caller has checked the
  * file's size. On failure the descriptor stays the caller's. */
@@ -43,12 +42,15 @@ static inline int rdx_mapping_poisoned(const struct rdx_mapping *mapping)
 }
 
 /*
- * The SIGBUS guard (see rdx_guard_install): mappings between these two calls are guarded.
- * Lock-free against the handler; calls themselves must not race with each other on one
- * mapping. A mapping must not move in memory while it is guarded.
+ * The SIGBUS guard (see rdx_guard_install): a mapping between these two calls is guarded
+ * and must not move in memory. -ENOSPC where RDX_GUARDED_MAX mappings are guarded already.
  */
-void rdx_guard_add(struct rdx_mapping *mapping);
+#define RDX_GUARDED_MAX 4096
+int rdx_guard_add(struct rdx_mapping *mapping);
 void rdx_guard_remove(struct rdx_mapping *mapping);
+
+/* What rdx_guard_install does. */
+int rdx_guard_handle(void);
 
 /* Take a write lock on the open file description, without waiting: 0, -EBUSY, -errno.
  * The kernel drops it when the description is gone, however its process ends. */

@@ -13,7 +13,7 @@
 const char *rdx_namespace_dir(const char *dir);
 
 /*
- * Open the namespace's directory (O_PATH-free, O_CLOEXEC), creating it (mode 0755 less
+ * Open the namespace's directory, creating it (mode 0755 less
  * the umask, parents not) if `create`. Returns a descriptor that the caller closes, or
  * -errno from mkdir(2) or open(2).
  */
@@ -25,6 +25,14 @@ int rdx_namespace_open(const char *dir, int create);
  * is not RDX_KEY_BYTES bytes long; else -errno.
  */
 int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key);
+
+/*
+ * Make a small file whole or not at all: written under a temporary name, given its name
+ * by link(), so that two first comers agree on one content. `prefix` is "" or
+ * "<worker_id>/". 0 also where the file was there already.
+ */
+int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name,
+			    const void *content, uint32_t bytes, uint32_t file_mode);
 
 /* `count` random bytes. -errno of getrandom(2). */
 int rdx_namespace_random(void *ret_bytes, uint32_t count);
@@ -38,11 +46,12 @@ int rdx_namespace_number(const char *text, uint64_t max, uint64_t *ret_value);
 /* Is `name` "<dp_rank>.seg"? 1 and the rank. */
 int rdx_namespace_segment_name(const char *name, uint32_t *ret_dp_rank);
 
-/* Room for any name below: "<20 digits>/<10 digits>.lock" and ".tmp-<16 hex>". */
+/* Room for any name below, and for a temporary one in a worker's directory. */
 #define RDX_NAME_BYTES 64
 
 void rdx_namespace_worker_dir(uint64_t worker_id, char *ret_name);
 void rdx_namespace_segment(uint64_t worker_id, uint32_t dp_rank, char *ret_name);
+void rdx_namespace_segment_temporary(uint64_t worker_id, uint32_t dp_rank, char *ret_name);
 void rdx_namespace_lock(uint64_t worker_id, uint32_t dp_rank, char *ret_name);
 void rdx_namespace_clear(uint64_t worker_id, char *ret_name);
 

@@ -77,8 +77,9 @@ int rdx_segment_check(const struct rdx_segment_header *header, uint64_t file_byt
 		      const struct rdx_hash_key *key);
 
 /*
- * A worker's clear file: make it if there is none (`create`), map it. Read-only maps are
- * for consumers. -ENOENT, -EBADMSG, -errno.
+ * A worker's clear file: with `create` made if there is none and mapped read-write, for
+ * producers (-EPERM where others than this process's user may write it); else mapped
+ * read-only. -ENOENT, -EBADMSG, -errno.
  */
 int rdx_clear_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
 		   uint32_t file_mode);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The SIGBUS guard: a file truncated under a live mapping must not kill the router.
+ *
+ * The handler may run on any thread at any instruction, so the guarded mappings stand in
+ * a fixed array of atomics. A slot's base is stored last and erased first.
+ */
+#include "shm/mapping.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+struct guarded {
+	_Atomic uintptr_t base; /* 0: free */
+	_Atomic uint64_t bytes;
+	_Atomic(struct rdx_mapping *) mapping;
+};
+
+static struct guarded guarded_mappings[RDX_GUARDED_MAX];
+static _Atomic uint32_t guarded_end; /* slots ever used */
+static struct sigaction previous_action;
+
+int rdx_guard_add(struct rdx_mapping *mapping)
+{
+	for (uint32_t i = 0; i < RDX_GUARDED_MAX; i++) {
+		struct rdx_mapping *none = NULL;
+		struct guarded *slot = &guarded_mappings[i];
+		uint32_t end = atomic_load(&guarded_end);
+
+		if (!atomic_compare_exchange_strong(&slot->mapping, &none, mapping))
+			continue;
+		atomic_store(&slot->bytes, mapping->bytes);
+		atomic_store(&slot->base, (uintptr_t)mapping->base);
+		while (end < i + 1 && !atomic_compare_exchange_weak(&guarded_end, &end, i + 1))
+			;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void rdx_guard_remove(struct rdx_mapping *mapping)
+{
+	uint32_t end = atomic_load(&guarded_end);
+
+	for (uint32_t i = 0; i < end; i++) {
+		if (atomic_load(&guarded_mappings[i].mapping) != mapping)
+			continue;
+		atomic_store(&guarded_mappings[i].base, 0);
+		atomic_store(&guarded_mappings[i].mapping, NULL);
+		return;
+	}
+}
+
+/* Put zero pages under the mapping that `address` lies in. 1 if there is one. */
+static int poison(uintptr_t address)
+{
+	uint32_t end = atomic_load(&guarded_end);
+
+	for (uint32_t i = 0; i < end; i++) {
+		uintptr_t base = atomic_load(&guarded_mappings[i].base);
+		uint64_t bytes = atomic_load(&guarded_mappings[i].bytes);
+		struct rdx_mapping *mapping = atomic_load(&guarded_mappings[i].mapping);
+
+		if (!base || !mapping || address < base || address - base >= bytes)
+			continue;
+		/* flag first: whoever reads the zeroes finds it set */
+		atomic_store(&mapping->poisoned, 1);
+		return mmap((void *)base, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+	}
+	return 0;
+}
+
+static void on_sigbus(int signal_number, siginfo_t *info, void *context)
+{
+	int error = errno;
+
+	if (!poison((uintptr_t)info->si_addr)) {
+		if (previous_action.sa_flags & SA_SIGINFO)
+			previous_action.sa_sigaction(signal_number, info, context);
+		else if (previous_action.sa_handler == SIG_DFL ||
+			 previous_action.sa_handler == SIG_IGN)
+			signal(SIGBUS, SIG_DFL); /* the fault comes again, and ends it */
+		else
+			previous_action.sa_handler(signal_number);
+	}
+	errno = error;
+}
+
+int rdx_guard_handle(void)
+{
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	struct sigaction before;
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGBUS, NULL, &before) < 0)
+		return -errno;
+	if (before.sa_flags & SA_SIGINFO && before.sa_sigaction == on_sigbus)
+		return 0;
+	previous_action = before;
+	return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shm/mapping.h"
+
+#include "shm/segment_layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define TMPFS_TYPE     0x01021994
+#define RAMFS_TYPE     0x858458f6
+#define HUGETLBFS_TYPE 0x958458f6
+
+int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, int writable)
+{
+	int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	void *base;
+
+	if (bytes == 0 || bytes > PTRDIFF_MAX)
+		return -EBADMSG;
+	base = mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	/* a mapping alone keeps the file's lock: a child must not have it */
+	if (writable && madvise(base, bytes, MADV_DONTFORK) < 0) {
+		int r = -errno;
+
+		munmap(base, bytes);
+		return r;
+	}
+	ret_mapping->base = base;
+	ret_mapping->bytes = bytes;
+	ret_mapping->fd = fd;
+	atomic_store_explicit(&ret_mapping->poisoned, 0, memory_order_relaxed);
+	return 0;
+}
+
+static int allocate(int fd, uint64_t bytes, uint32_t file_mode)
+{
+	int r;
+
+	if (fchmod(fd, file_mode) < 0)
+		return -errno;
+	do
+		r = posix_fallocate(fd, 0, (off_t)bytes);
+	while (r == EINTR);
+	return -r;
+}
+
+int rdx_mapping_create(struct rdx_mapping *ret_mapping, int dir_fd, const char *name,
+		       uint64_t bytes, uint32_t file_mode)
+{
+	int fd, r;
+
+	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = allocate(fd, bytes, file_mode);
+	if (r == 0)
+		r = rdx_mapping_attach(ret_mapping, fd, bytes, 1);
+	if (r < 0) {
+		unlinkat(dir_fd, name, 0);
+		close(fd);
+	}
+	return r;
+}
+
+void rdx_mapping_touch(struct rdx_mapping *mapping, int write)
+{
+	_Atomic uint8_t *byte = mapping->base;
+
+	if (madvise(mapping->base, mapping->bytes,
+		    write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0)
+		return;
+	/* before Linux 5.14: one access a page, adding 0 where it must be a write */
+	for (uint64_t at = 0; at < mapping->bytes; at += RDX_PAGE_BYTES) {
+		if (write)
+			atomic_fetch_add_explicit(byte + at, 0, memory_order_relaxed);
+		else
+			(void)atomic_load_explicit(byte + at, memory_order_relaxed);
+	}
+}
+
+void rdx_mapping_close(struct rdx_mapping *mapping)
+{
+	if (!mapping->base)
+		return;
+	munmap(mapping->base, mapping->bytes);
+	if (mapping->fd >= 0)
+		close(mapping->fd);
+	mapping->base = NULL;
+	mapping->fd = -1;
+}
+
+int rdx_lock_take(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+}
+
+int rdx_lock_held(int fd)
+{
+	/* asked for reading: a reader's read lock must not fake a life */
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+		return -errno;
+	return lock.l_type != F_UNLCK;
+}
+
+int rdx_file_is_ours_alone(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+int rdx_file_in_memory(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return 0;
+	return fs.f_type == TMPFS_TYPE || fs.f_type == RAMFS_TYPE || fs.f_type == HUGETLBFS_TYPE;
+}

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shm/segment.h"
+
+#include "shm/clear.h"
+#include "shm/namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_MODE 0600
+#define BELL_MODE 0600
+#define BELL_NAME "bell"
+
+static uint64_t align_up(uint64_t value, uint64_t to)
+{
+	return (value + to - 1) / to * to;
+}
+
+static int copy_text(char *to, const char *from, int required)
+{
+	size_t length = from ? strlen(from) : 0;
+
+	if (required && length == 0)
+		return -EINVAL;
+	if (length >= RDX_TEXT_BYTES)
+		return -ENAMETOOLONG;
+	memset(to, 0, RDX_TEXT_BYTES);
+	if (length)
+		memcpy(to, from, length);
+	return 0;
+}
+
+/* Offsets and file size from ring_slots and tier_blocks. Their bounds keep every sum far
+ * below 2^64. */
+static int plan_geometry(struct rdx_segment_header *header)
+{
+	uint64_t slots = header->ring_slots;
+	uint64_t at = RDX_RING_OFFSET;
+	int tiers = 0;
+
+	if (slots < RDX_RING_SLOTS_MIN || slots > RDX_RING_SLOTS_MAX || slots & (slots - 1))
+		return -EINVAL;
+	header->ring_offset = at;
+	at += slots * sizeof(struct rdx_slot);
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		uint64_t blocks = header->tier_blocks[tier];
+
+		header->word_offset[tier] = header->detail_offset[tier] = 0;
+		if (blocks > RDX_TIER_BLOCKS_MAX)
+			return -EINVAL;
+		if (blocks == 0)
+			continue;
+		tiers++;
+		header->word_offset[tier] = at;
+		at = align_up(at + blocks * sizeof(uint64_t), RDX_LINE_BYTES);
+		header->detail_offset[tier] = at;
+		at = align_up(at + blocks * sizeof(struct rdx_ledger_detail), RDX_LINE_BYTES);
+	}
+	header->file_bytes = align_up(at, RDX_PAGE_BYTES);
+	return tiers ? 0 : -EINVAL;
+}
+
+int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_header *ret_header)
+{
+	struct rdx_segment_header header = {
+		.format_version = RDX_SEGMENT_VERSION,
+		.header_bytes = sizeof(struct rdx_segment_header),
+		.layout_fingerprint = RDX_SEGMENT_FINGERPRINT,
+		.hash_scheme = RDX_HASH_SCHEME,
+		.block_tokens = spec->block_tokens,
+		.worker_id = spec->worker_id,
+		.dp_rank = spec->dp_rank,
+		.clear_scope = spec->clear_scope,
+		.clear_id = spec->clear_id,
+		.ring_slots = spec->ring_slots,
+	};
+	int r;
+
+	if (spec->block_tokens == 0 || spec->block_tokens > RDX_BLOCK_TOKENS_MAX)
+		return -EINVAL;
+	if (spec->file_mode & ~0777u || spec->file_mode & S_IWOTH)
+		return -EINVAL;
+	memcpy(header.tier_blocks, spec->tier_blocks, sizeof(header.tier_blocks));
+	r = plan_geometry(&header);
+	if (r == 0)
+		r = copy_text(header.instance, spec->instance, 1);
+	if (r == 0)
+		r = copy_text(header.model, spec->model, 1);
+	if (r == 0)
+		r = copy_text(header.tenant, spec->tenant, 0);
+	if (r == 0)
+		*ret_header = header;
+	return r;
+}
+
+static int text_is_terminated(const char *text)
+{
+	return memchr(text, 0, RDX_TEXT_BYTES) != NULL;
+}
+
+int rdx_segment_check(const struct rdx_segment_header *header, uint64_t file_bytes,
+		      const struct rdx_hash_key *key)
+{
+	struct rdx_segment_header plan = *header;
+
+	if (header->magic != RDX_SEGMENT_MAGIC)
+		return -EBADMSG;
+	if (header->format_version != RDX_SEGMENT_VERSION ||
+	    header->features_incompat & ~RDX_SEGMENT_INCOMPAT_KNOWN)
+		return -EPROTONOSUPPORT;
+	if (header->layout_fingerprint != RDX_SEGMENT_FINGERPRINT ||
+	    header->header_bytes != sizeof(*header) || header->epoch == 0)
+		return -EBADMSG;
+	if (header->hash_scheme != RDX_HASH_SCHEME ||
+	    (key && header->key_fingerprint != key->fingerprint))
+		return -EKEYREJECTED;
+	if (header->block_tokens == 0 || header->block_tokens > RDX_BLOCK_TOKENS_MAX)
+		return -EBADMSG;
+	if (!text_is_terminated(header->instance) || !text_is_terminated(header->model) ||
+	    !text_is_terminated(header->tenant))
+		return -EBADMSG;
+	/* the geometry has one form only: what it must be is computed, not followed */
+	if (plan_geometry(&plan) < 0 || memcmp(&plan, header, sizeof(plan)) != 0)
+		return -EBADMSG;
+	if (file_bytes < header->file_bytes)
+		return -EBADMSG;
+	return 0;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+/* Field 22 of /proc/self/stat, counted after the command's closing parenthesis. */
+static uint64_t own_start_ticks(void)
+{
+	char text[1024];
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	char *at;
+
+	if (fd >= 0)
+		close(fd);
+	if (got <= 0)
+		return 0;
+	text[got] = '\0';
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+/* Take the rank's lock file: never unlinked, locked before anything else is done. */
+static int claim_rank(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
+{
+	char name[RDX_NAME_BYTES];
+	int fd, r;
+
+	rdx_namespace_worker_dir(worker_id, name);
+	if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	rdx_namespace_lock(worker_id, dp_rank, name);
+	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, LOCK_MODE);
+	if (fd < 0)
+		return -errno;
+	r = rdx_lock_take(fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	RDX_HOOK(RDX_HOOK_CLAIM_LOCKED);
+	return fd;
+}
+
+static void point_into(struct rdx_segment_owner *owner)
+{
+	uint8_t *base = owner->mapping.base;
+	struct rdx_segment_header *header = (struct rdx_segment_header *)base;
+
+	owner->header = header;
+	owner->live = (struct rdx_segment_live *)(base + RDX_LIVE_OFFSET);
+	owner->ring.slots = (struct rdx_slot *)(base + header->ring_offset);
+	owner->ring.mask = header->ring_slots - 1;
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		struct rdx_ledger *ledger = &owner->ledger[tier];
+
+		memset(ledger, 0, sizeof(*ledger));
+		ledger->capacity_blocks = header->tier_blocks[tier];
+		if (!ledger->capacity_blocks)
+			continue;
+		ledger->words = (_Atomic uint64_t *)(base + header->word_offset[tier]);
+		ledger->details =
+			(struct rdx_ledger_detail *)(base + header->detail_offset[tier]);
+	}
+}
+
+/* Build the segment under its temporary name, lock it, give it its name. */
+static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment_header *header,
+		 uint32_t file_mode)
+{
+	char temporary[RDX_NAME_BYTES], name[RDX_NAME_BYTES];
+	int r;
+
+	rdx_namespace_segment_temporary(header->worker_id, header->dp_rank, temporary);
+	rdx_namespace_segment(header->worker_id, header->dp_rank, name);
+	r = rdx_mapping_create(&owner->mapping, dir_fd, temporary, header->file_bytes, file_mode);
+	if (r < 0)
+		return r;
+	rdx_mapping_touch(&owner->mapping, 1);
+	memcpy(owner->mapping.base, header, sizeof(*header));
+	point_into(owner);
+	if (owner->clear.base)
+		rdx_word_store(&owner->live->ledger_stamp,
+			       rdx_clear_generation(owner->clear.base));
+	r = rdx_lock_take(owner->mapping.fd);
+	if (r == 0) {
+		rdx_fence_release();
+		owner->header->magic = RDX_SEGMENT_MAGIC;
+		RDX_HOOK(RDX_HOOK_SEGMENT_BUILT);
+		if (renameat(dir_fd, temporary, dir_fd, name) < 0)
+			r = -errno;
+	}
+	if (r < 0) {
+		unlinkat(dir_fd, temporary, 0);
+		rdx_mapping_close(&owner->mapping);
+		return r;
+	}
+	RDX_HOOK(RDX_HOOK_SEGMENT_RENAMED);
+	return 0;
+}
+
+int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
+		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec)
+{
+	struct rdx_segment_owner owner = {.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1};
+	uint32_t file_mode = spec->file_mode ? spec->file_mode : 0640;
+	struct rdx_segment_header header;
+	int r;
+
+	r = rdx_segment_plan(spec, &header);
+	if (r < 0)
+		return r;
+	header.key_fingerprint = key->fingerprint;
+	header.created_ns = clock_ns(CLOCK_REALTIME);
+	header.creator_pid = (uint32_t)getpid();
+	header.creator_start_ticks = own_start_ticks();
+	r = rdx_namespace_random_id(&header.epoch);
+	if (r < 0)
+		return r;
+
+	owner.lock_fd = claim_rank(dir_fd, spec->worker_id, spec->dp_rank);
+	if (owner.lock_fd < 0)
+		return owner.lock_fd;
+	if (spec->clear_scope) {
+		r = rdx_clear_open(&owner.clear, dir_fd, spec->worker_id, 1, file_mode);
+		if (r == 0)
+			header.clear_id = ((struct rdx_clear *)owner.clear.base)->id;
+	}
+	if (r == 0)
+		r = build(&owner, dir_fd, &header, file_mode);
+	if (r < 0) {
+		rdx_mapping_close(&owner.clear);
+		close(owner.lock_fd);
+		return r;
+	}
+	owner.in_memory = (uint32_t)rdx_file_in_memory(owner.mapping.fd);
+	*ret_owner = owner;
+	return 0;
+}
+
+void rdx_segment_release(struct rdx_segment_owner *owner)
+{
+	rdx_mapping_close(&owner->mapping);
+	rdx_mapping_close(&owner->clear);
+	if (owner->lock_fd >= 0)
+		close(owner->lock_fd);
+	owner->lock_fd = -1;
+}
+
+void rdx_segment_disown(struct rdx_segment_owner *owner)
+{
+	int32_t *const fds[] = {&owner->mapping.fd, &owner->clear.fd, &owner->lock_fd};
+
+	for (int i = 0; i < 3; i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+	owner->mapping.base = NULL;
+	owner->clear.base = NULL;
+}
+
+/* Open a file of somebody else's: a regular one, and its size. */
+static int open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret_bytes)
+{
+	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ELOOP ? -EBADMSG : -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EBADMSG;
+	}
+	*ret_bytes = (uint64_t)st.st_size;
+	return fd;
+}
+
+static void view_into(struct rdx_segment_view *view)
+{
+	const uint8_t *base = view->mapping.base;
+	const struct rdx_segment_header *header = &view->header;
+
+	view->live = (const struct rdx_segment_live *)(base + RDX_LIVE_OFFSET);
+	view->ring.slots = (const struct rdx_slot *)(base + header->ring_offset);
+	view->ring.mask = header->ring_slots - 1;
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		view->words[tier] = NULL;
+		view->details[tier] = NULL;
+		if (!header->tier_blocks[tier])
+			continue;
+		view->words[tier] = (const _Atomic uint64_t *)(base + header->word_offset[tier]);
+		view->details[tier] =
+			(const struct rdx_ledger_detail *)(base + header->detail_offset[tier]);
+	}
+}
+
+int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t worker_id,
+		     uint32_t dp_rank, const struct rdx_hash_key *key)
+{
+	struct rdx_segment_view view = {.mapping.fd = -1};
+	struct rdx_segment_header *header = &view.header;
+	char name[RDX_NAME_BYTES];
+	uint64_t bytes;
+	ssize_t got;
+	int fd, r;
+
+	rdx_namespace_segment(worker_id, dp_rank, name);
+	fd = open_foreign(dir_fd, name, O_RDONLY, &bytes);
+	if (fd < 0)
+		return fd;
+	got = pread(fd, header, sizeof(*header), 0);
+	if (got != sizeof(*header))
+		r = got < 0 ? -errno : -EBADMSG;
+	else
+		r = rdx_segment_check(header, bytes, key);
+	if (r == 0 && (header->worker_id != worker_id || header->dp_rank != dp_rank))
+		r = -EBADMSG;
+	if (r == 0)
+		r = rdx_mapping_attach(&view.mapping, fd, header->file_bytes, 0);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	view_into(&view);
+	*ret_view = view;
+	return 0;
+}
+
+void rdx_segment_leave(struct rdx_segment_view *view)
+{
+	rdx_mapping_close(&view->mapping);
+}
+
+int rdx_clear_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
+		   uint32_t file_mode)
+{
+	struct rdx_mapping mapping = {.fd = -1};
+	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};
+	char name[RDX_NAME_BYTES], prefix[RDX_NAME_BYTES];
+	uint64_t bytes;
+	int fd, r;
+
+	if (create) {
+		rdx_namespace_worker_dir(worker_id, prefix);
+		strcat(prefix, "/");
+		r = rdx_namespace_random_id(&clear.id);
+		if (r == 0)
+			r = rdx_namespace_make_file(dir_fd, prefix, "clear", &clear, sizeof(clear),
+						    file_mode & ~(uint32_t)(S_IWGRP | S_IWOTH));
+		if (r < 0)
+			return r;
+	}
+	rdx_namespace_clear(worker_id, name);
+	fd = open_foreign(dir_fd, name, create ? O_RDWR : O_RDONLY, &bytes);
+	if (fd < 0)
+		return fd;
+	if (create && !rdx_file_is_ours_alone(fd))
+		r = -EPERM;
+	else if (bytes != sizeof(clear))
+		r = -EBADMSG;
+	else
+		r = rdx_mapping_attach(&mapping, fd, sizeof(clear), create);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	memcpy(&clear, mapping.base, sizeof(clear.magic) + sizeof(clear.id));
+	if (clear.magic != RDX_CLEAR_MAGIC || clear.id == 0) {
+		rdx_mapping_close(&mapping);
+		return -EBADMSG;
+	}
+	*ret_mapping = mapping;
+	return 0;
+}
+
+int rdx_bell_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
+{
+	struct rdx_bell bell = {.magic = RDX_BELL_MAGIC};
+	struct rdx_mapping mapping = {.fd = -1};
+	uint64_t bytes;
+	int fd, r;
+
+	fd = open_foreign(dir_fd, BELL_NAME, O_RDWR, &bytes);
+	if (fd == -ENOENT && create) {
+		r = rdx_namespace_make_file(dir_fd, "", BELL_NAME, &bell, sizeof(bell), BELL_MODE);
+		if (r < 0)
+			return r;
+		fd = open_foreign(dir_fd, BELL_NAME, O_RDWR, &bytes);
+	}
+	if (fd < 0)
+		return fd;
+	if (!rdx_file_is_ours_alone(fd))
+		r = -EPERM; /* whoever may write it may truncate it under us */
+	else if (bytes != sizeof(bell))
+		r = -EBADMSG;
+	else
+		r = rdx_mapping_attach(&mapping, fd, sizeof(bell), 1);
+	if (r == 0 && ((struct rdx_bell *)mapping.base)->magic != RDX_BELL_MAGIC) {
+		rdx_mapping_close(&mapping);
+		return -EBADMSG;
+	}
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_mapping = mapping;
+	return 0;
+}
