@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Description: folders include only what they may, fences stand in one header, files stay
+# short. Runs at the top of the tree; prints each violation and fails if there is one.
+set -euo pipefail
+
+LINES_MAX=600
+
+# The protocol cores: a model checker runs them, so there is no system call in them.
+layouts='segment_layout|index_layout|namespace_layout'
+cores='words|position|hook|ring|event|barrier|ledger|clear|bell|line|column|generation'
+core_may="<(stdint|stdatomic|stdalign|stddef|assert)\.h>|<ringdex/rdx_types\.h>"
+core_may+="|\"shm/($layouts|$cores)\.h\""
+include='#[[:space:]]*include[[:space:]]*'
+
+bad=0
+
+# violation WHAT GREP-OUTPUT: report what grep found, if it did
+violation() {
+	[[ -n $2 ]] || return 0
+	printf '%s:\n' "$1"
+	printf '%s\n' "$2" | sed 's/^/  /'
+	bad=1
+}
+
+sources() { # FOLDER...
+	local folder
+	for folder; do
+		[[ -d $folder ]] || { echo "no folder $folder in $PWD" >&2; exit 2; }
+	done
+	find "$@" -name '*.[ch]' | sort
+}
+
+# The others' headers, by path or under <ringdex/...>.
+producers="[\"<](\.\./)*producer/|rdx_publisher\.h"
+consumers="[\"<](\.\./)*consumer/|rdx_(reader|indexer|index)\.h"
+
+violation "shm/ includes producer/ or consumer/" \
+	"$(sources shm | xargs grep -nE "$include.*($producers|$consumers)" /dev/null || true)"
+violation "producer/ includes consumer/" \
+	"$(sources producer | xargs grep -nE "$include.*($consumers)" /dev/null || true)"
+violation "consumer/ includes producer/" \
+	"$(sources consumer | xargs grep -nE "$include.*($producers)" /dev/null || true)"
+violation "a core header includes more than stdint, stdatomic, layouts, types and cores" \
+	"$(sources shm | grep -E "^shm/(rdx_types|$layouts|$cores)\.h$" |
+		xargs grep -nE "$include" /dev/null | grep -vE "$include($core_may)" || true)"
+violation "a fence outside shm/words.h" \
+	"$(sources shm producer consumer bench | grep -v '^shm/words\.h$' |
+		xargs grep -nE '(atomic_(thread|signal)_fence|__sync_synchronize) *\(' /dev/null || true)"
+violation "more than $LINES_MAX lines" \
+	"$(sources shm producer consumer bench | xargs wc -l /dev/null |
+		awk -v max=$LINES_MAX '$2 != "total" && $1 > max' || true)"
+exit $bad
