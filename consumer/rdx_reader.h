@@ -50,9 +50,11 @@ struct rdx_rank_info {
 
 struct rdx_recovery {
 	uint32_t way;              /* RDX_RECOVERED_... */
-	uint32_t reserved;
-	struct rdx_cursor start;   /* the first event that will be read */
-	uint64_t events_skipped;   /* dead or lost, between the cursor given and `start`, not read */
+	uint8_t orphans;           /* as in an event: of the state at `start` */
+	uint8_t inexact;           /* likewise */
+	uint8_t reserved[2];
+	struct rdx_cursor start;   /* where reading starts; a snapshot lies before it */
+	uint64_t events_skipped;   /* dead or lost, after the cursor given (or birth), not read */
 	uint64_t slots_skipped;
 };
 
@@ -74,7 +76,9 @@ struct rdx_range {
 struct rdx_reader_stats {
 	uint64_t slots_read;     /* ring slots copied and validated */
 	uint64_t events_read;
+	uint64_t events_ignored; /* read, but older than the worker's newest clear */
 	uint64_t slots_lost;     /* overwritten before they were read, not behind a barrier */
+	uint64_t events_lost;    /* likewise; exact */
 	uint64_t slots_dead;     /* skipped behind a barrier, never read */
 	uint64_t events_dead;    /* likewise; exact */
 	uint64_t ledger_words;   /* scanned */
@@ -133,18 +137,22 @@ RDX_API int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_curso
 
 /*
  * Copy up to `capacity` prefix hashes held in one tier from the producer's ledger; call
- * until it answers 0. Until every event up to `*ret_exact_id` of the last call has been
- * read, the state is not yet exact. Events that arrive meanwhile are kept in a bounded
- * private log, and rdx_reader_next reads them from there.
+ * until it answers 0. Events that arrive meanwhile are kept in a bounded private log, and
+ * rdx_reader_next reads them from there. The state is exact once the cursor's position
+ * has reached *ret_exact_position; until then it is half of an event, or more, off.
+ * A producer that died in the middle of an event leaves a position that is never
+ * reached: ask rdx_reader_alive.
  *
  *   > 0         hashes copied, of tier *ret_tier
- *   0           the end; *ret_exact_id is set (0: exact at once)
+ *   0           the end; *ret_exact_position is set
  *   -EOVERFLOW  the ring went round faster than it could be read: recover again
- *   -EOWNERDEAD the producer died in the middle of an event: the rank is gone
+ *   -ENOMEM     no room for the log: recover again
+ *   -EINVAL     no snapshot is under way
  *   -EBADMSG    as above
  */
 RDX_API int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes,
-				    uint64_t capacity, uint8_t *ret_tier, uint64_t *ret_exact_id);
+				    uint64_t capacity, uint8_t *ret_tier,
+				    uint64_t *ret_exact_position);
 
 /*
  * The range query of NVIDIA Dynamo's PR 9296. first_id 0: no start; last_id UINT64_MAX:
@@ -164,12 +172,13 @@ RDX_API int rdx_reader_range(struct rdx_reader *reader, uint64_t epoch, uint64_t
 RDX_API int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *cursor);
 
 /*
- * Exactly what the rank holds in `tier` at one event, from its ledger and the ring
+ * Exactly what the rank holds in `tier` after one event, from its ledger and the ring
  * after it. At most `capacity` hashes are written, in no order; `*ret_count` says how
- * many there are. The cursor of the reader is not moved. May allocate.
+ * many there are. The cursor of the reader is not moved. Allocates; waits up to 100 ms
+ * for a producer that is in the middle of an event.
  *
- *   0, -ENOSPC (capacity too small: *ret_count is set, nothing else), and as for
- *   rdx_reader_snapshot, -EAGAIN instead of -EOVERFLOW after several tries; -ENOMEM
+ *   0, -ENOSPC (capacity too small: *ret_count is set, nothing else), -EAGAIN (events come
+ *   too fast, or one is not finished), -EOWNERDEAD (and never will be), -EBADMSG, -ENOMEM
  */
 RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_t *ret_hashes,
 				uint64_t capacity, uint64_t *ret_count,

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The reader's inside: shared by reader.c, recovery.c, range.c and the indexer.
+ */
+#ifndef RDX_CONSUMER_READER_H
+#define RDX_CONSUMER_READER_H
+
+#include "shm/barrier.h"
+#include "shm/segment.h"
+#include <ringdex/rdx_reader.h>
+
+/* A private copy of ring slots, kept while a snapshot is read: a small ring of its own,
+ * with the same slot words, so that events are read from it as from the segment's. */
+struct rdx_slot_log {
+	struct rdx_slot *slots;
+	uint64_t capacity; /* a power of two, 0: none */
+	uint64_t begin;    /* positions [begin, end) are in it */
+	uint64_t end;
+};
+
+/* A ledger scan under way. */
+struct rdx_ledger_scan {
+	uint64_t next_word;
+	uint64_t used;
+	uint64_t start_position; /* T */
+	uint8_t active;
+	uint8_t tier;            /* RDX_TIER_COUNT: all read */
+	uint8_t tier_opened;     /* `used` was loaded */
+};
+
+struct rdx_reader {
+	struct rdx_segment_view view;
+	struct rdx_mapping clear; /* the worker's clear file, or none */
+	const struct rdx_mapping *guarded; /* the segment's, which the guard knows */
+	struct rdx_rank_info info;
+	struct rdx_cursor cursor;
+	struct rdx_slot_log log;
+	struct rdx_ledger_scan scan;
+	struct rdx_reader_stats stats;
+	uint64_t *hashes;         /* of the event read last */
+	uint32_t slots_max;       /* of one event */
+	uint32_t ignore_before;   /* clear generation */
+	int dir_fd;
+};
+
+/* As rdx_reader_open, in an open namespace (not taken over) whose key is known. */
+int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct rdx_hash_key *key,
+		       uint64_t worker_id, uint32_t dp_rank);
+
+/*
+ * A second reader of the same mapping with a cursor of its own, for a look aside. The
+ * first must outlive it; close it with rdx_reader_close_aside. -ENOMEM.
+ */
+int rdx_reader_aside(const struct rdx_reader *reader, struct rdx_reader **ret_aside);
+void rdx_reader_close_aside(struct rdx_reader *aside);
+
+/* As rdx_reader_next, without passing over events older than the worker's newest clear. */
+int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event);
+
+/* If a barrier newer than the cursor is in the ring, go there: everything between is
+ * dead and is not read. 1 if it went, 0 if not, -EBADMSG. */
+int rdx_reader_jump(struct rdx_reader *reader);
+
+/* Recover from the ledger even if a barrier is in the ring. As rdx_reader_recover. */
+int rdx_reader_start_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_recovery);
+
+/*
+ * Begin or go on copying what the ring publishes into the log, so that it cannot be lost
+ * while the caller is busy with the snapshot. -EOVERFLOW, -ENOMEM, -EBADMSG.
+ */
+int rdx_reader_drain(struct rdx_reader *reader);
+
+/*
+ * The newest published event, found by walking past the tail: its id, and the position
+ * after it. {0, 0} in an empty ring. -EAGAIN where the ring moves too fast, -EBADMSG.
+ */
+int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
+		      uint64_t *ret_end_position);
+
+/*
+ * Look at the barrier: 1 and its position and event id (position 0 and id 0 for birth, a
+ * ring that never wrapped), 0 if none is in the ring, -EBADMSG.
+ */
+int rdx_reader_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
+		       uint64_t *ret_event_id);
+
+/* Only the head of the event that the published slot at `position` belongs to. */
+enum rdx_ring_found rdx_reader_head_at(const struct rdx_reader *reader, uint64_t position,
+				       struct rdx_event_head *ret_head, uint64_t *ret_first);
+
+#endif

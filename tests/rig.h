@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What tests stand on: a namespace of their own, and a producer that writes ring and
+ * ledger by the cores alone, without the publisher's map.
+ */
+#ifndef RDX_TESTS_RIG_H
+#define RDX_TESTS_RIG_H
+
+#include "shm/barrier.h"
+#include "shm/segment.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+/* A fresh directory in memory; removed with all it holds by rig_remove. */
+struct rig {
+	char dir[64];
+	int dir_fd;
+	struct rdx_hash_key key;
+};
+void rig_make(struct rig *rig);
+void rig_remove(struct rig *rig);
+
+/* Remove a directory and everything below it. */
+void rig_remove_tree(const char *path);
+
+/* A producer without a map. */
+struct rig_producer {
+	struct rdx_segment_owner owner;
+	uint64_t tail;
+	uint64_t event_id;
+	uint64_t used; /* ledger words handed out, tier 0 */
+	uint32_t stamp;
+};
+
+/* A spec with one tier of `blocks` blocks; change it before rig_claim. */
+struct rdx_segment_spec rig_spec(uint64_t worker_id, uint32_t dp_rank, uint64_t ring_slots,
+				 uint64_t blocks);
+int rig_claim(struct rig *rig, struct rig_producer *ret_producer,
+	      const struct rdx_segment_spec *spec);
+void rig_release(struct rig_producer *producer);
+
+/* Append any event. Ledger words are the caller's, before this. */
+void rig_append(struct rig_producer *producer, uint8_t kind, uint8_t tier, uint64_t parent,
+		const uint64_t *hashes, uint32_t count);
+
+/* Store one block under the root in tier 0, ledger and ring; local hash given. */
+void rig_store(struct rig *rig, struct rig_producer *producer, uint64_t local);
+void rig_clear(struct rig_producer *producer);
+
+/* Seed of a property test: from the environment variable RDX_SEED, else random; printed
+ * when the test fails. */
+uint64_t rig_seed(void);
+
+/* A small fast generator for tests. */
+static inline uint64_t rig_random(uint64_t *state)
+{
+	uint64_t x = (*state += UINT64_C(0x9e3779b97f4a7c15));
+
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+#endif
