@@ -61,6 +61,12 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event);
  * dead and is not read. 1 if it went, 0 if not, -EBADMSG. */
 int rdx_reader_jump(struct rdx_reader *reader);
 
+/*
+ * Recover although reading could go on, for a caller that lost what it had built: barrier
+ * or ledger. Counts what is skipped from where the reader stood. As rdx_reader_recover.
+ */
+int rdx_reader_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_recovery);
+
 /* Recover from the ledger even if a barrier is in the ring. As rdx_reader_recover. */
 int rdx_reader_start_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_recovery);
 

@@ -147,16 +147,19 @@ static int check_name(const struct rdx_reader *reader)
 	return named.st_ino == mapped.st_ino && named.st_dev == mapped.st_dev ? 0 : -ESTALE;
 }
 
-/* Is everything from the cursor on still in the ring? 1, 0, -EBADMSG. */
+/* A cursor beyond the newest slot was never given by a reader of this epoch. */
+static int is_possible(const struct rdx_reader *reader, const struct rdx_cursor *from)
+{
+	uint64_t tail = rdx_ledger_tail(reader->view.live);
+
+	return tail <= RDX_POSITION_END && from->position <= tail + reader->slots_max;
+}
+
+/* Is everything from the cursor on still in the ring? */
 static int is_in_ring(const struct rdx_reader *reader, const struct rdx_cursor *from)
 {
 	uint64_t words[RDX_SLOT_WORDS];
 
-	if (from->position > RDX_POSITION_END)
-		return 0;
-	/* a cursor beyond the newest slot was never given by a reader of this epoch */
-	if (from->position > rdx_ledger_tail(reader->view.live) + reader->slots_max)
-		return 0;
 	return rdx_ring_get(&reader->view.ring, from->position, words) != RDX_RING_LAPPED;
 }
 
@@ -195,8 +198,10 @@ static void count_recovery(struct rdx_reader *reader, const struct rdx_cursor *b
 			   struct rdx_recovery *recovery)
 {
 	recovery->start = reader->cursor;
-	recovery->events_skipped = reader->cursor.event_id - before->event_id;
-	recovery->slots_skipped = reader->cursor.position - before->position;
+	if (reader->cursor.position > before->position) {
+		recovery->events_skipped = reader->cursor.event_id - before->event_id;
+		recovery->slots_skipped = reader->cursor.position - before->position;
+	}
 	reader->stats.recoveries[recovery->way]++;
 }
 
@@ -239,13 +244,15 @@ int rdx_reader_start_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_
 	return 0;
 }
 
-int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_cursor *from,
-		       struct rdx_recovery *ret_recovery)
+/*
+ * Choose the way from `start`, where the reader stood, or birth if nothing is known of it
+ * (`known` 0). Reading may go on at `start` only if `may_continue`.
+ */
+static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known, int may_continue,
+		  struct rdx_recovery *ret_recovery)
 {
 	struct rdx_recovery recovery = {.way = RDX_RECOVERED_CONTINUE};
-	struct rdx_cursor start = {.epoch = reader->info.epoch};
-	int given = from && from->epoch == reader->info.epoch;
-	int readable = given && is_in_ring(reader, from);
+	int readable = known && is_in_ring(reader, &start);
 	uint64_t position, event_id;
 	int barrier, r = check_name(reader);
 
@@ -255,20 +262,21 @@ int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_cursor *from,
 	barrier = rdx_reader_barrier(reader, &position, &event_id);
 	if (barrier < 0)
 		return barrier;
-	/* a lapped cursor lies before any barrier in the ring: another was never given out */
-	given = given && (readable || !barrier || from->position <= position);
-	if (given)
-		start = *from;
 	rdx_reader_seek(reader, &start);
 
-	if (barrier && !(readable && position <= start.position)) {
+	if (barrier && !(readable && may_continue && position <= start.position)) {
 		recovery.way = RDX_RECOVERED_BARRIER;
+		/* behind the barrier already: what was read is read again, nothing is dead */
+		if (position < start.position)
+			start = (struct rdx_cursor){start.epoch, position,
+						    event_id ? event_id - 1 : 0};
+		rdx_reader_seek(reader, &start);
 		go_to_barrier(reader, position, event_id);
-	} else if (!readable) {
+	} else if (!readable || !may_continue) {
 		r = start_scan(reader, &recovery);
 		if (r < 0)
 			return r;
-		if (given) {
+		if (known && !readable) {
 			reader->stats.slots_lost += reader->cursor.position - start.position;
 			reader->stats.events_lost += reader->cursor.event_id - start.event_id;
 		}
@@ -276,6 +284,23 @@ int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_cursor *from,
 	count_recovery(reader, &start, &recovery);
 	*ret_recovery = recovery;
 	return 0;
+}
+
+int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_cursor *from,
+		       struct rdx_recovery *ret_recovery)
+{
+	struct rdx_cursor birth = {.epoch = reader->info.epoch};
+
+	if (!from || from->epoch != birth.epoch || !is_possible(reader, from))
+		return choose(reader, birth, 0, 0, ret_recovery);
+	return choose(reader, *from, 1, 1, ret_recovery);
+}
+
+int rdx_reader_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_recovery)
+{
+	int known = reader->cursor.position > 0;
+
+	return choose(reader, reader->cursor, known, 0, ret_recovery);
 }
 
 /* Make room for one more slot, up to the bound. */
