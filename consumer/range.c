@@ -35,7 +35,7 @@ static int find_event(const struct rdx_reader *reader, uint64_t event_id, uint64
 			return -EBADMSG;
 		if (head.event_id == event_id) {
 			*ret_position = first;
-			return 1;
+			return rdx_reader_in_ring(reader, first);
 		}
 		if (head.event_id < event_id)
 			low = middle + 1;

@@ -83,6 +83,9 @@ int rdx_reader_drain(struct rdx_reader *reader);
 int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 		      uint64_t *ret_end_position);
 
+/* Is everything from the start of an event at `position` on still in the ring? */
+int rdx_reader_in_ring(const struct rdx_reader *reader, uint64_t position);
+
 /*
  * Look at the barrier: 1 and its position and event id (position 0 and id 0 for birth, a
  * ring that never wrapped), 0 if none is in the ring, -EBADMSG.

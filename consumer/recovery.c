@@ -78,17 +78,28 @@ int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 	return 0;
 }
 
+int rdx_reader_in_ring(const struct rdx_reader *reader, uint64_t position)
+{
+	uint64_t words[RDX_SLOT_WORDS];
+
+	/* an event overwrites its continuations' slots before its first slot's: the slot
+	 * after the position may be gone while the position itself is still there, for as
+	 * long as the producer stays in that event */
+	return rdx_ring_get(&reader->view.ring, position, words) != RDX_RING_LAPPED &&
+	       rdx_ring_get(&reader->view.ring, position + 1, words) != RDX_RING_LAPPED;
+}
+
 int rdx_reader_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
 		       uint64_t *ret_event_id)
 {
 	uint64_t named = rdx_barrier_load(reader->view.live);
-	uint64_t words[RDX_SLOT_WORDS], first;
 	struct rdx_event_head head;
 	enum rdx_ring_found found;
+	uint64_t first;
 
 	if (named == 0) {
 		/* born clear: until the ring first wraps, position 0 is a barrier too */
-		if (rdx_ring_get(&reader->view.ring, 0, words) == RDX_RING_LAPPED)
+		if (!rdx_reader_in_ring(reader, 0))
 			return 0;
 		*ret_position = *ret_event_id = 0;
 		return rdx_mapping_poisoned(reader->guarded) ? -EBADMSG : 1;
@@ -100,6 +111,8 @@ int rdx_reader_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
 		return 0;
 	if (first != named - 1 || head.kind != RDX_EVENT_CLEARED || head.tier != RDX_SCOPE_ALL)
 		return -EBADMSG;
+	if (!rdx_reader_in_ring(reader, first))
+		return 0;
 	*ret_position = first;
 	*ret_event_id = head.event_id;
 	return 1;
@@ -153,14 +166,6 @@ static int is_possible(const struct rdx_reader *reader, const struct rdx_cursor 
 	uint64_t tail = rdx_ledger_tail(reader->view.live);
 
 	return tail <= RDX_POSITION_END && from->position <= tail + reader->slots_max;
-}
-
-/* Is everything from the cursor on still in the ring? */
-static int is_in_ring(const struct rdx_reader *reader, const struct rdx_cursor *from)
-{
-	uint64_t words[RDX_SLOT_WORDS];
-
-	return rdx_ring_get(&reader->view.ring, from->position, words) != RDX_RING_LAPPED;
 }
 
 /* Begin a ledger scan: T, and the last event before it. */
@@ -252,7 +257,7 @@ static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known,
 		  struct rdx_recovery *ret_recovery)
 {
 	struct rdx_recovery recovery = {.way = RDX_RECOVERED_CONTINUE};
-	int readable = known && is_in_ring(reader, &start);
+	int readable = known && rdx_reader_in_ring(reader, start.position);
 	uint64_t position, event_id;
 	int barrier, r = check_name(reader);
 
