@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rank's tree of prefixes: who is whose parent, who is held in which tier, and how many
+ * held blocks lack their parent.
+ *
+ * A node is one prefix hash. It lives while a name or a child refers to it. A node without
+ * a name lets go of its own parent: it is kept only so that its children can find it when
+ * it comes back. So there are never more nodes than twice the names, and forgetting a name
+ * frees two nodes at most.
+ *
+ * A clear of everything is O(1): the life is counted up, and a node of an older life holds
+ * nothing. It is settled when it is next touched, or by the sweep.
+ *
+ * Nothing here allocates or is shared; every call is O(1) unless it says otherwise.
+ */
+#ifndef RDX_LINEAGE_H
+#define RDX_LINEAGE_H
+
+#include <assert.h>
+#include <ringdex/rdx_types.h>
+
+#include "producer/slots.h"
+
+#define RDX_NODE_NONE         RDX_SLOTS_NONE
+#define RDX_NODE_ROOT         RDX_SLOTS_NONE /* as a parent: the block starts a prompt */
+#define RDX_NODE_CHILDREN_MAX ((1u << 24) - 1)
+#define RDX_NODE_DEPTH_MAX    ((1u << 24) - 1)
+#define RDX_NODE_HOLDERS_MAX  255
+
+/* A node that a caller keeps for the length of a call counts as one more child. */
+#define RDX_LINEAGE_SPARE 4
+
+struct rdx_node {
+	uint64_t prefix;
+	uint64_t local;
+	uint32_t parent;   /* node, or RDX_NODE_ROOT */
+	uint32_t names;    /* that refer to it, held or remembered */
+	uint32_t children; /* nodes that refer to it, held or not */
+	uint32_t depth : 24;
+	uint32_t life : 8;
+	struct {
+		uint32_t children : 24; /* per set: children held in it */
+		uint32_t holders : 8;   /* per tier: names that hold it there */
+	} held[RDX_TIER_COUNT];
+	uint32_t ledger[RDX_TIER_COUNT]; /* word, where held */
+};
+static_assert(sizeof(struct rdx_node) == 64, "one line a node");
+
+struct rdx_lineage {
+	struct rdx_node *nodes;
+	struct rdx_slots table;
+	uint32_t capacity;
+	uint32_t fresh;     /* nodes from here on were never used */
+	uint32_t free_head; /* chained through `parent` */
+	uint32_t count;     /* now in use */
+	uint32_t swept;     /* nodes below are of this life */
+	uint32_t lives;     /* begun since a sweep was last complete */
+	uint8_t life;
+	uint64_t held[RDX_TIER_COUNT];
+	uint64_t orphans[RDX_TIER_COUNT]; /* per set of tiers */
+};
+
+/* Bytes that rdx_lineage_init wants for trees under at most `names` names. */
+uint64_t rdx_lineage_bytes(uint32_t names);
+
+/* `memory`: zeroed, aligned to 64, the caller's to free. */
+void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t names);
+
+/* Bring a node into the present life before its counts are read. */
+static inline struct rdx_node *rdx_lineage_settle(struct rdx_lineage *lineage, uint32_t index)
+{
+	struct rdx_node *node = &lineage->nodes[index];
+
+	if (node->life != lineage->life) {
+		for (int i = 0; i < RDX_TIER_COUNT; i++)
+			node->held[i].children = node->held[i].holders = 0;
+		node->life = lineage->life;
+	}
+	return node;
+}
+
+static inline uint32_t rdx_lineage_tag(uint64_t prefix)
+{
+	return (uint32_t)(prefix >> 32); /* uniform already */
+}
+
+/* The node of a prefix hash, or RDX_NODE_NONE. */
+static inline uint32_t rdx_lineage_find(const struct rdx_lineage *lineage, uint64_t prefix)
+{
+	uint32_t tag = rdx_lineage_tag(prefix);
+	uint64_t at = rdx_slots_home(&lineage->table, tag);
+	uint32_t index;
+
+	do
+		index = rdx_slots_walk(&lineage->table, tag, &at);
+	while (index != RDX_NODE_NONE && lineage->nodes[index].prefix != prefix);
+	return index;
+}
+
+/* Is the block held in the set of tiers 0 .. set? The node is settled. */
+static inline int rdx_node_in_set(const struct rdx_node *node, int set)
+{
+	for (int tier = 0; tier <= set; tier++) {
+		if (node->held[tier].holders)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * One more name for the block `local` under `parent`, whose prefix hash is `prefix`.
+ * The parent is a named or kept node, or RDX_NODE_ROOT.
+ *
+ *   -EEXIST  the prefix hash stands for other content: a collision
+ *   -ENOSPC  no room: too deep, or too many nodes or children
+ */
+int rdx_lineage_name(struct rdx_lineage *lineage, uint64_t prefix, uint64_t local, uint32_t parent,
+		     uint32_t *ret_index);
+
+/* One name less. The name holds the block in no tier. */
+void rdx_lineage_unname(struct rdx_lineage *lineage, uint32_t index);
+
+/* Keep a node from going while its names may, and let go of it. RDX_NODE_ROOT is fine. */
+void rdx_lineage_keep(struct rdx_lineage *lineage, uint32_t index);
+void rdx_lineage_unkeep(struct rdx_lineage *lineage, uint32_t index);
+
+/* One more name holds the block in the tier (at most RDX_NODE_HOLDERS_MAX do; the caller
+ * looks): 1 if it is the first. */
+int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, uint8_t tier);
+
+/* One name less does: 1 if it was the last. */
+int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, uint8_t tier);
+
+/* Nothing is held any more. O(1), but for each 250th without a sweep in between. */
+void rdx_lineage_clear(struct rdx_lineage *lineage);
+
+/* Settle up to `count` more nodes; nothing to do once all are. */
+void rdx_lineage_sweep(struct rdx_lineage *lineage, uint32_t count);
+
+/* Bit s: set s has orphans. */
+uint8_t rdx_lineage_orphan_bits(const struct rdx_lineage *lineage);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "producer/names.h"
+
+#include <errno.h>
+
+/* A life is 8 bits: entries must be swept before it comes round. */
+#define LIVES_MAX 250
+
+/* Entries looked at in one step when a name must be found that a clear dropped. */
+#define SWEEP_STEP 64
+
+/* Spreads a group, and the last mixing step: odd, bits about evenly set. */
+#define MIX UINT64_C(0xd6e8feb86659fd93)
+
+/* The queue's stale places leave room for as many again. */
+#define QUEUE_PER_NAME 2
+
+uint64_t rdx_names_bytes(uint32_t capacity)
+{
+	return (uint64_t)capacity *
+	       (sizeof(struct rdx_name) + RDX_SLOTS_PER_KEY * sizeof(uint64_t) +
+		sizeof(uint64_t) + QUEUE_PER_NAME * sizeof(uint32_t));
+}
+
+void rdx_names_init(struct rdx_names *names, void *memory, uint32_t capacity, const uint64_t *key,
+		    struct rdx_lineage *lineage)
+{
+	*names = (struct rdx_names){
+		.entries = memory,
+		.lineage = lineage,
+		.capacity = capacity,
+		.queue_size = QUEUE_PER_NAME * capacity,
+		.free_head = RDX_NAME_NONE,
+		.key = {key[0], key[1]},
+	};
+	names->table.slot = (uint64_t *)(names->entries + capacity);
+	names->table.count = RDX_SLOTS_PER_KEY * (uint64_t)capacity;
+	names->salts = names->table.slot + names->table.count;
+	names->queue = (uint32_t *)(names->salts + capacity);
+}
+
+__extension__ typedef unsigned __int128 product_t;
+
+uint32_t rdx_names_tag(const struct rdx_names *names, const void *text, uint8_t bytes,
+		       uint8_t group)
+{
+	uint64_t second = names->key[1] ^ group * MIX;
+	uint64_t word;
+	product_t product;
+
+	if (bytes == sizeof(word))
+		memcpy(&word, text, sizeof(word));
+	else
+		word = XXH3_64bits_withSeed(text, bytes, second);
+	product = (product_t)(word ^ names->key[0]) * (second | 1);
+	word = ((uint64_t)product ^ (uint64_t)(product >> 64)) + word;
+	return (uint32_t)(word * MIX >> 32);
+}
+
+static void free_entry(struct rdx_names *names, uint32_t index)
+{
+	struct rdx_name *entry = &names->entries[index];
+
+	rdx_slots_remove(&names->table, entry->tag, index);
+	rdx_lineage_unname(names->lineage, entry->node);
+	entry->flags = 0;
+	entry->node = names->free_head;
+	names->free_head = index;
+	names->count--;
+}
+
+/* A place is stale when its name has been held since, or is gone. */
+static int oldest_is_stale(const struct rdx_names *names)
+{
+	const struct rdx_name *entry = &names->entries[names->queue[names->queue_head]];
+
+	return !(entry->flags & RDX_NAME_REMEMBERED) || entry->queued_at != names->queue_head;
+}
+
+/* Take the queue's oldest place, and forget its name unless the place is stale. */
+static void forget_oldest(struct rdx_names *names)
+{
+	uint32_t at = names->queue_head;
+
+	if (!oldest_is_stale(names))
+		free_entry(names, names->queue[at]);
+	names->queue_head = at + 1 == names->queue_size ? 0 : at + 1;
+	names->queue_count--;
+}
+
+void rdx_names_remember(struct rdx_names *names, uint32_t index)
+{
+	struct rdx_name *entry = &names->entries[index];
+	uint64_t at;
+
+	/* full only where stale places fill it: its oldest name is older than as many
+	 * removals as there are names */
+	if (names->queue_count == names->queue_size)
+		forget_oldest(names);
+	at = (uint64_t)names->queue_head + names->queue_count;
+	if (at >= names->queue_size)
+		at -= names->queue_size;
+	names->queue[at] = index;
+	names->queue_count++;
+	entry->queued_at = (uint32_t)at;
+	entry->flags = (uint8_t)((entry->flags & ~RDX_NAME_HELD) | RDX_NAME_REMEMBERED);
+}
+
+void rdx_names_recall(struct rdx_names *names, uint32_t index)
+{
+	struct rdx_name *entry = &names->entries[index];
+
+	entry->flags = (uint8_t)((entry->flags & ~RDX_NAME_REMEMBERED) | RDX_NAME_HELD);
+}
+
+/* Bring an entry into the present life. */
+static void settle(struct rdx_names *names, uint32_t index)
+{
+	struct rdx_name *entry = &names->entries[index];
+
+	if (entry->life == names->life)
+		return;
+	entry->life = names->life;
+	memset(entry->copies, 0, sizeof(entry->copies));
+	if (entry->flags & RDX_NAME_HELD)
+		rdx_names_remember(names, index);
+}
+
+static void settle_more(struct rdx_names *names, uint32_t count)
+{
+	if (!names->lives)
+		return;
+	for (; count && names->swept < names->fresh; count--)
+		settle(names, names->swept++);
+	if (names->swept == names->fresh)
+		names->lives = 0;
+}
+
+uint32_t rdx_names_find(struct rdx_names *names, uint32_t tag, const void *text, uint8_t bytes,
+			uint8_t group)
+{
+	uint64_t at = rdx_slots_home(&names->table, tag);
+	const struct rdx_name *entry;
+	uint32_t index;
+
+	for (;;) {
+		index = rdx_slots_walk(&names->table, tag, &at);
+		if (index == RDX_NAME_NONE)
+			return RDX_NAME_NONE;
+		entry = &names->entries[index];
+		if (entry->bytes == bytes && entry->group == group &&
+		    memcmp(entry->text, text, bytes) == 0)
+			break;
+	}
+	settle(names, index);
+	return index;
+}
+
+int rdx_names_reserve(struct rdx_names *names)
+{
+	while (names->free_head == RDX_NAME_NONE && names->fresh == names->capacity) {
+		if (names->queue_count)
+			forget_oldest(names);
+		else if (names->lives)
+			settle_more(names, SWEEP_STEP);
+		else
+			return -ENOSPC;
+	}
+	return 0;
+}
+
+uint32_t rdx_names_add(struct rdx_names *names, uint32_t tag, const void *text, uint8_t bytes,
+		       uint8_t group, uint32_t node)
+{
+	uint32_t index = names->free_head;
+	struct rdx_name *entry;
+
+	if (index != RDX_NAME_NONE)
+		names->free_head = names->entries[index].node;
+	else
+		index = names->fresh++;
+	entry = &names->entries[index];
+	*entry = (struct rdx_name){
+		.node = node,
+		.tag = tag,
+		.bytes = bytes,
+		.group = group,
+		.life = names->life,
+		.flags = RDX_NAME_HELD,
+	};
+	memcpy(entry->text, text, bytes);
+	rdx_slots_insert(&names->table, tag, index);
+	names->count++;
+	return index;
+}
+
+void rdx_names_clear(struct rdx_names *names)
+{
+	if (names->lives == LIVES_MAX)
+		settle_more(names, UINT32_MAX);
+	names->life++;
+	names->lives++;
+	names->swept = 0;
+}
+
+void rdx_names_sweep(struct rdx_names *names, uint32_t count)
+{
+	settle_more(names, count);
+	for (; count && names->queue_count && oldest_is_stale(names); count--)
+		forget_oldest(names);
+}
+
+static uint32_t queued(const struct rdx_names *names, uint32_t nth)
+{
+	uint64_t at = (uint64_t)names->queue_head + nth;
+
+	return names->queue[at < names->queue_size ? at : at - names->queue_size];
+}
+
+void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count, int step)
+{
+	const struct rdx_lineage *lineage = names->lineage;
+
+	if (names->fresh + count <= names->capacity)
+		return;
+	for (uint32_t i = 0; i < count && i < names->queue_count; i++) {
+		const struct rdx_name *entry = &names->entries[queued(names, i)];
+
+		if (!(entry->flags & RDX_NAME_REMEMBERED))
+			continue;
+		if (step == 0) {
+			rdx_slots_prefetch(&names->table, entry->tag);
+			__builtin_prefetch(&lineage->nodes[entry->node], 1);
+		} else {
+			const struct rdx_node *node = &lineage->nodes[entry->node];
+
+			rdx_slots_prefetch(&lineage->table, rdx_lineage_tag(node->prefix));
+			if (node->parent != RDX_NODE_ROOT)
+				__builtin_prefetch(&lineage->nodes[node->parent], 1);
+		}
+	}
+	if (step)
+		return;
+	for (uint32_t i = count; i < 2 * count && i < names->queue_count; i++)
+		__builtin_prefetch(&names->entries[queued(names, i)], 1);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rank's private map from the engine's block names to nodes of the lineage, with the
+ * copies that each name has per tier.
+ *
+ * A name is held while it has a copy anywhere, else remembered: engines name blocks as
+ * parents, and announce copies in farther tiers, after the removal. Remembered names stand
+ * in a queue in the order in which they lost their last copy; the oldest is forgotten when
+ * its room is needed.
+ *
+ * A clear of everything is O(1): the life is counted up, and a held name of an older life
+ * has no copies. It joins the queue when it is next touched, or by the sweep.
+ *
+ * The hash is keyed by random bytes of this process: names come from engines, and what
+ * an engine calls a block may follow from what strangers prompt.
+ *
+ * Nothing here allocates or is shared; every call is O(1) amortized.
+ */
+#ifndef RDX_NAMES_H
+#define RDX_NAMES_H
+
+#include <string.h>
+
+#include "producer/lineage.h"
+
+#define RDX_NAME_NONE       RDX_SLOTS_NONE
+#define RDX_NAMES_MAX       (UINT32_C(1) << 29)
+#define RDX_NAME_COPIES_MAX UINT16_MAX
+
+#define RDX_NAME_HELD       1u
+#define RDX_NAME_REMEMBERED 2u
+#define RDX_NAME_SALTED     4u /* its salt's part of the seed stands in names->salts */
+
+struct rdx_name {
+	uint64_t text[4]; /* 8 or 32 bytes, the rest 0 */
+	uint64_t seed;    /* of the local hashes of its namespace; children inherit it */
+	uint16_t copies[RDX_TIER_COUNT];
+	uint32_t node;
+	uint32_t tag;
+	uint32_t queued_at; /* where remembered */
+	uint8_t bytes;
+	uint8_t group;
+	uint8_t life;
+	uint8_t flags; /* RDX_NAME_..., 0: free */
+};
+static_assert(sizeof(struct rdx_name) == 64, "one line a name");
+
+struct rdx_names {
+	struct rdx_name *entries;
+	struct rdx_slots table;
+	struct rdx_lineage *lineage;
+	uint64_t *salts; /* by entry, read only where RDX_NAME_SALTED */
+	uint32_t *queue; /* entries in the order they were remembered, some stale */
+	uint32_t queue_size;
+	uint32_t queue_head;
+	uint32_t queue_count;
+	uint32_t capacity;
+	uint32_t fresh;     /* entries from here on were never used */
+	uint32_t free_head; /* chained through `node` */
+	uint32_t count;     /* now known: held or remembered */
+	uint32_t swept;     /* entries below are of this life */
+	uint32_t lives;     /* begun since a sweep was last complete */
+	uint8_t life;
+	uint64_t key[2];
+};
+
+/* Bytes that rdx_names_init wants for this many names, at most RDX_NAMES_MAX. */
+uint64_t rdx_names_bytes(uint32_t capacity);
+
+/* `memory`: zeroed, aligned to 64, the caller's to free. `key`: 2 random words. The
+ * lineage has room for as many names; forgetting one takes it from its node there. */
+void rdx_names_init(struct rdx_names *names, void *memory, uint32_t capacity, const uint64_t *key,
+		    struct rdx_lineage *lineage);
+
+/* What a name is filed under. `bytes` is 8 or 32. */
+uint32_t rdx_names_tag(const struct rdx_names *names, const void *text, uint8_t bytes,
+		       uint8_t group);
+
+/* The entry of a name, held or remembered, settled into the present life; or
+ * RDX_NAME_NONE. May forget another name. */
+uint32_t rdx_names_find(struct rdx_names *names, uint32_t tag, const void *text, uint8_t bytes,
+			uint8_t group);
+
+/* Make sure that rdx_names_add has room, by forgetting the oldest remembered name if need
+ * be. -ENOSPC: all are held. */
+int rdx_names_reserve(struct rdx_names *names);
+
+/* Add a name, after rdx_names_reserve; it is held and has no copies yet. The node has been
+ * named for it. */
+uint32_t rdx_names_add(struct rdx_names *names, uint32_t tag, const void *text, uint8_t bytes,
+		       uint8_t group, uint32_t node);
+
+/* A remembered name gets a copy again, or a held one has lost its last. */
+void rdx_names_recall(struct rdx_names *names, uint32_t entry);
+void rdx_names_remember(struct rdx_names *names, uint32_t entry);
+
+/* No name has a copy any more. O(1), but for each 250th without a sweep in between. */
+void rdx_names_clear(struct rdx_names *names);
+
+/* Settle up to `count` more entries, and take as many stale places off the queue's head:
+ * a little in every call, so that no call has much to do. */
+void rdx_names_sweep(struct rdx_names *names, uint32_t count);
+
+/* Bring closer what the next `count` calls of rdx_names_reserve will look at: first the
+ * entries of a later batch and what this batch's entries name, then (`step` 1) what the
+ * nodes of this batch name. */
+void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count, int step);
+
+/* Bring closer what rdx_names_find will look at, once the table's line is there. */
+static inline void rdx_names_prefetch(const struct rdx_names *names, uint32_t tag)
+{
+	uint64_t at = rdx_slots_home(&names->table, tag);
+	uint32_t entry = rdx_slots_walk(&names->table, tag, &at);
+
+	if (entry != RDX_NAME_NONE)
+		__builtin_prefetch(&names->entries[entry], 1);
+}
+
+/* And its node, once the entry is there. */
+static inline void rdx_names_prefetch_node(const struct rdx_names *names, uint32_t tag)
+{
+	uint64_t at = rdx_slots_home(&names->table, tag);
+	uint32_t entry = rdx_slots_walk(&names->table, tag, &at);
+
+	if (entry != RDX_NAME_NONE)
+		__builtin_prefetch(&names->lineage->nodes[names->entries[entry].node], 1);
+}
+
+#endif

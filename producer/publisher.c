@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "producer/publisher.h"
+
+#include "shm/event.h"
+#include "shm/namespace.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define BLOCK_TOKENS_DEFAULT 16
+#define RING_SLOTS_DEFAULT   65536
+#define REMEMBERED_MIN       1024
+
+static_assert(offsetof(struct rdx_publisher_stats, names) -
+			      offsetof(struct rdx_publisher_stats, events) ==
+		      RDX_COUNTER_NAMES * sizeof(uint64_t),
+	      "statistics and counters have one order");
+
+/* All open handles of the process, for the child after a fork. */
+static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t handles_once = PTHREAD_ONCE_INIT;
+static struct rdx_publisher *handles;
+static int handles_error;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&handles_mutex);
+}
+
+static void after_fork_in_parent(void)
+{
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+/* The mappings are not inherited; the descriptors are, and would keep the parent's lock
+ * after its death. Closing them here unlocks nothing of the parent's. */
+static void after_fork_in_child(void)
+{
+	for (struct rdx_publisher *p = handles; p; p = p->next) {
+		rdx_segment_disown(&p->owner);
+		if (p->bell_mapping.fd >= 0)
+			close(p->bell_mapping.fd);
+		p->bell_mapping.fd = -1;
+		p->bell_mapping.base = NULL;
+		p->bell = NULL;
+		p->dead = 1;
+	}
+	handles = NULL;
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+static void watch_forks(void)
+{
+	handles_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* Under the mutex. */
+static void list_handle(struct rdx_publisher *p)
+{
+	p->next = handles;
+	if (handles)
+		handles->previous = p;
+	handles = p;
+}
+
+static void unlist_handle(struct rdx_publisher *p)
+{
+	if (p->next)
+		p->next->previous = p->previous;
+	if (p->previous)
+		p->previous->next = p->next;
+	else
+		handles = p->next;
+}
+
+/* A fork finds a rank claimed and listed, or neither. */
+static int claim_segment(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_spec *spec)
+{
+	int r;
+
+	pthread_mutex_lock(&handles_mutex);
+	r = rdx_segment_claim(&p->owner, dir_fd, &p->key, spec);
+	if (r == 0)
+		list_handle(p);
+	pthread_mutex_unlock(&handles_mutex);
+	return r;
+}
+
+static void release_segment(struct rdx_publisher *p)
+{
+	pthread_mutex_lock(&handles_mutex);
+	unlist_handle(p);
+	rdx_segment_release(&p->owner);
+	pthread_mutex_unlock(&handles_mutex);
+}
+
+static int reserve_arena(struct rdx_arena *arena, uint64_t bytes)
+{
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (base == MAP_FAILED)
+		return -ENOMEM;
+	arena->base = base;
+	arena->bytes = bytes;
+	/* only for speed: without either it works all the same */
+	madvise(base, bytes, MADV_HUGEPAGE);
+	return madvise(base, bytes, MADV_DONTFORK) < 0 ? -errno : 0;
+}
+
+/* No page fault in a publish call later. */
+static int touch_arena(const struct rdx_arena *arena)
+{
+	uint8_t *bytes = arena->base;
+
+	if (madvise(arena->base, arena->bytes, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno == ENOMEM)
+		return -ENOMEM;
+	/* before Linux 5.14: a store a page that the compiler must keep */
+	for (uint64_t at = 0; at < arena->bytes; at += RDX_PAGE_BYTES)
+		__atomic_store_n(bytes + at, 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* In a forked child there is nothing at these addresses, or something of the child's. */
+static void free_arenas(struct rdx_publisher *p)
+{
+	for (int i = 0; i < 3; i++) {
+		if (p->arenas[i].base && !p->dead)
+			munmap(p->arenas[i].base, p->arenas[i].bytes);
+	}
+}
+
+/* Names that can be known: every held block under a name of its own, and the remembered. */
+static int names_wanted(const struct rdx_publisher_options *options, uint32_t *ret_names)
+{
+	uint64_t remembered = options->remembered_names;
+	uint64_t blocks = 0;
+
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		blocks += options->tier_blocks[tier];
+	if (remembered == 0)
+		remembered = blocks / 4 > REMEMBERED_MIN ? blocks / 4 : REMEMBERED_MIN;
+	if (remembered > RDX_NAMES_MAX || blocks + remembered > RDX_NAMES_MAX)
+		return -ENOMEM;
+	*ret_names = (uint32_t)(blocks + remembered);
+	return 0;
+}
+
+/* The arena of the free lists and of the event being collected. */
+static uint64_t rest_bytes(const struct rdx_publisher *p,
+			   const struct rdx_publisher_options *options)
+{
+	uint64_t bytes = p->pending.removed_max * (2 * sizeof(uint64_t) + sizeof(uint32_t));
+
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		bytes += rdx_resident_bytes((uint32_t)options->tier_blocks[tier]);
+	return bytes;
+}
+
+static void lay_out_rest(struct rdx_publisher *p, const struct rdx_publisher_options *options)
+{
+	struct rdx_pending *pending = &p->pending;
+	uint8_t *at = p->arenas[2].base;
+
+	pending->hashes = (uint64_t *)at;
+	pending->prefixes = pending->hashes + pending->removed_max;
+	pending->words = (uint32_t *)(pending->prefixes + pending->removed_max);
+	at = (uint8_t *)(pending->words + pending->removed_max);
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		uint32_t blocks = (uint32_t)options->tier_blocks[tier];
+
+		rdx_resident_init(&p->resident[tier], at, blocks);
+		at += rdx_resident_bytes(blocks);
+	}
+}
+
+/* Reserve all private memory; nothing of it is touched yet. */
+static int reserve(struct rdx_publisher *p, const struct rdx_publisher_options *options)
+{
+	uint32_t slots = rdx_ring_event_slots_max(options->ring_slots);
+	uint32_t names;
+	int r;
+
+	p->pending.stored_max = rdx_event_hashes_max(RDX_EVENT_STORED, slots);
+	p->pending.removed_max = rdx_event_hashes_max(RDX_EVENT_REMOVED, slots);
+	r = names_wanted(options, &names);
+	if (r == 0)
+		r = reserve_arena(&p->arenas[0], rdx_names_bytes(names));
+	if (r == 0)
+		r = reserve_arena(&p->arenas[1], rdx_lineage_bytes(names));
+	if (r == 0)
+		r = reserve_arena(&p->arenas[2], rest_bytes(p, options));
+	if (r < 0)
+		return r;
+	rdx_lineage_init(&p->lineage, p->arenas[1].base, names);
+	lay_out_rest(p, options);
+	p->names.capacity = names; /* for start_names, which has the key */
+	return 0;
+}
+
+static int start_names(struct rdx_publisher *p)
+{
+	uint64_t key[2];
+	int r = rdx_namespace_random(key, sizeof(key));
+
+	if (r < 0)
+		return r;
+	rdx_names_init(&p->names, p->arenas[0].base, p->names.capacity, key, &p->lineage);
+	return 0;
+}
+
+static void open_bell(struct rdx_publisher *p, int dir_fd)
+{
+	/* a bell that is not ours is not rung: its consumers poll */
+	if (rdx_bell_open(&p->bell_mapping, dir_fd, 1) < 0)
+		return;
+	p->bell = p->bell_mapping.base;
+	p->counters[RDX_COUNTER_FLAGS] |= RDX_LIVE_RINGS_BELL;
+}
+
+static struct rdx_segment_spec spec_of(const struct rdx_publisher_options *options)
+{
+	struct rdx_segment_spec spec = {
+		.worker_id = options->worker_id,
+		.dp_rank = options->dp_rank,
+		.block_tokens = options->block_tokens,
+		.clear_scope = options->clear_scope,
+		.file_mode = options->file_mode,
+		.ring_slots = options->ring_slots,
+		.instance = options->instance,
+		.model = options->model,
+		.tenant = options->tenant,
+	};
+
+	memcpy(spec.tier_blocks, options->tier_blocks, sizeof(spec.tier_blocks));
+	return spec;
+}
+
+/* Defaults filled in, everything checked. */
+static int plan(const struct rdx_publisher_options *from, struct rdx_publisher_options *ret_options,
+		struct rdx_segment_header *ret_header)
+{
+	struct rdx_publisher_options options;
+	struct rdx_segment_spec spec;
+
+	if (!from || from->size != sizeof(options))
+		return -EINVAL;
+	options = *from;
+	if (options.clear_scope > RDX_CLEAR_WORKER || options.report_mode > RDX_REPORT_MIXED)
+		return -EINVAL;
+	if (options.block_tokens == 0)
+		options.block_tokens = BLOCK_TOKENS_DEFAULT;
+	if (options.ring_slots == 0)
+		options.ring_slots = RING_SLOTS_DEFAULT;
+	*ret_options = options;
+	spec = spec_of(&options);
+	return rdx_segment_plan(&spec, ret_header);
+}
+
+int rdx_segment_size(const struct rdx_publisher_options *options, uint64_t *ret_bytes)
+{
+	struct rdx_publisher_options planned;
+	struct rdx_segment_header header;
+	int r = plan(options, &planned, &header);
+
+	if (r == 0)
+		*ret_bytes = header.file_bytes;
+	return r;
+}
+
+static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *options, int dir_fd)
+{
+	struct rdx_segment_spec spec = spec_of(options);
+	int r = rdx_namespace_key(dir_fd, 1, &p->key);
+
+	if (r == 0)
+		r = claim_segment(p, dir_fd, &spec);
+	if (r < 0)
+		return r;
+	if (p->owner.clear.base) {
+		p->clear = p->owner.clear.base;
+		/* not the newest: what came since the ledger got its stamp is followed */
+		p->stamp = (uint32_t)rdx_word_load(&p->owner.live->ledger_stamp);
+	}
+	if (!p->owner.in_memory)
+		p->counters[RDX_COUNTER_FLAGS] |= RDX_LIVE_DISK_BACKED;
+	return 0;
+}
+
+/* Claim first and touch then: a rank that is taken is refused at once. */
+static int start(struct rdx_publisher *p, const struct rdx_publisher_options *options)
+{
+	int dir_fd = rdx_namespace_open(options->dir, 1);
+	int r;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	r = claim(p, options, dir_fd);
+	if (r == 0) {
+		for (int i = 0; r == 0 && i < 3; i++)
+			r = touch_arena(&p->arenas[i]);
+		if (r == 0)
+			r = start_names(p);
+		if (r < 0)
+			release_segment(p);
+		else
+			open_bell(p, dir_fd);
+	}
+	close(dir_fd);
+	return r;
+}
+
+int rdx_publisher_open(struct rdx_publisher **ret_publisher,
+		       const struct rdx_publisher_options *from)
+{
+	struct rdx_publisher_options options;
+	struct rdx_segment_header header;
+	struct rdx_publisher *p;
+	int r = plan(from, &options, &header);
+
+	if (r < 0)
+		return r;
+	pthread_once(&handles_once, watch_forks);
+	if (handles_error)
+		return -ENOMEM;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->bell_mapping.fd = -1;
+	p->block_tokens = options.block_tokens;
+	p->report_mode = options.report_mode;
+	r = reserve(p, &options);
+	if (r == 0)
+		r = start(p, &options);
+	if (r < 0) {
+		free_arenas(p);
+		free(p);
+		return r;
+	}
+	rdx_emit_counters(p);
+	*ret_publisher = p;
+	return 0;
+}
+
+void rdx_publisher_close(struct rdx_publisher *p)
+{
+	if (!p)
+		return;
+	if (!p->dead) {
+		release_segment(p);
+		rdx_mapping_close(&p->bell_mapping);
+	}
+	free_arenas(p);
+	free(p);
+}
+
+int rdx_publisher_stats(const struct rdx_publisher *p, struct rdx_publisher_stats *ret_stats)
+{
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+	uint64_t flags = p->counters[RDX_COUNTER_FLAGS];
+
+	if (p->dead)
+		return -EOWNERDEAD;
+	if (ret_stats->size != sizeof(stats))
+		return -EINVAL;
+	memcpy((uint8_t *)&stats + offsetof(struct rdx_publisher_stats, events), p->counters,
+	       (RDX_COUNTER_NAMES + 1) * sizeof(uint64_t));
+	stats.inexact = (flags & RDX_LIVE_INEXACT) != 0;
+	stats.rings_bell = (flags & RDX_LIVE_RINGS_BELL) != 0;
+	stats.disk_backed = (flags & RDX_LIVE_DISK_BACKED) != 0;
+	*ret_stats = stats;
+	return 0;
+}
