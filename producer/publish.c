@@ -200,18 +200,15 @@ static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, cons
 }
 
 /* A name that is known for other content: let it stand for this, if nothing is held. */
-static enum rdx_counter rebind(struct rdx_publisher *p, const struct run *run, const void *text,
-			       uint32_t index, uint32_t at)
+static enum rdx_counter rebind(struct rdx_publisher *p, const struct run *run, uint32_t index,
+			       uint32_t at)
 {
-	const struct rdx_stored *stored = run->stored;
 	struct rdx_name *name = &p->names.entries[index];
 	enum rdx_counter cause;
 	uint32_t node;
 
 	if (name->flags & RDX_NAME_HELD)
 		return RDX_COUNTER_CONFLICTS;
-	if (stored->parent && memcmp(stored->parent, text, stored->name_bytes) == 0)
-		return RDX_COUNTER_CONFLICTS; /* its own ancestor */
 	cause = name_node(p, run, at, &node);
 	if (cause != KEPT)
 		return cause;
@@ -227,14 +224,17 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 {
 	const struct rdx_stored *stored = run->stored;
 	const void *text = name_at(stored->names, i, stored->name_bytes);
-	uint32_t index = rdx_names_find(&p->names, run->tags[at], text, stored->name_bytes,
-					stored->cache_group);
 	enum rdx_counter cause = KEPT;
+	uint32_t index;
 
+	if (stored->parent && memcmp(stored->parent, text, stored->name_bytes) == 0)
+		return RDX_COUNTER_CONFLICTS; /* its own ancestor */
+	index = rdx_names_find(&p->names, run->tags[at], text, stored->name_bytes,
+			       stored->cache_group);
 	if (index == RDX_NAME_NONE)
 		return store_new(p, run, text, at);
 	if (p->lineage.nodes[p->names.entries[index].node].prefix != run->prefixes[at])
-		cause = rebind(p, run, text, index, at);
+		cause = rebind(p, run, index, at);
 	if (cause == KEPT)
 		cause = add_copy(p, index, stored->tier);
 	if (cause == KEPT)

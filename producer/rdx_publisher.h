@@ -55,7 +55,8 @@ struct rdx_publisher_options {
 	uint32_t file_mode;                   /* of the segment; 0: 0640. Never world-writable */
 	uint32_t reserved;
 };
-#define RDX_PUBLISHER_OPTIONS_INIT { sizeof(struct rdx_publisher_options) }
+#define RDX_PUBLISHER_OPTIONS_INIT                                                                 \
+	{ sizeof(struct rdx_publisher_options), 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 }, 0, 0, 0, 0, 0 }
 
 /*
  * A run of consecutive blocks that the rank now holds in `tier`, each the child of

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: a publisher under random streams of stores, removals and clears, with
+ * repeats, two names for one prefix, holes, unknown parents and names, conflicts, several
+ * tiers and cache groups, tiers and maps that fill up, clears from other ranks, and a ring
+ * so small that events are split. After every call what it holds, its orphans, its ledger,
+ * its counters and the events it published are compared with a naive oracle.
+ */
+#include "producer/publisher.h"
+#include "shm/barrier.h"
+#include "shm/clear.h"
+#include "tests/property/publisher_oracle.h"
+#include "tests/property/publisher_replay.h"
+#include "tests/rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_TOKENS 4
+#define RING_SLOTS   64
+#define RUN_MAX      60 /* blocks; with what a call adds they fit the ring */
+#define CALLS        2500
+
+struct bench {
+	struct rig rig;
+	struct rdx_publisher *p;
+	struct oracle oracle;
+	struct replay replay;
+	uint64_t random;
+	uint32_t name_range;
+	uint32_t run_max;
+	int worker_wide;
+	uint64_t time_ns;
+};
+
+static uint32_t pick(struct bench *bench, uint32_t below)
+{
+	return (uint32_t)(rig_random(&bench->random) % below);
+}
+
+/* Names are small numbers, alike but for a byte or two. */
+static void make_name(uint32_t number, uint8_t bytes, uint8_t *ret_text)
+{
+	memset(ret_text, 0, bytes);
+	memcpy(ret_text + bytes - sizeof(number), &number, sizeof(number));
+}
+
+/*
+ * Prompts branch over three contents per depth. A name is mostly derived from the content,
+ * so that names and contents meet again; sometimes it is any name.
+ */
+static uint32_t derive_name(struct bench *bench, uint32_t parent, uint32_t content)
+{
+	if (pick(bench, 40) == 0)
+		return pick(bench, bench->name_range);
+	return (parent * 3 + content + 1 + (pick(bench, 16) == 0 ? 97 : 0)) % bench->name_range;
+}
+
+struct random_run {
+	uint8_t names[RUN_MAX * 32];
+	uint8_t parent[32];
+	uint32_t tokens[RUN_MAX * BLOCK_TOKENS];
+	uint64_t local[RUN_MAX];
+};
+
+static void fill_run(struct bench *bench, struct rdx_stored *stored, struct random_run *run)
+{
+	uint32_t parent = 0;
+
+	stored->count = 1 + pick(bench, pick(bench, 4) ? 6 : bench->run_max);
+	if (pick(bench, 3)) {
+		parent = pick(bench, bench->name_range);
+		make_name(parent, stored->name_bytes, run->parent);
+		stored->parent = run->parent;
+	}
+	for (uint32_t i = 0; i < stored->count; i++) {
+		uint32_t content = pick(bench, 3);
+
+		parent = derive_name(bench, parent, content);
+		make_name(parent, stored->name_bytes, run->names + i * stored->name_bytes);
+		run->local[i] = content + 1000;
+		for (uint32_t j = 0; j < BLOCK_TOKENS; j++)
+			run->tokens[i * BLOCK_TOKENS + j] = content;
+	}
+	if (pick(bench, 2)) {
+		stored->tokens = run->tokens;
+		stored->token_count = (uint64_t)stored->count * BLOCK_TOKENS - !pick(bench, 40);
+	} else if (pick(bench, 4)) {
+		stored->local_hashes = run->local;
+	}
+	if (!pick(bench, 10)) {
+		stored->lora = "adapter";
+		stored->salt = pick(bench, 2) ? "salt" : "";
+	}
+	if (!pick(bench, 40))
+		stored->block_tokens = 2;
+}
+
+static uint8_t pick_tier(struct bench *bench)
+{
+	return (uint8_t)(pick(bench, 3) ? 0 : pick(bench, RDX_TIER_COUNT));
+}
+
+static uint8_t pick_group(struct bench *bench)
+{
+	return (uint8_t)(pick(bench, 8) == 0);
+}
+
+static uint8_t pick_bytes(struct bench *bench)
+{
+	return pick(bench, 10) ? 8 : 32;
+}
+
+static void store_something(struct bench *bench)
+{
+	static struct random_run run;
+	struct rdx_stored stored = {
+		.time_ns = ++bench->time_ns,
+		.names = run.names,
+		.tier = pick_tier(bench),
+		.cache_group = pick_group(bench),
+		.name_bytes = pick_bytes(bench),
+	};
+
+	fill_run(bench, &stored, &run);
+	oracle_stored(&bench->oracle, &stored);
+	assert_int_equal(rdx_publish_stored(bench->p, &stored), 0);
+}
+
+static void remove_something(struct bench *bench)
+{
+	uint8_t names[RUN_MAX * 32];
+	struct rdx_removed removed = {
+		.time_ns = ++bench->time_ns,
+		.names = names,
+		.count = 1 + pick(bench, pick(bench, 4) ? 4 : RUN_MAX),
+		.tier = pick_tier(bench),
+		.cache_group = pick_group(bench),
+		.name_bytes = pick_bytes(bench),
+	};
+
+	for (uint32_t i = 0; i < removed.count; i++) {
+		const struct oracle_name *name = &bench->oracle.names[pick(bench, ORACLE_NAMES)];
+		uint8_t *text = names + i * removed.name_bytes;
+
+		if (name->known && name->bytes == removed.name_bytes)
+			memcpy(text, name->text, removed.name_bytes);
+		else
+			make_name(pick(bench, bench->name_range), removed.name_bytes, text);
+	}
+	oracle_removed(&bench->oracle, &removed);
+	assert_int_equal(rdx_publish_removed(bench->p, &removed), 0);
+}
+
+static void clear_something(struct bench *bench)
+{
+	uint8_t scope = pick(bench, 3) ? pick_tier(bench) : RDX_SCOPE_ALL;
+
+	oracle_cleared(&bench->oracle, scope);
+	assert_int_equal(rdx_publish_cleared(bench->p, scope, ++bench->time_ns), 0);
+}
+
+/* Names that were forgotten for want of room are forgotten by the oracle too: which ones
+ * is the publisher's choice, but never a held one. */
+static void forget_as_publisher(struct bench *bench)
+{
+	const struct rdx_names *names = &bench->p->names;
+
+	for (int i = 0; i < ORACLE_NAMES; i++) {
+		struct oracle_name *name = &bench->oracle.names[i];
+		int known = 0;
+
+		if (!name->known)
+			continue;
+		for (uint32_t j = 0; j < names->fresh && !known; j++) {
+			const struct rdx_name *entry = &names->entries[j];
+
+			known = entry->flags && entry->bytes == name->bytes &&
+				entry->group == name->group &&
+				memcmp(entry->text, name->text, name->bytes) == 0;
+		}
+		assert_true(known || !oracle_name_held(name));
+		name->known = (uint8_t)known;
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The words of the segment's ledger, and their details. */
+static void check_ledger(struct bench *bench, uint8_t tier, const uint64_t *held, uint32_t count)
+{
+	const struct rdx_ledger *ledger = &bench->p->owner.ledger[tier];
+	uint64_t used = rdx_ledger_used(bench->p->owner.live, tier);
+	uint64_t words[ORACLE_NAMES];
+	uint32_t found = 0;
+
+	assert_true(used <= ledger->capacity_blocks);
+	for (uint64_t i = 0; i < used; i++) {
+		uint64_t word = rdx_word_load(&ledger->words[i]);
+		uint64_t local, prefix;
+
+		if (!word)
+			continue;
+		assert_true(found < ORACLE_NAMES);
+		words[found++] = word;
+		local = rdx_word_load(&ledger->details[i].local);
+		rdx_hash_chain(&bench->rig.key, rdx_word_load(&ledger->details[i].parent), &local,
+			       1, &prefix);
+		assert_int_equal(prefix, word);
+	}
+	assert_int_equal(found, count);
+	qsort(words, found, sizeof(*words), compare);
+	assert_memory_equal(words, held, count * sizeof(*words));
+}
+
+static void check_counters(struct bench *bench)
+{
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+	const struct rdx_publisher_stats *expected = &bench->oracle.stats;
+
+	assert_int_equal(rdx_publisher_stats(bench->p, &stats), 0);
+	assert_int_equal(stats.events, bench->replay.event_id);
+	assert_int_equal(stats.slots, bench->replay.position);
+	assert_int_equal(stats.blocks_stored, expected->blocks_stored);
+	assert_int_equal(stats.clears, bench->replay.clears);
+	assert_int_equal(stats.clears, expected->clears);
+	assert_int_equal(stats.blocks_removed, expected->blocks_removed);
+	assert_int_equal(stats.repeats, expected->repeats);
+	assert_int_equal(stats.unknown_parents, expected->unknown_parents);
+	assert_int_equal(stats.unknown_names, expected->unknown_names);
+	assert_int_equal(stats.unknown_removals, expected->unknown_removals);
+	assert_int_equal(stats.mismatched, expected->mismatched);
+	assert_int_equal(stats.other_block_size, expected->other_block_size);
+	assert_int_equal(stats.conflicts, expected->conflicts);
+	assert_int_equal(stats.ledger_full, expected->ledger_full);
+	assert_int_equal(stats.map_full, expected->map_full);
+	assert_int_equal(stats.inexact_marks, expected->inexact_marks);
+	assert_int_equal(stats.inexact, bench->oracle.inexact);
+	for (int i = 0; i < RDX_COUNTER_NAMES; i++)
+		assert_int_equal(atomic_load(&bench->p->owner.live->counters[i]),
+				 bench->p->counters[i]);
+}
+
+/* What the lineage keeps per node follows from what its names and children are. */
+static void check_nodes(struct bench *bench)
+{
+	const struct rdx_lineage *lineage = &bench->p->lineage;
+
+	assert_true(lineage->count <= 2 * bench->p->names.count);
+	assert_true(bench->p->names.count <= bench->p->names.capacity);
+}
+
+static void check(struct bench *bench)
+{
+	uint64_t held[ORACLE_NAMES];
+
+	if (replay_run(&bench->replay) < 0) {
+		print_error("%s\n", bench->replay.broken);
+		fail();
+	}
+	assert_int_equal(bench->replay.position, rdx_ledger_tail(bench->p->owner.live));
+	assert_int_equal(bench->replay.position, rdx_ledger_intended(bench->p->owner.live));
+	assert_int_equal(bench->replay.barrier, rdx_barrier_load(bench->p->owner.live));
+	assert_int_equal(bench->replay.inexact, bench->oracle.inexact);
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		uint32_t count = oracle_held(&bench->oracle, tier, held);
+
+		assert_int_equal(bench->p->lineage.held[tier], count);
+		assert_true(replay_equals(&bench->replay, tier, held, count));
+		check_ledger(bench, tier, held, count);
+		assert_int_equal(bench->p->lineage.orphans[tier],
+				 oracle_orphans(&bench->oracle, tier));
+	}
+	check_counters(bench);
+	check_nodes(bench);
+	forget_as_publisher(bench);
+}
+
+static void step(struct bench *bench)
+{
+	uint32_t what = pick(bench, 1000);
+
+	if (bench->worker_wide && pick(bench, 60) == 0) {
+		/* another rank clears the worker: this one does before what it says next */
+		rdx_clear_bump(bench->p->clear);
+		oracle_cleared(&bench->oracle, RDX_SCOPE_ALL);
+		if (what >= 988)
+			what = 0;
+	}
+	if (what < 540)
+		store_something(bench);
+	else if (what < 980)
+		remove_something(bench);
+	else if (what < 988) {
+		oracle_inexact(&bench->oracle);
+		assert_int_equal(rdx_publish_inexact(bench->p, ++bench->time_ns), 0);
+	} else
+		clear_something(bench);
+}
+
+static void start(struct bench *bench, const struct rdx_publisher_options *template)
+{
+	struct rdx_publisher_options options = *template;
+
+	rig_make(&bench->rig);
+	options.dir = bench->rig.dir;
+	options.instance = "i";
+	options.model = "m";
+	options.block_tokens = BLOCK_TOKENS;
+	options.ring_slots = RING_SLOTS;
+	assert_int_equal(rdx_publisher_open(&bench->p, &options), 0);
+	bench->worker_wide = options.clear_scope == RDX_CLEAR_WORKER;
+	bench->oracle = (struct oracle){
+		.key = &bench->rig.key,
+		.names_max = bench->p->names.capacity,
+		.block_tokens = BLOCK_TOKENS,
+		.report_mode = options.report_mode,
+	};
+	memcpy(bench->oracle.tier_blocks, options.tier_blocks, sizeof(options.tier_blocks));
+	bench->replay = (struct replay){
+		.key = &bench->rig.key,
+		.ring = {bench->p->owner.ring.slots, bench->p->owner.ring.mask},
+		.ring_slots = RING_SLOTS,
+	};
+}
+
+static void drive(const struct rdx_publisher_options *template, uint32_t name_range,
+		  uint32_t run_max)
+{
+	static struct bench bench;
+
+	memset(&bench, 0, sizeof(bench));
+	bench.random = rig_seed();
+	bench.name_range = name_range;
+	bench.run_max = run_max;
+	start(&bench, template);
+	for (int i = 0; i < CALLS; i++) {
+		step(&bench);
+		check(&bench);
+	}
+	rdx_publisher_close(bench.p);
+	rig_remove(&bench.rig);
+}
+
+/* Room for everything: nothing is ever full or forgotten. */
+static void test_roomy(void **state)
+{
+	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+
+	(void)state;
+	for (int i = 0; i < RDX_TIER_COUNT; i++)
+		options.tier_blocks[i] = 200;
+	drive(&options, 60, RUN_MAX);
+}
+
+static void test_one_tier(void **state)
+{
+	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+
+	(void)state;
+	options.tier_blocks[RDX_TIER_DEVICE] = 200;
+	drive(&options, 63, RUN_MAX);
+}
+
+/* Tiers fill, and names are forgotten as soon as they are not held. */
+static void test_tight(void **state)
+{
+	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+
+	(void)state;
+	options.tier_blocks[RDX_TIER_DEVICE] = 24;
+	options.tier_blocks[RDX_TIER_HOST] = 8;
+	options.tier_blocks[RDX_TIER_DISK] = 8;
+	options.remembered_names = 5;
+	drive(&options, 70, 12);
+}
+
+/* Fewer names than held blocks can have names: the map fills too. */
+static void test_many_names(void **state)
+{
+	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+
+	(void)state;
+	options.tier_blocks[RDX_TIER_DEVICE] = 16;
+	options.remembered_names = 1;
+	drive(&options, 40, 8);
+}
+
+static void test_worker_wide(void **state)
+{
+	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+
+	(void)state;
+	for (int i = 0; i < RDX_TIER_COUNT; i++)
+		options.tier_blocks[i] = 100;
+	options.clear_scope = RDX_CLEAR_WORKER;
+	options.report_mode = RDX_REPORT_MIXED;
+	drive(&options, 60, RUN_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_roomy),      cmocka_unit_test(test_one_tier),
+		cmocka_unit_test(test_tight),      cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_worker_wide),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
