@@ -341,7 +341,7 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 	struct rdx_segment_view view = {.mapping.fd = -1};
 	struct rdx_segment_header *header = &view.header;
 	char name[RDX_NAME_BYTES];
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	ssize_t got;
 	int fd, r;
 
@@ -378,7 +378,7 @@ int rdx_clear_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_
 	struct rdx_mapping mapping = {.fd = -1};
 	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};
 	char name[RDX_NAME_BYTES], prefix[RDX_NAME_BYTES];
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	int fd, r;
 
 	if (create) {
@@ -418,7 +418,7 @@ int rdx_bell_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
 {
 	struct rdx_bell bell = {.magic = RDX_BELL_MAGIC};
 	struct rdx_mapping mapping = {.fd = -1};
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	int fd, r;
 
 	fd = open_foreign(dir_fd, BELL_NAME, O_RDWR, &bytes);
