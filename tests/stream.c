@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/stream.h"
+
+#include "shm/bell.h"
+#include "shm/clear.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SNAPSHOT_HASHES 64
+
+void stream_make(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed,
+		 uint32_t clear_in)
+{
+	memset(stream, 0, sizeof(*stream));
+	stream->random = seed;
+	stream->clear_in = clear_in;
+	for (uint64_t i = 0; i < STREAM_BLOCKS; i++)
+		stream->local[i] = seed * 31 + i;
+	for (uint64_t i = 0; i < STREAM_BLOCKS; i += STREAM_DEPTH)
+		rdx_hash_chain(key, 0, stream->local + i, STREAM_DEPTH, stream->prefix + i);
+}
+
+static void clear_tier(struct stream *stream, uint8_t tier)
+{
+	memset(stream->held[tier], 0, sizeof(stream->held[tier]));
+	stream->count[tier] = 0;
+}
+
+static void decide_clear(struct stream *stream, struct stream_op *op, uint8_t scope)
+{
+	op->kind = RDX_EVENT_CLEARED;
+	op->tier = scope;
+	for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
+		if (scope == RDX_SCOPE_ALL || scope == tier)
+			clear_tier(stream, tier);
+	if (scope == RDX_SCOPE_ALL && stream->worker_clears)
+		stream->stamp++;
+}
+
+/* A run from a random block on, of blocks alike: stored if not held, else removed. */
+static void decide_run(struct stream *stream, struct stream_op *op, uint64_t random)
+{
+	uint32_t first = (uint32_t)(random >> 16) % STREAM_BLOCKS;
+	uint32_t most = 1 + (uint32_t)(random >> 40) % STREAM_DEPTH;
+	uint8_t tier = random >> 8 & 3 ? 0 : 1;
+	uint8_t *held = stream->held[tier];
+	uint8_t before = held[first];
+
+	op->tier = tier;
+	op->first = first;
+	op->kind = before ? RDX_EVENT_REMOVED : RDX_EVENT_STORED;
+	op->parent = first % STREAM_DEPTH ? stream->prefix[first - 1] : 0;
+	for (uint32_t i = first; op->count < most && held[i] == before; i++) {
+		held[i] = !before;
+		op->count++;
+		if ((i + 1) % STREAM_DEPTH == 0)
+			break;
+	}
+	for (uint32_t i = 0; i < op->count; i++)
+		op->hashes[i] = before ? stream->prefix[first + op->count - 1 - i]
+				       : stream->local[first + i];
+	if (before)
+		stream->count[tier] -= op->count;
+	else
+		stream->count[tier] += op->count;
+}
+
+void stream_next(struct stream *stream, struct stream_op *ret_op)
+{
+	uint64_t random = rig_random(&stream->random);
+
+	memset(ret_op, 0, offsetof(struct stream_op, hashes));
+	stream->event_id++;
+	if (stream->clear_in && random % stream->clear_in == 0)
+		decide_clear(stream, ret_op, RDX_SCOPE_ALL);
+	else if (random % 128 == 1)
+		decide_clear(stream, ret_op, random >> 8 & 1);
+	else
+		decide_run(stream, ret_op, random);
+}
+
+void stream_go_to(struct stream *stream, uint64_t event_id)
+{
+	struct stream_op op;
+
+	while (stream->event_id < event_id)
+		stream_next(stream, &op);
+}
+
+uint64_t stream_differences(const struct stream *stream, const struct rdx_holding *holding)
+{
+	uint64_t differences = 0;
+
+	for (uint32_t i = 0; i < STREAM_BLOCKS; i++) {
+		uint8_t tiers = (uint8_t)(stream->held[0][i] | stream->held[1][i] << 1);
+
+		differences += rdx_holding_tiers(holding, stream->prefix[i]) != tiers;
+	}
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		differences += holding->count[tier] !=
+			       (tier < STREAM_TIERS ? stream->count[tier] : 0);
+	return differences;
+}
+
+struct rdx_segment_spec stream_spec(uint64_t worker_id, uint32_t dp_rank, uint64_t ring_slots)
+{
+	struct rdx_segment_spec spec = rig_spec(worker_id, dp_rank, ring_slots, STREAM_BLOCKS);
+
+	spec.tier_blocks[1] = STREAM_BLOCKS;
+	return spec;
+}
+
+void stream_writer_make(struct stream_writer *writer, struct rig_producer *producer)
+{
+	memset(writer, 0, sizeof(*writer));
+	writer->producer = producer;
+}
+
+static void ledger_clear(struct stream_writer *writer, uint8_t scope)
+{
+	struct rdx_segment_owner *owner = &writer->producer->owner;
+
+	for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
+		if (scope == RDX_SCOPE_ALL || scope == tier) {
+			rdx_ledger_clear(owner->live, &owner->ledger[tier], tier);
+			writer->free_count[tier] = 0;
+		}
+	if (scope == RDX_SCOPE_ALL)
+		rdx_word_store(&owner->live->ledger_stamp, writer->producer->stamp);
+}
+
+static void ledger_run(struct stream_writer *writer, const struct stream *stream,
+		       const struct stream_op *op)
+{
+	struct rdx_segment_owner *owner = &writer->producer->owner;
+	struct rdx_ledger *ledger = &owner->ledger[op->tier];
+	uint32_t *free_words = writer->free_words[op->tier];
+	uint32_t *place = writer->place[op->tier];
+	uint64_t parent = op->parent;
+
+	for (uint32_t i = op->first; i < op->first + op->count; i++) {
+		if (op->kind == RDX_EVENT_REMOVED) {
+			rdx_ledger_free(ledger, place[i]);
+			free_words[writer->free_count[op->tier]++] = place[i];
+			RDX_HOOK(RDX_HOOK_LEDGER_WORD);
+			continue;
+		}
+		place[i] = writer->free_count[op->tier]
+				   ? free_words[--writer->free_count[op->tier]]
+				   : (uint32_t)ledger->used;
+		rdx_ledger_set(owner->live, ledger, op->tier, place[i], stream->prefix[i],
+			       stream->local[i], parent);
+		parent = stream->prefix[i];
+		RDX_HOOK(RDX_HOOK_LEDGER_WORD);
+	}
+}
+
+void stream_write(struct stream_writer *writer, const struct stream *stream,
+		  const struct stream_op *op)
+{
+	struct rig_producer *producer = writer->producer;
+
+	if (op->kind == RDX_EVENT_CLEARED && op->tier == RDX_SCOPE_ALL &&
+	    producer->owner.clear.base)
+		producer->stamp = rdx_clear_bump(producer->owner.clear.base);
+	rdx_ledger_intend(producer->owner.live,
+			  producer->tail + rdx_event_slots(op->kind, op->count));
+	if (op->kind == RDX_EVENT_CLEARED)
+		ledger_clear(writer, op->tier);
+	else
+		ledger_run(writer, stream, op);
+	RDX_HOOK(RDX_HOOK_LEDGER_WRITTEN);
+	rig_append(producer, op->kind, op->tier, op->parent, op->hashes, op->count);
+	if (writer->bell)
+		rdx_bell_ring(writer->bell);
+}
+
+static int read_snapshot(struct stream_follower *follower)
+{
+	uint64_t hashes[SNAPSHOT_HASHES];
+	int64_t count;
+	uint8_t tier;
+
+	while ((count = rdx_reader_snapshot(follower->reader, hashes, SNAPSHOT_HASHES, &tier,
+					    &follower->exact_position)) > 0)
+		for (int64_t i = 0; i < count; i++) {
+			int r = rdx_holding_add(&follower->holding, hashes[i], tier);
+
+			if (r < 0)
+				return r;
+		}
+	return (int)count;
+}
+
+int stream_recover(struct stream_follower *follower, const struct rdx_cursor *from)
+{
+	struct rdx_recovery recovery;
+	int r = rdx_reader_recover(follower->reader, from, &recovery);
+
+	if (r < 0)
+		return r;
+	follower->recoveries[recovery.way]++;
+	if (recovery.way == RDX_RECOVERED_CONTINUE)
+		return 0;
+	rdx_holding_free(&follower->holding);
+	follower->exact_position = recovery.start.position;
+	if (recovery.way == RDX_RECOVERED_LEDGER) {
+		follower->exact_position = UINT64_MAX;
+		return read_snapshot(follower);
+	}
+	return 0;
+}
+
+int stream_follow(struct stream_follower *follower)
+{
+	const struct rdx_rank_info *info = rdx_reader_info(follower->reader);
+	struct rdx_cursor cursor;
+	struct rdx_event event;
+
+	for (;;) {
+		int r = rdx_reader_next(follower->reader, &event);
+
+		if (r == 1)
+			r = rdx_holding_apply(&follower->holding, &info->key, &event);
+		else if (r == 0)
+			return 0;
+		while (r == -EOVERFLOW || r == -EAGAIN) {
+			rdx_reader_cursor(follower->reader, &cursor);
+			r = stream_recover(follower, &cursor);
+		}
+		if (r < 0)
+			return r;
+	}
+}
+
+int stream_is_exact(const struct stream_follower *follower)
+{
+	struct rdx_cursor cursor;
+
+	rdx_reader_cursor(follower->reader, &cursor);
+	return cursor.position >= follower->exact_position;
+}
+
+void stream_follower_free(struct stream_follower *follower)
+{
+	rdx_holding_free(&follower->holding);
+	rdx_reader_close(follower->reader);
+	memset(follower, 0, sizeof(*follower));
+}
