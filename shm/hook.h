@@ -10,7 +10,7 @@ enum rdx_hook_step {
 	RDX_HOOK_NONE,
 	/* producer, one event */
 	RDX_HOOK_LEDGER_INTENT,   /* intent stored, ledger untouched */
-	RDX_HOOK_LEDGER_WORD,     /* one ledger word written, of several maybe */
+	RDX_HOOK_LEDGER_WORD,     /* one word written, `used` not yet raised */
 	RDX_HOOK_LEDGER_WRITTEN,  /* ledger words written, ring untouched */
 	RDX_HOOK_SLOT_BUSY,       /* a slot is marked busy */
 	RDX_HOOK_SLOT_HALF,       /* its payload is half written */

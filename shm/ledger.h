@@ -47,6 +47,7 @@ static inline void rdx_ledger_set(struct rdx_segment_live *live, struct rdx_ledg
 	rdx_word_store(&ledger->details[i].local, local);
 	rdx_word_store(&ledger->details[i].parent, parent);
 	rdx_word_store(&ledger->words[i], prefix);
+	RDX_HOOK(RDX_HOOK_LEDGER_WORD);
 	if (i < ledger->used)
 		return;
 	ledger->used = i + 1;
@@ -56,6 +57,7 @@ static inline void rdx_ledger_set(struct rdx_segment_live *live, struct rdx_ledg
 static inline void rdx_ledger_free(struct rdx_ledger *ledger, uint64_t i)
 {
 	rdx_word_store(&ledger->words[i], 0);
+	RDX_HOOK(RDX_HOOK_LEDGER_WORD);
 }
 
 /* The tier is empty: O(1), words above `used` are not looked at. */

@@ -143,7 +143,6 @@ static void ledger_run(struct stream_writer *writer, const struct stream *stream
 		if (op->kind == RDX_EVENT_REMOVED) {
 			rdx_ledger_free(ledger, place[i]);
 			free_words[writer->free_count[op->tier]++] = place[i];
-			RDX_HOOK(RDX_HOOK_LEDGER_WORD);
 			continue;
 		}
 		place[i] = writer->free_count[op->tier]
@@ -152,7 +151,6 @@ static void ledger_run(struct stream_writer *writer, const struct stream *stream
 		rdx_ledger_set(owner->live, ledger, op->tier, place[i], stream->prefix[i],
 			       stream->local[i], parent);
 		parent = stream->prefix[i];
-		RDX_HOOK(RDX_HOOK_LEDGER_WORD);
 	}
 }
 
