@@ -79,67 +79,6 @@ void rdx_emit_flush(struct rdx_publisher *p)
 	pending->count = 0;
 }
 
-void rdx_emit_before_stored(struct rdx_publisher *p, uint8_t tier, uint32_t index)
-{
-	const struct rdx_pending *pending = &p->pending;
-
-	if (pending->count == 0)
-		return;
-	if (pending->kind == RDX_EVENT_STORED && pending->tier == tier &&
-	    pending->count < pending->stored_max &&
-	    pending->last == p->lineage.nodes[index].parent)
-		return;
-	rdx_emit_flush(p);
-}
-
-void rdx_emit_stored(struct rdx_publisher *p, uint8_t tier, uint32_t index)
-{
-	const struct rdx_node *node = &p->lineage.nodes[index];
-	struct rdx_pending *pending = &p->pending;
-
-	if (pending->count == 0) {
-		pending->kind = RDX_EVENT_STORED;
-		pending->tier = tier;
-		pending->first_block = node->depth;
-		pending->parent = node->parent == RDX_NODE_ROOT
-					  ? 0
-					  : p->lineage.nodes[node->parent].prefix;
-	}
-	pending->hashes[pending->count] = node->local;
-	pending->prefixes[pending->count] = node->prefix;
-	pending->words[pending->count] = node->ledger[tier];
-	pending->count++;
-	pending->last = index;
-	rdx_count(p, RDX_COUNTER_BLOCKS_STORED, 1);
-}
-
-void rdx_emit_before_removed(struct rdx_publisher *p, uint8_t tier, uint32_t depth)
-{
-	const struct rdx_pending *pending = &p->pending;
-
-	if (pending->count == 0)
-		return;
-	/* children before parents: a deeper block might be a child of one listed already */
-	if (pending->kind == RDX_EVENT_REMOVED && pending->tier == tier &&
-	    pending->count < pending->removed_max && depth <= pending->last_depth)
-		return;
-	rdx_emit_flush(p);
-}
-
-void rdx_emit_removed(struct rdx_publisher *p, uint8_t tier, uint64_t prefix, uint32_t depth,
-		      uint32_t word)
-{
-	struct rdx_pending *pending = &p->pending;
-
-	pending->kind = RDX_EVENT_REMOVED;
-	pending->tier = tier;
-	pending->hashes[pending->count] = prefix;
-	pending->words[pending->count] = word;
-	pending->count++;
-	pending->last_depth = depth;
-	rdx_count(p, RDX_COUNTER_BLOCKS_REMOVED, 1);
-}
-
 void rdx_emit_cleared(struct rdx_publisher *p, uint8_t scope)
 {
 	struct rdx_event_head head = begin_event(p, RDX_EVENT_CLEARED, scope);

@@ -148,77 +148,20 @@ void rdx_lineage_unname(struct rdx_lineage *lineage, uint32_t index)
 	release_child(lineage, parent);
 }
 
-/* The nearest tier that holds the block, RDX_TIER_COUNT for none: it is in this set and
- * all wider ones. */
-static int nearest(const struct rdx_node *node)
+void rdx_lineage_count_orphans(struct rdx_lineage *lineage, const struct rdx_node *node, int from,
+			       int to, int comes)
 {
-	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		if (node->held[tier].holders)
-			return tier;
+	uint64_t sign = comes ? 1 : UINT64_MAX;
+	uint64_t children = 0; /* held in the set */
+	int parent_in = 0;
+
+	if (node->parent != RDX_NODE_ROOT)
+		parent_in = rdx_node_nearest(&lineage->nodes[node->parent]);
+	for (int set = 0; set < to; set++) {
+		children += node->held[set].children;
+		if (set >= from)
+			lineage->orphans[set] += sign * ((set < parent_in) - children);
 	}
-	return RDX_TIER_COUNT;
-}
-
-/* The block came into the sets from .. to - 1. */
-static void enter_sets(struct rdx_lineage *lineage, const struct rdx_node *node, int from, int to)
-{
-	struct rdx_node *parent;
-	int parent_in;
-
-	for (int set = from; set < to; set++)
-		lineage->orphans[set] -= node->held[set].children;
-	if (node->parent == RDX_NODE_ROOT)
-		return;
-	parent = rdx_lineage_settle(lineage, node->parent);
-	parent_in = nearest(parent);
-	for (int set = from; set < to; set++) {
-		parent->held[set].children++;
-		lineage->orphans[set] += set < parent_in;
-	}
-}
-
-/* The block left the sets from .. to - 1. */
-static void leave_sets(struct rdx_lineage *lineage, const struct rdx_node *node, int from, int to)
-{
-	struct rdx_node *parent;
-	int parent_in;
-
-	for (int set = from; set < to; set++)
-		lineage->orphans[set] += node->held[set].children;
-	if (node->parent == RDX_NODE_ROOT)
-		return;
-	parent = rdx_lineage_settle(lineage, node->parent);
-	parent_in = nearest(parent);
-	for (int set = from; set < to; set++) {
-		parent->held[set].children--;
-		lineage->orphans[set] -= set < parent_in;
-	}
-}
-
-int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
-{
-	struct rdx_node *node = rdx_lineage_settle(lineage, index);
-	int before = nearest(node);
-
-	if (node->held[tier].holders++)
-		return 0;
-	lineage->held[tier]++;
-	if (tier < before)
-		enter_sets(lineage, node, tier, before);
-	return 1;
-}
-
-int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
-{
-	struct rdx_node *node = rdx_lineage_settle(lineage, index);
-	int before = nearest(node);
-
-	if (--node->held[tier].holders)
-		return 0;
-	lineage->held[tier]--;
-	if (tier == before)
-		leave_sets(lineage, node, tier, nearest(node));
-	return 1;
 }
 
 void rdx_lineage_clear(struct rdx_lineage *lineage)
@@ -240,13 +183,4 @@ void rdx_lineage_sweep(struct rdx_lineage *lineage, uint32_t count)
 		rdx_lineage_settle(lineage, lineage->swept++);
 	if (lineage->swept == lineage->fresh)
 		lineage->lives = 0;
-}
-
-uint8_t rdx_lineage_orphan_bits(const struct rdx_lineage *lineage)
-{
-	uint8_t bits = 0;
-
-	for (int set = 0; set < RDX_TIER_COUNT; set++)
-		bits |= (uint8_t)((lineage->orphans[set] != 0) << set);
-	return bits;
 }

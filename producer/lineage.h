@@ -18,6 +18,7 @@
 
 #include <assert.h>
 #include <ringdex/rdx_types.h>
+#include <stddef.h>
 
 #include "producer/slots.h"
 
@@ -39,8 +40,8 @@ struct rdx_node {
 	uint32_t depth : 24;
 	uint32_t life : 8;
 	struct {
-		uint32_t children : 24; /* per set: children held in it */
-		uint32_t holders : 8;   /* per tier: names that hold it there */
+		uint32_t children : 24; /* whose nearest tier this is */
+		uint32_t holders : 8;   /* names that hold the block in this tier */
 	} held[RDX_TIER_COUNT];
 	uint32_t ledger[RDX_TIER_COUNT]; /* word, where held */
 };
@@ -97,14 +98,22 @@ static inline uint32_t rdx_lineage_find(const struct rdx_lineage *lineage, uint6
 	return index;
 }
 
-/* Is the block held in the set of tiers 0 .. set? The node is settled. */
-static inline int rdx_node_in_set(const struct rdx_node *node, int set)
+/* The nearest tier that holds the block, RDX_TIER_COUNT for none: it is in this set of
+ * tiers and in all wider ones. The node is settled. */
+static inline int rdx_node_nearest(const struct rdx_node *node)
 {
-	for (int tier = 0; tier <= set; tier++) {
-		if (node->held[tier].holders)
-			return 1;
-	}
-	return 0;
+	static_assert(RDX_TIER_COUNT == 4, "one line a tier");
+	return node->held[0].holders   ? 0
+	       : node->held[1].holders ? 1
+	       : node->held[2].holders ? 2
+	       : node->held[3].holders ? 3
+				       : RDX_TIER_COUNT;
+}
+
+static inline int rdx_node_has_held_children(const struct rdx_node *node)
+{
+	return (node->held[0].children | node->held[1].children | node->held[2].children |
+		node->held[3].children) != 0;
 }
 
 /*
@@ -124,12 +133,58 @@ void rdx_lineage_unname(struct rdx_lineage *lineage, uint32_t index);
 void rdx_lineage_keep(struct rdx_lineage *lineage, uint32_t index);
 void rdx_lineage_unkeep(struct rdx_lineage *lineage, uint32_t index);
 
+/* Orphans of the sets from .. to - 1, when the block comes into them (1) or leaves them (0):
+ * its children's sake and its own. Only called where one of the two can matter. */
+void rdx_lineage_count_orphans(struct rdx_lineage *lineage, const struct rdx_node *node, int from,
+			       int to, int comes);
+
+/* The block's nearest tier is now `now`, and was `before`. */
+static inline void rdx_lineage_move(struct rdx_lineage *lineage, const struct rdx_node *node,
+				    int before, int now)
+{
+	struct rdx_node *parent = NULL;
+	int from = now < before ? now : before;
+
+	if (node->parent != RDX_NODE_ROOT) {
+		parent = rdx_lineage_settle(lineage, node->parent);
+		if (before < RDX_TIER_COUNT)
+			parent->held[before].children--;
+		if (now < RDX_TIER_COUNT)
+			parent->held[now].children++;
+	}
+	if (rdx_node_has_held_children(node) || (parent && rdx_node_nearest(parent) > from))
+		rdx_lineage_count_orphans(lineage, node, from, now < before ? before : now,
+					  now < before);
+}
+
 /* One more name holds the block in the tier (at most RDX_NODE_HOLDERS_MAX do; the caller
  * looks): 1 if it is the first. */
-int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, uint8_t tier);
+static inline int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
+{
+	struct rdx_node *node = rdx_lineage_settle(lineage, index);
+	int before = rdx_node_nearest(node);
+
+	if (node->held[tier].holders++)
+		return 0;
+	lineage->held[tier]++;
+	if (tier < before)
+		rdx_lineage_move(lineage, node, before, tier);
+	return 1;
+}
 
 /* One name less does: 1 if it was the last. */
-int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, uint8_t tier);
+static inline int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
+{
+	struct rdx_node *node = rdx_lineage_settle(lineage, index);
+	int before = rdx_node_nearest(node);
+
+	if (--node->held[tier].holders)
+		return 0;
+	lineage->held[tier]--;
+	if (tier == before)
+		rdx_lineage_move(lineage, node, before, rdx_node_nearest(node));
+	return 1;
+}
 
 /* Nothing is held any more. O(1), but for each 250th without a sweep in between. */
 void rdx_lineage_clear(struct rdx_lineage *lineage);
@@ -138,6 +193,13 @@ void rdx_lineage_clear(struct rdx_lineage *lineage);
 void rdx_lineage_sweep(struct rdx_lineage *lineage, uint32_t count);
 
 /* Bit s: set s has orphans. */
-uint8_t rdx_lineage_orphan_bits(const struct rdx_lineage *lineage);
+static inline uint8_t rdx_lineage_orphan_bits(const struct rdx_lineage *lineage)
+{
+	uint8_t bits = 0;
+
+	for (int set = 0; set < RDX_TIER_COUNT; set++)
+		bits |= (uint8_t)((lineage->orphans[set] != 0) << set);
+	return bits;
+}
 
 #endif

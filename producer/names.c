@@ -12,9 +12,6 @@
 /* Entries looked at in one step when a name must be found that a clear dropped. */
 #define SWEEP_STEP 64
 
-/* Spreads a group, and the last mixing step: odd, bits about evenly set. */
-#define MIX UINT64_C(0xd6e8feb86659fd93)
-
 /* The queue's stale places leave room for as many again. */
 #define QUEUE_PER_NAME 2
 
@@ -42,22 +39,9 @@ void rdx_names_init(struct rdx_names *names, void *memory, uint32_t capacity, co
 	names->queue = (uint32_t *)(names->salts + capacity);
 }
 
-__extension__ typedef unsigned __int128 product_t;
-
-uint32_t rdx_names_tag(const struct rdx_names *names, const void *text, uint8_t bytes,
-		       uint8_t group)
+uint64_t rdx_names_hash(const struct rdx_names *names, const void *text)
 {
-	uint64_t second = names->key[1] ^ group * MIX;
-	uint64_t word;
-	product_t product;
-
-	if (bytes == sizeof(word))
-		memcpy(&word, text, sizeof(word));
-	else
-		word = XXH3_64bits_withSeed(text, bytes, second);
-	product = (product_t)(word ^ names->key[0]) * (second | 1);
-	word = ((uint64_t)product ^ (uint64_t)(product >> 64)) + word;
-	return (uint32_t)(word * MIX >> 32);
+	return XXH3_64bits_withSeed(text, sizeof(((struct rdx_name *)0)->text), names->key[1]);
 }
 
 static void free_entry(struct rdx_names *names, uint32_t index)
@@ -109,15 +93,7 @@ void rdx_names_remember(struct rdx_names *names, uint32_t index)
 	entry->flags = (uint8_t)((entry->flags & ~RDX_NAME_HELD) | RDX_NAME_REMEMBERED);
 }
 
-void rdx_names_recall(struct rdx_names *names, uint32_t index)
-{
-	struct rdx_name *entry = &names->entries[index];
-
-	entry->flags = (uint8_t)((entry->flags & ~RDX_NAME_REMEMBERED) | RDX_NAME_HELD);
-}
-
-/* Bring an entry into the present life. */
-static void settle(struct rdx_names *names, uint32_t index)
+void rdx_names_settle(struct rdx_names *names, uint32_t index)
 {
 	struct rdx_name *entry = &names->entries[index];
 
@@ -134,34 +110,14 @@ static void settle_more(struct rdx_names *names, uint32_t count)
 	if (!names->lives)
 		return;
 	for (; count && names->swept < names->fresh; count--)
-		settle(names, names->swept++);
+		rdx_names_settle(names, names->swept++);
 	if (names->swept == names->fresh)
 		names->lives = 0;
 }
 
-uint32_t rdx_names_find(struct rdx_names *names, uint32_t tag, const void *text, uint8_t bytes,
-			uint8_t group)
+int rdx_names_reserve(struct rdx_names *names, uint32_t count)
 {
-	uint64_t at = rdx_slots_home(&names->table, tag);
-	const struct rdx_name *entry;
-	uint32_t index;
-
-	for (;;) {
-		index = rdx_slots_walk(&names->table, tag, &at);
-		if (index == RDX_NAME_NONE)
-			return RDX_NAME_NONE;
-		entry = &names->entries[index];
-		if (entry->bytes == bytes && entry->group == group &&
-		    memcmp(entry->text, text, bytes) == 0)
-			break;
-	}
-	settle(names, index);
-	return index;
-}
-
-int rdx_names_reserve(struct rdx_names *names)
-{
-	while (names->free_head == RDX_NAME_NONE && names->fresh == names->capacity) {
+	while (names->capacity - names->count < count) {
 		if (names->queue_count)
 			forget_oldest(names);
 		else if (names->lives)
@@ -170,31 +126,6 @@ int rdx_names_reserve(struct rdx_names *names)
 			return -ENOSPC;
 	}
 	return 0;
-}
-
-uint32_t rdx_names_add(struct rdx_names *names, uint32_t tag, const void *text, uint8_t bytes,
-		       uint8_t group, uint32_t node)
-{
-	uint32_t index = names->free_head;
-	struct rdx_name *entry;
-
-	if (index != RDX_NAME_NONE)
-		names->free_head = names->entries[index].node;
-	else
-		index = names->fresh++;
-	entry = &names->entries[index];
-	*entry = (struct rdx_name){
-		.node = node,
-		.tag = tag,
-		.bytes = bytes,
-		.group = group,
-		.life = names->life,
-		.flags = RDX_NAME_HELD,
-	};
-	memcpy(entry->text, text, bytes);
-	rdx_slots_insert(&names->table, tag, index);
-	names->count++;
-	return index;
 }
 
 void rdx_names_clear(struct rdx_names *names)

@@ -31,6 +31,9 @@
 #define RDX_NAME_REMEMBERED 2u
 #define RDX_NAME_SALTED     4u /* its salt's part of the seed stands in names->salts */
 
+/* Spreads a group, and mixes last: odd, about half of its bits set. */
+#define RDX_NAMES_MIX UINT64_C(0xd6e8feb86659fd93)
+
 struct rdx_name {
 	uint64_t text[4]; /* 8 or 32 bytes, the rest 0 */
 	uint64_t seed;    /* of the local hashes of its namespace; children inherit it */
@@ -44,6 +47,14 @@ struct rdx_name {
 	uint8_t flags; /* RDX_NAME_..., 0: free */
 };
 static_assert(sizeof(struct rdx_name) == 64, "one line a name");
+
+/* A name as the engine gives it, ready to be looked up. */
+struct rdx_name_key {
+	uint64_t text[4]; /* of 8 bytes only the first word is set */
+	uint32_t tag;     /* what it is filed under */
+	uint8_t bytes;
+	uint8_t group;
+};
 
 struct rdx_names {
 	struct rdx_name *entries;
@@ -72,26 +83,100 @@ uint64_t rdx_names_bytes(uint32_t capacity);
 void rdx_names_init(struct rdx_names *names, void *memory, uint32_t capacity, const uint64_t *key,
 		    struct rdx_lineage *lineage);
 
-/* What a name is filed under. `bytes` is 8 or 32. */
-uint32_t rdx_names_tag(const struct rdx_names *names, const void *text, uint8_t bytes,
-		       uint8_t group);
+/* A hash of a 32-byte name, not yet keyed. */
+uint64_t rdx_names_hash(const struct rdx_names *names, const void *text);
+
+__extension__ typedef unsigned __int128 rdx_names_product;
+
+/* The key of a name of 8 or 32 bytes. */
+static inline void rdx_names_key(const struct rdx_names *names, const void *text, uint8_t bytes,
+				 uint8_t group, struct rdx_name_key *ret_key)
+{
+	uint64_t factor = (names->key[1] ^ group * RDX_NAMES_MIX) | 1;
+	rdx_names_product product;
+	uint64_t word;
+
+	memcpy(ret_key->text, text, sizeof(word));
+	word = ret_key->text[0];
+	if (bytes != sizeof(word)) {
+		memcpy(ret_key->text, text, sizeof(ret_key->text));
+		word = rdx_names_hash(names, text);
+	}
+	product = (rdx_names_product)(word ^ names->key[0]) * factor;
+	word = ((uint64_t)product ^ (uint64_t)(product >> 64)) + word;
+	ret_key->tag = (uint32_t)(word * RDX_NAMES_MIX >> 32);
+	ret_key->bytes = bytes;
+	ret_key->group = group;
+}
+
+static inline int rdx_name_equals(const struct rdx_name *name, const struct rdx_name_key *key)
+{
+	if (name->text[0] != key->text[0] || name->bytes != key->bytes || name->group != key->group)
+		return 0;
+	return key->bytes == sizeof(key->text[0]) ||
+	       memcmp(name->text, key->text, sizeof(key->text)) == 0;
+}
+
+/* Bring an entry of an older life into the present one. May forget another name. */
+void rdx_names_settle(struct rdx_names *names, uint32_t entry);
 
 /* The entry of a name, held or remembered, settled into the present life; or
  * RDX_NAME_NONE. May forget another name. */
-uint32_t rdx_names_find(struct rdx_names *names, uint32_t tag, const void *text, uint8_t bytes,
-			uint8_t group);
+static inline uint32_t rdx_names_find(struct rdx_names *names, const struct rdx_name_key *key)
+{
+	uint64_t at = rdx_slots_home(&names->table, key->tag);
+	uint32_t index;
 
-/* Make sure that rdx_names_add has room, by forgetting the oldest remembered name if need
- * be. -ENOSPC: all are held. */
-int rdx_names_reserve(struct rdx_names *names);
+	do
+		index = rdx_slots_walk(&names->table, key->tag, &at);
+	while (index != RDX_NAME_NONE && !rdx_name_equals(&names->entries[index], key));
+	if (index != RDX_NAME_NONE && names->entries[index].life != names->life)
+		rdx_names_settle(names, index);
+	return index;
+}
+
+/* Make sure that rdx_names_add has room for `count` names, by forgetting the oldest
+ * remembered ones if need be. -ENOSPC: fewer are not held. */
+int rdx_names_reserve(struct rdx_names *names, uint32_t count);
 
 /* Add a name, after rdx_names_reserve; it is held and has no copies yet. The node has been
  * named for it. */
-uint32_t rdx_names_add(struct rdx_names *names, uint32_t tag, const void *text, uint8_t bytes,
-		       uint8_t group, uint32_t node);
+static inline uint32_t rdx_names_add(struct rdx_names *names, const struct rdx_name_key *key,
+				     uint32_t node)
+{
+	uint32_t index = names->free_head;
+	struct rdx_name *entry;
 
-/* A remembered name gets a copy again, or a held one has lost its last. */
-void rdx_names_recall(struct rdx_names *names, uint32_t entry);
+	if (index != RDX_NAME_NONE)
+		names->free_head = names->entries[index].node;
+	else
+		index = names->fresh++;
+	entry = &names->entries[index];
+	*entry = (struct rdx_name){
+		.text = {key->text[0]},
+		.node = node,
+		.tag = key->tag,
+		.bytes = key->bytes,
+		.group = key->group,
+		.life = names->life,
+		.flags = RDX_NAME_HELD,
+	};
+	if (key->bytes != sizeof(key->text[0]))
+		memcpy(entry->text, key->text, sizeof(entry->text));
+	rdx_slots_insert(&names->table, key->tag, index);
+	names->count++;
+	return index;
+}
+
+/* A remembered name gets a copy again. */
+static inline void rdx_names_recall(struct rdx_names *names, uint32_t entry)
+{
+	uint8_t flags = names->entries[entry].flags;
+
+	names->entries[entry].flags = (uint8_t)((flags & ~RDX_NAME_REMEMBERED) | RDX_NAME_HELD);
+}
+
+/* A held name has lost its last copy. */
 void rdx_names_remember(struct rdx_names *names, uint32_t entry);
 
 /* No name has a copy any more. O(1), but for each 250th without a sweep in between. */
@@ -106,14 +191,17 @@ void rdx_names_sweep(struct rdx_names *names, uint32_t count);
  * nodes of this batch name. */
 void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count, int step);
 
-/* Bring closer what rdx_names_find will look at, once the table's line is there. */
-static inline void rdx_names_prefetch(const struct rdx_names *names, uint32_t tag)
+/* Bring closer what rdx_names_find will look at, once the table's line is there. 0: the
+ * name is not known. */
+static inline int rdx_names_prefetch(const struct rdx_names *names, uint32_t tag)
 {
 	uint64_t at = rdx_slots_home(&names->table, tag);
 	uint32_t entry = rdx_slots_walk(&names->table, tag, &at);
 
-	if (entry != RDX_NAME_NONE)
-		__builtin_prefetch(&names->entries[entry], 1);
+	if (entry == RDX_NAME_NONE)
+		return 0;
+	__builtin_prefetch(&names->entries[entry], 1);
+	return 1;
 }
 
 /* And its node, once the entry is there. */

@@ -25,7 +25,7 @@ struct run {
 	uint64_t prefix;      /* of that block, 0 for the root */
 	uint64_t seed;        /* of the run's local hashes */
 	uint64_t salt;        /* its part that comes from the salt */
-	uint32_t tags[CHUNK]; /* of the names of a chunk */
+	struct rdx_name_key keys[CHUNK];
 	uint64_t local[CHUNK];
 	uint64_t prefixes[CHUNK];
 };
@@ -174,14 +174,13 @@ static enum rdx_counter name_node(struct rdx_publisher *p, const struct run *run
 }
 
 /* A name that was not known. */
-static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, const void *text,
-				  uint32_t at)
+static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint32_t at)
 {
 	const struct rdx_stored *stored = run->stored;
 	enum rdx_counter cause;
 	uint32_t node, index;
 
-	if (rdx_names_reserve(&p->names) < 0)
+	if (rdx_names_reserve(&p->names, 1) < 0)
 		return RDX_COUNTER_MAP_FULL;
 	cause = name_node(p, run, at, &node);
 	if (cause != KEPT)
@@ -191,8 +190,7 @@ static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, cons
 		rdx_lineage_unname(&p->lineage, node);
 		return cause;
 	}
-	index = rdx_names_add(&p->names, run->tags[at], text, stored->name_bytes,
-			      stored->cache_group, node);
+	index = rdx_names_add(&p->names, &run->keys[at], node);
 	p->names.entries[index].copies[stored->tier] = 1;
 	set_namespace(p, index, run);
 	run->parent = node;
@@ -218,21 +216,19 @@ static enum rdx_counter rebind(struct rdx_publisher *p, const struct run *run, u
 	return KEPT;
 }
 
-/* Block `at` of the chunk, number `i` of the run. */
-static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, uint32_t at,
-				    uint32_t i)
+/* Block `at` of the chunk. */
+static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, uint32_t at)
 {
 	const struct rdx_stored *stored = run->stored;
-	const void *text = name_at(stored->names, i, stored->name_bytes);
+	const struct rdx_name_key *key = &run->keys[at];
 	enum rdx_counter cause = KEPT;
 	uint32_t index;
 
-	if (stored->parent && memcmp(stored->parent, text, stored->name_bytes) == 0)
+	if (stored->parent && memcmp(stored->parent, key->text, key->bytes) == 0)
 		return RDX_COUNTER_CONFLICTS; /* its own ancestor */
-	index = rdx_names_find(&p->names, run->tags[at], text, stored->name_bytes,
-			       stored->cache_group);
+	index = rdx_names_find(&p->names, key);
 	if (index == RDX_NAME_NONE)
-		return store_new(p, run, text, at);
+		return store_new(p, run, at);
 	if (p->lineage.nodes[p->names.entries[index].node].prefix != run->prefixes[at])
 		cause = rebind(p, run, index, at);
 	if (cause == KEPT)
@@ -248,13 +244,12 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 	const struct rdx_stored *stored = run->stored;
 	const struct rdx_resident *resident = &p->resident[stored->tier];
 	const struct rdx_ledger *ledger = &p->owner.ledger[stored->tier];
+	uint32_t known = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		const void *text = name_at(stored->names, from + i, stored->name_bytes);
-
-		run->tags[i] = rdx_names_tag(&p->names, text, stored->name_bytes,
-					     stored->cache_group);
-		rdx_slots_prefetch(&p->names.table, run->tags[i]);
+		rdx_names_key(&p->names, name_at(stored->names, from + i, stored->name_bytes),
+			      stored->name_bytes, stored->cache_group, &run->keys[i]);
+		rdx_slots_prefetch(&p->names.table, run->keys[i].tag);
 	}
 	rdx_names_prefetch_oldest(&p->names, count, 0);
 	if (stored->tokens)
@@ -275,7 +270,8 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 	}
 	rdx_names_prefetch_oldest(&p->names, count, 1);
 	for (uint32_t i = 0; i < count; i++)
-		rdx_names_prefetch(&p->names, run->tags[i]);
+		known += (uint32_t)rdx_names_prefetch(&p->names, run->keys[i].tag);
+	rdx_names_reserve(&p->names, count - known);
 }
 
 static void store_run(struct rdx_publisher *p, struct run *run)
@@ -291,7 +287,7 @@ static void store_run(struct rdx_publisher *p, struct run *run)
 
 		load_chunk(p, run, i, chunk);
 		for (uint32_t at = 0; at < chunk && cause == KEPT; at++, i++)
-			cause = store_block(p, run, at, i);
+			cause = store_block(p, run, at);
 	}
 	/* what follows a dropped block in its prompt goes with it */
 	if (cause != KEPT)
@@ -303,13 +299,13 @@ static void store_run(struct rdx_publisher *p, struct run *run)
 static void store_known(struct rdx_publisher *p, const struct rdx_stored *stored)
 {
 	for (uint32_t i = 0; i < stored->count; i++) {
-		const void *text = name_at(stored->names, i, stored->name_bytes);
-		uint32_t tag = rdx_names_tag(&p->names, text, stored->name_bytes,
-					     stored->cache_group);
-		uint32_t index = rdx_names_find(&p->names, tag, text, stored->name_bytes,
-						stored->cache_group);
 		enum rdx_counter cause = RDX_COUNTER_UNKNOWN_NAMES;
+		struct rdx_name_key key;
+		uint32_t index;
 
+		rdx_names_key(&p->names, name_at(stored->names, i, stored->name_bytes),
+			      stored->name_bytes, stored->cache_group, &key);
+		index = rdx_names_find(&p->names, &key);
 		if (index != RDX_NAME_NONE)
 			cause = add_copy(p, index, stored->tier);
 		if (cause != KEPT)
@@ -322,7 +318,8 @@ static int resolve_parent(struct rdx_publisher *p, const struct rdx_stored *stor
 {
 	uint64_t base = rdx_hash_seed(NULL, NULL);
 	uint64_t lora = 0;
-	uint32_t tag, index;
+	struct rdx_name_key key;
+	uint32_t index;
 
 	run->stored = stored;
 	run->parent = RDX_NODE_ROOT;
@@ -330,10 +327,9 @@ static int resolve_parent(struct rdx_publisher *p, const struct rdx_stored *stor
 	if (stored->parent) {
 		const struct rdx_name *name;
 
-		tag = rdx_names_tag(&p->names, stored->parent, stored->name_bytes,
-				    stored->cache_group);
-		index = rdx_names_find(&p->names, tag, stored->parent, stored->name_bytes,
-				       stored->cache_group);
+		rdx_names_key(&p->names, stored->parent, stored->name_bytes, stored->cache_group,
+			      &key);
+		index = rdx_names_find(&p->names, &key);
 		if (index == RDX_NAME_NONE)
 			return -ENOENT;
 		name = &p->names.entries[index];
@@ -410,22 +406,19 @@ static void remove_copy(struct rdx_publisher *p, uint32_t index, uint8_t tier)
 static void remove_chunk(struct rdx_publisher *p, const struct rdx_removed *removed, uint32_t from,
 			 uint32_t count)
 {
-	uint32_t tags[CHUNK];
+	struct rdx_name_key keys[CHUNK];
 
 	for (uint32_t i = 0; i < count; i++) {
-		tags[i] = rdx_names_tag(&p->names,
-					name_at(removed->names, from + i, removed->name_bytes),
-					removed->name_bytes, removed->cache_group);
-		rdx_slots_prefetch(&p->names.table, tags[i]);
+		rdx_names_key(&p->names, name_at(removed->names, from + i, removed->name_bytes),
+			      removed->name_bytes, removed->cache_group, &keys[i]);
+		rdx_slots_prefetch(&p->names.table, keys[i].tag);
 	}
 	for (uint32_t i = 0; i < count; i++)
-		rdx_names_prefetch(&p->names, tags[i]);
+		rdx_names_prefetch(&p->names, keys[i].tag);
 	for (uint32_t i = 0; i < count; i++)
-		rdx_names_prefetch_node(&p->names, tags[i]);
+		rdx_names_prefetch_node(&p->names, keys[i].tag);
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t index = rdx_names_find(
-			&p->names, tags[i], name_at(removed->names, from + i, removed->name_bytes),
-			removed->name_bytes, removed->cache_group);
+		uint32_t index = rdx_names_find(&p->names, &keys[i]);
 
 		if (index == RDX_NAME_NONE || p->names.entries[index].copies[removed->tier] == 0)
 			rdx_count(p, RDX_COUNTER_UNKNOWN_REMOVALS, 1);
