@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ranks: named on a command line as WORKER or WORKER:RANK, found in a namespace.
+ */
+#ifndef TOOL_RANKS_H
+#define TOOL_RANKS_H
+
+#include <argp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rank_name {
+	uint64_t worker_id;
+	uint32_t dp_rank;
+	uint32_t any_rank; /* only on a command line: all ranks of the worker */
+};
+
+/* A growing list. {0} is empty. */
+struct rank_list {
+	struct rank_name *names;
+	size_t count;
+};
+void rank_list_add(struct rank_list *list, const struct rank_name *name);
+void rank_list_free(struct rank_list *list);
+
+/* Is it in the list, `any_rank` seen to? An empty list wants all. */
+int rank_wanted(const struct rank_list *wanted, const struct rank_name *name);
+
+/* Read "7" or "7:0"; ends the program where it is neither. */
+void rank_argument(const struct argp_state *state, const char *text, struct rank_name *ret_name);
+
+/* Every segment file in the namespace that is wanted, by worker and rank. -errno. */
+int find_ranks(int dir_fd, const struct rank_list *wanted, struct rank_list *ret_found);
+
+/* For the `wanted` that is not in `found`: its text into ret_text ("7" or "7:0") and 1;
+ * 0 where there is none. */
+#define RANK_TEXT_BYTES 40
+int first_missing(const struct rank_list *wanted, const struct rank_list *found,
+		  char *ret_text);
+
+/* "7:0". Returns ret_text. */
+const char *rank_text(uint64_t worker_id, uint32_t dp_rank, char *ret_text);
+
+#endif
