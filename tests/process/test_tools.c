@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: the command-line tools that look at workers, run as programs: what they
+ * print, how they end, what they say when something is wrong.
+ */
+#include "tests/programs.h"
+#include "tests/rig.h"
+
+#include "shm/namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Run a tool on the rig's directory and look at how it ended. */
+#define RUN(result, status_wanted, ...)                                                            \
+	do {                                                                                       \
+		assert_int_equal(program_run(result, __VA_ARGS__, NULL), 0);                       \
+		if ((result)->status != (status_wanted))                                           \
+			print_error("out: %s\nerr: %s\n", (result)->out, (result)->err);           \
+		assert_int_equal((result)->status, status_wanted);                                 \
+	} while (0)
+
+static void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		print_error("not in it: '%s'\n%s\n", part, text);
+	assert_non_null(strstr(text, part));
+}
+
+static struct json_object *parsed(const char *text)
+{
+	struct json_object *object = json_tokener_parse(text);
+
+	if (!object)
+		print_error("no JSON: %s\n", text);
+	assert_non_null(object);
+	return object;
+}
+
+static struct json_object *member(struct json_object *object, const char *name)
+{
+	struct json_object *value = NULL;
+
+	if (!json_object_object_get_ex(object, name, &value))
+		print_error("no member '%s' in %s\n", name, json_object_to_json_string(object));
+	assert_true(json_object_object_get_ex(object, name, &value));
+	return value;
+}
+
+static uint64_t number(struct json_object *object, const char *name)
+{
+	return json_object_get_uint64(member(object, name));
+}
+
+static const char *string(struct json_object *object, const char *name)
+{
+	return json_object_get_string(member(object, name));
+}
+
+static int make(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	assert_non_null(rig);
+	rig_make(rig);
+	*state = rig;
+	return 0;
+}
+
+static int unmake(void **state)
+{
+	rig_remove(*state);
+	free(*state);
+	return 0;
+}
+
+static void claim(struct rig *rig, struct rig_producer *producer, uint64_t worker, uint32_t rank,
+		  uint64_t slots)
+{
+	struct rdx_segment_spec spec = rig_spec(worker, rank, slots, 1024);
+
+	assert_int_equal(rig_claim(rig, producer, &spec), 0);
+}
+
+/* --- the dispatcher --- */
+
+static void lists_commands(void **state)
+{
+	struct program_result r;
+
+	(void)state;
+	RUN(&r, 0, "ringdex", NULL);
+	assert_has(r.out, "query ");
+	assert_has(r.out, "verify ");
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex", NULL, "--help");
+	assert_has(r.out, "ls ");
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex", NULL, "--version");
+	assert_string_equal(r.out, "ringdex " RDX_VERSION "\n");
+	program_result_free(&r);
+}
+
+static void runs_a_command(void **state)
+{
+	struct rig *rig = *state;
+	struct program_result r;
+
+	RUN(&r, 0, "ringdex", NULL, "ls", "--dir", rig->dir, "--json");
+	assert_has(r.out, "\"segments\"");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex", NULL, "ls", "--no-such-option");
+	assert_has(r.err, "ringdex-ls: unrecognized option");
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex", NULL, "help", "ls");
+	assert_has(r.out, "Usage: ringdex-ls");
+	program_result_free(&r);
+}
+
+static void names_the_nearest_command(void **state)
+{
+	struct program_result r;
+
+	(void)state;
+	RUN(&r, 2, "ringdex", NULL, "qeury");
+	assert_has(r.err, "'qeury' is no command");
+	assert_has(r.err, "ringdex query\n");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex", NULL, "no-such-command");
+	assert_null(strstr(r.err, "Did you mean"));
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex", NULL, "--no-such-option");
+	program_result_free(&r);
+}
+
+/* --- every tool alike --- */
+
+static void says_when_the_directory_is_missing(void **state)
+{
+	static const char *const tools[] = {"ringdex-ls", "ringdex-tail"};
+	struct program_result r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+		RUN(&r, 1, tools[i], NULL, "--dir", "/dev/shm/no/such/directory");
+		assert_has(r.err, tools[i]);
+		assert_has(r.err, ": cannot open /dev/shm/no/such/directory: No such file or "
+				  "directory: start a worker or name the directory with --dir\n");
+		assert_string_equal(r.out, "");
+		program_result_free(&r);
+	}
+	RUN(&r, 1, "ringdex-range", NULL, "--dir", "/dev/shm/no/such/directory", "7");
+	assert_has(r.err, "cannot open");
+	program_result_free(&r);
+}
+
+static void refuses_bad_arguments(void **state)
+{
+	struct program_result r;
+
+	(void)state;
+	RUN(&r, 2, "ringdex-ls", NULL, "7:x");
+	assert_has(r.err, "'7:x' names no rank");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex-range", NULL);
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex-range", NULL, "7", "8");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex-range", NULL, "--first", "-1", "7");
+	assert_has(r.err, "--first: '-1' is not a whole number");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex-tail", NULL, "--count", "0");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex-tail", NULL, "18446744073709551616");
+	program_result_free(&r);
+}
+
+/* --- ls --- */
+
+static struct json_object *list(struct rig *rig, int status, struct program_result *r,
+				struct json_object **ret_segments)
+{
+	struct json_object *object;
+
+	RUN(r, status, "ringdex-ls", NULL, "--dir", rig->dir, "--json");
+	object = parsed(r->out);
+	*ret_segments = member(object, "segments");
+	return object;
+}
+
+static void ls_of_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *object, *segments;
+	struct program_result r;
+
+	object = list(rig, 0, &r, &segments);
+	assert_int_equal(json_object_array_length(segments), 0);
+	json_object_put(object);
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.err, "no worker has been there yet");
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-ls", NULL, "--dir", rig->dir, "7");
+	assert_has(r.err, "no segment of 7 in");
+	program_result_free(&r);
+}
+
+static void ls_shows_a_live_rank(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *object, *segments, *row;
+	struct rig_producer producer;
+	struct program_result r;
+
+	claim(rig, &producer, UINT64_MAX, 3, 64);
+	for (uint64_t i = 1; i <= 5; i++)
+		rig_store(rig, &producer, i);
+	rig_clear(&producer);
+	rig_store(rig, &producer, 9);
+	rdx_word_store(&producer.owner.live->counters[RDX_COUNTER_UNKNOWN_PARENTS], 12);
+	rdx_word_store(&producer.owner.live->counters[RDX_COUNTER_HELD], 1);
+	rdx_word_store(&producer.owner.live->counters[RDX_COUNTER_FLAGS],
+		       RDX_LIVE_INEXACT | RDX_LIVE_DISK_BACKED);
+
+	object = list(rig, 0, &r, &segments);
+	assert_int_equal(json_object_array_length(segments), 1);
+	row = json_object_array_get_idx(segments, 0);
+	assert_true(number(row, "worker") == UINT64_MAX);
+	assert_int_equal(number(row, "dp_rank"), 3);
+	assert_string_equal(string(row, "state"), "live");
+	assert_string_equal(string(row, "model"), "model");
+	assert_string_equal(string(row, "instance"), "http://localhost:8000");
+	assert_int_equal(number(row, "block_tokens"), 16);
+	assert_true(number(row, "epoch") == producer.owner.header->epoch);
+	assert_int_equal(number(row, "ring_slots"), 64);
+	assert_int_equal(number(row, "last_event_id"), 7);
+	assert_int_equal(number(member(row, "barrier"), "event_id"), 6);
+	assert_int_equal(number(member(row, "barrier"), "slots_ago"), 2);
+	assert_int_equal(number(member(member(row, "tiers"), "device"), "held_blocks"), 1);
+	assert_int_equal(number(member(row, "counters"), "unknown_parents"), 12);
+	assert_true(json_object_get_boolean(member(row, "inexact")));
+	assert_true(json_object_get_boolean(member(row, "disk_backed")));
+	assert_false(json_object_get_boolean(member(row, "rings_bell")));
+	json_object_put(object);
+	program_result_free(&r);
+
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.out, "18446744073709551615:3 live");
+	assert_has(r.out, "2 ago");
+	assert_has(r.out, "inexact disk");
+	assert_has(r.out, "18446744073709551615:3: INEXACT until its next clear of all tiers\n");
+	assert_has(r.out, ": 12 blocks dropped, their parent's name being unknown\n");
+	program_result_free(&r);
+	rig_release(&producer);
+}
+
+static void ls_shows_dead_ranks_and_chooses(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *object, *segments;
+	struct rig_producer producers[3];
+	struct program_result r;
+
+	claim(rig, &producers[0], 10, 0, 64);
+	claim(rig, &producers[1], 9, 1, 64);
+	claim(rig, &producers[2], 9, 0, 64);
+	rig_release(&producers[1]);
+	object = list(rig, 0, &r, &segments);
+	assert_int_equal(json_object_array_length(segments), 3);
+	assert_int_equal(number(json_object_array_get_idx(segments, 0), "worker"), 9);
+	assert_string_equal(string(json_object_array_get_idx(segments, 0), "state"), "live");
+	assert_string_equal(string(json_object_array_get_idx(segments, 1), "state"), "dead");
+	assert_int_equal(number(json_object_array_get_idx(segments, 2), "worker"), 10);
+	json_object_put(object);
+	program_result_free(&r);
+
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir, "9:1", "10");
+	assert_null(strstr(r.out, "9:0"));
+	assert_has(r.out, "9:1 ");
+	assert_has(r.out, "10:0 ");
+	assert_has(r.out, "birth");
+	program_result_free(&r);
+	rig_release(&producers[0]);
+	rig_release(&producers[2]);
+}
+
+/* Write into the segment's file of a dead rank, or cut it. */
+static void damage(struct rig *rig, uint64_t worker, off_t at, uint64_t word, off_t cut)
+{
+	char name[RDX_NAME_BYTES];
+	int fd;
+
+	rdx_namespace_segment(worker, 0, name);
+	fd = openat(rig->dir_fd, name, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	if (cut >= 0)
+		assert_int_equal(ftruncate(fd, cut), 0);
+	else
+		assert_int_equal(pwrite(fd, &word, sizeof(word), at), sizeof(word));
+	close(fd);
+}
+
+static void ls_says_why_a_rank_is_unreadable(void **state)
+{
+	static const struct {
+		off_t at;
+		uint64_t word;
+		off_t cut; /* -1: write the word instead */
+		const char *reason;
+		const char *error;
+	} cases[] = {
+		{0, 1, -1, "it is no segment", "EBADMSG"},
+		{8, 99, -1, "format version 99; this ringdex reads version 1", "EPROTONOSUPPORT"},
+		{24, 4, -1, "features (0x4)", "EPROTONOSUPPORT"},
+		{32, 4, -1, "its layout is another one", "EBADMSG"},
+		{40, 4, -1, "made with another key", "EKEYREJECTED"},
+		{0, 0, 8192, "truncated: 8192 of its", "EBADMSG"},
+		{0, 0, 10, "truncated: 10 bytes", "EBADMSG"},
+		{0, 0, 0, "truncated: 0 bytes", "EBADMSG"},
+	};
+	const size_t count = sizeof(cases) / sizeof(cases[0]);
+	struct rig *rig = *state;
+	struct json_object *object, *segments;
+	struct rig_producer producer;
+	struct program_result r;
+
+	for (size_t i = 0; i < count; i++) {
+		claim(rig, &producer, i, 0, 64);
+		rig_release(&producer);
+		damage(rig, i, cases[i].at, cases[i].word, cases[i].cut);
+	}
+	claim(rig, &producer, count, 0, 64);
+	object = list(rig, 1, &r, &segments);
+	assert_int_equal(json_object_array_length(segments), count + 1);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *row = json_object_array_get_idx(segments, i);
+
+		assert_string_equal(string(row, "state"), "unreadable");
+		assert_has(string(row, "reason"), cases[i].reason);
+		assert_string_equal(string(row, "error"), cases[i].error);
+	}
+	assert_string_equal(string(json_object_array_get_idx(segments, count), "state"), "live");
+	json_object_put(object);
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.out, "1:0: unreadable: format version 99");
+	program_result_free(&r);
+	rig_release(&producer);
+}
+
+/* --- range --- */
+
+static struct json_object *ask(struct rig *rig, const char *first, const char *last)
+{
+	struct json_object *object;
+	struct program_result r;
+
+	RUN(&r, 0, "ringdex-range", NULL, "--dir", rig->dir, "--json", "--first", first, "--last",
+	    last, "7:0");
+	object = parsed(r.out);
+	program_result_free(&r);
+	return object;
+}
+
+static void range_has_four_outcomes(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producer;
+	struct json_object *object;
+	struct program_result r;
+
+	claim(rig, &producer, 7, 0, 64);
+	for (uint64_t i = 1; i <= 100; i++)
+		rig_store(rig, &producer, i);
+
+	object = ask(rig, "90", "95");
+	assert_string_equal(string(object, "outcome"), "EVENTS");
+	assert_int_equal(number(object, "first_event_id"), 90);
+	assert_int_equal(number(object, "last_event_id"), 100);
+	json_object_put(object);
+	object = ask(rig, "3", "100");
+	assert_string_equal(string(object, "outcome"), "SNAPSHOT");
+	json_object_put(object);
+	object = ask(rig, "101", "200");
+	assert_string_equal(string(object, "outcome"), "TOO_NEW");
+	assert_int_equal(number(object, "last_event_id"), 100);
+	json_object_put(object);
+	object = ask(rig, "5", "4");
+	assert_string_equal(string(object, "outcome"), "INVALID_RANGE");
+	json_object_put(object);
+
+	RUN(&r, 0, "ringdex-range", NULL, "--dir", rig->dir, "7", "--epoch", "1");
+	assert_has(r.out, "SNAPSHOT: ");
+	program_result_free(&r);
+	rig_clear(&producer);
+	rig_store(rig, &producer, 200);
+	RUN(&r, 0, "ringdex-range", NULL, "--dir", rig->dir, "7", "--first", "3", "--events");
+	assert_has(r.err, "EVENTS: 101 through 102, from position 100, the newest clear");
+	assert_has(r.out, "\"type\":\"cleared\"");
+	assert_has(r.out, "\"event_id\":102}\n");
+	program_result_free(&r);
+	rig_release(&producer);
+	RUN(&r, 1, "ringdex-range", NULL, "--dir", rig->dir, "7:5");
+	assert_has(r.err, "no segment of 7:5 in");
+	program_result_free(&r);
+}
+
+/* --- tail --- */
+
+static void tail_prints_what_feed_accepts(void **state)
+{
+	const uint64_t local[3] = {11, UINT64_MAX, 13};
+	struct rig *rig = *state;
+	struct json_object *object;
+	struct rig_producer producer;
+	struct program_result r;
+	uint64_t prefix[3];
+	char *line;
+
+	claim(rig, &producer, 7, 1, 64);
+	rdx_hash_chain(&rig->key, 0, local, 3, prefix);
+	rig_append(&producer, RDX_EVENT_REMOVED, 0, 0, prefix, 2);
+	rig_append(&producer, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0, NULL, 0);
+	rig_append(&producer, RDX_EVENT_STORED, RDX_TIER_HOST, prefix[0], local + 1, 2);
+	rig_append(&producer, RDX_EVENT_CLEARED, RDX_TIER_DISK, 0, NULL, 0);
+
+	RUN(&r, 0, "ringdex-tail", NULL, "--dir", rig->dir, "--from-barrier", "--once");
+	line = strtok(r.out, "\n");
+	object = parsed(line);
+	assert_string_equal(string(object, "type"), "cleared");
+	assert_false(json_object_object_get_ex(object, "tier", NULL));
+	json_object_put(object);
+
+	object = parsed(strtok(NULL, "\n"));
+	assert_int_equal(number(object, "worker"), 7);
+	assert_int_equal(number(object, "dp_rank"), 1);
+	assert_string_equal(string(object, "type"), "stored");
+	assert_string_equal(string(object, "tier"), "host");
+	assert_true(number(object, "parent") == prefix[0]);
+	assert_int_equal(json_object_array_length(member(object, "names")), 2);
+	for (size_t i = 0; i < 2; i++) {
+		struct json_object *names = member(object, "names");
+		struct json_object *hashes = member(object, "local_hashes");
+
+		assert_true(json_object_get_uint64(json_object_array_get_idx(names, i)) ==
+			    prefix[i + 1]);
+		assert_true(json_object_get_uint64(json_object_array_get_idx(hashes, i)) ==
+			    local[i + 1]);
+	}
+	json_object_put(object);
+
+	object = parsed(strtok(NULL, "\n"));
+	assert_string_equal(string(object, "type"), "cleared");
+	assert_string_equal(string(object, "tier"), "disk");
+	json_object_put(object);
+	assert_null(strtok(NULL, "\n"));
+	program_result_free(&r);
+
+	/* from now on: nothing; and a rank that is not there */
+	RUN(&r, 0, "ringdex-tail", NULL, "--dir", rig->dir, "--once");
+	assert_string_equal(r.out, "");
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-tail", NULL, "--dir", rig->dir, "--once", "8");
+	assert_has(r.err, "no segment of 8 in");
+	program_result_free(&r);
+	rig_release(&producer);
+}
+
+static void tail_says_what_was_lost(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producer;
+	struct program_result r;
+
+	claim(rig, &producer, 7, 0, 64);
+	for (uint64_t i = 1; i <= 100; i++)
+		rig_store(rig, &producer, i);
+	RUN(&r, 1, "ringdex-tail", NULL, "--dir", rig->dir, "--from-barrier", "--count", "3");
+	assert_has(r.err, "7:0: lost the events 1 to 36: the ring went past them");
+	assert_has(r.out, "\"event_id\":37}");
+	assert_has(r.out, "\"event_id\":39}");
+	assert_null(strstr(r.out, "\"event_id\":40}"));
+	program_result_free(&r);
+	rig_release(&producer);
+}
+
+/* Read lines of a running program until one holds `part`. 1, or 0 when it takes too long. */
+static int wait_for(struct program *program, const char *part)
+{
+	char text[8192];
+	size_t length = 0;
+
+	alarm(PROGRAM_TIMEOUT_MS / 1000);
+	while (length + 1 < sizeof(text)) {
+		ssize_t got = read(program->out, text + length, sizeof(text) - 1 - length);
+
+		if (got <= 0)
+			return 0;
+		length += (size_t)got;
+		text[length] = 0;
+		if (strstr(text, part)) {
+			alarm(0);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static void tail_follows_through_another_life(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producers[2];
+	char *arguments[] = {"ringdex-tail", "--dir", rig->dir, "--from-barrier", NULL};
+	struct program_result r;
+	struct program program;
+
+	claim(rig, &producers[0], 7, 0, 64);
+	rig_store(rig, &producers[0], 1);
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	assert_true(wait_for(&program, "\"event_id\":1}"));
+	rig_store(rig, &producers[0], 2);
+	rig_release(&producers[0]);
+	claim(rig, &producers[0], 7, 0, 64);
+	claim(rig, &producers[1], 8, 0, 64);
+	rig_append(&producers[0], RDX_EVENT_REMOVED, 0, 0, &(uint64_t){77}, 1);
+	assert_true(wait_for(&program, "\"names\":[77]"));
+	rig_append(&producers[1], RDX_EVENT_REMOVED, 0, 0, &(uint64_t){88}, 1);
+	assert_true(wait_for(&program, "\"names\":[88]"));
+	kill(program.pid, SIGTERM);
+	assert_int_equal(program_finish(&program, NULL, &r), 0);
+	assert_int_equal(r.status, 0);
+	assert_string_equal(r.err, "");
+	program_result_free(&r);
+	rig_release(&producers[0]);
+	rig_release(&producers[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_commands),
+		cmocka_unit_test_setup_teardown(runs_a_command, make, unmake),
+		cmocka_unit_test(names_the_nearest_command),
+		cmocka_unit_test(says_when_the_directory_is_missing),
+		cmocka_unit_test(refuses_bad_arguments),
+		cmocka_unit_test_setup_teardown(ls_of_nothing, make, unmake),
+		cmocka_unit_test_setup_teardown(ls_shows_a_live_rank, make, unmake),
+		cmocka_unit_test_setup_teardown(ls_shows_dead_ranks_and_chooses, make, unmake),
+		cmocka_unit_test_setup_teardown(ls_says_why_a_rank_is_unreadable, make, unmake),
+		cmocka_unit_test_setup_teardown(range_has_four_outcomes, make, unmake),
+		cmocka_unit_test_setup_teardown(tail_prints_what_feed_accepts, make, unmake),
+		cmocka_unit_test_setup_teardown(tail_says_what_was_lost, make, unmake),
+		cmocka_unit_test_setup_teardown(tail_follows_through_another_life, make, unmake),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running the programs that were built, as a user does, from a test.
+ */
+#ifndef RDX_TESTS_PROGRAMS_H
+#define RDX_TESTS_PROGRAMS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define PROGRAM_TIMEOUT_MS 10000 /* a program that runs longer is killed */
+
+/* What a program did. */
+struct program_result {
+	int status; /* exit code; -1: it was ended by a signal, or did not end in time */
+	char *out;  /* terminated */
+	char *err;
+};
+void program_result_free(struct program_result *result);
+
+/* A program still running. */
+struct program {
+	pid_t pid;
+	int in;  /* -1: /dev/null */
+	int out;
+	int err;
+};
+
+/* Start `name`, found beside the test's own program, with arguments up to a NULL. `piped`:
+ * its standard input is `in`. 0 or -errno. */
+int program_start(struct program *ret_program, const char *name, char *const *arguments,
+		  int piped);
+
+/* Feed it `input` (NULL: nothing) and take all it says, until it ends. */
+int program_finish(struct program *program, const char *input, struct program_result *ret_result);
+
+/* Start and finish: program_run(&result, "ringdex-ls", "input" or NULL, "--dir", dir, NULL) */
+__attribute__((sentinel)) int program_run(struct program_result *ret_result, const char *name,
+					  const char *input, ...);
+
+#endif
