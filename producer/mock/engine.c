@@ -94,6 +94,7 @@ static void name_until(struct engine *e, struct sequence *sequence, uint32_t end
 				.kind = RDX_EVENT_STORED,
 				.tier = RDX_TIER_DEVICE,
 				.count = end - first,
+				.block_tokens = e->options.block_tokens,
 				.parent = first ? sequence->names[first - 1] : 0,
 				.names = sequence->names + first,
 				.tokens = sequence->tokens + (size_t)first * e->options.block_tokens,

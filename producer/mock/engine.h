@@ -26,6 +26,7 @@ struct engine_event {
 	uint8_t kind; /* RDX_EVENT_STORED, _REMOVED, _CLEARED */
 	uint8_t tier; /* of a clear: a scope */
 	uint32_t count;
+	uint32_t block_tokens;
 	uint64_t parent;              /* name of the block before the first; 0: none */
 	const uint64_t *names;
 	const uint32_t *tokens;       /* of stored blocks; NULL: named only (to the host) */

@@ -27,8 +27,11 @@ int stop_open(void)
 int stop_wait(int stop_fd, int64_t timeout_ms)
 {
 	struct pollfd waited = { .fd = stop_fd, .events = POLLIN };
-	int n = poll(&waited, 1, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms);
+	int n;
 
+	do {
+		n = poll(&waited, 1, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms);
+	} while (n < 0 && errno == EINTR && timeout_ms == STOP_FOREVER);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	return n > 0;

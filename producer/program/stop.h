@@ -11,7 +11,9 @@
  * came, or -errno. SIGPIPE is ignored: a closed output is an error of its write. */
 int stop_open(void);
 
-/* Wait for a stop signal, at most `timeout_ms` (-1: for ever). 1 when one came, 0 when the
+#define STOP_FOREVER (-1)
+
+/* Wait for a stop signal, at most `timeout_ms`, or STOP_FOREVER. 1 when one came, 0 when the
  * time is up, -errno. A signal is not consumed: every later call says 1 too. */
 int stop_wait(int stop_fd, int64_t timeout_ms);
 
