@@ -191,6 +191,16 @@ static int read_snapshot(struct stream_follower *follower)
 	return (int)count;
 }
 
+/* A newer clear of the worker: what is held is from before it. */
+static void see_stamp(struct stream_follower *follower, uint32_t stamp)
+{
+	if (!rdx_stamp_before(follower->stamp, stamp))
+		return;
+	rdx_holding_free(&follower->holding);
+	rdx_reader_ignore_before(follower->reader, stamp);
+	follower->stamp = stamp;
+}
+
 int stream_recover(struct stream_follower *follower, const struct rdx_cursor *from)
 {
 	struct rdx_recovery recovery;
@@ -199,6 +209,7 @@ int stream_recover(struct stream_follower *follower, const struct rdx_cursor *fr
 	if (r < 0)
 		return r;
 	follower->recoveries[recovery.way]++;
+	see_stamp(follower, follower->reader->ignore_before);
 	if (recovery.way == RDX_RECOVERED_CONTINUE)
 		return 0;
 	rdx_holding_free(&follower->holding);
@@ -210,19 +221,29 @@ int stream_recover(struct stream_follower *follower, const struct rdx_cursor *fr
 	return 0;
 }
 
+static int apply(struct stream_follower *follower, const struct rdx_event *event)
+{
+	if (rdx_reader_info(follower->reader)->clear_id)
+		see_stamp(follower, event->stamp);
+	return rdx_holding_apply(&follower->holding, &rdx_reader_info(follower->reader)->key,
+				 event);
+}
+
 int stream_follow(struct stream_follower *follower)
 {
-	const struct rdx_rank_info *info = rdx_reader_info(follower->reader);
 	struct rdx_cursor cursor;
 	struct rdx_event event;
 
 	for (;;) {
 		int r = rdx_reader_next(follower->reader, &event);
 
-		if (r == 1)
-			r = rdx_holding_apply(&follower->holding, &info->key, &event);
-		else if (r == 0)
+		if (r == 1) {
+			r = apply(follower, &event);
+		} else if (r == 0) {
+			if (rdx_reader_info(follower->reader)->clear_id)
+				see_stamp(follower, rdx_reader_clear_stamp(follower->reader));
 			return 0;
+		}
 		while (r == -EOVERFLOW || r == -EAGAIN) {
 			rdx_reader_cursor(follower->reader, &cursor);
 			r = stream_recover(follower, &cursor);
