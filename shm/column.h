@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Columns: one life of one (rank, tier) is one bit of a mask word. All tiers of a rank
+ * lie in one mask word, and one packed word says which:
+ *
+ *   63    37  36      35    32  31   25 ... 10   4  3    1  0
+ *   life      forced  orphans   tier 3 ... tier 0   word    live
+ *
+ * A column number is 0..63, RDX_COLUMN_NONE where the rank has no such tier. `orphans`:
+ * bit s, set s may hold a block without its parent, so it has to be scanned; `forced`:
+ * all sets have to be. `life` differs after every change.
+ *
+ * Ordinary bits of the table change freely. What makes a reader's conclusions from them
+ * wrong is changed only between rdx_columns_open and rdx_columns_close of the mask word:
+ * which columns are live, which life they have, which sets may have orphans; and under
+ * mask word 0 also which ranks there are and their epochs.
+ *
+ *   V1  version + 1 (relaxed), release fence, changes, and everything after them
+ *       -> any of it seen, acquire fence, version: a reader that saw an effect of the
+ *       change, or of what the change allowed, sees another version
+ *   V2  changes, version + 1 (release) -> version (acquire), changes: a reader that saw
+ *       the version sees the changes and every bit written before them
+ *
+ * A set gets its orphan bit before the first orphan is stored and loses it after the last
+ * is gone: in between it is only scanned without need.
+ */
+#ifndef RDX_COLUMN_H
+#define RDX_COLUMN_H
+
+#include "shm/hook.h"
+#include "shm/index_layout.h"
+#include "shm/words.h"
+
+#define RDX_COLUMN_NONE 64
+
+#define RDX_COLUMNS_LIVE          UINT64_C(1)
+#define RDX_COLUMNS_WORD_SHIFT    1
+#define RDX_COLUMNS_TIER_SHIFT    4
+#define RDX_COLUMNS_TIER_BITS     7
+#define RDX_COLUMNS_ORPHANS_SHIFT 32
+#define RDX_COLUMNS_FORCED        (UINT64_C(1) << 36)
+#define RDX_COLUMNS_LIFE_SHIFT    37
+
+static_assert(RDX_MASK_WORDS_MAX <= 8, "the mask word has 3 bits");
+static_assert(RDX_COLUMNS_TIER_SHIFT + RDX_TIER_COUNT * RDX_COLUMNS_TIER_BITS ==
+		      RDX_COLUMNS_ORPHANS_SHIFT, "fields must not overlap");
+
+/* A packed word, unpacked. */
+struct rdx_columns {
+	uint8_t live;
+	uint8_t forced;
+	uint8_t orphans;
+	uint8_t word;
+	uint8_t column[RDX_TIER_COUNT];
+	uint32_t life;
+};
+
+static inline uint64_t rdx_columns_pack(const struct rdx_columns *columns)
+{
+	uint64_t packed = columns->live ? RDX_COLUMNS_LIVE : 0;
+
+	packed |= (uint64_t)columns->word << RDX_COLUMNS_WORD_SHIFT;
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		packed |= (uint64_t)columns->column[tier]
+			  << (RDX_COLUMNS_TIER_SHIFT + tier * RDX_COLUMNS_TIER_BITS);
+	packed |= (uint64_t)(columns->orphans & 15) << RDX_COLUMNS_ORPHANS_SHIFT;
+	if (columns->forced)
+		packed |= RDX_COLUMNS_FORCED;
+	return packed | (uint64_t)columns->life << RDX_COLUMNS_LIFE_SHIFT;
+}
+
+/* Any word gives something harmless: columns are 0 .. RDX_COLUMN_NONE. */
+static inline void rdx_columns_unpack(uint64_t packed, struct rdx_columns *ret_columns)
+{
+	ret_columns->live = packed & RDX_COLUMNS_LIVE;
+	ret_columns->word = packed >> RDX_COLUMNS_WORD_SHIFT & (RDX_MASK_WORDS_MAX - 1);
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		uint8_t column = packed >> (RDX_COLUMNS_TIER_SHIFT + tier * RDX_COLUMNS_TIER_BITS) &
+				 ((1 << RDX_COLUMNS_TIER_BITS) - 1);
+
+		ret_columns->column[tier] = column < RDX_COLUMN_NONE ? column : RDX_COLUMN_NONE;
+	}
+	ret_columns->orphans = packed >> RDX_COLUMNS_ORPHANS_SHIFT & 15;
+	ret_columns->forced = (packed & RDX_COLUMNS_FORCED) != 0;
+	ret_columns->life = (uint32_t)(packed >> RDX_COLUMNS_LIFE_SHIFT);
+}
+
+/* The bits of a column in its mask word; none for RDX_COLUMN_NONE. */
+static inline uint64_t rdx_column_bit(uint8_t column)
+{
+	return column < RDX_COLUMN_NONE ? UINT64_C(1) << column : 0;
+}
+
+/* The writer's: columns of a mask word are about to change. Does not nest. */
+static inline void rdx_columns_open(struct rdx_index_live *live, uint32_t word)
+{
+	_Atomic uint64_t *version = &live->version[word].value;
+
+	/* relaxed: V1's fence orders it before the changes */
+	atomic_store_explicit(version, atomic_load_explicit(version, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	RDX_HOOK(RDX_HOOK_COLUMN_OPENED);
+	rdx_fence_release(); /* V1, with rdx_columns_same */
+}
+
+static inline void rdx_columns_close(struct rdx_index_live *live, uint32_t word)
+{
+	_Atomic uint64_t *version = &live->version[word].value;
+
+	atomic_store_explicit(version, atomic_load_explicit(version, memory_order_relaxed) + 1,
+			      memory_order_release); /* V2, with rdx_columns_versions */
+	RDX_HOOK(RDX_HOOK_COLUMN_CLOSED);
+}
+
+/* The reader's: versions of the first `words` mask words. Returns 0 where one of them is
+ * being changed. */
+static inline int rdx_columns_versions(const struct rdx_index_live *live, uint32_t words,
+				       uint64_t *ret_versions)
+{
+	uint64_t odd = 0;
+
+	for (uint32_t word = 0; word < words; word++) {
+		ret_versions[word] = atomic_load_explicit(&live->version[word].value,
+							  memory_order_acquire); /* V2 */
+		odd |= ret_versions[word];
+	}
+	return !(odd & 1);
+}
+
+/* Did nothing change since rdx_columns_versions? Asked after the last word was read. */
+static inline int rdx_columns_same(const struct rdx_index_live *live, uint32_t words,
+				   const uint64_t *versions)
+{
+	uint64_t changed = 0;
+
+	rdx_fence_acquire(); /* V1, with rdx_columns_open */
+	for (uint32_t word = 0; word < words; word++)
+		changed |= rdx_word_load(&live->version[word].value) ^ versions[word];
+	return !changed;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which table of an index is the live one.
+ *
+ *   G1  lines of the new table, generation (release) -> generation (acquire), lines: who
+ *       sees the name sees the whole table
+ *   G2  generation (release), then a column goes live in the new table only and its mask
+ *       word's version is raised (V2) -> version (acquire), then generation: who sees the
+ *       column sees a table that has it. So a reader loads versions first
+ *
+ * From the switch on the old table stands still: a reader that began before it answers as
+ * of the switch. A successor of a dead writer begins a new control file under the same
+ * name and marks the old one:
+ *
+ *   G3  new file renamed into place, superseded (release) -> superseded (acquire), open by
+ *       name: who sees the mark finds the successor
+ */
+#ifndef RDX_GENERATION_H
+#define RDX_GENERATION_H
+
+#include "shm/hook.h"
+#include "shm/index_layout.h"
+
+static inline void rdx_generation_name(struct rdx_index_live *live, uint64_t generation)
+{
+	RDX_HOOK(RDX_HOOK_GENERATION_BUILT);
+	atomic_store_explicit(&live->generation, generation, memory_order_release); /* G1, G2 */
+	RDX_HOOK(RDX_HOOK_GENERATION_NAMED);
+}
+
+static inline uint64_t rdx_generation_live(const struct rdx_index_live *live)
+{
+	return atomic_load_explicit(&live->generation, memory_order_acquire); /* G1, G2 */
+}
+
+static inline void rdx_generation_supersede(struct rdx_index_live *live)
+{
+	atomic_store_explicit(&live->superseded, 1, memory_order_release); /* G3 */
+}
+
+static inline int rdx_generation_superseded(const struct rdx_index_live *live)
+{
+	return atomic_load_explicit(&live->superseded, memory_order_acquire) != 0; /* G3 */
+}
+
+#endif
