@@ -96,8 +96,13 @@ RDX_API const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *in
  * order. Lock-free: tried again while the writer is in the middle of a change of a kind
  * that could mislead it.
  *
- * Each answer is the rank's true run at some instant of the call; where `scanned` is 1
- * it lies between the least and the greatest true run during it. At rest it is exact.
+ * Each answer is the rank's true run at some instant of the call. Where `scanned` is 1 it
+ * counts no block that was absent for the whole call, and misses none of a run that was
+ * there for the whole call. At rest it is exact. `last_event_id` is contained in it, and
+ * perhaps later events.
+ *
+ * A row's state is STALE where it would be EXACT or INEXACT but for its age. A rank that is
+ * RECOVERING, or INEXACT because it was dropped, has no blocks.
  *
  *   >= 0      rows
  *   -ENOSPC   `capacity` rows are too few (RDX_RANKS_MAX always suffices)
@@ -116,7 +121,7 @@ RDX_API int rdx_index_lookup_tokens(struct rdx_index *index, uint64_t seed, cons
 				    uint64_t token_count, struct rdx_run *ret_runs,
 				    uint32_t capacity);
 
-/* Every rank the index knows, also GONE ones. Rows, or -ENOSPC, -EBADMSG. */
+/* Every rank the index knows, also GONE ones. Rows, or -ENOSPC, -EAGAIN, -EBADMSG. */
 RDX_API int rdx_index_workers(struct rdx_index *index, struct rdx_worker_info *ret_workers,
 			      uint32_t capacity);
 
