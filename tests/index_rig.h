@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What tests of the index stand on: a writer driven directly, without rings.
+ */
+#ifndef RDX_TESTS_INDEX_RIG_H
+#define RDX_TESTS_INDEX_RIG_H
+
+#include "consumer/index_handle.h"
+#include "consumer/index_writer.h"
+#include "tests/rig.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define RIG_MODEL "model"
+
+static inline uint64_t rig_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* A rank with the tiers 0 .. tiers - 1. */
+static inline struct rdx_rank_info rig_info(uint64_t worker_id, uint32_t dp_rank, uint32_t tiers)
+{
+	struct rdx_rank_info info = {.worker_id = worker_id, .dp_rank = dp_rank};
+
+	for (uint32_t tier = 0; tier < tiers; tier++)
+		info.tier_blocks[tier] = 1000;
+	strcpy(info.instance, "http://localhost:8000");
+	return info;
+}
+
+static inline int rig_writer(struct rig *rig, const struct rdx_writer_options *options,
+			     struct rdx_index_writer **ret_writer)
+{
+	return rdx_writer_open(ret_writer, rig->dir_fd, &rig->key, RIG_MODEL, "", 16, options);
+}
+
+static inline int rig_index(struct rig *rig, struct rdx_index **ret_index)
+{
+	struct rdx_index_key key = {.size = sizeof(key), .model = RIG_MODEL, .block_tokens = 16};
+
+	return rdx_index_open(ret_index, rig->dir, &key);
+}
+
+/* rdx_writer_rank_begin once what it waits for is done. */
+static inline int rig_begin(struct rdx_index_writer *writer, int rank)
+{
+	int r;
+
+	while ((r = rdx_writer_rank_begin(writer, rank)) == -EAGAIN)
+		rdx_writer_step(writer);
+	return r;
+}
+
+static inline void rig_pulse(struct rdx_index_writer *writer, int rank, uint8_t state,
+			     uint64_t epoch, uint64_t event_id)
+{
+	struct rdx_writer_pulse pulse = {
+		.state = state, .epoch = epoch, .event_id = event_id, .seen_ns = rig_now_ns()};
+
+	rdx_writer_rank_pulse(writer, rank, &pulse);
+}
+
+/* The row of a rank, or NULL. */
+static inline const struct rdx_run *rig_row(const struct rdx_run *runs, int count,
+					    uint64_t worker_id, uint32_t dp_rank)
+{
+	for (int i = 0; i < count; i++) {
+		if (runs[i].worker_id == worker_id && runs[i].dp_rank == dp_rank)
+			return &runs[i];
+	}
+	return NULL;
+}
+
+#endif
