@@ -18,7 +18,7 @@
 #define FULL_PERCENT 90
 #define SLOTS_PER_KEY 2
 
-#define LINES_MIN      16
+#define LINES_MIN      512         /* with fewer the copying, in pieces, comes too late */
 #define SHRINK_MAX     4           /* a new table has at least a quarter of the lines */
 #define ALLOCATE_BYTES (256 << 10) /* of one piece */
 #define COPY_LINES     512         /* of one piece */

@@ -35,7 +35,7 @@ struct rdx_indexer_options {
 	uint32_t file_mode;       /* of index files; 0: 0640. Never world-writable */
 	uint32_t column_words;    /* 64 columns each, 1 .. 8; 0: 1. Grows by itself */
 };
-#define RDX_INDEXER_OPTIONS_INIT { sizeof(struct rdx_indexer_options) }
+#define RDX_INDEXER_OPTIONS_INIT { sizeof(struct rdx_indexer_options), 0, 0, 0, 0, 0, 0, 0 }
 
 /* Counters since open. */
 struct rdx_indexer_stats {
@@ -91,8 +91,23 @@ RDX_API int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns);
 RDX_API int rdx_indexer_stats(const struct rdx_indexer *indexer,
 			      struct rdx_indexer_stats *ret_stats);
 
+/* One recovery that ended in a live rank. */
+struct rdx_recovery_row {
+	uint64_t worker_id;
+	uint32_t dp_rank;
+	uint32_t way;             /* RDX_RECOVERED_BARRIER or _LEDGER */
+	uint64_t events_skipped;  /* dead or covered by the ledger, never read */
+	uint64_t events_replayed; /* read from the ring until it was exact */
+	uint64_t ledger_blocks;   /* taken from the ledger */
+	uint64_t duration_ns;     /* from the first look at the ring to the store that makes it live */
+};
+
+/* The `i`-th recovery since open; the newest 256 are kept. -ENOENT: not yet, or no more. */
+RDX_API int rdx_indexer_recovery(const struct rdx_indexer *indexer, uint64_t i,
+				 struct rdx_recovery_row *ret_row);
+
 /* What became of the `i`-th segment seen, for people: -ENOENT past the end. `cause` 0:
- * followed. Text fields are empty where the segment could not be read. */
+ * followed. */
 struct rdx_segment_row {
 	uint64_t worker_id;
 	uint32_t dp_rank;

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which segments there are: a walk through the namespace, and a watch that says when to
+ * walk again.
+ */
+#ifndef RDX_DISCOVERY_H
+#define RDX_DISCOVERY_H
+
+#include <stdint.h>
+
+/* A segment by name, and the file that has it now. */
+struct rdx_found {
+	uint64_t worker_id;
+	uint64_t device;
+	uint64_t inode;
+	uint32_t dp_rank;
+};
+
+/* Negative: stop, and rdx_discovery_walk returns it. */
+typedef int (*rdx_found_function)(void *context, const struct rdx_found *found);
+
+/* Call `function` for every segment. 0, what it returned, -ENOENT where the directory was
+ * removed, -errno. */
+int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context);
+
+/* The same from an open segment's descriptor: is it still that file? */
+int rdx_found_is(const struct rdx_found *found, int fd);
+
+struct rdx_discovery {
+	int inotify_fd; /* readable when something changed; -1: cannot be watched */
+	int dir_fd;     /* not owned */
+};
+
+/* Never fails: without inotify the caller walks at intervals. */
+void rdx_discovery_open(struct rdx_discovery *discovery, int dir_fd);
+void rdx_discovery_close(struct rdx_discovery *discovery);
+
+/* Did anything change since the last call? Watches directories that are new. */
+int rdx_discovery_changed(struct rdx_discovery *discovery);
+
+#endif

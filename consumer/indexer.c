@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The indexer: every rank of a namespace, the indexes they belong to, and one loop.
+ */
+#include "consumer/discovery.h"
+#include "consumer/rank.h"
+#include "consumer/wait.h"
+#include "shm/bell.h"
+#include "shm/namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_NAME        "indexer.lock"
+#define INDEX_DIR        "index"
+#define SLOTS_DEFAULT    65536
+#define SLOTS_LEAST      64
+#define WALK_NS          UINT64_C(1000000000)
+#define READY_NS         UINT64_C(1000000000)
+#define POLL_NS          UINT64_C(1000000) /* where somebody does not ring */
+#define STEPS_A_POLL     4
+#define TAG_DIRECTORY    UINT32_C(0x100)
+#define MS               UINT64_C(1000000)
+
+/* One index of the namespace: a model, a tenant, a block size. */
+struct index {
+	struct rdx_index_writer *writer;
+	uint32_t block_tokens;
+	uint32_t ready;
+	uint64_t opened_ns;
+	char model[RDX_TEXT_BYTES];
+	char tenant[RDX_TEXT_BYTES];
+};
+
+struct rdx_indexer {
+	int dir_fd;
+	int lock_fd;
+	struct rdx_hash_key key;
+	struct rdx_writer_options writer_options;
+	uint64_t liveness_ns;
+	struct rdx_discovery discovery;
+	struct rdx_wait *wait;
+	struct rdx_mapping bell;
+	struct index *indexes;
+	uint32_t index_count;
+	struct rdx_rank **ranks;
+	uint32_t rank_count;
+	uint32_t next_rank;       /* begins the next round */
+	uint64_t walk_ns;         /* next walk through the directory */
+	uint64_t liveness_at_ns;
+	uint64_t refused;
+	uint64_t wakes;
+	uint8_t pending;          /* table work is left */
+	struct rdx_rank_scratch scratch;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+/* One indexer a namespace: the lock file decides. */
+static int take_lock(int dir_fd)
+{
+	int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = rdx_lock_take(fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_options *options)
+{
+	int r;
+
+	indexer->dir_fd = rdx_namespace_open(options->dir, 1);
+	if (indexer->dir_fd < 0)
+		return indexer->dir_fd;
+	r = rdx_namespace_key(indexer->dir_fd, 1, &indexer->key);
+	if (r < 0)
+		return r;
+	indexer->lock_fd = take_lock(indexer->dir_fd);
+	if (indexer->lock_fd < 0)
+		return indexer->lock_fd;
+	if (mkdirat(indexer->dir_fd, INDEX_DIR, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	/* without a bell of ours everything is polled on a timer */
+	if (rdx_bell_open(&indexer->bell, indexer->dir_fd, 1) == 0)
+		rdx_guard_add(&indexer->bell);
+	r = rdx_wait_open(&indexer->wait, options->wait_mode);
+	if (r < 0)
+		return r;
+	rdx_discovery_open(&indexer->discovery, indexer->dir_fd);
+	if (indexer->discovery.inotify_fd >= 0)
+		r = rdx_wait_watch_fd(indexer->wait, indexer->discovery.inotify_fd, TAG_DIRECTORY);
+	return r;
+}
+
+int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_options *options)
+{
+	struct rdx_indexer *indexer;
+	int r;
+
+	if (options->size != sizeof(*options) || options->file_mode & ~0777u ||
+	    options->file_mode & S_IWOTH || options->column_words > RDX_MASK_WORDS_MAX ||
+	    options->wait_mode > RDX_WAIT_EPOLL)
+		return -EINVAL;
+	indexer = calloc(1, sizeof(*indexer));
+	if (!indexer)
+		return -ENOMEM;
+	indexer->dir_fd = indexer->lock_fd = indexer->bell.fd = -1;
+	indexer->discovery.inotify_fd = -1;
+	indexer->liveness_ns = (options->liveness_ms ? options->liveness_ms : 50) * MS;
+	indexer->writer_options = (struct rdx_writer_options){
+		.initial_blocks = options->initial_blocks,
+		.stale_after_ns = options->stale_after_ns,
+		.file_mode = options->file_mode,
+		.column_words = options->column_words,
+	};
+	r = open_files(indexer, options);
+	if (r < 0) {
+		rdx_indexer_close(indexer);
+		return r;
+	}
+	*ret_indexer = indexer;
+	return 0;
+}
+
+void rdx_indexer_close(struct rdx_indexer *indexer)
+{
+	if (!indexer)
+		return;
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		rdx_reader_close(indexer->ranks[i]->reader);
+		free(indexer->ranks[i]);
+	}
+	for (uint32_t i = 0; i < indexer->index_count; i++)
+		rdx_writer_close(indexer->indexes[i].writer);
+	free(indexer->ranks);
+	free(indexer->indexes);
+	rdx_wait_close(indexer->wait);
+	rdx_discovery_close(&indexer->discovery);
+	rdx_guard_remove(&indexer->bell);
+	rdx_mapping_close(&indexer->bell);
+	if (indexer->lock_fd >= 0)
+		close(indexer->lock_fd);
+	if (indexer->dir_fd >= 0)
+		close(indexer->dir_fd);
+	free(indexer);
+}
+
+/* The index that a rank feeds, made if it is new. NULL in *ret_writer only on failure. */
+static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *info,
+		    uint64_t now, struct rdx_index_writer **ret_writer)
+{
+	struct index *grown, *index;
+	int r;
+
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		index = &indexer->indexes[i];
+		if (index->block_tokens == info->block_tokens &&
+		    strcmp(index->model, info->model) == 0 &&
+		    strcmp(index->tenant, info->tenant) == 0) {
+			*ret_writer = index->writer;
+			return 0;
+		}
+	}
+	grown = realloc(indexer->indexes, (indexer->index_count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	indexer->indexes = grown;
+	index = &grown[indexer->index_count];
+	memset(index, 0, sizeof(*index));
+	r = rdx_writer_open(&index->writer, indexer->dir_fd, &indexer->key, info->model,
+			    info->tenant, info->block_tokens, &indexer->writer_options);
+	if (r < 0)
+		return r;
+	index->block_tokens = info->block_tokens;
+	index->opened_ns = now;
+	memcpy(index->model, info->model, RDX_TEXT_BYTES);
+	memcpy(index->tenant, info->tenant, RDX_TEXT_BYTES);
+	indexer->index_count++;
+	*ret_writer = index->writer;
+	return 0;
+}
+
+/* Open what was found and begin to follow it. Failures stay with the rank. */
+static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t now)
+{
+	struct rdx_index_writer *writer = NULL;
+	struct rdx_reader *reader = NULL;
+	int slot = 0;
+	int r = rdx_reader_open_at(&reader, indexer->dir_fd, &indexer->key, rank->file.worker_id,
+				   rank->file.dp_rank);
+
+	if (r == 0)
+		r = index_of(indexer, rdx_reader_info(reader), now, &writer);
+	/* another model than in its last life: the old index must not show it any more */
+	if (r == 0 && rank->writer && rank->writer != writer) {
+		rdx_rank_gone(rank);
+		rdx_rank_pulse(rank, now);
+	}
+	if (r == 0) {
+		slot = rdx_writer_rank_add(writer, rdx_reader_info(reader));
+		indexer->refused += slot == -ENOSPC;
+		r = slot < 0 ? slot : 0;
+	}
+	if (r < 0) {
+		rdx_reader_close(reader);
+		rdx_rank_fail(rank, r, now);
+		return;
+	}
+	rdx_rank_start(rank, reader, writer, slot, now);
+	rank->alive = rdx_reader_alive(reader) == 1;
+	if (!rank->alive)
+		rdx_rank_gone(rank);
+}
+
+static int add_rank(struct rdx_indexer *indexer, const struct rdx_found *found,
+		    struct rdx_rank **ret_rank)
+{
+	struct rdx_rank **grown;
+	struct rdx_rank *rank = calloc(1, sizeof(*rank));
+
+	grown = realloc(indexer->ranks, (indexer->rank_count + 1) * sizeof(struct rdx_rank *));
+	if (grown)
+		indexer->ranks = grown;
+	if (!rank || !grown) {
+		free(rank);
+		return -ENOMEM;
+	}
+	rank->file = *found;
+	grown[indexer->rank_count++] = rank;
+	*ret_rank = rank;
+	return 0;
+}
+
+static int same_file(const struct rdx_found *a, const struct rdx_found *b)
+{
+	return a->device == b->device && a->inode == b->inode;
+}
+
+struct walk {
+	struct rdx_indexer *indexer;
+	uint64_t now;
+};
+
+/* A segment was found: join it if it is new, or another file than before. */
+static int on_found(void *context, const struct rdx_found *found)
+{
+	struct walk *walk = context;
+	struct rdx_indexer *indexer = walk->indexer;
+	struct rdx_rank *rank = NULL;
+	int r;
+
+	for (uint32_t i = 0; i < indexer->rank_count && !rank; i++)
+		if (indexer->ranks[i]->file.worker_id == found->worker_id &&
+		    indexer->ranks[i]->file.dp_rank == found->dp_rank)
+			rank = indexer->ranks[i];
+	if (!rank) {
+		r = add_rank(indexer, found, &rank);
+		if (r < 0)
+			return r;
+	} else {
+		int again = rank->phase == RDX_PHASE_FAILED && walk->now >= rank->retry_ns;
+
+		if (same_file(&rank->file, found) && !again)
+			return 0;
+		/* a file replaced while its producer lives is not followed until it is gone */
+		if (rank->phase <= RDX_PHASE_FOLLOW && rdx_reader_alive(rank->reader) == 1)
+			return 0;
+		if (rank->reader)
+			rdx_rank_gone(rank);
+		rank->file = *found;
+	}
+	join(indexer, rank, walk->now);
+	return 0;
+}
+
+/* Some rank waits for its time to be tried again. */
+static int retry_is_due(const struct rdx_indexer *indexer, uint64_t now)
+{
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		if (indexer->ranks[i]->phase == RDX_PHASE_FAILED &&
+		    now >= indexer->ranks[i]->retry_ns)
+			return 1;
+	return 0;
+}
+
+static int discover(struct rdx_indexer *indexer, uint64_t now)
+{
+	struct walk walk = {indexer, now};
+
+	if (!rdx_discovery_changed(&indexer->discovery) && now < indexer->walk_ns &&
+	    !retry_is_due(indexer, now))
+		return 0;
+	indexer->walk_ns = now + WALK_NS;
+	return rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
+}
+
+static void ask_liveness(struct rdx_indexer *indexer, uint64_t now)
+{
+	int gone = 0;
+
+	if (now < indexer->liveness_at_ns)
+		return;
+	indexer->liveness_at_ns = now + indexer->liveness_ns;
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		struct rdx_rank *rank = indexer->ranks[i];
+
+		if (!rank->reader)
+			continue;
+		rank->alive = rdx_reader_alive(rank->reader) == 1;
+		if (!rank->alive) {
+			rdx_rank_gone(rank);
+			gone = 1;
+		}
+	}
+	/* its next life may have begun before this one was seen to end */
+	if (gone)
+		indexer->walk_ns = now;
+}
+
+/* Give every rank its share of `max_slots`, beginning with another one each time. */
+static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint64_t now)
+{
+	uint32_t count = indexer->rank_count, share, start = indexer->next_rank;
+	int64_t done = 0;
+
+	if (count == 0)
+		return 0;
+	share = max_slots / count;
+	if (share < SLOTS_LEAST)
+		share = SLOTS_LEAST;
+	for (uint32_t i = 0; i < count && done < max_slots; i++) {
+		struct rdx_rank *rank = indexer->ranks[(start + i) % count];
+		int r = rdx_rank_step(rank, &indexer->scratch, share, now);
+
+		if (r < 0)
+			return r;
+		done += r;
+		rdx_rank_pulse(rank, now);
+		indexer->next_rank = (start + i + 1) % count;
+	}
+	return done;
+}
+
+/* Recovering ranks hold an index back, so that it is not empty at first sight; not long. */
+static int is_settled(const struct rdx_indexer *indexer, const struct index *index, uint64_t now)
+{
+	if (now - index->opened_ns >= READY_NS)
+		return 1;
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		if (indexer->ranks[i]->writer == index->writer &&
+		    indexer->ranks[i]->phase < RDX_PHASE_FOLLOW)
+			return 0;
+	return 1;
+}
+
+/* Table work in small pieces, heartbeats, and indexes that are ready to be seen. */
+static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
+{
+	indexer->pending = 0;
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		struct index *index = &indexer->indexes[i];
+		int more = 1;
+
+		for (int step = 0; step < STEPS_A_POLL && more; step++)
+			more = rdx_writer_step(index->writer);
+		indexer->pending |= (uint8_t)more;
+		rdx_writer_heartbeat(index->writer, now);
+		if (!index->ready && is_settled(indexer, index, now))
+			index->ready = rdx_writer_ready(index->writer) == 0;
+	}
+}
+
+int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
+{
+	uint64_t now = now_ns();
+	int64_t done;
+	int r = discover(indexer, now);
+
+	if (r < 0)
+		return r;
+	ask_liveness(indexer, now);
+	if (max_slots == 0)
+		max_slots = SLOTS_DEFAULT;
+	done = step_ranks(indexer, max_slots, now);
+	tend_indexes(indexer, now);
+	return done < INT_MAX ? (int)done : INT_MAX;
+}
+
+static int has_work(const struct rdx_indexer *indexer)
+{
+	if (indexer->pending)
+		return 1;
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		if (rdx_rank_has_work(indexer->ranks[i]))
+			return 1;
+	return 0;
+}
+
+/* Does every live producer ring our bell? Each is asked until it was once seen to. */
+static int all_ring(struct rdx_indexer *indexer)
+{
+	if (!indexer->bell.base || rdx_mapping_poisoned(&indexer->bell))
+		return 0;
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		struct rdx_rank *rank = indexer->ranks[i];
+		const struct rdx_segment_live *live;
+
+		if (!rank->reader || rank->rings)
+			continue;
+		live = rank->reader->view.live;
+		rank->rings = (rdx_word_load(&live->counters[RDX_COUNTER_FLAGS]) &
+			       RDX_LIVE_RINGS_BELL) != 0;
+		if (!rank->rings)
+			return 0;
+	}
+	return 1;
+}
+
+int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
+{
+	uint64_t now = now_ns(), until = indexer->liveness_at_ns;
+	struct rdx_bell *bell = indexer->bell.base;
+	uint32_t armed = 0, woke = 0;
+	int64_t sleep_ns;
+	int rings = all_ring(indexer);
+	int r;
+
+	sleep_ns = until > now ? (int64_t)(until - now) : 0;
+	if (timeout_ns >= 0 && timeout_ns < sleep_ns)
+		sleep_ns = timeout_ns;
+	if (!rings && sleep_ns > (int64_t)POLL_NS)
+		sleep_ns = (int64_t)POLL_NS;
+	if (rings)
+		armed = rdx_bell_arm(bell);
+	if (has_work(indexer))
+		return 1;
+	r = rdx_wait_sleep(indexer->wait, rings ? &bell->word : NULL, armed, sleep_ns, &woke);
+	if (r < 0 && r != -EINTR)
+		return r;
+	if (r == -EINTR || woke == RDX_WOKE_TIMEOUT)
+		return 0;
+	indexer->wakes++;
+	return 1;
+}
+
+static void add_rank_stats(const struct rdx_rank *rank, struct rdx_indexer_stats *stats)
+{
+	struct rdx_reader_stats reader;
+
+	rdx_rank_reader_stats(rank, &reader);
+	stats->ranks += rank->phase != RDX_PHASE_GONE && rank->writer;
+	stats->unreadable += rank->phase == RDX_PHASE_FAILED;
+	stats->events += rank->events;
+	stats->blocks_stored += rank->blocks_stored;
+	stats->blocks_removed += rank->blocks_removed;
+	stats->clears += rank->clears;
+	stats->events_dead += reader.events_dead;
+	stats->slots_lost += reader.slots_lost;
+	for (int way = 0; way < 4; way++)
+		stats->recoveries[way] += reader.recoveries[way];
+}
+
+int rdx_indexer_stats(const struct rdx_indexer *indexer, struct rdx_indexer_stats *ret_stats)
+{
+	struct rdx_indexer_stats stats = {
+		.size = sizeof(stats),
+		.indexes = indexer->index_count,
+		.refused = indexer->refused,
+		.wakes = indexer->wakes,
+		.wait_mode = rdx_wait_mode(indexer->wait),
+	};
+
+	if (ret_stats->size != sizeof(stats))
+		return -EINVAL;
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		add_rank_stats(indexer->ranks[i], &stats);
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		struct rdx_writer_stats writer;
+
+		rdx_writer_stats(indexer->indexes[i].writer, &writer);
+		stats.generations += writer.generations;
+		stats.table_bytes += writer.table_bytes;
+	}
+	*ret_stats = stats;
+	return 0;
+}
+
+int rdx_indexer_recovery(const struct rdx_indexer *indexer, uint64_t i,
+			 struct rdx_recovery_row *ret_row)
+{
+	uint64_t count = indexer->scratch.recovered_count;
+
+	if (i >= count || count - i > RDX_RECOVERIES_KEPT)
+		return -ENOENT;
+	*ret_row = indexer->scratch.recovered[i % RDX_RECOVERIES_KEPT];
+	return 0;
+}
+
+int rdx_indexer_segment(const struct rdx_indexer *indexer, uint32_t i,
+			struct rdx_segment_row *ret_row)
+{
+	const struct rdx_rank *rank;
+
+	if (i >= indexer->rank_count)
+		return -ENOENT;
+	rank = indexer->ranks[i];
+	*ret_row = (struct rdx_segment_row){
+		.worker_id = rank->file.worker_id,
+		.dp_rank = rank->file.dp_rank,
+		.cause = rank->phase == RDX_PHASE_GONE ? -EOWNERDEAD : rank->cause,
+	};
+	return 0;
+}
