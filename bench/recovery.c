@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How long until a rank is exact again?
+ *
+ * Barrier: N dead events, a clear, 1,000 live ones. Beside it, in turn, what has to be
+ * done without a barrier: copy the whole history out of the ring and replay it. Both
+ * build the rank in the same index table, and touch it beforehand.
+ * Ledger: 2.28 million resident blocks and no barrier in the ring.
+ */
+#include "bench/measure.h"
+#include "bench/report.h"
+#include "consumer/index_writer.h"
+#include "consumer/reader.h"
+#include "shm/namespace.h"
+#include <ringdex/rdx_publisher.h>
+
+#include <argp.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LIVE_EVENTS    1000
+#define DEAD_MOST      1000000
+#define BARRIER_SLOTS  (UINT64_C(1) << 20) /* holds all of the largest history */
+#define LEDGER_BLOCKS  UINT64_C(2280000)
+#define RUN_BLOCKS     8
+#define CHUNK          4096
+
+struct options {
+	int json;
+	uint32_t rounds;
+	uint64_t ledger_blocks;
+};
+
+struct bench {
+	struct rdx_publisher *publisher;
+	struct rdx_reader *reader;
+	struct rdx_index_writer *writer;
+	int slot;
+	int dir_fd;
+	uint64_t next_local;
+	char dir[64];
+	int failed;
+};
+
+static int remove_path(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+static int open_bench(struct bench *bench, uint64_t ring_slots, uint64_t blocks)
+{
+	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_writer_options writer = {.initial_blocks = blocks + DEAD_MOST / 10};
+	struct rdx_hash_key key;
+	int r;
+
+	memset(bench, 0, sizeof(*bench));
+	strcpy(bench->dir, "/dev/shm/rdx-bench-XXXXXX");
+	if (!mkdtemp(bench->dir))
+		return -1;
+	options.dir = bench->dir;
+	options.instance = options.model = "bench";
+	options.worker_id = 1;
+	options.ring_slots = ring_slots;
+	options.tier_blocks[RDX_TIER_DEVICE] = blocks;
+	r = rdx_publisher_open(&bench->publisher, &options);
+	if (r == 0)
+		r = rdx_reader_open(&bench->reader, bench->dir, 1, 0);
+	if (r < 0)
+		return r;
+	bench->dir_fd = rdx_namespace_open(bench->dir, 0);
+	mkdirat(bench->dir_fd, "index", 0755);
+	r = rdx_namespace_key(bench->dir_fd, 0, &key);
+	if (r == 0)
+		r = rdx_writer_open(&bench->writer, bench->dir_fd, &key, "bench", "", 16, &writer);
+	if (r == 0)
+		r = bench->slot = rdx_writer_rank_add(bench->writer, rdx_reader_info(bench->reader));
+	return r < 0 ? r : 0;
+}
+
+static void close_bench(struct bench *bench)
+{
+	rdx_writer_close(bench->writer);
+	rdx_reader_close(bench->reader);
+	rdx_publisher_close(bench->publisher);
+	close(bench->dir_fd);
+	nftw(bench->dir, remove_path, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Events of `blocks` blocks each, every one a prompt of its own. */
+static void store(struct bench *bench, uint64_t events, uint32_t blocks)
+{
+	uint64_t names[RUN_BLOCKS];
+
+	for (uint64_t event = 0; event < events; event++) {
+		struct rdx_stored stored = {.names = names,
+					    .local_hashes = names,
+					    .count = blocks,
+					    .name_bytes = 8};
+
+		for (uint32_t i = 0; i < blocks; i++)
+			names[i] = ++bench->next_local * UINT64_C(0x9e3779b97f4a7c15);
+		bench->failed |= rdx_publish_stored(bench->publisher, &stored) != 0;
+	}
+}
+
+/* Columns to build in, swept beforehand: that is not the recovery's time. */
+static void begin_build(struct bench *bench)
+{
+	int r;
+
+	do {
+		while (rdx_writer_step(bench->writer))
+			;
+		r = rdx_writer_rank_begin(bench->writer, bench->slot);
+	} while (r == -EAGAIN);
+	bench->failed |= r != 0;
+}
+
+static void apply(struct bench *bench, const struct rdx_event *event)
+{
+	uint64_t prefix[RUN_BLOCKS];
+
+	if (event->kind == RDX_EVENT_STORED)
+		rdx_hash_chain(&rdx_reader_info(bench->reader)->key, event->parent, event->hashes,
+			       event->count, prefix);
+	bench->failed |= rdx_writer_event(bench->writer, bench->slot, event, prefix) != 0;
+}
+
+/* Recover as the indexer does. Nanoseconds until the rank is live. */
+static double recover(struct bench *bench, uint32_t way, uint64_t *ret_slots, uint64_t *ret_words)
+{
+	static uint64_t hashes[CHUNK];
+	struct rdx_reader_stats before, after;
+	struct rdx_recovery recovery;
+	struct rdx_event event;
+	uint64_t exact = 0, start;
+	uint8_t tier;
+	int64_t count;
+
+	begin_build(bench);
+	rdx_reader_stats(bench->reader, &before);
+	start = measure_now_ns();
+	bench->failed |= rdx_reader_recover(bench->reader, NULL, &recovery) != 0;
+	if (recovery.way == RDX_RECOVERED_LEDGER)
+		while ((count = rdx_reader_snapshot(bench->reader, hashes, CHUNK, &tier, &exact)) >
+		       0)
+			bench->failed |= rdx_writer_store(bench->writer, bench->slot, tier, hashes,
+							  (uint32_t)count) != 0;
+	while (rdx_reader_next(bench->reader, &event) == 1)
+		apply(bench, &event);
+	rdx_writer_rank_live(bench->writer, bench->slot, 0, 0);
+	start = measure_now_ns() - start;
+	rdx_reader_stats(bench->reader, &after);
+	*ret_slots = after.slots_read - before.slots_read;
+	*ret_words = after.ledger_words - before.ledger_words;
+	bench->failed |= recovery.way != way;
+	return (double)start;
+}
+
+/* What a recovery without a barrier has to do: copy the history, replay all of it. */
+static double copy_and_replay(struct bench *bench, struct rdx_slot *copy)
+{
+	const struct rdx_segment_view *view = &bench->reader->view;
+	struct rdx_ring_view ring = {copy, view->ring.mask};
+	uint64_t position = 0, hashes[64], start;
+	struct rdx_event_head head;
+	uint32_t slots = 0;
+
+	begin_build(bench);
+	start = measure_now_ns();
+	for (uint64_t at = 0; at < rdx_ledger_tail(view->live); at++) {
+		uint64_t words[RDX_SLOT_WORDS];
+
+		bench->failed |= rdx_ring_get(&view->ring, at, words) != RDX_RING_PUBLISHED;
+		memcpy(&copy[at], words, sizeof(words));
+	}
+	while (rdx_event_read(&ring, position, 64, &head, hashes, &slots) == RDX_RING_PUBLISHED &&
+	       slots) {
+		struct rdx_event event = {.event_id = head.event_id,
+					  .parent = head.parent,
+					  .hashes = hashes,
+					  .count = head.count,
+					  .kind = head.kind,
+					  .tier = head.tier};
+
+		/* what was built is dropped; that its columns are swept is not counted here */
+		if (head.kind == RDX_EVENT_CLEARED) {
+			uint64_t pause = measure_now_ns();
+
+			begin_build(bench);
+			start += measure_now_ns() - pause;
+		} else {
+			apply(bench, &event);
+		}
+		position += slots;
+	}
+	rdx_writer_rank_live(bench->writer, bench->slot, 0, 0);
+	return (double)(measure_now_ns() - start);
+}
+
+/* One history in a fresh ring, so that all of it can be copied: 1 on failure. */
+static int measure_history(struct report *report, uint64_t dead, uint32_t rounds,
+			   struct rdx_slot *copy, double *barrier, double *replay)
+{
+	uint64_t slots = 0, words = 0;
+	struct bench bench;
+	char what[80];
+
+	if (open_bench(&bench, BARRIER_SLOTS, DEAD_MOST + LIVE_EVENTS) < 0)
+		return 1;
+	store(&bench, dead, 1);
+	bench.failed |= rdx_publish_cleared(bench.publisher, RDX_SCOPE_ALL, 0) != 0;
+	store(&bench, LIVE_EVENTS, 1);
+	recover(&bench, RDX_RECOVERED_BARRIER, &slots, &words);
+	copy_and_replay(&bench, copy);
+	for (uint32_t i = 0; i < rounds; i++) {
+		barrier[i] = recover(&bench, RDX_RECOVERED_BARRIER, &slots, &words) / 1e3;
+		bench.failed |= slots != LIVE_EVENTS + 1;
+		replay[i] = copy_and_replay(&bench, copy) / 1e3;
+	}
+	snprintf(what, sizeof(what), "barrier, %llu dead, %d live, slots read: %llu",
+		 (unsigned long long)dead, LIVE_EVENTS, (unsigned long long)slots);
+	report_figure(report, what, "us", barrier, rounds);
+	close_bench(&bench);
+	return bench.failed;
+}
+
+static int measure_barrier(struct report *report, uint32_t rounds, double *values, double *others)
+{
+	struct rdx_slot *copy = measure_memory(BARRIER_SLOTS * sizeof(*copy), 0);
+	int failed = !copy;
+
+	for (uint64_t dead = 1000; dead <= DEAD_MOST && !failed; dead *= 10)
+		failed = measure_history(report, dead, rounds, copy, values, others);
+	report_figure(report, "copy and replay of 1,000,000 dead and 1,000 live", "us", others,
+		      rounds);
+	report_ratio(report, "copy and replay / barrier (goal: at least 500)", others, values,
+		     rounds, 0);
+	return failed;
+}
+
+static int measure_ledger(struct report *report, uint32_t rounds, uint64_t blocks, double *values)
+{
+	uint64_t slots = 0, words = 0;
+	struct bench bench;
+	char what[80];
+
+	if (open_bench(&bench, 65536, blocks) < 0)
+		return 1;
+	store(&bench, blocks / RUN_BLOCKS, RUN_BLOCKS);
+	for (uint32_t i = 0; i < 2; i++)
+		recover(&bench, RDX_RECOVERED_LEDGER, &slots, &words);
+	for (uint32_t i = 0; i < rounds; i++)
+		values[i] = recover(&bench, RDX_RECOVERED_LEDGER, &slots, &words) / 1e6;
+	bench.failed |= words != blocks / RUN_BLOCKS * RUN_BLOCKS;
+	snprintf(what, sizeof(what), "ledger, %llu resident blocks", (unsigned long long)blocks);
+	report_goal(report, what, "ms", values, rounds, 200);
+	close_bench(&bench);
+	return bench.failed;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	if (key == 'j')
+		options->json = 1;
+	else if (key == 'r')
+		options->rounds = (uint32_t)strtoul(argument, NULL, 10);
+	else if (key == 'b')
+		options->ledger_blocks = strtoull(argument, NULL, 10);
+	else
+		return ARGP_ERR_UNKNOWN;
+	if (options->rounds == 0 || options->ledger_blocks < 1000000)
+		argp_error(state, "--rounds from 1, --ledger-blocks from 1000000 on");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp_option known[] = {
+		{"json", 'j', NULL, 0, "figures as JSON", 0},
+		{"rounds", 'r', "N", 0, "repetitions (default 11)", 0},
+		{"ledger-blocks", 'b', "N", 0, "resident blocks (default 2280000)", 0},
+		{0},
+	};
+	static const struct argp argp = {known, parse, NULL, "Recovery by barrier and by ledger.",
+					 NULL, NULL, NULL};
+	struct options options = {.rounds = 11, .ledger_blocks = LEDGER_BLOCKS};
+	double *values, *others;
+	struct report *report;
+	int failed;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	measure_pin(0);
+	values = measure_memory(options.rounds * sizeof(double), 0);
+	others = measure_memory(options.rounds * sizeof(double), 0);
+	report = report_begin("recovery: until a rank is exact again", options.json);
+	if (!report || !values || !others)
+		return 1;
+	failed = measure_barrier(report, options.rounds, values, others);
+	failed |= measure_ledger(report, options.rounds, options.ledger_blocks, values);
+	return report_end(report, failed);
+}
