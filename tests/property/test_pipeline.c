@@ -24,11 +24,11 @@
 #define TIERS       3
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ROUNDS 2000
+#define ROUNDS 1000
 #else
-#define ROUNDS 20000
+#define ROUNDS 26000
 #endif
-#define OPERATIONS_A_ROUND 60
+#define OPERATIONS_A_ROUND 400
 
 /* A node: chain c, block d. Chains share their first blocks in pairs. */
 static uint64_t local_of(uint32_t chain, uint32_t depth)
