@@ -106,7 +106,7 @@ static void test_child_is_refused(void **state)
 	rig_remove(&rig);
 }
 
-/* The engine: opens, forks a child that outlives it, says so, waits to be killed. */
+/* The engine: opens, forks a child that outlives it, waits to be killed. */
 static int engine(const struct rig *rig, int ready_fd, int wait_fd)
 {
 	struct rdx_publisher *p;
@@ -117,12 +117,16 @@ static int engine(const struct rig *rig, int ready_fd, int wait_fd)
 		return 1;
 	child = fork();
 	if (child == 0) {
+		/* said here: only now have the fork handlers run in the child */
+		child = getpid();
+		if (write(ready_fd, &child, sizeof(child)) != sizeof(child))
+			_exit(1);
 		/* lives until the test closes its end */
 		while (read(wait_fd, &byte, 1) < 0 && errno == EINTR)
 			;
 		_exit(0);
 	}
-	if (child < 0 || write(ready_fd, &child, sizeof(child)) != sizeof(child))
+	if (child < 0)
 		return 2;
 	for (;;)
 		pause();
