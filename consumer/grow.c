@@ -10,13 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/*
- * Slots in use at which the next table is begun, and at which stores are refused. A new
- * table has two slots per live key: 32 bytes a key right after the switch, 21 before it.
- */
+/* Slots in use at which the next table is begun, and at which stores are refused. */
 #define GROW_PERCENT 75
 #define FULL_PERCENT 90
-#define SLOTS_PER_KEY 2
 
 #define LINES_MIN      512         /* with fewer the copying, in pieces, comes too late */
 #define SHRINK_MAX     4           /* a new table has at least a quarter of the lines */
@@ -198,7 +194,7 @@ static uint64_t estimate_alive(struct rdx_index_writer *w)
 
 static int start(struct rdx_index_writer *w, uint32_t mask_words)
 {
-	uint64_t lines = estimate_alive(w) * SLOTS_PER_KEY / RDX_LINE_KEYS;
+	uint64_t lines = estimate_alive(w) * RDX_GROW_SLOTS_PER_KEY / RDX_LINE_KEYS;
 	uint64_t least = rdx_writer_live(w)->table.lines / SHRINK_MAX;
 	int r;
 

@@ -7,6 +7,10 @@
 
 #include "consumer/writer_state.h"
 
+/* A new table has two slots per live key: with one mask word 32 bytes a key right after the
+ * switch, 21 before the next one. */
+#define RDX_GROW_SLOTS_PER_KEY 2
+
 /* The first table, at once. -ENOSPC, -errno. */
 int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks, uint32_t mask_words,
 		   uint64_t generation);

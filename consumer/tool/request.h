@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests of ringdex-query: a line of numbers each.
+ */
+#ifndef TOOL_REQUEST_H
+#define TOOL_REQUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Numbers of one line, kept from one to the next. {0}. */
+struct request {
+	uint64_t *numbers;
+	uint64_t count;
+	uint64_t capacity;
+};
+void request_free(struct request *request);
+
+#define REQUEST_FAULT_BYTES 128
+
+/*
+ * Read a JSON array of numbers (strings of digits too), or numbers with blanks or commas
+ * between them, none above `max`; negative ones stand for the same 64 bits where `max` is
+ * UINT64_MAX. 1, 0 for a blank line, -EBADMSG and what is wrong in ret_fault.
+ */
+int request_read(struct request *request, const char *line, uint64_t max, char *ret_fault);
+
+#endif
