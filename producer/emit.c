@@ -71,6 +71,9 @@ void rdx_emit_flush(struct rdx_publisher *p)
 	if (pending->kind == RDX_EVENT_STORED) {
 		head.parent = pending->parent;
 		head.first_block = pending->first_block;
+		p->counters[RDX_COUNTER_BLOCKS_STORED] += pending->count;
+	} else {
+		p->counters[RDX_COUNTER_BLOCKS_REMOVED] += pending->count;
 	}
 	intend(p, pending->kind, pending->count);
 	write_ledger(p, pending);
@@ -109,22 +112,33 @@ static void emit_inexact(struct rdx_publisher *p)
 	put_event(p, &head, NULL);
 }
 
+/* relaxed: each counter is a figure of its own, nothing is concluded from two */
+static void store_counter(struct rdx_publisher *p, int counter, uint64_t value)
+{
+	p->counters[counter] = value;
+	atomic_store_explicit(&p->owner.live->counters[counter], value, memory_order_relaxed);
+}
+
 void rdx_emit_counters(struct rdx_publisher *p)
 {
 	uint64_t *counters = p->counters;
 	uint64_t flags = counters[RDX_COUNTER_FLAGS] & ~RDX_LIVE_INEXACT;
 
-	counters[RDX_COUNTER_SLOTS] = p->position;
+	store_counter(p, RDX_COUNTER_EVENTS, counters[RDX_COUNTER_EVENTS]);
+	store_counter(p, RDX_COUNTER_SLOTS, p->position);
+	store_counter(p, RDX_COUNTER_BLOCKS_STORED, counters[RDX_COUNTER_BLOCKS_STORED]);
+	store_counter(p, RDX_COUNTER_BLOCKS_REMOVED, counters[RDX_COUNTER_BLOCKS_REMOVED]);
 	for (int i = 0; i < RDX_TIER_COUNT; i++) {
-		counters[RDX_COUNTER_HELD + i] = p->lineage.held[i];
-		counters[RDX_COUNTER_ORPHANS + i] = p->lineage.orphans[i];
+		store_counter(p, RDX_COUNTER_HELD + i, p->lineage.held[i]);
+		store_counter(p, RDX_COUNTER_ORPHANS + i, p->lineage.orphans[i]);
 	}
-	counters[RDX_COUNTER_NAMES] = p->names.count;
-	counters[RDX_COUNTER_FLAGS] = flags | (p->inexact ? RDX_LIVE_INEXACT : 0);
-	/* relaxed: each is a figure of its own, nothing is concluded from two */
-	for (int i = 0; i <= RDX_COUNTER_FLAGS; i++)
-		atomic_store_explicit(&p->owner.live->counters[i], counters[i],
-				      memory_order_relaxed);
+	store_counter(p, RDX_COUNTER_NAMES, p->names.count);
+	store_counter(p, RDX_COUNTER_FLAGS, flags | (p->inexact ? RDX_LIVE_INEXACT : 0));
+	if (!p->counted)
+		return;
+	p->counted = 0;
+	for (int i = RDX_COUNTER_CLEARS; i < RDX_COUNTER_HELD; i++)
+		store_counter(p, i, counters[i]);
 }
 
 static void ring_bell(struct rdx_publisher *p)
@@ -133,9 +147,7 @@ static void ring_bell(struct rdx_publisher *p)
 		return;
 	/* not private: the sleepers are other processes. Nothing to do if it fails */
 	syscall(SYS_futex, &p->bell->word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-	rdx_count(p, RDX_COUNTER_BELLS, 1);
-	atomic_store_explicit(&p->owner.live->counters[RDX_COUNTER_BELLS],
-			      p->counters[RDX_COUNTER_BELLS], memory_order_relaxed);
+	store_counter(p, RDX_COUNTER_BELLS, p->counters[RDX_COUNTER_BELLS] + 1);
 }
 
 void rdx_emit_finish(struct rdx_publisher *p, uint64_t tail)

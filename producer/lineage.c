@@ -6,6 +6,8 @@
 /* A life is 8 bits: nodes must be swept before it comes round. */
 #define LIVES_MAX 250
 
+#define SLOTS_PER_NODE 2
+
 static uint64_t capacity_for(uint32_t names)
 {
 	return 2 * (uint64_t)names + RDX_LINEAGE_SPARE;
@@ -14,7 +16,7 @@ static uint64_t capacity_for(uint32_t names)
 uint64_t rdx_lineage_bytes(uint32_t names)
 {
 	return capacity_for(names) *
-	       (sizeof(struct rdx_node) + RDX_SLOTS_PER_KEY * sizeof(uint64_t));
+	       (sizeof(struct rdx_node) + SLOTS_PER_NODE * sizeof(uint64_t));
 }
 
 void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t names)
@@ -27,7 +29,7 @@ void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t names)
 		.free_head = RDX_NODE_NONE,
 	};
 	lineage->table.slot = (uint64_t *)(lineage->nodes + capacity);
-	lineage->table.count = RDX_SLOTS_PER_KEY * capacity;
+	lineage->table.count = SLOTS_PER_NODE * capacity;
 }
 
 static uint32_t take_node(struct rdx_lineage *lineage)
@@ -76,9 +78,11 @@ void rdx_lineage_unkeep(struct rdx_lineage *lineage, uint32_t index)
 	release_child(lineage, index);
 }
 
+/* `at`: where to file it. */
 static int make_node(struct rdx_lineage *lineage, uint64_t prefix, uint64_t local, uint32_t parent,
-		     uint32_t *ret_index)
+		     uint64_t at, uint32_t *ret_index)
 {
+	uint32_t depth = parent == RDX_NODE_ROOT ? 0 : rdx_node_depth(&lineage->nodes[parent]) + 1;
 	uint32_t index = take_node(lineage);
 	struct rdx_node *node;
 
@@ -88,10 +92,9 @@ static int make_node(struct rdx_lineage *lineage, uint64_t prefix, uint64_t loca
 	*node = (struct rdx_node){
 		.prefix = prefix,
 		.local = local,
-		.depth = parent == RDX_NODE_ROOT ? 0 : lineage->nodes[parent].depth + 1u,
-		.life = lineage->life,
+		.depth_life = depth | (uint32_t)lineage->life << RDX_NODE_SHIFT,
 	};
-	rdx_slots_insert(&lineage->table, rdx_lineage_tag(prefix), index);
+	rdx_slots_insert(&lineage->table, at, rdx_lineage_tag(prefix), index);
 	*ret_index = index;
 	return 0;
 }
@@ -100,13 +103,14 @@ static int may_have_child(const struct rdx_lineage *lineage, uint32_t index)
 {
 	return index == RDX_NODE_ROOT ||
 	       (lineage->nodes[index].children < RDX_NODE_CHILDREN_MAX &&
-		lineage->nodes[index].depth < RDX_NODE_DEPTH_MAX);
+		rdx_node_depth(&lineage->nodes[index]) < RDX_NODE_DEPTH_MAX);
 }
 
 int rdx_lineage_name(struct rdx_lineage *lineage, uint64_t prefix, uint64_t local, uint32_t parent,
 		     uint32_t *ret_index)
 {
-	uint32_t index = rdx_lineage_find(lineage, prefix);
+	uint64_t at;
+	uint32_t index = rdx_lineage_find(lineage, prefix, &at);
 	struct rdx_node *node;
 	int r;
 
@@ -123,7 +127,7 @@ int rdx_lineage_name(struct rdx_lineage *lineage, uint64_t prefix, uint64_t loca
 	if (!may_have_child(lineage, parent))
 		return -ENOSPC;
 	if (index == RDX_NODE_NONE) {
-		r = make_node(lineage, prefix, local, parent, &index);
+		r = make_node(lineage, prefix, local, parent, at, &index);
 		if (r < 0)
 			return r;
 	}
@@ -158,7 +162,7 @@ void rdx_lineage_count_orphans(struct rdx_lineage *lineage, const struct rdx_nod
 	if (node->parent != RDX_NODE_ROOT)
 		parent_in = rdx_node_nearest(&lineage->nodes[node->parent]);
 	for (int set = 0; set < to; set++) {
-		children += node->held[set].children;
+		children += node->held[set] & RDX_NODE_LOW_MASK;
 		if (set >= from)
 			lineage->orphans[set] += sign * ((set < parent_in) - children);
 	}

@@ -37,15 +37,19 @@ struct rdx_node {
 	uint32_t parent;   /* node, or RDX_NODE_ROOT */
 	uint32_t names;    /* that refer to it, held or remembered */
 	uint32_t children; /* nodes that refer to it, held or not */
-	uint32_t depth : 24;
-	uint32_t life : 8;
-	struct {
-		uint32_t children : 24; /* whose nearest tier this is */
-		uint32_t holders : 8;   /* names that hold the block in this tier */
-	} held[RDX_TIER_COUNT];
+	uint32_t depth_life; /* 24 bits, and 8 bits above */
+	uint32_t held[RDX_TIER_COUNT]; /* children whose nearest tier this is, 24 bits, and
+					  above, 8 bits, names that hold the block in it */
 	uint32_t ledger[RDX_TIER_COUNT]; /* word, where held */
 };
 static_assert(sizeof(struct rdx_node) == 64, "one line a node");
+
+/* Always whole words: a load of a word of which only a byte was just stored waits until
+ * every store before has reached the cache. */
+#define RDX_NODE_SHIFT     24
+#define RDX_NODE_LOW_MASK  ((1u << RDX_NODE_SHIFT) - 1)
+#define RDX_NODE_ONE_CHILD 1u
+#define RDX_NODE_ONE_NAME  (1u << RDX_NODE_SHIFT)
 
 struct rdx_lineage {
 	struct rdx_node *nodes;
@@ -67,15 +71,26 @@ uint64_t rdx_lineage_bytes(uint32_t names);
 /* `memory`: zeroed, aligned to 64, the caller's to free. */
 void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t names);
 
+static inline uint32_t rdx_node_depth(const struct rdx_node *node)
+{
+	return node->depth_life & RDX_NODE_LOW_MASK;
+}
+
+static inline uint32_t rdx_node_holders(const struct rdx_node *node, int tier)
+{
+	return node->held[tier] >> RDX_NODE_SHIFT;
+}
+
 /* Bring a node into the present life before its counts are read. */
 static inline struct rdx_node *rdx_lineage_settle(struct rdx_lineage *lineage, uint32_t index)
 {
 	struct rdx_node *node = &lineage->nodes[index];
 
-	if (node->life != lineage->life) {
+	if (node->depth_life >> RDX_NODE_SHIFT != lineage->life) {
 		for (int i = 0; i < RDX_TIER_COUNT; i++)
-			node->held[i].children = node->held[i].holders = 0;
-		node->life = lineage->life;
+			node->held[i] = 0;
+		node->depth_life =
+			rdx_node_depth(node) | (uint32_t)lineage->life << RDX_NODE_SHIFT;
 	}
 	return node;
 }
@@ -85,15 +100,16 @@ static inline uint32_t rdx_lineage_tag(uint64_t prefix)
 	return (uint32_t)(prefix >> 32); /* uniform already */
 }
 
-/* The node of a prefix hash, or RDX_NODE_NONE. */
-static inline uint32_t rdx_lineage_find(const struct rdx_lineage *lineage, uint64_t prefix)
+/* The node of a prefix hash, or RDX_NODE_NONE and the free slot for it. */
+static inline uint32_t rdx_lineage_find(const struct rdx_lineage *lineage, uint64_t prefix,
+					uint64_t *ret_at)
 {
 	uint32_t tag = rdx_lineage_tag(prefix);
-	uint64_t at = rdx_slots_home(&lineage->table, tag);
 	uint32_t index;
 
+	*ret_at = rdx_slots_home(&lineage->table, tag);
 	do
-		index = rdx_slots_walk(&lineage->table, tag, &at);
+		index = rdx_slots_walk(&lineage->table, tag, ret_at);
 	while (index != RDX_NODE_NONE && lineage->nodes[index].prefix != prefix);
 	return index;
 }
@@ -103,17 +119,17 @@ static inline uint32_t rdx_lineage_find(const struct rdx_lineage *lineage, uint6
 static inline int rdx_node_nearest(const struct rdx_node *node)
 {
 	static_assert(RDX_TIER_COUNT == 4, "one line a tier");
-	return node->held[0].holders   ? 0
-	       : node->held[1].holders ? 1
-	       : node->held[2].holders ? 2
-	       : node->held[3].holders ? 3
-				       : RDX_TIER_COUNT;
+	return rdx_node_holders(node, 0)   ? 0
+	       : rdx_node_holders(node, 1) ? 1
+	       : rdx_node_holders(node, 2) ? 2
+	       : rdx_node_holders(node, 3) ? 3
+					   : RDX_TIER_COUNT;
 }
 
 static inline int rdx_node_has_held_children(const struct rdx_node *node)
 {
-	return (node->held[0].children | node->held[1].children | node->held[2].children |
-		node->held[3].children) != 0;
+	return ((node->held[0] | node->held[1] | node->held[2] | node->held[3]) &
+		RDX_NODE_LOW_MASK) != 0;
 }
 
 /*
@@ -148,9 +164,9 @@ static inline void rdx_lineage_move(struct rdx_lineage *lineage, const struct rd
 	if (node->parent != RDX_NODE_ROOT) {
 		parent = rdx_lineage_settle(lineage, node->parent);
 		if (before < RDX_TIER_COUNT)
-			parent->held[before].children--;
+			parent->held[before] -= RDX_NODE_ONE_CHILD;
 		if (now < RDX_TIER_COUNT)
-			parent->held[now].children++;
+			parent->held[now] += RDX_NODE_ONE_CHILD;
 	}
 	if (rdx_node_has_held_children(node) || (parent && rdx_node_nearest(parent) > from))
 		rdx_lineage_count_orphans(lineage, node, from, now < before ? before : now,
@@ -164,7 +180,8 @@ static inline int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, 
 	struct rdx_node *node = rdx_lineage_settle(lineage, index);
 	int before = rdx_node_nearest(node);
 
-	if (node->held[tier].holders++)
+	node->held[tier] += RDX_NODE_ONE_NAME;
+	if (rdx_node_holders(node, tier) > 1)
 		return 0;
 	lineage->held[tier]++;
 	if (tier < before)
@@ -178,7 +195,8 @@ static inline int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, 
 	struct rdx_node *node = rdx_lineage_settle(lineage, index);
 	int before = rdx_node_nearest(node);
 
-	if (--node->held[tier].holders)
+	node->held[tier] -= RDX_NODE_ONE_NAME;
+	if (rdx_node_holders(node, tier))
 		return 0;
 	lineage->held[tier]--;
 	if (tier == before)

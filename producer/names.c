@@ -15,10 +15,16 @@
 /* The queue's stale places leave room for as many again. */
 #define QUEUE_PER_NAME 2
 
+/* Batches of names to be forgotten that are on their way at once. */
+#define PREFETCH_BATCHES 3
+
+/* The map is full of remembered names most of its life: an emptier table is a faster one. */
+#define SLOTS_PER_NAME 4
+
 uint64_t rdx_names_bytes(uint32_t capacity)
 {
 	return (uint64_t)capacity *
-	       (sizeof(struct rdx_name) + RDX_SLOTS_PER_KEY * sizeof(uint64_t) +
+	       (sizeof(struct rdx_name) + SLOTS_PER_NAME * sizeof(uint64_t) +
 		sizeof(uint64_t) + QUEUE_PER_NAME * sizeof(uint32_t));
 }
 
@@ -34,7 +40,7 @@ void rdx_names_init(struct rdx_names *names, void *memory, uint32_t capacity, co
 		.key = {key[0], key[1]},
 	};
 	names->table.slot = (uint64_t *)(names->entries + capacity);
-	names->table.count = RDX_SLOTS_PER_KEY * (uint64_t)capacity;
+	names->table.count = SLOTS_PER_NAME * (uint64_t)capacity;
 	names->salts = names->table.slot + names->table.count;
 	names->queue = (uint32_t *)(names->salts + capacity);
 }
@@ -144,37 +150,47 @@ void rdx_names_sweep(struct rdx_names *names, uint32_t count)
 		forget_oldest(names);
 }
 
-static uint32_t queued(const struct rdx_names *names, uint32_t nth)
+/* How many of the queue's places from the nth on, `count` at most, lie in one piece. */
+static uint32_t places(const struct rdx_names *names, uint32_t nth, uint32_t count)
 {
-	uint64_t at = (uint64_t)names->queue_head + nth;
+	uint32_t most = names->queue_size - names->queue_head;
 
-	return names->queue[at < names->queue_size ? at : at - names->queue_size];
+	if (names->queue_count < most)
+		most = names->queue_count;
+	if (most <= nth)
+		return 0;
+	return most - nth < count ? most - nth : count;
 }
 
-void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count, int step)
+void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count)
 {
 	const struct rdx_lineage *lineage = names->lineage;
+	const uint32_t *place = names->queue + names->queue_head;
+	uint32_t end;
 
-	if (names->fresh + count <= names->capacity)
+	if (names->capacity - names->count >= PREFETCH_BATCHES * count)
 		return;
-	for (uint32_t i = 0; i < count && i < names->queue_count; i++) {
-		const struct rdx_name *entry = &names->entries[queued(names, i)];
+	end = places(names, 2 * count, count);
+	for (uint32_t i = 2 * count; i < 2 * count + end; i++)
+		__builtin_prefetch(&names->entries[place[i]], 1);
+
+	end = places(names, count, count);
+	for (uint32_t i = count; i < count + end; i++) {
+		const struct rdx_name *entry = &names->entries[place[i]];
+
+		rdx_slots_prefetch(&names->table, entry->tag);
+		__builtin_prefetch(&lineage->nodes[entry->node], 1);
+	}
+
+	end = places(names, 0, count);
+	for (uint32_t i = 0; i < end; i++) {
+		const struct rdx_name *entry = &names->entries[place[i]];
+		const struct rdx_node *node;
 
 		if (!(entry->flags & RDX_NAME_REMEMBERED))
-			continue;
-		if (step == 0) {
-			rdx_slots_prefetch(&names->table, entry->tag);
-			__builtin_prefetch(&lineage->nodes[entry->node], 1);
-		} else {
-			const struct rdx_node *node = &lineage->nodes[entry->node];
-
-			rdx_slots_prefetch(&lineage->table, rdx_lineage_tag(node->prefix));
-			if (node->parent != RDX_NODE_ROOT)
-				__builtin_prefetch(&lineage->nodes[node->parent], 1);
-		}
+			continue; /* stale: a free entry has no node */
+		node = &lineage->nodes[entry->node];
+		rdx_slots_prefetch(&lineage->table, rdx_lineage_tag(node->prefix));
+		__builtin_prefetch(&lineage->nodes[node->parent], 1);
 	}
-	if (step)
-		return;
-	for (uint32_t i = count; i < 2 * count && i < names->queue_count; i++)
-		__builtin_prefetch(&names->entries[queued(names, i)], 1);
 }

@@ -117,32 +117,55 @@ static inline int rdx_name_equals(const struct rdx_name *name, const struct rdx_
 	       memcmp(name->text, key->text, sizeof(key->text)) == 0;
 }
 
+/* Of one length and group. */
+static inline int rdx_name_keys_equal(const struct rdx_name_key *a, const struct rdx_name_key *b)
+{
+	return a->text[0] == b->text[0] &&
+	       (a->bytes == sizeof(a->text[0]) ||
+		memcmp(a->text, b->text, sizeof(a->text)) == 0);
+}
+
 /* Bring an entry of an older life into the present one. May forget another name. */
 void rdx_names_settle(struct rdx_names *names, uint32_t entry);
 
 /* The entry of a name, held or remembered, settled into the present life; or
- * RDX_NAME_NONE. May forget another name. */
-static inline uint32_t rdx_names_find(struct rdx_names *names, const struct rdx_name_key *key)
+ * RDX_NAME_NONE and the free slot for it. May forget another name. */
+static inline uint32_t rdx_names_find_slot(struct rdx_names *names, const struct rdx_name_key *key,
+					   uint64_t *ret_at)
 {
-	uint64_t at = rdx_slots_home(&names->table, key->tag);
 	uint32_t index;
 
+	*ret_at = rdx_slots_home(&names->table, key->tag);
 	do
-		index = rdx_slots_walk(&names->table, key->tag, &at);
+		index = rdx_slots_walk(&names->table, key->tag, ret_at);
 	while (index != RDX_NAME_NONE && !rdx_name_equals(&names->entries[index], key));
 	if (index != RDX_NAME_NONE && names->entries[index].life != names->life)
 		rdx_names_settle(names, index);
 	return index;
 }
 
+static inline uint32_t rdx_names_find(struct rdx_names *names, const struct rdx_name_key *key)
+{
+	uint64_t at;
+
+	return rdx_names_find_slot(names, key, &at);
+}
+
 /* Make sure that rdx_names_add has room for `count` names, by forgetting the oldest
  * remembered ones if need be. -ENOSPC: fewer are not held. */
 int rdx_names_reserve(struct rdx_names *names, uint32_t count);
 
-/* Add a name, after rdx_names_reserve; it is held and has no copies yet. The node has been
- * named for it. */
+/* Is there room for one without forgetting any? */
+static inline int rdx_names_have_room(const struct rdx_names *names)
+{
+	return names->count < names->capacity;
+}
+
+/* Add a name where there is room; it is held and has no copies yet. The node has been
+ * named for it. `at` is the slot that rdx_names_find_slot gave, with nothing added or
+ * forgotten since. */
 static inline uint32_t rdx_names_add(struct rdx_names *names, const struct rdx_name_key *key,
-				     uint32_t node)
+				     uint64_t at, uint32_t node)
 {
 	uint32_t index = names->free_head;
 	struct rdx_name *entry;
@@ -163,7 +186,7 @@ static inline uint32_t rdx_names_add(struct rdx_names *names, const struct rdx_n
 	};
 	if (key->bytes != sizeof(key->text[0]))
 		memcpy(entry->text, key->text, sizeof(entry->text));
-	rdx_slots_insert(&names->table, key->tag, index);
+	rdx_slots_insert(&names->table, at, key->tag, index);
 	names->count++;
 	return index;
 }
@@ -186,10 +209,9 @@ void rdx_names_clear(struct rdx_names *names);
  * a little in every call, so that no call has much to do. */
 void rdx_names_sweep(struct rdx_names *names, uint32_t count);
 
-/* Bring closer what the next `count` calls of rdx_names_reserve will look at: first the
- * entries of a later batch and what this batch's entries name, then (`step` 1) what the
- * nodes of this batch name. */
-void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count, int step);
+/* Bring closer what it takes to forget the `count` oldest names and the two batches of as
+ * many after them, each a step less far: a batch is looked at in three calls. */
+void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count);
 
 /* Bring closer what rdx_names_find will look at, once the table's line is there. 0: the
  * name is not known. */
@@ -204,14 +226,16 @@ static inline int rdx_names_prefetch(const struct rdx_names *names, uint32_t tag
 	return 1;
 }
 
-/* And its node, once the entry is there. */
-static inline void rdx_names_prefetch_node(const struct rdx_names *names, uint32_t tag)
+/* And its node, once the entry is there; probably this one, or RDX_NODE_NONE. */
+static inline uint32_t rdx_names_prefetch_node(const struct rdx_names *names, uint32_t tag)
 {
 	uint64_t at = rdx_slots_home(&names->table, tag);
 	uint32_t entry = rdx_slots_walk(&names->table, tag, &at);
 
-	if (entry != RDX_NAME_NONE)
-		__builtin_prefetch(&names->lineage->nodes[names->entries[entry].node], 1);
+	if (entry == RDX_NAME_NONE)
+		return RDX_NODE_NONE;
+	__builtin_prefetch(&names->lineage->nodes[names->entries[entry].node], 1);
+	return names->entries[entry].node;
 }
 
 #endif

@@ -15,6 +15,10 @@
  * INEXACT. */
 #define EVENTS_BESIDE 3
 
+/* Ring slots brought closer at the start of a call: no store of an event should have to
+ * wait for its line when the bell's fence waits for all stores. */
+#define SLOTS_AHEAD 4
+
 /* A counter that no drop is counted in stands for "not dropped". */
 #define KEPT RDX_COUNTER_EVENTS
 
@@ -25,6 +29,7 @@ struct run {
 	uint64_t prefix;      /* of that block, 0 for the root */
 	uint64_t seed;        /* of the run's local hashes */
 	uint64_t salt;        /* its part that comes from the salt */
+	struct rdx_name_key parent_key; /* where stored->parent is given */
 	struct rdx_name_key keys[CHUNK];
 	uint64_t local[CHUNK];
 	uint64_t prefixes[CHUNK];
@@ -93,6 +98,8 @@ static int begin(struct rdx_publisher *p, uint64_t blocks, uint64_t time_ns)
 	if (p->exhausted || p->position + blocks + EVENTS_BESIDE > RDX_POSITION_END)
 		return exhaust(p, time_ns);
 	p->time_ns = time_ns;
+	for (uint32_t i = 0; i < SLOTS_AHEAD; i++)
+		__builtin_prefetch(&p->owner.ring.slots[(p->position + i) & p->owner.ring.mask], 1);
 	rdx_lineage_sweep(&p->lineage, SWEEP);
 	rdx_names_sweep(&p->names, SWEEP);
 	return 0;
@@ -112,8 +119,8 @@ static enum rdx_counter hold_node(struct rdx_publisher *p, uint32_t index, uint8
 	struct rdx_node *node = rdx_lineage_settle(&p->lineage, index);
 	struct rdx_resident *resident = &p->resident[tier];
 
-	if (node->held[tier].holders) {
-		if (node->held[tier].holders == RDX_NODE_HOLDERS_MAX)
+	if (rdx_node_holders(node, tier)) {
+		if (rdx_node_holders(node, tier) == RDX_NODE_HOLDERS_MAX)
 			return RDX_COUNTER_MAP_FULL;
 		rdx_lineage_hold(&p->lineage, index, tier);
 		return KEPT;
@@ -174,14 +181,18 @@ static enum rdx_counter name_node(struct rdx_publisher *p, const struct run *run
 }
 
 /* A name that was not known. */
-static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint32_t at)
+static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint32_t at,
+				  uint64_t slot)
 {
 	const struct rdx_stored *stored = run->stored;
 	enum rdx_counter cause;
 	uint32_t node, index;
 
-	if (rdx_names_reserve(&p->names, 1) < 0)
-		return RDX_COUNTER_MAP_FULL;
+	if (!rdx_names_have_room(&p->names)) {
+		if (rdx_names_reserve(&p->names, 1) < 0)
+			return RDX_COUNTER_MAP_FULL;
+		rdx_names_find_slot(&p->names, &run->keys[at], &slot); /* it moved */
+	}
 	cause = name_node(p, run, at, &node);
 	if (cause != KEPT)
 		return cause;
@@ -190,7 +201,7 @@ static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint
 		rdx_lineage_unname(&p->lineage, node);
 		return cause;
 	}
-	index = rdx_names_add(&p->names, &run->keys[at], node);
+	index = rdx_names_add(&p->names, &run->keys[at], slot, node);
 	p->names.entries[index].copies[stored->tier] = 1;
 	set_namespace(p, index, run);
 	run->parent = node;
@@ -223,12 +234,13 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 	const struct rdx_name_key *key = &run->keys[at];
 	enum rdx_counter cause = KEPT;
 	uint32_t index;
+	uint64_t slot;
 
-	if (stored->parent && memcmp(stored->parent, key->text, key->bytes) == 0)
+	if (stored->parent && rdx_name_keys_equal(key, &run->parent_key))
 		return RDX_COUNTER_CONFLICTS; /* its own ancestor */
-	index = rdx_names_find(&p->names, key);
+	index = rdx_names_find_slot(&p->names, key, &slot);
 	if (index == RDX_NAME_NONE)
-		return store_new(p, run, at);
+		return store_new(p, run, at, slot);
 	if (p->lineage.nodes[p->names.entries[index].node].prefix != run->prefixes[at])
 		cause = rebind(p, run, index, at);
 	if (cause == KEPT)
@@ -251,7 +263,7 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 			      stored->name_bytes, stored->cache_group, &run->keys[i]);
 		rdx_slots_prefetch(&p->names.table, run->keys[i].tag);
 	}
-	rdx_names_prefetch_oldest(&p->names, count, 0);
+	rdx_names_prefetch_oldest(&p->names, count);
 	if (stored->tokens)
 		rdx_hash_blocks(run->seed, stored->tokens + (uint64_t)from * p->block_tokens,
 				(uint64_t)count * p->block_tokens, p->block_tokens, run->local);
@@ -268,7 +280,6 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 			__builtin_prefetch(&ledger->details[word], 1);
 		}
 	}
-	rdx_names_prefetch_oldest(&p->names, count, 1);
 	for (uint32_t i = 0; i < count; i++)
 		known += (uint32_t)rdx_names_prefetch(&p->names, run->keys[i].tag);
 	rdx_names_reserve(&p->names, count - known);
@@ -318,7 +329,6 @@ static int resolve_parent(struct rdx_publisher *p, const struct rdx_stored *stor
 {
 	uint64_t base = rdx_hash_seed(NULL, NULL);
 	uint64_t lora = 0;
-	struct rdx_name_key key;
 	uint32_t index;
 
 	run->stored = stored;
@@ -328,8 +338,8 @@ static int resolve_parent(struct rdx_publisher *p, const struct rdx_stored *stor
 		const struct rdx_name *name;
 
 		rdx_names_key(&p->names, stored->parent, stored->name_bytes, stored->cache_group,
-			      &key);
-		index = rdx_names_find(&p->names, &key);
+			      &run->parent_key);
+		index = rdx_names_find(&p->names, &run->parent_key);
 		if (index == RDX_NAME_NONE)
 			return -ENOENT;
 		name = &p->names.entries[index];
@@ -393,9 +403,10 @@ static void remove_copy(struct rdx_publisher *p, uint32_t index, uint8_t tier)
 	if (--name->copies[tier])
 		return;
 	node = rdx_lineage_settle(&p->lineage, name->node);
-	if (node->held[tier].holders == 1) {
-		rdx_emit_before_removed(p, tier, node->depth);
-		rdx_emit_removed(p, tier, node->prefix, node->depth, node->ledger[tier]);
+	if (rdx_node_holders(node, tier) == 1) {
+		rdx_emit_before_removed(p, tier, rdx_node_depth(node));
+		rdx_emit_removed(p, tier, node->prefix, rdx_node_depth(node),
+				 node->ledger[tier]);
 		rdx_resident_give(&p->resident[tier], node->ledger[tier]);
 	}
 	rdx_lineage_drop(&p->lineage, name->node, tier);
@@ -403,10 +414,23 @@ static void remove_copy(struct rdx_publisher *p, uint32_t index, uint8_t tier)
 		rdx_names_remember(&p->names, index);
 }
 
+/* Bring closer what changes when the node's block goes. Its ledger word may be an old one:
+ * then it is not there, and nothing comes closer. */
+static void prefetch_held(const struct rdx_publisher *p, const struct rdx_node *node, uint8_t tier)
+{
+	const struct rdx_ledger *ledger = &p->owner.ledger[tier];
+
+	if (node->ledger[tier] < ledger->capacity_blocks)
+		__builtin_prefetch((const void *)&ledger->words[node->ledger[tier]], 1);
+	if (node->parent != RDX_NODE_ROOT)
+		__builtin_prefetch(&p->lineage.nodes[node->parent], 1);
+}
+
 static void remove_chunk(struct rdx_publisher *p, const struct rdx_removed *removed, uint32_t from,
 			 uint32_t count)
 {
 	struct rdx_name_key keys[CHUNK];
+	uint32_t nodes[CHUNK];
 
 	for (uint32_t i = 0; i < count; i++) {
 		rdx_names_key(&p->names, name_at(removed->names, from + i, removed->name_bytes),
@@ -416,7 +440,11 @@ static void remove_chunk(struct rdx_publisher *p, const struct rdx_removed *remo
 	for (uint32_t i = 0; i < count; i++)
 		rdx_names_prefetch(&p->names, keys[i].tag);
 	for (uint32_t i = 0; i < count; i++)
-		rdx_names_prefetch_node(&p->names, keys[i].tag);
+		nodes[i] = rdx_names_prefetch_node(&p->names, keys[i].tag);
+	for (uint32_t i = 0; i < count; i++) {
+		if (nodes[i] != RDX_NODE_NONE)
+			prefetch_held(p, &p->lineage.nodes[nodes[i]], removed->tier);
+	}
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t index = rdx_names_find(&p->names, &keys[i]);
 

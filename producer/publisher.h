@@ -56,6 +56,7 @@ struct rdx_publisher {
 	uint8_t inexact_told; /* an event with the bit is published */
 	uint8_t exhausted;    /* positions are used up */
 	uint8_t dead;         /* made before a fork */
+	uint8_t counted;      /* by rdx_count since the segment's counters were stored */
 
 	struct rdx_mapping bell_mapping;
 	struct rdx_arena arenas[3]; /* names, lineage, the rest */
@@ -63,9 +64,11 @@ struct rdx_publisher {
 	struct rdx_publisher *previous;
 };
 
+/* A counter that does not change in every call. */
 static inline void rdx_count(struct rdx_publisher *p, enum rdx_counter counter, uint64_t n)
 {
 	p->counters[counter] += n;
+	p->counted = 1;
 }
 
 /* From here on events say that something is missing. */
@@ -124,7 +127,7 @@ static inline void rdx_emit_stored(struct rdx_publisher *p, uint8_t tier, uint32
 	if (pending->count == 0) {
 		pending->kind = RDX_EVENT_STORED;
 		pending->tier = tier;
-		pending->first_block = node->depth;
+		pending->first_block = rdx_node_depth(node);
 		pending->parent = node->parent == RDX_NODE_ROOT
 					  ? 0
 					  : p->lineage.nodes[node->parent].prefix;
@@ -134,7 +137,6 @@ static inline void rdx_emit_stored(struct rdx_publisher *p, uint8_t tier, uint32
 	pending->words[pending->count] = node->ledger[tier];
 	pending->count++;
 	pending->last = index;
-	rdx_count(p, RDX_COUNTER_BLOCKS_STORED, 1);
 }
 
 static inline void rdx_emit_removed(struct rdx_publisher *p, uint8_t tier, uint64_t prefix,
@@ -148,7 +150,6 @@ static inline void rdx_emit_removed(struct rdx_publisher *p, uint8_t tier, uint6
 	pending->words[pending->count] = word;
 	pending->count++;
 	pending->last_depth = depth;
-	rdx_count(p, RDX_COUNTER_BLOCKS_REMOVED, 1);
 }
 
 /* Publish Cleared. The private state is cleared already; the ledger is cleared here. */

@@ -49,7 +49,9 @@ struct rdx_publisher_options {
 	uint64_t ring_slots;                  /* 64 bytes each, a power of two; 0: 65,536 */
 	uint64_t tier_blocks[RDX_TIER_COUNT]; /* most blocks held per tier; 0: tier not kept */
 	uint64_t remembered_names;            /* removed names kept for lookups; 0: a quarter of
-						 all tier_blocks, at least 1,024 */
+						 all tier_blocks, at least 1,024. About 350
+						 bytes of private memory for each of these and
+						 of tier_blocks */
 	uint32_t clear_scope;                 /* RDX_CLEAR_... */
 	uint32_t report_mode;                 /* RDX_REPORT_... */
 	uint32_t file_mode;                   /* of the segment; 0: 0640. Never world-writable */
@@ -75,8 +77,10 @@ struct rdx_stored {
 	const uint32_t *tokens;       /* or NULL */
 	uint64_t token_count;
 	const uint64_t *local_hashes; /* or NULL */
-	const char *lora;             /* with tokens; NULL: as the parent, else none */
-	const char *salt;             /* likewise */
+	const char *lora;             /* of the run; NULL: as the parent's, else none. Seeds the
+					 hashes of tokens; kept with the names either way, so
+					 that children inherit it */
+	const char *salt;             /* likewise, apart from lora */
 	uint32_t count;               /* blocks; 0 does nothing */
 	uint32_t block_tokens;        /* tokens per block of this run; 0: the segment's */
 	uint8_t tier;                 /* RDX_TIER_... */
@@ -110,9 +114,11 @@ struct rdx_publisher_stats {
 	uint64_t unknown_removals;       /* names unknown or not held in that tier: ignored */
 	uint64_t mismatched;             /* blocks dropped: tokens do not make count blocks -> INEXACT */
 	uint64_t other_block_size;       /* blocks dropped: not of the segment's block size */
-	uint64_t conflicts;              /* blocks dropped: a held name with other content -> INEXACT */
+	uint64_t conflicts;              /* blocks dropped: a held name with other content, or a
+					    name below itself -> INEXACT */
 	uint64_t ledger_full;            /* blocks dropped: tier_blocks reached -> INEXACT */
-	uint64_t map_full;               /* blocks dropped: no room for the name -> INEXACT */
+	uint64_t map_full;               /* blocks dropped: all names are held, over 255 names
+					    hold the block, or it is 2^24 deep -> INEXACT */
 	uint64_t inexact_marks;          /* times the rank became INEXACT */
 	uint64_t bells;                  /* futex wakes */
 	uint64_t held[RDX_TIER_COUNT];   /* now: blocks held per tier */
@@ -135,7 +141,7 @@ struct rdx_publisher_stats {
  *   -ENOSPC        the file system cannot hold the segment; nothing is left behind
  *   -EKEYREJECTED  the namespace's key file is damaged
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS  the directory, as from open(2)
- *   -ENOMEM
+ *   -ENOMEM        also where blocks and names are more than 2^29
  */
 RDX_API int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 			       const struct rdx_publisher_options *options);
@@ -145,10 +151,12 @@ RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
 
 /*
  * Announce stored blocks. Only what changes who holds what is published; runs longer
- * than one event are split. Wait-free.
+ * than one event are split. A dropped block takes the rest of its run with it, except
+ * where blocks are named only: there each stands for itself. Wait-free.
  *
  *   0              done; what could not be represented was counted
- *   -EINVAL        tier, name_bytes or a pointer is wrong: nothing was done
+ *   -EINVAL        tier, name_bytes or a pointer is wrong, or both tokens and
+ *                  local_hashes are given: nothing was done
  *   -EOVERFLOW     the ring's 48-bit positions are used up: the rank stays INEXACT
  *                  until it is opened again
  *   -EOWNERDEAD    the handle was made before a fork
@@ -161,7 +169,8 @@ RDX_API int rdx_publish_removed(struct rdx_publisher *publisher, const struct rd
 /*
  * Announce that `scope` (a tier, or RDX_SCOPE_ALL) is empty. A clear of one tier while
  * the rank holds nothing in any other is published as a clear of all. Names stay known.
- * Clearing all is O(1); clearing one of several held tiers walks the held names.
+ * Clearing all is O(1); clearing one of several held tiers walks all known names.
+ * With RDX_CLEAR_WORKER only the scope RDX_SCOPE_ALL clears the other ranks too.
  */
 RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, uint64_t time_ns);
 

@@ -2,19 +2,18 @@
 /*
  * A private hash table of 8-byte slots: 32 bits of a key's hash, and the index + 1 of what
  * it stands for. Linear probing at a load of at most one half; removal shifts back, so no
- * tombstone ever slows a probe. Home and distance come from the slot's own bits: moving
- * a slot touches nothing else.
+ * tombstone ever slows a probe. A slot's home comes from its own bits: moving it touches
+ * nothing else.
  */
 #ifndef RDX_SLOTS_H
 #define RDX_SLOTS_H
 
 #include <stdint.h>
 
-#define RDX_SLOTS_NONE    UINT32_MAX
-#define RDX_SLOTS_PER_KEY 2
+#define RDX_SLOTS_NONE UINT32_MAX
 
 struct rdx_slots {
-	uint64_t *slot; /* zeroed; RDX_SLOTS_PER_KEY for every key there can be */
+	uint64_t *slot; /* zeroed; at least two for every key there can be */
 	uint64_t count; /* at most 2^32 */
 };
 
@@ -40,7 +39,8 @@ static inline void rdx_slots_prefetch(const struct rdx_slots *table, uint32_t ta
 
 /*
  * Walk the indexes filed under `tag`: start with *at = rdx_slots_home, call until
- * RDX_SLOTS_NONE. The tag is not the key: compare what the index stands for.
+ * RDX_SLOTS_NONE; *at is then a free slot where the tag may be inserted. The tag is not
+ * the key: compare what the index stands for.
  */
 static inline uint32_t rdx_slots_walk(const struct rdx_slots *table, uint32_t tag, uint64_t *at)
 {
@@ -55,13 +55,11 @@ static inline uint32_t rdx_slots_walk(const struct rdx_slots *table, uint32_t ta
 	}
 }
 
-static inline void rdx_slots_insert(struct rdx_slots *table, uint32_t tag, uint32_t index)
+/* `at` is where a walk under the tag ended, and nothing was inserted or removed since. */
+static inline void rdx_slots_insert(struct rdx_slots *table, uint64_t at, uint32_t tag,
+				    uint32_t index)
 {
-	uint64_t i = rdx_slots_home(table, tag);
-
-	while (table->slot[i])
-		i = rdx_slots_next(table, i);
-	table->slot[i] = rdx_slots_word(tag, index);
+	table->slot[at] = rdx_slots_word(tag, index);
 }
 
 static inline uint64_t rdx_slots_distance(const struct rdx_slots *table, uint64_t from, uint64_t to)

@@ -118,7 +118,7 @@ static void test_nodes_live_for_names_and_children(void **state)
 	expect_orphans(lineage, 1, 1, 1, 1);
 	rdx_lineage_hold(lineage, a, DEVICE);
 	expect_orphans(lineage, 0, 0, 0, 0);
-	assert_int_equal(lineage->nodes[c].depth, 2);
+	assert_int_equal(rdx_node_depth(&lineage->nodes[c]), 2);
 
 	rdx_lineage_drop(lineage, c, DEVICE);
 	rdx_lineage_unname(lineage, c);
@@ -145,6 +145,7 @@ static void test_nodes_are_bounded(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 100 * NAMES; i++) {
 		uint32_t node = name(lineage, i, parent);
+		uint64_t at;
 
 		if (last != RDX_NODE_ROOT && i % 2)
 			rdx_lineage_unname(lineage, last);
@@ -155,7 +156,7 @@ static void test_nodes_are_bounded(void **state)
 			uint64_t prefix = (i - (2 * NAMES - 2) + 1 + 1) *
 					  UINT64_C(0x9e3779b97f4a7c15);
 
-			rdx_lineage_unname(lineage, rdx_lineage_find(lineage, prefix));
+			rdx_lineage_unname(lineage, rdx_lineage_find(lineage, prefix, &at));
 		}
 	}
 	unmake(lineage);
@@ -174,7 +175,7 @@ static void test_collision_and_limits(void **state)
 	lineage->nodes[a].children = RDX_NODE_CHILDREN_MAX;
 	assert_int_equal(rdx_lineage_name(lineage, 1, 1, a, &index), -ENOSPC);
 	lineage->nodes[a].children = 0;
-	lineage->nodes[a].depth = RDX_NODE_DEPTH_MAX;
+	lineage->nodes[a].depth_life |= RDX_NODE_DEPTH_MAX;
 	assert_int_equal(rdx_lineage_name(lineage, 1, 1, a, &index), -ENOSPC);
 	for (uint32_t i = 1; i < lineage->capacity; i++)
 		name(lineage, i, RDX_NODE_ROOT);

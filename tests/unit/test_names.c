@@ -60,12 +60,14 @@ static uint32_t add(struct map *map, const void *text, uint8_t bytes, uint8_t gr
 {
 	struct rdx_name_key key;
 	uint32_t node, entry;
+	uint64_t slot;
 
 	rdx_names_key(&map->names, text, bytes, group, &key);
 	assert_int_equal(rdx_names_reserve(&map->names, 1), 0);
+	assert_int_equal(rdx_names_find_slot(&map->names, &key, &slot), RDX_NAME_NONE);
 	assert_int_equal(
 		rdx_lineage_name(&map->lineage, prefix, prefix, RDX_NODE_ROOT, &node), 0);
-	entry = rdx_names_add(&map->names, &key, node);
+	entry = rdx_names_add(&map->names, &key, slot, node);
 	map->names.entries[entry].copies[0] = 1;
 	return entry;
 }
@@ -211,6 +213,7 @@ static void test_table(void **state)
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
 		uint32_t which;
+		uint64_t at;
 
 		random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
 		which = (uint32_t)(random >> 40) % CAPACITY;
@@ -220,15 +223,18 @@ static void test_table(void **state)
 			/* crowded at the end, so that probes wrap */
 			tags[which] = random >> 62 ? (uint32_t)(random >> 20) | 0xf8000000u
 						   : (uint32_t)(random >> 20);
-			rdx_slots_insert(&table, tags[which], which);
+			at = rdx_slots_home(&table, tags[which]);
+			while (rdx_slots_walk(&table, tags[which], &at) != RDX_SLOTS_NONE)
+				;
+			rdx_slots_insert(&table, at, tags[which], which);
 		}
 		in[which] = !in[which];
 		for (uint32_t j = 0; j < CAPACITY; j++) {
-			uint64_t at = rdx_slots_home(&table, tags[j]);
-			uint32_t found = RDX_SLOTS_NONE;
+			uint32_t found;
 
 			if (!in[j])
 				continue;
+			at = rdx_slots_home(&table, tags[j]);
 			do
 				found = rdx_slots_walk(&table, tags[j], &at);
 			while (found != RDX_SLOTS_NONE && found != j);
