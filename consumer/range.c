@@ -99,7 +99,7 @@ int rdx_reader_range(struct rdx_reader *reader, uint64_t epoch, uint64_t first_i
 		first_id = 0;
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
 		r = answer(reader, first_id, ret_range);
-	if (r == 0 && rdx_mapping_poisoned(reader->guarded))
+	if (r == 0 && rdx_reader_poisoned(reader))
 		return -EBADMSG;
 	return r;
 }

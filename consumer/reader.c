@@ -52,10 +52,13 @@ static int open_clear(struct rdx_reader *reader)
 	r = rdx_clear_open(&reader->clear, reader->dir_fd, reader->info.worker_id, 0, 0);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
+	r = rdx_guard_add(&reader->clear);
+	if (r < 0)
+		return r;
 	clear = reader->clear.base;
-	if (clear->id != reader->info.clear_id)
+	if (clear->id != reader->info.clear_id || rdx_reader_poisoned(reader))
 		return -EBADMSG;
-	return rdx_guard_add(&reader->clear);
+	return 0;
 }
 
 int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct rdx_hash_key *key,
@@ -75,6 +78,7 @@ int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct 
 		r = rdx_guard_add(&reader->view.mapping);
 	if (r == 0) {
 		reader->guarded = &reader->view.mapping;
+		reader->guarded_clear = &reader->clear;
 		fill_info(&reader->info, &reader->view.header, key);
 		reader->slots_max = rdx_ring_event_slots_max(reader->info.ring_slots);
 		reader->cursor.epoch = reader->info.epoch;
@@ -221,7 +225,7 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 
 	found = rdx_event_read(in_log ? &logged : &reader->view.ring, cursor->position,
 			       reader->slots_max, &head, reader->hashes, &slots);
-	if (rdx_mapping_poisoned(reader->guarded))
+	if (rdx_reader_poisoned(reader))
 		return -EBADMSG;
 	if (found == RDX_RING_PENDING)
 		return in_log ? -EBADMSG : 0;

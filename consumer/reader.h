@@ -31,7 +31,8 @@ struct rdx_ledger_scan {
 struct rdx_reader {
 	struct rdx_segment_view view;
 	struct rdx_mapping clear; /* the worker's clear file, or none */
-	const struct rdx_mapping *guarded; /* the segment's, which the guard knows */
+	const struct rdx_mapping *guarded;       /* the segment's, which the guard knows */
+	const struct rdx_mapping *guarded_clear; /* likewise; a look aside has copies */
 	struct rdx_rank_info info;
 	struct rdx_cursor cursor;
 	struct rdx_slot_log log;
@@ -42,6 +43,13 @@ struct rdx_reader {
 	uint32_t ignore_before;   /* clear generation */
 	int dir_fd;
 };
+
+/* Was a file of the rank's truncated under us? Ask after reading, before use. */
+static inline int rdx_reader_poisoned(const struct rdx_reader *reader)
+{
+	return rdx_mapping_poisoned(reader->guarded) ||
+	       rdx_mapping_poisoned(reader->guarded_clear);
+}
 
 /* As rdx_reader_open, in an open namespace (not taken over) whose key is known. */
 int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct rdx_hash_key *key,

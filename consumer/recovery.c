@@ -71,7 +71,7 @@ int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 		if (found == RDX_RING_PENDING || first == UINT64_MAX)
 			return -EBADMSG;
 	}
-	if (rdx_mapping_poisoned(reader->guarded))
+	if (rdx_reader_poisoned(reader))
 		return -EBADMSG;
 	*ret_event_id = head.event_id;
 	*ret_end_position = end;
@@ -102,10 +102,10 @@ int rdx_reader_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
 		if (!rdx_reader_in_ring(reader, 0))
 			return 0;
 		*ret_position = *ret_event_id = 0;
-		return rdx_mapping_poisoned(reader->guarded) ? -EBADMSG : 1;
+		return rdx_reader_poisoned(reader) ? -EBADMSG : 1;
 	}
 	found = rdx_reader_head_at(reader, named - 1, &head, &first);
-	if (rdx_mapping_poisoned(reader->guarded) || found == RDX_RING_PENDING)
+	if (rdx_reader_poisoned(reader) || found == RDX_RING_PENDING)
 		return -EBADMSG; /* B1: what the barrier names was published */
 	if (found == RDX_RING_LAPPED)
 		return 0;
@@ -286,6 +286,9 @@ static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known,
 			reader->stats.events_lost += reader->cursor.event_id - start.event_id;
 		}
 	}
+	/* a clear file truncated looks like a worker never cleared */
+	if (rdx_reader_poisoned(reader))
+		return -EBADMSG;
 	count_recovery(reader, &start, &recovery);
 	*ret_recovery = recovery;
 	return 0;
@@ -343,7 +346,7 @@ int rdx_reader_drain(struct rdx_reader *reader)
 		enum rdx_ring_found found = rdx_ring_get(&reader->view.ring, log->end, words);
 		int r;
 
-		if (rdx_mapping_poisoned(reader->guarded))
+		if (rdx_reader_poisoned(reader))
 			return -EBADMSG;
 		if (found == RDX_RING_PENDING)
 			return 0;
@@ -409,7 +412,7 @@ int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uin
 	}
 	RDX_HOOK(RDX_HOOK_SCAN_DONE);
 	intended = rdx_ledger_intended(reader->view.live);
-	if (rdx_mapping_poisoned(reader->guarded) || intended > RDX_POSITION_END)
+	if (rdx_reader_poisoned(reader) || intended > RDX_POSITION_END)
 		return -EBADMSG;
 	scan->active = 0;
 	*ret_exact_position = intended > scan->start_position ? intended : scan->start_position;

@@ -397,18 +397,14 @@ int rdx_clear_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_
 		return fd;
 	if (create && !rdx_file_is_ours_alone(fd))
 		r = -EPERM;
-	else if (bytes != sizeof(clear))
+	else if (bytes != sizeof(clear) || pread(fd, &clear, sizeof(clear), 0) != sizeof(clear) ||
+		 clear.magic != RDX_CLEAR_MAGIC || clear.id == 0)
 		r = -EBADMSG;
 	else
 		r = rdx_mapping_attach(&mapping, fd, sizeof(clear), create);
 	if (r < 0) {
 		close(fd);
 		return r;
-	}
-	memcpy(&clear, mapping.base, sizeof(clear.magic) + sizeof(clear.id));
-	if (clear.magic != RDX_CLEAR_MAGIC || clear.id == 0) {
-		rdx_mapping_close(&mapping);
-		return -EBADMSG;
 	}
 	*ret_mapping = mapping;
 	return 0;

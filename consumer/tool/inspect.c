@@ -152,7 +152,7 @@ static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 	sighting->has_barrier = r;
 	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
 		sighting->counters[i] = rdx_word_load(&reader->view.live->counters[i]);
-	return rdx_mapping_poisoned(reader->guarded) ? -EBADMSG : 0;
+	return rdx_reader_poisoned(reader) ? -EBADMSG : 0;
 }
 
 int open_rank(const struct tool_namespace *space, const struct rank_name *name,
