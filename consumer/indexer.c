@@ -24,6 +24,8 @@
 #define WALK_NS          UINT64_C(1000000000)
 #define READY_NS         UINT64_C(1000000000)
 #define POLL_NS          UINT64_C(1000000) /* where somebody does not ring */
+#define BEAT_NS          UINT64_C(1000000) /* readers share the heartbeat's line */
+#define LOOK_NS          UINT64_C(10000000) /* at the directory watch, when never asleep */
 #define STEPS_A_POLL     4
 #define TAG_DIRECTORY    UINT32_C(0x100)
 #define MS               UINT64_C(1000000)
@@ -53,6 +55,8 @@ struct rdx_indexer {
 	uint32_t rank_count;
 	uint32_t next_rank;       /* begins the next round */
 	uint64_t walk_ns;         /* next walk through the directory */
+	uint64_t look_ns;         /* next look at the directory watch */
+	uint64_t beat_ns;         /* next heartbeat */
 	uint64_t liveness_at_ns;
 	uint64_t refused;
 	uint64_t wakes;
@@ -305,9 +309,13 @@ static int retry_is_due(const struct rdx_indexer *indexer, uint64_t now)
 static int discover(struct rdx_indexer *indexer, uint64_t now)
 {
 	struct walk walk = {indexer, now};
+	int changed;
 
-	if (!rdx_discovery_changed(&indexer->discovery) && now < indexer->walk_ns &&
-	    !retry_is_due(indexer, now))
+	if (now < indexer->look_ns)
+		return 0;
+	indexer->look_ns = now + LOOK_NS;
+	changed = rdx_discovery_changed(&indexer->discovery);
+	if (!changed && now < indexer->walk_ns && !retry_is_due(indexer, now))
 		return 0;
 	indexer->walk_ns = now + WALK_NS;
 	return rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
@@ -333,7 +341,7 @@ static void ask_liveness(struct rdx_indexer *indexer, uint64_t now)
 	}
 	/* its next life may have begun before this one was seen to end */
 	if (gone)
-		indexer->walk_ns = now;
+		indexer->walk_ns = indexer->look_ns = now;
 }
 
 /* Give every rank its share of `max_slots`, beginning with another one each time. */
@@ -375,7 +383,11 @@ static int is_settled(const struct rdx_indexer *indexer, const struct index *ind
 /* Table work in small pieces, heartbeats, and indexes that are ready to be seen. */
 static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 {
+	int beat = now >= indexer->beat_ns;
+
 	indexer->pending = 0;
+	if (beat)
+		indexer->beat_ns = now + BEAT_NS;
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
 		struct index *index = &indexer->indexes[i];
 		int more = 1;
@@ -383,7 +395,8 @@ static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 		for (int step = 0; step < STEPS_A_POLL && more; step++)
 			more = rdx_writer_step(index->writer);
 		indexer->pending |= (uint8_t)more;
-		rdx_writer_heartbeat(index->writer, now);
+		if (beat)
+			rdx_writer_heartbeat(index->writer, now);
 		if (!index->ready && is_settled(indexer, index, now))
 			index->ready = rdx_writer_ready(index->writer) == 0;
 	}
@@ -458,6 +471,8 @@ int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
 		return r;
 	if (r == -EINTR || woke == RDX_WOKE_TIMEOUT)
 		return 0;
+	if (woke & TAG_DIRECTORY)
+		indexer->look_ns = 0;
 	indexer->wakes++;
 	return 1;
 }

@@ -9,6 +9,7 @@
 #include <ringdex/rdx_index.h>
 #include <ringdex/rdx_indexer.h>
 #include <ringdex/rdx_publisher.h>
+#include <ringdex/rdx_reader.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ struct oracle_rank {
 	struct rdx_publisher *publisher;
 	uint64_t worker_id;
 	uint32_t dp_rank;
+	uint64_t epoch;
 	uint8_t copies[NODES][TIERS];
 	uint8_t inexact;
 };
@@ -71,6 +73,7 @@ static uint64_t name_of(const struct oracle_rank *rank, uint32_t node)
 static void open_publisher(struct world *world, struct oracle_rank *rank)
 {
 	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_reader *reader;
 
 	options.dir = world->rig.dir;
 	options.instance = "http://localhost:8000";
@@ -82,6 +85,10 @@ static void open_publisher(struct world *world, struct oracle_rank *rank)
 	for (int tier = 0; tier < TIERS; tier++)
 		options.tier_blocks[tier] = BLOCKS;
 	assert_int_equal(rdx_publisher_open(&rank->publisher, &options), 0);
+	assert_int_equal(rdx_reader_open(&reader, world->rig.dir, rank->worker_id, rank->dp_rank),
+			 0);
+	rank->epoch = rdx_reader_info(reader)->epoch;
+	rdx_reader_close(reader);
 	memset(rank->copies, 0, sizeof(rank->copies));
 	rank->inexact = 0;
 }
@@ -222,6 +229,7 @@ static void settle(struct world *world)
 				good += workers[i].worker_id == rank->worker_id &&
 					workers[i].dp_rank == rank->dp_rank &&
 					workers[i].state == RDX_STATE_EXACT &&
+					workers[i].epoch == rank->epoch &&
 					workers[i].last_event_id == events_of(rank);
 			}
 		good = good == RANKS;
