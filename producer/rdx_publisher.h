@@ -49,7 +49,7 @@ struct rdx_publisher_options {
 	uint64_t ring_slots;                  /* 64 bytes each, a power of two; 0: 65,536 */
 	uint64_t tier_blocks[RDX_TIER_COUNT]; /* most blocks held per tier; 0: tier not kept */
 	uint64_t remembered_names;            /* removed names kept for lookups; 0: a quarter of
-						 all tier_blocks, at least 1,024. About 350
+						 all tier_blocks, at least 1,024. About 280
 						 bytes of private memory for each of these and
 						 of tier_blocks */
 	uint32_t clear_scope;                 /* RDX_CLEAR_... */
