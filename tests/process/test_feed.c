@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: ringdex-feed, run as a program: every way to write a field, what stands in
+ * the segments afterwards, bad lines named by number, what was not represented, a second
+ * producer, usage, signals; what ringdex-tail prints is fed again.
+ */
+#include "tests/programs.h"
+#include "tests/rig.h"
+
+#include <ringdex/rdx_reader.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HASHES_MAX 64
+
+#define RUN(result, status_wanted, ...)                                                            \
+	do {                                                                                       \
+		assert_int_equal(program_run(result, __VA_ARGS__, NULL), 0);                       \
+		if ((result)->status != (status_wanted))                                           \
+			print_error("out: %s\nerr: %s\n", (result)->out, (result)->err);           \
+		assert_int_equal((result)->status, status_wanted);                                 \
+	} while (0)
+
+static void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		print_error("not in it: '%s'\n%s\n", part, text);
+	assert_non_null(strstr(text, part));
+}
+
+static int make(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	assert_non_null(rig);
+	rig_make(rig);
+	*state = rig;
+	return 0;
+}
+
+static int unmake(void **state)
+{
+	rig_remove(*state);
+	free(*state);
+	return 0;
+}
+
+static int compare_words(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* What the segment left behind holds in `tier` must be the prefix hashes of these runs:
+ * each `run[i]` local hashes long, from the root. */
+static void check_held(const struct rig *rig, uint32_t dp_rank, uint8_t tier,
+		       const uint64_t *locals, const uint32_t *runs, uint32_t run_count)
+{
+	uint64_t expected[HASHES_MAX], held[HASHES_MAX], count = 0, total = 0;
+	struct rdx_reader *reader;
+	struct rdx_cursor at;
+
+	for (uint32_t i = 0; i < run_count; i++) {
+		rdx_hash_chain(&rig->key, 0, locals + total, runs[i], expected + total);
+		total += runs[i];
+	}
+	assert_int_equal(rdx_reader_open(&reader, rig->dir, 1, dp_rank), 0);
+	assert_int_equal(rdx_reader_resident(reader, tier, held, HASHES_MAX, &count, &at), 0);
+	rdx_reader_close(reader);
+	assert_int_equal(count, total);
+	qsort(expected, total, sizeof(*expected), compare_words);
+	qsort(held, count, sizeof(*held), compare_words);
+	assert_memory_equal(held, expected, total * sizeof(*held));
+}
+
+static void hash_tokens(uint64_t seed, const uint32_t *tokens, uint32_t count, uint64_t *ret_locals)
+{
+	assert_int_equal(rdx_hash_blocks(seed, tokens, count, 2, ret_locals), count / 2);
+}
+
+/* Numbers, strings, signs, other names of fields; 32-byte names; LoRA and salt. */
+static void every_way_to_write_it(void **state)
+{
+	static const char input[] =
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[11,\"12\",-3],"
+		"\"token_ids\":[1,\"2\",3,4,5,6],\"time_ns\":\"5\"}\n"
+		"\n"
+		/* the same name, unsigned, as a parent */
+		"{\"worker_id\":\"1\",\"dp_rank\":0,\"kind\":\"BlockStored\",\"medium\":\"GPU\","
+		"\"parent_block_hash\":18446744073709551613,\"block_hashes\":[\"0x1f\"],"
+		"\"local_hashes\":[\"-1\"],\"block_size\":2,\"ignored\":{\"a\":[1]}}\n"
+		/* by name to the host, after it left the device */
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[31]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"tier\":\"CPU\",\"names\":[31],"
+		"\"token_ids\":[],\"block_size\":0,\"parent\":null}\n"
+		/* wide names */
+		"{\"worker\":1,\"data_parallel_rank\":\"1\",\"type\":\"stored\",\"lora\":\"a\","
+		"\"cache_salt\":\"s\",\"token_ids\":[7,8],\"names\":[\"00112233445566778899AABBccddeeff"
+		"00112233445566778899aabbccddeeff\"]}\n"
+		/* below it, in its LoRA and salt */
+		"{\"worker\":1,\"dp_rank\":1,\"type\":\"stored\",\"token_ids\":[9,10],\"parent\":"
+		"\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\",\"names\":["
+		"\"ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"]}\n"
+		/* copies: one of two is removed */
+		"{\"worker\":1,\"dp_rank\":2,\"type\":\"stored\",\"names\":[1],\"tokens\":[1,2]}\n"
+		"{\"worker\":1,\"dp_rank\":2,\"type\":\"stored\",\"names\":[1],\"tokens\":[1,2]}\n"
+		"{\"worker\":1,\"dp_rank\":2,\"type\":\"BlockRemoved\",\"names\":[1]}\n"
+		"{\"worker\":1,\"dp_rank\":3,\"type\":\"stored\",\"names\":[1],\"tokens\":[1,2]}\n"
+		"{\"worker\":1,\"dp_rank\":3,\"type\":\"AllBlocksCleared\"}";
+	const uint32_t tokens[] = { 1, 2, 3, 4, 5, 6 }, lora_tokens[] = { 7, 8, 9, 10 };
+	uint64_t locals[4];
+	struct rig *rig = *state;
+	struct program_result r;
+
+	RUN(&r, 0, "ringdex-feed", input, "--dir", rig->dir, "--block-size", "2", "-");
+	assert_null(strstr(r.err, "warning"));
+	assert_has(r.err, "lines: 12, bad: 0, ranks: 4");
+	assert_has(r.err, "clears: 1");
+	program_result_free(&r);
+
+	hash_tokens(rdx_hash_seed(NULL, NULL), tokens, 6, locals);
+	check_held(rig, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){ 3 }, 1);
+	check_held(rig, 2, RDX_TIER_DEVICE, locals, (uint32_t[]){ 1 }, 1);
+	check_held(rig, 3, RDX_TIER_DEVICE, NULL, NULL, 0);
+	hash_tokens(rdx_hash_seed("a", "s"), lora_tokens, 4, locals);
+	check_held(rig, 1, RDX_TIER_DEVICE, locals, (uint32_t[]){ 2 }, 1);
+}
+
+/* The host's copy alone: its hash hangs below three blocks that are only in the device. */
+static void host_copy_by_name(void **state)
+{
+	static const char input[] =
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[1,2],\"local_hashes\":[5,6]}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[2]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"tier\":\"host\",\"names\":[2]}\n";
+	uint64_t expected[2] = { 5, 6 }, held[2], count;
+	struct rig *rig = *state;
+	struct rdx_reader *reader;
+	struct program_result r;
+	struct rdx_cursor at;
+
+	RUN(&r, 0, "ringdex-feed", input, "-q", "--dir", rig->dir, "-");
+	assert_string_equal(r.err, "");
+	program_result_free(&r);
+	rdx_hash_chain(&rig->key, 0, expected, 2, expected);
+	assert_int_equal(rdx_reader_open(&reader, rig->dir, 1, 0), 0);
+	assert_int_equal(rdx_reader_resident(reader, RDX_TIER_HOST, held, 2, &count, &at), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(held[0], expected[1]);
+	assert_int_equal(rdx_reader_resident(reader, RDX_TIER_DEVICE, held, 2, &count, &at), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(held[0], expected[0]);
+	rdx_reader_close(reader);
+}
+
+/* Each bad line has its message, between good lines that are published. */
+static void bad_lines_are_named(void **state)
+{
+#define LINE "{\"worker\":1,\"type\":\"stored\",\"names\":["
+	static const struct {
+		const char *line;
+		const char *message;
+	} cases[] = {
+		{ LINE "1],\"local_hashes\":[1]}", NULL },
+		{ "nonsense", "not JSON" },
+		{ LINE "1],\"local_hashes\":[1]", "unexpected end" },
+		{ "[]", "not a JSON object" },
+		{ LINE "18446744073709551616],\"local_hashes\":[1]}", "beyond 64 bits" },
+		{ LINE "-9223372036854775809],\"local_hashes\":[1]}", "beyond 64 bits" },
+		{ LINE "\"18446744073709551616\"],\"local_hashes\":[1]}",
+		  "names[0] is \"18446744073709551616\": give a 64-bit integer" },
+		{ LINE "1.5],\"local_hashes\":[1]}", "names[0] is 1.5" },
+		{ LINE "null],\"local_hashes\":[1]}", "names[0] is null" },
+		{ LINE "1,\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"],"
+		       "\"local_hashes\":[1,2]}",
+		  "names[1] has 32 bytes, those before have 8" },
+		{ LINE "1],\"local_hashes\":[1,2]}", "2 local_hashes for 1 names" },
+		{ LINE "1],\"local_hashes\":[1],\"token_ids\":[1]}", "give one of them" },
+		{ LINE "1],\"token_ids\":[4294967296]}", "token_ids[0] is 4294967296" },
+		{ LINE "1],\"token_ids\":7}", "\"token_ids\" is 7: give an array" },
+		{ LINE "1],\"parent\":[]}", "\"parent\" is [ ]" },
+		{ LINE "1],\"tier\":\"tape\"}", "\"tier\" is tape: give device" },
+		{ LINE "1],\"tier\":\"all\"}", "\"tier\" is all: give device" },
+		{ LINE "1],\"group\":256}", "\"group\" is 256" },
+		{ LINE "1],\"lora\":4}", "\"lora\" is 4: give a string" },
+		{ "{\"type\":\"cleared\"}", "no \"worker\"" },
+		{ "{\"worker\":-1,\"type\":\"cleared\"}", "\"worker\" is -1" },
+		{ "{\"worker\":1,\"dp_rank\":4294967296,\"type\":\"cleared\"}", "\"dp_rank\" is" },
+		{ "{\"worker\":1}", "no \"type\"" },
+		{ "{\"worker\":1,\"type\":\"moved\"}", "\"type\" is moved" },
+		{ "{\"worker\":1,\"type\":\"removed\"}", "no \"names\"" },
+		{ LINE "2],\"local_hashes\":[2],\"parent\":1}", NULL },
+	};
+	const uint32_t count = sizeof(cases) / sizeof(*cases);
+	const uint64_t locals[] = { 1, 2 };
+	struct rig *rig = *state;
+	struct program_result r;
+	char *input = NULL, expected[256];
+	uint32_t bad = 0;
+	size_t length;
+	FILE *file = open_memstream(&input, &length);
+
+	for (uint32_t i = 0; i < count; i++)
+		fprintf(file, "%s\n", cases[i].line);
+	fclose(file);
+	RUN(&r, 1, "ringdex-feed", input, "--dir", rig->dir, "-");
+	for (uint32_t i = 0; i < count; i++) {
+		const char *line, *end;
+
+		snprintf(expected, sizeof(expected), "standard input:%u: ", i + 1);
+		line = strstr(r.err, expected);
+		if (!cases[i].message) {
+			assert_null(line);
+			continue;
+		}
+		bad++;
+		assert_has(r.err, expected);
+		end = strchr(line, '\n');
+		snprintf(expected, sizeof(expected), "%.*s", (int)(end - line), line);
+		assert_has(expected, cases[i].message);
+	}
+	snprintf(expected, sizeof(expected), "lines: %u, bad: %u, ranks: 1", count, bad);
+	assert_has(r.err, expected);
+	program_result_free(&r);
+	free(input);
+	check_held(rig, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){ 2 }, 1);
+}
+
+/* Well-formed, but not to be represented: a warning with the first line, status 0. */
+static void what_is_not_represented_is_said(void **state)
+{
+	static const char input[] =
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[1]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[2],\"parent\":9,\"token_ids\":[1,2]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[2],\"parent\":9,\"token_ids\":[1,2]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[3],\"token_ids\":[1,2,3]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[4]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[5],\"token_ids\":[1],\"block_size\":1}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[6,7,8],\"local_hashes\":[1,2,3]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"tier\":\"disk\",\"names\":[6]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[6],\"local_hashes\":[4]}\n";
+	struct rig *rig = *state;
+	struct program_result r;
+
+	RUN(&r, 0, "ringdex-feed", input, "--dir", rig->dir, "--block-size=2", "--blocks=2", "-");
+	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 removals of names not held");
+	assert_has(r.err, ":2: warning: worker 1 rank 0: 2 blocks dropped, their parent");
+	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 blocks dropped, their tokens");
+	assert_has(r.err, ":5: warning: worker 1 rank 0: 1 blocks dropped, given by a name");
+	assert_has(r.err, ":6: warning: worker 1 rank 0: 1 blocks dropped, not of --block-size");
+	assert_has(r.err, ":7: warning: worker 1 rank 0: 2 blocks dropped, the tier is full");
+	assert_has(r.err, ":9: warning: worker 1 rank 0: 1 blocks dropped, a held name");
+	assert_has(r.err, ":2: warning: worker 1 rank 0: 1 times it became INEXACT");
+	program_result_free(&r);
+}
+
+static void usage_and_files(void **state)
+{
+	struct rig *rig = *state;
+	struct program_result r;
+	char nowhere[128];
+
+	RUN(&r, 2, "ringdex-feed", NULL);
+	assert_has(r.err, "name a file");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex-feed", NULL, "--blocks=many", "-");
+	assert_has(r.err, "--blocks=many: give a number");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex-feed", NULL, "--clear-scope=host", "-");
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-feed", NULL, "--help");
+	assert_has(r.out, "--hold");
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-feed", NULL, "--version");
+	assert_string_equal(r.out, "ringdex-feed " RDX_VERSION "\n");
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-feed", NULL, "--dir", rig->dir, "/nonexistent/file");
+	assert_has(r.err, "/nonexistent/file: No such file");
+	program_result_free(&r);
+	snprintf(nowhere, sizeof(nowhere), "%s/a/b", rig->dir);
+	RUN(&r, 1, "ringdex-feed", "{\"worker\":1,\"type\":\"cleared\"}\n{\"worker\":1,\"type\":"
+				   "\"cleared\"}", "--dir", nowhere, "-");
+	assert_has(r.err, "standard input:1: cannot open rank 0 of worker 1");
+	assert_has(r.err, "standard input:2: rank 0 of worker 1 could not be opened");
+	program_result_free(&r);
+}
+
+/* Wait until the program has said `part` on its standard error. */
+static void wait_for(const struct program *program, const char *part)
+{
+	char said[4096];
+	size_t length = 0;
+
+	do {
+		ssize_t got = read(program->err, said + length, sizeof(said) - length - 1);
+
+		assert_true(got > 0);
+		length += (size_t)got;
+		said[length] = 0;
+	} while (!strstr(said, part));
+}
+
+/* It holds until a signal, keeps others out of its rank, and what it published can be
+ * printed by ringdex-tail and fed into another namespace. */
+static void holds_and_goes_round(void **state)
+{
+	static const char input[] =
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[1,2,3],\"local_hashes\":[7,8,9]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"tier\":\"host\",\"names\":[2]}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[3]}\n";
+	const uint64_t locals[] = { 7, 8 };
+	struct rig *rig = *state;
+	struct rig other;
+	struct program feed;
+	struct program_result r, tail;
+
+	rig_make(&other);
+	assert_int_equal(program_start(&feed, "ringdex-feed",
+				       (char *[]){ "ringdex-feed", "--hold", "--dir", rig->dir, "-",
+						   NULL },
+				       1),
+			 0);
+	assert_int_equal(write(feed.in, input, strlen(input)), strlen(input));
+	close(feed.in);
+	feed.in = -1;
+	wait_for(&feed, "lines: 3, bad: 0");
+
+	RUN(&r, 1, "ringdex-feed", input, "--dir", rig->dir, "-");
+	assert_has(r.err, "another process publishes this rank");
+	program_result_free(&r);
+
+	RUN(&tail, 0, "ringdex-tail", NULL, "--from-barrier", "--once", "--dir", rig->dir);
+	RUN(&r, 0, "ringdex-feed", tail.out, "--dir", other.dir, "-");
+	assert_null(strstr(r.err, "warning"));
+	program_result_free(&r);
+	program_result_free(&tail);
+	check_held(&other, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){ 2 }, 1);
+
+	assert_int_equal(kill(feed.pid, SIGTERM), 0);
+	assert_int_equal(program_finish(&feed, NULL, &r), 0);
+	assert_int_equal(r.status, 0);
+	program_result_free(&r);
+	rig_remove(&other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_way_to_write_it, make, unmake),
+		cmocka_unit_test_setup_teardown(host_copy_by_name, make, unmake),
+		cmocka_unit_test_setup_teardown(bad_lines_are_named, make, unmake),
+		cmocka_unit_test_setup_teardown(what_is_not_represented_is_said, make, unmake),
+		cmocka_unit_test_setup_teardown(usage_and_files, make, unmake),
+		cmocka_unit_test_setup_teardown(holds_and_goes_round, make, unmake),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
