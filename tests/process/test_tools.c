@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the command-line tools that look at workers, run as programs: what they
+ * Description: the command-line tools of the router's side, run as programs: what they
  * print, how they end, what they say when something is wrong.
  */
 #include "tests/programs.h"
@@ -585,6 +585,303 @@ static void size_adds_up(void **state)
 	program_result_free(&r);
 }
 
+/* --- follow, query, verify --- */
+
+static void start_follow(struct rig *rig, struct program *program, const char *option)
+{
+	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", (char *)option, NULL};
+
+	assert_int_equal(program_start(program, arguments[0], arguments, 0), 0);
+}
+
+static void stop_follow(struct program *program)
+{
+	struct program_result r;
+
+	kill(program->pid, SIGTERM);
+	assert_int_equal(program_finish(program, NULL, &r), 0);
+	if (r.status)
+		print_error("%s\n%s\n", r.out, r.err);
+	assert_int_equal(r.status, 0);
+	program_result_free(&r);
+}
+
+static void follow_maintains_an_index(void **state)
+{
+	static const char *const ways[] = {"--wait=auto", "--wait=epoll"};
+	struct rig *rig = *state;
+	struct json_object *object, *rank;
+	struct rig_producer producers[2];
+	struct program program;
+	struct program_result r;
+
+	claim(rig, &producers[0], 7, 0, 64);
+	for (size_t i = 0; i < 2; i++) {
+		start_follow(rig, &program, ways[i]);
+		assert_true(wait_for(&program, "\"state\":\"EXACT\""));
+		stop_follow(&program);
+	}
+	start_follow(rig, &program, "--interval=0.05");
+	assert_true(wait_for(&program, "\"state\":\"EXACT\""));
+	RUN(&r, 1, "ringdex-follow", NULL, "--dir", rig->dir);
+	assert_has(r.err, "another live process maintains the index");
+	program_result_free(&r);
+
+	claim(rig, &producers[1], 8, 1, 64);
+	assert_true(wait_for(&program, "{\"worker\":8,\"dp_rank\":1,\"followed\":true,\"cause\":null,"
+				       "\"state\":\"EXACT\""));
+	rig_release(&producers[0]);
+	assert_true(wait_for(&program, "{\"worker\":7,\"dp_rank\":0,\"followed\":true,\"cause\":null,"
+				       "\"state\":\"GONE\""));
+	for (uint64_t i = 1; i <= 20; i++)
+		rig_store(rig, &producers[1], i);
+	assert_true(wait_for(&program, "\"last_event_id\":20"));
+	stop_follow(&program);
+
+	/* the index of a dead indexer says so */
+	RUN(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "--local", "--json", "-");
+	assert_has(r.err, "no indexer runs");
+	object = parsed(r.out);
+	rank = json_object_array_get_idx(member(object, "ranks"), 0);
+	assert_int_equal(number(rank, "worker"), 8);
+	json_object_put(object);
+	program_result_free(&r);
+	RUN(&r, 3, "ringdex-verify", NULL, "--dir", rig->dir);
+	assert_has(r.err, "start ringdex follow");
+	program_result_free(&r);
+	rig_release(&producers[1]);
+}
+
+static void follow_shows_what_it_cannot_read(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producer;
+	struct program program;
+	struct program_result r;
+
+	claim(rig, &producer, 7, 0, 64);
+	rig_release(&producer);
+	damage(rig, 7, 8, 99, -1);
+	start_follow(rig, &program, NULL);
+	assert_true(wait_for(&program, "\"followed\":false,\"cause\":\"EPROTONOSUPPORT\""));
+	stop_follow(&program);
+	RUN(&r, 2, "ringdex-follow", NULL, "--wait", "never");
+	assert_has(r.err, "not one of auto, io_uring, epoll");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex-follow", NULL, "--interval", "1");
+	program_result_free(&r);
+}
+
+static void follow_ends_when_the_directory_goes(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producer;
+	struct program program;
+	struct program_result r;
+
+	claim(rig, &producer, 7, 0, 64);
+	start_follow(rig, &program, NULL);
+	assert_true(wait_for(&program, "\"state\":\"EXACT\""));
+	rig_release(&producer);
+	rig_remove_tree(rig->dir);
+	assert_int_equal(program_finish(&program, NULL, &r), 0);
+	assert_int_equal(r.status, 1);
+	assert_has(r.err, "the directory was removed");
+	program_result_free(&r);
+}
+
+/* `count` blocks in a row, as one event, in ledger and ring. */
+static void store_run(struct rig *rig, struct rig_producer *producer, const uint64_t *local,
+		      uint32_t count)
+{
+	uint64_t prefix[64];
+
+	rdx_hash_chain(&rig->key, 0, local, count, prefix);
+	rdx_ledger_intend(producer->owner.live,
+			  producer->tail + rdx_event_slots(RDX_EVENT_STORED, count));
+	for (uint32_t i = 0; i < count; i++)
+		rdx_ledger_set(producer->owner.live, &producer->owner.ledger[0], 0,
+			       producer->used++, prefix[i], local[i], i ? prefix[i - 1] : 0);
+	rig_append(producer, RDX_EVENT_STORED, 0, 0, local, count);
+}
+
+static uint64_t leading_blocks(struct json_object *object, size_t row, const char *set)
+{
+	struct json_object *ranks = member(object, "ranks");
+
+	return number(member(json_object_array_get_idx(ranks, row), "leading_blocks"), set);
+}
+
+/* Wait until the index has all of it. */
+static void wait_equal(struct rig *rig, struct program_result *r)
+{
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(program_run(r, "ringdex-verify", NULL, "--dir", rig->dir, NULL), 0);
+		if (r->status == 0)
+			return;
+		program_result_free(r);
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	}
+	fail_msg("never equal");
+}
+
+static void query_finds_the_longest_prefix(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producers[2];
+	struct json_object *object;
+	struct program_result r;
+	struct program program;
+	uint32_t tokens[64];
+	uint64_t local[4], prefix[4];
+	char text[1024];
+	int length = 0;
+
+	for (uint32_t i = 0; i < 64; i++) {
+		tokens[i] = i * 1000003;
+		length += snprintf(text + length, sizeof(text) - (size_t)length, "%" PRIu32 " ",
+				   tokens[i]);
+	}
+	rdx_hash_blocks(rdx_hash_seed("adapter", NULL), tokens, 64, 16, local);
+	rdx_hash_chain(&rig->key, 0, local, 4, prefix);
+	claim(rig, &producers[0], 7, 0, 64);
+	claim(rig, &producers[1], 8, 0, 64);
+	store_run(rig, &producers[0], local, 2);
+	store_run(rig, &producers[1], local, 3);
+	start_follow(rig, &program, NULL);
+	assert_true(wait_for(&program, "\"state\":\"EXACT\""));
+	wait_equal(rig, &r);
+	assert_has(r.out, "7:0: equal: 2 blocks after event 1\n");
+	assert_has(r.out, "8:0: equal: 3 blocks after event 1\n");
+	program_result_free(&r);
+
+	RUN(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--lora", "adapter", "--json", "-");
+	object = parsed(r.out);
+	assert_int_equal(number(object, "blocks"), 4);
+	assert_int_equal(number(json_object_array_get_idx(member(object, "ranks"), 0), "worker"), 8);
+	assert_int_equal(leading_blocks(object, 0, "device"), 3);
+	assert_int_equal(leading_blocks(object, 1, "all"), 2);
+	assert_string_equal(string(json_object_array_get_idx(member(object, "ranks"), 1), "state"),
+			    "EXACT");
+	json_object_put(object);
+	program_result_free(&r);
+
+	/* without the adapter these are other blocks */
+	RUN(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--json", "-");
+	object = parsed(r.out);
+	assert_int_equal(leading_blocks(object, 0, "all"), 0);
+	json_object_put(object);
+	program_result_free(&r);
+
+	snprintf(text, sizeof(text), "[%" PRIu64 ", \"%" PRId64 "\"]\n\n%" PRIu64 ",%" PRIu64 "\n[1",
+		 local[0], (int64_t)local[1], local[0], local[1]);
+	RUN(&r, 1, "ringdex-query", text, "--dir", rig->dir, "--local", "--json", "-");
+	assert_has(r.err, "ringdex-query: -: line 4: no JSON array: it does not end");
+	object = parsed(strtok(r.out, "\n"));
+	assert_int_equal(leading_blocks(object, 0, "all"), 2);
+	json_object_put(object);
+	object = parsed(strtok(NULL, "\n"));
+	assert_int_equal(number(object, "line"), 3);
+	assert_int_equal(leading_blocks(object, 1, "all"), 2);
+	json_object_put(object);
+	program_result_free(&r);
+
+	snprintf(text, sizeof(text), "%" PRIu64 " 0x%" PRIx64, prefix[0], prefix[1]);
+	RUN(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--prefix", "-");
+	assert_has(r.out, "request of line 1: 2 blocks\n");
+	assert_has(r.out, "http://localhost:8000");
+	program_result_free(&r);
+	stop_follow(&program);
+	rig_release(&producers[0]);
+	rig_release(&producers[1]);
+}
+
+static void query_says_what_is_wrong(void **state)
+{
+	static const struct {
+		const char *input;
+		const char *message;
+	} cases[] = {
+		{"1 2 x", "line 1: number 3, 'x', is not a whole number up to 4294967295"},
+		{"4294967296", "'4294967296', is not a whole number up to 4294967295"},
+		{"-1", "'-1', is not"},
+		{"[1, 2.5]", "'2.5', is not"},
+		{"[1, {}]", "'{}', is not"},
+		{"[1, \"2 3\"]", "an array of something else than numbers"},
+		{"[1,]", "no JSON array"},
+		{"[1] 2", "no JSON array: something follows it"},
+	};
+	struct rig *rig = *state;
+	struct rig_producer producer;
+	struct program program;
+	struct program_result r;
+
+	RUN(&r, 1, "ringdex-query", "1", "--dir", rig->dir, "-");
+	assert_has(r.err, "no index in");
+	program_result_free(&r);
+	claim(rig, &producer, 7, 0, 64);
+	start_follow(rig, &program, NULL);
+	assert_true(wait_for(&program, "\"state\":\"EXACT\""));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		RUN(&r, 1, "ringdex-query", cases[i].input, "--dir", rig->dir, "-");
+		assert_has(r.err, cases[i].message);
+		program_result_free(&r);
+	}
+	RUN(&r, 1, "ringdex-query", "1", "--dir", rig->dir, "--model", "other", "-");
+	assert_has(r.err, "no such index in");
+	assert_has(r.err, "--model 'model' --tenant '' --block-size 16\n");
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-query", NULL, "--dir", rig->dir, "/no/such/file");
+	assert_has(r.err, "cannot open /no/such/file: No such file or directory");
+	program_result_free(&r);
+	stop_follow(&program);
+	rig_release(&producer);
+}
+
+static void verify_finds_a_difference(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *object, *row;
+	struct rig_producer producers[2];
+	struct program program;
+	struct program_result r;
+
+	claim(rig, &producers[0], 7, 0, 64);
+	claim(rig, &producers[1], 9, 0, 64);
+	rig_release(&producers[1]);
+	store_run(rig, &producers[0], (const uint64_t[]){1, 2, 3}, 3);
+	start_follow(rig, &program, NULL);
+	assert_true(wait_for(&program, "\"state\":\"EXACT\""));
+	wait_equal(rig, &r);
+	program_result_free(&r);
+
+	/* in the ledger, but no event ever said so */
+	rdx_ledger_set(producers[0].owner.live, &producers[0].owner.ledger[0], 0,
+		       producers[0].used++, 4711, 1, 0);
+	RUN(&r, 1, "ringdex-verify", NULL, "--dir", rig->dir);
+	assert_has(r.out, "7:0: 1 differences, the ledger holding 4 blocks after event 1; the "
+			  "first: prefix hash 4711, tier device, is in the ledger but not in the "
+			  "index\n");
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-verify", NULL, "--dir", rig->dir, "--json", "7:0");
+	object = parsed(r.out);
+	row = json_object_array_get_idx(member(object, "ranks"), 0);
+	assert_string_equal(string(row, "result"), "different");
+	assert_int_equal(number(row, "first_hash"), 4711);
+	assert_string_equal(string(row, "first_side"), "ledger");
+	json_object_put(object);
+	program_result_free(&r);
+
+	RUN(&r, 3, "ringdex-verify", NULL, "--dir", rig->dir, "9");
+	assert_has(r.out, "9:0: not compared: it is dead");
+	program_result_free(&r);
+	RUN(&r, 3, "ringdex-verify", NULL, "--dir", rig->dir, "10");
+	assert_has(r.err, "no segment of 10 in");
+	program_result_free(&r);
+	stop_follow(&program);
+	rig_release(&producers[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -602,6 +899,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tail_says_what_was_lost, make, unmake),
 		cmocka_unit_test_setup_teardown(tail_follows_through_another_life, make, unmake),
 		cmocka_unit_test(size_adds_up),
+		cmocka_unit_test_setup_teardown(follow_maintains_an_index, make, unmake),
+		cmocka_unit_test_setup_teardown(follow_shows_what_it_cannot_read, make, unmake),
+		cmocka_unit_test_setup_teardown(follow_ends_when_the_directory_goes, make, unmake),
+		cmocka_unit_test_setup_teardown(query_finds_the_longest_prefix, make, unmake),
+		cmocka_unit_test_setup_teardown(query_says_what_is_wrong, make, unmake),
+		cmocka_unit_test_setup_teardown(verify_finds_a_difference, make, unmake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
