@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A router asks who holds the longest prefix of a request, and maintains the index itself.
+ * Usage: example-lookup DIR. Prints one line per rank for the prompt of example-publish.
+ */
+#include <ringdex/rdx_index.h>
+#include <ringdex/rdx_indexer.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static int fail(const char *what, int r)
+{
+	fprintf(stderr, "example-lookup: %s: %s\n", what, strerror(-r));
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_index_key key = {.size = sizeof(key), .model = "example", .block_tokens = 4};
+	uint32_t prompt[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_indexer *indexer;
+	struct rdx_index *index;
+	int r, rows;
+
+	options.dir = argc > 1 ? argv[1] : NULL;
+	r = rdx_indexer_open(&indexer, &options);
+	if (r < 0)
+		return fail("cannot maintain the index", r);
+	/* a router calls these two for as long as it lives; here: until all is read up */
+	while (rdx_indexer_poll(indexer, 0) > 0)
+		rdx_indexer_wait(indexer, 1000000);
+	rdx_indexer_poll(indexer, 0);
+
+	/* any process may do this part, without the one above */
+	r = rdx_index_open(&index, options.dir, &key);
+	if (r < 0)
+		return fail("no index", r);
+	rows = rdx_index_lookup_tokens(index, rdx_hash_seed(NULL, NULL), prompt, 12, runs,
+				       RDX_RANKS_MAX);
+	for (int i = 0; i < rows; i++)
+		printf("worker %" PRIu64 " rank %" PRIu32 " holds %" PRIu32 " blocks on its device\n",
+		       runs[i].worker_id, runs[i].dp_rank, runs[i].blocks[RDX_TIER_DEVICE]);
+	rdx_index_close(index);
+	rdx_indexer_close(indexer);
+	return rows < 0 ? fail("lookup", rows) : 0;
+}

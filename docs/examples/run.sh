@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Run both examples against each other: run.sh BIN_DIR
+set -euo pipefail
+dir=$(mktemp -d /dev/shm/ringdex-example-XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+coproc worker { "$1/example-publish" "$dir/namespace"; }
+read -r line <&"${worker[0]}"
+[[ $line == published ]]
+answer=$("$1/example-lookup" "$dir/namespace")
+printf '%s\n' "$answer"
+[[ $answer == "worker 1 rank 0 holds 2 blocks on its device" ]]
+eval "exec ${worker[1]}>&-"
+wait
