@@ -341,7 +341,8 @@ static void check_counts(struct world *w)
 /* The writer dies, or is replaced in order; its successor builds all anew. */
 static void succeed(struct world *w, int old_dies_first)
 {
-	struct rdx_writer_options options = {.initial_blocks = 1 + pick(w, 200)};
+	struct rdx_writer_options options = {
+		.initial_blocks = pick(w, 2) ? 1 + pick(w, 200) : 40000}; /* swept at once, or in pieces */
 	struct rdx_index_writer *old = w->writer;
 	struct rdx_writer_stats stats;
 

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: lookups of every length and run, in one and in many mask words, by prefix
+ * hash, local hash and tokens; rows and their states; what a disturbed lookup answers.
+ */
+#include "tests/index_rig.h"
+
+#include "consumer/writer_state.h"
+
+#include <stdlib.h>
+
+#define LONG 100000
+
+struct fixture {
+	struct rig rig;
+	struct rdx_index_writer *writer;
+	struct rdx_index *index;
+};
+
+static void make(struct fixture *f, uint64_t blocks, uint32_t words)
+{
+	struct rdx_writer_options options = {.initial_blocks = blocks, .column_words = words};
+
+	rig_make(&f->rig);
+	assert_int_equal(rig_writer(&f->rig, &options, &f->writer), 0);
+	rdx_writer_heartbeat(f->writer, rig_now_ns());
+	assert_int_equal(rdx_writer_ready(f->writer), 0);
+	assert_int_equal(rig_index(&f->rig, &f->index), 0);
+}
+
+static void drop(struct fixture *f)
+{
+	rdx_index_close(f->index);
+	rdx_writer_close(f->writer);
+	rig_remove(&f->rig);
+}
+
+/* A live rank that holds prefix[0 .. blocks) in its device tier. */
+static int add(struct fixture *f, uint64_t worker_id, const uint64_t *prefix, uint32_t blocks)
+{
+	struct rdx_rank_info info = rig_info(worker_id, 0, 1);
+	int slot = rdx_writer_rank_add(f->writer, &info);
+
+	assert_true(slot >= 0);
+	assert_int_equal(rig_begin(f->writer, slot), 0);
+	assert_int_equal(rdx_writer_store(f->writer, slot, 0, prefix, blocks), 0);
+	rdx_writer_rank_live(f->writer, slot, 0, 0);
+	rig_pulse(f->writer, slot, RDX_STATE_EXACT, 1, worker_id);
+	return slot;
+}
+
+static uint64_t *make_prefix(uint32_t blocks, uint64_t seed)
+{
+	uint64_t *prefix = calloc(blocks, sizeof(*prefix));
+
+	assert_non_null(prefix);
+	for (uint32_t i = 0; i < blocks; i++)
+		prefix[i] = rig_random(&seed) | 1;
+	return prefix;
+}
+
+static void expect(struct fixture *f, const uint64_t *prefix, uint32_t blocks, uint64_t worker_id,
+		   uint32_t run)
+{
+	struct rdx_run runs[RDX_RANKS_MAX];
+
+	for (int force = 0; force < 2; force++) {
+		const struct rdx_run *row;
+		int rows;
+
+		rdx_lookup_force(f->index, force);
+		rows = rdx_index_lookup(f->index, prefix, blocks, runs, RDX_RANKS_MAX);
+		row = rig_row(runs, rows, worker_id, 0);
+		assert_non_null(row);
+		assert_int_equal(row->scanned, force);
+		for (int set = 0; set < RDX_TIER_COUNT; set++)
+			assert_int_equal(row->blocks[set], run);
+	}
+}
+
+static void test_every_run_and_length(void **state)
+{
+	uint64_t *prefix = make_prefix(256, 5);
+	struct fixture f;
+
+	(void)state;
+	make(&f, 1000, 8);
+	for (uint32_t run = 0; run < 160; run++)
+		add(&f, run, prefix, run);
+	for (uint32_t blocks = 0; blocks <= 160; blocks++) {
+		for (uint32_t run = 0; run < 160; run += 1 + run / 8)
+			expect(&f, prefix, blocks, run, run < blocks ? run : blocks);
+	}
+	free(prefix);
+	drop(&f);
+}
+
+static void test_long_prefix(void **state)
+{
+	static const uint32_t runs[] = {0, 1, 2, 17, 4095, 4096, 50001, LONG - 1, LONG};
+	uint64_t *prefix = make_prefix(LONG, 6);
+	struct fixture f;
+
+	(void)state;
+	make(&f, LONG, 1);
+	for (uint32_t i = 0; i < sizeof(runs) / sizeof(*runs); i++)
+		add(&f, i, prefix, runs[i]);
+	for (uint32_t i = 0; i < sizeof(runs) / sizeof(*runs); i++)
+		expect(&f, prefix, LONG, i, runs[i]);
+	free(prefix);
+	drop(&f);
+}
+
+static void test_local_and_tokens(void **state)
+{
+	uint32_t tokens[16 * 20 + 5];
+	uint64_t local[20], prefix[20];
+	struct rdx_run run;
+	struct fixture f;
+
+	(void)state;
+	make(&f, 100, 1);
+	for (uint32_t i = 0; i < sizeof(tokens) / sizeof(*tokens); i++)
+		tokens[i] = i * 7;
+	assert_int_equal(rdx_hash_blocks(1337, tokens, 16 * 20 + 5, 16, local), 20);
+	rdx_hash_chain(rdx_index_hash_key(f.index), 0, local, 20, prefix);
+	add(&f, 1, prefix, 13);
+	assert_int_equal(rdx_index_lookup(f.index, prefix, 20, &run, 1), 1);
+	assert_int_equal(run.blocks[0], 13);
+	assert_int_equal(rdx_index_lookup_local(f.index, local, 20, &run, 1), 1);
+	assert_int_equal(run.blocks[0], 13);
+	assert_int_equal(rdx_index_lookup_tokens(f.index, 1337, tokens, 16 * 20 + 5, &run, 1), 1);
+	assert_int_equal(run.blocks[0], 13);
+	assert_int_equal(rdx_index_lookup_tokens(f.index, 1337, tokens, 16 * 9 + 5, &run, 1), 1);
+	assert_int_equal(run.blocks[0], 9);
+	drop(&f);
+}
+
+static struct rdx_run one_row(struct fixture *f, const uint64_t *prefix, uint32_t blocks)
+{
+	struct rdx_run run;
+
+	assert_int_equal(rdx_index_lookup(f->index, prefix, blocks, &run, 1), 1);
+	return run;
+}
+
+static void test_states(void **state)
+{
+	uint64_t *prefix = make_prefix(10, 8);
+	struct rdx_writer_pulse pulse = {.epoch = 9, .event_id = 77, .seen_ns = rig_now_ns()};
+	struct rdx_worker_info info;
+	struct rdx_run run;
+	struct fixture f;
+	int slot;
+
+	(void)state;
+	make(&f, 100, 1);
+	slot = add(&f, 5, prefix, 10);
+	pulse.state = RDX_STATE_INEXACT;
+	pulse.cause = -ENOSPC;
+	rdx_writer_rank_pulse(f.writer, slot, &pulse);
+	run = one_row(&f, prefix, 10);
+	assert_int_equal(run.state, RDX_STATE_INEXACT);
+	assert_int_equal(run.blocks[3], 10);
+	assert_int_equal(run.epoch, 9);
+	assert_int_equal(run.last_event_id, 77);
+	assert_true(run.age_ns < 200000000);
+	assert_int_equal(rdx_index_workers(f.index, &info, 1), 1);
+	assert_int_equal(info.cause, -ENOSPC);
+	assert_int_equal(info.blocks[0], 10);
+	assert_string_equal(info.instance, "http://localhost:8000");
+	pulse.seen_ns -= 300000000; /* old: the indexer is dead or behind */
+	rdx_writer_rank_pulse(f.writer, slot, &pulse);
+	run = one_row(&f, prefix, 10);
+	assert_int_equal(run.state, RDX_STATE_STALE);
+	assert_true(run.age_ns >= 300000000);
+	assert_int_equal(run.blocks[0], 10);
+	rdx_writer_rank_hide(f.writer, slot); /* dropped: shown with its cause, no blocks */
+	pulse.seen_ns = rig_now_ns();
+	rdx_writer_rank_pulse(f.writer, slot, &pulse);
+	run = one_row(&f, prefix, 10);
+	assert_int_equal(run.state, RDX_STATE_INEXACT);
+	assert_int_equal(run.blocks[3], 0);
+	pulse.state = RDX_STATE_EXACT; /* hidden is never exact */
+	rdx_writer_rank_pulse(f.writer, slot, &pulse);
+	assert_int_equal(one_row(&f, prefix, 10).state, RDX_STATE_RECOVERING);
+	pulse.state = RDX_STATE_GONE;
+	rdx_writer_rank_pulse(f.writer, slot, &pulse);
+	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, &run, 1), 0);
+	assert_int_equal(rdx_index_workers(f.index, &info, 1), 1);
+	assert_int_equal(info.state, RDX_STATE_GONE);
+	free(prefix);
+	drop(&f);
+}
+
+static void test_outputs_untouched(void **state)
+{
+	struct rdx_run runs[2], untouched[2];
+	struct rdx_worker_info info;
+	uint64_t *prefix = make_prefix(10, 9);
+	struct fixture f;
+
+	(void)state;
+	make(&f, 100, 1);
+	add(&f, 1, prefix, 10);
+	add(&f, 2, prefix, 5);
+	memset(runs, 0x5a, sizeof(runs));
+	memcpy(untouched, runs, sizeof(runs));
+	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 1), -ENOSPC);
+	assert_memory_equal(runs, untouched, sizeof(runs));
+	assert_int_equal(rdx_index_workers(f.index, &info, 1), -ENOSPC);
+	/* a writer that stopped in the middle of a change */
+	rdx_columns_open(f.writer->live, 0);
+	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 2), -EAGAIN);
+	assert_memory_equal(runs, untouched, sizeof(runs));
+	rdx_columns_close(f.writer->live, 0);
+	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 2), 2);
+	free(prefix);
+	drop(&f);
+}
+
+/* Holes in the device tier do not matter to the sets above, which are still searched. */
+static void test_holes(void **state)
+{
+	struct rdx_rank_info info = rig_info(1, 0, 2);
+	uint64_t *prefix = make_prefix(100, 10);
+	struct rdx_event removed = {.event_id = 1, .kind = RDX_EVENT_REMOVED, .count = 1,
+				    .hashes = prefix + 40, .orphans = 1};
+	struct rdx_run run;
+	struct fixture f;
+	int slot;
+
+	(void)state;
+	make(&f, 200, 1);
+	slot = rdx_writer_rank_add(f.writer, &info);
+	assert_int_equal(rig_begin(f.writer, slot), 0);
+	assert_int_equal(rdx_writer_store(f.writer, slot, 0, prefix, 90), 0);
+	assert_int_equal(rdx_writer_store(f.writer, slot, 1, prefix, 60), 0);
+	rdx_writer_rank_live(f.writer, slot, 0, 0);
+	rig_pulse(f.writer, slot, RDX_STATE_EXACT, 1, 0);
+	run = one_row(&f, prefix, 100);
+	assert_int_equal(run.scanned, 0);
+	assert_int_equal(run.blocks[0], 90);
+	assert_int_equal(rdx_writer_event(f.writer, slot, &removed, NULL), 0);
+	run = one_row(&f, prefix, 100);
+	assert_int_equal(run.scanned, 1);
+	assert_int_equal(run.blocks[0], 40);
+	assert_int_equal(run.blocks[1], 90);
+	assert_int_equal(run.blocks[3], 90);
+	free(prefix);
+	drop(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_run_and_length),
+		cmocka_unit_test(test_long_prefix),
+		cmocka_unit_test(test_local_and_tokens),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_outputs_untouched),
+		cmocka_unit_test(test_holes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
