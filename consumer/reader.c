@@ -239,9 +239,8 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 	cursor->position += slots;
 	cursor->event_id = head.event_id;
 	reader->stats.events_read++;
-	if (!in_log)
-		reader->stats.slots_read += slots;
-	else if (cursor->position == log->end)
+	reader->stats.slots_read += slots;
+	if (in_log && cursor->position == log->end)
 		log->begin = log->end = 0;
 	return 1;
 }

@@ -358,8 +358,7 @@ int rdx_reader_drain(struct rdx_reader *reader)
 		/* private memory, in the slots' own form so that events are read from it alike */
 		rdx_words_store(log->slots[log->end & (log->capacity - 1)].word, words,
 				RDX_SLOT_WORDS);
-		log->end++;
-		reader->stats.slots_read++;
+		log->end++; /* counted when it is read from there: it may be dropped unread */
 	}
 }
 
