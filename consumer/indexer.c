@@ -541,7 +541,7 @@ int rdx_indexer_segment(const struct rdx_indexer *indexer, uint32_t i,
 	*ret_row = (struct rdx_segment_row){
 		.worker_id = rank->file.worker_id,
 		.dp_rank = rank->file.dp_rank,
-		.cause = rank->phase == RDX_PHASE_GONE ? -EOWNERDEAD : rank->cause,
+		.cause = rank->phase == RDX_PHASE_GONE ? -ESRCH : rank->cause,
 	};
 	return 0;
 }

@@ -107,7 +107,7 @@ RDX_API int rdx_indexer_recovery(const struct rdx_indexer *indexer, uint64_t i,
 				 struct rdx_recovery_row *ret_row);
 
 /* What became of the `i`-th segment seen, for people: -ENOENT past the end. `cause` 0:
- * followed. */
+ * followed; -ESRCH: no live process holds it. */
 struct rdx_segment_row {
 	uint64_t worker_id;
 	uint32_t dp_rank;

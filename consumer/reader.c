@@ -194,6 +194,13 @@ int rdx_guard_install(void)
 	return rdx_guard_handle();
 }
 
+/* The log is read: megabytes that one recovery in a long life may need. */
+void rdx_slot_log_free(struct rdx_slot_log *log)
+{
+	free(log->slots);
+	memset(log, 0, sizeof(*log));
+}
+
 static void deliver(struct rdx_reader *reader, const struct rdx_event_head *head,
 		    struct rdx_event *ret_event)
 {
@@ -241,7 +248,7 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 	reader->stats.events_read++;
 	reader->stats.slots_read += slots;
 	if (in_log && cursor->position == log->end)
-		log->begin = log->end = 0;
+		rdx_slot_log_free(log);
 	return 1;
 }
 

@@ -51,6 +51,8 @@ static inline int rdx_reader_poisoned(const struct rdx_reader *reader)
 	       rdx_mapping_poisoned(reader->guarded_clear);
 }
 
+void rdx_slot_log_free(struct rdx_slot_log *log);
+
 /* As rdx_reader_open, in an open namespace (not taken over) whose key is known. */
 int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct rdx_hash_key *key,
 		       uint64_t worker_id, uint32_t dp_rank);
