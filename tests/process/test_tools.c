@@ -7,6 +7,7 @@
 #include "tests/rig.h"
 
 #include "shm/namespace.h"
+#include <ringdex/rdx_reader.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -545,6 +546,85 @@ static void tail_follows_through_another_life(void **state)
 	rig_release(&producers[1]);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int compare_hashes(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+/* What rank 3:0 holds in a tier, sorted. */
+static uint64_t resident(const char *dir, uint8_t tier, uint64_t *ret_hashes, uint64_t capacity)
+{
+	struct rdx_reader *reader;
+	struct rdx_cursor exact_at;
+	uint64_t count;
+
+	assert_int_equal(rdx_reader_open(&reader, dir, 3, 0), 0);
+	assert_int_equal(rdx_reader_resident(reader, tier, ret_hashes, capacity, &count, &exact_at),
+			 0);
+	rdx_reader_close(reader);
+	qsort(ret_hashes, count, sizeof(*ret_hashes), compare_hashes);
+	return count;
+}
+
+/* An engine's events, printed by tail and fed into a second namespace with the same key,
+ * make a rank that holds the same and prints the same. */
+static void tail_and_feed_go_round(void **state)
+{
+	enum { BLOCKS = 4000 };
+	static uint64_t hashes[2][BLOCKS];
+	struct rig *rig = *state;
+	struct program_result trace, events, again, r;
+	char other[sizeof(rig->dir) + 8], path[sizeof(rig->dir) + 16], key[RDX_KEY_BYTES];
+	int fd;
+
+	RUN(&trace, 0, "ringdex", NULL, "trace", "generate", "--requests", "60", "--seed", "7");
+	snprintf(path, sizeof(path), "%s/requests", rig->dir);
+	write_file(path, trace.out);
+	RUN(&r, 0, "ringdex", NULL, "mock", "--dir", rig->dir, "--worker-id", "3", "--blocks", "1000",
+	    "--host-blocks", "1500", "--trace", path);
+	program_result_free(&r);
+	RUN(&events, 0, "ringdex", NULL, "tail", "--dir", rig->dir, "--from-barrier", "--once");
+	assert_has(events.out, "\"tier\":\"host\"");
+	assert_has(events.out, "\"removed\"");
+
+	snprintf(other, sizeof(other), "%s/other", rig->dir);
+	assert_int_equal(mkdir(other, 0700), 0);
+	fd = openat(rig->dir_fd, "key", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, key, sizeof(key)), sizeof(key));
+	close(fd);
+	fd = openat(rig->dir_fd, "other/key", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, key, sizeof(key)), sizeof(key));
+	close(fd);
+	RUN(&r, 0, "ringdex", events.out, "feed", "--dir", other, "--blocks", "1000",
+	    "--host-blocks", "1500", "--quiet", "-");
+	assert_string_equal(r.err, "");
+	program_result_free(&r);
+
+	for (uint8_t tier = 0; tier < 2; tier++) {
+		uint64_t count = resident(rig->dir, tier, hashes[0], BLOCKS);
+
+		assert_in_range(count, 500, BLOCKS);
+		assert_int_equal(resident(other, tier, hashes[1], BLOCKS), count);
+		assert_memory_equal(hashes[0], hashes[1], count * sizeof(uint64_t));
+	}
+	RUN(&again, 0, "ringdex", NULL, "tail", "--dir", other, "--from-barrier", "--once");
+	assert_string_equal(again.out, events.out);
+	program_result_free(&trace);
+	program_result_free(&events);
+	program_result_free(&again);
+}
+
 /* --- size --- */
 
 static void size_adds_up(void **state)
@@ -898,6 +978,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tail_prints_what_feed_accepts, make, unmake),
 		cmocka_unit_test_setup_teardown(tail_says_what_was_lost, make, unmake),
 		cmocka_unit_test_setup_teardown(tail_follows_through_another_life, make, unmake),
+		cmocka_unit_test_setup_teardown(tail_and_feed_go_round, make, unmake),
 		cmocka_unit_test(size_adds_up),
 		cmocka_unit_test_setup_teardown(follow_maintains_an_index, make, unmake),
 		cmocka_unit_test_setup_teardown(follow_shows_what_it_cannot_read, make, unmake),
