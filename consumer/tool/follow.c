@@ -122,6 +122,10 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 	char text[RANK_TEXT_BYTES], blocks[SIZE_TEXT_BYTES], reason[REASON_BYTES];
 
 	printf("%s ", rank_text(info->worker_id, info->dp_rank, text));
+	if (info->state == RDX_STATE_GONE) {
+		printf("GONE: no live process holds it\n");
+		return;
+	}
 	if (!rank->followed) {
 		printf("not followed: %s\n",
 		       info->cause == -ENOSPC ? "there is no room for it in the index"
@@ -129,10 +133,6 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 		return;
 	}
 	printf("%s", state ? state : "?");
-	if (info->state == RDX_STATE_GONE) {
-		printf(": no live process holds it\n");
-		return;
-	}
 	if (info->cause)
 		printf(": %s", info->cause == -ENOSPC ? "its blocks do not fit into the index"
 						      : explain(info->cause));
@@ -153,9 +153,10 @@ static struct json_object *rank_json(const struct follow *follow, const struct w
 	json_put_number(object, "dp_rank", info->dp_rank);
 	json_put_flag(object, "followed", rank->followed);
 	json_put_text(object, "cause", info->cause ? strerrorname_np(-info->cause) : NULL);
+	if (rank->followed || info->state == RDX_STATE_GONE)
+		json_put_text(object, "state", rdx_state_text(info->state));
 	if (!rank->followed)
 		return object;
-	json_put_text(object, "state", rdx_state_text(info->state));
 	json_put_text(object, "model", follow->watch.names[rank->index].model);
 	json_put_text(object, "tenant", follow->watch.names[rank->index].tenant);
 	json_put_number(object, "block_tokens", follow->watch.names[rank->index].block_tokens);

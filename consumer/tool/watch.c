@@ -81,7 +81,21 @@ static void collect_index(struct watch *watch, uint32_t i, struct rdx_worker_inf
 	}
 }
 
-/* Segments that cannot be read, or did not fit, are in no index. */
+/* Is the segment's rank told of by an index? One that is GONE there may have come back
+ * unreadable. */
+static int is_told_of(const struct watch *watch, const struct rdx_segment_row *row)
+{
+	for (size_t i = 0; i < watch->rank_count; i++) {
+		const struct rdx_worker_info *info = &watch->ranks[i].info;
+
+		if (info->worker_id == row->worker_id && info->dp_rank == row->dp_rank &&
+		    (info->state != RDX_STATE_GONE || row->cause == -EOWNERDEAD))
+			return 1;
+	}
+	return 0;
+}
+
+/* Segments that cannot be read, did not fit, or were dead from the start, are in no index. */
 static void collect_unreadable(struct watch *watch, const struct rdx_indexer *indexer)
 {
 	struct rdx_segment_row row;
@@ -89,16 +103,11 @@ static void collect_unreadable(struct watch *watch, const struct rdx_indexer *in
 	for (uint32_t i = 0; rdx_indexer_segment(indexer, i, &row) == 0; i++) {
 		struct rdx_worker_info info = {.worker_id = row.worker_id,
 					       .dp_rank = row.dp_rank,
-					       .state = RDX_STATE_INEXACT,
+					       .state = row.cause == -EOWNERDEAD ? RDX_STATE_GONE
+										 : RDX_STATE_INEXACT,
 					       .cause = row.cause};
-		size_t at = 0;
 
-		while (at < watch->rank_count &&
-		       (watch->ranks[at].info.worker_id != row.worker_id ||
-			watch->ranks[at].info.dp_rank != row.dp_rank ||
-			watch->ranks[at].info.state == RDX_STATE_GONE))
-			at++;
-		if (row.cause && at == watch->rank_count)
+		if (row.cause && !is_told_of(watch, &row))
 			add_rank(watch, &info);
 	}
 }
