@@ -48,12 +48,20 @@ static uint64_t premix(uint64_t local, uint64_t mask)
 
 __extension__ typedef unsigned __int128 product_t;
 
+static uint64_t rotate(uint64_t x, int bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
 /* One link: the folded 128-bit product. Adding the premixed hash keeps a product that
- * happens to be 0 from forgetting the block. */
+ * happens to be 0 from forgetting the block. A folded product alone is not even: its lowest
+ * bits follow the parent's lowest bits (a bias of 0.12). The rotations spread them, and
+ * lose nothing: an odd number of them can be undone. */
 static uint64_t link_block(uint64_t parent, uint64_t mixed, uint64_t mask)
 {
 	product_t product = (product_t)(parent ^ mask) * (mixed | 1);
-	uint64_t prefix = ((uint64_t)product ^ (uint64_t)(product >> 64)) + mixed;
+	uint64_t folded = ((uint64_t)product ^ (uint64_t)(product >> 64)) + mixed;
+	uint64_t prefix = folded ^ rotate(folded, 23) ^ rotate(folded, 41);
 
 	return prefix ? prefix : 1;
 }
