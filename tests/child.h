@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Real processes of a test: its own program, started again in a role, with a plan and its
+ * progress in memory that both sides map, and a death at a protocol step that the test
+ * chooses.
+ */
+#ifndef RDX_TESTS_CHILD_H
+#define RDX_TESTS_CHILD_H
+
+#include "tests/rig.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+/* What every role's plan begins with. */
+struct child_plan {
+	char dir[64];                /* the namespace */
+	_Atomic uint32_t kill_step;  /* enum rdx_hook_step; RDX_HOOK_NONE: it lives */
+	_Atomic uint32_t kill_hits;  /* at the so manyth time from when this was set */
+};
+
+/* Memory of `bytes` bytes, zeroed, that children find by `path`; unmapped never, removed
+ * with the rig, in whose directory it lies. NULL on failure. */
+void *child_share(const struct rig *rig, const char *name, size_t bytes, char *ret_path);
+
+/* In the child: the memory of that path, and a death of its parent's is its own. */
+void *child_attend(const char *path, size_t bytes);
+
+/* Run this program again as `program role path`. Its pid, or -errno. */
+pid_t child_start(const char *role, const char *path);
+
+/* Die (SIGKILL) when `step` is met for the `hits`-th time from now on. */
+void child_arm(struct child_plan *plan, uint32_t step, uint32_t hits);
+
+/* In the child: let the plan's death happen. Nothing without RDX_HOOKS. */
+void child_heed(struct child_plan *plan);
+
+/* Kill it and wait until it is gone. */
+void child_kill(pid_t pid);
+
+/* Has it ended by SIGKILL? 0: it runs. -EPROTO: it ended otherwise, as printed. */
+int child_was_killed(pid_t pid);
+
+static inline uint64_t child_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker that publishes operations which depend on a seed alone, in this process or in
+ * one of its own, and the naive set of what it then holds: the oracle of tests that kill.
+ *
+ * Blocks: WORKER_CHAINS conversations of WORKER_DEPTH blocks, in pairs with the same first
+ * quarter. A clear of all begins a new era with other blocks, so that tables fill with the
+ * keys of old ones.
+ */
+#ifndef RDX_TESTS_WORKER_H
+#define RDX_TESTS_WORKER_H
+
+#include "tests/child.h"
+#include <ringdex/rdx_index.h>
+#include <ringdex/rdx_indexer.h>
+#include <ringdex/rdx_publisher.h>
+
+#define WORKER_CHAINS 16
+#define WORKER_DEPTH  32
+#define WORKER_NODES  (WORKER_CHAINS * WORKER_DEPTH)
+#define WORKER_TIERS  3
+#define WORKER_BLOCKS 300 /* per tier: less than all nodes */
+#define WORKER_MODEL  "model"
+
+struct worker_stream {
+	uint64_t random;
+	uint64_t done;     /* operations */
+	uint64_t seed;
+	uint32_t clear_in; /* one operation in so many clears all, 0: none */
+	uint32_t era;
+	uint8_t copies[WORKER_NODES][WORKER_TIERS];
+	uint32_t held[WORKER_TIERS];
+};
+
+void worker_stream_make(struct worker_stream *stream, uint64_t seed, uint32_t clear_in);
+
+/* Do the next operation, and publish it unless `publisher` is NULL. 0 or -errno. */
+int worker_step(struct worker_stream *stream, struct rdx_publisher *publisher);
+
+/* Prefix hashes of a conversation in the stream's era. */
+void worker_prefixes(const struct worker_stream *stream, const struct rdx_hash_key *key,
+		     uint32_t chain, uint64_t *ret_prefixes);
+
+/*
+ * Look all conversations up, searching and scanning, and ask rdx_index_verify. Returns how
+ * many answers differ from the stream's (printed), or -errno. The index must be at rest.
+ */
+int worker_differences(struct rdx_index *index, const struct worker_stream *stream,
+		       uint64_t worker_id, uint32_t dp_rank);
+
+/* A worker process. What it is to be stands above the line, set before the start. */
+struct worker_plan {
+	struct child_plan child;
+	uint64_t worker_id;
+	uint64_t ring_slots;
+	uint64_t seed;
+	uint32_t dp_rank;
+	uint32_t clear_scope;
+	uint32_t clear_in;
+	uint32_t pace_us;        /* it sleeps so long after every 16th operation; 0: never */
+	/* --- */
+	_Atomic uint64_t limit;  /* operations to do before it rests */
+	_Atomic uint64_t done;   /* operations done, when it rests */
+	_Atomic uint64_t events; /* published, when it rests */
+	_Atomic uint32_t order;    /* raised when the limit is given */
+	_Atomic uint32_t answered; /* the order it rests by */
+};
+
+#define WORKER_ROLE "worker"
+
+/* The child's main. */
+int worker_main(const char *path);
+
+/* Options of a worker's publisher, all that the plan says. */
+struct rdx_publisher_options worker_options(const struct worker_plan *plan);
+
+/* Let it do operations up to `limit` of them, or without end (UINT64_MAX). */
+void worker_run(struct worker_plan *plan, uint64_t limit);
+
+/* Has it done what it was last told to, `done` and `events` being true? */
+int worker_rests(struct worker_plan *plan);
+
+/* The row of a rank among the workers of the index. 1, 0: no such row, -errno. */
+int worker_find(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
+		struct rdx_worker_info *ret_info);
+
+/* A rank's row of a lookup of nothing; NULL: none. */
+const struct rdx_run *worker_row(const struct rdx_run *runs, int count, uint64_t worker_id,
+				 uint32_t dp_rank);
+
+#endif
