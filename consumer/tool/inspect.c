@@ -98,6 +98,11 @@ const char *diagnose(const struct tool_namespace *space, const struct rank_name 
 	ssize_t got = 0;
 	int fd;
 
+	if (name->error) {
+		snprintf(ret_reason, REASON_BYTES, "cannot look into its directory: %s",
+			 explain(name->error));
+		return ret_reason;
+	}
 	if (space->key_error) {
 		snprintf(ret_reason, REASON_BYTES, "%s/key cannot be read: %s", space->dir,
 			 strerror(-space->key_error));
@@ -158,6 +163,8 @@ static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 int open_rank(const struct tool_namespace *space, const struct rank_name *name,
 	      struct rdx_reader **ret_reader)
 {
+	if (name->error)
+		return name->error;
 	if (space->key_error)
 		return space->key_error == -ENOENT ? -EKEYREJECTED : space->key_error;
 	return rdx_reader_open_at(ret_reader, space->dir_fd, &space->key, name->worker_id,
@@ -168,7 +175,7 @@ void complain_rank(const struct tool_namespace *space, const struct rank_name *n
 {
 	char rank[RANK_TEXT_BYTES], reason[REASON_BYTES];
 
-	rank_text(name->worker_id, name->dp_rank, rank);
+	rank_name_text(name, rank);
 	if (error == -ENOENT)
 		complain("no segment of %s in %s: ringdex ls shows what is there", rank, space->dir);
 	else
@@ -195,7 +202,7 @@ int inspect(const struct tool_namespace *space, const struct rank_name *name,
 	if (r < 0) {
 		sighting = (struct sighting){.name = *name,
 					     .state = SIGHTING_UNREADABLE,
-					     .alive = file_is_held(space, name),
+					     .alive = !name->error && file_is_held(space, name),
 					     .error = r};
 		diagnose(space, name, r, sighting.reason);
 	}

@@ -139,7 +139,8 @@ static struct json_object *sighting_json(const struct sighting *sighting)
 	struct json_object *object = json_new_object();
 
 	json_put_number(object, "worker", sighting->name.worker_id);
-	json_put_number(object, "dp_rank", sighting->name.dp_rank);
+	if (!sighting->name.any_rank)
+		json_put_number(object, "dp_rank", sighting->name.dp_rank);
 	json_put_text(object, "state", state_text[sighting->state]);
 	json_put_flag(object, "alive", sighting->alive);
 	if (sighting->state == SIGHTING_UNREADABLE) {
@@ -242,7 +243,7 @@ static void fill_row(struct ls_columns *columns, const struct sighting *sighting
 
 	table_row(table);
 	table_cell(table, 0, "%s",
-		   rank_text(sighting->name.worker_id, sighting->name.dp_rank, text));
+		   rank_name_text(&sighting->name, text));
 	table_cell(table, 1, "%s", state_text[sighting->state]);
 	table_tone(table, 1, tone[sighting->state]);
 	if (sighting->state == SIGHTING_UNREADABLE)
@@ -273,7 +274,7 @@ static void print_remarks(const struct sighting *sighting)
 {
 	char rank[RANK_TEXT_BYTES];
 
-	rank_text(sighting->name.worker_id, sighting->name.dp_rank, rank);
+	rank_name_text(&sighting->name, rank);
 	if (sighting->state == SIGHTING_UNREADABLE) {
 		printf("%s: unreadable%s: %s\n", rank, sighting->alive ? ", though alive" : "",
 		       sighting->reason);

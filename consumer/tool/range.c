@@ -54,6 +54,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!options->has_name)
 			argp_error(state, "which rank? give WORKER or WORKER:RANK, as 7 or 7:0");
+		options->name.any_rank = 0; /* rank 0 */
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -37,7 +37,7 @@ void rank_list_free(struct rank_list *list)
 static int covers(const struct rank_name *wanted, const struct rank_name *name)
 {
 	return wanted->worker_id == name->worker_id &&
-	       (wanted->any_rank || wanted->dp_rank == name->dp_rank);
+	       (wanted->any_rank || name->any_rank || wanted->dp_rank == name->dp_rank);
 }
 
 int rank_wanted(const struct rank_list *wanted, const struct rank_name *name)
@@ -91,9 +91,12 @@ static void find_in_worker(int dir_fd, const char *dir_name, uint64_t worker_id,
 	struct dirent *entry;
 
 	if (!stream) {
-		/* gone meanwhile is nothing to speak of */
-		if (errno != ENOENT && errno != ENOTDIR)
-			complain_of(-errno, "cannot look into %s", dir_name);
+		struct rank_name name = {
+			.worker_id = worker_id, .any_rank = 1, .error = -errno};
+
+		/* gone meanwhile, or no directory: no worker */
+		if (errno != ENOENT && errno != ENOTDIR && rank_wanted(wanted, &name))
+			rank_list_add(found, &name);
 		return;
 	}
 	while ((entry = readdir(stream))) {
@@ -137,13 +140,18 @@ int first_missing(const struct rank_list *wanted, const struct rank_list *found,
 			at++;
 		if (at < found->count)
 			continue;
-		if (name->any_rank)
-			snprintf(ret_text, RANK_TEXT_BYTES, "%" PRIu64, name->worker_id);
-		else
-			rank_text(name->worker_id, name->dp_rank, ret_text);
+		rank_name_text(name, ret_text);
 		return 1;
 	}
 	return 0;
+}
+
+const char *rank_name_text(const struct rank_name *name, char *ret_text)
+{
+	if (!name->any_rank)
+		return rank_text(name->worker_id, name->dp_rank, ret_text);
+	snprintf(ret_text, RANK_TEXT_BYTES, "%" PRIu64, name->worker_id);
+	return ret_text;
 }
 
 const char *rank_text(uint64_t worker_id, uint32_t dp_rank, char *ret_text)

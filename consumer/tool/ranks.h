@@ -12,7 +12,8 @@
 struct rank_name {
 	uint64_t worker_id;
 	uint32_t dp_rank;
-	uint32_t any_rank; /* only on a command line: all ranks of the worker */
+	uint32_t any_rank; /* all ranks of the worker: on a command line, or with an error */
+	int32_t error;     /* found, but its worker's directory cannot be looked into: -errno */
 };
 
 /* A growing list. {0} is empty. */
@@ -29,7 +30,8 @@ int rank_wanted(const struct rank_list *wanted, const struct rank_name *name);
 /* Read "7" or "7:0"; ends the program where it is neither. */
 void rank_argument(const struct argp_state *state, const char *text, struct rank_name *ret_name);
 
-/* Every segment file in the namespace that is wanted, by worker and rank. -errno. */
+/* Every segment file in the namespace that is wanted, by worker and rank, and every worker
+ * that might have one but cannot be looked into. -errno. */
 int find_ranks(int dir_fd, const struct rank_list *wanted, struct rank_list *ret_found);
 
 /* For the `wanted` that is not in `found`: its text into ret_text ("7" or "7:0") and 1;
@@ -37,6 +39,9 @@ int find_ranks(int dir_fd, const struct rank_list *wanted, struct rank_list *ret
 #define RANK_TEXT_BYTES 40
 int first_missing(const struct rank_list *wanted, const struct rank_list *found,
 		  char *ret_text);
+
+/* "7:0", or "7" where it is any rank of it. Returns ret_text. */
+const char *rank_name_text(const struct rank_name *name, char *ret_text);
 
 /* "7:0". Returns ret_text. */
 const char *rank_text(uint64_t worker_id, uint32_t dp_rank, char *ret_text);

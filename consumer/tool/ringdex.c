@@ -126,6 +126,23 @@ static int is_known(const char *name)
 	return 0;
 }
 
+/* Is a file of that name in a directory of PATH? */
+static int is_in_path(const char *program)
+{
+	const char *dir = getenv("PATH");
+	char file[PATH_MAX];
+
+	while (dir && *dir) {
+		size_t length = strcspn(dir, ":");
+
+		snprintf(file, sizeof(file), "%.*s/%s", (int)length, dir, program);
+		if (access(file, F_OK) == 0)
+			return 1;
+		dir += length + (dir[length] == ':');
+	}
+	return 0;
+}
+
 /* Become the program ringdex-<name>. Returns only if there is none: the errno. */
 static int run(const char *name, char **arguments)
 {
@@ -144,7 +161,8 @@ static int run(const char *name, char **arguments)
 			return errno;
 	}
 	execvp(program, arguments);
-	return errno;
+	/* EACCES also comes of a directory in PATH that may not be looked into */
+	return errno == EACCES && !is_in_path(program) ? ENOENT : errno;
 }
 
 /* `ringdex X arguments` */

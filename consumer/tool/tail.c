@@ -139,7 +139,7 @@ static const char *source_text(const struct source *source)
 {
 	static char text[RANK_TEXT_BYTES];
 
-	return rank_text(source->name.worker_id, source->name.dp_rank, text);
+	return rank_name_text(&source->name, text);
 }
 
 /* Where recovery from nothing, or after `from`, begins; where that is the ledger, at the
@@ -220,7 +220,8 @@ static struct source *find_source(struct tail *tail, const struct rank_name *nam
 {
 	for (size_t i = 0; i < tail->source_count; i++)
 		if (tail->sources[i].name.worker_id == name->worker_id &&
-		    tail->sources[i].name.dp_rank == name->dp_rank)
+		    tail->sources[i].name.dp_rank == name->dp_rank &&
+		    tail->sources[i].name.any_rank == name->any_rank)
 			return &tail->sources[i];
 	return NULL;
 }

@@ -126,7 +126,7 @@ static void print_words(const struct verdict *verdict)
 	const struct rdx_difference *difference = &verdict->difference;
 	char rank[RANK_TEXT_BYTES];
 
-	rank_text(verdict->name.worker_id, verdict->name.dp_rank, rank);
+	rank_name_text(&verdict->name, rank);
 	if (verdict->outcome == OUTCOME_EQUAL)
 		printf("%s: equal: %" PRIu64 " blocks after event %" PRIu64 "\n", rank,
 		       difference->compared, difference->event_id);
@@ -149,7 +149,8 @@ static struct json_object *verdict_json(const struct verdict *verdict)
 	struct json_object *object = json_new_object();
 
 	json_put_number(object, "worker", verdict->name.worker_id);
-	json_put_number(object, "dp_rank", verdict->name.dp_rank);
+	if (!verdict->name.any_rank)
+		json_put_number(object, "dp_rank", verdict->name.dp_rank);
 	json_put_text(object, "result", text[verdict->outcome]);
 	if (verdict->outcome >= OUTCOME_NOT_COMPARED) {
 		json_put_text(object, "reason", verdict->reason);
