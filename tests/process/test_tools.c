@@ -550,6 +550,57 @@ static void tail_follows_through_another_life(void **state)
 	rig_release(&producers[1]);
 }
 
+static void start_follow(struct rig *rig, struct program *program, const char *option)
+{
+	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", (char *)option, NULL};
+
+	assert_int_equal(program_start(program, arguments[0], arguments, 0), 0);
+}
+
+static void stop_follow(struct program *program)
+{
+	struct program_result r;
+
+	kill(program->pid, SIGTERM);
+	assert_int_equal(program_finish(program, NULL, &r), 0);
+	if (r.status)
+		print_error("%s\n%s\n", r.out, r.err);
+	assert_int_equal(r.status, 0);
+	program_result_free(&r);
+}
+
+static void tools_survive_a_truncated_file(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producers[2];
+	char *arguments[] = {"ringdex-tail", "--dir", rig->dir, "--from-barrier", NULL};
+	struct program_result r;
+	struct program tail, follow;
+
+	claim(rig, &producers[0], 7, 0, 64);
+	claim(rig, &producers[1], 8, 0, 64);
+	rig_store(rig, &producers[0], 1);
+	start_follow(rig, &follow, "--interval=0.05");
+	assert_true(wait_for(&follow, "\"last_event_id\":1"));
+	assert_int_equal(program_start(&tail, arguments[0], arguments, 0), 0);
+	assert_true(wait_for(&tail, "\"event_id\":1}"));
+
+	damage(rig, 7, 0, 0, 0);
+	assert_true(wait_for(&follow, "\"cause\":\"EBADMSG\""));
+	rig_store(rig, &producers[1], 1);
+	rig_store(rig, &producers[1], 2);
+	assert_true(wait_for(&tail, "{\"worker\":8,"));
+	assert_true(wait_for(&follow, "\"last_event_id\":2,"));
+	kill(tail.pid, SIGTERM);
+	assert_int_equal(program_finish(&tail, NULL, &r), 0);
+	assert_int_equal(r.status, 1);
+	assert_has(r.err, "ringdex-tail: cannot read 7:0: truncated: 0 bytes");
+	program_result_free(&r);
+	stop_follow(&follow);
+	rig_release(&producers[0]);
+	rig_release(&producers[1]);
+}
+
 static void write_file(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "w");
@@ -670,25 +721,6 @@ static void size_adds_up(void **state)
 }
 
 /* --- follow, query, verify --- */
-
-static void start_follow(struct rig *rig, struct program *program, const char *option)
-{
-	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", (char *)option, NULL};
-
-	assert_int_equal(program_start(program, arguments[0], arguments, 0), 0);
-}
-
-static void stop_follow(struct program *program)
-{
-	struct program_result r;
-
-	kill(program->pid, SIGTERM);
-	assert_int_equal(program_finish(program, NULL, &r), 0);
-	if (r.status)
-		print_error("%s\n%s\n", r.out, r.err);
-	assert_int_equal(r.status, 0);
-	program_result_free(&r);
-}
 
 static void follow_maintains_an_index(void **state)
 {
@@ -983,6 +1015,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tail_prints_what_feed_accepts, make, unmake),
 		cmocka_unit_test_setup_teardown(tail_says_what_was_lost, make, unmake),
 		cmocka_unit_test_setup_teardown(tail_follows_through_another_life, make, unmake),
+		cmocka_unit_test_setup_teardown(tools_survive_a_truncated_file, make, unmake),
 		cmocka_unit_test_setup_teardown(tail_and_feed_go_round, make, unmake),
 		cmocka_unit_test(size_adds_up),
 		cmocka_unit_test_setup_teardown(follow_maintains_an_index, make, unmake),
