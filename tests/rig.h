@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-/* A fresh directory in memory; removed with all it holds by rig_remove. */
+/* A fresh directory, in memory if that is roomy; removed with all it holds by rig_remove. */
 struct rig {
 	char dir[64];
 	int dir_fd;
