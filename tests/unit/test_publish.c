@@ -239,7 +239,8 @@ static void test_segment_is_as_planned(void **state)
 	assert_int_equal(view.header.block_tokens, TOKENS);
 	assert_string_equal(view.header.instance, "http://localhost");
 	assert_int_equal(rdx_lock_held(view.mapping.fd), 1);
-	assert_int_equal(stats_of(f->p).disk_backed, 0);
+	/* tests go to the disk where memory is small */
+	assert_int_equal(stats_of(f->p).disk_backed, !rdx_file_in_memory(f->rig.dir_fd));
 	rdx_publisher_close(f->p);
 	f->p = NULL;
 	assert_int_equal(rdx_lock_held(view.mapping.fd), 0);
