@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/grow.h"
 #include "consumer/columns.h"
+#include "consumer/retire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -339,7 +340,7 @@ static void switch_tables(struct rdx_index_writer *w)
 	unlinkat(w->dir_fd, name, 0); /* readers keep what they have mapped */
 	for (uint32_t word = old->table.mask_words; word < next->table.mask_words; word++)
 		rdx_columns_add_word(w, word);
-	rdx_mapping_close(&old->mapping);
+	rdx_retire_begin(w, &old->mapping);
 	w->live_table = !w->live_table;
 	w->stage = RDX_GROW_IDLE;
 	w->grow_lines_min = 0;

@@ -2,6 +2,7 @@
 #include "consumer/index_writer.h"
 #include "consumer/columns.h"
 #include "consumer/grow.h"
+#include "consumer/retire.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -170,6 +171,7 @@ void rdx_writer_close(struct rdx_index_writer *w)
 	if (!w)
 		return;
 	rdx_grow_close(w);
+	rdx_retire_finish(w);
 	if (!w->ready && w->ctl.base) {
 		rdx_index_ctl_name(&w->id, 1, name);
 		unlinkat(w->dir_fd, name, 0);
@@ -185,14 +187,19 @@ void rdx_writer_close(struct rdx_index_writer *w)
 void rdx_writer_heartbeat(struct rdx_index_writer *w, uint64_t now_ns)
 {
 	rdx_word_store(&w->live->heartbeat_ns, now_ns);
+	rdx_retire_ask(w);
 }
 
 int rdx_writer_step(struct rdx_index_writer *w)
 {
+	int more = rdx_retire_step(w);
+
 	/* not both at once: a table that is being copied from is not swept */
 	if (w->stage != RDX_GROW_IDLE)
-		return rdx_grow_step(w) || rdx_columns_unswept(w);
-	return rdx_columns_sweep(w);
+		more |= rdx_grow_step(w) || rdx_columns_unswept(w);
+	else
+		more |= rdx_columns_sweep(w);
+	return more;
 }
 
 void rdx_writer_stats(const struct rdx_index_writer *w, struct rdx_writer_stats *ret_stats)

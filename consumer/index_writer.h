@@ -66,7 +66,8 @@ int rdx_writer_rank_add(struct rdx_index_writer *writer, const struct rdx_rank_i
 int rdx_writer_rank_begin(struct rdx_index_writer *writer, int rank);
 
 /* The build goes live in one store; the columns live before are retired. */
-void rdx_writer_rank_live(struct rdx_index_writer *writer, int rank, uint8_t orphans, int forced_scan);
+void rdx_writer_rank_live(struct rdx_index_writer *writer, int rank, uint8_t orphans,
+			  int forced_scan);
 
 /* Retire live columns and build: readers see no block of the rank from now on. */
 void rdx_writer_rank_hide(struct rdx_index_writer *writer, int rank);
@@ -103,6 +104,7 @@ void rdx_writer_prefetch(const struct rdx_index_writer *writer, int rank, const 
 void rdx_writer_rank_pulse(struct rdx_index_writer *writer, int rank,
 			   const struct rdx_writer_pulse *pulse);
 
+/* Not later than every 100 ms: readers that hear nothing for 250 ms look for a successor. */
 void rdx_writer_heartbeat(struct rdx_index_writer *writer, uint64_t now_ns);
 
 /*

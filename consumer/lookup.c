@@ -5,13 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
-#define FIRST_WAVE  16 /* blocks probed before anything is known */
-#define WAVE_PROBES 32 /* blocks probed at once afterwards, about */
-#define WAVE_SPLITS 16 /* of one interval at most */
-#define WAVE_ITEMS  32 /* intervals of a wave at most: each is split at least once */
+#define FIRST_WAVE  8 /* blocks probed in all mask words, block 0 before the others */
+#define WAVE_PROBES 16 /* blocks probed at once afterwards, about */
+#define WAVE_SPLITS 8 /* of one interval at most */
+#define WAVE_ITEMS  16 /* intervals of a wave at most: each is split at least once */
 #define SCAN_AHEAD  16
 
 static_assert(WAVE_PROBES + 2 * WAVE_ITEMS <= RDX_WAVE_MAX, "what a wave leaves must fit");
+static_assert(FIRST_WAVE * RDX_MASK_WORDS_MAX <= RDX_WAVE_MAX, "what the first leaves, too");
 
 /* The sets of a rank that are scanned, one entry for each different one. */
 static void plan_scans(struct rdx_lookup *l, uint32_t slot)
@@ -95,13 +96,13 @@ static uint32_t wave_count(uint32_t blocks)
 	return blocks < FIRST_WAVE ? blocks : FIRST_WAVE;
 }
 
-static void prefetch_first(const struct rdx_lookup *l, uint32_t word, const uint64_t *prefix,
-			   uint32_t blocks)
+/* The line of a key, and those of its masks that are searched. */
+static void prefetch_words(const struct rdx_lookup *l, uint64_t key)
 {
-	uint32_t count = wave_count(blocks);
-
-	for (uint32_t i = 0; i < count; i++)
-		rdx_table_prefetch(&l->table, prefix[wave_position(i, count, blocks)], word);
+	for (uint32_t word = 0; word < l->table.mask_words; word++) {
+		if (l->search[word])
+			rdx_table_prefetch(&l->table, key, word);
+	}
 }
 
 static void reached(uint32_t *reach, uint64_t columns, uint32_t blocks)
@@ -114,38 +115,62 @@ static void reached(uint32_t *reach, uint64_t columns, uint32_t blocks)
 }
 
 /* Neighbours: what ends between them is found, or looked for later. */
-static void between(struct rdx_lookup *l, uint32_t *reach, const struct rdx_interval *interval)
+static void between(struct rdx_lookup *l, const struct rdx_interval *interval)
 {
 	uint64_t ended = interval->at_low & ~interval->at_high;
 
 	if (!ended)
 		return;
 	if (interval->high - interval->low == 1) {
-		reached(reach, ended, interval->high);
+		reached(l->reach[interval->word], ended, interval->high);
 		return;
 	}
 	assert(l->stack_count < RDX_STACK_MAX);
 	l->stack[l->stack_count++] = *interval;
 }
 
-static void first_wave(struct rdx_lookup *l, uint32_t word, const uint64_t *prefix,
-		       uint32_t blocks)
+/* One block of the first wave, in all mask words. Returns 0 when nobody holds it. */
+static int first_probe(struct rdx_lookup *l, uint64_t key, uint32_t at, uint32_t before,
+		       uint64_t *masks)
 {
-	uint64_t search = l->search[word];
-	uint32_t *reach = l->reach[word];
-	uint32_t count = wave_count(blocks);
-	struct rdx_interval interval = {
-		.at_low = rdx_table_mask(&l->table, prefix[0], word) & search};
+	const _Atomic uint64_t *mask = rdx_table_find(&l->table, key);
+	uint64_t any = 0;
 
-	for (uint32_t i = 1; i < count && interval.at_low; i++) {
-		interval.high = wave_position(i, count, blocks);
-		interval.at_high = rdx_table_mask(&l->table, prefix[interval.high], word) & search;
-		between(l, reach, &interval);
-		interval.low = interval.high;
-		interval.at_low = interval.at_high;
+	for (uint32_t word = 0; word < l->table.mask_words; word++) {
+		uint64_t held = 0;
+
+		if (mask && l->search[word])
+			held = rdx_word_load(mask + RDX_LINE_KEYS * word) & l->search[word];
+
+		if (masks[word])
+			between(l, &(struct rdx_interval){.low = before, .high = at, .word = word,
+							  .at_low = masks[word], .at_high = held});
+		masks[word] = held;
+		any |= held;
 	}
-	/* not empty only at the last block: nothing is held after one that nobody holds */
-	reached(reach, interval.at_low, blocks);
+	return any != 0;
+}
+
+/* Block 0 alone first: of most prompts that are not held, nothing is. After a block that
+ * nobody holds nothing is held. */
+static void first_wave(struct rdx_lookup *l, const uint64_t *prefix, uint32_t blocks)
+{
+	uint64_t masks[RDX_MASK_WORDS_MAX] = {0};
+	uint32_t count = wave_count(blocks), before = 0;
+
+	if (!first_probe(l, prefix[0], 0, 0, masks))
+		return;
+	for (uint32_t i = 1; i < count; i++)
+		prefetch_words(l, prefix[wave_position(i, count, blocks)]);
+	for (uint32_t i = 1; i < count; i++) {
+		uint32_t at = wave_position(i, count, blocks);
+
+		if (!first_probe(l, prefix[at], at, before, masks))
+			return;
+		before = at;
+	}
+	for (uint32_t word = 0; word < l->table.mask_words; word++)
+		reached(l->reach[word], masks[word], blocks);
 }
 
 static uint32_t split_position(const struct rdx_interval *interval, uint32_t i, uint32_t splits)
@@ -154,8 +179,8 @@ static uint32_t split_position(const struct rdx_interval *interval, uint32_t i, 
 	       (uint32_t)((uint64_t)(interval->high - interval->low) * (i + 1) / (splits + 1));
 }
 
-/* Split `count` intervals taken from the stack, all probes in flight at once. */
-static void next_wave(struct rdx_lookup *l, uint32_t word, const uint64_t *prefix)
+/* Split intervals taken from the stack, all probes in flight at once. */
+static void next_wave(struct rdx_lookup *l, const uint64_t *prefix)
 {
 	uint32_t count = l->stack_count < WAVE_ITEMS ? l->stack_count : WAVE_ITEMS;
 	uint32_t each = WAVE_PROBES / count < WAVE_SPLITS ? WAVE_PROBES / count : WAVE_SPLITS;
@@ -170,35 +195,35 @@ static void next_wave(struct rdx_lookup *l, uint32_t word, const uint64_t *prefi
 		splits[k] = inside < each ? inside : each;
 		for (uint32_t i = 0; i < splits[k]; i++)
 			rdx_table_prefetch(&l->table,
-					   prefix[split_position(&taken[k], i, splits[k])], word);
+					   prefix[split_position(&taken[k], i, splits[k])],
+					   taken[k].word);
 	}
 	for (uint32_t k = 0; k < count; k++) {
 		struct rdx_interval part = taken[k];
 
 		for (uint32_t i = 0; i < splits[k]; i++) {
 			part.high = split_position(&taken[k], i, splits[k]);
-			part.at_high = rdx_table_mask(&l->table, prefix[part.high], word) &
-				       l->search[word];
-			between(l, l->reach[word], &part);
+			part.at_high = rdx_table_mask(&l->table, prefix[part.high], part.word) &
+				       l->search[part.word];
+			between(l, &part);
 			part.low = part.high;
 			part.at_low = part.at_high;
 		}
 		part.high = taken[k].high;
 		part.at_high = taken[k].at_high;
-		between(l, l->reach[word], &part);
+		between(l, &part);
 	}
 }
 
-static void search_word(struct rdx_lookup *l, uint32_t word, const uint64_t *prefix,
-			uint32_t blocks)
+static void search(struct rdx_lookup *l, const uint64_t *prefix, uint32_t blocks)
 {
-	memset(l->reach[word], 0, sizeof(l->reach[word]));
-	if (!blocks || !l->search[word])
+	memset(l->reach, 0, l->table.mask_words * sizeof(l->reach[0]));
+	if (!blocks)
 		return;
 	l->stack_count = 0;
-	first_wave(l, word, prefix, blocks);
+	first_wave(l, prefix, blocks);
 	while (l->stack_count)
-		next_wave(l, word, prefix);
+		next_wave(l, prefix);
 }
 
 /* The scans of one mask word, from scan[first] to before scan[end]. */
@@ -267,13 +292,10 @@ int rdx_lookup_attempt(struct rdx_lookup *l, const uint64_t *prefix, uint32_t bl
 		if (!l->cached)
 			return -EAGAIN;
 	}
-	for (uint32_t word = 0; word < words; word++) {
-		if (l->search[word])
-			prefetch_first(l, word, prefix, blocks);
-	}
+	if (blocks)
+		prefetch_words(l, prefix[0]);
 	read_pulses(l);
-	for (uint32_t word = 0; word < words; word++)
-		search_word(l, word, prefix, blocks);
+	search(l, prefix, blocks);
 	if (l->scan_count) {
 		memset(l->scanned, 0, l->rank_count * sizeof(l->scanned[0]));
 		for (uint32_t word = 0; word < words; word++)

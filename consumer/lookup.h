@@ -2,7 +2,7 @@
 /*
  * Lookup on a mapped index: one attempt, and the rows of it. No system call, no lock.
  *
- * All ranks of a mask word are searched at once. While a set of tiers has no orphans, a
+ * All ranks are searched at once. While a set of tiers has no orphans, a
  * rank's run over it is monotone in the block number: if a block is held, all before it
  * are. So some blocks are probed, and between two neighbours the search goes on only where
  * a column has its bit at the first and not at the second. The greatest block probed that
@@ -19,13 +19,15 @@
 
 /* Intervals waiting to be searched: every wave leaves less than RDX_WAVE_MAX of its own
  * and halves the width at least. */
-#define RDX_WAVE_MAX  96
+#define RDX_WAVE_MAX  128
 #define RDX_STACK_MAX (33 * RDX_WAVE_MAX)
 
-/* Block `low` has the columns `at_low`, block `high` has `at_high`. */
+/* Block `low` has the columns `at_low` of a mask word, block `high` has `at_high`. */
 struct rdx_interval {
 	uint32_t low;
 	uint32_t high;
+	uint32_t word;
+	uint32_t reserved;
 	uint64_t at_low;
 	uint64_t at_high;
 };

@@ -65,6 +65,22 @@ enum rdx_grow_stage {
 	RDX_GROW_COPY,     /* events go to both tables while lines are copied */
 };
 
+enum rdx_retire_stage {
+	RDX_RETIRE_NONE,
+	RDX_RETIRE_UNMAP,
+	RDX_RETIRE_WAIT, /* readers may still have it */
+	RDX_RETIRE_FREE,
+};
+
+/* The table that was live before. */
+struct rdx_writer_retired {
+	enum rdx_retire_stage stage;
+	int fd;
+	void *base;
+	uint64_t bytes;
+	uint64_t at; /* unmapped below, freed above */
+};
+
 struct rdx_index_writer {
 	int dir_fd;
 	uint32_t ready;
@@ -85,6 +101,8 @@ struct rdx_index_writer {
 	uint64_t grow_clean[RDX_MASK_WORDS_MAX]; /* dirty when copying began: not copied */
 	uint64_t grow_refused;                 /* no memory last time: again at so many refused */
 	uint32_t words_refused;                /* likewise for a table with more mask words */
+
+	struct rdx_writer_retired retired;
 
 	uint64_t sweep_line; /* of the live table */
 	uint32_t sweeping;

@@ -342,7 +342,8 @@ static void check_counts(struct world *w)
 static void succeed(struct world *w, int old_dies_first)
 {
 	struct rdx_writer_options options = {
-		.initial_blocks = pick(w, 2) ? 1 + pick(w, 200) : 40000}; /* swept at once, or in pieces */
+		/* swept at once, or in pieces */
+		.initial_blocks = pick(w, 2) ? 1 + pick(w, 200) : 40000};
 	struct rdx_index_writer *old = w->writer;
 	struct rdx_writer_stats stats;
 

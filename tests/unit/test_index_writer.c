@@ -371,6 +371,63 @@ static void test_clear_while_growing(void **state)
 	rig_remove(&rig);
 }
 
+/* A kernel that grants leases on this file system? */
+static int leases_work(const struct rig *rig)
+{
+	int fd = openat(rig->dir_fd, "leased", O_RDWR | O_CREAT, 0600);
+	int works = fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+
+	close(fd);
+	return works;
+}
+
+/* An old table is freed by its writer, not before its readers have left it. */
+static void test_old_table_is_freed(void **state)
+{
+	struct rdx_writer_options options = {.initial_blocks = 200000};
+	uint64_t random = 3, prefix[2] = {31, 32};
+	struct rdx_index_writer *w;
+	struct rdx_index *x;
+	struct stat st;
+	struct rig rig;
+	int slot, fd;
+
+	(void)state;
+	rig_make(&rig);
+	assert_int_equal(rig_writer(&rig, &options, &w), 0);
+	slot = add(w, 1, 1);
+	show(w, slot, prefix, 2);
+	rdx_writer_heartbeat(w, rig_now_ns());
+	assert_int_equal(rdx_writer_ready(w), 0);
+	assert_int_equal(rig_index(&rig, &x), 0);
+	while (w->generations == 0) {
+		uint64_t key = rig_random(&random) | 1;
+
+		assert_int_equal(rdx_writer_store(w, slot, 0, &key, 1), 0);
+	}
+	while (rdx_writer_step(w))
+		;
+	rdx_writer_heartbeat(w, rig_now_ns());
+	assert_int_equal(w->retired.stage, RDX_RETIRE_WAIT);
+	fd = dup(x->gen[x->gen_now].fd); /* a reader that stays */
+	assert_int_equal(run_of(x, prefix, 2, 1), 2);
+	rdx_writer_heartbeat(w, rig_now_ns());
+	assert_int_equal(w->retired.stage, RDX_RETIRE_WAIT);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(st.st_blocks > 0);
+	close(fd);
+	if (leases_work(&rig)) {
+		rdx_writer_heartbeat(w, rig_now_ns());
+		assert_int_equal(w->retired.stage, RDX_RETIRE_FREE);
+		while (rdx_writer_step(w))
+			;
+		assert_int_equal(w->retired.stage, RDX_RETIRE_NONE);
+	}
+	rdx_index_close(x);
+	rdx_writer_close(w);
+	rig_remove(&rig);
+}
+
 static void limit_files(rlim_t bytes)
 {
 	struct rlimit limit;
@@ -503,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_columns_run_out),
 		cmocka_unit_test(test_clears_wait_for_the_sweep),
 		cmocka_unit_test(test_clear_while_growing),
+		cmocka_unit_test(test_old_table_is_freed),
 		cmocka_unit_test(test_full_table),
 		cmocka_unit_test(test_each),
 	};
