@@ -8,10 +8,10 @@
  * the ring's core and read by rdx_event_read, both ways.
  */
 #include "bench/measure.h"
+#include "bench/options.h"
 #include "bench/report.h"
 #include "shm/event.h"
 
-#include <argp.h>
 #include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
@@ -151,44 +151,17 @@ static void run(struct party *party, uint32_t rounds, double *ret_ns[KINDS])
 		}
 }
 
-struct options {
-	int json;
-	uint32_t rounds;
-};
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	if (key == 'j')
-		options->json = 1;
-	else if (key == 'r')
-		options->rounds = (uint32_t)strtoul(argument, NULL, 10);
-	else
-		return ARGP_ERR_UNKNOWN;
-	if (options->rounds == 0)
-		argp_error(state, "--rounds takes a number from 1 on");
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct argp_option known[] = {
-		{"json", 'j', NULL, 0, "figures as JSON", 0},
-		{"rounds", 'r', "N", 0, "slices of each kind (default 60)", 0},
-		{0},
-	};
-	static const struct argp argp = {known, parse, NULL,
-					 "One event across two processes, beside raw lines.",
-					 NULL, NULL, NULL};
-	struct options options = {.rounds = ROUNDS_DEFAULT};
+	struct options options = {.what = "One event across two processes, beside raw lines.",
+				  .rounds = ROUNDS_DEFAULT};
 	struct party party = {.me = 0};
 	struct report *report;
 	double *ns[KINDS];
 	int failed;
 	pid_t child;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	options_parse(argc, argv, &options);
 	party.arena = measure_memory(sizeof(*party.arena), 1);
 	report = report_begin("crossing: one event from one process to another", options.json);
 	for (int kind = 0; kind < KINDS; kind++)

@@ -8,18 +8,16 @@
  * as what the publisher keeps. And the bare append of a one-slot event, time given.
  */
 #include "bench/measure.h"
+#include "bench/options.h"
 #include "bench/report.h"
 #include "shm/barrier.h"
 #include "shm/namespace.h"
 #include "shm/segment.h"
 #include <ringdex/rdx_publisher.h>
 
-#include <argp.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define RUN_BLOCKS     8
@@ -27,12 +25,6 @@
 #define APPENDS        100000
 #define LINES_A_SLICE  (RUN_BLOCKS * RUNS_A_SLICE)
 #define WARM_UP        3
-
-struct options {
-	int json;
-	uint32_t rounds;
-	uint64_t blocks;
-};
 
 struct bench {
 	struct rdx_publisher *publisher;
@@ -153,9 +145,9 @@ static int open_bench(struct bench *bench, uint64_t blocks)
 	struct rdx_hash_key key;
 	int dir_fd, r;
 
-	strcpy(bench->dir, "/dev/shm/rdx-bench-XXXXXX");
-	if (!mkdtemp(bench->dir))
-		return -1;
+	r = scratch_make(bench->dir);
+	if (r < 0)
+		return r;
 	options.dir = bench->dir;
 	options.instance = options.model = "bench";
 	options.worker_id = 1;
@@ -176,49 +168,19 @@ static int open_bench(struct bench *bench, uint64_t blocks)
 	return bench->floor_table ? r : -1;
 }
 
-static int remove_path(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	if (key == 'j')
-		options->json = 1;
-	else if (key == 'r')
-		options->rounds = (uint32_t)strtoul(argument, NULL, 10);
-	else if (key == 'b')
-		options->blocks = strtoull(argument, NULL, 10);
-	else
-		return ARGP_ERR_UNKNOWN;
-	if (options->rounds == 0 || options->blocks < LINES_A_SLICE)
-		argp_error(state, "--rounds from 1, --blocks from %d on", LINES_A_SLICE);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct argp_option known[] = {
-		{"json", 'j', NULL, 0, "figures as JSON", 0},
-		{"rounds", 'r', "N", 0, "slices of each kind (default 60)", 0},
-		{"blocks", 'b', "N", 0, "blocks held in steady state (default 65536)", 0},
-		{0},
-	};
-	static const struct argp argp = {known, parse, NULL, "The cost of publishing.",
-					 NULL, NULL, NULL};
-	struct options options = {.rounds = 60, .blocks = 65536};
+	struct options options = {.what = "The cost of publishing, on the engine's thread.",
+				  .rounds = 60,
+				  .blocks = 65536,
+				  .blocks_least = LINES_A_SLICE};
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 	struct bench bench = {.bare.lock_fd = -1};
 	double *stored, *removed, *floor, *append;
 	struct report *report;
 	int failed = 0;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	options_parse(argc, argv, &options);
 	measure_pin(0);
 	stored = measure_memory(options.rounds * sizeof(double), 0);
 	removed = measure_memory(options.rounds * sizeof(double), 0);
@@ -257,6 +219,6 @@ int main(int argc, char **argv)
 		    (unsigned long long)stats.blocks_removed, stats.inexact);
 	rdx_publisher_close(bench.publisher);
 	rdx_segment_release(&bench.bare);
-	nftw(bench.dir, remove_path, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(bench.dir);
 	return report_end(report, failed);
 }

@@ -8,15 +8,14 @@
  * Ledger: 2.28 million resident blocks and no barrier in the ring.
  */
 #include "bench/measure.h"
+#include "bench/options.h"
 #include "bench/report.h"
 #include "consumer/index_writer.h"
 #include "consumer/reader.h"
 #include "shm/namespace.h"
 #include <ringdex/rdx_publisher.h>
 
-#include <argp.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +29,6 @@
 #define RUN_BLOCKS     8
 #define CHUNK          4096
 
-struct options {
-	int json;
-	uint32_t rounds;
-	uint64_t ledger_blocks;
-};
-
 struct bench {
 	struct rdx_publisher *publisher;
 	struct rdx_reader *reader;
@@ -47,14 +40,6 @@ struct bench {
 	int failed;
 };
 
-static int remove_path(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static int open_bench(struct bench *bench, uint64_t ring_slots, uint64_t blocks)
 {
 	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
@@ -63,9 +48,9 @@ static int open_bench(struct bench *bench, uint64_t ring_slots, uint64_t blocks)
 	int r;
 
 	memset(bench, 0, sizeof(*bench));
-	strcpy(bench->dir, "/dev/shm/rdx-bench-XXXXXX");
-	if (!mkdtemp(bench->dir))
-		return -1;
+	r = scratch_make(bench->dir);
+	if (r < 0)
+		return r;
 	options.dir = bench->dir;
 	options.instance = options.model = "bench";
 	options.worker_id = 1;
@@ -92,7 +77,7 @@ static void close_bench(struct bench *bench)
 	rdx_reader_close(bench->reader);
 	rdx_publisher_close(bench->publisher);
 	close(bench->dir_fd);
-	nftw(bench->dir, remove_path, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(bench->dir);
 }
 
 /* Events of `blocks` blocks each, every one a prompt of its own. */
@@ -268,39 +253,17 @@ static int measure_ledger(struct report *report, uint32_t rounds, uint64_t block
 	return bench.failed;
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	if (key == 'j')
-		options->json = 1;
-	else if (key == 'r')
-		options->rounds = (uint32_t)strtoul(argument, NULL, 10);
-	else if (key == 'b')
-		options->ledger_blocks = strtoull(argument, NULL, 10);
-	else
-		return ARGP_ERR_UNKNOWN;
-	if (options->rounds == 0 || options->ledger_blocks < 1000000)
-		argp_error(state, "--rounds from 1, --ledger-blocks from 1000000 on");
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct argp_option known[] = {
-		{"json", 'j', NULL, 0, "figures as JSON", 0},
-		{"rounds", 'r', "N", 0, "repetitions (default 11)", 0},
-		{"ledger-blocks", 'b', "N", 0, "resident blocks (default 2280000)", 0},
-		{0},
-	};
-	static const struct argp argp = {known, parse, NULL, "Recovery by barrier and by ledger.",
-					 NULL, NULL, NULL};
-	struct options options = {.rounds = 11, .ledger_blocks = LEDGER_BLOCKS};
+	struct options options = {.what = "Recovery by barrier and by ledger.",
+				  .rounds = 11,
+				  .blocks = LEDGER_BLOCKS,
+				  .blocks_least = 1000000};
 	double *values, *others;
 	struct report *report;
 	int failed;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	options_parse(argc, argv, &options);
 	measure_pin(0);
 	values = measure_memory(options.rounds * sizeof(double), 0);
 	others = measure_memory(options.rounds * sizeof(double), 0);
@@ -308,6 +271,6 @@ int main(int argc, char **argv)
 	if (!report || !values || !others)
 		return 1;
 	failed = measure_barrier(report, options.rounds, values, others);
-	failed |= measure_ledger(report, options.rounds, options.ledger_blocks, values);
+	failed |= measure_ledger(report, options.rounds, options.blocks, values);
 	return report_end(report, failed);
 }
