@@ -113,7 +113,7 @@ RDX_API int rdx_reader_cursor(const struct rdx_reader *reader, struct rdx_cursor
  *
  *   1           `ret_event` is filled
  *   0           the ring is read up
- *   -EOVERFLOW  the ring went past the cursor: recover
+ *   -EOVERFLOW  the ring went past the cursor, or a snapshot was begun and failed: recover
  *   -EBADMSG    the segment's content is not what a producer writes, or its file was
  *               truncated (with the guard): close the reader, drop the rank
  *

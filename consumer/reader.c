@@ -164,13 +164,19 @@ int rdx_reader_cursor(const struct rdx_reader *reader, struct rdx_cursor *ret_cu
 	return 0;
 }
 
+void rdx_reader_go_to(struct rdx_reader *reader, const struct rdx_cursor *cursor)
+{
+	reader->cursor = *cursor;
+	reader->scan.active = 0;
+	reader->log.begin = reader->log.end = 0;
+}
+
 int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *cursor)
 {
 	if (cursor->epoch != reader->info.epoch)
 		return -ESTALE;
-	reader->cursor = *cursor;
-	reader->scan.active = 0;
-	reader->log.begin = reader->log.end = 0;
+	rdx_reader_go_to(reader, cursor);
+	reader->half = 0;
 	return 0;
 }
 
@@ -230,6 +236,9 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 	uint32_t slots = 0;
 	enum rdx_ring_found found;
 
+	/* the snapshot that came before these events was lost */
+	if (reader->half && !reader->scan.active)
+		return -EOVERFLOW;
 	found = rdx_event_read(in_log ? &logged : &reader->view.ring, cursor->position,
 			       reader->slots_max, &head, reader->hashes, &slots);
 	if (rdx_reader_poisoned(reader))

@@ -41,6 +41,7 @@ struct rdx_reader {
 	uint64_t *hashes;         /* of the event read last */
 	uint32_t slots_max;       /* of one event */
 	uint32_t ignore_before;   /* clear generation */
+	uint32_t half;            /* a snapshot was begun and not read to its end */
 	int dir_fd;
 };
 
@@ -63,6 +64,9 @@ int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct 
  */
 int rdx_reader_aside(const struct rdx_reader *reader, struct rdx_reader **ret_aside);
 void rdx_reader_close_aside(struct rdx_reader *aside);
+
+/* As rdx_reader_seek to a cursor of this epoch, but what was half before stays half. */
+void rdx_reader_go_to(struct rdx_reader *reader, const struct rdx_cursor *cursor);
 
 /* As rdx_reader_next, without passing over events older than the worker's newest clear. */
 int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event);

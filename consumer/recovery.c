@@ -129,6 +129,7 @@ static void go_to_barrier(struct rdx_reader *reader, uint64_t position, uint64_t
 	reader->cursor.event_id = last_id;
 	reader->log.begin = reader->log.end = 0;
 	reader->scan.active = 0;
+	reader->half = 0;
 }
 
 int rdx_reader_jump(struct rdx_reader *reader)
@@ -190,6 +191,7 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 	reader->cursor.position = tail;
 	reader->cursor.event_id = last.event_id;
 	*scan = (struct rdx_ledger_scan){.active = 1, .start_position = tail};
+	reader->half = 1;
 	/* a ledger from before the worker's newest clear holds nothing that lives */
 	if (reader->info.clear_id &&
 	    rdx_stamp_before((uint32_t)rdx_word_load(&reader->view.live->ledger_stamp),
@@ -240,7 +242,8 @@ int rdx_reader_start_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_
 	int r;
 
 	learn_stamp(reader);
-	rdx_reader_seek(reader, &birth);
+	rdx_reader_go_to(reader, &birth);
+	reader->half = 1;
 	r = start_scan(reader, &recovery);
 	if (r < 0)
 		return r;
@@ -267,7 +270,7 @@ static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known,
 	barrier = rdx_reader_barrier(reader, &position, &event_id);
 	if (barrier < 0)
 		return barrier;
-	rdx_reader_seek(reader, &start);
+	rdx_reader_go_to(reader, &start);
 
 	if (barrier && !(readable && may_continue && position <= start.position)) {
 		recovery.way = RDX_RECOVERED_BARRIER;
@@ -275,7 +278,7 @@ static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known,
 		if (position < start.position)
 			start = (struct rdx_cursor){start.epoch, position,
 						    event_id ? event_id - 1 : 0};
-		rdx_reader_seek(reader, &start);
+		rdx_reader_go_to(reader, &start);
 		go_to_barrier(reader, position, event_id);
 	} else if (!readable || !may_continue) {
 		r = start_scan(reader, &recovery);
@@ -301,7 +304,8 @@ int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_cursor *from,
 
 	if (!from || from->epoch != birth.epoch || !is_possible(reader, from))
 		return choose(reader, birth, 0, 0, ret_recovery);
-	return choose(reader, *from, 1, 1, ret_recovery);
+	/* half of a snapshot is nothing to go on from, wherever the cursor is */
+	return choose(reader, *from, 1, !reader->half, ret_recovery);
 }
 
 int rdx_reader_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_recovery)
@@ -404,8 +408,10 @@ int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uin
 		if (count == 0)
 			continue;
 		r = count < 0 ? (int)count : rdx_reader_drain(reader);
-		if (r < 0)
+		if (r < 0) {
+			scan->active = 0;
 			return r;
+		}
 		*ret_tier = scan->tier;
 		return count;
 	}
@@ -414,6 +420,7 @@ int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uin
 	if (rdx_reader_poisoned(reader) || intended > RDX_POSITION_END)
 		return -EBADMSG;
 	scan->active = 0;
+	reader->half = 0;
 	*ret_exact_position = intended > scan->start_position ? intended : scan->start_position;
 	return 0;
 }
