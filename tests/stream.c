@@ -213,7 +213,9 @@ int stream_recover(struct stream_follower *follower, const struct rdx_cursor *fr
 	if (recovery.way == RDX_RECOVERED_CONTINUE)
 		return 0;
 	rdx_holding_free(&follower->holding);
-	follower->exact_position = recovery.start.position;
+	/* the Cleared must be read before what is held is the state of an event; at birth
+	 * nothing has been held yet */
+	follower->exact_position = recovery.start.position + (recovery.start.position > 0);
 	if (recovery.way == RDX_RECOVERED_LEDGER) {
 		follower->exact_position = UINT64_MAX;
 		return read_snapshot(follower);
