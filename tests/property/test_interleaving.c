@@ -23,9 +23,9 @@ int main(void)
 #else
 
 #ifdef __SANITIZE_ADDRESS__
-#define WORLDS 60
+#define WORLDS 40
 #else
-#define WORLDS 400
+#define WORLDS 120
 #endif
 #define LOOKS       60 /* of the reader in each world */
 #define STACK_BYTES (256 * 1024)
