@@ -15,6 +15,9 @@
  *              "announce":false publishes nothing. With --clear-scope worker, send that to
  *              every other rank of the worker first, then the announced one to one rank, and
  *              no request between them
+ *   advance    {"command":"advance","time_ms","running"}: virtual time ran on to the line's
+ *              whole "time_ms", if it was not there yet: who asks an index between two
+ *              requests sees what is computed by then
  *   finish     {"command":"finish",...}: virtual time ran until no request was left
  *   stats      {"command":"stats",...}: engine, publisher, "publish_ns" with nearest-rank
  *              percentiles of all publish calls
@@ -99,11 +102,27 @@ static int run_clear(struct mock *mock, struct json_object *object, struct json_
 	return 0;
 }
 
+static int run_advance(struct mock *mock, struct json_object *object, struct json_fault *ret_fault)
+{
+	struct json_object *value;
+	uint64_t time_ms;
+
+	if (!json_object_object_get_ex(object, "time_ms", &value) ||
+	    !json_unsigned(value, UINT64_MAX / 1000, &time_ms))
+		return json_fault(ret_fault, "\"time_ms\" is missing or no number of "
+					     "milliseconds: give the trace's time to run on to");
+	engine_advance(mock->engine, time_ms * 1000);
+	answer_command(stdout, "advance", mock->engine);
+	return 0;
+}
+
 static int run_command(struct mock *mock, const char *command, struct json_object *object,
 		       struct json_fault *ret_fault)
 {
 	if (strcmp(command, "clear") == 0)
 		return run_clear(mock, object, ret_fault);
+	if (strcmp(command, "advance") == 0)
+		return run_advance(mock, object, ret_fault);
 	if (strcmp(command, "stats") == 0) {
 		answer_stats(stdout, mock->engine, &mock->announcer);
 		return 0;
@@ -116,7 +135,8 @@ static int run_command(struct mock *mock, const char *command, struct json_objec
 		answer_command(stdout, "finish", mock->engine);
 		return 0;
 	}
-	return json_fault(ret_fault, "unknown command %.40s: clear, dump, finish or stats",
+	return json_fault(ret_fault, "unknown command %.40s: advance, clear, dump, finish or "
+				     "stats",
 			  command);
 }
 

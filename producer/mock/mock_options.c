@@ -176,8 +176,8 @@ static const struct argp argp = {
 	       "ringdex-trace, runs them in virtual time, and answers each with one line. Further "
 	       "lines are commands: {\"command\":\"clear\"} (with \"tier\":\"host\" or "
 	       "\"device\" for one tier, \"announce\":false to say nothing of it), \"stats\", "
-	       "\"dump\" (the blocks it holds as prefix hashes), \"finish\" (run until all "
-	       "requests are done).\n\n"
+	       "\"dump\" (the blocks it holds as prefix hashes), \"advance\" (run on to "
+	       "\"time_ms\"), \"finish\" (run until all requests are done).\n\n"
 	       "Exit status: 0; 1 when a line was bad or something failed; 2 for wrong usage.",
 };
 

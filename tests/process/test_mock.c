@@ -266,6 +266,26 @@ static void one_rank_announces_the_workers_clear(void **state)
 	}
 }
 
+/* A prompt's blocks are told of when it is computed: in virtual time, also without a request
+ * behind it. */
+static void time_runs_on_when_told(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *answered;
+	struct mock mock;
+
+	start(&mock, rig, "0", NULL, NULL);
+	json_object_put(ask(&mock, "{\"id\":1,\"timestamp\":0,\"input_length\":512,"
+				   "\"output_length\":0,\"hash_ids\":[1]}"));
+	assert_int_equal(check_dump(&mock, rig, NULL), 0);
+	answered = ask(&mock, "{\"command\":\"advance\",\"time_ms\":60000}");
+	assert_int_equal(number(answered, "running"), 0);
+	assert_int_equal(number(answered, "time_ms"), 60000);
+	json_object_put(answered);
+	assert_int_equal(check_dump(&mock, rig, NULL), 32);
+	finish(&mock, 0);
+}
+
 static void bad_lines_get_an_answer(void **state)
 {
 	static const char *const lines[][2] = {
@@ -273,6 +293,7 @@ static void bad_lines_get_an_answer(void **state)
 		{ "{\"command\":\"dance\"}", "unknown command" },
 		{ "{\"command\":3}", "no string" },
 		{ "{\"command\":\"clear\",\"tier\":\"disk\"}", "give device, host or all" },
+		{ "{\"command\":\"advance\"}", "time_ms" },
 		{ "{\"timestamp\":1}", "no \"input_length\"" },
 	};
 	const uint32_t count = sizeof(lines) / sizeof(*lines);
@@ -352,6 +373,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(dump_is_what_the_segment_holds, make, unmake),
 		cmocka_unit_test_setup_teardown(names_differ_prefixes_do_not, make, unmake),
 		cmocka_unit_test_setup_teardown(one_rank_announces_the_workers_clear, make, unmake),
+		cmocka_unit_test_setup_teardown(time_runs_on_when_told, make, unmake),
 		cmocka_unit_test_setup_teardown(bad_lines_get_an_answer, make, unmake),
 		cmocka_unit_test_setup_teardown(ends_on_a_signal, make, unmake),
 		cmocka_unit_test_setup_teardown(replays_a_trace, make, unmake),
