@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define PROGRAM_TIMEOUT_MS 10000 /* a program that runs longer is killed */
+#define PROGRAM_TIMEOUT_MS 30000 /* a program that runs longer is killed */
 
 /* What a program did. */
 struct program_result {

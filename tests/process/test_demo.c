@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: the demo itself, small. Workers and the router are killed, stopped and started
+ * again; the index must equal every engine's own cache, block by block; each of the three
+ * ways of recovery is taken; routing by overlap finds more than routing at random. Nothing is
+ * left behind when it is told to stop, and a small tmpfs either suffices or is named.
+ */
+#include "tests/programs.h"
+#include "tests/rig.h"
+
+#include <json-c/json.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEMO "ringdex-demo"
+
+static struct json_object *member(struct json_object *object, const char *name)
+{
+	struct json_object *value = NULL;
+
+	assert_true(json_object_object_get_ex(object, name, &value));
+	return value;
+}
+
+static int64_t number(struct json_object *object, const char *name)
+{
+	return json_object_get_int64(member(object, name));
+}
+
+static double rate(struct json_object *object, const char *name)
+{
+	return json_object_get_double(member(object, name));
+}
+
+/* The one JSON line of a run that ended well. */
+static struct json_object *result_of(struct program_result *result)
+{
+	struct json_object *object;
+
+	if (result->status != 0)
+		print_error("%s", result->err);
+	assert_int_equal(result->status, 0);
+	object = json_tokener_parse(result->out);
+	assert_non_null(object);
+	program_result_free(result);
+	return object;
+}
+
+/* Recoveries of a way ("" for any), after something ("" likewise). */
+static int count_recoveries(struct json_object *run, const char *way, const char *after)
+{
+	struct json_object *list = member(run, "recoveries");
+	int count = 0;
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *row = json_object_array_get_idx(list, i);
+
+		count += (!*way || !strcmp(json_object_get_string(member(row, "way")), way)) &&
+			 (!*after || !strcmp(json_object_get_string(member(row, "after")), after));
+	}
+	return count;
+}
+
+static void assert_exact(struct json_object *run, int64_t requests)
+{
+	struct json_object *incidents = member(run, "incidents");
+
+	assert_int_equal(number(run, "requests"), requests);
+	assert_int_equal(number(run, "divergences"), 0);
+	assert_int_equal(number(run, "comparisons_failed"), 0);
+	assert_true(number(run, "comparisons") > 0);
+	assert_true(number(run, "blocks_compared") > 0);
+	for (size_t i = 0; i < json_object_array_length(incidents); i++)
+		assert_true(json_object_get_boolean(
+			member(json_object_array_get_idx(incidents, i), "happened")));
+}
+
+static void test_exact_through_kills(void **state)
+{
+	struct program_result result;
+	struct json_object *run, *rates;
+
+	(void)state;
+	assert_int_equal(program_run(&result, DEMO, NULL, "--requests", "300", "--json", NULL), 0);
+	run = result_of(&result);
+	assert_exact(run, 300);
+	assert_true(count_recoveries(run, "barrier", "worker_killed") >= 2);
+	assert_true(count_recoveries(run, "", "router_killed") >= 8);
+	assert_true(count_recoveries(run, "continue", "router_stopped") >= 1);
+	rates = member(run, "hit_rates");
+	assert_true(rate(run, "hit_rate") > 0);
+	assert_true(rate(rates, "overlap_undisturbed") > rate(rates, "random"));
+	assert_true(rate(rates, "overlap_undisturbed") > rate(rates, "round_robin"));
+	json_object_put(run);
+}
+
+/* Rings of 1,024 slots have gone round when the router dies: only the ledger is left. */
+static void test_ledger_way(void **state)
+{
+	struct program_result result;
+	struct json_object *run;
+
+	(void)state;
+	assert_int_equal(program_run(&result, DEMO, NULL, "--requests", "300", "--json",
+				     "--no-baselines", "--ring-slots", "1024", "--blocks", "4096",
+				     "--host-blocks", "512", "--workers", "2", "--clears", "0",
+				     "--wait", "epoll", NULL),
+			 0);
+	run = result_of(&result);
+	assert_exact(run, 300);
+	assert_true(count_recoveries(run, "ledger", "router_killed") >= 1);
+	assert_string_equal(json_object_get_string(member(run, "wait")), "epoll");
+	json_object_put(run);
+}
+
+static void test_table_for_people(void **state)
+{
+	struct program_result result;
+
+	(void)state;
+	assert_int_equal(program_run(&result, DEMO, NULL, "--requests", "100", "--no-baselines",
+				     "--kills", "2", "--pauses", "0", NULL),
+			 0);
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out, "killed with SIGKILL"));
+	assert_non_null(strstr(result.out, "PREFIX HIT RATE"));
+	assert_non_null(strstr(result.out, "divergences: 0."));
+	program_result_free(&result);
+}
+
+static void test_bad_usage(void **state)
+{
+	struct program_result result;
+
+	(void)state;
+	assert_int_equal(program_run(&result, DEMO, NULL, "--workers", "0", NULL), 0);
+	assert_int_equal(result.status, 2);
+	program_result_free(&result);
+	assert_int_equal(program_run(&result, DEMO, NULL, "--ring-slots", "1000", NULL), 0);
+	assert_int_equal(result.status, 2);
+	assert_non_null(strstr(result.err, "power of two"));
+	program_result_free(&result);
+	assert_int_equal(program_run(&result, DEMO, "{\"timestamp\": 0}\n", "--trace", "-", NULL),
+			 0);
+	assert_int_equal(result.status, 1);
+	assert_non_null(strstr(result.err, "-:1: "));
+	program_result_free(&result);
+}
+
+/* The folder that a run says it keeps its files in. */
+static void folder_of(const char *text, char *ret_folder, size_t bytes)
+{
+	const char *at = strstr(text, "/dev/shm/ringdex-demo-");
+
+	assert_non_null(at);
+	snprintf(ret_folder, bytes, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+static void test_told_to_stop(void **state)
+{
+	char *arguments[] = {DEMO, "--no-baselines", NULL};
+	struct program_result result;
+	struct program program;
+	struct stat status;
+	char folder[128];
+
+	(void)state;
+	assert_int_equal(program_start(&program, DEMO, arguments, 0), 0);
+	usleep(400000);
+	kill(program.pid, SIGTERM);
+	assert_int_equal(program_finish(&program, NULL, &result), 0);
+	assert_int_equal(result.status, 1);
+	assert_non_null(strstr(result.err, "told to stop"));
+	folder_of(result.out, folder, sizeof(folder));
+	assert_int_equal(stat(folder, &status), -1);
+	program_result_free(&result);
+}
+
+/* Last: from here on this process has mounts of its own. */
+static void test_small_tmpfs(void **state)
+{
+	char dir[] = "/tmp/rdx-test-XXXXXX";
+	struct program_result result;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", dir, "tmpfs", 0, "size=64m") < 0) {
+		rmdir(dir);
+		skip();
+	}
+	assert_int_equal(program_run(&result, DEMO, NULL, "--requests", "300", "--json",
+				     "--no-baselines", "--dir", dir, NULL),
+			 0);
+	assert_int_equal(result.status, 0);
+	program_result_free(&result);
+	assert_int_equal(umount(dir), 0);
+	assert_int_equal(mount("none", dir, "tmpfs", 0, "size=4m"), 0);
+	assert_int_equal(program_run(&result, DEMO, NULL, "--dir", dir, NULL), 0);
+	assert_int_equal(result.status, 1);
+	assert_non_null(strstr(result.err, "--blocks"));
+	program_result_free(&result);
+	umount(dir);
+	rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_exact_through_kills),
+		cmocka_unit_test(test_ledger_way),
+		cmocka_unit_test(test_table_for_people),
+		cmocka_unit_test(test_bad_usage),
+		cmocka_unit_test(test_told_to_stop),
+		cmocka_unit_test(test_small_tmpfs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
