@@ -185,8 +185,12 @@ RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_
 				struct rdx_cursor *ret_exact_at);
 
 /*
- * The worker's clear generation, from its file; 0 where the scope is the rank. And the
- * generation before which this reader ignores events and ledger (compared wrap-safe).
+ * The worker's clear generation, from its file; 0 where the scope is the rank. A clear
+ * said on another rank shows here, and only later in this rank's ring: whoever keeps what
+ * a rank holds compares it before each batch, and when it is newer drops everything and
+ * calls rdx_reader_ignore_before with it. rdx_reader_recover looks at it by itself, also
+ * where the way is CONTINUE: drop what is older there too. Generations wrap: a is newer
+ * than b if (int32_t)(a - b) > 0.
  */
 RDX_API uint32_t rdx_reader_clear_stamp(const struct rdx_reader *reader);
 RDX_API void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp);
