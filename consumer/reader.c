@@ -56,6 +56,8 @@ static int open_clear(struct rdx_reader *reader)
 	if (r < 0)
 		return r;
 	clear = reader->clear.base;
+	/* stamps go round: a generation is newer than another one only if both are known */
+	reader->ignore_before = rdx_clear_generation(clear);
 	if (clear->id != reader->info.clear_id || rdx_reader_poisoned(reader))
 		return -EBADMSG;
 	return 0;

@@ -195,8 +195,10 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 	/* a ledger from before the worker's newest clear holds nothing that lives */
 	if (reader->info.clear_id &&
 	    rdx_stamp_before((uint32_t)rdx_word_load(&reader->view.live->ledger_stamp),
-			     reader->ignore_before))
+			     reader->ignore_before)) {
 		scan->tier = RDX_TIER_COUNT;
+		last.orphans = last.inexact = 0;
+	}
 	*ret_last = last;
 	return 0;
 }
