@@ -14,6 +14,7 @@
 #define LOG_SLOTS_FIRST (UINT64_C(1) << 12)
 #define LOG_SLOTS_MAX   (UINT64_C(1) << 18) /* 16 MiB */
 #define TRIES           64
+#define SCAN_WORDS      (UINT64_C(1) << 15)
 
 enum rdx_ring_found rdx_reader_head_at(const struct rdx_reader *reader, uint64_t position,
 				       struct rdx_event_head *ret_head, uint64_t *ret_first)
@@ -368,31 +369,40 @@ int rdx_reader_drain(struct rdx_reader *reader)
 	}
 }
 
-/* Copy the words in use of the tier under way: how many hashes, 0 at its end. */
-static int64_t scan_tier(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity)
+/* Load where the tier under way ends. */
+static int open_tier(struct rdx_reader *reader)
+{
+	struct rdx_ledger_scan *scan = &reader->scan;
+
+	if (scan->tier_opened)
+		return 0;
+	scan->used = rdx_ledger_used(reader->view.live, scan->tier);
+	if (scan->used > reader->view.header.tier_blocks[scan->tier])
+		return -EBADMSG;
+	scan->next_word = 0;
+	scan->tier_opened = 1;
+	return 0;
+}
+
+/* Copy the next words in use of the tier under way: how many hashes. Bounded, also where
+ * few words are in use, so that the ring is looked after. */
+static uint64_t scan_words(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity)
 {
 	struct rdx_ledger_scan *scan = &reader->scan;
 	const _Atomic uint64_t *words = reader->view.words[scan->tier];
-	uint64_t count = 0;
+	uint64_t left = scan->used - scan->next_word;
+	uint64_t end = scan->next_word + (left < SCAN_WORDS ? left : SCAN_WORDS);
+	uint64_t begin = scan->next_word, count = 0;
 
-	if (!scan->tier_opened) {
-		uint64_t most = reader->view.header.tier_blocks[scan->tier];
-
-		scan->used = rdx_ledger_used(reader->view.live, scan->tier);
-		if (scan->used > most)
-			return -EBADMSG;
-		scan->next_word = 0;
-		scan->tier_opened = 1;
-	}
-	while (scan->next_word < scan->used && count < capacity) {
+	while (scan->next_word < end && count < capacity) {
 		uint64_t word = rdx_word_load(&words[scan->next_word++]);
 
-		reader->stats.ledger_words++;
 		if (word)
 			ret_hashes[count++] = word;
 	}
+	reader->stats.ledger_words += scan->next_word - begin;
 	RDX_HOOK(RDX_HOOK_SCAN_CHUNK);
-	return (int64_t)count;
+	return count;
 }
 
 int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
@@ -403,19 +413,27 @@ int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uin
 
 	if (!scan->active || capacity == 0)
 		return -EINVAL;
-	for (; scan->tier < RDX_TIER_COUNT; scan->tier++, scan->tier_opened = 0) {
-		int64_t count = scan_tier(reader, ret_hashes, capacity);
-		int r;
+	while (scan->tier < RDX_TIER_COUNT) {
+		uint8_t tier = scan->tier;
+		uint64_t count = 0;
+		int r = open_tier(reader);
 
-		if (count == 0)
-			continue;
-		r = count < 0 ? (int)count : rdx_reader_drain(reader);
+		if (r == 0) {
+			count = scan_words(reader, ret_hashes, capacity);
+			r = rdx_reader_drain(reader);
+		}
 		if (r < 0) {
 			scan->active = 0;
 			return r;
 		}
-		*ret_tier = scan->tier;
-		return count;
+		if (scan->next_word == scan->used) {
+			scan->tier++;
+			scan->tier_opened = 0;
+		}
+		if (count) {
+			*ret_tier = tier;
+			return (int64_t)count;
+		}
 	}
 	RDX_HOOK(RDX_HOOK_SCAN_DONE);
 	intended = rdx_ledger_intended(reader->view.live);
