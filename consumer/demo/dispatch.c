@@ -3,6 +3,7 @@
 
 #include "consumer/demo/incidents.h"
 #include "consumer/demo/workers.h"
+#include "consumer/index_handle.h"
 #include "consumer/tool/messages.h"
 #include "shm/trace_tokens.h"
 
@@ -40,19 +41,40 @@ int router_start(struct pass *pass)
 	return r;
 }
 
-int router_open(struct pass *pass)
+static int open_index(const struct pass *pass, struct rdx_index **ret_index)
 {
 	struct rdx_index_key key = {
 		.size = sizeof(key),
 		.model = DEMO_MODEL,
 		.block_tokens = pass->settings->block_tokens,
 	};
+
+	return rdx_index_open(ret_index, pass->dir, &key);
+}
+
+int router_reopen(struct pass *pass)
+{
+	struct rdx_index *index;
+
+	if (open_index(pass, &index) < 0)
+		return 0;
+	if (index->writer_id == pass->index->writer_id) {
+		rdx_index_close(index);
+		return 0;
+	}
+	rdx_index_close(pass->index);
+	pass->index = index;
+	return 1;
+}
+
+int router_open(struct pass *pass)
+{
 	int r = router_start(pass);
 
 	while (r == 0 && pass->router_state == ROUTER_STARTING)
 		r = pass_pump(pass, 100);
 	if (r == 0) {
-		r = rdx_index_open(&pass->index, pass->dir, &key);
+		r = open_index(pass, &pass->index);
 		if (r < 0)
 			complain_of(r, "cannot open the router's index in %s", pass->dir);
 	}

@@ -14,6 +14,10 @@ int router_start(struct pass *pass);
 /* Start it, wait, and open this process's own handle of its index. */
 int router_open(struct pass *pass);
 
+/* After the router died and another one said it is ready: open that one's index. 1; 0 while
+ * only the dead one's is there. */
+int router_reopen(struct pass *pass);
+
 /* Find a worker for each flight that has none: sent to a worker, or asked of the router. */
 int dispatch(struct pass *pass);
 

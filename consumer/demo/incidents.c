@@ -175,6 +175,7 @@ int incident_kill_router(struct pass *pass)
 	struct incident *incident = current(pass);
 
 	pass->arm_router_kill = 0;
+	pass->reopened = 0;
 	child_signal(&pass->router, SIGKILL);
 	pass->incident_ns = now_ns();
 	child_stop(&pass->router);
@@ -187,9 +188,18 @@ int incident_kill_router(struct pass *pass)
 static void watch_router(struct pass *pass, struct incident *incident)
 {
 	char text[160], a[SIZE_TEXT_BYTES];
+	struct rdx_worker_info row;
 
 	if (pass->router_state != ROUTER_UP)
 		return;
+	if (!pass->reopened)
+		pass->reopened = router_reopen(pass);
+	if (!pass->reopened)
+		return;
+	for (uint32_t i = 0; i < pass->settings->workers; i++) {
+		if (!find_row(pass, i, &row) || row.state != RDX_STATE_EXACT)
+			return;
+	}
 	incident->back_ns = now_ns() - pass->incident_ns;
 	incident->finished = 1;
 	ways_text(pass, text, sizeof(text));

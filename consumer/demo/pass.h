@@ -150,6 +150,7 @@ struct pass {
 	uint64_t resumed_ns;       /* of a pause */
 	uint64_t figures[DEMO_WORKERS_MAX]; /* of a pause: slots, then events */
 	uint32_t arm_router_kill;
+	int reopened;              /* `index` is that of the router started last */
 
 	/* what came of it */
 	uint64_t done;

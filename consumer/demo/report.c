@@ -161,10 +161,23 @@ static const char *cause_text(const struct pass *pass, const struct recovery *re
 	}
 }
 
+static void add_recovery(struct table *table, const struct pass *pass, const struct recovery *r)
+{
+	table_row(table);
+	table_cell(table, 0, "%s", cause_text(pass, r));
+	cell_grouped(table, 1, r->request);
+	table_number(table, 2, r->worker);
+	table_cell(table, 3, "%s", r->way);
+	cell_grouped(table, 4, r->skipped);
+	cell_grouped(table, 5, r->ledger_blocks);
+	cell_grouped(table, 6, r->replayed);
+	table_cell(table, 7, "%.1f", (double)r->ns / 1000);
+}
+
 static void print_recoveries(const struct pass *pass)
 {
 	struct table *table = table_new();
-	uint32_t shown = 0;
+	uint32_t lapped = 0;
 
 	table_add_column(table, "AFTER", COLUMN_TEXT);
 	table_add_column(table, "REQUEST", COLUMN_NUMBER);
@@ -179,29 +192,35 @@ static void print_recoveries(const struct pass *pass)
 
 		if (r->after == AFTER_START)
 			continue; /* empty workers, nothing to recover */
-		table_row(table);
-		table_cell(table, 0, "%s", cause_text(pass, r));
-		cell_grouped(table, 1, r->request);
-		table_number(table, 2, r->worker);
-		table_cell(table, 3, "%s", r->way);
-		cell_grouped(table, 4, r->skipped);
-		cell_grouped(table, 5, r->ledger_blocks);
-		cell_grouped(table, 6, r->replayed);
-		table_cell(table, 7, "%.1f", (double)r->ns / 1000);
-		shown++;
+		lapped += r->after == AFTER_LAPPED;
+		add_recovery(table, pass, r);
 	}
 	title("Recoveries, from shared memory alone. continue: read on where it was; barrier: "
 	      "from the newest\nCleared, or from birth, all before it skipped; ledger: the "
 	      "blocks held, then the events since");
-	if (!shown)
-		printf("none\n");
 	table_print(table);
+	if (lapped)
+		printf("(ring went round: the router was not given the processor in time, the "
+		       "ring was written once\naround meanwhile)\n");
+}
+
+struct comparison report_comparison(const struct pass *passes, uint32_t count)
+{
+	struct comparison sum = {0};
+
+	for (uint32_t i = 0; i < count; i++) {
+		sum.times += passes[i].comparison.times;
+		sum.blocks += passes[i].comparison.blocks;
+		sum.divergences += passes[i].comparison.divergences;
+		sum.failed += passes[i].comparison.failed;
+	}
+	return sum;
 }
 
 void report_print(struct pass *passes, uint32_t count)
 {
 	struct pass *pass = &passes[0];
-	const struct comparison *c = &pass->comparison;
+	const struct comparison c = report_comparison(passes, count);
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
 
 	print_policies(passes, count);
@@ -210,11 +229,11 @@ void report_print(struct pass *passes, uint32_t count)
 	print_recoveries(pass);
 	printf("\ndivergences: %s. The index and the engines' own caches were compared %" PRIu64
 	       " times, %s\nblocks in all.\n",
-	       grouped_text(c->divergences, a), c->times, grouped_text(c->blocks, b));
+	       grouped_text(c.divergences, a), c.times, grouped_text(c.blocks, b));
 	printf("index: %s at the end; its process slept by %s.\n", size_text(pass->index_bytes, a),
 	       pass->wait);
-	if (c->failed)
-		printf("%" PRIu64 " comparisons could not be made: see above.\n", c->failed);
+	if (c.failed)
+		printf("%" PRIu64 " comparisons could not be made: see above.\n", c.failed);
 	if (pass->refused)
 		printf("%" PRIu64 " requests need more blocks than a worker has: give more "
 		       "--blocks.\n",

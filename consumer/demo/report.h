@@ -7,7 +7,10 @@
 
 #include "consumer/demo/pass.h"
 
-/* The first pass is the one with the index and the incidents. */
+/* Of all passes together. */
+struct comparison report_comparison(const struct pass *passes, uint32_t count);
+
+/* The first pass is the one with the incidents. */
 void report_print(struct pass *passes, uint32_t count);
 
 /*

@@ -143,12 +143,13 @@ static void put_lists(struct json_object *object, struct pass *passes, uint32_t 
 void report_print_json(struct pass *passes, uint32_t count)
 {
 	struct json_object *object = json_new_object();
+	const struct comparison c = report_comparison(passes, count);
 	struct pass *pass = &passes[0];
 
-	json_put_number(object, "divergences", pass->comparison.divergences);
-	json_put_number(object, "comparisons", pass->comparison.times);
-	json_put_number(object, "comparisons_failed", pass->comparison.failed);
-	json_put_number(object, "blocks_compared", pass->comparison.blocks);
+	json_put_number(object, "divergences", c.divergences);
+	json_put_number(object, "comparisons", c.times);
+	json_put_number(object, "comparisons_failed", c.failed);
+	json_put_number(object, "blocks_compared", c.blocks);
 	json_put_fraction(object, "hit_rate", share(pass->cached_blocks, pass->blocks));
 	json_put_number(object, "requests", pass->done);
 	json_put(object, "hash_ns", percentiles(&pass->hash_ns));
