@@ -177,7 +177,7 @@ static void add_recovery(struct table *table, const struct pass *pass, const str
 static void print_recoveries(const struct pass *pass)
 {
 	struct table *table = table_new();
-	uint32_t lapped = 0;
+	uint32_t lapped = 0, shown = 0;
 
 	table_add_column(table, "AFTER", COLUMN_TEXT);
 	table_add_column(table, "REQUEST", COLUMN_NUMBER);
@@ -194,11 +194,14 @@ static void print_recoveries(const struct pass *pass)
 			continue; /* empty workers, nothing to recover */
 		lapped += r->after == AFTER_LAPPED;
 		add_recovery(table, pass, r);
+		shown++;
 	}
 	title("Recoveries, from shared memory alone. continue: read on where it was; barrier: "
 	      "from the newest\nCleared, or from birth, all before it skipped; ledger: the "
 	      "blocks held, then the events since");
 	table_print(table);
+	if (!shown)
+		printf("none\n");
 	if (lapped)
 		printf("(ring went round: the router was not given the processor in time, the "
 		       "ring was written once\naround meanwhile)\n");

@@ -9,6 +9,7 @@
 #include "tests/rig.h"
 
 #include <json-c/json.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -166,13 +167,17 @@ static void test_told_to_stop(void **state)
 {
 	char *arguments[] = {DEMO, "--no-baselines", NULL};
 	struct program_result result;
+	struct pollfd said = {.events = POLLIN};
 	struct program program;
 	struct stat status;
 	char folder[128];
 
 	(void)state;
 	assert_int_equal(program_start(&program, DEMO, arguments, 0), 0);
-	usleep(400000);
+	said.fd = program.out;
+	/* it listens to signals before it says anything, and has begun when it does */
+	assert_int_equal(poll(&said, 1, PROGRAM_TIMEOUT_MS), 1);
+	usleep(200000);
 	kill(program.pid, SIGTERM);
 	assert_int_equal(program_finish(&program, NULL, &result), 0);
 	assert_int_equal(result.status, 1);
