@@ -240,7 +240,7 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 
 	/* the snapshot that came before these events was lost */
 	if (reader->half && !reader->scan.active)
-		return -EOVERFLOW;
+		return rdx_reader_poisoned(reader) ? -EBADMSG : -EOVERFLOW;
 	found = rdx_event_read(in_log ? &logged : &reader->view.ring, cursor->position,
 			       reader->slots_max, &head, reader->hashes, &slots);
 	if (rdx_reader_poisoned(reader))

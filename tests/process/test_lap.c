@@ -241,7 +241,8 @@ static void close_lap(struct lap *lap)
 	assert_int_equal(tally->errors, 0);
 	assert_int_equal(s->slots_read + s->slots_lost + s->slots_dead, slots);
 	assert_int_equal(s->events_read + s->events_lost + s->events_dead, events);
-	assert_true(s->slots_read > slots / 20);
+	/* how many depends on the machine; that there is something to check does not */
+	assert_true(s->slots_read > 1000);
 	assert_true(tally->laps > 0);
 	rdx_reader_close(lap->reader);
 	munmap(lap->shared, sizeof(*lap->shared));

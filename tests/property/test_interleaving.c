@@ -183,7 +183,7 @@ static void take_ledger(void)
 /* What is answered with EVENTS was whole in the view it was answered from. */
 static void ask_range(void)
 {
-	uint64_t newest = world->producer.event_id, begun = world->stream.event_id;
+	uint64_t newest = world->producer.event_id;
 	uint64_t first = newest ? 1 + rig_random(&world->random) % (newest + 2) : 0;
 	struct rdx_range range;
 	int r = rdx_reader_range(world->follower.reader, world->follower.reader->info.epoch,
@@ -205,7 +205,8 @@ static void ask_range(void)
 	} else if (range.outcome == RDX_RANGE_TOO_NEW) {
 		world->wrong += first <= range.last_event_id || first + 1 < newest;
 	} else {
-		world->wrong += range.outcome != RDX_RANGE_SNAPSHOT || begun == 0;
+		/* an empty ring is at its birth; it may have gone round since it was asked */
+		world->wrong += range.outcome != RDX_RANGE_SNAPSHOT || world->stream.event_id == 0;
 	}
 }
 
