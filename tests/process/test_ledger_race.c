@@ -138,7 +138,8 @@ static void recover_many(struct race *race, uint64_t recoveries)
 	double end = now() + SECONDS_MAX;
 
 	stream_make(&oracle, &race->rig.key, race->seed, race->clear_in);
-	while (race->exact < recoveries && now() < end) {
+	/* the producer's thread may be slow to start: go on until there was a race at all */
+	while ((race->exact < recoveries || !race->replayed) && now() < end) {
 		static const uint64_t pieces[] = {STREAM_BLOCKS, 64, 7, 300};
 		struct rdx_holding holding = {.capacity = 0};
 		struct rdx_cursor exact_at;
