@@ -53,6 +53,23 @@ void rig_remove(struct rig *rig)
 	rig_remove_tree(rig->dir);
 }
 
+int rig_setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	assert_non_null(rig);
+	rig_make(rig);
+	*state = rig;
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	rig_remove(*state);
+	free(*state);
+	return 0;
+}
+
 struct rdx_segment_spec rig_spec(uint64_t worker_id, uint32_t dp_rank, uint64_t ring_slots,
 				 uint64_t blocks)
 {

@@ -24,6 +24,10 @@ struct rig {
 void rig_make(struct rig *rig);
 void rig_remove(struct rig *rig);
 
+/* The same as setup and teardown of a test: *state is a struct rig. */
+int rig_setup(void **state);
+int rig_teardown(void **state);
+
 /* Remove a directory and everything below it. */
 void rig_remove_tree(const char *path);
 

@@ -5,10 +5,8 @@
  * ways of recovery is taken; routing by overlap finds more than routing at random. Nothing is
  * left behind when it is told to stop, and a small tmpfs either suffices or is named.
  */
-#include "tests/programs.h"
-#include "tests/rig.h"
+#include "tests/expect.h"
 
-#include <json-c/json.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,19 +18,6 @@
 #include <unistd.h>
 
 #define DEMO "ringdex-demo"
-
-static struct json_object *member(struct json_object *object, const char *name)
-{
-	struct json_object *value = NULL;
-
-	assert_true(json_object_object_get_ex(object, name, &value));
-	return value;
-}
-
-static int64_t number(struct json_object *object, const char *name)
-{
-	return json_object_get_int64(member(object, name));
-}
 
 static double rate(struct json_object *object, const char *name)
 {

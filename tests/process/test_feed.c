@@ -4,8 +4,7 @@
  * the segments afterwards, bad lines named by number, what was not represented, a second
  * producer, usage, signals; what ringdex-tail prints is fed again.
  */
-#include "tests/programs.h"
-#include "tests/rig.h"
+#include "tests/expect.h"
 
 #include <ringdex/rdx_reader.h>
 
@@ -17,38 +16,6 @@
 #include <unistd.h>
 
 #define HASHES_MAX 64
-
-#define RUN(result, status_wanted, ...)                                                            \
-	do {                                                                                       \
-		assert_int_equal(program_run(result, __VA_ARGS__, NULL), 0);                       \
-		if ((result)->status != (status_wanted))                                           \
-			print_error("out: %s\nerr: %s\n", (result)->out, (result)->err);           \
-		assert_int_equal((result)->status, status_wanted);                                 \
-	} while (0)
-
-static void assert_has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		print_error("not in it: '%s'\n%s\n", part, text);
-	assert_non_null(strstr(text, part));
-}
-
-static int make(void **state)
-{
-	struct rig *rig = calloc(1, sizeof(*rig));
-
-	assert_non_null(rig);
-	rig_make(rig);
-	*state = rig;
-	return 0;
-}
-
-static int unmake(void **state)
-{
-	rig_remove(*state);
-	free(*state);
-	return 0;
-}
 
 static int compare_words(const void *a, const void *b)
 {
@@ -352,12 +319,12 @@ static void holds_and_goes_round(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(every_way_to_write_it, make, unmake),
-		cmocka_unit_test_setup_teardown(host_copy_by_name, make, unmake),
-		cmocka_unit_test_setup_teardown(bad_lines_are_named, make, unmake),
-		cmocka_unit_test_setup_teardown(what_is_not_represented_is_said, make, unmake),
-		cmocka_unit_test_setup_teardown(usage_and_files, make, unmake),
-		cmocka_unit_test_setup_teardown(holds_and_goes_round, make, unmake),
+		cmocka_unit_test_setup_teardown(every_way_to_write_it, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(host_copy_by_name, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(bad_lines_are_named, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_represented_is_said, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(usage_and_files, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(holds_and_goes_round, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

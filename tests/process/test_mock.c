@@ -4,8 +4,7 @@
  * dump against what its segment holds, clears of rank and worker, bad lines, traces, signals.
  */
 #include "producer/trace/generate.h"
-#include "tests/programs.h"
-#include "tests/rig.h"
+#include "tests/expect.h"
 
 #include <ringdex/rdx_reader.h>
 
@@ -17,23 +16,6 @@
 #include <unistd.h>
 
 #define HASHES_MAX 4096
-
-static int make(void **state)
-{
-	struct rig *rig = calloc(1, sizeof(*rig));
-
-	assert_non_null(rig);
-	rig_make(rig);
-	*state = rig;
-	return 0;
-}
-
-static int unmake(void **state)
-{
-	rig_remove(*state);
-	free(*state);
-	return 0;
-}
 
 /* A mock with its pipes as streams. */
 struct mock {
@@ -60,21 +42,6 @@ static struct json_object *ask(struct mock *mock, const char *text)
 	fprintf(mock->in, "%s\n", text);
 	fflush(mock->in);
 	return answer(mock);
-}
-
-static struct json_object *member(struct json_object *object, const char *name)
-{
-	struct json_object *value = NULL;
-
-	if (!json_object_object_get_ex(object, name, &value))
-		print_error("no '%s' in %s\n", name, json_object_to_json_string(object));
-	assert_true(json_object_object_get_ex(object, name, &value));
-	return value;
-}
-
-static uint64_t number(struct json_object *object, const char *name)
-{
-	return json_object_get_uint64(member(object, name));
 }
 
 /* Start a rank of worker 1 with up to two more arguments, and read that it is ready. */
@@ -370,13 +337,13 @@ static void replays_a_trace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(dump_is_what_the_segment_holds, make, unmake),
-		cmocka_unit_test_setup_teardown(names_differ_prefixes_do_not, make, unmake),
-		cmocka_unit_test_setup_teardown(one_rank_announces_the_workers_clear, make, unmake),
-		cmocka_unit_test_setup_teardown(time_runs_on_when_told, make, unmake),
-		cmocka_unit_test_setup_teardown(bad_lines_get_an_answer, make, unmake),
-		cmocka_unit_test_setup_teardown(ends_on_a_signal, make, unmake),
-		cmocka_unit_test_setup_teardown(replays_a_trace, make, unmake),
+		cmocka_unit_test_setup_teardown(dump_is_what_the_segment_holds, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(names_differ_prefixes_do_not, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(one_rank_announces_the_workers_clear, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(time_runs_on_when_told, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(bad_lines_get_an_answer, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(ends_on_a_signal, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(replays_a_trace, rig_setup, rig_teardown),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

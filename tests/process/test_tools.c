@@ -3,8 +3,7 @@
  * Description: the command-line tools of the router's side, run as programs: what they
  * print, how they end, what they say when something is wrong.
  */
-#include "tests/programs.h"
-#include "tests/rig.h"
+#include "tests/expect.h"
 
 #include "shm/namespace.h"
 #include <ringdex/rdx_reader.h>
@@ -12,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,67 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Run a tool on the rig's directory and look at how it ended. */
-#define RUN(result, status_wanted, ...)                                                            \
-	do {                                                                                       \
-		assert_int_equal(program_run(result, __VA_ARGS__, NULL), 0);                       \
-		if ((result)->status != (status_wanted))                                           \
-			print_error("out: %s\nerr: %s\n", (result)->out, (result)->err);           \
-		assert_int_equal((result)->status, status_wanted);                                 \
-	} while (0)
-
-static void assert_has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		print_error("not in it: '%s'\n%s\n", part, text);
-	assert_non_null(strstr(text, part));
-}
-
-static struct json_object *parsed(const char *text)
-{
-	struct json_object *object = json_tokener_parse(text);
-
-	if (!object)
-		print_error("no JSON: %s\n", text);
-	assert_non_null(object);
-	return object;
-}
-
-static struct json_object *member(struct json_object *object, const char *name)
-{
-	struct json_object *value = NULL;
-
-	if (!json_object_object_get_ex(object, name, &value))
-		print_error("no member '%s' in %s\n", name, json_object_to_json_string(object));
-	assert_true(json_object_object_get_ex(object, name, &value));
-	return value;
-}
-
-static uint64_t number(struct json_object *object, const char *name)
-{
-	return json_object_get_uint64(member(object, name));
-}
-
 static const char *string(struct json_object *object, const char *name)
 {
 	return json_object_get_string(member(object, name));
-}
-
-static int make(void **state)
-{
-	struct rig *rig = calloc(1, sizeof(*rig));
-
-	assert_non_null(rig);
-	rig_make(rig);
-	*state = rig;
-	return 0;
-}
-
-static int unmake(void **state)
-{
-	rig_remove(*state);
-	free(*state);
-	return 0;
 }
 
 static void claim(struct rig *rig, struct rig_producer *producer, uint64_t worker, uint32_t rank,
@@ -1003,27 +943,27 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_commands),
-		cmocka_unit_test_setup_teardown(runs_a_command, make, unmake),
+		cmocka_unit_test_setup_teardown(runs_a_command, rig_setup, rig_teardown),
 		cmocka_unit_test(names_the_nearest_command),
 		cmocka_unit_test(says_when_the_directory_is_missing),
 		cmocka_unit_test(refuses_bad_arguments),
-		cmocka_unit_test_setup_teardown(ls_of_nothing, make, unmake),
-		cmocka_unit_test_setup_teardown(ls_shows_a_live_rank, make, unmake),
-		cmocka_unit_test_setup_teardown(ls_shows_dead_ranks_and_chooses, make, unmake),
-		cmocka_unit_test_setup_teardown(ls_says_why_a_rank_is_unreadable, make, unmake),
-		cmocka_unit_test_setup_teardown(range_has_four_outcomes, make, unmake),
-		cmocka_unit_test_setup_teardown(tail_prints_what_feed_accepts, make, unmake),
-		cmocka_unit_test_setup_teardown(tail_says_what_was_lost, make, unmake),
-		cmocka_unit_test_setup_teardown(tail_follows_through_another_life, make, unmake),
-		cmocka_unit_test_setup_teardown(tools_survive_a_truncated_file, make, unmake),
-		cmocka_unit_test_setup_teardown(tail_and_feed_go_round, make, unmake),
+		cmocka_unit_test_setup_teardown(ls_of_nothing, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_shows_a_live_rank, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_shows_dead_ranks_and_chooses, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_says_why_a_rank_is_unreadable, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(range_has_four_outcomes, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(tail_prints_what_feed_accepts, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(tail_says_what_was_lost, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(tail_follows_through_another_life, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(tools_survive_a_truncated_file, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(tail_and_feed_go_round, rig_setup, rig_teardown),
 		cmocka_unit_test(size_adds_up),
-		cmocka_unit_test_setup_teardown(follow_maintains_an_index, make, unmake),
-		cmocka_unit_test_setup_teardown(follow_shows_what_it_cannot_read, make, unmake),
-		cmocka_unit_test_setup_teardown(follow_ends_when_the_directory_goes, make, unmake),
-		cmocka_unit_test_setup_teardown(query_finds_the_longest_prefix, make, unmake),
-		cmocka_unit_test_setup_teardown(query_says_what_is_wrong, make, unmake),
-		cmocka_unit_test_setup_teardown(verify_finds_a_difference, make, unmake),
+		cmocka_unit_test_setup_teardown(follow_maintains_an_index, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(follow_shows_what_it_cannot_read, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(follow_ends_when_the_directory_goes, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(query_finds_the_longest_prefix, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(query_says_what_is_wrong, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(verify_finds_a_difference, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What tests that run programs expect of them: how they end, what is in their text, what
+ * is in their JSON. Whatever is not there is printed.
+ */
+#ifndef RDX_TESTS_EXPECT_H
+#define RDX_TESTS_EXPECT_H
+
+#include "tests/programs.h"
+#include "tests/rig.h"
+
+#include <json-c/json.h>
+#include <string.h>
+
+/* RUN(&result, 0, "ringdex-ls", "input" or NULL, "--dir", dir): run it, it must end so. */
+#define RUN(result, status_wanted, ...)                                                            \
+	do {                                                                                       \
+		assert_int_equal(program_run(result, __VA_ARGS__, NULL), 0);                       \
+		if ((result)->status != (status_wanted))                                           \
+			print_error("out: %s\nerr: %s\n", (result)->out, (result)->err);           \
+		assert_int_equal((result)->status, status_wanted);                                 \
+	} while (0)
+
+static inline void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		print_error("not in it: '%s'\n%s\n", part, text);
+	assert_non_null(strstr(text, part));
+}
+
+static inline struct json_object *parsed(const char *text)
+{
+	struct json_object *object = json_tokener_parse(text);
+
+	if (!object)
+		print_error("no JSON: %s\n", text);
+	assert_non_null(object);
+	return object;
+}
+
+static inline struct json_object *member(struct json_object *object, const char *name)
+{
+	struct json_object *value = NULL;
+
+	if (!json_object_object_get_ex(object, name, &value))
+		print_error("no member '%s' in %s\n", name, json_object_to_json_string(object));
+	assert_true(json_object_object_get_ex(object, name, &value));
+	return value;
+}
+
+static inline uint64_t number(struct json_object *object, const char *name)
+{
+	return json_object_get_uint64(member(object, name));
+}
+
+#endif
