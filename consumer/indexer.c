@@ -58,10 +58,11 @@ struct rdx_indexer {
 	uint64_t look_ns;         /* next look at the directory watch */
 	uint64_t beat_ns;         /* next heartbeat */
 	uint64_t liveness_at_ns;
-	uint64_t refused;
+	uint64_t walks;
 	uint64_t wakes;
 	uint8_t pending;          /* table work is left */
 	struct rdx_rank_scratch scratch;
+	struct rdx_indexer_stats forgotten; /* of ranks that are no more */
 };
 
 static uint64_t now_ns(void)
@@ -221,7 +222,6 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 	}
 	if (r == 0) {
 		slot = rdx_writer_rank_add(writer, rdx_reader_info(reader));
-		indexer->refused += slot == -ENOSPC;
 		r = slot < 0 ? slot : 0;
 	}
 	if (r < 0) {
@@ -280,9 +280,11 @@ static int on_found(void *context, const struct rdx_found *found)
 		r = add_rank(indexer, found, &rank);
 		if (r < 0)
 			return r;
+		rank->walk = indexer->walks;
 	} else {
 		int again = rank->phase == RDX_PHASE_FAILED && walk->now >= rank->retry_ns;
 
+		rank->walk = indexer->walks;
 		if (same_file(&rank->file, found) && !again)
 			return 0;
 		/* a file replaced while its producer lives is not followed until it is gone */
@@ -306,10 +308,51 @@ static int retry_is_due(const struct rdx_indexer *indexer, uint64_t now)
 	return 0;
 }
 
+static void add_rank_stats(const struct rdx_rank *rank, struct rdx_indexer_stats *stats)
+{
+	struct rdx_reader_stats reader;
+
+	rdx_rank_reader_stats(rank, &reader);
+	stats->ranks += rank->phase != RDX_PHASE_GONE && rank->writer;
+	stats->unreadable += rank->phase == RDX_PHASE_FAILED;
+	stats->refused += rank->phase == RDX_PHASE_FAILED && rank->cause == -ENOSPC;
+	stats->events += rank->events;
+	stats->blocks_stored += rank->blocks_stored;
+	stats->blocks_removed += rank->blocks_removed;
+	stats->clears += rank->clears;
+	stats->events_dead += reader.events_dead;
+	stats->slots_lost += reader.slots_lost;
+	for (int way = 0; way < 4; way++)
+		stats->recoveries[way] += reader.recoveries[way];
+}
+
+/* Ranks that nobody holds and whose files are removed: workers come with new numbers. */
+static void forget_absent(struct rdx_indexer *indexer, uint64_t now)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		struct rdx_rank *rank = indexer->ranks[i];
+
+		if (rank->walk != indexer->walks && rank->phase == RDX_PHASE_FAILED) {
+			rdx_rank_gone(rank);
+			rdx_rank_pulse(rank, now);
+		}
+		if (rank->walk != indexer->walks && rank->phase == RDX_PHASE_GONE &&
+		    !rank->writer) {
+			add_rank_stats(rank, &indexer->forgotten);
+			free(rank);
+		} else {
+			indexer->ranks[kept++] = rank;
+		}
+	}
+	indexer->rank_count = kept;
+}
+
 static int discover(struct rdx_indexer *indexer, uint64_t now)
 {
 	struct walk walk = {indexer, now};
-	int changed;
+	int changed, r;
 
 	if (now < indexer->look_ns)
 		return 0;
@@ -318,7 +361,11 @@ static int discover(struct rdx_indexer *indexer, uint64_t now)
 	if (!changed && now < indexer->walk_ns && !retry_is_due(indexer, now))
 		return 0;
 	indexer->walk_ns = now + WALK_NS;
-	return rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
+	indexer->walks++;
+	r = rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
+	if (r == 0)
+		forget_absent(indexer, now);
+	return r;
 }
 
 static void ask_liveness(struct rdx_indexer *indexer, uint64_t now)
@@ -477,33 +524,14 @@ int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
 	return 1;
 }
 
-static void add_rank_stats(const struct rdx_rank *rank, struct rdx_indexer_stats *stats)
-{
-	struct rdx_reader_stats reader;
-
-	rdx_rank_reader_stats(rank, &reader);
-	stats->ranks += rank->phase != RDX_PHASE_GONE && rank->writer;
-	stats->unreadable += rank->phase == RDX_PHASE_FAILED;
-	stats->events += rank->events;
-	stats->blocks_stored += rank->blocks_stored;
-	stats->blocks_removed += rank->blocks_removed;
-	stats->clears += rank->clears;
-	stats->events_dead += reader.events_dead;
-	stats->slots_lost += reader.slots_lost;
-	for (int way = 0; way < 4; way++)
-		stats->recoveries[way] += reader.recoveries[way];
-}
-
 int rdx_indexer_stats(const struct rdx_indexer *indexer, struct rdx_indexer_stats *ret_stats)
 {
-	struct rdx_indexer_stats stats = {
-		.size = sizeof(stats),
-		.indexes = indexer->index_count,
-		.refused = indexer->refused,
-		.wakes = indexer->wakes,
-		.wait_mode = rdx_wait_mode(indexer->wait),
-	};
+	struct rdx_indexer_stats stats = indexer->forgotten;
 
+	stats.size = sizeof(stats);
+	stats.indexes = indexer->index_count;
+	stats.wakes = indexer->wakes;
+	stats.wait_mode = rdx_wait_mode(indexer->wait);
 	if (ret_stats->size != sizeof(stats))
 		return -EINVAL;
 	for (uint32_t i = 0; i < indexer->rank_count; i++)

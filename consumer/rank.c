@@ -105,7 +105,8 @@ void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
 		.epoch = rank->epoch,
 		.event_id = rank->event_id,
 		.position = rank->position,
-		.seen_ns = rank->seen_ns,
+		/* what is known of a dropped rank does not get old: it is not STALE */
+		.seen_ns = rank->phase == RDX_PHASE_FAILED ? now_ns : rank->seen_ns,
 		.events = rank->events,
 		.recovery_ns = rank->recovery_ns,
 	};

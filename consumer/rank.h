@@ -40,6 +40,7 @@ struct rdx_rank {
 	uint64_t exact_position;
 	uint64_t begun_ns;               /* this recovery */
 	uint64_t retry_ns;               /* FAILED: not before */
+	uint64_t walk;                   /* through the directory, in which it was last found */
 	uint64_t seen_ns;                /* last read up and alive */
 	uint64_t pulsed_ns;
 	uint64_t blocks_stored;

@@ -40,7 +40,8 @@ struct rdx_run {
 	uint32_t blocks[RDX_TIER_COUNT];
 	uint64_t epoch;
 	uint64_t last_event_id;
-	uint64_t age_ns;       /* since the indexer last saw the rank read up and alive */
+	uint64_t age_ns;       /* since the indexer last saw the rank read up and alive, or
+				  found that it cannot follow it */
 };
 
 /* What the index knows of a rank. */

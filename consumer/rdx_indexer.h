@@ -43,7 +43,7 @@ struct rdx_indexer_stats {
 	uint64_t indexes;           /* now */
 	uint64_t ranks;             /* now, not GONE */
 	uint64_t unreadable;        /* now: segments that could not be opened */
-	uint64_t refused;           /* ranks for which there was no column, or no room */
+	uint64_t refused;           /* now: ranks for which there is no column, or no room */
 	uint64_t events;
 	uint64_t blocks_stored;
 	uint64_t blocks_removed;

@@ -72,7 +72,7 @@ static void kill_here(enum rdx_hook_step step)
 {
 	if (step == atomic_load_explicit(&heeded->kill_step, memory_order_relaxed) &&
 	    atomic_fetch_sub(&heeded->kill_hits, 1) == 1)
-		raise(SIGKILL);
+		raise(heeded->signal ? heeded->signal : SIGKILL);
 }
 #endif
 
@@ -101,4 +101,11 @@ int child_was_killed(pid_t pid)
 		return 1;
 	print_message("child %d: wait status %#x\n", (int)pid, (unsigned int)status);
 	return -EPROTO;
+}
+
+int child_has_stopped(pid_t pid)
+{
+	int status = 0;
+
+	return waitpid(pid, &status, WNOHANG | WUNTRACED) == pid && WIFSTOPPED(status);
 }

@@ -17,6 +17,7 @@
 /* What every role's plan begins with. */
 struct child_plan {
 	char dir[64];                /* the namespace */
+	int32_t signal;              /* that it sends itself; 0: SIGKILL */
 	_Atomic uint32_t kill_step;  /* enum rdx_hook_step; RDX_HOOK_NONE: it lives */
 	_Atomic uint32_t kill_hits;  /* at the so manyth time from when this was set */
 };
@@ -31,7 +32,7 @@ void *child_attend(const char *path, size_t bytes);
 /* Run this program again as `program role path`. Its pid, or -errno. */
 pid_t child_start(const char *role, const char *path);
 
-/* Die (SIGKILL) when `step` is met for the `hits`-th time from now on. */
+/* Die, or what the plan's signal does, when `step` is met for the `hits`-th time from now on. */
 void child_arm(struct child_plan *plan, uint32_t step, uint32_t hits);
 
 /* In the child: let the plan's death happen. Nothing without RDX_HOOKS. */
@@ -42,6 +43,9 @@ void child_kill(pid_t pid);
 
 /* Has it ended by SIGKILL? 0: it runs. -EPROTO: it ended otherwise, as printed. */
 int child_was_killed(pid_t pid);
+
+/* Has it been stopped by a signal since this was asked last? */
+int child_has_stopped(pid_t pid);
 
 static inline uint64_t child_now_ns(void)
 {
