@@ -157,6 +157,9 @@ int rdx_writer_rank_begin(struct rdx_index_writer *w, int slot)
 	}
 	rdx_word_store(&w->live->entry[slot].intent, 0); /* ids may begin anew */
 	memcpy(rank->build, sides, sizeof(sides));
+	/* whoever is built anew may ask for memory again: the last refusal may be long ago,
+	 * and a rank that misses a few blocks is not refused often */
+	w->grow_refused = 0;
 	rank->is_building = 1;
 	rank->build_forced = 0;
 	return 0;

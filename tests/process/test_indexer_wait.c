@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: a sleeping indexer is woken by a publish, with io_uring and without: no
+ * event is left unread until somebody polls again, and most sleeps end by the bell.
+ */
+#include "tests/indexer_rig.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define EVENTS      40
+#define PAUSE_US    4000 /* long enough that the indexer sleeps again */
+#define PATIENCE_NS UINT64_C(30000000000)
+
+struct publishing {
+	struct rdx_publisher *publisher;
+	int result;
+};
+
+static void *publish(void *context)
+{
+	struct publishing *publishing = context;
+
+	for (uint64_t i = 0; i < EVENTS && publishing->result == 0; i++) {
+		uint64_t name = i + 1;
+		struct rdx_stored stored = {
+			.names = &name, .local_hashes = &name, .count = 1, .name_bytes = 8};
+
+		usleep(PAUSE_US);
+		publishing->result = rdx_publish_stored(publishing->publisher, &stored);
+	}
+	return NULL;
+}
+
+static void test_woken(uint32_t mode)
+{
+	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+	struct publishing publishing = {.result = 0};
+	struct rdx_worker_info info = {.last_event_id = 0};
+	uint64_t until = child_now_ns() + PATIENCE_NS, timeouts = 0;
+	struct indexer_rig x;
+	pthread_t thread;
+	int r;
+
+	indexer_rig_make(&x);
+	options.dir = x.dir;
+	options.wait_mode = mode;
+	r = rdx_indexer_open(&x.indexer, &options);
+	if (r == -ENOSYS || r == -EPERM) {
+		rig_remove(&x.rig);
+		skip();
+	}
+	assert_int_equal(r, 0);
+	publishing.publisher = prompt_publisher(&x, 1, 0);
+	until_state(&x, 1, 0, RDX_STATE_EXACT, publishing.publisher, NULL);
+	assert_int_equal(pthread_create(&thread, NULL, publish, &publishing), 0);
+	while (info.last_event_id < EVENTS && child_now_ns() < until) {
+		r = rdx_indexer_poll(x.indexer, 0);
+		if (r < 0)
+			break;
+		if (r == 0)
+			timeouts += rdx_indexer_wait(x.indexer, -1) == 0;
+		worker_find(x.index, 1, 0, &info);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(publishing.result, 0);
+	assert_true(r >= 0);
+	assert_int_equal(info.last_event_id, EVENTS);
+	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+	assert_int_equal(stats.wait_mode, mode);
+	print_message("%d events, %llu wakes, %llu sleeps that nobody ended\n", EVENTS,
+		      (unsigned long long)stats.wakes, (unsigned long long)timeouts);
+	assert_true(stats.wakes > 0);
+	rdx_publisher_close(publishing.publisher);
+	indexer_rig_end(&x);
+}
+
+static void test_woken_with_io_uring(void **state)
+{
+	(void)state;
+	test_woken(RDX_WAIT_URING);
+}
+
+static void test_woken_with_epoll(void **state)
+{
+	(void)state;
+	test_woken(RDX_WAIT_EPOLL);
+}
+
+/* A segment that appears ends a sleep: the directory is watched. */
+static void test_woken_by_the_directory(void **state)
+{
+	struct rdx_publisher *publisher;
+	struct indexer_rig x;
+
+	(void)state;
+	for (uint32_t mode = RDX_WAIT_AUTO; mode <= RDX_WAIT_EPOLL; mode += RDX_WAIT_EPOLL) {
+		uint64_t until = child_now_ns() + PATIENCE_NS;
+		int woken = 0;
+
+		indexer_rig_make(&x);
+		indexer_rig_open(&x, mode);
+		while (rdx_indexer_poll(x.indexer, 0) > 0)
+			;
+		publisher = prompt_publisher(&x, 1, 0);
+		while (!woken && child_now_ns() < until)
+			woken = rdx_indexer_wait(x.indexer, -1);
+		assert_int_equal(woken, 1);
+		prompt_store(publisher, 1, 10, 0);
+		until_state(&x, 1, 0, RDX_STATE_EXACT, publisher, NULL);
+		rdx_publisher_close(publisher);
+		indexer_rig_end(&x);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_woken_with_io_uring),
+		cmocka_unit_test(test_woken_with_epoll),
+		cmocka_unit_test(test_woken_by_the_directory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
