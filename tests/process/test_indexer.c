@@ -252,8 +252,7 @@ static void test_a_segment_is_truncated_while_mapped(void **state)
 	assert_int_equal(prompt_run(x.index, 1, 40, 2, 0), 0);
 	/* and that stays so: the indexer is neither dead nor behind */
 	poll_for_us(&x, STALE_US);
-	assert_int_equal(worker_find(x.index, 2, 0, &info), 1);
-	assert_int_equal(info.state, RDX_STATE_INEXACT);
+	until_state(&x, 2, 0, RDX_STATE_INEXACT, NULL, &info);
 	assert_int_equal(info.cause, -EBADMSG);
 	end(&x, good);
 }
