@@ -176,8 +176,16 @@ static void assert_equal_to_oracle(struct fixture *f)
 	}
 }
 
+/* Only an indexer that fell behind needs a ledger. */
+static void let_rings_lap(struct fixture *f)
+{
+	kill(f->indexer_pid, SIGSTOP);
+	usleep(LAP_US);
+	kill(f->indexer_pid, SIGCONT);
+}
+
 /* Until the indexer dies of its step, or by the test where it does not come to it. */
-static void until_dead(struct fixture *f)
+static void until_dead(struct fixture *f, int lap)
 {
 	uint64_t until = child_now_ns() + REACH_NS;
 	int r;
@@ -185,6 +193,8 @@ static void until_dead(struct fixture *f)
 	while ((r = child_was_killed(f->indexer_pid)) == 0 && child_now_ns() < until) {
 		ask(f);
 		usleep(50);
+		if (lap)
+			let_rings_lap(f);
 	}
 	assert_true(r >= 0);
 	if (r == 0) {
@@ -252,14 +262,6 @@ static uint32_t hits_most(enum rdx_hook_step step)
 	}
 }
 
-/* Only an indexer that fell behind needs a ledger. */
-static void let_rings_lap(struct fixture *f)
-{
-	kill(f->indexer_pid, SIGSTOP);
-	usleep(LAP_US);
-	kill(f->indexer_pid, SIGCONT);
-}
-
 static void kill_once(struct fixture *f, enum rdx_hook_step step, int at_start)
 {
 	uint32_t hits = 1 + (uint32_t)(rig_random(&f->random) % hits_most(step));
@@ -273,10 +275,8 @@ static void kill_once(struct fixture *f, enum rdx_hook_step step, int at_start)
 		start_indexer(f);
 	} else {
 		child_arm(&f->plan->child, step, hits);
-		if (step >= RDX_HOOK_SCAN_STARTED && step <= RDX_HOOK_SCAN_DONE)
-			let_rings_lap(f);
 	}
-	until_dead(f);
+	until_dead(f, step >= RDX_HOOK_SCAN_STARTED && step <= RDX_HOOK_SCAN_DONE);
 	open_another(f);
 	if (rig_random(&f->random) % 3 == 0)
 		until_stale(f);
@@ -394,12 +394,56 @@ static void test_killed_naming_tables(void **state)
 	run_steps(steps, sizeof(steps) / sizeof(*steps));
 }
 
+/* How many rows are STALE, and the least age of all. */
+static int count_stale(struct fixture *f, uint64_t *ret_age_ns)
+{
+	struct rdx_run runs[RDX_RANKS_MAX];
+	int count = rdx_index_lookup(f->index, NULL, 0, runs, RDX_RANKS_MAX), stale = 0;
+
+	*ret_age_ns = UINT64_MAX;
+	for (int i = 0; i < count; i++) {
+		stale += runs[i].state == RDX_STATE_STALE;
+		*ret_age_ns = runs[i].age_ns < *ret_age_ns ? runs[i].age_ns : *ret_age_ns;
+	}
+	return stale;
+}
+
+/* It lives, and holds its lock, but does not go on. */
+static void test_a_stopped_indexer_is_stale(void **state)
+{
+	static struct fixture f;
+	uint64_t until, age, older;
+
+	(void)state;
+	make(&f);
+	workers_rest(&f);
+	until_exact(&f, 1);
+	kill(f.indexer_pid, SIGSTOP);
+	until = child_now_ns() + PATIENCE_NS;
+	while (count_stale(&f, &age) < WORKERS) {
+		assert_true(child_now_ns() < until);
+		usleep(1000);
+	}
+	assert_true(age > STALE_NS);
+	workers_run(&f, UINT64_MAX);
+	usleep(LAP_US);
+	workers_rest(&f);
+	assert_int_equal(count_stale(&f, &older), WORKERS);
+	assert_true(older > age);
+	assert_locked(&f);
+	kill(f.indexer_pid, SIGCONT);
+	until_exact(&f, 1);
+	assert_equal_to_oracle(&f);
+	end(&f);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed_reading),
 		cmocka_unit_test(test_killed_changing_columns),
 		cmocka_unit_test(test_killed_naming_tables),
+		cmocka_unit_test(test_a_stopped_indexer_is_stale),
 	};
 
 	if (argc == 3 && strcmp(argv[1], WORKER_ROLE) == 0)
