@@ -25,6 +25,16 @@ static DIR *open_dir(int dir_fd, const char *name)
 	return dir;
 }
 
+static uint64_t birth_ns(int dir_fd, const char *name)
+{
+	struct statx stx;
+
+	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &stx) < 0 ||
+	    !(stx.stx_mask & STATX_BTIME))
+		return 0;
+	return (uint64_t)stx.stx_btime.tv_sec * UINT64_C(1000000000) + stx.stx_btime.tv_nsec;
+}
+
 static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function function, void *context)
 {
 	char name[RDX_NAME_BYTES];
@@ -45,6 +55,7 @@ static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function functi
 			continue;
 		found.device = st.st_dev;
 		found.inode = st.st_ino;
+		found.born_ns = birth_ns(dirfd(dir), entry->d_name);
 		r = function(context, &found);
 	}
 	closedir(dir);
@@ -71,13 +82,6 @@ int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context)
 			r = walk_worker(dir_fd, worker_id, function, context);
 	closedir(dir);
 	return r < 0 ? r : 0;
-}
-
-int rdx_found_is(const struct rdx_found *found, int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && st.st_dev == found->device && st.st_ino == found->inode;
 }
 
 /* inotify takes paths only: the descriptor's own. */

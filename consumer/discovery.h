@@ -8,11 +8,13 @@
 
 #include <stdint.h>
 
-/* A segment by name, and the file that has it now. */
+/* A segment by name, and the file that has it now. Inodes are used again by file systems on
+ * disks: what was born at another time is another file. */
 struct rdx_found {
 	uint64_t worker_id;
 	uint64_t device;
 	uint64_t inode;
+	uint64_t born_ns; /* 0: the file system does not say */
 	uint32_t dp_rank;
 };
 
@@ -22,9 +24,6 @@ typedef int (*rdx_found_function)(void *context, const struct rdx_found *found);
 /* Call `function` for every segment. 0, what it returned, -ENOENT where the directory was
  * removed, -errno. */
 int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context);
-
-/* The same from an open segment's descriptor: is it still that file? */
-int rdx_found_is(const struct rdx_found *found, int fd);
 
 struct rdx_discovery {
 	int inotify_fd; /* readable when something changed; -1: cannot be watched */

@@ -256,7 +256,7 @@ static int add_rank(struct rdx_indexer *indexer, const struct rdx_found *found,
 
 static int same_file(const struct rdx_found *a, const struct rdx_found *b)
 {
-	return a->device == b->device && a->inode == b->inode;
+	return a->device == b->device && a->inode == b->inode && a->born_ns == b->born_ns;
 }
 
 struct walk {

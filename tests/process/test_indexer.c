@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -388,6 +389,44 @@ static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 	end(&x, good);
 }
 
+/* File systems on disks give a new file the number of one just removed. */
+static void test_a_new_file_with_an_old_number(void **state)
+{
+	char disk[] = "/tmp/rdx-test-XXXXXX", path[160];
+	struct rdx_publisher *publisher;
+	struct indexer_rig x;
+	struct stat old, new;
+
+	(void)state;
+	indexer_rig_make(&x);
+	x.dir = mkdtemp(disk);
+	assert_non_null(x.dir);
+	indexer_rig_open(&x, RDX_WAIT_AUTO);
+	publisher = prompt_publisher(&x, 2, 0);
+	prompt_store(publisher, 1, 30, 0);
+	until_state(&x, 2, 0, RDX_STATE_EXACT, publisher, NULL);
+	segment_path(&x, 2, path);
+	assert_int_equal(stat(path, &old), 0);
+	rdx_publisher_close(publisher);
+	until_state(&x, 2, 0, RDX_STATE_GONE, NULL, NULL);
+
+	/* cleaned up, and back before anybody looks */
+	assert_int_equal(unlink(path), 0);
+	publisher = prompt_publisher(&x, 2, 0);
+	assert_int_equal(stat(path, &new), 0);
+	print_message("the new file has %s number\n",
+		      old.st_ino == new.st_ino ? "the old" : "another");
+	prompt_store(publisher, 2, 20, 0);
+	prompt_store(publisher, 3, 20, 0);
+	until_state(&x, 2, 0, RDX_STATE_EXACT, publisher, NULL);
+	assert_int_equal(prompt_run(x.index, 2, 40, 2, 0), 20);
+	rdx_publisher_close(publisher);
+	rdx_index_close(x.index);
+	rdx_indexer_close(x.indexer);
+	rig_remove_tree(disk);
+	rig_remove(&x.rig);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +436,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_unreadable_segments),
 		cmocka_unit_test(test_a_segment_is_truncated_while_mapped),
 		cmocka_unit_test(test_a_worker_stopped_in_mid_event),
+		cmocka_unit_test(test_a_new_file_with_an_old_number),
 		cmocka_unit_test(test_the_namespace_is_removed),
 		cmocka_unit_test(test_ranks_whose_files_are_removed_are_forgotten),
 	};
