@@ -52,7 +52,7 @@ static void forget_held(struct rdx_publisher *p)
 
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 		held += p->lineage.held[tier];
-	p->inexact = 0;
+	p->inexact = p->inexact_tiers = 0;
 	if (held == 0)
 		return;
 	rdx_lineage_clear(&p->lineage);
@@ -76,6 +76,21 @@ static void follow_clear(struct rdx_publisher *p)
 	rdx_emit_cleared(p, RDX_SCOPE_ALL);
 }
 
+static int tier_is_kept(const struct rdx_publisher *p, uint8_t tier)
+{
+	return p->owner.ledger[tier].capacity_blocks != 0;
+}
+
+/* Bit t: the rank keeps tier t. */
+static uint8_t kept_tiers(const struct rdx_publisher *p)
+{
+	uint8_t tiers = 0;
+
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		tiers |= (uint8_t)(tier_is_kept(p, tier) << tier);
+	return tiers;
+}
+
 /* Positions end before the call could: say INEXACT while there is a slot for it. */
 static int exhaust(struct rdx_publisher *p, uint64_t time_ns)
 {
@@ -84,7 +99,7 @@ static int exhaust(struct rdx_publisher *p, uint64_t time_ns)
 	if (!p->exhausted) {
 		p->exhausted = 1;
 		p->time_ns = time_ns;
-		rdx_mark_inexact(p);
+		rdx_mark_inexact(p, kept_tiers(p));
 		if (p->position == RDX_POSITION_END)
 			p->inexact_told = 1;
 		rdx_emit_finish(p, tail);
@@ -105,12 +120,13 @@ static int begin(struct rdx_publisher *p, uint64_t blocks, uint64_t time_ns)
 	return 0;
 }
 
-/* `blocks` are not represented. */
-static void drop_blocks(struct rdx_publisher *p, enum rdx_counter cause, uint64_t blocks)
+/* `blocks` of the tier are not represented. */
+static void drop_blocks(struct rdx_publisher *p, uint8_t tier, enum rdx_counter cause,
+			uint64_t blocks)
 {
 	rdx_count(p, cause, blocks);
 	if (cause != RDX_COUNTER_OTHER_BLOCK_SIZE)
-		rdx_mark_inexact(p);
+		rdx_mark_inexact(p, (uint8_t)(1 << tier));
 }
 
 /* One more name holds the node in the tier. Returns KEPT, or why it cannot. */
@@ -144,7 +160,7 @@ static enum rdx_counter add_copy(struct rdx_publisher *p, uint32_t index, uint8_
 		rdx_count(p, RDX_COUNTER_REPEATS, 1);
 		if (p->report_mode == RDX_REPORT_MIXED ||
 		    name->copies[tier] == RDX_NAME_COPIES_MAX)
-			rdx_mark_inexact(p);
+			rdx_mark_inexact(p, (uint8_t)(1 << tier));
 		name->copies[tier] += name->copies[tier] != RDX_NAME_COPIES_MAX;
 		return KEPT;
 	}
@@ -302,7 +318,7 @@ static void store_run(struct rdx_publisher *p, struct run *run)
 	}
 	/* what follows a dropped block in its prompt goes with it */
 	if (cause != KEPT)
-		drop_blocks(p, cause, count - i + 1);
+		drop_blocks(p, run->stored->tier, cause, count - i + 1);
 	rdx_lineage_unkeep(&p->lineage, kept);
 }
 
@@ -320,7 +336,7 @@ static void store_known(struct rdx_publisher *p, const struct rdx_stored *stored
 		if (index != RDX_NAME_NONE)
 			cause = add_copy(p, index, stored->tier);
 		if (cause != KEPT)
-			drop_blocks(p, cause, 1);
+			drop_blocks(p, stored->tier, cause, 1);
 	}
 }
 
@@ -363,12 +379,12 @@ static void store(struct rdx_publisher *p, const struct rdx_stored *stored)
 	if (!stored->tokens && !stored->local_hashes)
 		store_known(p, stored);
 	else if (stored->block_tokens && stored->block_tokens != p->block_tokens)
-		drop_blocks(p, RDX_COUNTER_OTHER_BLOCK_SIZE, stored->count);
+		drop_blocks(p, stored->tier, RDX_COUNTER_OTHER_BLOCK_SIZE, stored->count);
 	else if (stored->tokens &&
 		 stored->token_count != (uint64_t)stored->count * p->block_tokens)
-		drop_blocks(p, RDX_COUNTER_MISMATCHED, stored->count);
+		drop_blocks(p, stored->tier, RDX_COUNTER_MISMATCHED, stored->count);
 	else if (resolve_parent(p, stored, &run) < 0)
-		drop_blocks(p, RDX_COUNTER_UNKNOWN_PARENTS, stored->count);
+		drop_blocks(p, stored->tier, RDX_COUNTER_UNKNOWN_PARENTS, stored->count);
 	else
 		store_run(p, &run);
 }
@@ -495,13 +511,23 @@ static void forget_tier(struct rdx_publisher *p, uint8_t tier)
 	rdx_resident_clear(&p->resident[tier]);
 }
 
+/* Does a clear of the tier leave nothing? A block that is not represented may be left. */
 static int others_are_empty(const struct rdx_publisher *p, uint8_t tier)
 {
 	for (int other = 0; other < RDX_TIER_COUNT; other++) {
-		if (other != tier && p->lineage.held[other])
+		if (other != tier && (p->lineage.held[other] || p->inexact_tiers >> other & 1))
 			return 0;
 	}
 	return 1;
+}
+
+static void clear_tier(struct rdx_publisher *p, uint8_t tier)
+{
+	p->inexact_tiers &= (uint8_t)~(1 << tier);
+	if (!tier_is_kept(p, tier))
+		return; /* it was empty, and no reader knows it */
+	forget_tier(p, tier);
+	rdx_emit_cleared(p, tier);
 }
 
 int rdx_publish_cleared(struct rdx_publisher *p, uint8_t scope, uint64_t time_ns)
@@ -522,11 +548,12 @@ int rdx_publish_cleared(struct rdx_publisher *p, uint8_t scope, uint64_t time_ns
 		follow_clear(p);
 	if (scope != RDX_SCOPE_ALL && others_are_empty(p, scope))
 		scope = RDX_SCOPE_ALL;
-	if (scope == RDX_SCOPE_ALL)
+	if (scope == RDX_SCOPE_ALL) {
 		forget_held(p);
-	else
-		forget_tier(p, scope);
-	rdx_emit_cleared(p, scope);
+		rdx_emit_cleared(p, RDX_SCOPE_ALL);
+	} else {
+		clear_tier(p, scope);
+	}
 	rdx_emit_finish(p, tail);
 	return 0;
 }
@@ -542,7 +569,7 @@ int rdx_publish_inexact(struct rdx_publisher *p, uint64_t time_ns)
 	if (r < 0)
 		return r;
 	follow_clear(p);
-	rdx_mark_inexact(p);
+	rdx_mark_inexact(p, kept_tiers(p));
 	rdx_emit_finish(p, tail);
 	return 0;
 }

@@ -53,6 +53,7 @@ struct rdx_publisher {
 	uint32_t block_tokens;
 	uint32_t report_mode;
 	uint8_t inexact;
+	uint8_t inexact_tiers; /* bit t: the cause may be in tier t, and was not cleared since */
 	uint8_t inexact_told; /* an event with the bit is published */
 	uint8_t exhausted;    /* positions are used up */
 	uint8_t dead;         /* made before a fork */
@@ -71,9 +72,11 @@ static inline void rdx_count(struct rdx_publisher *p, enum rdx_counter counter, 
 	p->counted = 1;
 }
 
-/* From here on events say that something is missing. */
-static inline void rdx_mark_inexact(struct rdx_publisher *p)
+/* From here on events say that something is missing; in which tiers that may be, one bit
+ * each. */
+static inline void rdx_mark_inexact(struct rdx_publisher *p, uint8_t tiers)
 {
+	p->inexact_tiers |= tiers;
 	if (p->inexact)
 		return;
 	p->inexact = 1;

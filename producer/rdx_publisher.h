@@ -168,7 +168,8 @@ RDX_API int rdx_publish_removed(struct rdx_publisher *publisher, const struct rd
 
 /*
  * Announce that `scope` (a tier, or RDX_SCOPE_ALL) is empty. A clear of one tier while
- * the rank holds nothing in any other is published as a clear of all. Names stay known.
+ * the rank holds nothing in any other, represented or not, is published as a clear of all;
+ * one of a tier without tier_blocks is otherwise not published. Names stay known.
  * Clearing all is O(1); clearing one of several held tiers walks all known names.
  * With RDX_CLEAR_WORKER only the scope RDX_SCOPE_ALL clears the other ranks too.
  */

@@ -95,21 +95,26 @@ static uint32_t count_held_names(const struct oracle *oracle)
 	return count;
 }
 
-static void mark(struct oracle *oracle)
+static void mark(struct oracle *oracle, uint8_t tiers)
 {
+	oracle->inexact_tiers |= tiers;
 	oracle->stats.inexact_marks += !oracle->inexact;
 	oracle->inexact = 1;
 }
 
 void oracle_inexact(struct oracle *oracle)
 {
-	mark(oracle);
+	uint8_t kept = 0;
+
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		kept |= (uint8_t)((oracle->tier_blocks[tier] != 0) << tier);
+	mark(oracle, kept);
 }
 
-static void drop(struct oracle *oracle, uint64_t *counter, uint64_t blocks)
+static void drop(struct oracle *oracle, uint8_t tier, uint64_t *counter, uint64_t blocks)
 {
 	*counter += blocks;
-	mark(oracle);
+	mark(oracle, (uint8_t)(1 << tier));
 }
 
 static struct oracle_name *unused(struct oracle *oracle)
@@ -129,7 +134,7 @@ static uint64_t *add_copy(struct oracle *oracle, struct oracle_name *name, uint8
 	if (name->copies[tier]++) {
 		oracle->stats.repeats++;
 		if (oracle->report_mode == RDX_REPORT_MIXED)
-			mark(oracle);
+			mark(oracle, (uint8_t)(1 << tier));
 		return NULL;
 	}
 	name->copies[tier] = 0;
@@ -196,7 +201,7 @@ static void store_known(struct oracle *oracle, const struct rdx_stored *stored)
 		if (name)
 			cause = add_copy(oracle, name, stored->tier);
 		if (cause)
-			drop(oracle, cause, 1);
+			drop(oracle, stored->tier, cause, 1);
 	}
 }
 
@@ -210,7 +215,7 @@ static void store_run(struct oracle *oracle, const struct rdx_stored *stored)
 			oracle, stored->parent, stored->name_bytes, stored->cache_group);
 
 		if (!parent) {
-			drop(oracle, &oracle->stats.unknown_parents, stored->count);
+			drop(oracle, stored->tier, &oracle->stats.unknown_parents, stored->count);
 			return;
 		}
 		content.prefix = parent->prefix;
@@ -229,7 +234,7 @@ static void store_run(struct oracle *oracle, const struct rdx_stored *stored)
 		cause = store_block(oracle, stored,
 				    name_at(stored->names, i, stored->name_bytes), &content);
 		if (cause)
-			drop(oracle, cause, stored->count - i);
+			drop(oracle, stored->tier, cause, stored->count - i);
 	}
 }
 
@@ -241,7 +246,7 @@ void oracle_stored(struct oracle *oracle, const struct rdx_stored *stored)
 		oracle->stats.other_block_size += stored->count;
 	else if (stored->tokens &&
 		 stored->token_count != (uint64_t)stored->count * oracle->block_tokens)
-		drop(oracle, &oracle->stats.mismatched, stored->count);
+		drop(oracle, stored->tier, &oracle->stats.mismatched, stored->count);
 	else
 		store_run(oracle, stored);
 }
@@ -269,9 +274,11 @@ void oracle_cleared(struct oracle *oracle, uint8_t scope)
 	int others = 0;
 
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		others |= tier != scope && oracle_held(oracle, tier, held);
+		others |= tier != scope && (oracle_held(oracle, tier, held) ||
+					    oracle->inexact_tiers >> tier & 1);
 	if (!others)
 		scope = RDX_SCOPE_ALL;
+	oracle->inexact_tiers &= scope == RDX_SCOPE_ALL ? 0 : (uint8_t)~(1 << scope);
 	for (int i = 0; i < ORACLE_NAMES; i++) {
 		for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
 			if (scope == RDX_SCOPE_ALL || scope == tier)

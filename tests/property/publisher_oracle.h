@@ -31,6 +31,7 @@ struct oracle {
 	uint32_t block_tokens;
 	uint32_t report_mode;
 	int inexact;
+	uint8_t inexact_tiers; /* where the causes are that no clear ended */
 	struct rdx_publisher_stats stats; /* events, slots and bells are not kept */
 };
 

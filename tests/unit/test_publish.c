@@ -532,6 +532,42 @@ static void test_report_mode_mixed(void **state)
 	expect_inexact_event(f, stats_of(f->p).inexact_marks, 1);
 }
 
+/* What is missing in one tier is still missing after a clear of another, though the rank
+ * then holds nothing that it knows of. */
+static void test_clear_beside_inexact(void **state)
+{
+	struct fixture *f = *state;
+
+	open_it(f);
+	store(f, 99, 1, 1); /* in the device tier, its parent unknown */
+	assert_int_equal(stats_of(f->p).inexact, 1);
+	expect_event(f, RDX_EVENT_INEXACT, 0, 0);
+	assert_int_equal(rdx_publish_cleared(f->p, RDX_TIER_HOST, 0), 0);
+	expect_event(f, RDX_EVENT_CLEARED, RDX_TIER_HOST, 0);
+	assert_int_equal(f->head.inexact, 1);
+	assert_int_equal(stats_of(f->p).inexact, 1);
+	/* and of that one: then there is nothing */
+	assert_int_equal(rdx_publish_cleared(f->p, RDX_TIER_DEVICE, 0), 0);
+	expect_event(f, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0);
+	assert_int_equal(f->head.inexact, 0);
+	assert_int_equal(stats_of(f->p).inexact, 0);
+}
+
+/* No reader knows a tier without blocks: its clear is not published beside held blocks. */
+static void test_clear_of_tier_not_kept(void **state)
+{
+	struct fixture *f = *state;
+
+	f->options.tier_blocks[RDX_TIER_HOST] = 0;
+	open_it(f);
+	store(f, 0, 1, 1);
+	expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 1);
+	assert_int_equal(rdx_publish_cleared(f->p, RDX_TIER_HOST, 0), 0);
+	expect_no_event(f);
+	assert_int_equal(stats_of(f->p).held[RDX_TIER_DEVICE], 1);
+	assert_int_equal(stats_of(f->p).inexact, 0);
+}
+
 /* Blocks announced by name in another tier after the removal, and clears of tiers. */
 static void test_tiers(void **state)
 {
@@ -721,6 +757,8 @@ int main(void)
 		TEST(test_full),
 		TEST(test_counts_that_end),
 		TEST(test_report_mode_mixed),
+		TEST(test_clear_beside_inexact),
+		TEST(test_clear_of_tier_not_kept),
 		TEST(test_tiers),
 		TEST(test_seeds_are_inherited),
 		TEST(test_worker_wide_clear),
