@@ -60,9 +60,12 @@ void rdx_rank_reader_stats(const struct rdx_rank *rank, struct rdx_reader_stats 
 /* Close the reader, keeping its counts; the index shows no block of the rank. */
 static void drop(struct rdx_rank *rank)
 {
+	struct rdx_reader_stats stats;
+
 	if (rank->writer)
 		rdx_writer_rank_hide(rank->writer, rank->slot);
-	rdx_rank_reader_stats(rank, &rank->past);
+	rdx_rank_reader_stats(rank, &stats); /* not into one of its own addends */
+	rank->past = stats;
 	rdx_reader_close(rank->reader);
 	rank->reader = NULL;
 	rank->changed = 1;

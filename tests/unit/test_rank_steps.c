@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: the indexer as a whole, step by step in one thread: what it counts over the
+ * lives of a rank, what it does about ranks that fail, go or flood, and how much of one
+ * rank it does before it looks at the others.
+ */
+#include "shm/clear.h"
+#include "tests/index_rig.h"
+
+#include "consumer/rank.h"
+#include <ringdex/rdx_indexer.h>
+#include <ringdex/rdx_publisher.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATIENCE_NS UINT64_C(10000000000)
+
+struct fixture {
+	struct rig rig;
+	struct rdx_indexer *indexer;
+	struct rdx_index *index;
+};
+
+static void make(struct fixture *f)
+{
+	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+
+	memset(f, 0, sizeof(*f));
+	rig_make(&f->rig);
+	options.dir = f->rig.dir;
+	options.initial_blocks = 1024;
+	assert_int_equal(rdx_indexer_open(&f->indexer, &options), 0);
+}
+
+static void destroy(struct fixture *f)
+{
+	rdx_index_close(f->index);
+	rdx_indexer_close(f->indexer);
+	rig_remove(&f->rig);
+}
+
+static struct rdx_publisher *open_rank(struct fixture *f, uint64_t worker_id, uint64_t device,
+				       uint64_t host)
+{
+	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher *p;
+
+	options.dir = f->rig.dir;
+	options.instance = "http://localhost:8000";
+	options.model = RIG_MODEL;
+	options.worker_id = worker_id;
+	options.ring_slots = 64;
+	options.tier_blocks[RDX_TIER_DEVICE] = device;
+	options.tier_blocks[RDX_TIER_HOST] = host;
+	assert_int_equal(rdx_publisher_open(&p, &options), 0);
+	return p;
+}
+
+static void store_one(struct rdx_publisher *p, uint64_t name)
+{
+	struct rdx_stored stored = {
+		.names = &name, .local_hashes = &name, .count = 1, .name_bytes = 8};
+
+	assert_int_equal(rdx_publish_stored(p, &stored), 0);
+}
+
+static struct rdx_indexer_stats stats_of(const struct fixture *f)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+
+	assert_int_equal(rdx_indexer_stats(f->indexer, &stats), 0);
+	return stats;
+}
+
+/* Poll until the rank's row in the index has the state. */
+static void await_state(struct fixture *f, uint64_t worker_id, uint8_t state)
+{
+	uint64_t give_up = rig_now_ns() + PATIENCE_NS;
+	struct rdx_worker_info rows[RDX_RANKS_MAX];
+
+	for (;;) {
+		assert_true(rdx_indexer_poll(f->indexer, 0) >= 0);
+		if (!f->index)
+			(void)rig_index(&f->rig, &f->index);
+		if (f->index) {
+			int count = rdx_index_workers(f->index, rows, RDX_RANKS_MAX);
+
+			for (int i = 0; i < count; i++) {
+				if (rows[i].worker_id == worker_id && rows[i].state == state)
+					return;
+			}
+		}
+		assert_true(rig_now_ns() < give_up);
+	}
+}
+
+/* What all lives of a rank add up to does not change when one ends. */
+static void test_counts_over_lives(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	for (uint64_t life = 1; life <= 3; life++) {
+		struct rdx_publisher *p = open_rank(&f, 1, 100, 0);
+
+		await_state(&f, 1, RDX_STATE_EXACT);
+		assert_int_equal(stats_of(&f).recoveries[RDX_RECOVERED_BARRIER], life);
+		rdx_publisher_close(p);
+		await_state(&f, 1, RDX_STATE_GONE);
+		assert_int_equal(stats_of(&f).recoveries[RDX_RECOVERED_BARRIER], life);
+	}
+	destroy(&f);
+}
+
+/* A clear of a tier that the rank does not keep says nothing new. */
+static void test_clear_of_tier_not_kept(void **state)
+{
+	struct fixture f;
+	struct rdx_publisher *p;
+
+	(void)state;
+	make(&f);
+	p = open_rank(&f, 1, 100, 0);
+	store_one(p, 5);
+	await_state(&f, 1, RDX_STATE_EXACT);
+	assert_int_equal(rdx_publish_cleared(p, RDX_TIER_HOST, 0), 0);
+	store_one(p, 6);
+	for (int i = 0; i < 100; i++)
+		assert_true(rdx_indexer_poll(f.indexer, 0) >= 0);
+	await_state(&f, 1, RDX_STATE_EXACT);
+	assert_int_equal(stats_of(&f).unreadable, 0);
+	rdx_publisher_close(p);
+	destroy(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_counts_over_lives),
+		cmocka_unit_test(test_clear_of_tier_not_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
