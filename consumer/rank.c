@@ -181,6 +181,10 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 		.events_skipped = recovery.events_skipped,
 		.events_replayed = rank->events, /* to be counted from */
 	};
+	/* of this clear generation is what recovery starts from: older events are void, and
+	 * what it takes from the ledger must not be dropped for it again */
+	if (rdx_stamp_before(rank->stamp, rank->reader->ignore_before))
+		rank->stamp = rank->reader->ignore_before;
 	rank->dropped = 0;
 	rank->cause = 0;
 	rank->orphans = recovery.orphans;

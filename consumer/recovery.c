@@ -189,6 +189,10 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 		if (found == RDX_RING_PENDING || first == UINT64_MAX)
 			return -EBADMSG;
 	}
+	/* the worker may have been cleared since its file was looked at: then what was stored
+	 * after that stands in the ledger, and is not replayed */
+	if (reader->info.clear_id && rdx_stamp_before(reader->ignore_before, last.stamp))
+		reader->ignore_before = last.stamp;
 	reader->cursor.position = tail;
 	reader->cursor.event_id = last.event_id;
 	*scan = (struct rdx_ledger_scan){.active = 1, .start_position = tail};

@@ -139,11 +139,62 @@ static void test_clear_of_tier_not_kept(void **state)
 	destroy(&f);
 }
 
+#ifdef RDX_HOOKS
+static struct rig *hook_rig;
+static struct rig_producer *hook_producer;
+
+static void clear_and_store(enum rdx_hook_step step)
+{
+	if (step != RDX_HOOK_READ_WORD)
+		return;
+	rdx_hook_function = NULL;
+	rig_clear(hook_producer);
+	for (uint64_t local = 1000; local < 1010; local++)
+		rig_store(hook_rig, hook_producer, local);
+}
+
+/* The worker is cleared between the look at the barrier and the look at the tail: what was
+ * stored since stands in the ledger, before the tail, and must stay. */
+static void test_clear_before_the_scan(void **state)
+{
+	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 1000);
+	uint64_t local = 1005, prefix;
+	struct rig_producer producer;
+	struct rdx_run runs[4];
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	spec.clear_scope = RDX_CLEAR_WORKER;
+	spec.model = RIG_MODEL;
+	assert_int_equal(rig_claim(&f.rig, &producer, &spec), 0);
+	for (uint64_t i = 1; i <= 200; i++)
+		rig_store(&f.rig, &producer, i);
+	hook_rig = &f.rig;
+	hook_producer = &producer;
+	rdx_hook_function = clear_and_store;
+	await_state(&f, 1, RDX_STATE_EXACT);
+	assert_null(rdx_hook_function);
+	for (int i = 0; i < 100; i++)
+		assert_true(rdx_indexer_poll(f.indexer, 0) >= 0);
+
+	rdx_hash_chain(&f.rig.key, 0, &local, 1, &prefix);
+	assert_int_equal(rdx_index_lookup(f.index, &prefix, 1, runs, 4), 1);
+	assert_int_equal(runs[0].state, RDX_STATE_EXACT);
+	assert_int_equal(runs[0].blocks[0], 1);
+	rig_release(&producer);
+	destroy(&f);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts_over_lives),
 		cmocka_unit_test(test_clear_of_tier_not_kept),
+#ifdef RDX_HOOKS
+		cmocka_unit_test(test_clear_before_the_scan),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
