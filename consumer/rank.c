@@ -10,6 +10,7 @@
 #define REFIT_NS       UINT64_C(10000000000)
 #define PULSE_NS       UINT64_C(10000000)
 #define CHUNK_HASHES   4096
+#define CHUNK_WORK     1024 /* in slots, of a part of the ledger without blocks */
 
 static uint64_t clock_ns(void)
 {
@@ -207,10 +208,12 @@ static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uin
 
 	while (rank->phase == RDX_PHASE_SNAPSHOT && done < slots) {
 		uint8_t tier;
-		int64_t count = rdx_reader_snapshot(rank->reader, scratch->hashes, CHUNK_HASHES,
-						    &tier, &rank->exact_position);
+		int64_t count = rdx_reader_scan(rank->reader, scratch->hashes, CHUNK_HASHES, &tier,
+						&rank->exact_position);
 
-		if (count == 0) {
+		if (count == 0 && rank->reader->scan.active) {
+			done += CHUNK_WORK;
+		} else if (count == 0) {
 			rank->phase = RDX_PHASE_REPLAY;
 			rank->tries = 0;
 		} else if (count > 0) {

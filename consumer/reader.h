@@ -85,6 +85,13 @@ int rdx_reader_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_recov
 int rdx_reader_start_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_recovery);
 
 /*
+ * As rdx_reader_snapshot, but one part of the scan only, so that a long ledger of few blocks
+ * is no long call: 0 is the end only if `scan.active` is 0 then.
+ */
+int64_t rdx_reader_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
+			uint8_t *ret_tier, uint64_t *ret_exact_position);
+
+/*
  * Begin or go on copying what the ring publishes into the log, so that it cannot be lost
  * while the caller is busy with the snapshot. -EOVERFLOW, -ENOMEM, -EBADMSG.
  */

@@ -409,8 +409,8 @@ static uint64_t scan_words(struct rdx_reader *reader, uint64_t *ret_hashes, uint
 	return count;
 }
 
-int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
-			    uint8_t *ret_tier, uint64_t *ret_exact_position)
+int64_t rdx_reader_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
+			uint8_t *ret_tier, uint64_t *ret_exact_position)
 {
 	struct rdx_ledger_scan *scan = &reader->scan;
 	uint64_t intended;
@@ -420,7 +420,7 @@ int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uin
 	while (scan->tier < RDX_TIER_COUNT) {
 		uint8_t tier = scan->tier;
 		uint64_t count = 0;
-		int r = open_tier(reader);
+		int r = open_tier(reader), at_end;
 
 		if (r == 0) {
 			count = scan_words(reader, ret_hashes, capacity);
@@ -430,14 +430,15 @@ int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uin
 			scan->active = 0;
 			return r;
 		}
-		if (scan->next_word == scan->used) {
+		at_end = scan->next_word == scan->used;
+		if (at_end) {
 			scan->tier++;
 			scan->tier_opened = 0;
 		}
-		if (count) {
+		if (count)
 			*ret_tier = tier;
+		if (count || !at_end)
 			return (int64_t)count;
-		}
 	}
 	RDX_HOOK(RDX_HOOK_SCAN_DONE);
 	intended = rdx_ledger_intended(reader->view.live);
@@ -447,4 +448,15 @@ int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uin
 	reader->half = 0;
 	*ret_exact_position = intended > scan->start_position ? intended : scan->start_position;
 	return 0;
+}
+
+int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
+			    uint8_t *ret_tier, uint64_t *ret_exact_position)
+{
+	int64_t count;
+
+	do
+		count = rdx_reader_scan(reader, ret_hashes, capacity, ret_tier, ret_exact_position);
+	while (count == 0 && reader->scan.active);
+	return count;
 }

@@ -187,6 +187,44 @@ static void test_clear_before_the_scan(void **state)
 }
 #endif
 
+/* A ledger of which nothing is in use any more is scanned in parts too. */
+static void test_empty_ledger_in_parts(void **state)
+{
+	enum { BLOCKS = 1 << 20 };
+	struct rdx_segment_spec spec = rig_spec(1, 0, 64, BLOCKS);
+	struct rdx_index_writer *writer;
+	struct rdx_rank_scratch *scratch = calloc(1, sizeof(*scratch));
+	struct rdx_rank rank = {.file = {.worker_id = 1}};
+	struct rig_producer producer;
+	struct rdx_reader *reader;
+	uint64_t before = 0;
+	struct fixture f;
+	int slot;
+
+	(void)state;
+	make(&f);
+	assert_int_equal(rig_claim(&f.rig, &producer, &spec), 0);
+	for (uint64_t i = 1; i <= 200; i++)
+		rig_append(&producer, RDX_EVENT_INEXACT, 0, 0, NULL, 0);
+	atomic_store(&producer.owner.live->used[0], BLOCKS);
+	assert_int_equal(rig_writer(&f.rig, NULL, &writer), 0);
+	assert_int_equal(rdx_reader_open(&reader, f.rig.dir, 1, 0), 0);
+	slot = rdx_writer_rank_add(writer, rdx_reader_info(reader));
+	rdx_rank_start(&rank, reader, writer, slot, rig_now_ns());
+	while (rank.phase < RDX_PHASE_FOLLOW) {
+		assert_true(rdx_rank_step(&rank, scratch, 64, rig_now_ns()) >= 0);
+		assert_true(reader->stats.ledger_words - before <= BLOCKS / 8);
+		before = reader->stats.ledger_words;
+	}
+	assert_int_equal(rank.phase, RDX_PHASE_FOLLOW);
+	assert_int_equal(before, BLOCKS);
+	rdx_rank_gone(&rank);
+	rdx_writer_close(writer);
+	free(scratch);
+	rig_release(&producer);
+	destroy(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +233,7 @@ int main(void)
 #ifdef RDX_HOOKS
 		cmocka_unit_test(test_clear_before_the_scan),
 #endif
+		cmocka_unit_test(test_empty_ledger_in_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
