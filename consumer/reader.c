@@ -170,7 +170,7 @@ void rdx_reader_go_to(struct rdx_reader *reader, const struct rdx_cursor *cursor
 {
 	reader->cursor = *cursor;
 	reader->scan.active = 0;
-	reader->log.begin = reader->log.end = 0;
+	rdx_slot_log_free(&reader->log);
 }
 
 int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *cursor)
@@ -202,7 +202,7 @@ int rdx_guard_install(void)
 	return rdx_guard_handle();
 }
 
-/* The log is read: megabytes that one recovery in a long life may need. */
+/* The log is read, or dead: megabytes that one recovery in a long life may need. */
 void rdx_slot_log_free(struct rdx_slot_log *log)
 {
 	free(log->slots);

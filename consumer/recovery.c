@@ -128,7 +128,7 @@ static void go_to_barrier(struct rdx_reader *reader, uint64_t position, uint64_t
 	reader->stats.events_dead += last_id - reader->cursor.event_id;
 	reader->cursor.position = position;
 	reader->cursor.event_id = last_id;
-	reader->log.begin = reader->log.end = 0;
+	rdx_slot_log_free(&reader->log);
 	reader->scan.active = 0;
 	reader->half = 0;
 }

@@ -225,6 +225,31 @@ static void test_empty_ledger_in_parts(void **state)
 	destroy(&f);
 }
 
+/* The log of a recovery that a barrier made needless is given back. */
+static void test_log_after_a_jump(void **state)
+{
+	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 1000);
+	struct rdx_recovery recovery;
+	struct rig_producer producer;
+	struct rdx_reader *reader;
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	assert_int_equal(rig_claim(&f.rig, &producer, &spec), 0);
+	assert_int_equal(rdx_reader_open(&reader, f.rig.dir, 1, 0), 0);
+	assert_int_equal(rdx_reader_start_ledger(reader, &recovery), 0);
+	rig_store(&f.rig, &producer, 1);
+	assert_int_equal(rdx_reader_drain(reader), 0);
+	assert_non_null(reader->log.slots);
+	rig_clear(&producer);
+	assert_int_equal(rdx_reader_jump(reader), 1);
+	assert_null(reader->log.slots);
+	rdx_reader_close(reader);
+	rig_release(&producer);
+	destroy(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_clear_before_the_scan),
 #endif
 		cmocka_unit_test(test_empty_ledger_in_parts),
+		cmocka_unit_test(test_log_after_a_jump),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
