@@ -365,7 +365,8 @@ static int discover(struct rdx_indexer *indexer, uint64_t now)
 	r = rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
 	if (r == 0)
 		forget_absent(indexer, now);
-	return r;
+	/* what passes, descriptors that ran out for one, is tried again with the next walk */
+	return r == -ENOENT || r == -ENOMEM ? r : 0;
 }
 
 static void ask_liveness(struct rdx_indexer *indexer, uint64_t now)

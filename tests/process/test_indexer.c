@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -349,6 +350,30 @@ static void test_the_namespace_is_removed(void **state)
 	indexer_rig_end(&x);
 }
 
+/* A walk that could not be made is made later; the indexer goes on with what it has. */
+static void test_no_descriptor_is_left(void **state)
+{
+	struct indexer_rig x;
+	struct rdx_publisher *good = make(&x), *publisher;
+	struct rlimit limit, none;
+
+	(void)state;
+	publisher = prompt_publisher(&x, 2, 0);
+	prompt_store(publisher, 1, 30, 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	prompt_store(good, 8, 7, 0);
+	poll_for_us(&x, STALE_US);
+	until_state(&x, GOOD, 0, RDX_STATE_EXACT, good, NULL);
+	assert_int_equal(prompt_run(x.index, 8, 40, GOOD, 0), 7);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	until_state(&x, 2, 0, RDX_STATE_EXACT, publisher, NULL);
+	assert_int_equal(prompt_run(x.index, 1, 40, 2, 0), 30);
+	rdx_publisher_close(publisher);
+	end(&x, good);
+}
+
 /* What is gone with its file is forgotten, and its counts are not. */
 static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 {
@@ -437,6 +462,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_segment_is_truncated_while_mapped),
 		cmocka_unit_test(test_a_worker_stopped_in_mid_event),
 		cmocka_unit_test(test_a_new_file_with_an_old_number),
+		cmocka_unit_test(test_no_descriptor_is_left),
 		cmocka_unit_test(test_the_namespace_is_removed),
 		cmocka_unit_test(test_ranks_whose_files_are_removed_are_forgotten),
 	};
