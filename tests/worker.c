@@ -292,6 +292,28 @@ int worker_main(const char *path)
 	return 4;
 }
 
+int indexer_main(const char *path)
+{
+	struct indexer_plan *plan = child_attend(path, sizeof(*plan));
+	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer *indexer;
+	int r;
+
+	if (!plan)
+		return 2;
+	child_heed(&plan->child);
+	options.dir = plan->child.dir;
+	options.initial_blocks = 256; /* small: tables are built often */
+	r = rdx_indexer_open(&indexer, &options);
+	atomic_store(&plan->result, r);
+	while (r >= 0) {
+		r = rdx_indexer_poll(indexer, 0);
+		if (r == 0)
+			r = rdx_indexer_wait(indexer, -1);
+	}
+	return 3;
+}
+
 void worker_run(struct worker_plan *plan, uint64_t limit)
 {
 	atomic_store(&plan->limit, limit);

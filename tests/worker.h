@@ -71,6 +71,17 @@ struct worker_plan {
 /* The child's main. */
 int worker_main(const char *path);
 
+/* An indexer process, which polls and waits until it is killed. */
+struct indexer_plan {
+	struct child_plan child;
+	_Atomic int32_t result; /* of its open; 1 while there is none */
+};
+
+#define INDEXER_ROLE "indexer"
+
+/* The child's main. */
+int indexer_main(const char *path);
+
 /* Options of a worker's publisher, all that the plan says. */
 struct rdx_publisher_options worker_options(const struct worker_plan *plan);
 

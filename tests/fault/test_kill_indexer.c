@@ -17,8 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INDEXER_ROLE "indexer"
-
 #ifndef RDX_HOOKS
 int main(void)
 {
@@ -40,11 +38,6 @@ int main(void)
 #define PACE_US     50
 #define LAP_US      20000
 
-struct indexer_plan {
-	struct child_plan child;
-	_Atomic int32_t result; /* of its open: 1 while there is none */
-};
-
 struct fixture {
 	struct rig rig;
 	char worker_path[WORKERS][192];
@@ -59,28 +52,6 @@ struct fixture {
 	uint64_t died_ns; /* the last indexer was dead by then */
 	uint64_t answers, disturbed, stale, kills, unmet, takeovers;
 };
-
-static int indexer_main(const char *path)
-{
-	struct indexer_plan *plan = child_attend(path, sizeof(*plan));
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
-	struct rdx_indexer *indexer;
-	int r;
-
-	if (!plan)
-		return 2;
-	child_heed(&plan->child);
-	options.dir = plan->child.dir;
-	options.initial_blocks = 256; /* small: tables are built often */
-	r = rdx_indexer_open(&indexer, &options);
-	atomic_store(&plan->result, r);
-	while (r >= 0) {
-		r = rdx_indexer_poll(indexer, 0);
-		if (r == 0)
-			r = rdx_indexer_wait(indexer, -1);
-	}
-	return 3;
-}
 
 static void start_indexer(struct fixture *f)
 {
