@@ -11,6 +11,8 @@
 #define CHAIN_HASHES     256
 #define WAIT_NS          UINT64_C(100000000)
 #define WAIT_STEP_NS     50000
+#define READ_NS          UINT64_C(1000000000) /* for what came during the scan, and since */
+#define READ_EVENTS      1024                 /* between two looks at the clock */
 #define SNAPSHOT_TRIES   8
 
 void rdx_holding_free(struct rdx_holding *holding)
@@ -171,11 +173,12 @@ static int take_snapshot(struct rdx_reader *reader, struct rdx_holding *holding,
 	return (int)count;
 }
 
-/* Read on until the state is exact and old enough. Waits for a producer in mid-event. */
+/* Read on until the state is exact and old enough. Waits for a producer in mid-event; does
+ * not run after one that never stops. */
 static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding,
 		    uint64_t exact_position, uint64_t at_least_event_id)
 {
-	uint64_t give_up_ns = now_ns() + WAIT_NS;
+	uint64_t begun_ns = now_ns(), events = 0;
 	struct rdx_event event;
 
 	while (reader->cursor.position < exact_position ||
@@ -185,11 +188,13 @@ static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding,
 		if (r == 0) {
 			if (rdx_reader_alive(reader) != 1)
 				return -EOWNERDEAD;
-			if (now_ns() > give_up_ns)
+			if (now_ns() - begun_ns > WAIT_NS)
 				return -EAGAIN;
 			nanosleep(&(struct timespec){.tv_nsec = WAIT_STEP_NS}, NULL);
 			continue;
 		}
+		if (++events % READ_EVENTS == 0 && now_ns() - begun_ns > READ_NS)
+			return -EAGAIN;
 		if (r == 1)
 			r = rdx_holding_apply(holding, &reader->info.key, &event);
 		if (r < 0)

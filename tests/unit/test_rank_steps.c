@@ -185,6 +185,41 @@ static void test_clear_before_the_scan(void **state)
 	rig_release(&producer);
 	destroy(&f);
 }
+
+static uint32_t hook_scanned;
+
+static void publish_more(enum rdx_hook_step step)
+{
+	hook_scanned |= step == RDX_HOOK_SCAN_DONE;
+	if (step == RDX_HOOK_READ_WORD && hook_scanned)
+		rig_append(hook_producer, RDX_EVENT_INEXACT, 0, 0, NULL, 0);
+}
+
+/* A producer that never stops, and promises to be exact at the end of time. */
+static void test_look_aside_ends(void **state)
+{
+	struct rdx_segment_spec spec = rig_spec(1, 0, 65536, 1000);
+	struct rig_producer producer;
+	struct rdx_cursor exact_at;
+	struct rdx_reader *reader;
+	uint64_t hashes[8], count, begun = rig_now_ns();
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	assert_int_equal(rig_claim(&f.rig, &producer, &spec), 0);
+	rig_store(&f.rig, &producer, 1);
+	assert_int_equal(rdx_reader_open(&reader, f.rig.dir, 1, 0), 0);
+	rdx_ledger_intend(producer.owner.live, RDX_POSITION_END);
+	hook_producer = &producer;
+	rdx_hook_function = publish_more;
+	assert_int_equal(rdx_reader_resident(reader, 0, hashes, 8, &count, &exact_at), -EAGAIN);
+	rdx_hook_function = NULL;
+	assert_true(rig_now_ns() - begun < PATIENCE_NS / 5);
+	rdx_reader_close(reader);
+	rig_release(&producer);
+	destroy(&f);
+}
 #endif
 
 /* A ledger of which nothing is in use any more is scanned in parts too. */
@@ -257,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_clear_of_tier_not_kept),
 #ifdef RDX_HOOKS
 		cmocka_unit_test(test_clear_before_the_scan),
+		cmocka_unit_test(test_look_aside_ends),
 #endif
 		cmocka_unit_test(test_empty_ledger_in_parts),
 		cmocka_unit_test(test_log_after_a_jump),
