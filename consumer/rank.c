@@ -169,10 +169,11 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 		rank->begun_ns = clock_ns();
 		r = rdx_reader_rebuild(rank->reader, &recovery);
 	}
-	if (r == -EAGAIN)
+	if (r == -EAGAIN && ++rank->tries < SNAPSHOT_TRIES)
 		return 0;
 	if (r < 0) {
-		rdx_rank_fail(rank, r, now_ns);
+		/* no ring is faster than that many looks: its tail leads nowhere */
+		rdx_rank_fail(rank, r == -EAGAIN ? -EOVERFLOW : r, now_ns);
 		return 0;
 	}
 	rank->row = (struct rdx_recovery_row){

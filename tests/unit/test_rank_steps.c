@@ -285,6 +285,29 @@ static void test_log_after_a_jump(void **state)
 	destroy(&f);
 }
 
+/* A tail that names a slot long overwritten is not looked at for ever. */
+static void test_tail_leads_nowhere(void **state)
+{
+	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 1000);
+	struct rig_producer producer;
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	spec.model = RIG_MODEL;
+	assert_int_equal(rig_claim(&f.rig, &producer, &spec), 0);
+	for (uint64_t i = 1; i <= 200; i++)
+		rig_store(&f.rig, &producer, i);
+	atomic_store(&producer.owner.live->tail, 1);
+	await_state(&f, 1, RDX_STATE_INEXACT);
+	assert_int_equal(stats_of(&f).unreadable, 1);
+	/* and is tried again */
+	atomic_store(&producer.owner.live->tail, producer.tail);
+	await_state(&f, 1, RDX_STATE_EXACT);
+	rig_release(&producer);
+	destroy(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +319,7 @@ int main(void)
 #endif
 		cmocka_unit_test(test_empty_ledger_in_parts),
 		cmocka_unit_test(test_log_after_a_jump),
+		cmocka_unit_test(test_tail_leads_nowhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
