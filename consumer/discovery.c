@@ -37,6 +37,7 @@ static uint64_t birth_ns(int dir_fd, const char *name)
 
 static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function function, void *context)
 {
+	uint32_t entries = 0, segments = 0;
 	char name[RDX_NAME_BYTES];
 	struct dirent *entry;
 	DIR *dir;
@@ -46,13 +47,15 @@ static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function functi
 	dir = open_dir(dir_fd, name);
 	if (!dir)
 		return 0; /* it went, or it is not for us to read */
-	while (r >= 0 && (entry = readdir(dir))) {
+	while (r >= 0 && entries++ < RDX_WORKER_ENTRIES_MAX &&
+	       segments < RDX_WORKER_SEGMENTS_MAX && (entry = readdir(dir))) {
 		struct rdx_found found = {.worker_id = worker_id};
 		struct stat st;
 
 		if (!rdx_namespace_segment_name(entry->d_name, &found.dp_rank) ||
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
+		segments++;
 		found.device = st.st_dev;
 		found.inode = st.st_ino;
 		found.born_ns = birth_ns(dirfd(dir), entry->d_name);

@@ -21,6 +21,11 @@ struct rdx_found {
 /* Negative: stop, and rdx_discovery_walk returns it. */
 typedef int (*rdx_found_function)(void *context, const struct rdx_found *found);
 
+/* A worker's directory is its own: whatever it puts there, a walk looks at no more entries
+ * and segments of one. Four times the ranks that an index knows. */
+#define RDX_WORKER_SEGMENTS_MAX 1024
+#define RDX_WORKER_ENTRIES_MAX  8192
+
 /* Call `function` for every segment. 0, what it returned, -ENOENT where the directory was
  * removed, -errno. */
 int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context);

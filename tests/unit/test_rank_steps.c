@@ -308,6 +308,33 @@ static void test_tail_leads_nowhere(void **state)
 	destroy(&f);
 }
 
+/* A worker fills its directory with files: the others must not wait for that. */
+static void test_crowded_directory(void **state)
+{
+	enum { FILES = 20000 };
+	struct fixture f;
+	char path[128];
+	struct rdx_publisher *p;
+
+	(void)state;
+	make(&f);
+	snprintf(path, sizeof(path), "%s/9", f.rig.dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	for (int i = 0; i < FILES; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/9/%d.seg", f.rig.dir, i);
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	p = open_rank(&f, 10, 100, 0);
+	await_state(&f, 10, RDX_STATE_EXACT);
+	assert_int_equal(stats_of(&f).unreadable, RDX_WORKER_SEGMENTS_MAX);
+	rdx_publisher_close(p);
+	destroy(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_empty_ledger_in_parts),
 		cmocka_unit_test(test_log_after_a_jump),
 		cmocka_unit_test(test_tail_leads_nowhere),
+		cmocka_unit_test(test_crowded_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
