@@ -3,6 +3,7 @@
  * The indexer: every rank of a namespace, the indexes they belong to, and one loop.
  */
 #include "consumer/discovery.h"
+#include "consumer/indexer_lock.h"
 #include "consumer/rank.h"
 #include "consumer/wait.h"
 #include "shm/bell.h"
@@ -17,7 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_NAME        "indexer.lock"
 #define INDEX_DIR        "index"
 #define SLOTS_DEFAULT    65536
 #define SLOTS_LEAST      64
@@ -42,7 +42,8 @@ struct index {
 
 struct rdx_indexer {
 	int dir_fd;
-	int lock_fd;
+	struct rdx_indexer_lock lock;
+	uint8_t opened;           /* and the lock was held: it is not in a forked child */
 	struct rdx_hash_key key;
 	struct rdx_writer_options writer_options;
 	uint64_t liveness_ns;
@@ -73,22 +74,6 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-/* One indexer a namespace: the lock file decides. */
-static int take_lock(int dir_fd)
-{
-	int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = rdx_lock_take(fd);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
 static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_options *options)
 {
 	int r;
@@ -99,9 +84,9 @@ static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_opti
 	r = rdx_namespace_key(indexer->dir_fd, 1, &indexer->key);
 	if (r < 0)
 		return r;
-	indexer->lock_fd = take_lock(indexer->dir_fd);
-	if (indexer->lock_fd < 0)
-		return indexer->lock_fd;
+	r = rdx_indexer_lock_take(&indexer->lock, indexer->dir_fd);
+	if (r < 0)
+		return r;
 	if (mkdirat(indexer->dir_fd, INDEX_DIR, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	/* without a bell of ours everything is polled on a timer */
@@ -128,7 +113,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 	indexer = calloc(1, sizeof(*indexer));
 	if (!indexer)
 		return -ENOMEM;
-	indexer->dir_fd = indexer->lock_fd = indexer->bell.fd = -1;
+	indexer->dir_fd = indexer->lock.fd = indexer->bell.fd = -1;
 	indexer->discovery.inotify_fd = -1;
 	indexer->liveness_ns = (options->liveness_ms ? options->liveness_ms : 50) * MS;
 	indexer->writer_options = (struct rdx_writer_options){
@@ -142,14 +127,25 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 		rdx_indexer_close(indexer);
 		return r;
 	}
+	indexer->opened = 1;
 	*ret_indexer = indexer;
 	return 0;
+}
+
+/* In a child of a fork the files are the parent's, and what was mapped is not there. */
+static int is_forked(const struct rdx_indexer *indexer)
+{
+	return indexer->opened && indexer->lock.fd < 0;
 }
 
 void rdx_indexer_close(struct rdx_indexer *indexer)
 {
 	if (!indexer)
 		return;
+	if (is_forked(indexer)) {
+		free(indexer);
+		return;
+	}
 	for (uint32_t i = 0; i < indexer->rank_count; i++) {
 		rdx_reader_close(indexer->ranks[i]->reader);
 		free(indexer->ranks[i]);
@@ -162,8 +158,7 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 	rdx_discovery_close(&indexer->discovery);
 	rdx_guard_remove(&indexer->bell);
 	rdx_mapping_close(&indexer->bell);
-	if (indexer->lock_fd >= 0)
-		close(indexer->lock_fd);
+	rdx_indexer_lock_release(&indexer->lock);
 	if (indexer->dir_fd >= 0)
 		close(indexer->dir_fd);
 	free(indexer);
@@ -454,7 +449,7 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
 {
 	uint64_t now = now_ns();
 	int64_t done;
-	int r = discover(indexer, now);
+	int r = is_forked(indexer) ? -EOWNERDEAD : discover(indexer, now);
 
 	if (r < 0)
 		return r;
@@ -502,9 +497,11 @@ int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
 	struct rdx_bell *bell = indexer->bell.base;
 	uint32_t armed = 0, woke = 0;
 	int64_t sleep_ns;
-	int rings = all_ring(indexer);
-	int r;
+	int rings, r;
 
+	if (is_forked(indexer))
+		return -EOWNERDEAD;
+	rings = all_ring(indexer);
 	sleep_ns = until > now ? (int64_t)(until - now) : 0;
 	if (timeout_ns >= 0 && timeout_ns < sleep_ns)
 		sleep_ns = timeout_ns;

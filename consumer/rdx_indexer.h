@@ -6,6 +6,9 @@
  * One process per index: a lock decides, a second one gets -EBUSY. A handle serves one
  * thread. All work happens in rdx_indexer_poll; rdx_indexer_wait sleeps until there is
  * some.
+ *
+ * After fork() the handle is dead in the child, which does not keep the lock: poll and
+ * wait answer -EOWNERDEAD, and rdx_indexer_close frees the child's copy.
  */
 #ifndef RDX_INDEXER_H
 #define RDX_INDEXER_H
@@ -76,8 +79,8 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
  * Do a bounded amount of work: discover and lose ranks, read up to `max_slots` ring slots
  * (0: 65,536) shared fairly between ranks, recover, sweep, grow, tick the heartbeat.
  * Returns how many slots were read or blocks recovered: 0 means everything is read up.
- * A worker that fails is dropped and shown, never the call: only -ENOMEM, or the errno
- * of a directory that was removed.
+ * A worker that fails is dropped and shown, never the call: only -ENOMEM, the errno of a
+ * directory that was removed, or -EOWNERDEAD where the handle was made before a fork.
  */
 RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots);
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One indexer a namespace: a lock file decides, and the kernel drops its lock however the
+ * process ends. A child of a fork must not keep it: there a handler closes the descriptor.
+ */
+#ifndef RDX_INDEXER_LOCK_H
+#define RDX_INDEXER_LOCK_H
+
+struct rdx_indexer_lock {
+	int fd; /* -1: not held, or in a forked child */
+	struct rdx_indexer_lock *next; /* of all held in this process */
+};
+
+/* The lock must not move while it is held. -EBUSY, -errno. */
+int rdx_indexer_lock_take(struct rdx_indexer_lock *lock, int dir_fd);
+void rdx_indexer_lock_release(struct rdx_indexer_lock *lock);
+
+#endif
