@@ -117,7 +117,7 @@ int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
 	struct rdx_index_writer *w;
 	int r;
 
-	if (o.column_words > RDX_MASK_WORDS_MAX || (o.file_mode & S_IWOTH))
+	if (o.column_words > RDX_MASK_WORDS_MAX || (o.file_mode & (S_IWGRP | S_IWOTH)))
 		return -EINVAL;
 	w = calloc(1, sizeof(*w));
 	if (!w)

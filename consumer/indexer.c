@@ -107,7 +107,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 	int r;
 
 	if (options->size != sizeof(*options) || options->file_mode & ~0777u ||
-	    options->file_mode & S_IWOTH || options->column_words > RDX_MASK_WORDS_MAX ||
+	    options->file_mode & (S_IWGRP | S_IWOTH) || options->column_words > RDX_MASK_WORDS_MAX ||
 	    options->wait_mode > RDX_WAIT_EPOLL)
 		return -EINVAL;
 	indexer = calloc(1, sizeof(*indexer));

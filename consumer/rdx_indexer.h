@@ -35,7 +35,7 @@ struct rdx_indexer_options {
 	uint64_t stale_after_ns;  /* age from which a rank is STALE; 0: 250 ms */
 	uint32_t liveness_ms;     /* how often locks are asked; 0: 50 */
 	uint32_t wait_mode;       /* RDX_WAIT_... */
-	uint32_t file_mode;       /* of index files; 0: 0640. Never world-writable */
+	uint32_t file_mode;       /* of index files; 0: 0640. Nobody else may write */
 	uint32_t column_words;    /* 64 columns each, 1 .. 8; 0: 1. Grows by itself */
 };
 #define RDX_INDEXER_OPTIONS_INIT { sizeof(struct rdx_indexer_options), 0, 0, 0, 0, 0, 0, 0 }

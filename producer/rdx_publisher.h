@@ -54,7 +54,8 @@ struct rdx_publisher_options {
 						 of tier_blocks */
 	uint32_t clear_scope;                 /* RDX_CLEAR_... */
 	uint32_t report_mode;                 /* RDX_REPORT_... */
-	uint32_t file_mode;                   /* of the segment; 0: 0640. Never world-writable */
+	uint32_t file_mode;                   /* of the segment; 0: 0640. Nobody else may write:
+						 who truncates it kills the engine */
 	uint32_t reserved;
 };
 #define RDX_PUBLISHER_OPTIONS_INIT                                                                 \

@@ -84,7 +84,8 @@ int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_hea
 
 	if (spec->block_tokens == 0 || spec->block_tokens > RDX_BLOCK_TOKENS_MAX)
 		return -EINVAL;
-	if (spec->file_mode & ~0777u || spec->file_mode & S_IWOTH)
+	/* whoever may write the file may truncate it under the engine */
+	if (spec->file_mode & ~0777u || spec->file_mode & (S_IWGRP | S_IWOTH))
 		return -EINVAL;
 	memcpy(header.tier_blocks, spec->tier_blocks, sizeof(header.tier_blocks));
 	r = plan_geometry(&header);

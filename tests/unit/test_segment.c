@@ -114,6 +114,8 @@ static void test_bad_texts_and_modes(void **state)
 	spec = rig_spec(1, 0, 64, 64);
 	spec.file_mode = 0666; /* no file is ever world-writable */
 	assert_int_equal(try_claim(&rig, &spec), -EINVAL);
+	spec.file_mode = 0660; /* nor anybody's but its owner's, who alone may truncate it */
+	assert_int_equal(try_claim(&rig, &spec), -EINVAL);
 	spec.file_mode = 04640;
 	assert_int_equal(try_claim(&rig, &spec), -EINVAL);
 	rig_remove(&rig);
