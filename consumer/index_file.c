@@ -4,6 +4,7 @@
 
 #include "consumer/index_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,7 +16,9 @@
 #include <unistd.h>
 
 #define BLOCK_TOKENS_DEFAULT 16
-#define DECIMAL              10
+#define TEMPORARY            ".tmp-"
+#define HASH_DIGITS          16
+#define HASH_BASE            16
 
 static int set_text(char *ret_text, const char *text)
 {
@@ -83,6 +86,47 @@ int rdx_index_is_gen(const struct rdx_index_id *id, const char *file, uint64_t *
 	length = strlen(prefix);
 	return strncmp(file, prefix, length) == 0 &&
 	       rdx_namespace_number(file + length, UINT64_MAX, ret_generation);
+}
+
+/* Is it a file of any index, complete or not? 1 and the hash that it begins with. */
+static int is_index_file(const char *file, uint64_t *ret_hash)
+{
+	int temporary = strncmp(file, TEMPORARY, strlen(TEMPORARY)) == 0;
+	const char *digits = file + (temporary ? strlen(TEMPORARY) : 0);
+	const char *end = digits + strspn(digits, "0123456789abcdef");
+	uint64_t number;
+
+	if (end - digits != HASH_DIGITS)
+		return 0;
+	*ret_hash = strtoull(digits, NULL, HASH_BASE);
+	if (strcmp(end, ".ctl") == 0 || (temporary && strcmp(end, ".gen") == 0))
+		return 1;
+	return strncmp(end, ".gen", 4) == 0 && rdx_namespace_number(end + 4, UINT64_MAX, &number);
+}
+
+void rdx_index_remove_others(int dir_fd, const struct rdx_index_id *ids, uint32_t count)
+{
+	int fd = openat(dir_fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	uint64_t hash;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		uint32_t i = 0;
+
+		if (!is_index_file(entry->d_name, &hash))
+			continue;
+		while (i < count && id_hash(&ids[i]) != hash)
+			i++;
+		if (i == count)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	closedir(dir);
 }
 
 static int check_ctl(const struct rdx_index_header *header, uint64_t file_bytes,

@@ -33,6 +33,12 @@ void rdx_index_gen_temporary(const struct rdx_index_id *id, char *ret_name);
 int rdx_index_is_gen(const struct rdx_index_id *id, const char *file, uint64_t *ret_generation);
 
 /*
+ * Remove from index/ every file of an index that is none of `ids`: writers that are dead left
+ * them. For who holds the namespace's writer lock.
+ */
+void rdx_index_remove_others(int dir_fd, const struct rdx_index_id *ids, uint32_t count);
+
+/*
  * Map the control file of an index; `writable` is for the writer. The header is copied
  * once to ret_header and checked.
  *

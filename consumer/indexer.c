@@ -23,6 +23,7 @@
 #define SLOTS_LEAST      64
 #define WALK_NS          UINT64_C(1000000000)
 #define READY_NS         UINT64_C(1000000000)
+#define LEFTOVERS_NS     UINT64_C(3000000000) /* until then every live rank has been found */
 #define POLL_NS          UINT64_C(1000000) /* where somebody does not ring */
 #define BEAT_NS          UINT64_C(1000000) /* readers share the heartbeat's line */
 #define LOOK_NS          UINT64_C(10000000) /* at the directory watch, when never asleep */
@@ -59,6 +60,7 @@ struct rdx_indexer {
 	uint64_t look_ns;         /* next look at the directory watch */
 	uint64_t beat_ns;         /* next heartbeat */
 	uint64_t liveness_at_ns;
+	uint64_t leftovers_ns;    /* when leftovers are removed; 0: they are */
 	uint64_t walks;
 	uint64_t wakes;
 	uint8_t pending;          /* table work is left */
@@ -122,6 +124,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 		.file_mode = options->file_mode,
 		.column_words = options->column_words,
 	};
+	indexer->leftovers_ns = now_ns() + LEFTOVERS_NS;
 	r = open_files(indexer, options);
 	if (r < 0) {
 		rdx_indexer_close(indexer);
@@ -423,6 +426,24 @@ static int is_settled(const struct rdx_indexer *indexer, const struct index *ind
 	return 1;
 }
 
+/* Indexes that no live rank feeds any more keep their tables, and the memory: once it is
+ * known which ranks there are, those of indexers before this one go. */
+static void remove_leftovers(struct rdx_indexer *indexer)
+{
+	struct rdx_index_id *ids = calloc(indexer->index_count + 1, sizeof(*ids));
+
+	if (!ids)
+		return;
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		const struct index *index = &indexer->indexes[i];
+
+		(void)rdx_index_id(index->model, index->tenant, index->block_tokens, &ids[i]);
+	}
+	rdx_index_remove_others(indexer->dir_fd, ids, indexer->index_count);
+	free(ids);
+	indexer->leftovers_ns = 0;
+}
+
 /* Table work in small pieces, heartbeats, and indexes that are ready to be seen. */
 static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 {
@@ -458,6 +479,8 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
 		max_slots = SLOTS_DEFAULT;
 	done = step_ranks(indexer, max_slots, now);
 	tend_indexes(indexer, now);
+	if (indexer->leftovers_ns && now >= indexer->leftovers_ns)
+		remove_leftovers(indexer);
 	return done < INT_MAX ? (int)done : INT_MAX;
 }
 

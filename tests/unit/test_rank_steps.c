@@ -335,6 +335,46 @@ static void test_crowded_directory(void **state)
 	destroy(&f);
 }
 
+/* Tables of a model that nobody serves any more do not stay when the indexer begins anew. */
+static void test_leftover_index(void **state)
+{
+	static const char stranger[] = "index/0123456789abcdef.other";
+	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	uint64_t end = rig_now_ns() + PATIENCE_NS / 2;
+	struct rdx_index_key key = {.size = sizeof(key), .model = RIG_MODEL};
+	struct rdx_publisher *p;
+	struct rdx_index *index;
+	struct fixture f;
+	struct stat st;
+	char name[64], worker[128];
+	int r = 0, fd;
+
+	(void)state;
+	make(&f);
+	p = open_rank(&f, 1, 100, 0);
+	await_state(&f, 1, RDX_STATE_EXACT);
+	rdx_index_gen_name(&f.index->id, f.index->lookup.generation, name);
+	rdx_publisher_close(p);
+	snprintf(worker, sizeof(worker), "%s/1", f.rig.dir);
+	rig_remove_tree(worker);
+	fd = openat(f.rig.dir_fd, stranger, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	rdx_indexer_close(f.indexer);
+	assert_int_equal(fstatat(f.rig.dir_fd, name, &st, 0), 0);
+	options.dir = f.rig.dir;
+	assert_int_equal(rdx_indexer_open(&f.indexer, &options), 0);
+	while (r == 0 && rig_now_ns() < end) {
+		assert_true(rdx_indexer_poll(f.indexer, 0) >= 0);
+		(void)rdx_indexer_wait(f.indexer, 10000000);
+		r = fstatat(f.rig.dir_fd, name, &st, 0);
+	}
+	assert_int_equal(r, -1);
+	assert_int_equal(rdx_index_open(&index, f.rig.dir, &key), -ENOENT);
+	assert_int_equal(fstatat(f.rig.dir_fd, stranger, &st, 0), 0);
+	destroy(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +388,7 @@ int main(void)
 		cmocka_unit_test(test_log_after_a_jump),
 		cmocka_unit_test(test_tail_leads_nowhere),
 		cmocka_unit_test(test_crowded_directory),
+		cmocka_unit_test(test_leftover_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
