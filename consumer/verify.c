@@ -10,6 +10,7 @@
 
 #define TRIES    200
 #define PAUSE_NS 2000000
+#define SETTLE   60 /* looks: longer than an indexer sleeps */
 
 struct collected {
 	struct rdx_holding holding;
@@ -82,6 +83,7 @@ static int look(struct rdx_index *index, const struct rdx_reader *reader, uint64
 int rdx_index_verify(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
 		     struct rdx_difference *ret_difference)
 {
+	struct rdx_difference difference;
 	struct rdx_reader *reader;
 	int r = rdx_reader_open_at(&reader, index->dir_fd, &index->hash_key, worker_id, dp_rank);
 
@@ -91,8 +93,13 @@ int rdx_index_verify(struct rdx_index *index, uint64_t worker_id, uint32_t dp_ra
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
 		if (i > 0)
 			nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
-		r = look(index, reader, worker_id, dp_rank, ret_difference);
+		r = look(index, reader, worker_id, dp_rank, &difference);
+		/* a clear of the worker moves no watermark of its idle ranks: let the index see it */
+		if (r == 0 && difference.differences && reader->info.clear_id && i < SETTLE)
+			r = -EAGAIN;
 	}
+	if (r == 0)
+		*ret_difference = difference;
 	rdx_reader_close(reader);
 	return r;
 }

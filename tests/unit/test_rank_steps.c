@@ -12,6 +12,7 @@
 #include <ringdex/rdx_publisher.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -375,6 +376,45 @@ static void test_leftover_index(void **state)
 	destroy(&f);
 }
 
+static void *poll_later(void *argument)
+{
+	struct fixture *f = argument;
+
+	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	for (int i = 0; i < 10; i++)
+		if (rdx_indexer_poll(f->indexer, 0) < 0)
+			return argument;
+	return NULL;
+}
+
+/* Another rank has cleared the worker, and the indexer has not looked yet: what it shows is
+ * old, not wrong. */
+static void test_verify_beside_a_clear(void **state)
+{
+	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 1000);
+	struct rdx_difference difference = {.differences = 99};
+	struct rig_producer producer;
+	pthread_t thread;
+	struct fixture f;
+	void *failed;
+
+	(void)state;
+	make(&f);
+	spec.clear_scope = RDX_CLEAR_WORKER;
+	spec.model = RIG_MODEL;
+	assert_int_equal(rig_claim(&f.rig, &producer, &spec), 0);
+	rig_store(&f.rig, &producer, 1);
+	await_state(&f, 1, RDX_STATE_EXACT);
+	rdx_clear_bump(producer.owner.clear.base);
+	assert_int_equal(pthread_create(&thread, NULL, poll_later, &f), 0);
+	assert_int_equal(rdx_index_verify(f.index, 1, 0, &difference), 0);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	assert_int_equal(difference.differences, 0);
+	rig_release(&producer);
+	destroy(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_tail_leads_nowhere),
 		cmocka_unit_test(test_crowded_directory),
 		cmocka_unit_test(test_leftover_index),
+		cmocka_unit_test(test_verify_beside_a_clear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
