@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The indexer: every rank of a namespace, the indexes they belong to, and one loop.
+ * The indexer: open and close, one loop over ranks and indexes, sleep, statistics.
  */
-#include "consumer/discovery.h"
-#include "consumer/indexer_lock.h"
-#include "consumer/rank.h"
+#include "consumer/indexer.h"
 #include "consumer/wait.h"
 #include "shm/bell.h"
 #include "shm/namespace.h"
@@ -21,52 +19,13 @@
 #define INDEX_DIR        "index"
 #define SLOTS_DEFAULT    65536
 #define SLOTS_LEAST      64
-#define WALK_NS          UINT64_C(1000000000)
 #define READY_NS         UINT64_C(1000000000)
 #define LEFTOVERS_NS     UINT64_C(3000000000) /* until then every live rank has been found */
 #define POLL_NS          UINT64_C(1000000) /* where somebody does not ring */
 #define BEAT_NS          UINT64_C(1000000) /* readers share the heartbeat's line */
-#define LOOK_NS          UINT64_C(10000000) /* at the directory watch, when never asleep */
 #define STEPS_A_POLL     4
 #define TAG_DIRECTORY    UINT32_C(0x100)
 #define MS               UINT64_C(1000000)
-
-/* One index of the namespace: a model, a tenant, a block size. */
-struct index {
-	struct rdx_index_writer *writer;
-	uint32_t block_tokens;
-	uint32_t ready;
-	uint64_t opened_ns;
-	char model[RDX_TEXT_BYTES];
-	char tenant[RDX_TEXT_BYTES];
-};
-
-struct rdx_indexer {
-	int dir_fd;
-	struct rdx_indexer_lock lock;
-	uint8_t opened;           /* and the lock was held: it is not in a forked child */
-	struct rdx_hash_key key;
-	struct rdx_writer_options writer_options;
-	uint64_t liveness_ns;
-	struct rdx_discovery discovery;
-	struct rdx_wait *wait;
-	struct rdx_mapping bell;
-	struct index *indexes;
-	uint32_t index_count;
-	struct rdx_rank **ranks;
-	uint32_t rank_count;
-	uint32_t next_rank;       /* begins the next round */
-	uint64_t walk_ns;         /* next walk through the directory */
-	uint64_t look_ns;         /* next look at the directory watch */
-	uint64_t beat_ns;         /* next heartbeat */
-	uint64_t liveness_at_ns;
-	uint64_t leftovers_ns;    /* when leftovers are removed; 0: they are */
-	uint64_t walks;
-	uint64_t wakes;
-	uint8_t pending;          /* table work is left */
-	struct rdx_rank_scratch scratch;
-	struct rdx_indexer_stats forgotten; /* of ranks that are no more */
-};
 
 static uint64_t now_ns(void)
 {
@@ -167,229 +126,6 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 	free(indexer);
 }
 
-/* The index that a rank feeds, made if it is new. NULL in *ret_writer only on failure. */
-static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *info,
-		    uint64_t now, struct rdx_index_writer **ret_writer)
-{
-	struct index *grown, *index;
-	int r;
-
-	for (uint32_t i = 0; i < indexer->index_count; i++) {
-		index = &indexer->indexes[i];
-		if (index->block_tokens == info->block_tokens &&
-		    strcmp(index->model, info->model) == 0 &&
-		    strcmp(index->tenant, info->tenant) == 0) {
-			*ret_writer = index->writer;
-			return 0;
-		}
-	}
-	grown = realloc(indexer->indexes, (indexer->index_count + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	indexer->indexes = grown;
-	index = &grown[indexer->index_count];
-	memset(index, 0, sizeof(*index));
-	r = rdx_writer_open(&index->writer, indexer->dir_fd, &indexer->key, info->model,
-			    info->tenant, info->block_tokens, &indexer->writer_options);
-	if (r < 0)
-		return r;
-	index->block_tokens = info->block_tokens;
-	index->opened_ns = now;
-	memcpy(index->model, info->model, RDX_TEXT_BYTES);
-	memcpy(index->tenant, info->tenant, RDX_TEXT_BYTES);
-	indexer->index_count++;
-	*ret_writer = index->writer;
-	return 0;
-}
-
-/* Open what was found and begin to follow it. Failures stay with the rank. */
-static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t now)
-{
-	struct rdx_index_writer *writer = NULL;
-	struct rdx_reader *reader = NULL;
-	int slot = 0;
-	int r = rdx_reader_open_at(&reader, indexer->dir_fd, &indexer->key, rank->file.worker_id,
-				   rank->file.dp_rank);
-
-	if (r == 0)
-		r = index_of(indexer, rdx_reader_info(reader), now, &writer);
-	/* another model than in its last life: the old index must not show it any more */
-	if (r == 0 && rank->writer && rank->writer != writer) {
-		rdx_rank_gone(rank);
-		rdx_rank_pulse(rank, now);
-	}
-	if (r == 0) {
-		slot = rdx_writer_rank_add(writer, rdx_reader_info(reader));
-		r = slot < 0 ? slot : 0;
-	}
-	if (r < 0) {
-		rdx_reader_close(reader);
-		rdx_rank_fail(rank, r, now);
-		return;
-	}
-	rdx_rank_start(rank, reader, writer, slot, now);
-	rank->alive = rdx_reader_alive(reader) == 1;
-	if (!rank->alive)
-		rdx_rank_gone(rank);
-}
-
-static int add_rank(struct rdx_indexer *indexer, const struct rdx_found *found,
-		    struct rdx_rank **ret_rank)
-{
-	struct rdx_rank **grown;
-	struct rdx_rank *rank = calloc(1, sizeof(*rank));
-
-	grown = realloc(indexer->ranks, (indexer->rank_count + 1) * sizeof(struct rdx_rank *));
-	if (grown)
-		indexer->ranks = grown;
-	if (!rank || !grown) {
-		free(rank);
-		return -ENOMEM;
-	}
-	rank->file = *found;
-	grown[indexer->rank_count++] = rank;
-	*ret_rank = rank;
-	return 0;
-}
-
-static int same_file(const struct rdx_found *a, const struct rdx_found *b)
-{
-	return a->device == b->device && a->inode == b->inode && a->born_ns == b->born_ns;
-}
-
-struct walk {
-	struct rdx_indexer *indexer;
-	uint64_t now;
-};
-
-/* A segment was found: join it if it is new, or another file than before. */
-static int on_found(void *context, const struct rdx_found *found)
-{
-	struct walk *walk = context;
-	struct rdx_indexer *indexer = walk->indexer;
-	struct rdx_rank *rank = NULL;
-	int r;
-
-	for (uint32_t i = 0; i < indexer->rank_count && !rank; i++)
-		if (indexer->ranks[i]->file.worker_id == found->worker_id &&
-		    indexer->ranks[i]->file.dp_rank == found->dp_rank)
-			rank = indexer->ranks[i];
-	if (!rank) {
-		r = add_rank(indexer, found, &rank);
-		if (r < 0)
-			return r;
-		rank->walk = indexer->walks;
-	} else {
-		int again = rank->phase == RDX_PHASE_FAILED && walk->now >= rank->retry_ns;
-
-		rank->walk = indexer->walks;
-		if (same_file(&rank->file, found) && !again)
-			return 0;
-		/* a file replaced while its producer lives is not followed until it is gone */
-		if (rank->phase <= RDX_PHASE_FOLLOW && rdx_reader_alive(rank->reader) == 1)
-			return 0;
-		if (rank->reader)
-			rdx_rank_gone(rank);
-		rank->file = *found;
-	}
-	join(indexer, rank, walk->now);
-	return 0;
-}
-
-/* Some rank waits for its time to be tried again. */
-static int retry_is_due(const struct rdx_indexer *indexer, uint64_t now)
-{
-	for (uint32_t i = 0; i < indexer->rank_count; i++)
-		if (indexer->ranks[i]->phase == RDX_PHASE_FAILED &&
-		    now >= indexer->ranks[i]->retry_ns)
-			return 1;
-	return 0;
-}
-
-static void add_rank_stats(const struct rdx_rank *rank, struct rdx_indexer_stats *stats)
-{
-	struct rdx_reader_stats reader;
-
-	rdx_rank_reader_stats(rank, &reader);
-	stats->ranks += rank->phase != RDX_PHASE_GONE && rank->writer;
-	stats->unreadable += rank->phase == RDX_PHASE_FAILED;
-	stats->refused += rank->phase == RDX_PHASE_FAILED && rank->cause == -ENOSPC;
-	stats->events += rank->events;
-	stats->blocks_stored += rank->blocks_stored;
-	stats->blocks_removed += rank->blocks_removed;
-	stats->clears += rank->clears;
-	stats->events_dead += reader.events_dead;
-	stats->slots_lost += reader.slots_lost;
-	for (int way = 0; way < 4; way++)
-		stats->recoveries[way] += reader.recoveries[way];
-}
-
-/* Ranks that nobody holds and whose files are removed: workers come with new numbers. */
-static void forget_absent(struct rdx_indexer *indexer, uint64_t now)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < indexer->rank_count; i++) {
-		struct rdx_rank *rank = indexer->ranks[i];
-
-		if (rank->walk != indexer->walks && rank->phase == RDX_PHASE_FAILED) {
-			rdx_rank_gone(rank);
-			rdx_rank_pulse(rank, now);
-		}
-		if (rank->walk != indexer->walks && rank->phase == RDX_PHASE_GONE &&
-		    !rank->writer) {
-			add_rank_stats(rank, &indexer->forgotten);
-			free(rank);
-		} else {
-			indexer->ranks[kept++] = rank;
-		}
-	}
-	indexer->rank_count = kept;
-}
-
-static int discover(struct rdx_indexer *indexer, uint64_t now)
-{
-	struct walk walk = {indexer, now};
-	int changed, r;
-
-	if (now < indexer->look_ns)
-		return 0;
-	indexer->look_ns = now + LOOK_NS;
-	changed = rdx_discovery_changed(&indexer->discovery);
-	if (!changed && now < indexer->walk_ns && !retry_is_due(indexer, now))
-		return 0;
-	indexer->walk_ns = now + WALK_NS;
-	indexer->walks++;
-	r = rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
-	if (r == 0)
-		forget_absent(indexer, now);
-	/* what passes, descriptors that ran out for one, is tried again with the next walk */
-	return r == -ENOENT || r == -ENOMEM ? r : 0;
-}
-
-static void ask_liveness(struct rdx_indexer *indexer, uint64_t now)
-{
-	int gone = 0;
-
-	if (now < indexer->liveness_at_ns)
-		return;
-	indexer->liveness_at_ns = now + indexer->liveness_ns;
-	for (uint32_t i = 0; i < indexer->rank_count; i++) {
-		struct rdx_rank *rank = indexer->ranks[i];
-
-		if (!rank->reader)
-			continue;
-		rank->alive = rdx_reader_alive(rank->reader) == 1;
-		if (!rank->alive) {
-			rdx_rank_gone(rank);
-			gone = 1;
-		}
-	}
-	/* its next life may have begun before this one was seen to end */
-	if (gone)
-		indexer->walk_ns = indexer->look_ns = now;
-}
-
 /* Give every rank its share of `max_slots`, beginning with another one each time. */
 static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint64_t now)
 {
@@ -415,7 +151,7 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint6
 }
 
 /* Recovering ranks hold an index back, so that it is not empty at first sight; not long. */
-static int is_settled(const struct rdx_indexer *indexer, const struct index *index, uint64_t now)
+static int is_settled(const struct rdx_indexer *indexer, const struct rdx_fed_index *index, uint64_t now)
 {
 	if (now - index->opened_ns >= READY_NS)
 		return 1;
@@ -435,7 +171,7 @@ static void remove_leftovers(struct rdx_indexer *indexer)
 	if (!ids)
 		return;
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
-		const struct index *index = &indexer->indexes[i];
+		const struct rdx_fed_index *index = &indexer->indexes[i];
 
 		(void)rdx_index_id(index->model, index->tenant, index->block_tokens, &ids[i]);
 	}
@@ -453,7 +189,7 @@ static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 	if (beat)
 		indexer->beat_ns = now + BEAT_NS;
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
-		struct index *index = &indexer->indexes[i];
+		struct rdx_fed_index *index = &indexer->indexes[i];
 		int more = 1;
 
 		for (int step = 0; step < STEPS_A_POLL && more; step++)
@@ -470,11 +206,11 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
 {
 	uint64_t now = now_ns();
 	int64_t done;
-	int r = is_forked(indexer) ? -EOWNERDEAD : discover(indexer, now);
+	int r = is_forked(indexer) ? -EOWNERDEAD : rdx_roster_discover(indexer, now);
 
 	if (r < 0)
 		return r;
-	ask_liveness(indexer, now);
+	rdx_roster_ask_liveness(indexer, now);
 	if (max_slots == 0)
 		max_slots = SLOTS_DEFAULT;
 	done = step_ranks(indexer, max_slots, now);
@@ -556,7 +292,7 @@ int rdx_indexer_stats(const struct rdx_indexer *indexer, struct rdx_indexer_stat
 	if (ret_stats->size != sizeof(stats))
 		return -EINVAL;
 	for (uint32_t i = 0; i < indexer->rank_count; i++)
-		add_rank_stats(indexer->ranks[i], &stats);
+		rdx_roster_add_stats(indexer->ranks[i], &stats);
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
 		struct rdx_writer_stats writer;
 
