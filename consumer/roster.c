@@ -68,7 +68,12 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 	}
 	if (r < 0) {
 		rdx_reader_close(reader);
-		rdx_rank_fail(rank, r, now);
+		/* dropped for bad content, and now its process is gone too */
+		if (rank->writer && rdx_segment_held(indexer->dir_fd, rank->file.worker_id,
+						     rank->file.dp_rank) == 0)
+			rdx_rank_gone(rank);
+		else
+			rdx_rank_fail(rank, r, now);
 		return;
 	}
 	rdx_rank_start(rank, reader, writer, slot, now);

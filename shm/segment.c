@@ -373,6 +373,21 @@ void rdx_segment_leave(struct rdx_segment_view *view)
 	rdx_mapping_close(&view->mapping);
 }
 
+int rdx_segment_held(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
+{
+	char name[RDX_NAME_BYTES];
+	uint64_t bytes;
+	int fd, r;
+
+	rdx_namespace_segment(worker_id, dp_rank, name);
+	fd = open_foreign(dir_fd, name, O_RDONLY, &bytes);
+	if (fd < 0)
+		return fd;
+	r = rdx_lock_held(fd);
+	close(fd);
+	return r;
+}
+
 int rdx_clear_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
 		   uint32_t file_mode)
 {

@@ -72,6 +72,9 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 		     uint32_t dp_rank, const struct rdx_hash_key *key);
 void rdx_segment_leave(struct rdx_segment_view *view);
 
+/* Does a live process hold the segment, whatever its content is? 1, 0, -errno. */
+int rdx_segment_held(int dir_fd, uint64_t worker_id, uint32_t dp_rank);
+
 /* Check a header of a file of `file_bytes` bytes; `key` NULL: not compared. */
 int rdx_segment_check(const struct rdx_segment_header *header, uint64_t file_bytes,
 		      const struct rdx_hash_key *key);

@@ -256,6 +256,9 @@ static void test_a_segment_is_truncated_while_mapped(void **state)
 	poll_for_us(&x, STALE_US);
 	until_state(&x, 2, 0, RDX_STATE_INEXACT, NULL, &info);
 	assert_int_equal(info.cause, -EBADMSG);
+	/* until its process is gone */
+	rdx_publisher_close(publisher);
+	until_state(&x, 2, 0, RDX_STATE_GONE, NULL, NULL);
 	end(&x, good);
 }
 
