@@ -55,6 +55,8 @@ const char *explain(int error)
 		       "files";
 	case EMFILE:
 		return "Too many open files: raise the limit with ulimit -n";
+	case ESRCH:
+		return "no live process holds it";
 	case ESTALE:
 		return "the worker has begun another life meanwhile: try again";
 	case EAGAIN:

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ending on SIGTERM and SIGINT, in tools that run until told to stop.
+ * Ending on SIGTERM, SIGINT and, except below nohup, SIGHUP, in tools that run until told
+ * to stop.
  */
 #ifndef TOOL_STOP_H
 #define TOOL_STOP_H
 
 #include <stdint.h>
 
-/* From now on both signals only set what stop_asked asks. A call that waits in the kernel
+/* From now on these signals only set what stop_asked asks. A call that waits in the kernel
  * is interrupted by them. */
 void stop_listen(void);
 int stop_asked(void);

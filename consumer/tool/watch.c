@@ -89,7 +89,7 @@ static int is_told_of(const struct watch *watch, const struct rdx_segment_row *r
 		const struct rdx_worker_info *info = &watch->ranks[i].info;
 
 		if (info->worker_id == row->worker_id && info->dp_rank == row->dp_rank &&
-		    (info->state != RDX_STATE_GONE || row->cause == -EOWNERDEAD))
+		    (info->state != RDX_STATE_GONE || row->cause == -ESRCH))
 			return 1;
 	}
 	return 0;
@@ -103,7 +103,7 @@ static void collect_unreadable(struct watch *watch, const struct rdx_indexer *in
 	for (uint32_t i = 0; rdx_indexer_segment(indexer, i, &row) == 0; i++) {
 		struct rdx_worker_info info = {.worker_id = row.worker_id,
 					       .dp_rank = row.dp_rank,
-					       .state = row.cause == -EOWNERDEAD ? RDX_STATE_GONE
+					       .state = row.cause == -ESRCH ? RDX_STATE_GONE
 										 : RDX_STATE_INEXACT,
 					       .cause = row.cause};
 

@@ -113,6 +113,9 @@ static void refuses_bad_arguments(void **state)
 	RUN(&r, 2, "ringdex-ls", NULL, "7:x");
 	assert_has(r.err, "'7:x' names no rank");
 	program_result_free(&r);
+	RUN(&r, 2, "ringdex-query", NULL, "--local", "--prefix", "-");
+	assert_has(r.err, "one of --tokens, --local and --prefix");
+	program_result_free(&r);
 	RUN(&r, 2, "ringdex-range", NULL);
 	program_result_free(&r);
 	RUN(&r, 2, "ringdex-range", NULL, "7", "8");
@@ -708,6 +711,41 @@ static void follow_maintains_an_index(void **state)
 	rig_release(&producers[1]);
 }
 
+/* Not as a rank of the index and again as a segment that is not followed. */
+static void follow_says_once_that_a_rank_is_gone(void **state)
+{
+	struct rig *rig = *state;
+	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, NULL};
+	struct rig_producer producers[2];
+	struct program program;
+	struct program_result r;
+
+	claim(rig, &producers[0], 7, 0, 64);
+	claim(rig, &producers[1], 8, 0, 64);
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	assert_true(wait_for(&program, "8:0 EXACT"));
+	rig_release(&producers[0]);
+	usleep(300000);
+	rig_release(&producers[1]);
+	assert_true(wait_for(&program, "7:0 GONE: no live process holds it\n"
+				       "8:0 GONE: no live process holds it\n"));
+	kill(program.pid, SIGHUP); /* the terminal was closed */
+	assert_int_equal(program_finish(&program, NULL, &r), 0);
+	assert_int_equal(r.status, 0);
+	assert_string_equal(r.out, "");
+	assert_string_equal(r.err, "");
+	program_result_free(&r);
+
+	/* dead from the start */
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	assert_true(wait_for(&program, "\n7:0 GONE: no live process holds it\n"
+				       "8:0 GONE: no live process holds it\n"));
+	kill(program.pid, SIGTERM);
+	assert_int_equal(program_finish(&program, NULL, &r), 0);
+	assert_int_equal(r.status, 0);
+	program_result_free(&r);
+}
+
 static void follow_shows_what_it_cannot_read(void **state)
 {
 	struct rig *rig = *state;
@@ -959,6 +997,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tail_and_feed_go_round, rig_setup, rig_teardown),
 		cmocka_unit_test(size_adds_up),
 		cmocka_unit_test_setup_teardown(follow_maintains_an_index, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(follow_says_once_that_a_rank_is_gone, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(follow_shows_what_it_cannot_read, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(follow_ends_when_the_directory_goes, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(query_finds_the_longest_prefix, rig_setup, rig_teardown),
