@@ -160,13 +160,23 @@ static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 	return rdx_reader_poisoned(reader) ? -EBADMSG : 0;
 }
 
+static int has_segment(const struct tool_namespace *space, const struct rank_name *name)
+{
+	char path[RDX_NAME_BYTES];
+
+	rdx_namespace_segment(name->worker_id, name->dp_rank, path);
+	return faccessat(space->dir_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 int open_rank(const struct tool_namespace *space, const struct rank_name *name,
 	      struct rdx_reader **ret_reader)
 {
 	if (name->error)
 		return name->error;
+	if (space->key_error == -ENOENT)
+		return has_segment(space, name) ? -EKEYREJECTED : -ENOENT;
 	if (space->key_error)
-		return space->key_error == -ENOENT ? -EKEYREJECTED : space->key_error;
+		return space->key_error;
 	return rdx_reader_open_at(ret_reader, space->dir_fd, &space->key, name->worker_id,
 				  name->dp_rank);
 }

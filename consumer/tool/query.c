@@ -20,6 +20,7 @@ struct query_options {
 	struct common_options common;
 	struct index_wanted wanted;
 	enum request_kind kind;
+	int kind_given;
 	const char *lora;
 	const char *salt;
 	const char *file;
@@ -51,6 +52,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_TOKENS:
 	case KEY_LOCAL:
 	case KEY_PREFIX:
+		if (options->kind_given && options->kind != (enum request_kind)(key - KEY_TOKENS))
+			argp_error(state, "give one of --tokens, --local and --prefix");
+		options->kind_given = 1;
 		options->kind = (enum request_kind)(key - KEY_TOKENS);
 		return 0;
 	case 'm':
@@ -92,9 +96,10 @@ static const struct argp_option list[] = {
 	{"prefix", KEY_PREFIX, 0, 0, "Requests are prefix hashes of this namespace", 0},
 	{"lora", KEY_LORA, "NAME", 0, "LoRA adapter of the requests", 1},
 	{"salt", KEY_SALT, "TEXT", 0, "Cache salt of the requests", 1},
-	{"model", 'm', "MODEL", 0, "Which index, where there are several", 2},
-	{"tenant", 't', "TENANT", 0, "Likewise", 2},
-	{"block-size", 'b', "TOKENS", 0, "Likewise", 2},
+	{"model", 'm', "MODEL", 0, "Of that model, where there are several", 2},
+	{"tenant", 't', "TENANT", 0, "Of that tenant, where there are several", 2},
+	{"block-size", 'b', "TOKENS", 0,
+	 "The index of that block size, where there are several", 2},
 	{0},
 };
 

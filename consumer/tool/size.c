@@ -106,9 +106,9 @@ static const struct argp_option list[] = {
 	 "Ranks that restart at the same time: the old segment of each is there until the new one "
 	 "is whole (default 1)", 0},
 	{"blocks", KEY_BLOCKS, "N", 0, "Blocks that a rank's engine can hold on the device", 1},
-	{"host-blocks", KEY_HOST, "N", 0, "The same in host memory (default 0)", 1},
-	{"disk-blocks", KEY_DISK, "N", 0, "On disk (default 0)", 1},
-	{"external-blocks", KEY_EXTERNAL, "N", 0, "Elsewhere (default 0)", 1},
+	{"host-blocks", KEY_HOST, "N", 0, "Blocks of it in host memory (default 0)", 1},
+	{"disk-blocks", KEY_DISK, "N", 0, "Blocks of it on disk (default 0)", 1},
+	{"external-blocks", KEY_EXTERNAL, "N", 0, "Blocks of it elsewhere (default 0)", 1},
 	{"events-per-second", 'e', "R", 0, "Events of one rank (default 1000)", 2},
 	{"blocks-per-event", KEY_BATCH, "N", 0, "Blocks in one event (default 8)", 2},
 	{"outage", KEY_OUTAGE, "SECONDS", 0,
