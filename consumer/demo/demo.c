@@ -80,7 +80,7 @@ static const struct argp_option options[] = {
 	 "Slots of 64 bytes in each ring, a power of two (32768)", 2},
 	{"overlap-weight", OPTION_WEIGHT, "X", 0,
 	 "Of a block to compute, against one in use at the worker (4)", 2},
-	{"wait", OPTION_WAIT, "auto|uring|epoll", 0, "How the router sleeps (auto)", 2},
+	{"wait", OPTION_WAIT, "auto|io_uring|epoll", 0, "How the router sleeps (auto)", 2},
 	{NULL, 0, NULL, 0, "What happens to it:", 3},
 	{"kills", OPTION_KILLS, "N", 0, "SIGKILLs: a worker, the router, a worker ... (4)", 3},
 	{"clears", OPTION_CLEARS, "N", 0, "Times that a worker clears its cache (4)", 3},
@@ -101,10 +101,10 @@ static uint32_t parse_wait(const struct argp_state *state, const char *text)
 {
 	if (strcmp(text, "auto") == 0)
 		return RDX_WAIT_AUTO;
-	if (strcmp(text, "uring") == 0)
+	if (strcmp(text, "io_uring") == 0)
 		return RDX_WAIT_URING;
 	if (strcmp(text, "epoll") != 0)
-		argp_error(state, "--wait: '%s' is not auto, uring or epoll", text);
+		argp_error(state, "--wait: '%s' is not auto, io_uring or epoll", text);
 	return RDX_WAIT_EPOLL;
 }
 
@@ -306,7 +306,8 @@ static int run(const struct settings *s)
 	}
 	free(passes);
 	if (stop_asked())
-		complain("told to stop: all ended, nothing left behind");
+		complain("told to stop: all ended, %s", s->dir ? "the --dir is left as it is"
+							       : "nothing left behind");
 	return finish(status);
 }
 

@@ -17,7 +17,7 @@
 
 int router_start(struct pass *pass)
 {
-	static const char *const waits[] = {"auto", "uring", "epoll"};
+	static const char *const waits[] = {"auto", "io_uring", "epoll"};
 	const struct settings *s = pass->settings;
 	char path[PATH_MAX], tokens[NUMBER_BYTES], workers[NUMBER_BYTES], weight[NUMBER_BYTES];
 	char blocks[NUMBER_BYTES], host[NUMBER_BYTES];

@@ -156,6 +156,10 @@ static int load_file(struct requests *requests, const struct settings *settings)
 				 "needed; see what ringdex-trace show says of it",
 				 settings->trace, number, RDX_TRACE_SPAN_TOKENS);
 	}
+	if (r == 0 && ferror(file)) {
+		r = -errno;
+		complain("cannot read %s: %s", settings->trace, strerror(-r));
+	}
 	free(line);
 	if (file != stdin)
 		fclose(file);

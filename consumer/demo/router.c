@@ -233,6 +233,14 @@ static int say_ready(struct router *router)
 	return fflush(stdout);
 }
 
+static void complain_of_start(const struct settings *settings, int error)
+{
+	if (settings->wait_mode == RDX_WAIT_URING && (error == -ENOSYS || error == -EPERM))
+		complain("io_uring is not to be had here: use --wait=auto or --wait=epoll");
+	else
+		complain_of(error, "the router cannot open the index of %s", settings->dir);
+}
+
 int router_run(const struct settings *settings)
 {
 	struct router router = {.settings = settings};
@@ -242,7 +250,7 @@ int router_run(const struct settings *settings)
 	pthread_mutex_init(&router.lock, NULL);
 	r = open_index(&router);
 	if (r < 0) {
-		complain_of(r, "the router cannot open the index of %s", settings->dir);
+		complain_of_start(settings, r);
 	} else if (say_ready(&router) == 0) {
 		r = -pthread_create(&indexing, NULL, index_loop, &router);
 		if (r < 0) {
