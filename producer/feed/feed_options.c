@@ -72,8 +72,7 @@ static int parse_size(int key, const char *arg, struct argp_state *state,
 		return 0;
 	}
 	if (key == OPTION_RING_SLOTS) {
-		p->ring_slots = arguments_number(state, "ring-slots", arg, RDX_RING_SLOTS_MIN,
-						 RDX_RING_SLOTS_MAX);
+		p->ring_slots = arguments_ring_slots(state, "ring-slots", arg);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

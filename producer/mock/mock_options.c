@@ -127,8 +127,7 @@ static int parse_publisher(int key, const char *arg, struct argp_state *state,
 		p->instance = arg;
 		return 0;
 	case OPTION_RING_SLOTS:
-		p->ring_slots = arguments_number(state, "ring-slots", arg, RDX_RING_SLOTS_MIN,
-						 RDX_RING_SLOTS_MAX);
+		p->ring_slots = arguments_ring_slots(state, "ring-slots", arg);
 		return 0;
 	case OPTION_CLEAR_SCOPE:
 		p->clear_scope = arguments_choice(state, "clear-scope", arg, scopes);

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <ringdex/rdx_types.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,15 @@ uint64_t arguments_number(const struct argp_state *state, const char *name, cons
 		argp_error(state, "--%s=%s: give a number from %" PRIu64 " to %" PRIu64, name, text,
 			   min, max);
 	return value;
+}
+
+uint64_t arguments_ring_slots(const struct argp_state *state, const char *name, const char *text)
+{
+	uint64_t slots = arguments_number(state, name, text, RDX_RING_SLOTS_MIN, RDX_RING_SLOTS_MAX);
+
+	if (slots & (slots - 1))
+		argp_error(state, "--%s=%s: give a power of two", name, text);
+	return slots;
 }
 
 double arguments_fraction(const struct argp_state *state, const char *name, const char *text,

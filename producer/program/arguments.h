@@ -15,6 +15,9 @@
 uint64_t arguments_number(const struct argp_state *state, const char *name, const char *text,
 			  uint64_t min, uint64_t max);
 
+/* Slots of a ring: a power of two that a segment can have. */
+uint64_t arguments_ring_slots(const struct argp_state *state, const char *name, const char *text);
+
 /* Decimal fraction min .. max. */
 double arguments_fraction(const struct argp_state *state, const char *name, const char *text,
 			  double min, double max);

@@ -29,14 +29,16 @@ const char *open_advice(int error)
 	case ENOTDIR:
 		return "its parent must be a directory: create it or choose another --dir";
 	default:
-		return "see the error";
+		return NULL;
 	}
 }
 
 void open_advice_text(char *ret_text, size_t size, const struct rdx_publisher_options *options,
 		      int error)
 {
-	snprintf(ret_text, size, "cannot open rank %u of worker %" PRIu64 " in %s: %s: %s",
+	const char *advice = open_advice(error);
+
+	snprintf(ret_text, size, "cannot open rank %u of worker %" PRIu64 " in %s: %s%s%s",
 		 options->dp_rank, options->worker_id, rdx_namespace_dir(options->dir),
-		 strerror(-error), open_advice(error));
+		 strerror(-error), advice ? ": " : "", advice ? advice : "");
 }

@@ -239,6 +239,9 @@ static void usage_and_files(void **state)
 	RUN(&r, 2, "ringdex-feed", NULL, "--blocks=many", "-");
 	assert_has(r.err, "--blocks=many: give a number");
 	program_result_free(&r);
+	RUN(&r, 2, "ringdex-feed", NULL, "--ring-slots=1000", "-");
+	assert_has(r.err, "--ring-slots=1000: give a power of two");
+	program_result_free(&r);
 	RUN(&r, 2, "ringdex-feed", NULL, "--clear-scope=host", "-");
 	program_result_free(&r);
 	RUN(&r, 0, "ringdex-feed", NULL, "--help");
