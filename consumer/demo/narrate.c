@@ -31,16 +31,41 @@ void narrate_open(FILE *file)
 	is_terminal = isatty(fileno(file));
 }
 
+/* Words, those that do not fit on the line's rest on the next one, below the first. */
+static void put_words(const char *text, uint32_t indent)
+{
+	uint32_t width = is_terminal ? output_width() : UINT32_MAX, column = indent;
+
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (column > indent && column + 1 + length > width) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			fputc(' ', out);
+			column++;
+		}
+		fwrite(text, 1, length, out);
+		column += (uint32_t)length;
+		text += length;
+		text += strspn(text, " ");
+	}
+}
+
 void narrate(const char *format, ...)
 {
 	va_list arguments;
+	char text[512];
+	int indent;
 
 	if (is_terminal)
 		fputs("\r\033[K", out);
-	fprintf(out, "%6.1f s  ", (double)(now_ns() - started_ns) / 1e9);
+	indent = fprintf(out, "%6.1f s  ", (double)(now_ns() - started_ns) / 1e9);
 	va_start(arguments, format);
-	vfprintf(out, format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	put_words(text, indent > 0 ? (uint32_t)indent : 0);
 	fputc('\n', out);
 	if (is_terminal && pass.what)
 		fputs(pass.line, out);

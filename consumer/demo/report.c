@@ -57,10 +57,6 @@ static void print_policies(struct pass *passes, uint32_t count)
 	table_add_column(table, "OF IT HOST", COLUMN_NUMBER);
 	table_add_column(table, "FIRST TOKEN P50", COLUMN_NUMBER);
 	table_add_column(table, "P99", COLUMN_NUMBER);
-	table_add_column(table, "EVENTS", COLUMN_NUMBER);
-	table_add_column(table, "STORED", COLUMN_NUMBER);
-	table_add_column(table, "REMOVED", COLUMN_NUMBER);
-	table_add_column(table, "TOOK", COLUMN_NUMBER);
 	for (uint32_t i = 0; i < count; i++) {
 		struct pass *p = &passes[i];
 
@@ -72,13 +68,32 @@ static void print_policies(struct pass *passes, uint32_t count)
 		table_cell(table, 3, "%.1f %%", percent(p->host_blocks, p->blocks));
 		cell_duration(table, 4, 1000 * samples_percentile(&p->first_token_us, P50));
 		cell_duration(table, 5, 1000 * samples_percentile(&p->first_token_us, P99));
-		cell_grouped(table, 6, p->published.events);
-		cell_grouped(table, 7, p->published.blocks_stored);
-		cell_grouped(table, 8, p->published.blocks_removed);
-		cell_duration(table, 9, p->wall_ns);
 	}
-	title("Routing: blocks of the prompts found cached, time to the first token in the "
-	      "engines' virtual\ntime, events and blocks published, real time");
+	title("Routing: blocks of the prompts found cached, and time to the first token in the\n"
+	      "engines' virtual time");
+	table_print(table);
+}
+
+static void print_published(const struct pass *passes, uint32_t count)
+{
+	struct table *table = table_new();
+
+	table_add_column(table, "ROUTING", COLUMN_TEXT);
+	table_add_column(table, "EVENTS", COLUMN_NUMBER);
+	table_add_column(table, "BLOCKS STORED", COLUMN_NUMBER);
+	table_add_column(table, "REMOVED", COLUMN_NUMBER);
+	table_add_column(table, "TOOK", COLUMN_NUMBER);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct pass *p = &passes[i];
+
+		table_row(table);
+		table_cell(table, 0, "%s", pass_name(p));
+		cell_grouped(table, 1, p->published.events);
+		cell_grouped(table, 2, p->published.blocks_stored);
+		cell_grouped(table, 3, p->published.blocks_removed);
+		cell_duration(table, 4, p->wall_ns);
+	}
+	title("Published meanwhile, in real time");
 	table_print(table);
 }
 
@@ -94,7 +109,7 @@ static void print_workers(struct pass *pass)
 	table_add_column(table, "P50", COLUMN_NUMBER);
 	table_add_column(table, "P99", COLUMN_NUMBER);
 	table_add_column(table, "MAX", COLUMN_NUMBER);
-	table_add_column(table, "PER BLOCK STORED", COLUMN_NUMBER);
+	table_add_column(table, "PER BLOCK", COLUMN_NUMBER);
 	for (uint32_t i = 0; i < pass->settings->workers; i++) {
 		const struct worker *worker = &pass->workers[i];
 		const struct publish_latency *latency = &pass->latency[i];
@@ -110,8 +125,8 @@ static void print_workers(struct pass *pass)
 		cell_duration(table, 7, latency->max_ns);
 		table_cell(table, 8, "%.0f ns", latency->per_block_ns);
 	}
-	title("Workers: what publishing costs the engine, each call timed, in the worker's last "
-	      "life");
+	title("Workers: what publishing costs the engine, each call timed, and by block stored,\n"
+	      "in the worker's last life");
 	table_print(table);
 }
 
@@ -140,8 +155,8 @@ static void print_lookups(struct pass *pass)
 	table_add_column(table, "MAX", COLUMN_NUMBER);
 	add_latency(table, "hash the prompt", &pass->hash_ns);
 	add_latency(table, "look up all workers", &pass->lookup_ns);
-	title("Router: from token ids to prefix hashes, from those to each worker's leading "
-	      "blocks, each timed,\nwhile the other thread applies events");
+	title("Router: from token ids to prefix hashes, from those to each worker's leading\n"
+	      "blocks, each timed, while the other thread applies events");
 	table_print(table);
 }
 
@@ -183,9 +198,9 @@ static void print_recoveries(const struct pass *pass)
 	table_add_column(table, "REQUEST", COLUMN_NUMBER);
 	table_add_column(table, "WORKER", COLUMN_NUMBER);
 	table_add_column(table, "WAY", COLUMN_TEXT);
-	table_add_column(table, "EVENTS SKIPPED", COLUMN_NUMBER);
-	table_add_column(table, "LEDGER BLOCKS", COLUMN_NUMBER);
-	table_add_column(table, "EVENTS REPLAYED", COLUMN_NUMBER);
+	table_add_column(table, "SKIPPED", COLUMN_NUMBER);
+	table_add_column(table, "BLOCKS", COLUMN_NUMBER);
+	table_add_column(table, "REPLAYED", COLUMN_NUMBER);
 	table_add_column(table, "MICROSECONDS", COLUMN_NUMBER);
 	for (uint32_t i = 0; i < pass->recovery_count; i++) {
 		const struct recovery *r = &pass->recoveries[i];
@@ -196,15 +211,15 @@ static void print_recoveries(const struct pass *pass)
 		add_recovery(table, pass, r);
 		shown++;
 	}
-	title("Recoveries, from shared memory alone. continue: read on where it was; barrier: "
-	      "from the newest\nCleared, or from birth, all before it skipped; ledger: the "
-	      "blocks held, then the events since");
+	title("Recoveries, from shared memory alone: events skipped, blocks taken from the\n"
+	      "ledger, events replayed. continue: read on where it was; barrier: from the\n"
+	      "newest Cleared, or from birth; ledger: the blocks held, then the events since");
 	table_print(table);
 	if (!shown)
 		printf("none\n");
 	if (lapped)
-		printf("(ring went round: the router was not given the processor in time, the "
-		       "ring was written once\naround meanwhile)\n");
+		printf("(ring went round: the router was not given the processor in time, the\n"
+		       "ring was written once around meanwhile)\n");
 }
 
 struct comparison report_comparison(const struct pass *passes, uint32_t count)
@@ -227,11 +242,12 @@ void report_print(struct pass *passes, uint32_t count)
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
 
 	print_policies(passes, count);
+	print_published(passes, count);
 	print_lookups(pass);
 	print_workers(pass);
 	print_recoveries(pass);
 	printf("\ndivergences: %s. The index and the engines' own caches were compared %" PRIu64
-	       " times, %s\nblocks in all.\n",
+	       "\ntimes, %s blocks in all.\n",
 	       grouped_text(c.divergences, a), c.times, grouped_text(c.blocks, b));
 	printf("index: %s at the end; its process slept by %s.\n", size_text(pass->index_bytes, a),
 	       pass->wait);

@@ -108,6 +108,7 @@ static void test_ledger_way(void **state)
 static void test_table_for_people(void **state)
 {
 	struct program_result result;
+	const char *tables, *next;
 
 	(void)state;
 	assert_int_equal(program_run(&result, DEMO, NULL, "--requests", "100", "--no-baselines",
@@ -117,6 +118,13 @@ static void test_table_for_people(void **state)
 	assert_non_null(strstr(result.out, "killed with SIGKILL"));
 	assert_non_null(strstr(result.out, "PREFIX HIT RATE"));
 	assert_non_null(strstr(result.out, "divergences: 0."));
+	tables = strstr(result.out, "\nRouting: ");
+	assert_non_null(tables);
+	for (tables++; *tables; tables = next + 1) { /* an ordinary terminal is enough */
+		next = strchr(tables, '\n');
+		assert_non_null(next);
+		assert_true(next - tables <= 80);
+	}
 	program_result_free(&result);
 }
 
