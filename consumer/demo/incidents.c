@@ -124,6 +124,13 @@ static uint32_t ways_text(const struct pass *pass, char *ret_text, size_t bytes)
 	return all;
 }
 
+/* The router tells how it recovered right after the index shows it: has it told so of `all`
+ * workers, or was it waited for long enough? */
+static int has_told(const struct pass *pass, uint32_t told, uint32_t all, uint64_t back_ns)
+{
+	return told >= all || now_ns() - pass->incident_ns - back_ns >= PATIENCE_NS;
+}
+
 /* -- the death of a worker -- */
 
 int incident_kill_worker(struct pass *pass, struct worker *worker)
@@ -150,7 +157,7 @@ static int watch_worker(struct pass *pass, struct incident *incident)
 	struct worker *worker = &pass->workers[incident->worker];
 	struct rdx_worker_info row;
 	int found = find_row(pass, worker->id, &row);
-	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	char text[160], a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
 
 	if (worker->state == WORKER_DEAD && (!found || row.state == RDX_STATE_GONE)) {
 		incident->dropped_ns = now_ns() - pass->incident_ns;
@@ -158,7 +165,10 @@ static int watch_worker(struct pass *pass, struct incident *incident)
 	}
 	if (worker->state == WORKER_UP && found && row.epoch == worker->epoch &&
 	    row.state == RDX_STATE_EXACT) {
-		incident->back_ns = now_ns() - pass->incident_ns;
+		if (!incident->back_ns)
+			incident->back_ns = now_ns() - pass->incident_ns;
+		if (!has_told(pass, ways_text(pass, text, sizeof(text)), 1, incident->back_ns))
+			return 0;
 		incident->finished = 1;
 		narrate("the index dropped worker %u %s after the kill; started again, it is back, "
 			"empty, after %s",
@@ -200,9 +210,12 @@ static void watch_router(struct pass *pass, struct incident *incident)
 		if (!find_row(pass, i, &row) || row.state != RDX_STATE_EXACT)
 			return;
 	}
-	incident->back_ns = now_ns() - pass->incident_ns;
+	if (!incident->back_ns)
+		incident->back_ns = now_ns() - pass->incident_ns;
+	if (!has_told(pass, ways_text(pass, text, sizeof(text)), pass->settings->workers,
+		      incident->back_ns))
+		return;
 	incident->finished = 1;
-	ways_text(pass, text, sizeof(text));
 	narrate("router is back after %s, its index rebuilt from shared memory: %s",
 		duration_text(incident->back_ns, a), text);
 }
