@@ -59,7 +59,7 @@ struct rdx_worker_info {
 	uint64_t events;
 	uint64_t events_dead;  /* skipped behind barriers */
 	uint64_t slots_lost;
-	uint64_t recoveries[4];/* by RDX_RECOVERED_... */
+	uint64_t recoveries[4];/* by RDX_RECOVERED_... of rdx_reader.h */
 	uint64_t recovery_ns;  /* time the last recovery took */
 	int32_t cause;         /* -errno of what made it INEXACT or dropped it, or 0 */
 	uint32_t reserved2;

@@ -53,7 +53,7 @@ struct rdx_indexer_stats {
 	uint64_t clears;
 	uint64_t events_dead;
 	uint64_t slots_lost;
-	uint64_t recoveries[4];     /* by RDX_RECOVERED_... */
+	uint64_t recoveries[4];     /* by RDX_RECOVERED_... of rdx_reader.h */
 	uint64_t generations;       /* tables built, also for clean-up */
 	uint64_t table_bytes;       /* now */
 	uint64_t wakes;             /* times a sleep ended before its timeout */
@@ -87,10 +87,11 @@ RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots);
 /*
  * Sleep until a producer rings, the directory changes or `timeout_ns` passes (< 0: until
  * the next liveness check; a sleep is never longer than that). Returns 1 if woken, 0 on
- * timeout.
+ * timeout. A signal does not end it.
  */
 RDX_API int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns);
 
+/* Fill `ret_stats`. -EINVAL where its `size`, set by the caller, is another one. */
 RDX_API int rdx_indexer_stats(const struct rdx_indexer *indexer,
 			      struct rdx_indexer_stats *ret_stats);
 

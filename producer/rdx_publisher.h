@@ -10,6 +10,8 @@
  * rank is marked INEXACT where its index entry would otherwise be wrong; the engine
  * goes on.
  *
+ * No pointer to a handle, options or a structure may be NULL, except where it is said.
+ *
  * After fork() every handle is dead in the child: each call there answers
  * -EOWNERDEAD and rdx_publisher_close frees the child's copy. The parent goes on.
  */
@@ -47,7 +49,9 @@ struct rdx_publisher_options {
 	uint32_t dp_rank;
 	uint32_t block_tokens;                /* tokens per block, 1 .. RDX_BLOCK_TOKENS_MAX; 0: 16 */
 	uint64_t ring_slots;                  /* 64 bytes each, a power of two; 0: 65,536 */
-	uint64_t tier_blocks[RDX_TIER_COUNT]; /* most blocks held per tier; 0: tier not kept */
+	uint64_t tier_blocks[RDX_TIER_COUNT]; /* most blocks held per tier; 0: tier not kept, do not
+						 announce it: a store into it does not fit and
+						 makes the rank INEXACT */
 	uint64_t remembered_names;            /* removed names kept for lookups; 0: a quarter of
 						 all tier_blocks, at least 1,024. About 280
 						 bytes of private memory for each of these and
@@ -86,7 +90,7 @@ struct rdx_stored {
 	uint32_t block_tokens;        /* tokens per block of this run; 0: the segment's */
 	uint8_t tier;                 /* RDX_TIER_... */
 	uint8_t cache_group;          /* cache group of a hybrid model; copies are counted apart */
-	uint8_t name_bytes;           /* 8 or 32 */
+	uint8_t name_bytes;           /* 8 or 32; names of different sizes never are the same */
 	uint8_t reserved[5];
 };
 
@@ -117,7 +121,7 @@ struct rdx_publisher_stats {
 	uint64_t other_block_size;       /* blocks dropped: not of the segment's block size */
 	uint64_t conflicts;              /* blocks dropped: a held name with other content, or a
 					    name below itself -> INEXACT */
-	uint64_t ledger_full;            /* blocks dropped: tier_blocks reached -> INEXACT */
+	uint64_t ledger_full;            /* blocks dropped: tier_blocks reached, or 0 -> INEXACT */
 	uint64_t map_full;               /* blocks dropped: all names are held, over 255 names
 					    hold the block, or it is 2^24 deep -> INEXACT */
 	uint64_t inexact_marks;          /* times the rank became INEXACT */
@@ -135,8 +139,9 @@ struct rdx_publisher_stats {
  * Claim the rank and create its segment. Blocking; allocates everything the handle
  * will ever use and touches it. Takes effect for readers when it returns.
  *
- *   -EINVAL        an option out of range: ring_slots no power of two or too small for
- *                  one split event, no tier with blocks, instance or model missing
+ *   -EINVAL        an option out of range: size, ring_slots no power of two or too small
+ *                  for one split event, no tier with blocks, instance or model missing, a
+ *                  file_mode by which others may write
  *   -ENAMETOOLONG  instance, model or tenant over 255 bytes
  *   -EBUSY         another live process publishes this rank
  *   -ENOSPC        the file system cannot hold the segment; nothing is left behind
@@ -156,7 +161,7 @@ RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
  * where blocks are named only: there each stands for itself. Wait-free.
  *
  *   0              done; what could not be represented was counted
- *   -EINVAL        tier, name_bytes or a pointer is wrong, or both tokens and
+ *   -EINVAL        no such tier or name_bytes, names is NULL, or both tokens and
  *                  local_hashes are given: nothing was done
  *   -EOVERFLOW     the ring's 48-bit positions are used up: the rank stays INEXACT
  *                  until it is opened again
@@ -173,14 +178,16 @@ RDX_API int rdx_publish_removed(struct rdx_publisher *publisher, const struct rd
  * one of a tier without tier_blocks is otherwise not published. Names stay known.
  * Clearing all is O(1); clearing one of several held tiers walks all known names.
  * With RDX_CLEAR_WORKER only the scope RDX_SCOPE_ALL clears the other ranks too.
+ * Results as for rdx_publish_stored; -EINVAL: no such scope. Wait-free.
  */
 RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, uint64_t time_ns);
 
 /* Say that the engine did something that no event represents: INEXACT until the next
- * all-tier clear. */
+ * all-tier clear. Results as for rdx_publish_stored. Wait-free. */
 RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint64_t time_ns);
 
-/* Fill `ret_stats` (its `size` set by the caller). Same thread as the publish calls. */
+/* Fill `ret_stats`. Same thread as the publish calls. -EINVAL where its `size`, set by the
+ * caller, is another one. */
 RDX_API int rdx_publisher_stats(const struct rdx_publisher *publisher,
 				struct rdx_publisher_stats *ret_stats);
 

@@ -18,6 +18,8 @@
  * Functions return 0 or a count on success and -errno on failure; outputs named
  * ret_... are untouched on failure. The library never logs, never sets errno,
  * never exits.
+ *
+ * In C++ some structures need their `struct`: rdx_publisher_stats is a function too.
  */
 #ifndef RDX_TYPES_H
 #define RDX_TYPES_H
