@@ -87,7 +87,7 @@ RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots);
 /*
  * Sleep until a producer rings, the directory changes or `timeout_ns` passes (< 0: until
  * the next liveness check; a sleep is never longer than that). Returns 1 if woken, 0 on
- * timeout. A signal does not end it.
+ * timeout.
  */
 RDX_API int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns);
 
