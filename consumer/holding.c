@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/clock.h"
 #include "consumer/holding.h"
 
 #include <errno.h>
@@ -144,14 +145,6 @@ int rdx_holding_apply(struct rdx_holding *holding, const struct rdx_hash_key *ke
 	}
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
-
 static int take_snapshot(struct rdx_reader *reader, struct rdx_holding *holding,
 			 uint64_t *ret_exact_position)
 {
@@ -178,7 +171,7 @@ static int take_snapshot(struct rdx_reader *reader, struct rdx_holding *holding,
 static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding,
 		    uint64_t exact_position, uint64_t at_least_event_id)
 {
-	uint64_t begun_ns = now_ns(), events = 0;
+	uint64_t begun_ns = rdx_clock_ns(), events = 0;
 	struct rdx_event event;
 
 	while (reader->cursor.position < exact_position ||
@@ -188,12 +181,12 @@ static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding,
 		if (r == 0) {
 			if (rdx_reader_alive(reader) != 1)
 				return -EOWNERDEAD;
-			if (now_ns() - begun_ns > WAIT_NS)
+			if (rdx_clock_ns() - begun_ns > WAIT_NS)
 				return -EAGAIN;
 			nanosleep(&(struct timespec){.tv_nsec = WAIT_STEP_NS}, NULL);
 			continue;
 		}
-		if (++events % READ_EVENTS == 0 && now_ns() - begun_ns > READ_NS)
+		if (++events % READ_EVENTS == 0 && rdx_clock_ns() - begun_ns > READ_NS)
 			return -EAGAIN;
 		if (r == 1)
 			r = rdx_holding_apply(holding, &reader->info.key, &event);

@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/clock.h"
 #include "consumer/index_handle.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TRIES          64
 #define PAUSES         16 /* between two of them */
 #define MAP_TRIES      64 /* while the writer replaces what is about to be mapped */
-#define NS_PER_S       UINT64_C(1000000000)
 #define SUSPECT_NS     UINT64_C(250000000) /* a heartbeat older than this: a successor? */
 #define CHECK_EVERY_NS UINT64_C(10000000)  /* how often that is asked of the kernel */
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 static void cpu_pause(void)
 {
@@ -204,7 +195,7 @@ static int look_up(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks)
 int rdx_index_lookup(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks,
 		     struct rdx_run *ret_runs, uint32_t capacity)
 {
-	uint64_t now = now_ns();
+	uint64_t now = rdx_clock_ns();
 	int r;
 
 	follow(x, now);
@@ -319,7 +310,7 @@ static uint32_t rank_count(const struct rdx_index *x)
 
 int rdx_index_workers(struct rdx_index *x, struct rdx_worker_info *ret_workers, uint32_t capacity)
 {
-	uint64_t now = now_ns();
+	uint64_t now = rdx_clock_ns();
 	uint32_t count;
 
 	follow(x, now);

@@ -2,6 +2,7 @@
 /*
  * The indexer: open and close, one loop over ranks and indexes, sleep, statistics.
  */
+#include "consumer/clock.h"
 #include "consumer/indexer.h"
 #include "consumer/wait.h"
 #include "shm/bell.h"
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define INDEX_DIR        "index"
@@ -26,14 +26,6 @@
 #define STEPS_A_POLL     4
 #define TAG_DIRECTORY    UINT32_C(0x100)
 #define MS               UINT64_C(1000000)
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
 
 static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_options *options)
 {
@@ -83,7 +75,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 		.file_mode = options->file_mode,
 		.column_words = options->column_words,
 	};
-	indexer->leftovers_ns = now_ns() + LEFTOVERS_NS;
+	indexer->leftovers_ns = rdx_clock_ns() + LEFTOVERS_NS;
 	r = open_files(indexer, options);
 	if (r < 0) {
 		rdx_indexer_close(indexer);
@@ -204,7 +196,7 @@ static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 
 int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
 {
-	uint64_t now = now_ns();
+	uint64_t now = rdx_clock_ns();
 	int64_t done;
 	int r = is_forked(indexer) ? -EOWNERDEAD : rdx_roster_discover(indexer, now);
 
@@ -252,7 +244,7 @@ static int all_ring(struct rdx_indexer *indexer)
 
 int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
 {
-	uint64_t now = now_ns(), until = indexer->liveness_at_ns;
+	uint64_t now = rdx_clock_ns(), until = indexer->liveness_at_ns;
 	struct rdx_bell *bell = indexer->bell.base;
 	uint32_t armed = 0, woke = 0;
 	int64_t sleep_ns;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/clock.h"
 #include "consumer/rank.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #define SNAPSHOT_TRIES 8
 #define RETRY_NS       UINT64_C(1000000000)
@@ -11,14 +11,6 @@
 #define PULSE_NS       UINT64_C(10000000)
 #define CHUNK_HASHES   4096
 #define CHUNK_WORK     1024 /* in slots, of a part of the ledger without blocks */
-
-static uint64_t clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
 
 static void begin_again(struct rdx_rank *rank)
 {
@@ -166,7 +158,7 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 	if (r == -EAGAIN)
 		return 0;
 	if (r == 0) {
-		rank->begun_ns = clock_ns();
+		rank->begun_ns = rdx_clock_ns();
 		r = rdx_reader_rebuild(rank->reader, &recovery);
 	}
 	if (r == -EAGAIN && ++rank->tries < SNAPSHOT_TRIES)
@@ -305,7 +297,7 @@ static void go_live(struct rdx_rank *rank, struct rdx_rank_scratch *scratch)
 		return;
 	rdx_writer_rank_live(rank->writer, rank->slot, rank->orphans, rank->dropped);
 	rank->phase = RDX_PHASE_FOLLOW;
-	rank->recovery_ns = clock_ns() - rank->begun_ns;
+	rank->recovery_ns = rdx_clock_ns() - rank->begun_ns;
 	rank->changed = 1;
 	rank->row.duration_ns = rank->recovery_ns;
 	rank->row.events_replayed = rank->events - rank->row.events_replayed;
