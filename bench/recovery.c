@@ -10,8 +10,8 @@
 #include "bench/measure.h"
 #include "bench/options.h"
 #include "bench/report.h"
-#include "consumer/index_writer.h"
-#include "consumer/reader.h"
+#include "consumer/writer/index_writer.h"
+#include "consumer/reader/reader.h"
 #include "shm/namespace.h"
 #include <ringdex/rdx_publisher.h>
 

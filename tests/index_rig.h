@@ -5,8 +5,8 @@
 #ifndef RDX_TESTS_INDEX_RIG_H
 #define RDX_TESTS_INDEX_RIG_H
 
-#include "consumer/index_handle.h"
-#include "consumer/index_writer.h"
+#include "consumer/index/index_handle.h"
+#include "consumer/writer/index_writer.h"
 #include "tests/rig.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 #ifndef RDX_TESTS_STREAM_H
 #define RDX_TESTS_STREAM_H
 
-#include "consumer/holding.h"
+#include "consumer/reader/holding.h"
 #include "tests/rig.h"
 
 #define STREAM_TIERS   2

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/worker.h"
 
-#include "consumer/index_handle.h"
+#include "consumer/index/index_handle.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 # top of the tree; prints each violation and fails if there is one.
 set -euo pipefail
 
-folders=(shm producer consumer bench)
+folders=(shm producer consumer tools bench)
 tree=docs/architecture.md
 edges=docs/memory-model.md
 label='\b[RLBSCVGP][0-9]\b'

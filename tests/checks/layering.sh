@@ -8,7 +8,7 @@ LINES_MAX=600
 
 # The protocol cores: a model checker runs them, so there is no system call in them.
 layouts='segment_layout|index_layout|namespace_layout'
-cores='words|position|hook|ring|event|barrier|ledger|clear|bell|line|column|generation'
+cores='words|position|hook|ring|event|barrier|ledger|clear|bell|table|column|generation'
 core_may="<(stdint|stdatomic|stdalign|stddef|assert)\.h>|<ringdex/rdx_types\.h>"
 core_may+="|\"shm/($layouts|$cores)\.h\""
 include='#[[:space:]]*include[[:space:]]*'
@@ -35,19 +35,34 @@ sources() { # FOLDER...
 producers="[\"<](\.\./)*producer/|rdx_publisher\.h"
 consumers="[\"<](\.\./)*consumer/|rdx_(reader|indexer|index)\.h"
 
+# A file of tools/ is of one side.
+both_sides() {
+	local file
+	while IFS= read -r file; do
+		grep -qE "$include.*($producers)" "$file" && grep -qE "$include.*($consumers)" "$file" &&
+			printf '%s\n' "$file"
+	done < <(sources tools)
+	return 0
+}
+
 violation "shm/ includes producer/ or consumer/" \
 	"$(sources shm | xargs grep -nE "$include.*($producers|$consumers)" /dev/null || true)"
 violation "producer/ includes consumer/" \
 	"$(sources producer | xargs grep -nE "$include.*($consumers)" /dev/null || true)"
 violation "consumer/ includes producer/" \
 	"$(sources consumer | xargs grep -nE "$include.*($producers)" /dev/null || true)"
+violation "a library includes tools/" \
+	"$(sources shm producer consumer | xargs grep -nE "$include[\"<](\.\./)*tools/" /dev/null || true)"
+violation "a library has a main" \
+	"$(sources shm producer consumer | xargs grep -nE '^int main\(' /dev/null || true)"
+violation "a file of tools/ is of both sides" "$(both_sides)"
 violation "a core header includes more than stdint, stdatomic, layouts, types and cores" \
 	"$(sources shm | grep -E "^shm/(rdx_types|$layouts|$cores)\.h$" |
 		xargs grep -nE "$include" /dev/null | grep -vE "$include($core_may)" || true)"
 violation "a fence outside shm/words.h" \
-	"$(sources shm producer consumer bench | grep -v '^shm/words\.h$' |
+	"$(sources shm producer consumer tools bench | grep -v '^shm/words\.h$' |
 		xargs grep -nE '(atomic_(thread|signal)_fence|__sync_synchronize) *\(' /dev/null || true)"
 violation "more than $LINES_MAX lines" \
-	"$(sources shm producer consumer bench | xargs wc -l /dev/null |
+	"$(sources shm producer consumer tools bench | xargs wc -l /dev/null |
 		awk -v max=$LINES_MAX '$2 != "total" && $1 > max' || true)"
 exit $bad

@@ -8,7 +8,7 @@
  * Every combination: events of 1 to 8 slots in a ring of 64, the ring fresh, just full, and
  * gone round several times, with and without a barrier in its oldest slot.
  */
-#include "consumer/reader.h"
+#include "consumer/reader/reader.h"
 #include "tests/rig.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * reader answers -EBADMSG, readers of other files go on, and faults of others' making are
  * passed on.
  */
-#include "consumer/reader.h"
+#include "consumer/reader/reader.h"
 #include "shm/clear.h"
 #include "tests/rig.h"
 

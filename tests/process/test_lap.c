@@ -8,7 +8,7 @@
  * checks itself. Two processes; then two threads on one mapping, for the thread sanitizer;
  * then positions near the end of their 48 bits.
  */
-#include "consumer/reader.h"
+#include "consumer/reader/reader.h"
 #include "tests/rig.h"
 
 #include <errno.h>

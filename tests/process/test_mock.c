@@ -3,7 +3,7 @@
  * Description: ringdex-mock, run as a program: an answer for each line, the engine's own
  * dump against what its segment holds, clears of rank and worker, bad lines, traces, signals.
  */
-#include "producer/trace/generate.h"
+#include "tools/trace/generate.h"
 #include "tests/expect.h"
 
 #include <ringdex/rdx_reader.h>

@@ -4,9 +4,9 @@
  * naive table of copies per name, always give the pool's own content per tier, also as
  * prefix hashes chained from the tokens that the events carried.
  */
-#include "producer/mock/engine.h"
-#include "producer/trace/generate.h"
-#include "producer/trace/random.h"
+#include "tools/mock/engine.h"
+#include "tools/trace/generate.h"
+#include "tools/trace/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  * stores, removals and clears of several workers, ranks and tiers, with pauses, laps and
  * restarts of either side. At rest every answer and every held block must be equal.
  */
-#include "consumer/index_handle.h"
+#include "consumer/index/index_handle.h"
 #include "tests/rig.h"
 #include <ringdex/rdx_index.h>
 #include <ringdex/rdx_indexer.h>

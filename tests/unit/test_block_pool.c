@@ -3,7 +3,7 @@
  * Description: the mock engine's block pool: reuse by name, references, order of eviction,
  * copies under one name, the host tier that evicted blocks move to.
  */
-#include "producer/mock/block_pool.h"
+#include "tools/mock/block_pool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

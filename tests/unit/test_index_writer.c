@@ -6,7 +6,7 @@
  */
 #include "tests/index_rig.h"
 
-#include "consumer/writer_state.h"
+#include "consumer/writer/writer_state.h"
 
 #include <dirent.h>
 #include <fcntl.h>

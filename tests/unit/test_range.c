@@ -3,7 +3,7 @@
  * Description: the range query of NVIDIA Dynamo's PR 9296 in this system's terms: its two
  * tests, then the four outcomes at their borders.
  */
-#include "consumer/reader.h"
+#include "consumer/reader/reader.h"
 #include "tests/rig.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include "shm/clear.h"
 #include "tests/index_rig.h"
 
-#include "consumer/rank.h"
+#include "consumer/indexer/rank.h"
 #include <ringdex/rdx_indexer.h>
 #include <ringdex/rdx_publisher.h>
 

@@ -3,7 +3,7 @@
  * Description: one reader against one producer on a segment: reading in step, laps,
  * the three ways of recovery, dead events never read, snapshots.
  */
-#include "consumer/reader.h"
+#include "consumer/reader/reader.h"
 #include "tests/rig.h"
 
 #include <errno.h>

@@ -4,8 +4,8 @@
  * ids have one parent each; lines are read strictly and bad ones named by number; token
  * expansion depends on ids alone.
  */
-#include "producer/trace/generate.h"
-#include "producer/trace/summary.h"
+#include "tools/trace/generate.h"
+#include "tools/trace/summary.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

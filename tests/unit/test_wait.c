@@ -4,7 +4,7 @@
  * through epoll: changes before and during a sleep from threads and processes, read-only
  * mappings, stale requests, rapid bells, closing while armed, truncated bells.
  */
-#include "consumer/wait.h"
+#include "consumer/wait/wait.h"
 #include "shm/bell.h"
 #include "shm/mapping.h"
 #include "tests/rig.h"

@@ -4,7 +4,7 @@
  * in containers, or without futexes, as before Linux 6.7. Each case is a child process,
  * which reports by its exit status.
  */
-#include "consumer/wait.h"
+#include "consumer/wait/wait.h"
 #include "tests/rig.h"
 
 #include <errno.h>

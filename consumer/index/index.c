@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shm/clock.h"
+#include "consumer/index/index_handle.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TRIES          64
+#define PAUSES         16 /* between two of them */
+#define MAP_TRIES      64 /* while the writer replaces what is about to be mapped */
+#define SUSPECT_NS     UINT64_C(250000000) /* a heartbeat older than this: a successor? */
+#define CHECK_EVERY_NS UINT64_C(10000000)  /* how often that is asked of the kernel */
+
+static void cpu_pause(void)
+{
+#if defined(__x86_64__)
+	for (int i = 0; i < PAUSES; i++)
+		__builtin_ia32_pause();
+#endif
+}
+
+/* Put `mapping` in the place of the one in use, which is unmapped. */
+static void replace(struct rdx_mapping *pair, uint32_t *now)
+{
+	rdx_guard_add(&pair[!*now]);
+	if (pair[*now].base) {
+		rdx_guard_remove(&pair[*now]);
+		rdx_mapping_close(&pair[*now]);
+	}
+	*now = !*now;
+}
+
+/* Map the live table of a control file. -ENOENT: it has been replaced already. */
+static int map_table(struct rdx_index *x, const struct rdx_index_live *live, uint64_t writer_id)
+{
+	uint64_t generation = rdx_generation_live(live);
+	struct rdx_table table;
+	int r = rdx_index_gen_map(&x->gen[!x->gen_now], &table, x->dir_fd, &x->id, generation,
+				  writer_id);
+
+	if (r < 0)
+		return r;
+	replace(x->gen, &x->gen_now);
+	x->lookup.table = table;
+	x->lookup.generation = generation;
+	x->lookup.cached = 0;
+	return 0;
+}
+
+/* Map the control file that has the name now, and its table. 0 where it is mapped already;
+ * on failure what was mapped stays. */
+static int map_index(struct rdx_index *x)
+{
+	struct rdx_mapping *next = &x->ctl[!x->ctl_now], *old = &x->ctl[x->ctl_now];
+	const struct rdx_index_live *live;
+	struct rdx_index_header header;
+	struct stat a, b;
+	int r = rdx_index_ctl_map(next, x->dir_fd, &x->id, &x->hash_key, 0, &header);
+
+	if (r < 0)
+		return r;
+	if (old->base && fstat(next->fd, &a) == 0 && fstat(old->fd, &b) == 0 &&
+	    a.st_ino == b.st_ino && a.st_dev == b.st_dev) {
+		rdx_mapping_close(next);
+		return 0;
+	}
+	live = &((const struct rdx_index_ctl *)next->base)->live;
+	r = map_table(x, live, header.writer_id);
+	if (r < 0) {
+		rdx_mapping_close(next);
+		return r;
+	}
+	replace(x->ctl, &x->ctl_now);
+	x->writer_id = header.writer_id;
+	x->lookup.live = live;
+	x->lookup.stale_after_ns = header.stale_after_ns;
+	return 0;
+}
+
+int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct rdx_index_key *key)
+{
+	struct rdx_index *x;
+	int r = -EINVAL;
+
+	if (!key || key->size != sizeof(*key))
+		return -EINVAL;
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		return -ENOMEM;
+	x->dir_fd = -1;
+	for (int i = 0; i < 2; i++)
+		x->ctl[i].fd = x->gen[i].fd = -1;
+	r = rdx_index_id(key->model, key->tenant, key->block_tokens, &x->id);
+	if (r == 0)
+		r = x->dir_fd = rdx_namespace_open(dir, 0);
+	if (r >= 0)
+		r = rdx_namespace_key(x->dir_fd, 0, &x->hash_key);
+	for (int i = 0; r >= 0 && i < MAP_TRIES; i++) {
+		r = map_index(x);
+		if (r != -ENOENT)
+			break;
+		r = i + 1 < MAP_TRIES ? 0 : r;
+	}
+	if (r < 0) {
+		rdx_index_close(x);
+		return r;
+	}
+	rdx_mapping_touch(&x->ctl[x->ctl_now], 0);
+	rdx_mapping_touch(&x->gen[x->gen_now], 0);
+	*ret_index = x;
+	return 0;
+}
+
+void rdx_index_close(struct rdx_index *x)
+{
+	if (!x)
+		return;
+	if (x->ctl[x->ctl_now].base) {
+		rdx_guard_remove(&x->ctl[x->ctl_now]);
+		rdx_guard_remove(&x->gen[x->gen_now]);
+	}
+	rdx_mapping_close(&x->ctl[x->ctl_now]);
+	rdx_mapping_close(&x->gen[x->gen_now]);
+	if (x->dir_fd >= 0)
+		close(x->dir_fd);
+	free(x->hashes);
+	free(x);
+}
+
+const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *x)
+{
+	return &x->hash_key;
+}
+
+/* Go over to a successor's file, if there is one. System calls only where the writer has
+ * said so or has not been heard of. */
+static void follow(struct rdx_index *x, uint64_t now)
+{
+	uint64_t heartbeat = rdx_word_load(&x->lookup.live->heartbeat_ns);
+
+	if (!rdx_generation_superseded(x->lookup.live) &&
+	    (heartbeat >= now || now - heartbeat <= SUSPECT_NS))
+		return;
+	if (now < x->check_ns)
+		return;
+	(void)map_index(x); /* if there is none, the old one is shown, STALE */
+	x->check_ns = now + CHECK_EVERY_NS;
+}
+
+static int poisoned(const struct rdx_index *x)
+{
+	return rdx_mapping_poisoned(&x->ctl[x->ctl_now]) ||
+	       rdx_mapping_poisoned(&x->gen[x->gen_now]);
+}
+
+/* The table is not the live one any more: map that. -ENOENT means that it has changed
+ * again, or that its writer is dead and a successor has removed it. */
+static int remap(struct rdx_index *x)
+{
+	int r = map_table(x, x->lookup.live, x->writer_id);
+
+	if (r == -ENOENT) {
+		r = map_index(x);
+		r = r == -ENOENT ? 0 : r;
+	}
+	return r;
+}
+
+static int look_up(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks)
+{
+	uint32_t maps = 0;
+
+	for (uint32_t try = 0; try < TRIES;) {
+		int r = rdx_lookup_attempt(&x->lookup, prefix, blocks);
+
+		if (poisoned(x))
+			return -EBADMSG;
+		if (r == 0)
+			return 0;
+		if (r == -ESTALE && maps++ < MAP_TRIES) {
+			r = remap(x);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		try++;
+		cpu_pause();
+	}
+	return -EAGAIN;
+}
+
+int rdx_index_lookup(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks,
+		     struct rdx_run *ret_runs, uint32_t capacity)
+{
+	uint64_t now = rdx_clock_ns();
+	int r;
+
+	follow(x, now);
+	r = look_up(x, prefix, blocks);
+	return r < 0 ? r : rdx_lookup_rows(&x->lookup, now, ret_runs, capacity);
+}
+
+static int scratch(struct rdx_index *x, uint64_t hashes)
+{
+	uint64_t *grown;
+
+	if (hashes > UINT32_MAX)
+		return -EINVAL;
+	if (hashes <= x->hashes_capacity)
+		return 0;
+	grown = realloc(x->hashes, hashes * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	x->hashes = grown;
+	x->hashes_capacity = hashes;
+	return 0;
+}
+
+int rdx_index_lookup_local(struct rdx_index *x, const uint64_t *local, uint32_t blocks,
+			   struct rdx_run *ret_runs, uint32_t capacity)
+{
+	int r = scratch(x, blocks);
+
+	if (r < 0)
+		return r;
+	rdx_hash_chain(&x->hash_key, 0, local, blocks, x->hashes);
+	return rdx_index_lookup(x, x->hashes, blocks, ret_runs, capacity);
+}
+
+int rdx_index_lookup_tokens(struct rdx_index *x, uint64_t seed, const uint32_t *tokens,
+			    uint64_t token_count, struct rdx_run *ret_runs, uint32_t capacity)
+{
+	uint64_t blocks = token_count / x->id.block_tokens;
+	int r = scratch(x, blocks);
+
+	if (r < 0)
+		return r;
+	rdx_hash_blocks(seed, tokens, token_count, x->id.block_tokens, x->hashes);
+	rdx_hash_chain(&x->hash_key, 0, x->hashes, blocks, x->hashes);
+	return rdx_index_lookup(x, x->hashes, (uint32_t)blocks, ret_runs, capacity);
+}
+
+void rdx_lookup_force(struct rdx_index *x, int scan)
+{
+	x->lookup.force_scan = scan != 0;
+	x->lookup.cached = 0;
+}
+
+/* An entry as it was at one instant. -EAGAIN. */
+static int read_entry(const struct rdx_index_entry *entry, uint64_t *ret_counter,
+		      struct rdx_worker_info *ret_info)
+{
+	for (uint32_t try = 0; try < TRIES; try++) {
+		uint64_t sequence = atomic_load_explicit(&entry->sequence, memory_order_acquire);
+		uint64_t instance[RDX_TEXT_BYTES / sizeof(uint64_t)];
+
+		ret_info->worker_id = rdx_word_load(&entry->worker_id);
+		ret_info->dp_rank = (uint32_t)rdx_word_load(&entry->dp_rank);
+		rdx_words_load(ret_counter, entry->counter, RDX_ENTRY_COUNTERS);
+		rdx_words_load(instance, entry->instance, RDX_TEXT_BYTES / sizeof(uint64_t));
+		rdx_fence_acquire();
+		if (!(sequence & 1) && rdx_word_load(&entry->sequence) == sequence) {
+			memcpy(ret_info->instance, instance, RDX_TEXT_BYTES);
+			ret_info->instance[RDX_TEXT_BYTES - 1] = 0;
+			return 0;
+		}
+		cpu_pause();
+	}
+	return -EAGAIN;
+}
+
+static int read_worker(const struct rdx_index *x, uint32_t slot, uint64_t now,
+		       struct rdx_worker_info *ret_info)
+{
+	struct rdx_worker_info info = {0};
+	uint64_t counter[RDX_ENTRY_COUNTERS];
+	struct rdx_columns columns;
+	int r = read_entry(&x->lookup.live->entry[slot], counter, &info);
+
+	if (r < 0)
+		return r;
+	rdx_columns_unpack(rdx_word_load(&x->lookup.live->columns[slot]), &columns);
+	info.holes = columns.forced ? (1 << RDX_TIER_COUNT) - 1 : columns.orphans;
+	info.age_ns = now > counter[RDX_ENTRY_SEEN_NS] ? now - counter[RDX_ENTRY_SEEN_NS] : 0;
+	info.state = rdx_lookup_state((uint8_t)counter[RDX_ENTRY_STATE], columns.live, info.age_ns,
+				      x->lookup.stale_after_ns);
+	info.epoch = counter[RDX_ENTRY_EPOCH];
+	info.last_event_id = counter[RDX_ENTRY_EVENT_ID];
+	info.position = counter[RDX_ENTRY_POSITION];
+	memcpy(info.blocks, &counter[RDX_ENTRY_BLOCKS], sizeof(info.blocks));
+	info.events = counter[RDX_ENTRY_EVENTS];
+	info.events_dead = counter[RDX_ENTRY_EVENTS_DEAD];
+	info.slots_lost = counter[RDX_ENTRY_SLOTS_LOST];
+	memcpy(info.recoveries, &counter[RDX_ENTRY_RECOVERIES], sizeof(info.recoveries));
+	info.recovery_ns = counter[RDX_ENTRY_RECOVERY_NS];
+	info.cause = (int32_t)(int64_t)counter[RDX_ENTRY_CAUSE];
+	*ret_info = info;
+	return 0;
+}
+
+static uint32_t rank_count(const struct rdx_index *x)
+{
+	uint64_t count = rdx_word_load(&x->lookup.live->rank_count);
+
+	return count < RDX_RANKS_MAX ? (uint32_t)count : RDX_RANKS_MAX;
+}
+
+int rdx_index_workers(struct rdx_index *x, struct rdx_worker_info *ret_workers, uint32_t capacity)
+{
+	uint64_t now = rdx_clock_ns();
+	uint32_t count;
+
+	follow(x, now);
+	count = rank_count(x);
+	if (count > capacity)
+		return poisoned(x) ? -EBADMSG : -ENOSPC;
+	for (uint32_t slot = 0; slot < count; slot++) {
+		int r = read_worker(x, slot, now, &x->worker[slot]);
+
+		if (poisoned(x))
+			return -EBADMSG;
+		if (r < 0)
+			return r;
+	}
+	memcpy(ret_workers, x->worker, count * sizeof(*ret_workers));
+	return (int)count;
+}

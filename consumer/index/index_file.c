@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "consumer/index/index_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BLOCK_TOKENS_DEFAULT 16
+#define TEMPORARY            ".tmp-"
+#define HASH_DIGITS          16
+#define HASH_BASE            16
+
+static int set_text(char *ret_text, const char *text)
+{
+	size_t length = strnlen(text, RDX_TEXT_BYTES);
+
+	if (length == RDX_TEXT_BYTES)
+		return -ENAMETOOLONG;
+	memset(ret_text, 0, RDX_TEXT_BYTES);
+	memcpy(ret_text, text, length);
+	return 0;
+}
+
+int rdx_index_id(const char *model, const char *tenant, uint32_t block_tokens,
+		 struct rdx_index_id *ret_id)
+{
+	struct rdx_index_id id = {
+		.block_tokens = block_tokens ? block_tokens : BLOCK_TOKENS_DEFAULT,
+	};
+	int r;
+
+	if (!model || id.block_tokens > RDX_BLOCK_TOKENS_MAX)
+		return -EINVAL;
+	r = set_text(id.model, model);
+	if (r == 0)
+		r = set_text(id.tenant, tenant ? tenant : "");
+	if (r == 0)
+		*ret_id = id;
+	return r;
+}
+
+/* The texts are padded, so that no two ids are the same bytes. */
+static uint64_t id_hash(const struct rdx_index_id *id)
+{
+	struct {
+		struct rdx_index_id id;
+		uint64_t scheme;
+	} named = {*id, RDX_HASH_SCHEME};
+
+	return XXH3_64bits(&named, sizeof(named));
+}
+
+void rdx_index_ctl_name(const struct rdx_index_id *id, int temporary, char *ret_name)
+{
+	snprintf(ret_name, RDX_NAME_BYTES, "index/%s%016" PRIx64 ".ctl", temporary ? ".tmp-" : "",
+		 id_hash(id));
+}
+
+void rdx_index_gen_name(const struct rdx_index_id *id, uint64_t generation, char *ret_name)
+{
+	snprintf(ret_name, RDX_NAME_BYTES, "index/%016" PRIx64 ".gen%" PRIu64, id_hash(id),
+		 generation);
+}
+
+void rdx_index_gen_temporary(const struct rdx_index_id *id, char *ret_name)
+{
+	snprintf(ret_name, RDX_NAME_BYTES, "index/.tmp-%016" PRIx64 ".gen", id_hash(id));
+}
+
+int rdx_index_is_gen(const struct rdx_index_id *id, const char *file, uint64_t *ret_generation)
+{
+	char prefix[RDX_NAME_BYTES];
+	size_t length;
+
+	snprintf(prefix, sizeof(prefix), "%016" PRIx64 ".gen", id_hash(id));
+	length = strlen(prefix);
+	return strncmp(file, prefix, length) == 0 &&
+	       rdx_namespace_number(file + length, UINT64_MAX, ret_generation);
+}
+
+/* Is it a file of any index, complete or not? 1 and the hash that it begins with. */
+static int is_index_file(const char *file, uint64_t *ret_hash)
+{
+	int temporary = strncmp(file, TEMPORARY, strlen(TEMPORARY)) == 0;
+	const char *digits = file + (temporary ? strlen(TEMPORARY) : 0);
+	const char *end = digits + strspn(digits, "0123456789abcdef");
+	uint64_t number;
+
+	if (end - digits != HASH_DIGITS)
+		return 0;
+	*ret_hash = strtoull(digits, NULL, HASH_BASE);
+	if (strcmp(end, ".ctl") == 0 || (temporary && strcmp(end, ".gen") == 0))
+		return 1;
+	return strncmp(end, ".gen", 4) == 0 && rdx_namespace_number(end + 4, UINT64_MAX, &number);
+}
+
+void rdx_index_remove_others(int dir_fd, const struct rdx_index_id *ids, uint32_t count)
+{
+	int fd = openat(dir_fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	uint64_t hash;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		uint32_t i = 0;
+
+		if (!is_index_file(entry->d_name, &hash))
+			continue;
+		while (i < count && id_hash(&ids[i]) != hash)
+			i++;
+		if (i == count)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	closedir(dir);
+}
+
+static int check_ctl(const struct rdx_index_header *header, uint64_t file_bytes,
+		     const struct rdx_index_id *id, const struct rdx_hash_key *key)
+{
+	if (header->magic != RDX_INDEX_MAGIC)
+		return -EBADMSG;
+	if (header->format_version != RDX_INDEX_VERSION ||
+	    (header->features_incompat & ~RDX_INDEX_INCOMPAT_KNOWN))
+		return -EPROTONOSUPPORT;
+	if (header->header_bytes != sizeof(*header) ||
+	    header->layout_fingerprint != RDX_INDEX_FINGERPRINT ||
+	    header->file_bytes != file_bytes || header->writer_id == 0)
+		return -EBADMSG;
+	if (header->hash_scheme != RDX_HASH_SCHEME || header->key_fingerprint != key->fingerprint)
+		return -EKEYREJECTED;
+	if (header->block_tokens != id->block_tokens ||
+	    memcmp(header->model, id->model, RDX_TEXT_BYTES) != 0 ||
+	    memcmp(header->tenant, id->tenant, RDX_TEXT_BYTES) != 0)
+		return -EBADMSG;
+	return 0;
+}
+
+/* Open a regular file and tell its size. */
+static int open_file(int dir_fd, const char *name, int flags, uint64_t *ret_bytes)
+{
+	int fd = openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	int r = 0;
+
+	if (fd < 0)
+		return errno == ELOOP ? -EBADMSG : -errno;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (!S_ISREG(st.st_mode) || st.st_size < 0)
+		r = -EBADMSG;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_bytes = (uint64_t)st.st_size;
+	return fd;
+}
+
+/* Exactly `bytes` bytes from the beginning. */
+static int read_header(int fd, void *ret_header, size_t bytes)
+{
+	ssize_t got = pread(fd, ret_header, bytes, 0);
+
+	if (got < 0)
+		return -errno;
+	return (size_t)got == bytes ? 0 : -EBADMSG;
+}
+
+int rdx_index_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd, const struct rdx_index_id *id,
+		      const struct rdx_hash_key *key, int writable,
+		      struct rdx_index_header *ret_header)
+{
+	struct rdx_index_header header;
+	char name[RDX_NAME_BYTES];
+	uint64_t bytes;
+	int fd, r;
+
+	rdx_index_ctl_name(id, 0, name);
+	fd = open_file(dir_fd, name, writable ? O_RDWR : O_RDONLY, &bytes);
+	if (fd < 0)
+		return fd;
+	r = read_header(fd, &header, sizeof(header));
+	if (r == 0)
+		r = check_ctl(&header, bytes, id, key);
+	if (r == 0 && bytes != sizeof(struct rdx_index_ctl))
+		r = -EBADMSG;
+	if (r == 0)
+		r = rdx_mapping_attach(ret_mapping, fd, bytes, writable);
+	if (r < 0)
+		close(fd);
+	else
+		*ret_header = header;
+	return r;
+}
+
+static int check_gen(const struct rdx_table_header *header, uint64_t file_bytes,
+		     uint64_t generation, uint64_t writer_id)
+{
+	if (header->magic != RDX_TABLE_MAGIC ||
+	    header->layout_fingerprint != RDX_INDEX_FINGERPRINT ||
+	    header->writer_id != writer_id || header->generation != generation ||
+	    header->file_bytes != file_bytes)
+		return -EBADMSG;
+	if (header->mask_words < 1 || header->mask_words > RDX_MASK_WORDS_MAX ||
+	    header->stride_words != rdx_line_stride(header->mask_words) || header->lines < 1 ||
+	    header->lines > RDX_LINES_MAX || !(header->spread & 1) ||
+	    RDX_TABLE_OFFSET + header->lines * header->stride_words * 8 != file_bytes)
+		return -EBADMSG;
+	return 0;
+}
+
+int rdx_index_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *ret_table, int dir_fd,
+		      const struct rdx_index_id *id, uint64_t generation, uint64_t writer_id)
+{
+	struct rdx_table_header header;
+	char name[RDX_NAME_BYTES];
+	uint64_t bytes;
+	int fd, r;
+
+	rdx_index_gen_name(id, generation, name);
+	fd = open_file(dir_fd, name, O_RDONLY, &bytes);
+	if (fd < 0)
+		return fd;
+	r = read_header(fd, &header, sizeof(header));
+	if (r == 0)
+		r = check_gen(&header, bytes, generation, writer_id);
+	if (r == 0)
+		r = rdx_mapping_attach(ret_mapping, fd, bytes, 0);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	/* a third off the probes where it is to be had; fine without */
+	(void)madvise(ret_mapping->base, bytes, MADV_HUGEPAGE);
+	ret_table->base = (_Atomic uint64_t *)((uint8_t *)ret_mapping->base + RDX_TABLE_OFFSET);
+	ret_table->lines = header.lines;
+	ret_table->spread = header.spread;
+	ret_table->mask_words = header.mask_words;
+	ret_table->stride_words = header.stride_words;
+	return 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that one rank holds, straight from the table.
+ */
+#include "consumer/index/index_handle.h"
+
+#include <errno.h>
+
+static int find_rank(const struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank)
+{
+	for (uint32_t slot = 0; slot < l->rank_count; slot++) {
+		if (l->rank[slot].worker_id == worker_id && l->rank[slot].dp_rank == dp_rank)
+			return (int)slot;
+	}
+	return -ENOENT;
+}
+
+static uint8_t tiers_of(const struct rdx_columns *columns, uint64_t mask)
+{
+	uint8_t tiers = 0;
+
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		tiers |= (uint8_t)(((mask & rdx_column_bit(columns->column[tier])) != 0) << tier);
+	return tiers;
+}
+
+static void walk(const struct rdx_table *table, const struct rdx_columns *columns,
+		 void (*visit)(void *context, uint64_t prefix, uint8_t tiers), void *context)
+{
+	for (uint64_t at = 0; at < table->lines; at++) {
+		const _Atomic uint64_t *line = rdx_table_line(table, at);
+
+		for (uint32_t i = 0; i < RDX_LINE_KEYS; i++) {
+			uint64_t key = rdx_word_load(line + i);
+			uint64_t mask = rdx_word_load(
+				line + RDX_LINE_KEYS * (1 + columns->word) + i);
+			uint8_t tiers = tiers_of(columns, mask);
+
+			if (key && tiers)
+				visit(context, key, tiers);
+		}
+	}
+}
+
+int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
+		   void (*visit)(void *context, uint64_t prefix, uint8_t tiers), void *context,
+		   struct rdx_index_mark *ret_mark)
+{
+	struct rdx_lookup *l = &x->lookup;
+	struct rdx_index_mark mark;
+	struct rdx_run run[RDX_RANKS_MAX];
+	uint64_t intent;
+	int slot, r;
+
+	/* a lookup of nothing brings handle, columns and pulses up to date */
+	r = rdx_index_lookup(x, NULL, 0, run, RDX_RANKS_MAX);
+	if (r < 0)
+		return r;
+	slot = find_rank(l, worker_id, dp_rank);
+	if (slot < 0)
+		return slot;
+	if (!l->rank[slot].columns.live || l->pulse[slot].state != RDX_STATE_EXACT)
+		return -ESTALE;
+	mark.epoch = l->pulse[slot].epoch;
+	mark.event_id = l->pulse[slot].event_id;
+	walk(&l->table, &l->rank[slot].columns, visit, context);
+	/* no event after the mark had begun: whoever saw a change of one sees its intent */
+	rdx_fence_acquire();
+	intent = rdx_word_load(&l->live->entry[slot].intent);
+	if (!rdx_columns_same(l->live, l->table.mask_words, l->versions) || intent > mark.event_id)
+		return -EAGAIN;
+	if (rdx_mapping_poisoned(&x->ctl[x->ctl_now]) || rdx_mapping_poisoned(&x->gen[x->gen_now]))
+		return -EBADMSG;
+	*ret_mark = mark;
+	return 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/indexer/discovery.h"
+
+#include "shm/namespace.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WATCHED (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR)
+
+/* A stream over a directory below `dir_fd`; `name` "." is itself. */
+static DIR *open_dir(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+static uint64_t birth_ns(int dir_fd, const char *name)
+{
+	struct statx stx;
+
+	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &stx) < 0 ||
+	    !(stx.stx_mask & STATX_BTIME))
+		return 0;
+	return (uint64_t)stx.stx_btime.tv_sec * UINT64_C(1000000000) + stx.stx_btime.tv_nsec;
+}
+
+static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function function, void *context)
+{
+	uint32_t entries = 0, segments = 0;
+	char name[RDX_NAME_BYTES];
+	struct dirent *entry;
+	DIR *dir;
+	int r = 0;
+
+	rdx_namespace_worker_dir(worker_id, name);
+	dir = open_dir(dir_fd, name);
+	if (!dir)
+		return 0; /* it went, or it is not for us to read */
+	while (r >= 0 && entries++ < RDX_WORKER_ENTRIES_MAX &&
+	       segments < RDX_WORKER_SEGMENTS_MAX && (entry = readdir(dir))) {
+		struct rdx_found found = {.worker_id = worker_id};
+		struct stat st;
+
+		if (!rdx_namespace_segment_name(entry->d_name, &found.dp_rank) ||
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		segments++;
+		found.device = st.st_dev;
+		found.inode = st.st_ino;
+		found.born_ns = birth_ns(dirfd(dir), entry->d_name);
+		r = function(context, &found);
+	}
+	closedir(dir);
+	return r < 0 ? r : 0;
+}
+
+int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context)
+{
+	struct dirent *entry;
+	uint64_t worker_id;
+	struct stat st;
+	DIR *dir;
+	int r = 0;
+
+	if (fstat(dir_fd, &st) < 0)
+		return -errno;
+	if (st.st_nlink == 0)
+		return -ENOENT;
+	dir = open_dir(dir_fd, ".");
+	if (!dir)
+		return -errno;
+	while (r >= 0 && (entry = readdir(dir)))
+		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
+			r = walk_worker(dir_fd, worker_id, function, context);
+	closedir(dir);
+	return r < 0 ? r : 0;
+}
+
+/* inotify takes paths only: the descriptor's own. */
+static void watch(const struct rdx_discovery *discovery, const char *name)
+{
+	char path[NAME_MAX + 64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", discovery->dir_fd, name);
+	inotify_add_watch(discovery->inotify_fd, path, WATCHED);
+}
+
+static void watch_all(const struct rdx_discovery *discovery)
+{
+	DIR *dir = open_dir(discovery->dir_fd, ".");
+	struct dirent *entry;
+	uint64_t worker_id;
+
+	watch(discovery, ".");
+	while (dir && (entry = readdir(dir)))
+		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
+			watch(discovery, entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+void rdx_discovery_open(struct rdx_discovery *discovery, int dir_fd)
+{
+	discovery->dir_fd = dir_fd;
+	discovery->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (discovery->inotify_fd >= 0)
+		watch_all(discovery);
+}
+
+void rdx_discovery_close(struct rdx_discovery *discovery)
+{
+	if (discovery->inotify_fd >= 0)
+		close(discovery->inotify_fd);
+	discovery->inotify_fd = -1;
+}
+
+int rdx_discovery_changed(struct rdx_discovery *discovery)
+{
+	char events[4096];
+	int changed = 0;
+
+	if (discovery->inotify_fd < 0)
+		return 0;
+	while (read(discovery->inotify_fd, events, sizeof(events)) > 0)
+		changed = 1;
+	/* what changed is not looked at: a walk finds out; a directory may be new */
+	if (changed)
+		watch_all(discovery);
+	return changed;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The indexer: open and close, one loop over ranks and indexes, sleep, statistics.
+ */
+#include "shm/clock.h"
+#include "consumer/indexer/indexer.h"
+#include "consumer/wait/wait.h"
+#include "shm/bell.h"
+#include "shm/namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define INDEX_DIR        "index"
+#define SLOTS_DEFAULT    65536
+#define SLOTS_LEAST      64
+#define READY_NS         UINT64_C(1000000000)
+#define LEFTOVERS_NS     UINT64_C(3000000000) /* until then every live rank has been found */
+#define POLL_NS          UINT64_C(1000000) /* where somebody does not ring */
+#define BEAT_NS          UINT64_C(1000000) /* readers share the heartbeat's line */
+#define STEPS_A_POLL     4
+#define TAG_DIRECTORY    UINT32_C(0x100)
+#define MS               UINT64_C(1000000)
+
+static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_options *options)
+{
+	int r;
+
+	indexer->dir_fd = rdx_namespace_open(options->dir, 1);
+	if (indexer->dir_fd < 0)
+		return indexer->dir_fd;
+	r = rdx_namespace_key(indexer->dir_fd, 1, &indexer->key);
+	if (r < 0)
+		return r;
+	r = rdx_indexer_lock_take(&indexer->lock, indexer->dir_fd);
+	if (r < 0)
+		return r;
+	if (mkdirat(indexer->dir_fd, INDEX_DIR, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	/* without a bell of ours everything is polled on a timer */
+	if (rdx_bell_open(&indexer->bell, indexer->dir_fd, 1) == 0)
+		rdx_guard_add(&indexer->bell);
+	r = rdx_wait_open(&indexer->wait, options->wait_mode);
+	if (r < 0)
+		return r;
+	rdx_discovery_open(&indexer->discovery, indexer->dir_fd);
+	if (indexer->discovery.inotify_fd >= 0)
+		r = rdx_wait_watch_fd(indexer->wait, indexer->discovery.inotify_fd, TAG_DIRECTORY);
+	return r;
+}
+
+int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_options *options)
+{
+	struct rdx_indexer *indexer;
+	int r;
+
+	if (options->size != sizeof(*options) || options->file_mode & ~0777u ||
+	    options->file_mode & (S_IWGRP | S_IWOTH) || options->column_words > RDX_MASK_WORDS_MAX ||
+	    options->wait_mode > RDX_WAIT_EPOLL)
+		return -EINVAL;
+	indexer = calloc(1, sizeof(*indexer));
+	if (!indexer)
+		return -ENOMEM;
+	indexer->dir_fd = indexer->lock.fd = indexer->bell.fd = -1;
+	indexer->discovery.inotify_fd = -1;
+	indexer->liveness_ns = (options->liveness_ms ? options->liveness_ms : 50) * MS;
+	indexer->writer_options = (struct rdx_writer_options){
+		.initial_blocks = options->initial_blocks,
+		.stale_after_ns = options->stale_after_ns,
+		.file_mode = options->file_mode,
+		.column_words = options->column_words,
+	};
+	indexer->leftovers_ns = rdx_clock_ns() + LEFTOVERS_NS;
+	r = open_files(indexer, options);
+	if (r < 0) {
+		rdx_indexer_close(indexer);
+		return r;
+	}
+	indexer->opened = 1;
+	*ret_indexer = indexer;
+	return 0;
+}
+
+/* In a child of a fork the files are the parent's, and what was mapped is not there. */
+static int is_forked(const struct rdx_indexer *indexer)
+{
+	return indexer->opened && indexer->lock.fd < 0;
+}
+
+void rdx_indexer_close(struct rdx_indexer *indexer)
+{
+	if (!indexer)
+		return;
+	if (is_forked(indexer)) {
+		free(indexer);
+		return;
+	}
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		rdx_reader_close(indexer->ranks[i]->reader);
+		free(indexer->ranks[i]);
+	}
+	for (uint32_t i = 0; i < indexer->index_count; i++)
+		rdx_writer_close(indexer->indexes[i].writer);
+	free(indexer->ranks);
+	free(indexer->indexes);
+	rdx_wait_close(indexer->wait);
+	rdx_discovery_close(&indexer->discovery);
+	rdx_guard_remove(&indexer->bell);
+	rdx_mapping_close(&indexer->bell);
+	rdx_indexer_lock_release(&indexer->lock);
+	if (indexer->dir_fd >= 0)
+		close(indexer->dir_fd);
+	free(indexer);
+}
+
+/* Give every rank its share of `max_slots`, beginning with another one each time. */
+static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint64_t now)
+{
+	uint32_t count = indexer->rank_count, share, start = indexer->next_rank;
+	int64_t done = 0;
+
+	if (count == 0)
+		return 0;
+	share = max_slots / count;
+	if (share < SLOTS_LEAST)
+		share = SLOTS_LEAST;
+	for (uint32_t i = 0; i < count && done < max_slots; i++) {
+		struct rdx_rank *rank = indexer->ranks[(start + i) % count];
+		int r = rdx_rank_step(rank, &indexer->scratch, share, now);
+
+		if (r < 0)
+			return r;
+		done += r;
+		rdx_rank_pulse(rank, now);
+		indexer->next_rank = (start + i + 1) % count;
+	}
+	return done;
+}
+
+/* Recovering ranks hold an index back, so that it is not empty at first sight; not long. */
+static int is_settled(const struct rdx_indexer *indexer, const struct rdx_fed_index *index, uint64_t now)
+{
+	if (now - index->opened_ns >= READY_NS)
+		return 1;
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		if (indexer->ranks[i]->writer == index->writer &&
+		    indexer->ranks[i]->phase < RDX_PHASE_FOLLOW)
+			return 0;
+	return 1;
+}
+
+/* Indexes that no live rank feeds any more keep their tables, and the memory: once it is
+ * known which ranks there are, those of indexers before this one go. */
+static void remove_leftovers(struct rdx_indexer *indexer)
+{
+	struct rdx_index_id *ids = calloc(indexer->index_count + 1, sizeof(*ids));
+
+	if (!ids)
+		return;
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		const struct rdx_fed_index *index = &indexer->indexes[i];
+
+		(void)rdx_index_id(index->model, index->tenant, index->block_tokens, &ids[i]);
+	}
+	rdx_index_remove_others(indexer->dir_fd, ids, indexer->index_count);
+	free(ids);
+	indexer->leftovers_ns = 0;
+}
+
+/* Table work in small pieces, heartbeats, and indexes that are ready to be seen. */
+static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
+{
+	int beat = now >= indexer->beat_ns;
+
+	indexer->pending = 0;
+	if (beat)
+		indexer->beat_ns = now + BEAT_NS;
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		struct rdx_fed_index *index = &indexer->indexes[i];
+		int more = 1;
+
+		for (int step = 0; step < STEPS_A_POLL && more; step++)
+			more = rdx_writer_step(index->writer);
+		indexer->pending |= (uint8_t)more;
+		if (beat)
+			rdx_writer_heartbeat(index->writer, now);
+		if (!index->ready && is_settled(indexer, index, now))
+			index->ready = rdx_writer_ready(index->writer) == 0;
+	}
+}
+
+int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
+{
+	uint64_t now = rdx_clock_ns();
+	int64_t done;
+	int r = is_forked(indexer) ? -EOWNERDEAD : rdx_roster_discover(indexer, now);
+
+	if (r < 0)
+		return r;
+	rdx_roster_ask_liveness(indexer, now);
+	if (max_slots == 0)
+		max_slots = SLOTS_DEFAULT;
+	done = step_ranks(indexer, max_slots, now);
+	tend_indexes(indexer, now);
+	if (indexer->leftovers_ns && now >= indexer->leftovers_ns)
+		remove_leftovers(indexer);
+	return done < INT_MAX ? (int)done : INT_MAX;
+}
+
+static int has_work(const struct rdx_indexer *indexer)
+{
+	if (indexer->pending)
+		return 1;
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		if (rdx_rank_has_work(indexer->ranks[i]))
+			return 1;
+	return 0;
+}
+
+/* Does every live producer ring our bell? Each is asked until it was once seen to. */
+static int all_ring(struct rdx_indexer *indexer)
+{
+	if (!indexer->bell.base || rdx_mapping_poisoned(&indexer->bell))
+		return 0;
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		struct rdx_rank *rank = indexer->ranks[i];
+		const struct rdx_segment_live *live;
+
+		if (!rank->reader || rank->rings)
+			continue;
+		live = rank->reader->view.live;
+		rank->rings = (rdx_word_load(&live->counters[RDX_COUNTER_FLAGS]) &
+			       RDX_LIVE_RINGS_BELL) != 0;
+		if (!rank->rings)
+			return 0;
+	}
+	return 1;
+}
+
+int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
+{
+	uint64_t now = rdx_clock_ns(), until = indexer->liveness_at_ns;
+	struct rdx_bell *bell = indexer->bell.base;
+	uint32_t armed = 0, woke = 0;
+	int64_t sleep_ns;
+	int rings, r;
+
+	if (is_forked(indexer))
+		return -EOWNERDEAD;
+	rings = all_ring(indexer);
+	sleep_ns = until > now ? (int64_t)(until - now) : 0;
+	if (timeout_ns >= 0 && timeout_ns < sleep_ns)
+		sleep_ns = timeout_ns;
+	if (!rings && sleep_ns > (int64_t)POLL_NS)
+		sleep_ns = (int64_t)POLL_NS;
+	if (rings)
+		armed = rdx_bell_arm(bell);
+	if (has_work(indexer))
+		return 1;
+	r = rdx_wait_sleep(indexer->wait, rings ? &bell->word : NULL, armed, sleep_ns, &woke);
+	if (r < 0 && r != -EINTR)
+		return r;
+	if (r == -EINTR || woke == RDX_WOKE_TIMEOUT)
+		return 0;
+	if (woke & TAG_DIRECTORY)
+		indexer->look_ns = 0;
+	indexer->wakes++;
+	return 1;
+}
+
+int rdx_indexer_stats(const struct rdx_indexer *indexer, struct rdx_indexer_stats *ret_stats)
+{
+	struct rdx_indexer_stats stats = indexer->forgotten;
+
+	stats.size = sizeof(stats);
+	stats.indexes = indexer->index_count;
+	stats.wakes = indexer->wakes;
+	stats.wait_mode = rdx_wait_mode(indexer->wait);
+	if (ret_stats->size != sizeof(stats))
+		return -EINVAL;
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		rdx_roster_add_stats(indexer->ranks[i], &stats);
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		struct rdx_writer_stats writer;
+
+		rdx_writer_stats(indexer->indexes[i].writer, &writer);
+		stats.generations += writer.generations;
+		stats.table_bytes += writer.table_bytes;
+	}
+	*ret_stats = stats;
+	return 0;
+}
+
+int rdx_indexer_recovery(const struct rdx_indexer *indexer, uint64_t i,
+			 struct rdx_recovery_row *ret_row)
+{
+	uint64_t count = indexer->scratch.recovered_count;
+
+	if (i >= count || count - i > RDX_RECOVERIES_KEPT)
+		return -ENOENT;
+	*ret_row = indexer->scratch.recovered[i % RDX_RECOVERIES_KEPT];
+	return 0;
+}
+
+int rdx_indexer_segment(const struct rdx_indexer *indexer, uint32_t i,
+			struct rdx_segment_row *ret_row)
+{
+	const struct rdx_rank *rank;
+
+	if (i >= indexer->rank_count)
+		return -ENOENT;
+	rank = indexer->ranks[i];
+	*ret_row = (struct rdx_segment_row){
+		.worker_id = rank->file.worker_id,
+		.dp_rank = rank->file.dp_rank,
+		.cause = rank->phase == RDX_PHASE_GONE ? -ESRCH : rank->cause,
+	};
+	return 0;
+}

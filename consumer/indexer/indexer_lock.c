@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/indexer/indexer_lock.h"
+
+#include "shm/mapping.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#define LOCK_NAME "indexer.lock"
+#define LOCK_MODE 0600
+
+static pthread_mutex_t held_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct rdx_indexer_lock *held;
+static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&held_mutex);
+}
+
+static void in_parent(void)
+{
+	pthread_mutex_unlock(&held_mutex);
+}
+
+/* Closed, never unlocked: that would free the parent's. */
+static void in_child(void)
+{
+	for (struct rdx_indexer_lock *lock = held; lock; lock = lock->next) {
+		close(lock->fd);
+		lock->fd = -1;
+	}
+	held = NULL;
+	pthread_mutex_unlock(&held_mutex);
+}
+
+static void register_handlers(void)
+{
+	pthread_atfork(before_fork, in_parent, in_child);
+}
+
+int rdx_indexer_lock_take(struct rdx_indexer_lock *lock, int dir_fd)
+{
+	int fd, r;
+
+	pthread_once(&handlers_once, register_handlers);
+	pthread_mutex_lock(&held_mutex);
+	fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, LOCK_MODE);
+	r = fd < 0 ? -errno : rdx_lock_take(fd);
+	if (r == 0) {
+		lock->fd = fd;
+		lock->next = held;
+		held = lock;
+	} else if (fd >= 0) {
+		close(fd);
+	}
+	pthread_mutex_unlock(&held_mutex);
+	return r;
+}
+
+void rdx_indexer_lock_release(struct rdx_indexer_lock *lock)
+{
+	pthread_mutex_lock(&held_mutex);
+	for (struct rdx_indexer_lock **at = &held; *at; at = &(*at)->next) {
+		if (*at != lock)
+			continue;
+		*at = lock->next;
+		break;
+	}
+	if (lock->fd >= 0)
+		close(lock->fd);
+	lock->fd = -1;
+	pthread_mutex_unlock(&held_mutex);
+}

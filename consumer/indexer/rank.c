@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shm/clock.h"
+#include "consumer/indexer/rank.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SNAPSHOT_TRIES 8
+#define RETRY_NS       UINT64_C(1000000000)
+#define REFIT_NS       UINT64_C(10000000000)
+#define PULSE_NS       UINT64_C(10000000)
+#define CHUNK_HASHES   4096
+#define CHUNK_WORK     1024 /* in slots, of a part of the ledger without blocks */
+
+static void begin_again(struct rdx_rank *rank)
+{
+	rdx_writer_rank_hide(rank->writer, rank->slot);
+	rank->phase = RDX_PHASE_BEGIN;
+	rank->changed = 1;
+}
+
+void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
+		    struct rdx_index_writer *writer, int slot, uint64_t now_ns)
+{
+	rank->reader = reader;
+	rank->writer = writer;
+	rank->slot = slot;
+	rank->epoch = rdx_reader_info(reader)->epoch;
+	rank->event_id = rank->position = 0;
+	rank->stamp = rdx_reader_clear_stamp(reader);
+	rank->inexact = rank->dropped = rank->orphans = 0;
+	rank->rings = 0;
+	rank->cause = 0;
+	rank->tries = 0;
+	rank->begun_ns = rank->seen_ns = now_ns;
+	begin_again(rank);
+}
+
+void rdx_rank_reader_stats(const struct rdx_rank *rank, struct rdx_reader_stats *ret_stats)
+{
+	const uint64_t *past = (const uint64_t *)&rank->past;
+	uint64_t *sum = (uint64_t *)ret_stats;
+	struct rdx_reader_stats now = {0};
+
+	static_assert(sizeof(now) % sizeof(*sum) == 0, "counters only");
+	if (rank->reader)
+		rdx_reader_stats(rank->reader, &now);
+	*ret_stats = now;
+	for (size_t i = 0; i < sizeof(now) / sizeof(*sum); i++)
+		sum[i] += past[i];
+}
+
+/* Close the reader, keeping its counts; the index shows no block of the rank. */
+static void drop(struct rdx_rank *rank)
+{
+	struct rdx_reader_stats stats;
+
+	if (rank->writer)
+		rdx_writer_rank_hide(rank->writer, rank->slot);
+	rdx_rank_reader_stats(rank, &stats); /* not into one of its own addends */
+	rank->past = stats;
+	rdx_reader_close(rank->reader);
+	rank->reader = NULL;
+	rank->changed = 1;
+}
+
+void rdx_rank_fail(struct rdx_rank *rank, int cause, uint64_t now_ns)
+{
+	drop(rank);
+	rank->phase = RDX_PHASE_FAILED;
+	rank->cause = cause;
+	rank->retry_ns = now_ns + RETRY_NS;
+}
+
+void rdx_rank_gone(struct rdx_rank *rank)
+{
+	drop(rank);
+	rank->phase = RDX_PHASE_GONE;
+	rank->alive = 0;
+}
+
+uint8_t rdx_rank_state(const struct rdx_rank *rank)
+{
+	switch (rank->phase) {
+	case RDX_PHASE_FOLLOW:
+		return rank->inexact || rank->dropped ? RDX_STATE_INEXACT : RDX_STATE_EXACT;
+	case RDX_PHASE_FAILED:
+		return RDX_STATE_INEXACT;
+	case RDX_PHASE_GONE:
+		return RDX_STATE_GONE;
+	default:
+		return RDX_STATE_RECOVERING;
+	}
+}
+
+void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
+{
+	struct rdx_writer_pulse pulse = {
+		.state = rdx_rank_state(rank),
+		.cause = rank->cause,
+		.epoch = rank->epoch,
+		.event_id = rank->event_id,
+		.position = rank->position,
+		/* what is known of a dropped rank does not get old: it is not STALE */
+		.seen_ns = rank->phase == RDX_PHASE_FAILED ? now_ns : rank->seen_ns,
+		.events = rank->events,
+		.recovery_ns = rank->recovery_ns,
+	};
+	struct rdx_reader_stats stats;
+
+	if (!rank->writer || (!rank->changed && now_ns - rank->pulsed_ns < PULSE_NS))
+		return;
+	rdx_rank_reader_stats(rank, &stats);
+	pulse.events_dead = stats.events_dead;
+	pulse.slots_lost = stats.slots_lost;
+	memcpy(pulse.recoveries, stats.recoveries, sizeof(pulse.recoveries));
+	rdx_writer_rank_pulse(rank->writer, rank->slot, &pulse);
+	rank->changed = 0;
+	rank->pulsed_ns = now_ns;
+	if (rank->phase == RDX_PHASE_GONE)
+		rank->writer = NULL; /* the slot may be given to another rank from now on */
+}
+
+int rdx_rank_has_work(const struct rdx_rank *rank)
+{
+	uint64_t words[RDX_SLOT_WORDS];
+
+	if (rank->phase <= RDX_PHASE_SNAPSHOT)
+		return 1;
+	if (rank->phase > RDX_PHASE_FOLLOW)
+		return 0;
+	return rank->reader->log.end ||
+	       rdx_ring_get(&rank->reader->view.ring, rank->reader->cursor.position, words) !=
+		       RDX_RING_PENDING;
+}
+
+/* Take the result of something done to the rank: what ends its present phase. */
+static void handle(struct rdx_rank *rank, int r, uint64_t now_ns)
+{
+	if (r == -EAGAIN || r == -EOVERFLOW) {
+		begin_again(rank);
+	} else if (r == -ENOSPC) {
+		rank->dropped = 1;
+		rank->cause = r;
+		rank->retry_ns = now_ns + REFIT_NS;
+		rank->changed = 1;
+	} else if (r < 0) {
+		rdx_rank_fail(rank, r, now_ns);
+	}
+}
+
+/* BEGIN: columns first, for they may have to wait while the ring moves on. */
+static int begin(struct rdx_rank *rank, uint64_t now_ns)
+{
+	struct rdx_recovery recovery;
+	int r = rdx_writer_rank_begin(rank->writer, rank->slot);
+
+	if (r == -EAGAIN)
+		return 0;
+	if (r == 0) {
+		rank->begun_ns = rdx_clock_ns();
+		r = rdx_reader_rebuild(rank->reader, &recovery);
+	}
+	if (r == -EAGAIN && ++rank->tries < SNAPSHOT_TRIES)
+		return 0;
+	if (r < 0) {
+		/* no ring is faster than that many looks: its tail leads nowhere */
+		rdx_rank_fail(rank, r == -EAGAIN ? -EOVERFLOW : r, now_ns);
+		return 0;
+	}
+	rank->row = (struct rdx_recovery_row){
+		.worker_id = rank->file.worker_id,
+		.dp_rank = rank->file.dp_rank,
+		.way = recovery.way,
+		.events_skipped = recovery.events_skipped,
+		.events_replayed = rank->events, /* to be counted from */
+	};
+	/* of this clear generation is what recovery starts from: older events are void, and
+	 * what it takes from the ledger must not be dropped for it again */
+	if (rdx_stamp_before(rank->stamp, rank->reader->ignore_before))
+		rank->stamp = rank->reader->ignore_before;
+	rank->dropped = 0;
+	rank->cause = 0;
+	rank->orphans = recovery.orphans;
+	rank->inexact = recovery.inexact;
+	if (recovery.way == RDX_RECOVERED_LEDGER) {
+		rank->phase = RDX_PHASE_SNAPSHOT;
+	} else {
+		/* exact at the barrier already; live when it is up to where the ring stood */
+		rank->exact_position = rdx_ledger_tail(rank->reader->view.live);
+		rank->phase = RDX_PHASE_REPLAY;
+	}
+	rank->changed = 1;
+	return 1;
+}
+
+static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
+		    uint64_t now_ns)
+{
+	uint64_t done = 0;
+
+	while (rank->phase == RDX_PHASE_SNAPSHOT && done < slots) {
+		uint8_t tier;
+		int64_t count = rdx_reader_scan(rank->reader, scratch->hashes, CHUNK_HASHES, &tier,
+						&rank->exact_position);
+
+		if (count == 0 && rank->reader->scan.active) {
+			done += CHUNK_WORK;
+		} else if (count == 0) {
+			rank->phase = RDX_PHASE_REPLAY;
+			rank->tries = 0;
+		} else if (count > 0) {
+			handle(rank,
+			       rdx_writer_store(rank->writer, rank->slot, tier, scratch->hashes,
+						(uint32_t)count),
+			       now_ns);
+			rank->row.ledger_blocks += (uint64_t)count;
+			done += (uint64_t)count;
+		} else if (count == -ENOMEM) {
+			return -ENOMEM;
+		} else if (count == -EOVERFLOW && ++rank->tries >= SNAPSHOT_TRIES) {
+			rdx_rank_fail(rank, -EOVERFLOW, now_ns);
+		} else {
+			handle(rank, (int)count, now_ns);
+		}
+	}
+	return (int)done + 1;
+}
+
+/* The worker's clear generation is `stamp` now: drop what is older. */
+static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint64_t now_ns)
+{
+	struct rdx_event cleared = {.kind = RDX_EVENT_CLEARED, .tier = RDX_SCOPE_ALL};
+
+	if (!rdx_stamp_before(rank->stamp, stamp))
+		return;
+	rank->stamp = stamp;
+	rdx_reader_ignore_before(rank->reader, stamp);
+	if (rank->phase == RDX_PHASE_SNAPSHOT) {
+		begin_again(rank); /* what was scanned is dead */
+	} else if (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW) {
+		rank->orphans = rank->inexact = rank->dropped = 0;
+		handle(rank, rdx_writer_event(rank->writer, rank->slot, &cleared, NULL), now_ns);
+	}
+	rank->changed = 1;
+}
+
+static void count_event(struct rdx_rank *rank, const struct rdx_event *event)
+{
+	rank->events++;
+	if (event->kind == RDX_EVENT_STORED)
+		rank->blocks_stored += event->count;
+	else if (event->kind == RDX_EVENT_REMOVED)
+		rank->blocks_removed += event->count;
+	else if (event->kind == RDX_EVENT_CLEARED)
+		rank->clears++;
+}
+
+/* Apply the event just read. Returns 0 where it has to wait: it is unread again. */
+static int apply(struct rdx_rank *rank, struct rdx_rank_scratch *scratch,
+		 const struct rdx_event *event, uint64_t now_ns)
+{
+	const struct rdx_rank_info *info = rdx_reader_info(rank->reader);
+	int stale = info->clear_id && rdx_stamp_before(event->stamp, rank->stamp);
+	int all = event->kind == RDX_EVENT_CLEARED && event->tier == RDX_SCOPE_ALL;
+	int r;
+
+	if (stale) { /* from before the worker's newest clear */
+		rank->events++;
+		return 1;
+	}
+	if (event->kind == RDX_EVENT_STORED)
+		rdx_hash_chain(&info->key, event->parent, event->hashes, event->count,
+			       scratch->hashes);
+	r = rdx_writer_event(rank->writer, rank->slot, event, scratch->hashes);
+	if (r == -EAGAIN && !all) {
+		/* a tier's column is not swept yet, and no barrier would spare it */
+		rank->reader->cursor.position = event->position;
+		rank->reader->cursor.event_id = event->event_id - 1;
+		return 0;
+	}
+	count_event(rank, event);
+	if (r == 0 && all && rank->dropped) {
+		rank->dropped = 0;
+		rank->cause = 0;
+	}
+	rank->orphans = event->orphans;
+	rank->inexact = event->inexact;
+	handle(rank, r, now_ns);
+	return 1;
+}
+
+static void go_live(struct rdx_rank *rank, struct rdx_rank_scratch *scratch)
+{
+	if (rank->phase != RDX_PHASE_REPLAY ||
+	    rank->reader->cursor.position < rank->exact_position)
+		return;
+	rdx_writer_rank_live(rank->writer, rank->slot, rank->orphans, rank->dropped);
+	rank->phase = RDX_PHASE_FOLLOW;
+	rank->recovery_ns = rdx_clock_ns() - rank->begun_ns;
+	rank->changed = 1;
+	rank->row.duration_ns = rank->recovery_ns;
+	rank->row.events_replayed = rank->events - rank->row.events_replayed;
+	scratch->recovered[scratch->recovered_count++ % RDX_RECOVERIES_KEPT] = rank->row;
+}
+
+/* REPLAY and FOLLOW: events, until `slots` slots were read or there are no more. */
+static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
+		  uint64_t now_ns)
+{
+	const struct rdx_rank_info *info = rdx_reader_info(rank->reader);
+	struct rdx_event event;
+	uint64_t start;
+	int r;
+
+	go_live(rank, scratch);
+	/* after a jump the Cleared is read at once: what was built before it is dead */
+	r = rdx_reader_jump(rank->reader);
+	if (r < 0) {
+		handle(rank, r, now_ns);
+		return 1;
+	}
+	start = rank->reader->cursor.position;
+
+	while (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW) {
+		uint64_t done = rank->reader->cursor.position - start;
+
+		if (done >= slots)
+			return (int)done;
+		r = rdx_reader_read(rank->reader, &event);
+		if (r == 0) {
+			rank->read_up = 1;
+			break;
+		}
+		if (r < 0) {
+			handle(rank, r, now_ns);
+			break;
+		}
+		if (info->clear_id && rdx_stamp_before(rank->stamp, event.stamp))
+			clear_before(rank, event.stamp, now_ns);
+		if (rank->phase != RDX_PHASE_REPLAY && rank->phase != RDX_PHASE_FOLLOW)
+			break;
+		if (!apply(rank, scratch, &event, now_ns))
+			break;
+		go_live(rank, scratch);
+	}
+	return rank->reader ? (int)(rank->reader->cursor.position - start) : 1;
+}
+
+int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
+		  uint64_t now_ns)
+{
+	int done = 0, r;
+
+	rank->read_up = 0;
+	if (rank->phase > RDX_PHASE_FOLLOW)
+		return 0;
+	/* whoever bumps the generation does so before any event is stamped with it */
+	if (rdx_reader_info(rank->reader)->clear_id)
+		clear_before(rank, rdx_reader_clear_stamp(rank->reader), now_ns);
+	if (rank->phase == RDX_PHASE_FOLLOW && rank->dropped && now_ns >= rank->retry_ns)
+		begin_again(rank); /* there may be room now */
+	if (rank->phase == RDX_PHASE_BEGIN)
+		done += begin(rank, now_ns);
+	if (rank->phase == RDX_PHASE_SNAPSHOT) {
+		r = snapshot(rank, scratch, slots, now_ns);
+		if (r < 0)
+			return r;
+		done += r;
+	}
+	/* a long log is read in parts: meanwhile the ring must not run away */
+	if (rank->phase == RDX_PHASE_REPLAY && rank->reader->log.end) {
+		r = rdx_reader_drain(rank->reader);
+		if (r == -ENOMEM)
+			return r;
+		if (r < 0)
+			handle(rank, r, now_ns);
+	}
+	if (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW)
+		done += follow(rank, scratch, slots, now_ns);
+	if (rank->phase > RDX_PHASE_FOLLOW)
+		return done;
+	if (rank->event_id != rank->reader->cursor.event_id)
+		rank->changed = 1;
+	rank->event_id = rank->reader->cursor.event_id;
+	rank->position = rank->reader->cursor.position;
+	if (rank->alive && rank->read_up)
+		rank->seen_ns = now_ns;
+	return done;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One rank as the indexer follows it: a reader, a slot in an index, and what happens next.
+ *
+ *   BEGIN     take fresh columns, choose where to start      -> SNAPSHOT or REPLAY
+ *   SNAPSHOT  ledger blocks into the build                   -> REPLAY
+ *   REPLAY    events up to the position that makes it exact  -> FOLLOW, in one store
+ *   FOLLOW    events as they come
+ *   FAILED    dropped, with a cause; begun again after a while, or in another file
+ *   GONE      no live process holds it
+ *
+ * From anywhere a lap, or a clear for which no columns are swept, leads back to BEGIN.
+ */
+#ifndef RDX_RANK_H
+#define RDX_RANK_H
+
+#include "consumer/indexer/discovery.h"
+#include "consumer/writer/index_writer.h"
+#include "consumer/reader/reader.h"
+#include <ringdex/rdx_indexer.h>
+
+enum rdx_phase {
+	RDX_PHASE_BEGIN,
+	RDX_PHASE_SNAPSHOT,
+	RDX_PHASE_REPLAY,
+	RDX_PHASE_FOLLOW,
+	RDX_PHASE_FAILED,
+	RDX_PHASE_GONE,
+};
+
+struct rdx_rank {
+	struct rdx_found file;
+	struct rdx_reader *reader;       /* NULL: could not be opened, or gone */
+	struct rdx_index_writer *writer; /* not owned; NULL: in no index */
+	enum rdx_phase phase;
+	int slot;                        /* in the index */
+	int cause;                       /* -errno why it is not followed, or INEXACT */
+	uint32_t tries;                  /* snapshots begun in vain */
+	uint32_t stamp;                  /* newest clear generation of the worker */
+	uint64_t exact_position;
+	uint64_t begun_ns;               /* this recovery */
+	uint64_t retry_ns;               /* FAILED: not before */
+	uint64_t walk;                   /* through the directory, in which it was last found */
+	uint64_t seen_ns;                /* last read up and alive */
+	uint64_t pulsed_ns;
+	uint64_t blocks_stored;
+	uint64_t blocks_removed;
+	uint64_t clears;
+	uint64_t events;
+	struct rdx_reader_stats past;    /* of the readers of its lives before */
+	struct rdx_recovery_row row;     /* of the recovery under way, or the last */
+	uint64_t recovery_ns;
+	uint64_t epoch;
+	uint64_t event_id;
+	uint64_t position;
+	uint8_t orphans;
+	uint8_t inexact;                 /* the producer says so */
+	uint8_t dropped;                 /* something did not fit here */
+	uint8_t alive;
+	uint8_t rings;                   /* its producer was seen to ring the bell */
+	uint8_t changed;                 /* since the last pulse */
+	uint8_t read_up;                 /* the last step found nothing more */
+};
+
+/* Recoveries that the indexer remembers for people to look at. */
+#define RDX_RECOVERIES_KEPT 256
+
+/* What a step needs beside the rank; one for all ranks of an indexer. */
+struct rdx_rank_scratch {
+	uint64_t hashes[RDX_EVENT_COUNT_MAX + RDX_PAYLOAD_WORDS];
+	struct rdx_recovery_row recovered[RDX_RECOVERIES_KEPT]; /* the newest, in a circle */
+	uint64_t recovered_count;
+};
+
+/* Begin to follow an opened reader (taken over) in a slot of an index. */
+void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
+		    struct rdx_index_writer *writer, int slot, uint64_t now_ns);
+
+/*
+ * Do about `slots` slots' worth of work. Returns how much was done, 0 if there was
+ * nothing, -ENOMEM. A rank's own failure changes its phase, not the result.
+ */
+int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
+		  uint64_t now_ns);
+
+/* Drop it: hidden, closed, with a cause. */
+void rdx_rank_fail(struct rdx_rank *rank, int cause, uint64_t now_ns);
+
+/* Its process is gone: hidden at once, closed. */
+void rdx_rank_gone(struct rdx_rank *rank);
+
+/* RDX_STATE_... as the index shows it. */
+uint8_t rdx_rank_state(const struct rdx_rank *rank);
+
+/* Counters of all its readers. */
+void rdx_rank_reader_stats(const struct rdx_rank *rank, struct rdx_reader_stats *ret_stats);
+
+/* Publish state and counters, if they changed or `now_ns` says that it is time. */
+void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns);
+
+/* Is there an event that has not been read, or a recovery to go on with? */
+int rdx_rank_has_work(const struct rdx_rank *rank);
+
+#endif

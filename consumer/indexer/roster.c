@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which ranks there are: found, joined to the index they feed, seen to be gone, forgotten.
+ */
+#include "consumer/indexer/indexer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WALK_NS UINT64_C(1000000000)
+#define LOOK_NS UINT64_C(10000000) /* at the directory watch, when never asleep */
+
+/* The index that a rank feeds, made if it is new. NULL in *ret_writer only on failure. */
+static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *info,
+		    uint64_t now, struct rdx_index_writer **ret_writer)
+{
+	struct rdx_fed_index *grown, *index;
+	int r;
+
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		index = &indexer->indexes[i];
+		if (index->block_tokens == info->block_tokens &&
+		    strcmp(index->model, info->model) == 0 &&
+		    strcmp(index->tenant, info->tenant) == 0) {
+			*ret_writer = index->writer;
+			return 0;
+		}
+	}
+	grown = realloc(indexer->indexes, (indexer->index_count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	indexer->indexes = grown;
+	index = &grown[indexer->index_count];
+	memset(index, 0, sizeof(*index));
+	r = rdx_writer_open(&index->writer, indexer->dir_fd, &indexer->key, info->model,
+			    info->tenant, info->block_tokens, &indexer->writer_options);
+	if (r < 0)
+		return r;
+	index->block_tokens = info->block_tokens;
+	index->opened_ns = now;
+	memcpy(index->model, info->model, RDX_TEXT_BYTES);
+	memcpy(index->tenant, info->tenant, RDX_TEXT_BYTES);
+	indexer->index_count++;
+	*ret_writer = index->writer;
+	return 0;
+}
+
+/* Open what was found and begin to follow it. Failures stay with the rank. */
+static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t now)
+{
+	struct rdx_index_writer *writer = NULL;
+	struct rdx_reader *reader = NULL;
+	int slot = 0;
+	int r = rdx_reader_open_at(&reader, indexer->dir_fd, &indexer->key, rank->file.worker_id,
+				   rank->file.dp_rank);
+
+	if (r == 0)
+		r = index_of(indexer, rdx_reader_info(reader), now, &writer);
+	/* another model than in its last life: the old index must not show it any more */
+	if (r == 0 && rank->writer && rank->writer != writer) {
+		rdx_rank_gone(rank);
+		rdx_rank_pulse(rank, now);
+	}
+	if (r == 0) {
+		slot = rdx_writer_rank_add(writer, rdx_reader_info(reader));
+		r = slot < 0 ? slot : 0;
+	}
+	if (r < 0) {
+		rdx_reader_close(reader);
+		/* dropped for bad content, and now its process is gone too */
+		if (rank->writer && rdx_segment_held(indexer->dir_fd, rank->file.worker_id,
+						     rank->file.dp_rank) == 0)
+			rdx_rank_gone(rank);
+		else
+			rdx_rank_fail(rank, r, now);
+		return;
+	}
+	rdx_rank_start(rank, reader, writer, slot, now);
+	rank->alive = rdx_reader_alive(reader) == 1;
+	if (!rank->alive)
+		rdx_rank_gone(rank);
+}
+
+static int add_rank(struct rdx_indexer *indexer, const struct rdx_found *found,
+		    struct rdx_rank **ret_rank)
+{
+	struct rdx_rank **grown;
+	struct rdx_rank *rank = calloc(1, sizeof(*rank));
+
+	grown = realloc(indexer->ranks, (indexer->rank_count + 1) * sizeof(struct rdx_rank *));
+	if (grown)
+		indexer->ranks = grown;
+	if (!rank || !grown) {
+		free(rank);
+		return -ENOMEM;
+	}
+	rank->file = *found;
+	grown[indexer->rank_count++] = rank;
+	*ret_rank = rank;
+	return 0;
+}
+
+static int same_file(const struct rdx_found *a, const struct rdx_found *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->born_ns == b->born_ns;
+}
+
+struct walk {
+	struct rdx_indexer *indexer;
+	uint64_t now;
+};
+
+/* A segment was found: join it if it is new, or another file than before. */
+static int on_found(void *context, const struct rdx_found *found)
+{
+	struct walk *walk = context;
+	struct rdx_indexer *indexer = walk->indexer;
+	struct rdx_rank *rank = NULL;
+	int r;
+
+	for (uint32_t i = 0; i < indexer->rank_count && !rank; i++)
+		if (indexer->ranks[i]->file.worker_id == found->worker_id &&
+		    indexer->ranks[i]->file.dp_rank == found->dp_rank)
+			rank = indexer->ranks[i];
+	if (!rank) {
+		r = add_rank(indexer, found, &rank);
+		if (r < 0)
+			return r;
+		rank->walk = indexer->walks;
+	} else {
+		int again = rank->phase == RDX_PHASE_FAILED && walk->now >= rank->retry_ns;
+
+		rank->walk = indexer->walks;
+		if (same_file(&rank->file, found) && !again)
+			return 0;
+		/* a file replaced while its producer lives is not followed until it is gone */
+		if (rank->phase <= RDX_PHASE_FOLLOW && rdx_reader_alive(rank->reader) == 1)
+			return 0;
+		if (rank->reader)
+			rdx_rank_gone(rank);
+		rank->file = *found;
+	}
+	join(indexer, rank, walk->now);
+	return 0;
+}
+
+/* Some rank waits for its time to be tried again. */
+static int retry_is_due(const struct rdx_indexer *indexer, uint64_t now)
+{
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		if (indexer->ranks[i]->phase == RDX_PHASE_FAILED &&
+		    now >= indexer->ranks[i]->retry_ns)
+			return 1;
+	return 0;
+}
+
+void rdx_roster_add_stats(const struct rdx_rank *rank, struct rdx_indexer_stats *stats)
+{
+	struct rdx_reader_stats reader;
+
+	rdx_rank_reader_stats(rank, &reader);
+	stats->ranks += rank->phase != RDX_PHASE_GONE && rank->writer;
+	stats->unreadable += rank->phase == RDX_PHASE_FAILED;
+	stats->refused += rank->phase == RDX_PHASE_FAILED && rank->cause == -ENOSPC;
+	stats->events += rank->events;
+	stats->blocks_stored += rank->blocks_stored;
+	stats->blocks_removed += rank->blocks_removed;
+	stats->clears += rank->clears;
+	stats->events_dead += reader.events_dead;
+	stats->slots_lost += reader.slots_lost;
+	for (int way = 0; way < 4; way++)
+		stats->recoveries[way] += reader.recoveries[way];
+}
+
+/* Ranks that nobody holds and whose files are removed: workers come with new numbers. */
+static void forget_absent(struct rdx_indexer *indexer, uint64_t now)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		struct rdx_rank *rank = indexer->ranks[i];
+
+		if (rank->walk != indexer->walks && rank->phase == RDX_PHASE_FAILED) {
+			rdx_rank_gone(rank);
+			rdx_rank_pulse(rank, now);
+		}
+		if (rank->walk != indexer->walks && rank->phase == RDX_PHASE_GONE &&
+		    !rank->writer) {
+			rdx_roster_add_stats(rank, &indexer->forgotten);
+			free(rank);
+		} else {
+			indexer->ranks[kept++] = rank;
+		}
+	}
+	indexer->rank_count = kept;
+}
+
+int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now)
+{
+	struct walk walk = {indexer, now};
+	int changed, r;
+
+	if (now < indexer->look_ns)
+		return 0;
+	indexer->look_ns = now + LOOK_NS;
+	changed = rdx_discovery_changed(&indexer->discovery);
+	if (!changed && now < indexer->walk_ns && !retry_is_due(indexer, now))
+		return 0;
+	indexer->walk_ns = now + WALK_NS;
+	indexer->walks++;
+	r = rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
+	if (r == 0)
+		forget_absent(indexer, now);
+	/* what passes, descriptors that ran out for one, is tried again with the next walk */
+	return r == -ENOENT || r == -ENOMEM ? r : 0;
+}
+
+void rdx_roster_ask_liveness(struct rdx_indexer *indexer, uint64_t now)
+{
+	int gone = 0;
+
+	if (now < indexer->liveness_at_ns)
+		return;
+	indexer->liveness_at_ns = now + indexer->liveness_ns;
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		struct rdx_rank *rank = indexer->ranks[i];
+
+		if (!rank->reader)
+			continue;
+		rank->alive = rdx_reader_alive(rank->reader) == 1;
+		if (!rank->alive) {
+			rdx_rank_gone(rank);
+			gone = 1;
+		}
+	}
+	/* its next life may have begun before this one was seen to end */
+	if (gone)
+		indexer->walk_ns = indexer->look_ns = now;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The writer of one index: what the indexer calls, and what columns.c, apply.c and grow.c
+ * share. One process, one thread. The caller holds the namespace's writer lock.
+ */
+#ifndef RDX_INDEX_WRITER_H
+#define RDX_INDEX_WRITER_H
+
+#include "consumer/index/index_file.h"
+#include <ringdex/rdx_reader.h>
+
+struct rdx_index_writer;
+
+struct rdx_writer_options {
+	uint64_t initial_blocks; /* room before the first growth; 0: 65,536 */
+	uint64_t stale_after_ns; /* 0: 250 ms */
+	uint32_t file_mode;      /* 0: 0640 */
+	uint32_t column_words;   /* 1 .. 8; 0: 1. Grows by itself */
+};
+
+/* What rdx_writer_rank_pulse publishes of a rank. */
+struct rdx_writer_pulse {
+	uint8_t state;       /* RDX_STATE_..., not STALE */
+	uint8_t reserved[3];
+	int32_t cause;       /* -errno or 0 */
+	uint64_t epoch;
+	uint64_t event_id;   /* newest applied */
+	uint64_t position;
+	uint64_t seen_ns;    /* CLOCK_MONOTONIC: the rank was then read up and alive */
+	uint64_t events;
+	uint64_t events_dead;
+	uint64_t slots_lost;
+	uint64_t recoveries[4];
+	uint64_t recovery_ns;
+};
+
+/*
+ * Build a new index under a temporary name; readers go on with the old one, if any.
+ * Blocking. -EINVAL, -ENAMETOOLONG, -ENOSPC, -ENOMEM, -errno.
+ */
+int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
+		    const struct rdx_hash_key *key, const char *model, const char *tenant,
+		    uint32_t block_tokens, const struct rdx_writer_options *options);
+
+/* Rename it into place, tell the readers of an older one, remove the older tables. */
+int rdx_writer_ready(struct rdx_index_writer *writer);
+
+/* The files stay if they were ready. NULL is allowed. */
+void rdx_writer_close(struct rdx_index_writer *writer);
+
+/*
+ * Make a rank known; it is shown RECOVERING until it goes live. The same (worker, rank)
+ * keeps its slot; slots of GONE ranks are given to others when there are no more. A rank
+ * whose tiers differ from its last life's is hidden. Returns its slot, or -ENOSPC.
+ */
+int rdx_writer_rank_add(struct rdx_index_writer *writer, const struct rdx_rank_info *info);
+
+/*
+ * Take fresh columns to build the rank in, not visible; an unfinished build is discarded.
+ *
+ *   0
+ *   -EAGAIN  not yet: columns are not swept, or a table with more of them is being built;
+ *            go on with rdx_writer_step
+ *   -ENOSPC  there is no room for the rank's columns, nor memory to make it
+ */
+int rdx_writer_rank_begin(struct rdx_index_writer *writer, int rank);
+
+/* The build goes live in one store; the columns live before are retired. */
+void rdx_writer_rank_live(struct rdx_index_writer *writer, int rank, uint8_t orphans,
+			  int forced_scan);
+
+/* Retire live columns and build: readers see no block of the rank from now on. */
+void rdx_writer_rank_hide(struct rdx_index_writer *writer, int rank);
+
+/*
+ * Blocks of a snapshot, into the build, or else the live columns. -ENOSPC: some did not
+ * fit; all others are stored, and the rank is scanned from now on. -EBADMSG: a tier that
+ * the rank does not have. -EINVAL: the rank is hidden and not being built.
+ */
+int rdx_writer_store(struct rdx_index_writer *writer, int rank, uint8_t tier,
+		     const uint64_t *prefix, uint32_t count);
+
+/*
+ * Apply one event, to the build, or else to the live columns; STORED: `prefix` are the
+ * chained hashes of its blocks, otherwise unused. Bits that say which sets have orphans
+ * are changed with it.
+ *
+ *   0
+ *   -ENOSPC   some blocks did not fit: the rank is INEXACT, and scanned, until it has been
+ *             cleared or recovered
+ *   -EAGAIN   a clear for which no columns are swept yet; nothing was changed: hide the
+ *             rank, recover it from its newest barrier later
+ *   -EBADMSG  a tier that the rank does not have, or no kind of event
+ *   -EINVAL   the rank is hidden and not being built
+ */
+int rdx_writer_event(struct rdx_index_writer *writer, int rank, const struct rdx_event *event,
+		     const uint64_t *prefix);
+
+/* These prefixes will be stored or removed soon. A hint; nothing changes. */
+void rdx_writer_prefetch(const struct rdx_index_writer *writer, int rank, const uint64_t *prefix,
+			 uint32_t count);
+
+/* Publish what is known of the rank. After every batch of events, and when idle. */
+void rdx_writer_rank_pulse(struct rdx_index_writer *writer, int rank,
+			   const struct rdx_writer_pulse *pulse);
+
+/* Not later than every 100 ms: readers that hear nothing for 250 ms look for a successor. */
+void rdx_writer_heartbeat(struct rdx_index_writer *writer, uint64_t now_ns);
+
+/*
+ * One small piece of pending work: sweep retired columns, build the next generation. 1 if
+ * there is more, 0 if not.
+ */
+int rdx_writer_step(struct rdx_index_writer *writer);
+
+struct rdx_writer_stats {
+	uint64_t generations; /* tables built */
+	uint64_t failures;    /* tables given up for lack of memory */
+	uint64_t table_bytes; /* of the live one */
+	uint64_t keys;        /* slots in use in it, dead ones included */
+	uint64_t slots;
+	uint64_t refused;     /* blocks that did not fit */
+	uint32_t mask_words;
+	uint32_t growing;     /* 1: the next one is being built */
+};
+void rdx_writer_stats(const struct rdx_index_writer *writer, struct rdx_writer_stats *ret_stats);
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ranks on the writer's side: known, built, live, hidden, and what is told of them.
+ */
+#include "consumer/writer/columns.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static int is_spare(const struct rdx_writer_rank *rank)
+{
+	return rank->known && rank->state == RDX_STATE_GONE && !rank->is_live &&
+	       !rank->is_building;
+}
+
+/* The rank's slot, else one never used, else the one that is gone for longest. */
+static int find_slot(const struct rdx_index_writer *w, uint64_t worker_id, uint32_t dp_rank)
+{
+	int unused = -1, gone = -1;
+
+	for (int i = 0; i < RDX_RANKS_MAX; i++) {
+		const struct rdx_writer_rank *rank = &w->rank[i];
+
+		if (rank->known && rank->worker_id == worker_id && rank->dp_rank == dp_rank)
+			return i;
+		if (!rank->known && unused < 0)
+			unused = i;
+		if (is_spare(rank) && (gone < 0 || rank->seen_ns < w->rank[gone].seen_ns))
+			gone = i;
+	}
+	return unused >= 0 ? unused : gone;
+}
+
+static void forget_sides(struct rdx_writer_rank *rank)
+{
+	memset(rank->live, RDX_SIDE_NONE, sizeof(rank->live));
+	memset(rank->build, RDX_SIDE_NONE, sizeof(rank->build));
+	memset(rank->column, RDX_COLUMN_NONE, sizeof(rank->column));
+}
+
+static void entry_open(struct rdx_index_entry *entry)
+{
+	uint64_t sequence = rdx_word_load(&entry->sequence);
+
+	rdx_word_store(&entry->sequence, sequence + 1);
+	rdx_fence_release(); /* as V1 of column.h */
+}
+
+static void entry_close(struct rdx_index_entry *entry)
+{
+	uint64_t sequence = rdx_word_load(&entry->sequence);
+
+	atomic_store_explicit(&entry->sequence, sequence + 1, memory_order_release); /* V2 */
+}
+
+/* A slot gets a rank: readers learn who it is under version 0. */
+static void introduce(struct rdx_index_writer *w, int slot, uint64_t worker_id, uint32_t dp_rank)
+{
+	struct rdx_writer_rank *rank = &w->rank[slot];
+	struct rdx_index_entry *entry = &w->live->entry[slot];
+	uint64_t count = rdx_word_load(&w->live->rank_count);
+
+	if (rank->known)
+		rdx_columns_evict(w, rank);
+	*rank = (struct rdx_writer_rank){
+		.worker_id = worker_id, .dp_rank = dp_rank, .known = 1, .life = rank->life};
+	forget_sides(rank);
+	rdx_columns_open(w->live, 0);
+	entry_open(entry);
+	rdx_word_store(&entry->worker_id, worker_id);
+	rdx_word_store(&entry->dp_rank, dp_rank);
+	rdx_word_store(&entry->intent, 0);
+	for (uint32_t i = 0; i < RDX_ENTRY_COUNTERS; i++)
+		rdx_word_store(&entry->counter[i], 0);
+	entry_close(entry);
+	rdx_word_store(&w->live->pulse[slot].epoch, 0);
+	rdx_word_store(&w->live->pulse[slot].event_id, 0);
+	rdx_columns_publish(w, rank);
+	if (count <= (uint64_t)slot)
+		rdx_word_store(&w->live->rank_count, (uint64_t)slot + 1);
+	rdx_columns_close(w->live, 0);
+}
+
+static void set_instance(struct rdx_index_entry *entry, const char *instance)
+{
+	uint64_t words[RDX_TEXT_BYTES / sizeof(uint64_t)] = {0};
+
+	memcpy(words, instance, strnlen(instance, RDX_TEXT_BYTES - 1));
+	entry_open(entry);
+	rdx_words_store(entry->instance, words, RDX_TEXT_BYTES / sizeof(uint64_t));
+	entry_close(entry);
+}
+
+static void set_state(struct rdx_index_writer *w, int slot, uint8_t state)
+{
+	w->rank[slot].state = state;
+	rdx_word_store(&w->live->pulse[slot].state, state);
+	rdx_word_store(&w->live->entry[slot].counter[RDX_ENTRY_STATE], state);
+}
+
+int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *info)
+{
+	int slot = find_slot(w, info->worker_id, info->dp_rank);
+	struct rdx_writer_rank *rank;
+	uint8_t tiers = 0;
+
+	if (slot < 0)
+		return -ENOSPC;
+	rank = &w->rank[slot];
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		tiers |= (uint8_t)((info->tier_blocks[tier] != 0) << tier);
+	if (!rank->known || rank->worker_id != info->worker_id || rank->dp_rank != info->dp_rank) {
+		introduce(w, slot, info->worker_id, info->dp_rank);
+	} else if (rank->tiers != tiers) {
+		rdx_writer_rank_hide(w, slot);
+		rdx_columns_evict(w, rank);
+	}
+	rank->tiers = tiers;
+	set_instance(&w->live->entry[slot], info->instance);
+	if (!rank->is_live)
+		set_state(w, slot, RDX_STATE_RECOVERING);
+	return slot;
+}
+
+static void retire_all(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t *sides)
+{
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		if (sides[tier] != RDX_SIDE_NONE)
+			rdx_columns_retire(w, rank, tier, sides[tier]);
+		sides[tier] = RDX_SIDE_NONE;
+	}
+}
+
+int rdx_writer_rank_begin(struct rdx_index_writer *w, int slot)
+{
+	struct rdx_writer_rank *rank = &w->rank[slot];
+	uint8_t sides[RDX_TIER_COUNT];
+	int r;
+
+	retire_all(w, rank, rank->build);
+	rank->is_building = 0;
+	r = rdx_columns_house(w, rank);
+	if (r < 0)
+		return r;
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		sides[tier] = RDX_SIDE_NONE;
+		if (!(rank->tiers & 1 << tier))
+			continue;
+		sides[tier] = rdx_columns_fresh(w, rank, tier);
+		if (sides[tier] == RDX_SIDE_NONE)
+			return -EAGAIN;
+	}
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		if (sides[tier] != RDX_SIDE_NONE)
+			rdx_columns_take(w, rank, tier, sides[tier]);
+	}
+	rdx_word_store(&w->live->entry[slot].intent, 0); /* ids may begin anew */
+	memcpy(rank->build, sides, sizeof(sides));
+	/* whoever is built anew may ask for memory again: the last refusal may be long ago,
+	 * and a rank that misses a few blocks is not refused often */
+	w->grow_refused = 0;
+	rank->is_building = 1;
+	rank->build_forced = 0;
+	return 0;
+}
+
+void rdx_writer_rank_live(struct rdx_index_writer *w, int slot, uint8_t orphans, int forced_scan)
+{
+	struct rdx_writer_rank *rank = &w->rank[slot];
+	uint8_t old[RDX_TIER_COUNT];
+
+	assert(rank->is_building);
+	memcpy(old, rank->live, sizeof(old));
+	memcpy(rank->live, rank->build, sizeof(old));
+	memset(rank->build, RDX_SIDE_NONE, sizeof(rank->build));
+	rank->is_building = 0;
+	rdx_columns_open(w->live, rank->word);
+	rank->is_live = 1;
+	rank->orphans = orphans;
+	rank->forced = forced_scan || rank->build_forced;
+	rdx_columns_publish(w, rank);
+	rdx_columns_close(w->live, rank->word);
+	retire_all(w, rank, old);
+}
+
+void rdx_writer_rank_hide(struct rdx_index_writer *w, int slot)
+{
+	struct rdx_writer_rank *rank = &w->rank[slot];
+	uint8_t old[RDX_TIER_COUNT];
+
+	retire_all(w, rank, rank->build);
+	rank->is_building = 0;
+	if (!rank->is_live)
+		return;
+	memcpy(old, rank->live, sizeof(old));
+	memset(rank->live, RDX_SIDE_NONE, sizeof(rank->live));
+	rdx_columns_open(w->live, rank->word);
+	rank->is_live = 0;
+	rank->orphans = 0;
+	rank->forced = 0;
+	rdx_columns_publish(w, rank);
+	rdx_columns_close(w->live, rank->word);
+	retire_all(w, rank, old);
+}
+
+/* The part that lookups read. `event_id` last: whoever sees it sees its blocks. */
+static void pulse_lookup(struct rdx_index_writer *w, int slot, const struct rdx_writer_pulse *p)
+{
+	struct rdx_index_pulse *pulse = &w->live->pulse[slot];
+
+	if (rdx_word_load(&pulse->epoch) != p->epoch) {
+		rdx_columns_open(w->live, 0);
+		rdx_word_store(&pulse->epoch, p->epoch);
+		rdx_word_store(&pulse->event_id, p->event_id);
+		rdx_columns_close(w->live, 0);
+	}
+	rdx_word_store(&pulse->seen_ns, p->seen_ns);
+	rdx_word_store(&pulse->state, p->state);
+	/* P1, with the lookup's load: blocks of an event -> its id seen */
+	atomic_store_explicit(&pulse->event_id, p->event_id, memory_order_release);
+}
+
+void rdx_writer_rank_pulse(struct rdx_index_writer *w, int slot, const struct rdx_writer_pulse *p)
+{
+	struct rdx_writer_rank *rank = &w->rank[slot];
+	struct rdx_index_entry *entry = &w->live->entry[slot];
+	uint64_t counter[RDX_ENTRY_COUNTERS] = {
+		[RDX_ENTRY_EPOCH] = p->epoch,
+		[RDX_ENTRY_EVENT_ID] = p->event_id,
+		[RDX_ENTRY_POSITION] = p->position,
+		[RDX_ENTRY_SEEN_NS] = p->seen_ns,
+		[RDX_ENTRY_STATE] = p->state,
+		[RDX_ENTRY_CAUSE] = (uint64_t)(int64_t)p->cause,
+		[RDX_ENTRY_EVENTS] = p->events,
+		[RDX_ENTRY_EVENTS_DEAD] = p->events_dead,
+		[RDX_ENTRY_SLOTS_LOST] = p->slots_lost,
+		[RDX_ENTRY_RECOVERY_NS] = p->recovery_ns,
+	};
+
+	assert(p->state <= RDX_STATE_GONE && p->state != RDX_STATE_STALE);
+	rank->state = p->state;
+	rank->epoch = p->epoch;
+	rank->seen_ns = p->seen_ns;
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		uint8_t side = rank->live[tier];
+
+		if (side != RDX_SIDE_NONE)
+			counter[RDX_ENTRY_BLOCKS + tier] =
+				w->word[rank->word].count[rank->column[tier][side]];
+	}
+	memcpy(&counter[RDX_ENTRY_RECOVERIES], p->recoveries, sizeof(p->recoveries));
+	entry_open(entry);
+	rdx_words_store(entry->counter, counter, RDX_ENTRY_COUNTERS);
+	entry_close(entry);
+	pulse_lookup(w, slot, p);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex-feed: publish an engine-neutral stream of events. docs/feed-format.md.
+ */
+#include "tools/feed/feed_options.h"
+#include "tools/feed/feed_ranks.h"
+#include "tools/program/lines.h"
+#include "tools/program/stop_fd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+struct feed {
+	struct lines lines;
+	struct feed_line line;
+	struct feed_ranks ranks;
+	uint64_t bad_lines;
+};
+
+static int publish_line(struct feed *feed, const char *text, size_t length,
+			struct json_fault *ret_fault)
+{
+	struct json_object *object;
+	int error = json_line_parse(text, length, &object, ret_fault);
+
+	if (error)
+		return error;
+	error = feed_line_read(&feed->line, object, ret_fault);
+	if (!error)
+		error = feed_ranks_publish(&feed->ranks, &feed->line, feed->lines.number,
+					   ret_fault);
+	json_object_put(object);
+	return error;
+}
+
+/* Publish all lines; 1 when a stop signal ended it, 0 at the end of the input, -errno. */
+static int publish_all(struct feed *feed)
+{
+	struct json_fault fault;
+	size_t length;
+	char *text;
+	int got;
+
+	while ((got = lines_next(&feed->lines, &text, &length)) != 0) {
+		if (got == -EINTR)
+			return 1;
+		if (got == -E2BIG)
+			got = json_fault(&fault, "the line is too long: split it");
+		else if (got > 0 && json_line_blank(text, length))
+			continue;
+		else if (got > 0)
+			got = publish_line(feed, text, length, &fault);
+		if (got == -EBADMSG) {
+			fprintf(stderr, "%s:%" PRIu64 ": %s\n", feed->lines.name,
+				feed->lines.number, fault.text);
+			feed->bad_lines++;
+		} else if (got < 0) {
+			return got;
+		}
+	}
+	return 0;
+}
+
+static void summarize(const struct feed *feed)
+{
+	struct feed_totals totals;
+
+	feed_ranks_totals(&feed->ranks, &totals);
+	fprintf(stderr,
+		"ringdex-feed: lines: %" PRIu64 ", bad: %" PRIu64 ", ranks: %u, events: %" PRIu64
+		", blocks stored: %" PRIu64 ", removed: %" PRIu64 ", clears: %" PRIu64 "\n",
+		feed->lines.number, feed->bad_lines, totals.ranks, totals.events,
+		totals.blocks_stored, totals.blocks_removed, totals.clears);
+}
+
+static int run(struct feed *feed, const struct feed_options *options, int stop_fd)
+{
+	int stopped, error = lines_open(&feed->lines, options->path, stop_fd);
+
+	if (error) {
+		fprintf(stderr, "ringdex-feed: %s: %s\n", options->path, strerror(-error));
+		return 1;
+	}
+	stopped = publish_all(feed);
+	if (stopped < 0)
+		fprintf(stderr, "ringdex-feed: %s: %s\n", feed->lines.name, strerror(-stopped));
+	feed_ranks_warn(&feed->ranks, feed->lines.name, stderr);
+	if (!options->quiet)
+		summarize(feed);
+	if (options->hold && stopped == 0)
+		stop_wait(stop_fd, STOP_FOREVER);
+	feed_ranks_close(&feed->ranks);
+	feed_line_free(&feed->line);
+	lines_close(&feed->lines);
+	return stopped < 0 || feed->bad_lines;
+}
+
+int main(int argc, char **argv)
+{
+	struct feed_options options;
+	struct feed feed = { 0 };
+	int stop_fd, status;
+
+	feed_options_parse(argc, argv, &options);
+	feed.ranks.options = options.publisher;
+	stop_fd = stop_open();
+	if (stop_fd < 0) {
+		fprintf(stderr, "ringdex-feed: signalfd: %s\n", strerror(-stop_fd));
+		return 1;
+	}
+	status = run(&feed, &options, stop_fd);
+	close(stop_fd);
+	return status;
+}

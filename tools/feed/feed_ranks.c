@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/feed/feed_ranks.h"
+#include "tools/program/open_advice.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Counters that are worth a warning, and what they mean. */
+static const struct {
+	size_t offset;
+	const char *text;
+} warnings[] = {
+#define COUNTER(field) offsetof(struct rdx_publisher_stats, field)
+	{ COUNTER(unknown_parents), "blocks dropped, their parent is unknown" },
+	{ COUNTER(unknown_names), "blocks dropped, given by a name that is unknown" },
+	{ COUNTER(unknown_removals), "removals of names not held in that tier, ignored" },
+	{ COUNTER(mismatched), "blocks dropped, their tokens do not make that many blocks" },
+	{ COUNTER(other_block_size), "blocks dropped, not of --block-size tokens" },
+	{ COUNTER(conflicts), "blocks dropped, a held name came with other content" },
+	{ COUNTER(ledger_full), "blocks dropped, the tier is full or not kept: raise its "
+				"--blocks, --host-blocks, --disk-blocks or --external-blocks" },
+	{ COUNTER(map_full), "blocks dropped, no room for their names: raise --blocks" },
+	{ COUNTER(inexact_marks), "times it became INEXACT, each until its next clear of all" },
+#undef COUNTER
+};
+#define WARNINGS (sizeof(warnings) / sizeof(*warnings))
+
+struct feed_rank {
+	uint64_t worker;
+	uint32_t dp_rank;
+	struct rdx_publisher *publisher; /* NULL: could not be opened */
+	uint64_t seen[WARNINGS];
+	uint64_t first_line[WARNINGS];
+};
+
+static uint64_t counter(const struct rdx_publisher_stats *stats, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)stats + warnings[i].offset, sizeof(value));
+	return value;
+}
+
+static struct rdx_publisher_stats stats_of(const struct feed_rank *rank)
+{
+	struct rdx_publisher_stats stats = { .size = sizeof(stats) };
+
+	rdx_publisher_stats(rank->publisher, &stats);
+	return stats;
+}
+
+static struct feed_rank *find(struct feed_ranks *ranks, uint64_t worker, uint32_t dp_rank)
+{
+	for (uint32_t i = 0; i < ranks->count; i++) {
+		uint32_t at = (ranks->last + i) % ranks->count;
+		struct feed_rank *rank = &ranks->ranks[at];
+
+		if (rank->worker == worker && rank->dp_rank == dp_rank) {
+			ranks->last = at;
+			return rank;
+		}
+	}
+	return NULL;
+}
+
+static int add(struct feed_ranks *ranks, const struct feed_line *line, struct feed_rank **ret_rank)
+{
+	if (ranks->count == ranks->capacity) {
+		uint32_t capacity = ranks->capacity ? 2 * ranks->capacity : 16;
+		struct feed_rank *grown = realloc(ranks->ranks, capacity * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		ranks->ranks = grown;
+		ranks->capacity = capacity;
+	}
+	ranks->ranks[ranks->count] = (struct feed_rank){
+		.worker = line->worker,
+		.dp_rank = line->dp_rank,
+	};
+	*ret_rank = &ranks->ranks[ranks->count++];
+	return 0;
+}
+
+static int open_rank(struct feed_ranks *ranks, const struct feed_line *line,
+		     struct feed_rank **ret_rank, struct json_fault *ret_fault)
+{
+	struct rdx_publisher_options options = ranks->options;
+	char instance[RDX_TEXT_BYTES];
+	int error = add(ranks, line, ret_rank);
+
+	if (error)
+		return error;
+	if (!options.instance) {
+		snprintf(instance, sizeof(instance), "feed://%" PRIu64 "/%u", line->worker,
+			 line->dp_rank);
+		options.instance = instance;
+	}
+	options.worker_id = line->worker;
+	options.dp_rank = line->dp_rank;
+	error = rdx_publisher_open(&(*ret_rank)->publisher, &options);
+	if (!error)
+		return 0;
+	open_advice_text(ret_fault->text, sizeof(ret_fault->text), &options, error);
+	return -EBADMSG;
+}
+
+static int publish(struct rdx_publisher *publisher, const struct feed_line *line)
+{
+	const struct rdx_removed removed = {
+		.time_ns = line->time_ns,
+		.names = line->names,
+		.count = line->count,
+		.tier = line->tier,
+		.cache_group = line->group,
+		.name_bytes = line->name_bytes,
+	};
+	const struct rdx_stored stored = {
+		.time_ns = line->time_ns,
+		.names = line->names,
+		.parent = line->has_parent ? line->parent : NULL,
+		.tokens = line->token_count ? line->tokens : NULL,
+		.token_count = line->token_count,
+		.local_hashes = line->has_locals ? line->locals : NULL,
+		.lora = line->lora,
+		.salt = line->salt,
+		.count = line->count,
+		.block_tokens = line->block_tokens,
+		.tier = line->tier,
+		.cache_group = line->group,
+		.name_bytes = line->name_bytes,
+	};
+
+	switch (line->kind) {
+	case RDX_EVENT_CLEARED:
+		return rdx_publish_cleared(publisher, line->tier, line->time_ns);
+	case RDX_EVENT_INEXACT:
+		return rdx_publish_inexact(publisher, line->time_ns);
+	case RDX_EVENT_REMOVED:
+		return line->count ? rdx_publish_removed(publisher, &removed) : 0;
+	default:
+		return line->count ? rdx_publish_stored(publisher, &stored) : 0;
+	}
+}
+
+static void note_counters(struct feed_rank *rank, uint64_t line_number)
+{
+	struct rdx_publisher_stats stats = stats_of(rank);
+
+	for (size_t i = 0; i < WARNINGS; i++) {
+		uint64_t value = counter(&stats, i);
+
+		if (value != rank->seen[i] && !rank->first_line[i])
+			rank->first_line[i] = line_number;
+		rank->seen[i] = value;
+	}
+}
+
+int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
+		       uint64_t line_number, struct json_fault *ret_fault)
+{
+	struct feed_rank *rank = find(ranks, line->worker, line->dp_rank);
+	int error;
+
+	if (!rank) {
+		error = open_rank(ranks, line, &rank, ret_fault);
+		if (error)
+			return error;
+	}
+	if (!rank->publisher)
+		return json_fault(ret_fault,
+				  "rank %u of worker %" PRIu64 " could not be opened: see the first "
+				  "message",
+				  line->dp_rank, line->worker);
+	error = publish(rank->publisher, line);
+	note_counters(rank, line_number);
+	if (error == -EOVERFLOW)
+		return json_fault(ret_fault, "the ring's positions are used up: start again");
+	return error ? json_fault(ret_fault, "not published: %s: report this", strerror(-error)) : 0;
+}
+
+void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_totals)
+{
+	struct feed_totals totals = { 0 };
+
+	for (uint32_t i = 0; i < ranks->count; i++) {
+		struct rdx_publisher_stats stats;
+
+		if (!ranks->ranks[i].publisher)
+			continue;
+		stats = stats_of(&ranks->ranks[i]);
+		totals.ranks++;
+		totals.events += stats.events;
+		totals.blocks_stored += stats.blocks_stored;
+		totals.blocks_removed += stats.blocks_removed;
+		totals.clears += stats.clears;
+	}
+	*ret_totals = totals;
+}
+
+void feed_ranks_warn(const struct feed_ranks *ranks, const char *input, FILE *file)
+{
+	for (uint32_t i = 0; i < ranks->count; i++) {
+		const struct feed_rank *rank = &ranks->ranks[i];
+
+		for (size_t w = 0; w < WARNINGS; w++) {
+			if (!rank->seen[w])
+				continue;
+			fprintf(file,
+				"%s:%" PRIu64 ": warning: worker %" PRIu64 " rank %u: %" PRIu64
+				" %s (first here)\n",
+				input, rank->first_line[w], rank->worker, rank->dp_rank,
+				rank->seen[w], warnings[w].text);
+		}
+	}
+}
+
+void feed_ranks_close(struct feed_ranks *ranks)
+{
+	for (uint32_t i = 0; i < ranks->count; i++)
+		rdx_publisher_close(ranks->ranks[i].publisher);
+	free(ranks->ranks);
+	ranks->ranks = NULL;
+	ranks->count = ranks->capacity = ranks->last = 0;
+}

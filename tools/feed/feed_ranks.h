@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ranks that a stream names: one publisher each, opened on first sight, and what went
+ * wrong on which line.
+ */
+#ifndef FEED_RANKS_H
+#define FEED_RANKS_H
+
+#include "tools/feed/feed_line.h"
+#include <ringdex/rdx_publisher.h>
+
+#include <stdio.h>
+
+struct feed_rank;
+
+struct feed_ranks {
+	struct rdx_publisher_options options; /* of every rank; worker and rank filled in.
+						 instance NULL: feed://worker/rank */
+	struct feed_rank *ranks;
+	uint32_t count;
+	uint32_t capacity;
+	uint32_t last; /* used last: streams come in runs */
+};
+
+struct feed_totals {
+	uint64_t events;
+	uint64_t blocks_stored;
+	uint64_t blocks_removed;
+	uint64_t clears;
+	uint32_t ranks;
+};
+
+/*
+ * Publish one line, number `line_number`. 0; -EBADMSG with `ret_fault` filled where the
+ * rank cannot be opened or the publisher refuses it; -ENOMEM. A rank that could not be
+ * opened is not tried again.
+ */
+int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
+		       uint64_t line_number, struct json_fault *ret_fault);
+
+void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_totals);
+
+/* One line for each counter of each rank that says something was not represented, with the
+ * first line of `input` where it rose. */
+void feed_ranks_warn(const struct feed_ranks *ranks, const char *input, FILE *file);
+
+/* Close all publishers: their blocks leave every index. */
+void feed_ranks_close(struct feed_ranks *ranks);
+
+#endif

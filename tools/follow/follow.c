@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex-follow: maintains the index of a directory until told to stop.
+ */
+#include "tools/inspect/inspect.h"
+#include "tools/program/json.h"
+#include "tools/program/stop.h"
+#include "tools/program/table.h"
+#include "tools/follow/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOOK_NS UINT64_C(50000000) /* between looks at what changed */
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  1e9
+
+struct follow_options {
+	struct common_options common;
+	struct rdx_indexer_options indexer;
+	double interval_s; /* 0: only at changes */
+};
+
+struct follow {
+	const struct follow_options *options;
+	struct tool_namespace space;
+	struct rdx_indexer *indexer;
+	struct watch watch;
+	uint64_t look_ns;  /* the next one */
+	uint64_t print_ns; /* the next one without a change */
+	int printed;
+};
+
+enum { KEY_WAIT = 256, KEY_STALE, KEY_BLOCKS };
+
+static const char *const wait_name[] = {"auto", "io_uring", "epoll"};
+
+static uint32_t wait_option(const struct argp_state *state, const char *text)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		if (strcmp(text, wait_name[i]) == 0)
+			return i;
+	argp_error(state, "--wait: '%s' is not one of auto, io_uring, epoll", text);
+	return 0;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct follow_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case KEY_WAIT:
+		options->indexer.wait_mode = wait_option(state, text);
+		return 0;
+	case KEY_STALE:
+		options->indexer.stale_after_ns =
+			number_option(state, "--stale-after", text, 1, 86400000) * NS_PER_MS;
+		return 0;
+	case KEY_BLOCKS:
+		options->indexer.initial_blocks =
+			number_option(state, "--initial-blocks", text, 1, UINT64_C(1) << 32);
+		return 0;
+	case 'i':
+		options->interval_s = positive_option(state, "--interval", text, 86400);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is no option", text);
+		return 0;
+	case ARGP_KEY_END:
+		if (options->interval_s > 0 && !options->common.json)
+			argp_error(state, "--interval is of --json");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option list[] = {
+	{"wait", KEY_WAIT, "auto|io_uring|epoll", 0,
+	 "How to sleep while nothing happens (default auto: io_uring where the kernel allows it)", 0},
+	{"stale-after", KEY_STALE, "MS", 0,
+	 "Age from which a rank is shown as STALE (default 250)", 0},
+	{"initial-blocks", KEY_BLOCKS, "N", 0,
+	 "Blocks to have room for before the index grows first (default 65536)", 0},
+	{"interval", 'i', "SECONDS", 0, "With --json: print the state also at this interval", 0},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = list,
+	.parser = parse,
+	.doc = "Maintain the index of a namespace: follow every rank, recover it when needed, and "
+	       "let every process of this host ask (ringdex query). Runs until SIGINT or SIGTERM. "
+	       "The directory is made if it is missing.\v"
+	       "Prints a line when a rank comes, goes, or changes its state: EXACT, RECOVERING, "
+	       "INEXACT (something could not be represented or did not fit), STALE, GONE. With "
+	       "--json each change prints the whole state on a line; ids are numbers of up to 64 "
+	       "bits.\n\n"
+	       "Exit status: 0 told to stop, 1 it could not start or go on, 2 usage.",
+	.children = common_children,
+};
+
+static uint64_t held(const struct rdx_worker_info *info)
+{
+	uint64_t blocks = 0;
+
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		blocks += info->blocks[tier];
+	return blocks;
+}
+
+static void print_words(const struct follow *follow, const struct watched_rank *rank)
+{
+	const struct rdx_worker_info *info = &rank->info;
+	const struct rank_name name = {.worker_id = info->worker_id, .dp_rank = info->dp_rank};
+	const char *state = rdx_state_text(info->state);
+	char text[RANK_TEXT_BYTES], blocks[SIZE_TEXT_BYTES], reason[REASON_BYTES];
+
+	printf("%s ", rank_text(info->worker_id, info->dp_rank, text));
+	if (info->state == RDX_STATE_GONE) {
+		printf("GONE: no live process holds it\n");
+		return;
+	}
+	if (!rank->followed) {
+		printf("not followed: %s\n",
+		       info->cause == -ENOSPC ? "there is no room for it in the index"
+					      : diagnose(&follow->space, &name, info->cause, reason));
+		return;
+	}
+	printf("%s", state ? state : "?");
+	if (info->cause)
+		printf(": %s", info->cause == -ENOSPC ? "its blocks do not fit into the index"
+						      : explain(info->cause));
+	else if (info->state == RDX_STATE_INEXACT)
+		printf(" until its next clear of all tiers");
+	printf(": %s blocks after event %" PRIu64 ", %s\n", grouped_text(held(info), blocks),
+	       info->last_event_id, info->instance);
+}
+
+static struct json_object *rank_json(const struct follow *follow, const struct watched_rank *rank)
+{
+	static const char *const way[] = {NULL, "continue", "barrier", "ledger"};
+	const struct rdx_worker_info *info = &rank->info;
+	struct json_object *object = json_new_object();
+	struct json_object *blocks, *recoveries;
+
+	json_put_number(object, "worker", info->worker_id);
+	json_put_number(object, "dp_rank", info->dp_rank);
+	json_put_flag(object, "followed", rank->followed);
+	json_put_text(object, "cause", info->cause ? strerrorname_np(-info->cause) : NULL);
+	if (rank->followed || info->state == RDX_STATE_GONE)
+		json_put_text(object, "state", rdx_state_text(info->state));
+	if (!rank->followed)
+		return object;
+	json_put_text(object, "model", follow->watch.names[rank->index].model);
+	json_put_text(object, "tenant", follow->watch.names[rank->index].tenant);
+	json_put_number(object, "block_tokens", follow->watch.names[rank->index].block_tokens);
+	json_put_text(object, "instance", info->instance);
+	json_put_number(object, "epoch", info->epoch);
+	json_put_number(object, "last_event_id", info->last_event_id);
+	json_put_number(object, "position", info->position);
+	json_put_number(object, "age_ns", info->age_ns);
+	blocks = json_new_object();
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		json_put_number(blocks, rdx_tier_text(tier), info->blocks[tier]);
+	json_put(object, "blocks", blocks);
+	json_put_number(object, "events", info->events);
+	json_put_number(object, "events_dead", info->events_dead);
+	json_put_number(object, "slots_lost", info->slots_lost);
+	recoveries = json_new_object();
+	for (uint32_t i = RDX_RECOVERED_CONTINUE; i <= RDX_RECOVERED_LEDGER; i++)
+		json_put_number(recoveries, way[i], info->recoveries[i]);
+	json_put(object, "recoveries", recoveries);
+	json_put_number(object, "recovery_ns", info->recovery_ns);
+	return object;
+}
+
+static void print_json(const struct follow *follow)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+	struct json_object *object = json_new_object();
+	struct json_object *ranks = json_new_array();
+
+	if (rdx_indexer_stats(follow->indexer, &stats) == 0) {
+		json_put_number(object, "time_ns", now_ns());
+		json_put_text(object, "wait", wait_name[stats.wait_mode]);
+		json_put_number(object, "indexes", stats.indexes);
+		json_put_number(object, "ranks_alive", stats.ranks);
+		json_put_number(object, "unreadable", stats.unreadable);
+		json_put_number(object, "refused", stats.refused);
+		json_put_number(object, "events", stats.events);
+		json_put_number(object, "blocks_stored", stats.blocks_stored);
+		json_put_number(object, "blocks_removed", stats.blocks_removed);
+		json_put_number(object, "clears", stats.clears);
+		json_put_number(object, "events_dead", stats.events_dead);
+		json_put_number(object, "slots_lost", stats.slots_lost);
+		json_put_number(object, "generations", stats.generations);
+		json_put_number(object, "table_bytes", stats.table_bytes);
+		json_put_number(object, "wakes", stats.wakes);
+	}
+	for (size_t i = 0; i < follow->watch.rank_count; i++)
+		json_append(ranks, rank_json(follow, &follow->watch.ranks[i]));
+	json_put(object, "ranks", ranks);
+	json_print_line(object);
+}
+
+/* Print what changed. -errno. */
+static int report(struct follow *follow)
+{
+	uint64_t now = now_ns();
+	int changes, due;
+
+	if (now < follow->look_ns)
+		return 0;
+	follow->look_ns = now + LOOK_NS;
+	changes = watch_look(&follow->watch, &follow->space, follow->indexer);
+	if (changes < 0)
+		return changes;
+	due = !follow->printed || (follow->options->interval_s > 0 && now >= follow->print_ns);
+	if (follow->options->common.json && (changes || due)) {
+		print_json(follow);
+		follow->print_ns = now + (uint64_t)(follow->options->interval_s * NS_PER_S);
+	}
+	if (!follow->options->common.json)
+		for (size_t i = 0; i < follow->watch.rank_count; i++)
+			if (follow->watch.ranks[i].changed)
+				print_words(follow, &follow->watch.ranks[i]);
+	follow->printed = 1;
+	return fflush(stdout) ? -EPIPE : 0;
+}
+
+static int run(struct follow *follow)
+{
+	while (!stop_asked()) {
+		int r = rdx_indexer_poll(follow->indexer, 0);
+
+		if (r == 0)
+			r = rdx_indexer_wait(follow->indexer, (int64_t)LOOK_NS);
+		if (r >= 0)
+			r = report(follow);
+		if (r == -EPIPE)
+			return r; /* finish says why */
+		if (r < 0) {
+			complain("cannot go on in %s: %s", follow->space.dir,
+				 r == -ENOENT ? "the directory was removed" : explain(r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+static void print_start(const struct follow *follow)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+
+	if (follow->options->common.json || rdx_indexer_stats(follow->indexer, &stats) < 0)
+		return;
+	printf("following %s, sleeping through %s\n", follow->space.dir,
+	       wait_name[stats.wait_mode]);
+	fflush(stdout);
+}
+
+static void complain_of_start(const struct follow_options *options, int error)
+{
+	const char *dir = options->common.dir;
+
+	if (error == -EBUSY)
+		complain("another live process maintains the index of %s: ask that one with ringdex "
+			 "query, or stop it first", dir);
+	else if (error == -EKEYREJECTED)
+		complain("%s/key is damaged: stop all workers, remove it, and start them again", dir);
+	else if (options->indexer.wait_mode == RDX_WAIT_URING && (error == -ENOSYS || error == -EPERM))
+		complain("io_uring is not to be had here: use --wait auto or --wait epoll");
+	else
+		complain("cannot maintain the index of %s: %s", dir, explain(error));
+}
+
+int main(int argc, char **argv)
+{
+	struct follow_options options = {.indexer = RDX_INDEXER_OPTIONS_INIT};
+	struct follow follow = {.options = &options};
+	int r;
+
+	parse_command_line(&argp, argc, argv, &options);
+	options.indexer.dir = options.common.dir;
+	stop_listen();
+	r = rdx_indexer_open(&follow.indexer, &options.indexer);
+	if (r < 0) {
+		complain_of_start(&options, r);
+		return EXIT_FAILED;
+	}
+	r = open_namespace(&follow.space, options.common.dir);
+	if (r == 0) {
+		print_start(&follow);
+		r = run(&follow);
+		close_namespace(&follow.space);
+	}
+	watch_free(&follow.watch);
+	rdx_indexer_close(follow.indexer);
+	return finish(r < 0 ? EXIT_FAILED : EXIT_DONE);
+}

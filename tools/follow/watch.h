@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an indexer of this process says of every rank, and what of it is new.
+ */
+#ifndef TOOL_WATCH_H
+#define TOOL_WATCH_H
+
+#include "tools/inspect/indexes.h"
+
+#include <ringdex/rdx_indexer.h>
+
+/* A rank as the indexer sees it. */
+struct watched_rank {
+	struct rdx_worker_info info; /* where it is not `followed` only ids and cause are set */
+	uint32_t index;              /* of watch.names */
+	uint8_t followed;            /* 0: its segment cannot be read */
+	uint8_t changed;             /* since the look before: new, or other state, cause, epoch */
+};
+
+/* {0} before the first look. */
+struct watch {
+	struct index_name *names;
+	struct rdx_index **indexes;
+	uint32_t index_count;
+	struct watched_rank *ranks;
+	size_t rank_count;
+};
+
+/* Look again: how many ranks changed, -errno. Ends the program without memory. */
+int watch_look(struct watch *watch, const struct tool_namespace *space,
+	       const struct rdx_indexer *indexer);
+void watch_free(struct watch *watch);
+
+#endif

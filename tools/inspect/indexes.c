@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/inspect/indexes.h"
+
+#include "shm/index_layout.h"
+#include "shm/mapping.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define INDEX_DIR  "index"
+#define LOCK_NAME  "indexer.lock"
+#define CTL_SUFFIX ".ctl"
+
+static int is_terminated(const char *text)
+{
+	return memchr(text, 0, RDX_TEXT_BYTES) != NULL;
+}
+
+/* Read the name of the index whose control file this is. 1, or 0 where it is none. Whether
+ * it is a whole one is found out when it is opened. */
+static int read_name(int dir_fd, const char *file, struct index_name *ret_name)
+{
+	struct rdx_index_header header;
+	const char *dot = strrchr(file, '.');
+	ssize_t got;
+	int fd;
+
+	if (file[0] == '.' || !dot || strcmp(dot, CTL_SUFFIX) != 0)
+		return 0;
+	fd = openat(dir_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	got = pread(fd, &header, sizeof(header), 0);
+	close(fd);
+	if (got != (ssize_t)sizeof(header) || header.magic != RDX_INDEX_MAGIC ||
+	    !is_terminated(header.model) || !is_terminated(header.tenant))
+		return 0;
+	memcpy(ret_name->model, header.model, RDX_TEXT_BYTES);
+	memcpy(ret_name->tenant, header.tenant, RDX_TEXT_BYTES);
+	ret_name->block_tokens = header.block_tokens;
+	return 1;
+}
+
+int find_indexes(const struct tool_namespace *space, struct index_name **ret_names)
+{
+	int fd = openat(space->dir_fd, INDEX_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct index_name *names = NULL;
+	struct dirent *entry;
+	int count = 0;
+	DIR *stream;
+
+	*ret_names = NULL;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	stream = fdopendir(fd);
+	if (!stream)
+		exit_no_memory();
+	while ((entry = readdir(stream))) {
+		struct index_name *grown = realloc(names, (size_t)(count + 1) * sizeof(*names));
+
+		if (!grown)
+			exit_no_memory();
+		names = grown;
+		count += read_name(fd, entry->d_name, &names[count]);
+	}
+	closedir(stream);
+	*ret_names = names;
+	return count;
+}
+
+static int fits(const struct index_wanted *wanted, const struct index_name *name)
+{
+	return (!wanted->model || strcmp(wanted->model, name->model) == 0) &&
+	       (!wanted->tenant || strcmp(wanted->tenant, name->tenant) == 0) &&
+	       (!wanted->block_tokens || wanted->block_tokens == name->block_tokens);
+}
+
+static void complain_of_choice(const struct tool_namespace *space, const struct index_name *names,
+			       int count, int fitting)
+{
+	if (count == 0) {
+		complain("no index in %s: start one with ringdex follow", space->dir);
+		return;
+	}
+	complain("%s in %s%s", fitting ? "more than one index" : "no such index", space->dir,
+		 fitting ? ": choose by --model, --tenant, --block-size" : "; there is:");
+	for (int i = 0; i < count; i++)
+		fprintf(stderr, "   --model '%s' --tenant '%s' --block-size %" PRIu32 "\n",
+			names[i].model, names[i].tenant, names[i].block_tokens);
+}
+
+int open_index(const struct tool_namespace *space, const struct index_name *name,
+	       struct rdx_index **ret_index)
+{
+	struct rdx_index_key key = {
+		.size = sizeof(key),
+		.model = name->model,
+		.tenant = name->tenant,
+		.block_tokens = name->block_tokens,
+	};
+
+	return rdx_index_open(ret_index, space->dir, &key);
+}
+
+int open_chosen_index(const struct tool_namespace *space, const struct index_wanted *wanted,
+		      struct rdx_index **ret_index, struct index_name *ret_name)
+{
+	struct index_name *names;
+	int fitting = 0, chosen = 0, r = 0;
+	int count = find_indexes(space, &names);
+
+	if (count < 0) {
+		complain_of(count, "cannot look into %s/" INDEX_DIR, space->dir);
+		return count;
+	}
+	for (int i = 0; i < count; i++)
+		if (fits(wanted, &names[i])) {
+			chosen = i;
+			fitting++;
+		}
+	if (fitting != 1) {
+		complain_of_choice(space, names, count, fitting);
+		r = -ENOENT;
+	} else {
+		r = open_index(space, &names[chosen], ret_index);
+		if (r < 0)
+			complain_of(r, "cannot open the index of '%s' in %s", names[chosen].model,
+				    space->dir);
+		else
+			*ret_name = names[chosen];
+	}
+	free(names);
+	return r;
+}
+
+int indexer_runs(const struct tool_namespace *space)
+{
+	int fd = openat(space->dir_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int held;
+
+	/* a lock file that others may not read says nothing */
+	if (fd < 0)
+		return errno != ENOENT;
+	held = rdx_lock_held(fd);
+	close(fd);
+	return held != 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The indexes of a namespace: one for each model, tenant and block size.
+ */
+#ifndef TOOL_INDEXES_H
+#define TOOL_INDEXES_H
+
+#include "tools/program/options.h"
+
+#include <ringdex/rdx_index.h>
+#include <stddef.h>
+
+struct index_name {
+	char model[RDX_TEXT_BYTES];
+	char tenant[RDX_TEXT_BYTES];
+	uint32_t block_tokens;
+};
+
+/* Which one is wanted; what is NULL or 0 is left open. */
+struct index_wanted {
+	const char *model;
+	const char *tenant;
+	uint32_t block_tokens;
+};
+
+/* All of them, in no order; the array is the caller's to free. How many, or -errno. None
+ * is no error. */
+int find_indexes(const struct tool_namespace *space, struct index_name **ret_names);
+
+/*
+ * Open the one index that fits what is wanted. Complains, with what there is to choose from,
+ * and returns -errno where none does, or several do.
+ */
+int open_chosen_index(const struct tool_namespace *space, const struct index_wanted *wanted,
+		      struct rdx_index **ret_index, struct index_name *ret_name);
+
+/* Open an index by its name. As rdx_index_open. */
+int open_index(const struct tool_namespace *space, const struct index_name *name,
+	       struct rdx_index **ret_index);
+
+/* Does a live process maintain the indexes? */
+int indexer_runs(const struct tool_namespace *space);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/inspect/inspect.h"
+
+#include "consumer/reader/reader.h"
+#include "shm/namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TRIES 64
+
+static const struct {
+	const char *name;
+	const char *warning;
+} counters[RDX_COUNTER_COUNT] = {
+	[RDX_COUNTER_EVENTS] = {"events", NULL},
+	[RDX_COUNTER_SLOTS] = {"slots", NULL},
+	[RDX_COUNTER_BLOCKS_STORED] = {"blocks_stored", NULL},
+	[RDX_COUNTER_BLOCKS_REMOVED] = {"blocks_removed", NULL},
+	[RDX_COUNTER_CLEARS] = {"clears", NULL},
+	[RDX_COUNTER_REPEATS] = {"repeats", NULL},
+	[RDX_COUNTER_UNKNOWN_PARENTS] = {"unknown_parents",
+					 "blocks dropped, their parent's name being unknown"},
+	[RDX_COUNTER_UNKNOWN_NAMES] = {"unknown_names",
+				       "blocks dropped, named only and the name being unknown"},
+	[RDX_COUNTER_UNKNOWN_REMOVALS] = {"unknown_removals",
+					  "removals ignored, of names not held in that tier"},
+	[RDX_COUNTER_MISMATCHED] = {"mismatched", "blocks dropped that their tokens do not fill"},
+	[RDX_COUNTER_OTHER_BLOCK_SIZE] = {"other_block_size",
+					  "blocks dropped, being of another block size"},
+	[RDX_COUNTER_CONFLICTS] = {"conflicts",
+				   "blocks dropped, a held name having come with other content"},
+	[RDX_COUNTER_LEDGER_FULL] = {"ledger_full",
+				     "blocks dropped, the ledger being full: it needs more tier_blocks"},
+	[RDX_COUNTER_MAP_FULL] = {"map_full",
+				  "blocks dropped, the map of names being full: it needs more "
+				  "remembered_names"},
+	[RDX_COUNTER_INEXACT_MARKS] = {"inexact_marks", NULL},
+	[RDX_COUNTER_BELLS] = {"bells", NULL},
+	[RDX_COUNTER_NAMES] = {"names", NULL},
+};
+
+const char *counter_name(unsigned int counter)
+{
+	return counter < RDX_COUNTER_COUNT ? counters[counter].name : NULL;
+}
+
+const char *counter_warning(unsigned int counter)
+{
+	return counter < RDX_COUNTER_COUNT ? counters[counter].warning : NULL;
+}
+
+/* What is wrong with the header that these bytes of the file begin with. */
+static void diagnose_header(const struct rdx_segment_header *header, uint64_t file_bytes,
+			    const struct tool_namespace *space, char *ret_reason)
+{
+	if (header->magic == 0)
+		snprintf(ret_reason, REASON_BYTES, "its header is empty: it was never finished");
+	else if (header->magic != RDX_SEGMENT_MAGIC)
+		snprintf(ret_reason, REASON_BYTES, "it is no segment: its first bytes are another "
+			 "file's");
+	else if (header->format_version != RDX_SEGMENT_VERSION)
+		snprintf(ret_reason, REASON_BYTES, "format version %" PRIu32 "; this ringdex reads "
+			 "version %d: use the version its worker uses",
+			 header->format_version, RDX_SEGMENT_VERSION);
+	else if (header->features_incompat & ~RDX_SEGMENT_INCOMPAT_KNOWN)
+		snprintf(ret_reason, REASON_BYTES, "it uses features (0x%" PRIx64 ") that this "
+			 "ringdex does not know: use the version its worker uses",
+			 header->features_incompat & ~RDX_SEGMENT_INCOMPAT_KNOWN);
+	else if (header->layout_fingerprint != RDX_SEGMENT_FINGERPRINT)
+		snprintf(ret_reason, REASON_BYTES, "its layout is another one (fingerprint 0x%"
+			 PRIx64 ")", header->layout_fingerprint);
+	else if (header->file_bytes > file_bytes)
+		snprintf(ret_reason, REASON_BYTES, "truncated: %" PRIu64 " of its %" PRIu64
+			 " bytes are there", file_bytes, header->file_bytes);
+	else if (header->hash_scheme != RDX_HASH_SCHEME)
+		snprintf(ret_reason, REASON_BYTES, "hash scheme %" PRIu32 "; this ringdex knows %d",
+			 header->hash_scheme, RDX_HASH_SCHEME);
+	else if (header->key_fingerprint != space->key.fingerprint)
+		snprintf(ret_reason, REASON_BYTES, "made with another key than %s/key: restart its "
+			 "worker", space->dir);
+	else
+		snprintf(ret_reason, REASON_BYTES, "its header contradicts itself, or its clear "
+			 "file is missing: restart its worker");
+}
+
+const char *diagnose(const struct tool_namespace *space, const struct rank_name *name, int error,
+		     char *ret_reason)
+{
+	struct rdx_segment_header header;
+	char path[RDX_NAME_BYTES];
+	struct stat st;
+	ssize_t got = 0;
+	int fd;
+
+	if (name->error) {
+		snprintf(ret_reason, REASON_BYTES, "cannot look into its directory: %s",
+			 explain(name->error));
+		return ret_reason;
+	}
+	if (space->key_error) {
+		snprintf(ret_reason, REASON_BYTES, "%s/key cannot be read: %s", space->dir,
+			 strerror(-space->key_error));
+		return ret_reason;
+	}
+	snprintf(ret_reason, REASON_BYTES, "%s", explain(error));
+	if (error != -EBADMSG && error != -EPROTONOSUPPORT && error != -EKEYREJECTED)
+		return ret_reason;
+	rdx_namespace_segment(name->worker_id, name->dp_rank, path);
+	fd = openat(space->dir_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return ret_reason;
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+		snprintf(ret_reason, REASON_BYTES, "it is no regular file");
+	else
+		got = pread(fd, &header, sizeof(header), 0);
+	close(fd);
+	if (got == (ssize_t)sizeof(header))
+		diagnose_header(&header, (uint64_t)st.st_size, space, ret_reason);
+	else if (got >= 0 && S_ISREG(st.st_mode))
+		snprintf(ret_reason, REASON_BYTES, "truncated: %zd bytes, less than a header", got);
+	return ret_reason;
+}
+
+/* Does a live process hold the file's lock? Asked of the file, not of a mapping. */
+static int file_is_held(const struct tool_namespace *space, const struct rank_name *name)
+{
+	char path[RDX_NAME_BYTES];
+	int fd, held;
+
+	rdx_namespace_segment(name->worker_id, name->dp_rank, path);
+	fd = openat(space->dir_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	held = rdx_lock_held(fd) > 0;
+	close(fd);
+	return held;
+}
+
+/* The words that change, as they are at this moment. */
+static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
+		r = rdx_reader_newest(reader, &sighting->last_event_id, &sighting->end_position);
+	if (r == 0)
+		r = rdx_reader_barrier(reader, &sighting->barrier_position,
+				       &sighting->barrier_event_id);
+	if (r < 0)
+		return r;
+	sighting->has_barrier = r;
+	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
+		sighting->counters[i] = rdx_word_load(&reader->view.live->counters[i]);
+	return rdx_reader_poisoned(reader) ? -EBADMSG : 0;
+}
+
+static int has_segment(const struct tool_namespace *space, const struct rank_name *name)
+{
+	char path[RDX_NAME_BYTES];
+
+	rdx_namespace_segment(name->worker_id, name->dp_rank, path);
+	return faccessat(space->dir_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+int open_rank(const struct tool_namespace *space, const struct rank_name *name,
+	      struct rdx_reader **ret_reader)
+{
+	if (name->error)
+		return name->error;
+	if (space->key_error == -ENOENT)
+		return has_segment(space, name) ? -EKEYREJECTED : -ENOENT;
+	if (space->key_error)
+		return space->key_error;
+	return rdx_reader_open_at(ret_reader, space->dir_fd, &space->key, name->worker_id,
+				  name->dp_rank);
+}
+
+void complain_rank(const struct tool_namespace *space, const struct rank_name *name, int error)
+{
+	char rank[RANK_TEXT_BYTES], reason[REASON_BYTES];
+
+	rank_name_text(name, rank);
+	if (error == -ENOENT)
+		complain("no segment of %s in %s: ringdex ls shows what is there", rank, space->dir);
+	else
+		complain("cannot read %s: %s", rank, diagnose(space, name, error, reason));
+}
+
+int inspect(const struct tool_namespace *space, const struct rank_name *name,
+	    struct sighting *ret_sighting)
+{
+	struct sighting sighting = {.name = *name};
+	struct rdx_reader *reader = NULL;
+	int r = open_rank(space, name, &reader);
+
+	if (r == -ENOENT)
+		return r;
+	if (r == 0) {
+		sighting.info = *rdx_reader_info(reader);
+		sighting.clear_scope_worker = sighting.info.clear_id != 0;
+		sighting.alive = rdx_reader_alive(reader) > 0;
+		sighting.state = sighting.alive ? SIGHTING_LIVE : SIGHTING_DEAD;
+		r = inspect_live(reader, &sighting);
+		rdx_reader_close(reader);
+	}
+	if (r < 0) {
+		sighting = (struct sighting){.name = *name,
+					     .state = SIGHTING_UNREADABLE,
+					     .alive = !name->error && file_is_held(space, name),
+					     .error = r};
+		diagnose(space, name, r, sighting.reason);
+	}
+	*ret_sighting = sighting;
+	return 0;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/inspect/ranks.h"
+
+#include "tools/program/messages.h"
+#include "tools/program/options.h"
+#include "shm/namespace.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void rank_list_add(struct rank_list *list, const struct rank_name *name)
+{
+	/* grows by doubling, at counts that are powers of two */
+	if ((list->count & (list->count - 1)) == 0) {
+		size_t room = list->count ? list->count * 2 : 1;
+		struct rank_name *names = realloc(list->names, room * sizeof(*names));
+
+		if (!names)
+			exit_no_memory();
+		list->names = names;
+	}
+	list->names[list->count++] = *name;
+}
+
+void rank_list_free(struct rank_list *list)
+{
+	free(list->names);
+	*list = (struct rank_list){0};
+}
+
+static int covers(const struct rank_name *wanted, const struct rank_name *name)
+{
+	return wanted->worker_id == name->worker_id &&
+	       (wanted->any_rank || name->any_rank || wanted->dp_rank == name->dp_rank);
+}
+
+int rank_wanted(const struct rank_list *wanted, const struct rank_name *name)
+{
+	for (size_t i = 0; i < wanted->count; i++)
+		if (covers(&wanted->names[i], name))
+			return 1;
+	return wanted->count == 0;
+}
+
+void rank_argument(const struct argp_state *state, const char *text, struct rank_name *ret_name)
+{
+	const char *colon = strchr(text, ':');
+	char worker[RANK_TEXT_BYTES];
+	size_t length = colon ? (size_t)(colon - text) : strlen(text);
+	uint64_t dp_rank = 0;
+
+	snprintf(worker, sizeof(worker), "%.*s", (int)(length < 32 ? length : 32), text);
+	*ret_name = (struct rank_name){.any_rank = !colon};
+	if (!parse_number(worker, 0, UINT64_MAX, &ret_name->worker_id) ||
+	    (colon && !parse_number(colon + 1, 0, UINT32_MAX, &dp_rank)))
+		argp_error(state, "'%s' names no rank: write WORKER or WORKER:RANK, as 7 or 7:0",
+			   text);
+	ret_name->dp_rank = (uint32_t)dp_rank;
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct rank_name *a = left, *b = right;
+
+	if (a->worker_id != b->worker_id)
+		return a->worker_id < b->worker_id ? -1 : 1;
+	return a->dp_rank < b->dp_rank ? -1 : a->dp_rank > b->dp_rank;
+}
+
+/* A directory stream of its own: `name` below dir_fd. NULL and errno. */
+static DIR *open_below(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!stream && fd >= 0)
+		close(fd);
+	return stream;
+}
+
+static void find_in_worker(int dir_fd, const char *dir_name, uint64_t worker_id,
+			   const struct rank_list *wanted, struct rank_list *found)
+{
+	DIR *stream = open_below(dir_fd, dir_name);
+	struct dirent *entry;
+
+	if (!stream) {
+		struct rank_name name = {
+			.worker_id = worker_id, .any_rank = 1, .error = -errno};
+
+		/* gone meanwhile, or no directory: no worker */
+		if (errno != ENOENT && errno != ENOTDIR && rank_wanted(wanted, &name))
+			rank_list_add(found, &name);
+		return;
+	}
+	while ((entry = readdir(stream))) {
+		struct rank_name name = {.worker_id = worker_id};
+
+		if (rdx_namespace_segment_name(entry->d_name, &name.dp_rank) &&
+		    rank_wanted(wanted, &name))
+			rank_list_add(found, &name);
+	}
+	closedir(stream);
+}
+
+int find_ranks(int dir_fd, const struct rank_list *wanted, struct rank_list *ret_found)
+{
+	struct rank_list found = {0};
+	DIR *stream = open_below(dir_fd, ".");
+	struct dirent *entry;
+
+	if (!stream)
+		return -errno;
+	while ((entry = readdir(stream))) {
+		uint64_t worker_id;
+
+		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
+			find_in_worker(dir_fd, entry->d_name, worker_id, wanted, &found);
+	}
+	closedir(stream);
+	if (found.count)
+		qsort(found.names, found.count, sizeof(*found.names), compare);
+	*ret_found = found;
+	return 0;
+}
+
+int first_missing(const struct rank_list *wanted, const struct rank_list *found, char *ret_text)
+{
+	for (size_t i = 0; i < wanted->count; i++) {
+		const struct rank_name *name = &wanted->names[i];
+		size_t at = 0;
+
+		while (at < found->count && !covers(name, &found->names[at]))
+			at++;
+		if (at < found->count)
+			continue;
+		rank_name_text(name, ret_text);
+		return 1;
+	}
+	return 0;
+}
+
+const char *rank_name_text(const struct rank_name *name, char *ret_text)
+{
+	if (!name->any_rank)
+		return rank_text(name->worker_id, name->dp_rank, ret_text);
+	snprintf(ret_text, RANK_TEXT_BYTES, "%" PRIu64, name->worker_id);
+	return ret_text;
+}
+
+const char *rank_text(uint64_t worker_id, uint32_t dp_rank, char *ret_text)
+{
+	snprintf(ret_text, RANK_TEXT_BYTES, "%" PRIu64 ":%" PRIu32, worker_id, dp_rank);
+	return ret_text;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex-ls: every segment below the directory, also dead and unreadable ones.
+ */
+#include "tools/inspect/inspect.h"
+#include "tools/program/json.h"
+#include "tools/program/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WIDE_COLUMNS 140 /* on a terminal this wide, all columns are shown */
+
+struct ls_options {
+	struct common_options common;
+	struct rank_list wanted;
+	int all_columns;
+};
+
+static const char *const state_text[] = {"live", "dead", "unreadable"};
+static const char *const tier_heading[RDX_TIER_COUNT] = {"DEVICE", "HOST", "DISK", "EXTERNAL"};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct ls_options *options = state->input;
+	struct rank_name name;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case 'l':
+		options->all_columns = 1;
+		return 0;
+	case ARGP_KEY_ARG:
+		rank_argument(state, text, &name);
+		rank_list_add(&options->wanted, &name);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option list[] = {
+	{"long", 'l', 0, 0,
+	 "All columns, as where the output is wide enough or no terminal: epoch, block size, "
+	 "file size, process",
+	 0},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = list,
+	.parser = parse,
+	.args_doc = "[WORKER[:RANK]...]",
+	.doc = "List the segments of a namespace, one for each rank of a worker, also dead and "
+	       "unreadable ones.\v"
+	       "STATE is live (a process holds it), dead (none does; its file stays until it comes "
+	       "back or its owner cleans up) or unreadable. RING is in slots of 64 bytes. BARRIER "
+	       "says how many slots ago the newest clear of all tiers was published: recovery "
+	       "starts there ('birth': never cleared, and the ring never went round; 'none': no "
+	       "longer in the ring, recovery takes the ledger). LAST is the newest event's id. "
+	       "DEVICE, HOST, DISK and EXTERNAL are blocks held. FLAGS: inexact (until the next "
+	       "clear of all tiers), worker (its clears are the whole worker's), bell (it wakes "
+	       "sleeping consumers), disk (the directory is not memory: writing can block the "
+	       "engine). What needs attention is said below the table.\n\n"
+	       "Exit status: 0 all could be read (or there are none), 1 some could not, or the "
+	       "directory could not, 2 usage.",
+	.children = common_children,
+};
+
+static int has_flag(const struct sighting *sighting, uint64_t flag)
+{
+	return (sighting->counters[RDX_COUNTER_FLAGS] & flag) != 0;
+}
+
+static struct json_object *tiers_json(const struct sighting *sighting)
+{
+	struct json_object *tiers = json_new_object();
+
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		struct json_object *entry;
+
+		if (sighting->info.tier_blocks[tier] == 0)
+			continue;
+		entry = json_new_object();
+		json_put_number(entry, "capacity_blocks", sighting->info.tier_blocks[tier]);
+		json_put_number(entry, "held_blocks", sighting->counters[RDX_COUNTER_HELD + tier]);
+		json_put_number(entry, "orphans", sighting->counters[RDX_COUNTER_ORPHANS + tier]);
+		json_put(tiers, rdx_tier_text(tier), entry);
+	}
+	return tiers;
+}
+
+static struct json_object *barrier_json(const struct sighting *sighting)
+{
+	struct json_object *barrier;
+
+	if (!sighting->has_barrier)
+		return NULL;
+	barrier = json_new_object();
+	json_put_number(barrier, "position", sighting->barrier_position);
+	json_put_number(barrier, "event_id", sighting->barrier_event_id);
+	json_put_number(barrier, "slots_ago", sighting->end_position - sighting->barrier_position);
+	json_put_flag(barrier, "birth", sighting->barrier_event_id == 0);
+	return barrier;
+}
+
+static struct json_object *counters_json(const struct sighting *sighting)
+{
+	struct json_object *counters = json_new_object();
+
+	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
+		if (counter_name(i))
+			json_put_number(counters, counter_name(i), sighting->counters[i]);
+	return counters;
+}
+
+static void info_json(struct json_object *object, const struct rdx_rank_info *info)
+{
+	json_put_text(object, "instance", info->instance);
+	json_put_text(object, "model", info->model);
+	json_put_text(object, "tenant", info->tenant);
+	json_put_number(object, "block_tokens", info->block_tokens);
+	json_put_number(object, "format_version", info->format_version);
+	json_put_number(object, "features_compat", info->features_compat);
+	json_put_number(object, "hash_scheme", info->hash_scheme);
+	json_put_number(object, "epoch", info->epoch);
+	json_put_number(object, "created_ns", info->created_ns);
+	json_put_number(object, "creator_pid", info->creator_pid);
+	json_put_number(object, "file_bytes", info->file_bytes);
+	json_put_number(object, "ring_slots", info->ring_slots);
+}
+
+static struct json_object *sighting_json(const struct sighting *sighting)
+{
+	struct json_object *object = json_new_object();
+
+	json_put_number(object, "worker", sighting->name.worker_id);
+	if (!sighting->name.any_rank)
+		json_put_number(object, "dp_rank", sighting->name.dp_rank);
+	json_put_text(object, "state", state_text[sighting->state]);
+	json_put_flag(object, "alive", sighting->alive);
+	if (sighting->state == SIGHTING_UNREADABLE) {
+		json_put_text(object, "reason", sighting->reason);
+		json_put_text(object, "error", strerrorname_np(-sighting->error));
+		return object;
+	}
+	info_json(object, &sighting->info);
+	json_put_number(object, "end_position", sighting->end_position);
+	json_put_number(object, "last_event_id", sighting->last_event_id);
+	json_put(object, "barrier", barrier_json(sighting));
+	json_put_flag(object, "inexact", has_flag(sighting, RDX_LIVE_INEXACT));
+	json_put_flag(object, "rings_bell", has_flag(sighting, RDX_LIVE_RINGS_BELL));
+	json_put_flag(object, "disk_backed", has_flag(sighting, RDX_LIVE_DISK_BACKED));
+	json_put_flag(object, "clears_worker", (int)sighting->clear_scope_worker);
+	json_put(object, "tiers", tiers_json(sighting));
+	json_put(object, "counters", counters_json(sighting));
+	return object;
+}
+
+static void print_json(const char *dir, const struct sighting *sightings, size_t count)
+{
+	struct json_object *object = json_new_object();
+	struct json_object *segments = json_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_append(segments, sighting_json(&sightings[i]));
+	json_put_text(object, "dir", dir);
+	json_put(object, "segments", segments);
+	json_print(object);
+}
+
+/* Columns that are there, by what they show. */
+struct ls_columns {
+	struct table *table;
+	unsigned int tier[RDX_TIER_COUNT]; /* 0: no rank keeps that tier */
+	unsigned int flags;
+	int all;
+};
+
+static void add_columns(struct ls_columns *columns, const struct sighting *sightings, size_t count)
+{
+	static const char *const first[] = {"RANK", "STATE", "RING", "BARRIER", "LAST"};
+	static const char *const more[] = {"BLOCK", "BYTES", "PID", "EPOCH"};
+	unsigned int next = 0;
+
+	for (; next < 5; next++)
+		table_add_column(columns->table, first[next],
+				 next < 2 ? COLUMN_TEXT : COLUMN_NUMBER);
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		for (size_t i = 0; i < count && !columns->tier[tier]; i++)
+			if (sightings[i].info.tier_blocks[tier])
+				columns->tier[tier] = next++;
+		if (columns->tier[tier])
+			table_add_column(columns->table, tier_heading[tier], COLUMN_NUMBER);
+	}
+	columns->flags = next;
+	table_add_column(columns->table, "FLAGS", COLUMN_TEXT);
+	for (unsigned int i = 0; columns->all && i < 4; i++)
+		table_add_column(columns->table, more[i], COLUMN_NUMBER);
+	table_add_column(columns->table, "MODEL", COLUMN_LONG);
+	table_add_column(columns->table, "INSTANCE", COLUMN_LONG);
+}
+
+static void fill_flags(struct ls_columns *columns, const struct sighting *sighting)
+{
+	const char *text[] = {
+		has_flag(sighting, RDX_LIVE_INEXACT) ? "inexact " : "",
+		sighting->clear_scope_worker ? "worker " : "",
+		has_flag(sighting, RDX_LIVE_RINGS_BELL) ? "bell " : "",
+		has_flag(sighting, RDX_LIVE_DISK_BACKED) ? "disk " : "",
+	};
+	char flags[40];
+	int length = snprintf(flags, sizeof(flags), "%s%s%s%s", text[0], text[1], text[2], text[3]);
+
+	if (length > 0)
+		flags[length - 1] = 0;
+	table_cell(columns->table, columns->flags, "%s", flags);
+	if (has_flag(sighting, RDX_LIVE_INEXACT) || has_flag(sighting, RDX_LIVE_DISK_BACKED))
+		table_tone(columns->table, columns->flags, TONE_WARNING);
+}
+
+static void fill_barrier(struct table *table, const struct sighting *sighting)
+{
+	if (!sighting->has_barrier)
+		table_cell(table, 3, "none");
+	else if (sighting->barrier_event_id == 0)
+		table_cell(table, 3, "birth");
+	else
+		table_cell(table, 3, "%" PRIu64 " ago",
+			   sighting->end_position - sighting->barrier_position);
+}
+
+static void fill_row(struct ls_columns *columns, const struct sighting *sighting)
+{
+	static const enum cell_tone tone[] = {TONE_GOOD, TONE_FAINT, TONE_BAD};
+	struct table *table = columns->table;
+	unsigned int next = columns->flags + 1;
+	char text[SIZE_TEXT_BYTES > RANK_TEXT_BYTES ? SIZE_TEXT_BYTES : RANK_TEXT_BYTES];
+
+	table_row(table);
+	table_cell(table, 0, "%s",
+		   rank_name_text(&sighting->name, text));
+	table_cell(table, 1, "%s", state_text[sighting->state]);
+	table_tone(table, 1, tone[sighting->state]);
+	if (sighting->state == SIGHTING_UNREADABLE)
+		return;
+	table_number(table, 2, sighting->info.ring_slots);
+	fill_barrier(table, sighting);
+	table_number(table, 4, sighting->last_event_id);
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		if (columns->tier[tier] && sighting->info.tier_blocks[tier])
+			table_number(table, columns->tier[tier],
+				     sighting->counters[RDX_COUNTER_HELD + tier]);
+	fill_flags(columns, sighting);
+	if (columns->all) {
+		table_number(table, next++, sighting->info.block_tokens);
+		table_cell(table, next++, "%s", size_text(sighting->info.file_bytes, text));
+		table_number(table, next++, sighting->info.creator_pid);
+		table_number(table, next++, sighting->info.epoch);
+	}
+	if (sighting->info.tenant[0])
+		table_cell(table, next++, "%s (%s)", sighting->info.model, sighting->info.tenant);
+	else
+		table_cell(table, next++, "%s", sighting->info.model);
+	table_cell(table, next, "%s", sighting->info.instance);
+}
+
+/* What needs attention, one line each. */
+static void print_remarks(const struct sighting *sighting)
+{
+	char rank[RANK_TEXT_BYTES];
+
+	rank_name_text(&sighting->name, rank);
+	if (sighting->state == SIGHTING_UNREADABLE) {
+		printf("%s: unreadable%s: %s\n", rank, sighting->alive ? ", though alive" : "",
+		       sighting->reason);
+		return;
+	}
+	if (has_flag(sighting, RDX_LIVE_INEXACT))
+		printf("%s: INEXACT until its next clear of all tiers\n", rank);
+	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
+		if (counter_warning(i) && sighting->counters[i])
+			printf("%s: %" PRIu64 " %s\n", rank, sighting->counters[i],
+			       counter_warning(i));
+}
+
+static void print_table(const struct sighting *sightings, size_t count, int all_columns)
+{
+	struct ls_columns columns = {
+		.table = table_new(),
+		.all = all_columns || output_width() >= WIDE_COLUMNS,
+	};
+
+	add_columns(&columns, sightings, count);
+	for (size_t i = 0; i < count; i++)
+		fill_row(&columns, &sightings[i]);
+	table_print(columns.table);
+	for (size_t i = 0; i < count; i++)
+		print_remarks(&sightings[i]);
+}
+
+/* Look at all that were found; how many are still there. */
+static size_t inspect_all(const struct tool_namespace *space, const struct rank_list *found,
+			  struct sighting *sightings)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < found->count; i++)
+		if (inspect(space, &found->names[i], &sightings[count]) == 0)
+			count++;
+	return count;
+}
+
+static int list_segments(const struct ls_options *options, const struct tool_namespace *space)
+{
+	char missing[RANK_TEXT_BYTES];
+	struct sighting *sightings;
+	struct rank_list found;
+	int status = EXIT_DONE;
+	size_t count;
+	int r = find_ranks(space->dir_fd, &options->wanted, &found);
+
+	if (r < 0) {
+		complain_of(r, "cannot look into %s", space->dir);
+		return EXIT_FAILED;
+	}
+	sightings = calloc(found.count + 1, sizeof(*sightings));
+	if (!sightings)
+		exit_no_memory();
+	count = inspect_all(space, &found, sightings);
+	if (options->common.json)
+		print_json(space->dir, sightings, count);
+	else if (count)
+		print_table(sightings, count, options->all_columns);
+	else if (!options->wanted.count)
+		complain("no segment in %s: no worker has been there yet", space->dir);
+	if (first_missing(&options->wanted, &found, missing)) {
+		complain("no segment of %s in %s", missing, space->dir);
+		status = EXIT_FAILED;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (sightings[i].state == SIGHTING_UNREADABLE)
+			status = EXIT_FAILED;
+	rank_list_free(&found);
+	free(sightings);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct ls_options options = {0};
+	struct tool_namespace space;
+	int status;
+
+	parse_command_line(&argp, argc, argv, &options);
+	if (open_namespace(&space, options.common.dir) < 0)
+		return EXIT_FAILED;
+	status = list_segments(&options, &space);
+	close_namespace(&space);
+	rank_list_free(&options.wanted);
+	return finish(status);
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex-mock: the mock engine as a process.
+ *
+ * Standard input: one JSON object per line, a request of a trace (docs/trace-format.md) or
+ * a command. Standard output: first {"ready":true,"worker_id","dp_rank","epoch","pid"}, then
+ * one line for each input line, flushed, in order:
+ *
+ *   request    {"id","cached_blocks","host_blocks","total_blocks","time_ms","queued_ms",
+ *              "prefill_ms","running","free_blocks"}: full blocks of the prompt found cached
+ *              (host_blocks of them in the host tier), and its full blocks; virtual time at
+ *              admission, how long it waited, how long the rest takes to compute
+ *              {"id","error"} where it never fits
+ *   clear      {"command":"clear","time_ms","running"}; "tier": "device", "host" or "all";
+ *              "announce":false publishes nothing. With --clear-scope worker, send that to
+ *              every other rank of the worker first, then the announced one to one rank, and
+ *              no request between them
+ *   advance    {"command":"advance","time_ms","running"}: virtual time ran on to the line's
+ *              whole "time_ms", if it was not there yet: who asks an index between two
+ *              requests sees what is computed by then
+ *   finish     {"command":"finish",...}: virtual time ran until no request was left
+ *   stats      {"command":"stats",...}: engine, publisher, "publish_ns" with nearest-rank
+ *              percentiles of all publish calls
+ *   dump       {"command":"dump","worker_id","dp_rank","epoch","last_event_id","inexact",
+ *              "device":[...],"host":[...]}: the engine's own cache, straight from its pool:
+ *              distinct prefix hashes (rdx_hash_chain over the tokens), 16 hexadecimal digits
+ *              each, ascending
+ *   bad line   {"line","error"}; a message on standard error; the rest is read
+ *
+ * epoch is a string of decimal digits, other numbers are JSON numbers. Who writes many lines
+ * ahead must read the answers meanwhile.
+ */
+#include "tools/mock/answers.h"
+#include "tools/mock/mock_options.h"
+#include "tools/program/open_advice.h"
+#include "tools/program/stop_fd.h"
+#include "shm/namespace.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct mock {
+	struct mock_options options;
+	struct announcer announcer;
+	struct engine *engine;
+	struct lines lines;
+	struct trace_request request;
+	uint64_t bad_lines;
+	uint64_t started_ms; /* real time of the trace's time 0, with --speed */
+	int stop_fd;
+};
+
+static void report(struct mock *mock, const char *text)
+{
+	fprintf(stderr, "%s:%" PRIu64 ": %s\n", mock->lines.name, mock->lines.number, text);
+	mock->bad_lines++;
+}
+
+static int run_request(struct mock *mock, FILE *answers)
+{
+	struct engine_answer answer;
+	int error = engine_submit(mock->engine, &mock->request, &answer);
+
+	if (error && error != -E2BIG)
+		return error;
+	if (!answers)
+		return 0;
+	if (error)
+		answer_refused(answers, mock->request.id,
+			       "more blocks than the engine has: raise --blocks");
+	else
+		answer_request(answers, mock->request.id, &answer);
+	return 0;
+}
+
+static int run_clear(struct mock *mock, struct json_object *object, struct json_fault *ret_fault)
+{
+	struct json_object *value;
+	const char *tier = "all";
+	uint8_t scope;
+	int tell = 1;
+
+	if (json_object_object_get_ex(object, "tier", &value))
+		tier = json_object_get_string(value);
+	if (tier && strcmp(tier, "all") == 0)
+		scope = RDX_SCOPE_ALL;
+	else if (tier && strcmp(tier, "device") == 0)
+		scope = RDX_TIER_DEVICE;
+	else if (tier && strcmp(tier, "host") == 0)
+		scope = RDX_TIER_HOST;
+	else
+		return json_fault(ret_fault, "\"tier\" is %.40s: give device, host or all",
+				  tier ? tier : "null");
+	if (json_object_object_get_ex(object, "announce", &value))
+		tell = json_object_get_boolean(value);
+	engine_clear(mock->engine, scope, tell);
+	answer_command(stdout, "clear", mock->engine);
+	return 0;
+}
+
+static int run_advance(struct mock *mock, struct json_object *object, struct json_fault *ret_fault)
+{
+	struct json_object *value;
+	uint64_t time_ms;
+
+	if (!json_object_object_get_ex(object, "time_ms", &value) ||
+	    !json_unsigned(value, UINT64_MAX / 1000, &time_ms))
+		return json_fault(ret_fault, "\"time_ms\" is missing or no number of "
+					     "milliseconds: give the trace's time to run on to");
+	engine_advance(mock->engine, time_ms * 1000);
+	answer_command(stdout, "advance", mock->engine);
+	return 0;
+}
+
+static int run_command(struct mock *mock, const char *command, struct json_object *object,
+		       struct json_fault *ret_fault)
+{
+	if (strcmp(command, "clear") == 0)
+		return run_clear(mock, object, ret_fault);
+	if (strcmp(command, "advance") == 0)
+		return run_advance(mock, object, ret_fault);
+	if (strcmp(command, "stats") == 0) {
+		answer_stats(stdout, mock->engine, &mock->announcer);
+		return 0;
+	}
+	if (strcmp(command, "dump") == 0)
+		return answer_dump(stdout, mock->engine, &mock->announcer,
+				   &mock->options.publisher);
+	if (strcmp(command, "finish") == 0) {
+		engine_finish(mock->engine);
+		answer_command(stdout, "finish", mock->engine);
+		return 0;
+	}
+	return json_fault(ret_fault, "unknown command %.40s: advance, clear, dump, finish or "
+				     "stats",
+			  command);
+}
+
+static int run_line(struct mock *mock, const char *text, size_t length,
+		    struct json_fault *ret_fault)
+{
+	struct json_object *object, *command;
+	int error = json_line_parse(text, length, &object, ret_fault);
+
+	if (error)
+		return error;
+	if (json_object_object_get_ex(object, "command", &command)) {
+		error = json_object_is_type(command, json_type_string)
+				? run_command(mock, json_object_get_string(command), object,
+					      ret_fault)
+				: json_fault(ret_fault, "\"command\" is no string: write one");
+	} else {
+		error = trace_request_read(object, mock->lines.number, &mock->request, ret_fault);
+		if (!error)
+			error = run_request(mock, stdout);
+	}
+	json_object_put(object);
+	return error;
+}
+
+/* Answer lines until they end or a signal comes. */
+static int serve(struct mock *mock)
+{
+	struct json_fault fault;
+	size_t length;
+	char *text;
+	int got;
+
+	answer_ready(stdout, &mock->announcer, &mock->options.publisher);
+	fflush(stdout);
+	while ((got = lines_next(&mock->lines, &text, &length)) != 0) {
+		if (got == -EINTR)
+			return 0;
+		if (got == -E2BIG)
+			got = json_fault(&fault, "the line is too long: split it");
+		else if (got > 0 && json_line_blank(text, length))
+			continue;
+		else if (got > 0)
+			got = run_line(mock, text, length, &fault);
+		if (got == -EBADMSG) {
+			report(mock, fault.text);
+			answer_error(stdout, mock->lines.number, fault.text);
+		} else if (got < 0) {
+			return got;
+		}
+		if (fflush(stdout) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* With --speed: sleep until the request's time. 1 when a stop signal came meanwhile. */
+static int keep_pace(struct mock *mock)
+{
+	uint64_t due_ms, at_ms;
+
+	if (mock->options.speed <= 0)
+		return stop_wait(mock->stop_fd, 0);
+	due_ms = mock->started_ms +
+		 (uint64_t)((double)mock->request.timestamp_ms / mock->options.speed);
+	at_ms = now_ms();
+	return stop_wait(mock->stop_fd, due_ms > at_ms ? (int64_t)(due_ms - at_ms) : 0);
+}
+
+static int replay(struct mock *mock)
+{
+	struct json_fault fault;
+	int got, error = 0;
+
+	mock->started_ms = now_ms();
+	while ((got = trace_next(&mock->lines, &mock->request, &fault)) != 0 && !error) {
+		if (got == -EINTR)
+			return 0;
+		if (got == -EBADMSG) {
+			report(mock, fault.text);
+			continue;
+		}
+		if (got < 0)
+			return got;
+		if (keep_pace(mock) > 0)
+			return 0;
+		error = run_request(mock, NULL);
+	}
+	if (error)
+		return error;
+	engine_finish(mock->engine);
+	answer_stats(stdout, mock->engine, &mock->announcer);
+	return fflush(stdout) < 0 ? -errno : 0;
+}
+
+static int open_engine(struct mock *mock)
+{
+	struct mock_options *o = &mock->options;
+	int error = announcer_open(&mock->announcer, &o->publisher, o->name_bytes, &o->engine.key);
+
+	if (error) {
+		char text[1024];
+
+		open_advice_text(text, sizeof(text), &o->publisher, error);
+		fprintf(stderr, "ringdex-mock: %s\n", text);
+		return error;
+	}
+	if (!o->seed_given)
+		error = rdx_namespace_random_id(&o->engine.name_seed);
+	o->engine.emit = announcer_event;
+	o->engine.context = &mock->announcer;
+	if (!error)
+		error = engine_open(&mock->engine, &o->engine);
+	if (error) {
+		fprintf(stderr, "ringdex-mock: cannot start the engine: %s\n", strerror(-error));
+		announcer_close(&mock->announcer);
+	}
+	return error;
+}
+
+static int run(struct mock *mock)
+{
+	const char *path = mock->options.trace ? mock->options.trace : "-";
+	int error = lines_open(&mock->lines, path, mock->stop_fd);
+
+	if (error) {
+		fprintf(stderr, "ringdex-mock: %s: %s\n", path, strerror(-error));
+		return 1;
+	}
+	if (open_engine(mock) < 0) {
+		lines_close(&mock->lines);
+		return 1;
+	}
+	error = mock->options.trace ? replay(mock) : serve(mock);
+	if (error)
+		fprintf(stderr, "ringdex-mock: %s\n", strerror(-error));
+	else if (mock->options.hold)
+		stop_wait(mock->stop_fd, STOP_FOREVER);
+	if (mock->announcer.failed)
+		fprintf(stderr, "ringdex-mock: %" PRIu64 " publish calls failed, the first with %s\n",
+			mock->announcer.failed, strerror(-mock->announcer.first_error));
+	error = error || mock->bad_lines || mock->announcer.failed;
+	engine_close(mock->engine);
+	announcer_close(&mock->announcer);
+	trace_request_free(&mock->request);
+	lines_close(&mock->lines);
+	return error;
+}
+
+int main(int argc, char **argv)
+{
+	struct mock mock = { 0 };
+	int status;
+
+	mock_options_parse(argc, argv, &mock.options);
+	mock.stop_fd = stop_open();
+	if (mock.stop_fd < 0) {
+		fprintf(stderr, "ringdex-mock: signalfd: %s\n", strerror(-mock.stop_fd));
+		return 1;
+	}
+	status = run(&mock);
+	close(mock.stop_fd);
+	return status;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex-query: who holds the longest prefix of a request?
+ */
+#include "tools/inspect/indexes.h"
+#include "tools/program/json.h"
+#include "tools/inspect/ranks.h"
+#include "tools/query/request.h"
+#include "tools/program/table.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum request_kind { KIND_TOKENS, KIND_LOCAL, KIND_PREFIX };
+
+struct query_options {
+	struct common_options common;
+	struct index_wanted wanted;
+	enum request_kind kind;
+	int kind_given;
+	const char *lora;
+	const char *salt;
+	const char *file;
+};
+
+struct query {
+	const struct query_options *options;
+	struct rdx_index *index;
+	struct index_name name;
+	struct request request;
+	uint32_t *tokens;
+	uint64_t tokens_room;
+	uint64_t line;     /* of the request */
+	uint64_t requests; /* answered */
+	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_worker_info workers[RDX_RANKS_MAX];
+};
+
+enum { KEY_TOKENS = 256, KEY_LOCAL, KEY_PREFIX, KEY_LORA, KEY_SALT };
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct query_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case KEY_TOKENS:
+	case KEY_LOCAL:
+	case KEY_PREFIX:
+		if (options->kind_given && options->kind != (enum request_kind)(key - KEY_TOKENS))
+			argp_error(state, "give one of --tokens, --local and --prefix");
+		options->kind_given = 1;
+		options->kind = (enum request_kind)(key - KEY_TOKENS);
+		return 0;
+	case 'm':
+		options->wanted.model = text;
+		return 0;
+	case 't':
+		options->wanted.tenant = text;
+		return 0;
+	case 'b':
+		options->wanted.block_tokens =
+			(uint32_t)number_option(state, "--block-size", text, 1, RDX_BLOCK_TOKENS_MAX);
+		return 0;
+	case KEY_LORA:
+		options->lora = text;
+		return 0;
+	case KEY_SALT:
+		options->salt = text;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (options->file)
+			argp_error(state, "one file at a time: '%s' is one more", text);
+		options->file = text;
+		return 0;
+	case ARGP_KEY_END:
+		if (!options->file)
+			argp_error(state, "what is asked? give a file, or - for standard input");
+		if ((options->lora || options->salt) && options->kind != KIND_TOKENS)
+			argp_error(state, "--lora and --salt are of token ids only: hashes have "
+					  "them in them");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option list[] = {
+	{"tokens", KEY_TOKENS, 0, 0, "Requests are token ids (default)", 0},
+	{"local", KEY_LOCAL, 0, 0, "Requests are local hashes of their blocks", 0},
+	{"prefix", KEY_PREFIX, 0, 0, "Requests are prefix hashes of this namespace", 0},
+	{"lora", KEY_LORA, "NAME", 0, "LoRA adapter of the requests", 1},
+	{"salt", KEY_SALT, "TEXT", 0, "Cache salt of the requests", 1},
+	{"model", 'm', "MODEL", 0, "Of that model, where there are several", 2},
+	{"tenant", 't', "TENANT", 0, "Of that tenant, where there are several", 2},
+	{"block-size", 'b', "TOKENS", 0,
+	 "The index of that block size, where there are several", 2},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = list,
+	.parser = parse,
+	.args_doc = "FILE|-",
+	.doc = "Ask the index of a namespace which ranks hold the longest prefix of a request. Each "
+	       "line of FILE is a request: a JSON array of numbers, or numbers with blanks or commas "
+	       "between them.\v"
+	       "The answer is, for each rank and best first, the number of leading blocks it holds "
+	       "without a hole in its DEVICE tier, in device and host (+HOST), in those and disk "
+	       "(+DISK), and in ALL tiers. STATE says what the answer is worth: EXACT, RECOVERING "
+	       "(nothing is served), INEXACT (something could not be represented), STALE (the "
+	       "indexer is dead or behind). AGE is the time since the rank was last seen read up "
+	       "and alive. With --json each request gives one line; ids are numbers of up to 64 "
+	       "bits. The index is maintained by ringdex follow.\n\n"
+	       "Exit status: 0 every request answered, 1 some not, 2 usage.",
+	.children = common_children,
+};
+
+/* Longest of all tiers first, then of the nearer ones, then by rank. */
+static int compare_runs(const void *left, const void *right)
+{
+	const struct rdx_run *a = left, *b = right;
+
+	for (int tier = RDX_TIER_COUNT - 1; tier >= 0; tier--)
+		if (a->blocks[tier] != b->blocks[tier])
+			return a->blocks[tier] > b->blocks[tier] ? -1 : 1;
+	if (a->worker_id != b->worker_id)
+		return a->worker_id < b->worker_id ? -1 : 1;
+	return a->dp_rank < b->dp_rank ? -1 : a->dp_rank > b->dp_rank;
+}
+
+static const char *instance_of(const struct query *query, int workers, const struct rdx_run *run)
+{
+	for (int i = 0; i < workers; i++)
+		if (query->workers[i].worker_id == run->worker_id &&
+		    query->workers[i].dp_rank == run->dp_rank)
+			return query->workers[i].instance;
+	return "";
+}
+
+static void print_json(const struct query *query, uint64_t blocks, int rows, int workers)
+{
+	static const char *const set_name[RDX_TIER_COUNT] = {"device", "device_host",
+							     "device_host_disk", "all"};
+	struct json_object *object = json_new_object();
+	struct json_object *ranks = json_new_array();
+
+	json_put_number(object, "line", query->line);
+	json_put_number(object, "blocks", blocks);
+	for (int i = 0; i < rows; i++) {
+		const struct rdx_run *run = &query->runs[i];
+		struct json_object *row = json_new_object();
+		struct json_object *sets = json_new_object();
+
+		json_put_number(row, "worker", run->worker_id);
+		json_put_number(row, "dp_rank", run->dp_rank);
+		json_put_text(row, "instance", instance_of(query, workers, run));
+		json_put_text(row, "state", rdx_state_text(run->state));
+		json_put_number(row, "age_ns", run->age_ns);
+		json_put_number(row, "epoch", run->epoch);
+		json_put_number(row, "last_event_id", run->last_event_id);
+		json_put_flag(row, "scanned", run->scanned);
+		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+			json_put_number(sets, set_name[tier], run->blocks[tier]);
+		json_put(row, "leading_blocks", sets);
+		json_append(ranks, row);
+	}
+	json_put(object, "ranks", ranks);
+	json_print_line(object);
+}
+
+static void print_table(const struct query *query, uint64_t blocks, int rows, int workers)
+{
+	static const char *const columns[] = {"RANK", "DEVICE", "+HOST", "+DISK",
+					      "ALL",  "STATE",  "AGE",	 "INSTANCE"};
+	static const enum cell_tone tone[] = {TONE_GOOD, TONE_WARNING, TONE_WARNING, TONE_BAD,
+					      TONE_FAINT};
+	char text[SIZE_TEXT_BYTES > RANK_TEXT_BYTES ? SIZE_TEXT_BYTES : RANK_TEXT_BYTES];
+	struct table *table;
+
+	printf("%srequest of line %" PRIu64 ": %" PRIu64 " %s\n", query->requests ? "\n" : "",
+	       query->line, blocks, blocks == 1 ? "block" : "blocks");
+	if (rows == 0) {
+		printf("no rank is known\n");
+		return;
+	}
+	table = table_new();
+	for (unsigned int i = 0; i < 8; i++)
+		table_add_column(table, columns[i],
+				 i == 0 || i == 5 ? COLUMN_TEXT
+				 : i == 7	  ? COLUMN_LONG
+						  : COLUMN_NUMBER);
+	for (int i = 0; i < rows; i++) {
+		const struct rdx_run *run = &query->runs[i];
+		const char *state = rdx_state_text(run->state);
+
+		table_row(table);
+		table_cell(table, 0, "%s", rank_text(run->worker_id, run->dp_rank, text));
+		for (unsigned int tier = 0; tier < RDX_TIER_COUNT; tier++)
+			table_number(table, 1 + tier, run->blocks[tier]);
+		table_cell(table, 5, "%s", state ? state : "?");
+		table_tone(table, 5, state ? tone[run->state] : TONE_BAD);
+		table_cell(table, 6, "%s", duration_text(run->age_ns, text));
+		table_cell(table, 7, "%s", instance_of(query, workers, run));
+	}
+	table_print(table);
+}
+
+/* Token ids are narrower than what was read. */
+static const uint32_t *as_tokens(struct query *query)
+{
+	const struct request *request = &query->request;
+
+	if (query->tokens_room < request->count) {
+		uint32_t *tokens = realloc(query->tokens, request->count * sizeof(*tokens));
+
+		if (!tokens)
+			exit_no_memory();
+		query->tokens = tokens;
+		query->tokens_room = request->count;
+	}
+	for (uint64_t i = 0; i < request->count; i++)
+		query->tokens[i] = (uint32_t)request->numbers[i];
+	return query->tokens;
+}
+
+/* Ask; how many rows, or -errno. */
+static int look_up(struct query *query, uint64_t *ret_blocks)
+{
+	const struct query_options *options = query->options;
+	const struct request *request = &query->request;
+	uint32_t blocks = (uint32_t)request->count;
+
+	if (request->count > UINT32_MAX)
+		return -E2BIG;
+	*ret_blocks = blocks;
+	switch (options->kind) {
+	case KIND_TOKENS:
+		*ret_blocks = request->count / query->name.block_tokens;
+		return rdx_index_lookup_tokens(query->index,
+					       rdx_hash_seed(options->lora, options->salt),
+					       as_tokens(query), request->count, query->runs,
+					       RDX_RANKS_MAX);
+	case KIND_LOCAL:
+		return rdx_index_lookup_local(query->index, request->numbers, blocks, query->runs,
+					      RDX_RANKS_MAX);
+	default:
+		return rdx_index_lookup(query->index, request->numbers, blocks, query->runs,
+					RDX_RANKS_MAX);
+	}
+}
+
+static int answer_line(struct query *query, const char *line)
+{
+	uint64_t max = query->options->kind == KIND_TOKENS ? UINT32_MAX : UINT64_MAX;
+	char fault[REQUEST_FAULT_BYTES];
+	uint64_t blocks;
+	int rows, workers;
+	int r = request_read(&query->request, line, max, fault);
+
+	if (r < 0)
+		complain("%s: line %" PRIu64 ": %s", query->options->file, query->line, fault);
+	if (r <= 0)
+		return r;
+	rows = look_up(query, &blocks);
+	if (rows < 0) {
+		complain_of(rows, "%s: line %" PRIu64 ": cannot answer", query->options->file,
+			    query->line);
+		return rows;
+	}
+	workers = rdx_index_workers(query->index, query->workers, RDX_RANKS_MAX);
+	qsort(query->runs, (size_t)rows, sizeof(query->runs[0]), compare_runs);
+	if (query->options->common.json)
+		print_json(query, blocks, rows, workers);
+	else
+		print_table(query, blocks, rows, workers);
+	query->requests++;
+	/* whoever asks through a pipe waits for it */
+	fflush(stdout);
+	return 0;
+}
+
+/* Answer line after line; one that cannot be answered does not keep the rest from it. */
+static int answer_file(struct query *query, FILE *file)
+{
+	int status = EXIT_DONE;
+	char *line = NULL;
+	size_t room = 0;
+
+	while (getline(&line, &room, file) >= 0) {
+		query->line++;
+		if (answer_line(query, line) < 0)
+			status = EXIT_FAILED;
+	}
+	free(line);
+	if (ferror(file)) {
+		complain("cannot read %s: %s", query->options->file, strerror(errno));
+		status = EXIT_FAILED;
+	}
+	return status;
+}
+
+static int query_file(const struct query_options *options, const struct tool_namespace *space)
+{
+	int is_stdin = strcmp(options->file, "-") == 0;
+	FILE *file = is_stdin ? stdin : fopen(options->file, "re");
+	struct query *query;
+	int status = EXIT_FAILED;
+
+	if (!file) {
+		complain("cannot open %s: %s", options->file, strerror(errno));
+		return EXIT_FAILED;
+	}
+	query = calloc(1, sizeof(*query));
+	if (!query)
+		exit_no_memory();
+	query->options = options;
+	if (open_chosen_index(space, &options->wanted, &query->index, &query->name) == 0) {
+		if (!indexer_runs(space))
+			complain("no indexer runs: what is said is as old as its age; start ringdex "
+				 "follow");
+		status = answer_file(query, file);
+		rdx_index_close(query->index);
+	}
+	request_free(&query->request);
+	free(query->tokens);
+	free(query);
+	if (!is_stdin)
+		fclose(file);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct query_options options = {.kind = KIND_TOKENS};
+	struct tool_namespace space;
+	int status;
+
+	parse_command_line(&argp, argc, argv, &options);
+	if (open_namespace(&space, options.common.dir) < 0)
+		return EXIT_FAILED;
+	status = query_file(&options, &space);
+	close_namespace(&space);
+	return finish(status);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex: runs `ringdex X` as the program ringdex-X, found beside itself, else in PATH.
+ */
+#include "tools/program/messages.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PREFIX        "ringdex-"
+#define EXIT_NOT_RUN  127 /* as a shell says it: the program is not there */
+#define NAME_MAX_READ 64  /* a longer name is nothing misspelt */
+
+struct command {
+	const char *name;
+	const char *summary;
+};
+
+struct group {
+	const char *title;
+	struct command commands[6];
+};
+
+static const struct group groups[] = {
+	{"see it work",
+	 {{"demo", "Workers, a router, crashes, and a table of what came of it"}}},
+	{"index and ask",
+	 {{"follow", "Maintain the index of a directory until told to stop"},
+	  {"query", "Who holds the longest prefix of a request?"},
+	  {"verify", "Compare the index with the workers' own ledgers"}}},
+	{"look at workers",
+	 {{"ls", "List every segment, also dead and unreadable ones"},
+	  {"tail", "Print events as they are published"},
+	  {"range", "What the ring answers to a query of event ids"}}},
+	{"be a worker",
+	 {{"feed", "Publish the events of a file or of standard input"},
+	  {"mock", "An inference engine without the inference"},
+	  {"trace", "Make or show traces of requests"}}},
+	{"plan",
+	 {{"size", "How much memory, and the settings that give it"}}},
+};
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+#define COMMANDS_MAX (sizeof(groups[0].commands) / sizeof(groups[0].commands[0]))
+
+static void print_commands(void)
+{
+	printf("usage: ringdex COMMAND [ARGUMENTS]\n"
+	       "       ringdex --help | --version\n\n"
+	       "Which worker on this host holds the longest prefix of a request? Workers publish\n"
+	       "what their caches hold in shared memory; an index of it answers.\n");
+	for (size_t g = 0; g < GROUPS; g++) {
+		printf("\n%s\n", groups[g].title);
+		for (size_t c = 0; c < COMMANDS_MAX && groups[g].commands[c].name; c++)
+			printf("   %-8s %s\n", groups[g].commands[c].name,
+			       groups[g].commands[c].summary);
+	}
+	printf("\n'ringdex COMMAND --help' says more of each. Any program named ringdex-COMMAND, "
+	       "beside\nthis one or in PATH, is a command too. Exit status: the command's; 2 usage, "
+	       "127 the\ncommand is not installed.\n");
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How many letters must be added, removed, changed or swapped to make `a` of `b`? */
+static size_t distance(const char *a, const char *b)
+{
+	size_t before[NAME_MAX_READ + 1], last[NAME_MAX_READ + 1], row[NAME_MAX_READ + 1];
+	size_t columns = strlen(b);
+
+	for (size_t j = 0; j <= columns; j++)
+		before[j] = last[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		row[0] = i;
+		for (size_t j = 1; j <= columns; j++) {
+			row[j] = least(last[j], row[j - 1]) + 1;
+			row[j] = least(row[j], last[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				row[j] = least(row[j], before[j - 2] + 1);
+		}
+		memcpy(before, last, sizeof(before));
+		memcpy(last, row, sizeof(last));
+	}
+	return last[columns];
+}
+
+static size_t likeness(const char *name, const char *command)
+{
+	size_t length = strlen(name);
+
+	if (length > NAME_MAX_READ)
+		return NAME_MAX_READ;
+	/* a beginning is meant more often than misspelt */
+	return length && strncmp(name, command, length) == 0 ? 0 : distance(name, command);
+}
+
+/* Name the commands that look most like it, if any does. */
+static void suggest(const char *name)
+{
+	size_t best = NAME_MAX_READ;
+
+	for (size_t g = 0; g < GROUPS; g++)
+		for (size_t c = 0; c < COMMANDS_MAX && groups[g].commands[c].name; c++)
+			best = least(best, likeness(name, groups[g].commands[c].name));
+	if (best > 2 || best >= strlen(name))
+		return;
+	fprintf(stderr, "\nDid you mean\n");
+	for (size_t g = 0; g < GROUPS; g++)
+		for (size_t c = 0; c < COMMANDS_MAX && groups[g].commands[c].name; c++)
+			if (likeness(name, groups[g].commands[c].name) == best)
+				fprintf(stderr, "   ringdex %s\n", groups[g].commands[c].name);
+}
+
+static int is_known(const char *name)
+{
+	for (size_t g = 0; g < GROUPS; g++)
+		for (size_t c = 0; c < COMMANDS_MAX && groups[g].commands[c].name; c++)
+			if (strcmp(name, groups[g].commands[c].name) == 0)
+				return 1;
+	return 0;
+}
+
+/* Is a file of that name in a directory of PATH? */
+static int is_in_path(const char *program)
+{
+	const char *dir = getenv("PATH");
+	char file[PATH_MAX];
+
+	while (dir && *dir) {
+		size_t length = strcspn(dir, ":");
+
+		snprintf(file, sizeof(file), "%.*s/%s", (int)length, dir, program);
+		if (access(file, F_OK) == 0)
+			return 1;
+		dir += length + (dir[length] == ':');
+	}
+	return 0;
+}
+
+/* Become the program ringdex-<name>. Returns only if there is none: the errno. */
+static int run(const char *name, char **arguments)
+{
+	char program[PATH_MAX], own[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+	char *slash;
+
+	snprintf(program, sizeof(program), PREFIX "%s", name);
+	arguments[0] = program;
+	own[length > 0 ? length : 0] = 0;
+	slash = strrchr(own, '/');
+	if (slash && (size_t)(slash + 1 - own) + strlen(program) < sizeof(own)) {
+		strcpy(slash + 1, program);
+		execv(own, arguments);
+		if (errno != ENOENT)
+			return errno;
+	}
+	execvp(program, arguments);
+	/* EACCES also comes of a directory in PATH that may not be looked into */
+	return errno == EACCES && !is_in_path(program) ? ENOENT : errno;
+}
+
+/* `ringdex X arguments` */
+static int run_command(const char *name, char **arguments)
+{
+	int error = ENOENT;
+
+	/* a name, not a path */
+	if (!strchr(name, '/') && strlen(name) < NAME_MAX)
+		error = run(name, arguments);
+	if (error != ENOENT) {
+		complain("cannot run " PREFIX "%s: %s", name, strerror(error));
+		return EXIT_NOT_RUN;
+	}
+	if (is_known(name)) {
+		complain(PREFIX "%s is neither beside ringdex nor in PATH: is it installed?", name);
+		return EXIT_NOT_RUN;
+	}
+	complain("'%s' is no command: ringdex --help lists them", name);
+	suggest(name);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	static char help[] = "--help";
+	char *ask_help[] = {NULL, help, NULL};
+	const char *first = argc > 1 ? argv[1] : "--help";
+
+	if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0) {
+		printf("ringdex " RDX_VERSION "\n");
+		return finish(EXIT_DONE);
+	}
+	if (strcmp(first, "help") == 0 && argc > 2)
+		return run_command(argv[2], ask_help);
+	if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || strcmp(first, "help") == 0) {
+		print_commands();
+		return finish(EXIT_DONE);
+	}
+	if (first[0] == '-') {
+		complain("'%s' is no option: ringdex --help lists the commands", first);
+		return EXIT_USAGE;
+	}
+	return run_command(first, argv + 1);
+}

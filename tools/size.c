@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex-size: how much memory a host needs, and the settings that give it.
+ */
+#include "consumer/writer/grow.h"
+#include "tools/program/json.h"
+#include "tools/program/options.h"
+#include "tools/program/table.h"
+#include "shm/event.h"
+#include "shm/index_layout.h"
+#include "shm/segment.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MIB               (UINT64_C(1) << 20)
+#define SMALL_FILES_BYTES (UINT64_C(1) << 20) /* key, bell, locks, clear files, .ctl */
+#define INITIAL_SLOTS     (UINT64_C(65536) * 4 / 3) /* of an index, as in rdx_indexer.h */
+#define EVENT_BLOCKS_MAX  1000000
+
+struct size_options {
+	struct common_options common;
+	uint64_t ranks;
+	uint64_t restarting;
+	uint64_t tier_blocks[RDX_TIER_COUNT];
+	uint64_t blocks_per_event;
+	double events_per_second;
+	double outage_s;
+};
+
+struct sizes {
+	uint64_t event_slots;       /* of one batch of blocks_per_event */
+	uint64_t slots_needed;
+	struct rdx_segment_header segment;
+	uint64_t ring_bytes;
+	uint64_t ledger_bytes;
+	double bridged_s;           /* by the ring chosen */
+	uint64_t segments_bytes;    /* of all ranks */
+	uint64_t restart_bytes;
+	uint64_t keys;
+	uint32_t tiers;
+	uint32_t mask_words;
+	uint64_t slot_bytes;        /* of a key and its masks in the table */
+	uint64_t index_bytes;
+	uint64_t index_peak_bytes;  /* while a new table is built */
+	uint64_t total_bytes;
+};
+
+enum { KEY_BLOCKS = 256, KEY_HOST, KEY_DISK, KEY_EXTERNAL, KEY_BATCH, KEY_OUTAGE, KEY_RESTARTING };
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	static const char *const tier_option[RDX_TIER_COUNT] = {"--blocks", "--host-blocks",
+								"--disk-blocks", "--external-blocks"};
+	struct size_options *options = state->input;
+	uint64_t blocks = 0;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case 'r':
+		options->ranks = number_option(state, "--ranks", text, 1, RDX_RANKS_MAX);
+		return 0;
+	case KEY_RESTARTING:
+		options->restarting = number_option(state, "--restarting", text, 0, RDX_RANKS_MAX);
+		return 0;
+	case KEY_BLOCKS:
+	case KEY_HOST:
+	case KEY_DISK:
+	case KEY_EXTERNAL:
+		options->tier_blocks[key - KEY_BLOCKS] = number_option(
+			state, tier_option[key - KEY_BLOCKS], text, 0, RDX_TIER_BLOCKS_MAX);
+		return 0;
+	case 'e':
+		options->events_per_second = positive_option(state, "--events-per-second", text, 1e9);
+		return 0;
+	case KEY_BATCH:
+		options->blocks_per_event =
+			number_option(state, "--blocks-per-event", text, 1, EVENT_BLOCKS_MAX);
+		return 0;
+	case KEY_OUTAGE:
+		options->outage_s = positive_option(state, "--outage", text, 1e9);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is no option", text);
+		return 0;
+	case ARGP_KEY_END:
+		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+			blocks += options->tier_blocks[tier];
+		if (!blocks)
+			argp_error(state, "how many blocks does a rank hold? give --blocks");
+		if (options->restarting > options->ranks)
+			options->restarting = options->ranks;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option list[] = {
+	{"ranks", 'r', "N", 0, "Ranks on the host, each with a segment (default 1)", 0},
+	{"restarting", KEY_RESTARTING, "N", 0,
+	 "Ranks that restart at the same time: the old segment of each is there until the new one "
+	 "is whole (default 1)", 0},
+	{"blocks", KEY_BLOCKS, "N", 0, "Blocks that a rank's engine can hold on the device", 1},
+	{"host-blocks", KEY_HOST, "N", 0, "Blocks of it in host memory (default 0)", 1},
+	{"disk-blocks", KEY_DISK, "N", 0, "Blocks of it on disk (default 0)", 1},
+	{"external-blocks", KEY_EXTERNAL, "N", 0, "Blocks of it elsewhere (default 0)", 1},
+	{"events-per-second", 'e', "R", 0, "Events of one rank (default 1000)", 2},
+	{"blocks-per-event", KEY_BATCH, "N", 0, "Blocks in one event (default 8)", 2},
+	{"outage", KEY_OUTAGE, "SECONDS", 0,
+	 "How long a router may be away and still go on where it was (default 10). After a longer "
+	 "time it recovers from the newest clear or from the ledger, as exactly", 2},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = list,
+	.parser = parse,
+	.doc = "Say how large the rings, segments and the index of a host are, and which settings "
+	       "of Docker and Kubernetes give them room.\v"
+	       "All sizes are upper bounds: the index is that of ranks which share no block.\n\n"
+	       "Exit status: 0, 1 no ring or index can be that large, 2 usage.",
+	.children = json_children,
+};
+
+static uint64_t next_power_of_two(uint64_t value)
+{
+	uint64_t power = RDX_RING_SLOTS_MIN;
+
+	while (power < value)
+		power *= 2;
+	return power;
+}
+
+/* Slots of one batch: events longer than 4,096 slots are split. */
+static uint64_t batch_slots(uint64_t blocks)
+{
+	uint64_t most = rdx_event_hashes_max(RDX_EVENT_STORED, RDX_EVENT_SLOTS_MAX);
+	uint64_t rest = blocks % most;
+
+	return blocks / most * RDX_EVENT_SLOTS_MAX +
+	       (rest ? rdx_event_slots(RDX_EVENT_STORED, (uint32_t)rest) : 0);
+}
+
+static int plan_segment(const struct size_options *options, struct sizes *sizes)
+{
+	struct rdx_segment_spec spec = {.block_tokens = 16, .instance = "-", .model = "-"};
+	double slots;
+	int r;
+
+	sizes->event_slots = batch_slots(options->blocks_per_event);
+	slots = options->events_per_second * options->outage_s * (double)sizes->event_slots;
+	/* one event may span an eighth of a ring */
+	if (slots < (double)(8 * sizes->event_slots))
+		slots = (double)(8 * sizes->event_slots);
+	if (slots > (double)RDX_RING_SLOTS_MAX) {
+		complain("a ring of %.0f slots is too large, %llu is the most: bridge a shorter "
+			 "--outage", slots, (unsigned long long)RDX_RING_SLOTS_MAX);
+		return -EINVAL;
+	}
+	sizes->slots_needed = (uint64_t)slots + ((double)(uint64_t)slots < slots);
+	spec.ring_slots = next_power_of_two(sizes->slots_needed);
+	memcpy(spec.tier_blocks, options->tier_blocks, sizeof(spec.tier_blocks));
+	r = rdx_segment_plan(&spec, &sizes->segment);
+	if (r < 0) {
+		complain_of(r, "no such segment can be made");
+		return r;
+	}
+	sizes->ring_bytes = spec.ring_slots * sizeof(struct rdx_slot);
+	sizes->ledger_bytes = sizes->segment.file_bytes - sizes->ring_bytes - RDX_RING_OFFSET;
+	sizes->bridged_s = (double)spec.ring_slots / (double)sizes->event_slots /
+			   options->events_per_second;
+	sizes->segments_bytes = options->ranks * sizes->segment.file_bytes;
+	sizes->restart_bytes = options->restarting * sizes->segment.file_bytes;
+	return 0;
+}
+
+static uint64_t table_bytes(const struct sizes *sizes, uint64_t slots)
+{
+	slots = slots < INITIAL_SLOTS ? INITIAL_SLOTS : slots;
+	return RDX_TABLE_OFFSET + (slots / RDX_LINE_KEYS + 1) * RDX_LINE_KEYS * sizes->slot_bytes;
+}
+
+static int plan_index(const struct size_options *options, struct sizes *sizes)
+{
+	uint32_t ranks_per_word;
+
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		sizes->tiers += options->tier_blocks[tier] != 0;
+		sizes->keys += options->ranks * options->tier_blocks[tier];
+	}
+	/* a rank's columns, and as many to rebuild it in, lie in one mask word */
+	ranks_per_word = RDX_MASK_COLUMNS / (RDX_SIDES * sizes->tiers);
+	sizes->mask_words = (uint32_t)((options->ranks + ranks_per_word - 1) / ranks_per_word);
+	if (sizes->mask_words > RDX_MASK_WORDS_MAX) {
+		complain("%" PRIu64 " ranks of %" PRIu32 " tiers do not fit one index, %" PRIu32
+			 " are the most: give them two namespaces",
+			 options->ranks, sizes->tiers, RDX_MASK_WORDS_MAX * ranks_per_word);
+		return -ENOSPC;
+	}
+	sizes->slot_bytes = rdx_line_stride(sizes->mask_words) * sizeof(uint64_t) / RDX_LINE_KEYS;
+	sizes->index_bytes = table_bytes(sizes, sizes->keys * RDX_GROW_SLOTS_PER_KEY);
+	/* full of dead keys, and the one without them built beside it */
+	sizes->index_peak_bytes = 2 * sizes->index_bytes;
+	return 0;
+}
+
+static uint64_t mebibytes(uint64_t bytes)
+{
+	return (bytes + MIB - 1) / MIB;
+}
+
+static void print_segment(const struct size_options *options, const struct sizes *sizes)
+{
+	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
+
+	printf("Ring of each rank: %s slots, %s\n",
+	       grouped_text(sizes->segment.ring_slots, a), size_text(sizes->ring_bytes, b));
+	printf("  %g events/s of %" PRIu64 " blocks, %s slots of 64 bytes each, for %g s: %s slots;\n"
+	       "  the next power of two bridges %.1f s\n",
+	       options->events_per_second, options->blocks_per_event,
+	       grouped_text(sizes->event_slots, a), options->outage_s,
+	       grouped_text(sizes->slots_needed, b), sizes->bridged_s);
+	printf("Segment of each rank: %s\n", size_text(sizes->segment.file_bytes, a));
+	printf("  header 8 KiB, ring %s, ledger %s:\n", size_text(sizes->ring_bytes, a),
+	       size_text(sizes->ledger_bytes, b));
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		if (options->tier_blocks[tier])
+			printf("  %s %s blocks of %zu bytes\n",
+			       grouped_text(options->tier_blocks[tier], c), rdx_tier_text(tier),
+			       sizeof(uint64_t) + sizeof(struct rdx_ledger_detail));
+	printf("Segments: %s\n", size_text(sizes->segments_bytes + sizes->restart_bytes, a));
+	printf("  %" PRIu64 " %s, and %" PRIu64 " more while old and new ones are side by side\n",
+	       options->ranks, options->ranks == 1 ? "rank" : "ranks", options->restarting);
+}
+
+static void print_index(const struct sizes *sizes)
+{
+	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+
+	printf("Index: %s, and %s while a new table is built beside the old one\n",
+	       size_text(sizes->index_bytes, a), size_text(sizes->index_peak_bytes, b));
+	printf("  %s blocks if no two ranks share one, %d slots of %" PRIu64 " bytes for each\n",
+	       grouped_text(sizes->keys, a), RDX_GROW_SLOTS_PER_KEY, sizes->slot_bytes);
+}
+
+static void print_settings(const struct size_options *options, const struct sizes *sizes)
+{
+	char a[SIZE_TEXT_BYTES];
+
+	printf("Total: %s\n\n", size_text(sizes->total_bytes, a));
+	printf("Publisher: ring_slots = %" PRIu64, sizes->segment.ring_slots);
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		if (options->tier_blocks[tier])
+			printf(", tier_blocks[%d] = %" PRIu64, tier, options->tier_blocks[tier]);
+	printf("\nDocker: --shm-size=%" PRIu64 "m\n", mebibytes(sizes->total_bytes));
+	printf("Kubernetes:\n"
+	       "  volumes:\n"
+	       "  - name: ringdex\n"
+	       "    emptyDir:\n"
+	       "      medium: Memory\n"
+	       "      sizeLimit: %" PRIu64 "Mi\n",
+	       mebibytes(sizes->total_bytes));
+	printf("Memory limit: add %" PRIu64 "Mi to the container of each rank, and %" PRIu64 "Mi to "
+	       "the router's:\n  pages count where they were touched first.\n",
+	       mebibytes(sizes->segment.file_bytes), mebibytes(sizes->index_peak_bytes));
+	printf("What else uses /dev/shm (NCCL, PyTorch) comes on top.\n");
+}
+
+static void print_json(const struct size_options *options, const struct sizes *sizes)
+{
+	struct json_object *object = json_new_object();
+
+	json_put_number(object, "ranks", options->ranks);
+	json_put_number(object, "ring_slots", sizes->segment.ring_slots);
+	json_put_number(object, "ring_slots_needed", sizes->slots_needed);
+	json_put_number(object, "slots_per_event", sizes->event_slots);
+	json_put_fraction(object, "bridged_seconds", sizes->bridged_s);
+	json_put_number(object, "ring_bytes", sizes->ring_bytes);
+	json_put_number(object, "ledger_bytes", sizes->ledger_bytes);
+	json_put_number(object, "segment_bytes", sizes->segment.file_bytes);
+	json_put_number(object, "segments_bytes", sizes->segments_bytes);
+	json_put_number(object, "restart_bytes", sizes->restart_bytes);
+	json_put_number(object, "index_blocks", sizes->keys);
+	json_put_number(object, "index_slot_bytes", sizes->slot_bytes);
+	json_put_number(object, "index_bytes", sizes->index_bytes);
+	json_put_number(object, "index_peak_bytes", sizes->index_peak_bytes);
+	json_put_number(object, "total_bytes", sizes->total_bytes);
+	json_put_number(object, "shm_size_mib", mebibytes(sizes->total_bytes));
+	json_print(object);
+}
+
+int main(int argc, char **argv)
+{
+	struct size_options options = {.ranks = 1,
+				       .restarting = 1,
+				       .blocks_per_event = 8,
+				       .events_per_second = 1000,
+				       .outage_s = 10};
+	struct sizes sizes = {.tiers = 0};
+
+	parse_command_line(&argp, argc, argv, &options);
+	if (plan_segment(&options, &sizes) < 0 || plan_index(&options, &sizes) < 0)
+		return EXIT_FAILED;
+	sizes.total_bytes = sizes.segments_bytes + sizes.restart_bytes + sizes.index_peak_bytes +
+			    SMALL_FILES_BYTES;
+	if (options.common.json) {
+		print_json(&options, &sizes);
+	} else {
+		print_segment(&options, &sizes);
+		print_index(&sizes);
+		print_settings(&options, &sizes);
+	}
+	return finish(EXIT_DONE);
+}

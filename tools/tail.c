@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex-tail: events as JSON lines, as they happen.
+ */
+#include "consumer/reader/reader.h"
+#include "tools/inspect/event_line.h"
+#include "tools/inspect/inspect.h"
+#include "tools/program/stop.h"
+#include "shm/namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BATCH_EVENTS 256               /* of one rank before the next has its turn */
+#define POLL_NS      UINT64_C(2000000) /* between looks at rings that are read up */
+#define SCAN_NS      UINT64_C(100000000)
+#define TRIES        64
+
+struct tail_options {
+	struct common_options common;
+	struct rank_list wanted;
+	int from_barrier;
+	int once;
+	uint64_t count; /* events, 0: no end */
+};
+
+/* A rank that is, or would be, followed. */
+struct source {
+	struct rank_name name;
+	struct rdx_reader *reader; /* NULL: not open */
+	int error;                 /* why not, and already said */
+};
+
+struct tail {
+	const struct tail_options *options;
+	struct tool_namespace space;
+	struct source *sources;
+	size_t source_count;
+	struct event_line line;
+	uint64_t printed;
+	int started;  /* ranks that appear from now on are read from their birth */
+	int troubles; /* events were lost, or a rank could not be read */
+};
+
+enum { KEY_BARRIER = 256, KEY_ONCE };
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct tail_options *options = state->input;
+	struct rank_name name;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case KEY_BARRIER:
+		options->from_barrier = 1;
+		return 0;
+	case KEY_ONCE:
+		options->once = 1;
+		return 0;
+	case 'n':
+		options->count = number_option(state, "--count", text, 1, UINT64_MAX);
+		return 0;
+	case ARGP_KEY_ARG:
+		rank_argument(state, text, &name);
+		rank_list_add(&options->wanted, &name);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option list[] = {
+	{"from-barrier", KEY_BARRIER, 0, 0,
+	 "Begin at the newest clear of all tiers in each ring, or at the rank's birth, where "
+	 "recovery begins too; not with the next event", 0},
+	{"count", 'n', "N", 0, "Stop after N events", 0},
+	{"once", KEY_ONCE, 0, 0, "Stop when every ring is read up", 0},
+	{"no-follow", 0, 0, OPTION_ALIAS, 0, 0},
+	{0},
+};
+
+static const struct argp argp = {
+	.options = list,
+	.parser = parse,
+	.args_doc = "[WORKER[:RANK]...]",
+	.doc = "Print events of all ranks, or of those named, as they are published, one JSON line "
+	       "each, until SIGINT or SIGTERM. Ranks that appear later are printed from their "
+	       "birth.\v"
+	       "The lines are those that ringdex-feed accepts, with prefix hashes as block names: "
+	       "'ringdex tail --from-barrier --once | ringdex feed --dir OTHER -' makes a second "
+	       "namespace that holds the same. Ids and hashes are numbers of up to 64 bits. A rank "
+	       "that begins another life gives a line of type cleared that no event stands for, "
+	       "without an event_id. Events of different ranks are in no order.\n\n"
+	       "Exit status: 0 done or told to stop, 1 events were lost or a rank could not be "
+	       "read (standard error says which), 2 usage.",
+	.children = dir_children,
+};
+
+/* The oldest whole event in the ring. */
+static int go_to_oldest(struct rdx_reader *reader)
+{
+	uint64_t newest_id, end, at;
+	struct rdx_cursor cursor = {.epoch = reader->info.epoch};
+	int r = rdx_reader_newest(reader, &newest_id, &end);
+
+	if (r < 0)
+		return r;
+	at = end > reader->info.ring_slots ? end - reader->info.ring_slots : 0;
+	for (; at < end; at++) {
+		struct rdx_event_head head;
+		uint64_t first;
+
+		if (rdx_reader_head_at(reader, at, &head, &first) != RDX_RING_PUBLISHED ||
+		    first != at)
+			continue;
+		cursor.position = at;
+		cursor.event_id = head.event_id - 1;
+		return rdx_reader_seek(reader, &cursor);
+	}
+	return -EAGAIN;
+}
+
+static int go_to_newest(struct rdx_reader *reader)
+{
+	struct rdx_cursor cursor = {.epoch = reader->info.epoch};
+	int r = rdx_reader_newest(reader, &cursor.event_id, &cursor.position);
+
+	return r < 0 ? r : rdx_reader_seek(reader, &cursor);
+}
+
+static const char *source_text(const struct source *source)
+{
+	static char text[RANK_TEXT_BYTES];
+
+	return rank_name_text(&source->name, text);
+}
+
+/* Where recovery from nothing, or after `from`, begins; where that is the ledger, at the
+ * oldest event there is. */
+static int go_to_recovery(struct tail *tail, struct source *source, const struct rdx_cursor *from)
+{
+	struct rdx_recovery recovery;
+	struct rdx_cursor cursor;
+	int r = rdx_reader_recover(source->reader, from, &recovery);
+
+	if (r < 0 || recovery.way != RDX_RECOVERED_LEDGER)
+		return r;
+	for (int i = 0; i < TRIES; i++) {
+		r = go_to_oldest(source->reader);
+		if (r != -EAGAIN)
+			break;
+	}
+	if (r < 0)
+		return r;
+	rdx_reader_cursor(source->reader, &cursor);
+	complain("%s: lost the events %" PRIu64 " to %" PRIu64 ": the ring went past them, and no "
+		 "clear of all tiers came after them",
+		 source_text(source), from ? from->event_id + 1 : 1, cursor.event_id);
+	tail->troubles = 1;
+	return 0;
+}
+
+static int open_source(struct tail *tail, struct source *source)
+{
+	int r = open_rank(&tail->space, &source->name, &source->reader);
+	struct rdx_cursor birth;
+
+	for (int i = 0; r == 0 && i < TRIES; i++) {
+		/* nothing was read of a life that began while we look */
+		birth = (struct rdx_cursor){.epoch = source->reader->info.epoch};
+		if (!tail->started && tail->options->from_barrier)
+			r = go_to_recovery(tail, source, NULL);
+		else if (tail->started)
+			r = go_to_recovery(tail, source, &birth);
+		else
+			r = go_to_newest(source->reader);
+		if (r != -EAGAIN)
+			break;
+		r = 0;
+	}
+	if (r < 0 && source->reader) {
+		rdx_reader_close(source->reader);
+		source->reader = NULL;
+	}
+	return r;
+}
+
+/* Say once that a rank cannot be read; it is tried again. */
+static void source_failed(struct tail *tail, struct source *source, int error)
+{
+	if (source->reader) {
+		rdx_reader_close(source->reader);
+		source->reader = NULL;
+	}
+	if (error != source->error && error != -ENOENT && error != -ESTALE) {
+		complain_rank(&tail->space, &source->name, error);
+		tail->troubles = 1;
+	}
+	source->error = error;
+}
+
+static void try_source(struct tail *tail, struct source *source)
+{
+	int r = open_source(tail, source);
+
+	if (r < 0)
+		source_failed(tail, source, r);
+	else
+		source->error = 0;
+}
+
+static struct source *find_source(struct tail *tail, const struct rank_name *name)
+{
+	for (size_t i = 0; i < tail->source_count; i++)
+		if (tail->sources[i].name.worker_id == name->worker_id &&
+		    tail->sources[i].name.dp_rank == name->dp_rank &&
+		    tail->sources[i].name.any_rank == name->any_rank)
+			return &tail->sources[i];
+	return NULL;
+}
+
+static void add_source(struct tail *tail, const struct rank_name *name)
+{
+	struct source *sources =
+		realloc(tail->sources, (tail->source_count + 1) * sizeof(*sources));
+
+	if (!sources)
+		exit_no_memory();
+	tail->sources = sources;
+	sources[tail->source_count] = (struct source){.name = *name};
+	try_source(tail, &sources[tail->source_count++]);
+}
+
+/* Find ranks that appeared or came back. */
+static int discover(struct tail *tail)
+{
+	struct rank_list found;
+	int r = find_ranks(tail->space.dir_fd, &tail->options->wanted, &found);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < found.count; i++) {
+		struct source *source = find_source(tail, &found.names[i]);
+
+		if (!source)
+			add_source(tail, &found.names[i]);
+		else if (!source->reader)
+			try_source(tail, source);
+	}
+	rank_list_free(&found);
+	return 0;
+}
+
+/* Does the rank's name lead to another file than the one that is read? */
+static int is_replaced(const struct tail *tail, const struct source *source)
+{
+	char path[RDX_NAME_BYTES];
+	struct stat named, mapped;
+
+	rdx_namespace_segment(source->name.worker_id, source->name.dp_rank, path);
+	return fstatat(tail->space.dir_fd, path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstat(source->reader->view.mapping.fd, &mapped) == 0 &&
+	       (named.st_ino != mapped.st_ino || named.st_dev != mapped.st_dev);
+}
+
+/* Go on with the next life of a rank whose old one is read up. */
+static void next_life(struct tail *tail, struct source *source)
+{
+	struct rdx_reader *old = source->reader;
+
+	source->reader = NULL;
+	event_line_print_restart(&old->info);
+	rdx_reader_close(old);
+	try_source(tail, source);
+}
+
+static int done(const struct tail *tail)
+{
+	return stop_asked() ||
+	       (tail->options->count && tail->printed >= tail->options->count);
+}
+
+/* Print some events of one rank. How many, or how the reader failed. */
+static int print_batch(struct tail *tail, struct source *source)
+{
+	struct rdx_event event;
+	int count = 0;
+
+	while (count < BATCH_EVENTS && !done(tail)) {
+		int r = rdx_reader_next(source->reader, &event);
+
+		if (r <= 0)
+			return r < 0 ? r : count;
+		event_line_print(&tail->line, &source->reader->info, &event);
+		tail->printed++;
+		count++;
+	}
+	return count;
+}
+
+/* One turn of one rank: 1 if there was something. */
+static int turn(struct tail *tail, struct source *source)
+{
+	struct rdx_cursor cursor;
+	int r;
+
+	if (!source->reader)
+		return 0;
+	r = print_batch(tail, source);
+	if (r == -EOVERFLOW) {
+		rdx_reader_cursor(source->reader, &cursor);
+		r = go_to_recovery(tail, source, &cursor);
+		if (r == 0)
+			return 1;
+		/* -EAGAIN: it still moves too fast; -ESTALE: nothing but the next life is left */
+		if (r == -ESTALE)
+			next_life(tail, source);
+		if (r == -EAGAIN || r == -ESTALE)
+			return 1;
+	}
+	if (r < 0)
+		source_failed(tail, source, r);
+	return r > 0;
+}
+
+static int follow(struct tail *tail)
+{
+	uint64_t scanned = now_ns();
+
+	while (!done(tail)) {
+		int busy = 0;
+
+		for (size_t i = 0; i < tail->source_count && !done(tail); i++)
+			busy |= turn(tail, &tail->sources[i]);
+		if (!busy && tail->options->once)
+			break;
+		if (!busy && fflush(stdout) != 0)
+			break; /* finish says why */
+		if (!tail->options->once && now_ns() - scanned >= SCAN_NS) {
+			int r = discover(tail);
+
+			if (r < 0) {
+				complain_of(r, "cannot look into %s any more", tail->space.dir);
+				return r;
+			}
+			for (size_t i = 0; i < tail->source_count; i++)
+				if (tail->sources[i].reader && is_replaced(tail, &tail->sources[i]) &&
+				    print_batch(tail, &tail->sources[i]) == 0)
+					next_life(tail, &tail->sources[i]);
+			scanned = now_ns();
+		}
+		if (!busy)
+			stop_sleep(POLL_NS);
+	}
+	return 0;
+}
+
+/* Open what is there, and say what was named but is not. */
+static int start(struct tail *tail)
+{
+	char missing[RANK_TEXT_BYTES];
+	struct rank_list found = {0};
+	int r = discover(tail);
+
+	if (r < 0) {
+		complain_of(r, "cannot look into %s", tail->space.dir);
+		return r;
+	}
+	for (size_t i = 0; i < tail->source_count; i++)
+		rank_list_add(&found, &tail->sources[i].name);
+	if (first_missing(&tail->options->wanted, &found, missing)) {
+		complain("no segment of %s in %s%s", missing, tail->space.dir,
+			 tail->options->once ? "" : " yet: waiting for it");
+		tail->troubles |= tail->options->once;
+	}
+	rank_list_free(&found);
+	tail->started = 1;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct tail_options options = {.count = 0};
+	struct tail tail = {.options = &options};
+	int r;
+
+	parse_command_line(&argp, argc, argv, &options);
+	stop_listen();
+	if (open_namespace(&tail.space, options.common.dir) < 0)
+		return EXIT_FAILED;
+	r = start(&tail);
+	if (r == 0)
+		r = follow(&tail);
+	for (size_t i = 0; i < tail.source_count; i++)
+		rdx_reader_close(tail.sources[i].reader);
+	free(tail.sources);
+	event_line_free(&tail.line);
+	rank_list_free(&options.wanted);
+	close_namespace(&tail.space);
+	return finish(r < 0 || tail.troubles ? EXIT_FAILED : EXIT_DONE);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex-verify: the index against the workers' own ledgers.
+ */
+#include "tools/inspect/indexes.h"
+#include "tools/inspect/inspect.h"
+#include "tools/program/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct verify_options {
+	struct common_options common;
+	struct rank_list wanted;
+};
+
+/* How one rank came out of it. */
+enum outcome { OUTCOME_EQUAL, OUTCOME_DIFFERENT, OUTCOME_NOT_COMPARED, OUTCOME_DEAD };
+
+struct verdict {
+	struct rank_name name;
+	enum outcome outcome;
+	struct rdx_difference difference;
+	char reason[REASON_BYTES];
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct verify_options *options = state->input;
+	struct rank_name name;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case ARGP_KEY_ARG:
+		rank_argument(state, text, &name);
+		rank_list_add(&options->wanted, &name);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.parser = parse,
+	.args_doc = "[WORKER[:RANK]...]",
+	.doc = "Compare what the index says each rank holds, or those named, with the rank's own "
+	       "ledger after the same event, block by block. Needs a running indexer (ringdex "
+	       "follow).\v"
+	       "Reads the whole table for each rank: slow, and harmless. Without arguments dead "
+	       "ranks are passed over. A rank whose events keep coming may never be seen at one "
+	       "event on both sides: then it is not compared.\n\n"
+	       "Exit status: 0 all equal, 1 differences, or the directory could not be opened, "
+	       "2 usage, 3 no difference found, but something could not be compared, or there was "
+	       "nothing to compare.",
+	.children = common_children,
+};
+
+static const char *reason_text(int error)
+{
+	switch (-error) {
+	case EAGAIN:
+		return "events keep coming, index and ledger were never seen after the same one: "
+		       "try again when there are fewer";
+	case ENOENT:
+		return "the index does not know it: if it has just come, try again";
+	case ESTALE:
+		return "the index holds another life of it, or does not say EXACT of it: ringdex "
+		       "follow says why";
+	default:
+		return explain(error);
+	}
+}
+
+/* Compare with the index that the rank feeds. */
+static int compare(const struct tool_namespace *space, const struct rank_name *name,
+		   const struct rdx_rank_info *info, struct rdx_difference *ret_difference)
+{
+	struct index_name index_name = {.block_tokens = info->block_tokens};
+	struct rdx_index *index;
+	int r;
+
+	memcpy(index_name.model, info->model, RDX_TEXT_BYTES);
+	memcpy(index_name.tenant, info->tenant, RDX_TEXT_BYTES);
+	r = open_index(space, &index_name, &index);
+	if (r < 0)
+		return r;
+	r = rdx_index_verify(index, name->worker_id, name->dp_rank, ret_difference);
+	rdx_index_close(index);
+	return r;
+}
+
+static struct verdict verify_rank(const struct tool_namespace *space, const struct rank_name *name)
+{
+	struct verdict verdict = {.name = *name, .outcome = OUTCOME_NOT_COMPARED};
+	struct rdx_rank_info info;
+	struct rdx_reader *reader;
+	int alive, r = open_rank(space, name, &reader);
+
+	if (r < 0) {
+		diagnose(space, name, r, verdict.reason);
+		return verdict;
+	}
+	info = *rdx_reader_info(reader);
+	alive = rdx_reader_alive(reader) > 0;
+	rdx_reader_close(reader);
+	if (!alive) {
+		snprintf(verdict.reason, REASON_BYTES, "it is dead");
+		verdict.outcome = OUTCOME_DEAD;
+		return verdict;
+	}
+	r = compare(space, name, &info, &verdict.difference);
+	if (r < 0)
+		snprintf(verdict.reason, REASON_BYTES, "%s", reason_text(r));
+	else
+		verdict.outcome =
+			verdict.difference.differences ? OUTCOME_DIFFERENT : OUTCOME_EQUAL;
+	return verdict;
+}
+
+static void print_words(const struct verdict *verdict)
+{
+	const struct rdx_difference *difference = &verdict->difference;
+	char rank[RANK_TEXT_BYTES];
+
+	rank_name_text(&verdict->name, rank);
+	if (verdict->outcome == OUTCOME_EQUAL)
+		printf("%s: equal: %" PRIu64 " blocks after event %" PRIu64 "\n", rank,
+		       difference->compared, difference->event_id);
+	else if (verdict->outcome == OUTCOME_DIFFERENT)
+		printf("%s: %" PRIu64 " differences, the ledger holding %" PRIu64 " blocks after "
+		       "event %" PRIu64 "; the first: prefix hash %" PRIu64 ", tier %s, is in the "
+		       "%s\n",
+		       rank, difference->differences, difference->compared, difference->event_id,
+		       difference->first_hash, rdx_tier_text(difference->first_tier),
+		       difference->first_in_index ? "index but not in the ledger"
+						  : "ledger but not in the index");
+	else
+		printf("%s: not compared: %s\n", rank, verdict->reason);
+}
+
+static struct json_object *verdict_json(const struct verdict *verdict)
+{
+	static const char *const text[] = {"equal", "different", "not_compared", "dead"};
+	const struct rdx_difference *difference = &verdict->difference;
+	struct json_object *object = json_new_object();
+
+	json_put_number(object, "worker", verdict->name.worker_id);
+	if (!verdict->name.any_rank)
+		json_put_number(object, "dp_rank", verdict->name.dp_rank);
+	json_put_text(object, "result", text[verdict->outcome]);
+	if (verdict->outcome >= OUTCOME_NOT_COMPARED) {
+		json_put_text(object, "reason", verdict->reason);
+		return object;
+	}
+	json_put_number(object, "event_id", difference->event_id);
+	json_put_number(object, "ledger_blocks", difference->compared);
+	json_put_number(object, "differences", difference->differences);
+	if (difference->differences) {
+		json_put_number(object, "first_hash", difference->first_hash);
+		json_put_text(object, "first_tier", rdx_tier_text(difference->first_tier));
+		json_put_text(object, "first_side",
+			      difference->first_in_index ? "index" : "ledger");
+	}
+	return object;
+}
+
+/* Differences outweigh what could not be compared. */
+static int worse(int status, enum outcome outcome, int was_named)
+{
+	if (outcome == OUTCOME_DIFFERENT)
+		return EXIT_FAILED;
+	if (status == EXIT_DONE &&
+	    (outcome == OUTCOME_NOT_COMPARED || (outcome == OUTCOME_DEAD && was_named)))
+		return EXIT_NOT_COMPARED;
+	return status;
+}
+
+static int verify_all(const struct verify_options *options, const struct tool_namespace *space,
+		      const struct rank_list *found)
+{
+	struct json_object *ranks = options->common.json ? json_new_array() : NULL;
+	int status = EXIT_DONE, compared = 0;
+
+	for (size_t i = 0; i < found->count; i++) {
+		struct verdict verdict = verify_rank(space, &found->names[i]);
+
+		if (verdict.outcome == OUTCOME_DEAD && !options->wanted.count && !ranks)
+			continue;
+		compared += verdict.outcome < OUTCOME_NOT_COMPARED;
+		status = worse(status, verdict.outcome, options->wanted.count != 0);
+		if (ranks)
+			json_append(ranks, verdict_json(&verdict));
+		else
+			print_words(&verdict);
+		fflush(stdout);
+	}
+	if (ranks) {
+		struct json_object *object = json_new_object();
+
+		json_put_text(object, "dir", space->dir);
+		json_put(object, "ranks", ranks);
+		json_print(object);
+	}
+	if (!compared && status == EXIT_DONE) {
+		complain("no live rank in %s: nothing to compare", space->dir);
+		return EXIT_NOT_COMPARED;
+	}
+	return status;
+}
+
+static int verify(const struct verify_options *options, const struct tool_namespace *space)
+{
+	char missing[RANK_TEXT_BYTES];
+	struct rank_list found;
+	int r, status;
+
+	if (!indexer_runs(space)) {
+		complain("no indexer runs in %s, so there is nothing to compare with: start ringdex "
+			 "follow", space->dir);
+		return EXIT_NOT_COMPARED;
+	}
+	r = find_ranks(space->dir_fd, &options->wanted, &found);
+	if (r < 0) {
+		complain_of(r, "cannot look into %s", space->dir);
+		return EXIT_FAILED;
+	}
+	if (first_missing(&options->wanted, &found, missing)) {
+		complain("no segment of %s in %s: ringdex ls shows what is there", missing,
+			 space->dir);
+		status = EXIT_NOT_COMPARED;
+	} else {
+		status = verify_all(options, space, &found);
+	}
+	rank_list_free(&found);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct verify_options options = {0};
+	struct tool_namespace space;
+	int status;
+
+	parse_command_line(&argp, argc, argv, &options);
+	if (open_namespace(&space, options.common.dir) < 0)
+		return EXIT_FAILED;
+	status = verify(&options, &space);
+	close_namespace(&space);
+	rank_list_free(&options.wanted);
+	return finish(status);
+}
