@@ -129,7 +129,7 @@ int rdx_rank_has_work(const struct rdx_rank *rank)
 		return 1;
 	if (rank->phase > RDX_PHASE_FOLLOW)
 		return 0;
-	return rank->reader->log.end ||
+	return rdx_reader_logged(rank->reader) ||
 	       rdx_ring_get(&rank->reader->view.ring, rank->reader->cursor.position, words) !=
 		       RDX_RING_PENDING;
 }
@@ -369,7 +369,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 		done += r;
 	}
 	/* a long log is read in parts: meanwhile the ring must not run away */
-	if (rank->phase == RDX_PHASE_REPLAY && rank->reader->log.end) {
+	if (rank->phase == RDX_PHASE_REPLAY && rdx_reader_logged(rank->reader)) {
 		r = rdx_reader_drain(rank->reader);
 		if (r == -ENOMEM)
 			return r;

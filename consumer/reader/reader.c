@@ -233,7 +233,7 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 	struct rdx_event_head head = {.event_id = 0};
 	struct rdx_slot_log *log = &reader->log;
 	struct rdx_ring_view logged = {log->slots, log->capacity - 1};
-	int in_log = reader->cursor.position < log->end;
+	int in_log = rdx_reader_logged(reader);
 	struct rdx_cursor *cursor = &reader->cursor;
 	uint32_t slots = 0;
 	enum rdx_ring_found found;

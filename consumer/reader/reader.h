@@ -54,6 +54,12 @@ static inline int rdx_reader_poisoned(const struct rdx_reader *reader)
 
 void rdx_slot_log_free(struct rdx_slot_log *log);
 
+/* Is what is read next in the log? Else it is in the ring, or nowhere yet. */
+static inline int rdx_reader_logged(const struct rdx_reader *reader)
+{
+	return reader->cursor.position < reader->log.end;
+}
+
 /* As rdx_reader_open, in an open namespace (not taken over) whose key is known. */
 int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct rdx_hash_key *key,
 		       uint64_t worker_id, uint32_t dp_rank);
@@ -93,7 +99,8 @@ int64_t rdx_reader_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_
 
 /*
  * Begin or go on copying what the ring publishes into the log, so that it cannot be lost
- * while the caller is busy with the snapshot. -EOVERFLOW, -ENOMEM, -EBADMSG.
+ * while the caller is busy with the snapshot. Where that is nothing there is no log
+ * afterwards. -EOVERFLOW, -ENOMEM, -EBADMSG.
  */
 int rdx_reader_drain(struct rdx_reader *reader);
 

@@ -359,8 +359,11 @@ int rdx_reader_drain(struct rdx_reader *reader)
 
 		if (rdx_reader_poisoned(reader))
 			return -EBADMSG;
-		if (found == RDX_RING_PENDING)
+		if (found == RDX_RING_PENDING) {
+			if (log->end == log->begin)
+				rdx_slot_log_free(log); /* nothing was copied: there is none */
 			return 0;
+		}
 		if (found == RDX_RING_LAPPED)
 			return -EOVERFLOW;
 		r = grow_log(log);
