@@ -162,7 +162,7 @@ static double copy_and_replay(struct bench *bench, struct rdx_slot *copy)
 
 	begin_build(bench);
 	start = measure_now_ns();
-	for (uint64_t at = 0; at < rdx_ledger_tail(view->live); at++) {
+	for (uint64_t at = 0; at < rdx_publish_tail(view->live); at++) {
 		uint64_t words[RDX_SLOT_WORDS];
 
 		bench->failed |= rdx_ring_get(&view->ring, at, words) != RDX_RING_PUBLISHED;

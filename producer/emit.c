@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/publisher.h"
 
-#include "shm/barrier.h"
 #include "shm/bell.h"
-#include "shm/event.h"
+#include "shm/publish.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -25,91 +24,52 @@ static struct rdx_event_head begin_event(struct rdx_publisher *p, uint8_t kind, 
 	return head;
 }
 
-/* The event's slots, then tail. Its ledger words are written. */
-static void put_event(struct rdx_publisher *p, const struct rdx_event_head *head,
-		      const uint64_t *hashes)
+static void publish(struct rdx_publisher *p, const struct rdx_publish *event)
 {
-	p->position = rdx_event_append(&p->owner.ring, p->position, head, hashes);
-	/* R4, with readers that load tail; L3, with rdx_ledger_tail */
-	atomic_store_explicit(&p->owner.live->tail, p->position, memory_order_release);
-	RDX_HOOK(RDX_HOOK_TAIL_MOVED);
-	if (head->inexact)
+	p->position = rdx_publish_event(p->owner.live, &p->owner.ring, p->owner.ledger,
+					p->position, event);
+	if (event->head.inexact)
 		p->inexact_told = 1;
-}
-
-static void intend(struct rdx_publisher *p, uint8_t kind, uint32_t count)
-{
-	rdx_ledger_intend(p->owner.live, p->position + rdx_event_slots(kind, count));
-}
-
-static void write_ledger(struct rdx_publisher *p, const struct rdx_pending *pending)
-{
-	struct rdx_ledger *ledger = &p->owner.ledger[pending->tier];
-	uint64_t parent = pending->parent;
-
-	if (pending->kind == RDX_EVENT_REMOVED) {
-		for (uint32_t i = 0; i < pending->count; i++)
-			rdx_ledger_free(ledger, pending->words[i]);
-		return;
-	}
-	for (uint32_t i = 0; i < pending->count; i++) {
-		rdx_ledger_set(p->owner.live, ledger, pending->tier, pending->words[i],
-			       pending->prefixes[i], pending->hashes[i], parent);
-		parent = pending->prefixes[i];
-	}
 }
 
 void rdx_emit_flush(struct rdx_publisher *p)
 {
 	struct rdx_pending *pending = &p->pending;
-	struct rdx_event_head head;
+	struct rdx_publish event = {
+		.hashes = pending->hashes,
+		.prefixes = pending->prefixes,
+		.words = pending->words,
+	};
 
 	if (pending->count == 0)
 		return;
-	head = begin_event(p, pending->kind, pending->tier);
-	head.count = pending->count;
+	event.head = begin_event(p, pending->kind, pending->tier);
+	event.head.count = pending->count;
 	if (pending->kind == RDX_EVENT_STORED) {
-		head.parent = pending->parent;
-		head.first_block = pending->first_block;
+		event.head.parent = pending->parent;
+		event.head.first_block = pending->first_block;
 		p->counters[RDX_COUNTER_BLOCKS_STORED] += pending->count;
 	} else {
 		p->counters[RDX_COUNTER_BLOCKS_REMOVED] += pending->count;
 	}
-	intend(p, pending->kind, pending->count);
-	write_ledger(p, pending);
-	RDX_HOOK(RDX_HOOK_LEDGER_WRITTEN);
-	put_event(p, &head, pending->hashes);
+	publish(p, &event);
 	pending->count = 0;
 }
 
 void rdx_emit_cleared(struct rdx_publisher *p, uint8_t scope)
 {
-	struct rdx_event_head head = begin_event(p, RDX_EVENT_CLEARED, scope);
-	struct rdx_segment_live *live = p->owner.live;
-	uint64_t position = p->position;
+	struct rdx_publish event = {.head = begin_event(p, RDX_EVENT_CLEARED, scope)};
 
-	intend(p, RDX_EVENT_CLEARED, 0);
-	if (p->clear)
-		rdx_word_store(&live->ledger_stamp, p->stamp);
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		if (scope == RDX_SCOPE_ALL || scope == tier)
-			rdx_ledger_clear(live, &p->owner.ledger[tier], tier);
-	}
-	RDX_HOOK(RDX_HOOK_LEDGER_WRITTEN);
-	put_event(p, &head, NULL);
-	if (scope == RDX_SCOPE_ALL) {
-		rdx_barrier_name(live, position);
+	publish(p, &event);
+	if (scope == RDX_SCOPE_ALL)
 		rdx_count(p, RDX_COUNTER_CLEARS, 1);
-	}
 }
 
 static void emit_inexact(struct rdx_publisher *p)
 {
-	struct rdx_event_head head = begin_event(p, RDX_EVENT_INEXACT, 0);
+	struct rdx_publish event = {.head = begin_event(p, RDX_EVENT_INEXACT, 0)};
 
-	intend(p, RDX_EVENT_INEXACT, 0);
-	RDX_HOOK(RDX_HOOK_LEDGER_WRITTEN);
-	put_event(p, &head, NULL);
+	publish(p, &event);
 }
 
 /* relaxed: each counter is a figure of its own, nothing is concluded from two */

@@ -3,8 +3,8 @@
  * The ledger: one word per resident block and tier, so that a reader that lost the ring
  * can rebuild the rank's exact state without asking the producer.
  *
- * Per event the producer stores intent, then ledger words, then slots, then tail. The
- * reader notes T = tail, scans the words, then notes I = intent, and replays the ring from
+ * Per event the producer stores intent, then ledger words, then slots, then tail
+ * (publish.h). The reader notes T = tail, scans the words, then notes I = intent, and replays the ring from
  * T to max(T, I). Stores and removals are idempotent, and every word that changed during
  * the scan has its event in [T, I): the result is exact at I.
  *
@@ -12,8 +12,8 @@
  *       saw any effect of an event sees an intent at or after its end
  *   L2  word above used, used (release) -> used (acquire), word: what lies below `used`
  *       was written in this life of the ledger
- *   L3  ledger words of earlier events -> tail (release) -> tail (acquire): the scan sees
- *       everything up to T
+ *
+ * L3, which makes the scan see everything up to T, is the tail's: publish.h.
  */
 #ifndef RDX_LEDGER_H
 #define RDX_LEDGER_H
@@ -66,12 +66,6 @@ static inline void rdx_ledger_clear(struct rdx_segment_live *live, struct rdx_le
 {
 	ledger->used = 0;
 	rdx_word_store(&live->used[tier], 0);
-}
-
-/* T, to be loaded before the scan. */
-static inline uint64_t rdx_ledger_tail(const struct rdx_segment_live *live)
-{
-	return atomic_load_explicit(&live->tail, memory_order_acquire); /* L3 and R4 */
 }
 
 /* Words to scan. Not trusted: the caller bounds it by the tier's capacity. */

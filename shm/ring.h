@@ -9,8 +9,8 @@
  *       a reader that saw one word of a newer event sees that word 0 changed
  *   R3  continuations published -> first slot published (release): whoever sees the first
  *       slot of an event sees all of it
- *   R4  event published -> tail (release): whoever loads tail (acquire) finds every slot
- *       below it published, or overwritten
+ *
+ * R4, from an event's slots to the tail, stands in publish.h.
  */
 #ifndef RDX_RING_H
 #define RDX_RING_H

@@ -97,63 +97,87 @@ void rig_release(struct rig_producer *producer)
 	rdx_segment_release(&producer->owner);
 }
 
-static struct rdx_event_head next_head(struct rig_producer *producer, uint8_t kind, uint8_t tier,
-				       uint64_t parent, uint32_t count)
+/* One word for all blocks, outside of the segment. */
+static struct rdx_ledger_detail nowhere_detail;
+static _Atomic uint64_t nowhere_word;
+static const uint32_t nowhere[RDX_EVENT_COUNT_MAX];
+
+static void publish_without_words(struct rig_producer *producer, struct rdx_publish event)
 {
-	return (struct rdx_event_head){
-		.event_id = ++producer->event_id,
-		.parent = parent,
-		.stamp = producer->stamp,
-		.count = count,
-		.kind = kind,
-		.tier = tier,
-	};
+	struct rdx_ledger ledgers[RDX_TIER_COUNT];
+
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		ledgers[tier] = (struct rdx_ledger){.words = &nowhere_word,
+						    .details = &nowhere_detail,
+						    .used = UINT64_MAX};
+	event.prefixes = event.hashes;
+	event.words = nowhere;
+	producer->tail = rdx_publish_event(producer->owner.live, &producer->owner.ring, ledgers,
+					   producer->tail, &event);
 }
 
-static void append(struct rig_producer *producer, const struct rdx_event_head *head,
-		   const uint64_t *hashes)
+void rig_publish(struct rig_producer *producer, const struct rdx_publish *event)
 {
-	uint64_t position = producer->tail;
+	struct rdx_publish next = *event;
 
-	producer->tail = rdx_event_append(&producer->owner.ring, position, head, hashes);
-	atomic_store_explicit(&producer->owner.live->tail, producer->tail, memory_order_release);
-	RDX_HOOK(RDX_HOOK_TAIL_MOVED);
-	if (head->kind == RDX_EVENT_CLEARED && head->tier == RDX_SCOPE_ALL)
-		rdx_barrier_name(producer->owner.live, position);
+	if (!next.head.event_id)
+		next.head.event_id = ++producer->event_id;
+	if (next.head.count && !next.words) {
+		publish_without_words(producer, next);
+		return;
+	}
+	producer->tail = rdx_publish_event(producer->owner.live, &producer->owner.ring,
+					   producer->owner.ledger, producer->tail, &next);
+}
+
+static struct rdx_publish event_of(const struct rig_producer *producer, uint8_t kind, uint8_t tier,
+				   const uint64_t *hashes, uint32_t count)
+{
+	return (struct rdx_publish){
+		.head = {.stamp = producer->stamp, .count = count, .kind = kind, .tier = tier},
+		.hashes = hashes,
+	};
 }
 
 void rig_append(struct rig_producer *producer, uint8_t kind, uint8_t tier, uint64_t parent,
 		const uint64_t *hashes, uint32_t count)
 {
-	struct rdx_event_head head = next_head(producer, kind, tier, parent, count);
+	struct rdx_publish event = event_of(producer, kind, tier, hashes, count);
 
-	append(producer, &head, hashes);
+	event.head.parent = parent;
+	rig_publish(producer, &event);
+}
+
+void rig_store_run(struct rig *rig, struct rig_producer *producer, const uint64_t *local,
+		   uint32_t count)
+{
+	struct rdx_publish event = event_of(producer, RDX_EVENT_STORED, 0, local, count);
+	uint64_t prefixes[RIG_RUN_MAX];
+	uint32_t words[RIG_RUN_MAX];
+
+	assert_true(count <= RIG_RUN_MAX);
+	rdx_hash_chain(&rig->key, 0, local, count, prefixes);
+	for (uint32_t i = 0; i < count; i++)
+		words[i] = (uint32_t)producer->used++;
+	event.prefixes = prefixes;
+	event.words = words;
+	rig_publish(producer, &event);
 }
 
 void rig_store(struct rig *rig, struct rig_producer *producer, uint64_t local)
 {
-	struct rdx_event_head head = next_head(producer, RDX_EVENT_STORED, 0, 0, 1);
-	uint64_t prefix;
-
-	rdx_hash_chain(&rig->key, 0, &local, 1, &prefix);
-	rdx_ledger_intend(producer->owner.live, producer->tail + 1);
-	rdx_ledger_set(producer->owner.live, &producer->owner.ledger[0], 0, producer->used++,
-		       prefix, local, 0);
-	append(producer, &head, &local);
+	rig_store_run(rig, producer, &local, 1);
 }
 
 void rig_clear(struct rig_producer *producer)
 {
-	struct rdx_event_head head;
+	struct rdx_publish event;
 
 	if (producer->owner.clear.base)
 		producer->stamp = rdx_clear_bump(producer->owner.clear.base);
-	head = next_head(producer, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0, 0);
-	rdx_ledger_intend(producer->owner.live, producer->tail + 1);
-	rdx_ledger_clear(producer->owner.live, &producer->owner.ledger[0], 0);
-	rdx_word_store(&producer->owner.live->ledger_stamp, producer->stamp);
+	event = event_of(producer, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, NULL, 0);
 	producer->used = 0;
-	append(producer, &head, NULL);
+	rig_publish(producer, &event);
 }
 
 uint64_t rig_seed(void)

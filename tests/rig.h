@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What tests stand on: a namespace of their own, and a producer that writes ring and
- * ledger by the cores alone, without the publisher's map.
+ * What tests stand on: a namespace of their own, and a producer that publishes by the cores
+ * alone (shm/publish.h), without the publisher's map.
  */
 #ifndef RDX_TESTS_RIG_H
 #define RDX_TESTS_RIG_H
 
-#include "shm/barrier.h"
+#include "shm/publish.h"
 #include "shm/segment.h"
 
 #include <setjmp.h>
@@ -47,11 +47,21 @@ int rig_claim(struct rig *rig, struct rig_producer *ret_producer,
 	      const struct rdx_segment_spec *spec);
 void rig_release(struct rig_producer *producer);
 
-/* Append any event. Ledger words are the caller's, before this. */
+/* Publish an event; its id is the next one where it is 0. `words` NULL: its blocks get no
+ * ledger words, as in no product. */
+void rig_publish(struct rig_producer *producer, const struct rdx_publish *event);
+
+/* The same, of parts, without ledger words. */
 void rig_append(struct rig_producer *producer, uint8_t kind, uint8_t tier, uint64_t parent,
 		const uint64_t *hashes, uint32_t count);
 
-/* Store one block under the root in tier 0, ledger and ring; local hash given. */
+#define RIG_RUN_MAX 64
+
+/* At most RIG_RUN_MAX blocks in a row under the root in tier 0, ledger and ring; local hashes given. */
+void rig_store_run(struct rig *rig, struct rig_producer *producer, const uint64_t *local,
+		   uint32_t count);
+
+/* One block, likewise. */
 void rig_store(struct rig *rig, struct rig_producer *producer, uint64_t local);
 void rig_clear(struct rig_producer *producer);
 

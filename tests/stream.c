@@ -117,40 +117,24 @@ void stream_writer_make(struct stream_writer *writer, struct rig_producer *produ
 	writer->producer = producer;
 }
 
-static void ledger_clear(struct stream_writer *writer, uint8_t scope)
+/* A word for each block of a run stored; the words of one removed are free again. */
+static void find_words(struct stream_writer *writer, const struct stream_op *op,
+		       uint32_t *ret_words)
 {
-	struct rdx_segment_owner *owner = &writer->producer->owner;
-
-	for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
-		if (scope == RDX_SCOPE_ALL || scope == tier) {
-			rdx_ledger_clear(owner->live, &owner->ledger[tier], tier);
-			writer->free_count[tier] = 0;
-		}
-	if (scope == RDX_SCOPE_ALL)
-		rdx_word_store(&owner->live->ledger_stamp, writer->producer->stamp);
-}
-
-static void ledger_run(struct stream_writer *writer, const struct stream *stream,
-		       const struct stream_op *op)
-{
-	struct rdx_segment_owner *owner = &writer->producer->owner;
-	struct rdx_ledger *ledger = &owner->ledger[op->tier];
 	uint32_t *free_words = writer->free_words[op->tier];
-	uint32_t *place = writer->place[op->tier];
-	uint64_t parent = op->parent;
+	uint32_t *free_count = &writer->free_count[op->tier];
+	uint32_t *place = &writer->place[op->tier][op->first];
+	uint64_t used = writer->producer->owner.ledger[op->tier].used;
 
-	for (uint32_t i = op->first; i < op->first + op->count; i++) {
-		if (op->kind == RDX_EVENT_REMOVED) {
-			rdx_ledger_free(ledger, place[i]);
-			free_words[writer->free_count[op->tier]++] = place[i];
-			continue;
-		}
-		place[i] = writer->free_count[op->tier]
-				   ? free_words[--writer->free_count[op->tier]]
-				   : (uint32_t)ledger->used;
-		rdx_ledger_set(owner->live, ledger, op->tier, place[i], stream->prefix[i],
-			       stream->local[i], parent);
-		parent = stream->prefix[i];
+	for (uint32_t i = 0; i < op->count; i++) {
+		/* a removal lists the last block first */
+		uint32_t at = op->kind == RDX_EVENT_REMOVED ? op->count - 1 - i : i;
+
+		if (op->kind == RDX_EVENT_REMOVED)
+			free_words[(*free_count)++] = place[at];
+		else
+			place[at] = *free_count ? free_words[--*free_count] : (uint32_t)used++;
+		ret_words[i] = place[at];
 	}
 }
 
@@ -158,18 +142,26 @@ void stream_write(struct stream_writer *writer, const struct stream *stream,
 		  const struct stream_op *op)
 {
 	struct rig_producer *producer = writer->producer;
+	uint32_t words[STREAM_DEPTH];
+	struct rdx_publish event = {
+		.head = {.parent = op->parent, .count = op->count, .kind = op->kind,
+			 .tier = op->tier},
+		.hashes = op->hashes,
+		.prefixes = stream->prefix + op->first,
+		.words = words,
+	};
 
-	if (op->kind == RDX_EVENT_CLEARED && op->tier == RDX_SCOPE_ALL &&
-	    producer->owner.clear.base)
-		producer->stamp = rdx_clear_bump(producer->owner.clear.base);
-	rdx_ledger_intend(producer->owner.live,
-			  producer->tail + rdx_event_slots(op->kind, op->count));
-	if (op->kind == RDX_EVENT_CLEARED)
-		ledger_clear(writer, op->tier);
-	else
-		ledger_run(writer, stream, op);
-	RDX_HOOK(RDX_HOOK_LEDGER_WRITTEN);
-	rig_append(producer, op->kind, op->tier, op->parent, op->hashes, op->count);
+	if (op->kind == RDX_EVENT_CLEARED) {
+		for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
+			if (op->tier == RDX_SCOPE_ALL || op->tier == tier)
+				writer->free_count[tier] = 0;
+		if (op->tier == RDX_SCOPE_ALL && producer->owner.clear.base)
+			producer->stamp = rdx_clear_bump(producer->owner.clear.base);
+	} else {
+		find_words(writer, op, words);
+	}
+	event.head.stamp = producer->stamp;
+	rig_publish(producer, &event);
 	if (writer->bell)
 		rdx_bell_ring(writer->bell);
 }

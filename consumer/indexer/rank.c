@@ -187,7 +187,7 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 		rank->phase = RDX_PHASE_SNAPSHOT;
 	} else {
 		/* exact at the barrier already; live when it is up to where the ring stood */
-		rank->exact_position = rdx_ledger_tail(rank->reader->view.live);
+		rank->exact_position = rdx_publish_tail(rank->reader->view.live);
 		rank->phase = RDX_PHASE_REPLAY;
 	}
 	rank->changed = 1;

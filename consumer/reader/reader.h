@@ -5,7 +5,7 @@
 #ifndef RDX_CONSUMER_READER_H
 #define RDX_CONSUMER_READER_H
 
-#include "shm/barrier.h"
+#include "shm/publish.h"
 #include "shm/segment.h"
 #include <ringdex/rdx_reader.h>
 

@@ -43,7 +43,7 @@ enum rdx_ring_found rdx_reader_head_at(const struct rdx_reader *reader, uint64_t
 int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 		      uint64_t *ret_end_position)
 {
-	uint64_t end = rdx_ledger_tail(reader->view.live);
+	uint64_t end = rdx_publish_tail(reader->view.live);
 	uint64_t limit = end + reader->info.ring_slots;
 	struct rdx_event_head head = {.event_id = 0};
 	uint64_t first;
@@ -165,7 +165,7 @@ static int check_name(const struct rdx_reader *reader)
 /* A cursor beyond the newest slot was never given by a reader of this epoch. */
 static int is_possible(const struct rdx_reader *reader, const struct rdx_cursor *from)
 {
-	uint64_t tail = rdx_ledger_tail(reader->view.live);
+	uint64_t tail = rdx_publish_tail(reader->view.live);
 
 	return tail <= RDX_POSITION_END && from->position <= tail + reader->slots_max;
 }
@@ -174,7 +174,7 @@ static int is_possible(const struct rdx_reader *reader, const struct rdx_cursor 
 static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last)
 {
 	struct rdx_ledger_scan *scan = &reader->scan;
-	uint64_t tail = rdx_ledger_tail(reader->view.live);
+	uint64_t tail = rdx_publish_tail(reader->view.live);
 	struct rdx_event_head last = {.event_id = 0};
 	enum rdx_ring_found found;
 	uint64_t first;

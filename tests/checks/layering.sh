@@ -8,7 +8,7 @@ LINES_MAX=600
 
 # The protocol cores: a model checker runs them, so there is no system call in them.
 layouts='segment_layout|index_layout|namespace_layout'
-cores='words|position|hook|ring|event|barrier|ledger|clear|bell|table|column|generation'
+cores='words|position|hook|ring|event|barrier|ledger|publish|clear|bell|table|column|generation'
 core_may="<(stdint|stdatomic|stdalign|stddef|assert)\.h>|<ringdex/rdx_types\.h>"
 core_may+="|\"shm/($layouts|$cores)\.h\""
 include='#[[:space:]]*include[[:space:]]*'

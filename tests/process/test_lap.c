@@ -72,27 +72,27 @@ static void publish(struct lap *lap, uint64_t epoch)
 {
 	struct rig_producer *producer = &lap->producer;
 	uint64_t id = ++producer->event_id, position = producer->tail, hashes[HASHES_MAX];
-	struct rdx_event_head head = {
-		.event_id = id,
-		.kind = RDX_EVENT_STORED,
-		.time_ns = word_of(epoch, position, 100),
-		.parent = word_of(epoch, position, 101),
-		.first_block = (uint32_t)word_of(epoch, position, 102),
-		.stamp = (uint32_t)word_of(epoch, position, 103),
-		.count = count_of(id),
+	struct rdx_publish event = {
+		.head = {
+			.event_id = id,
+			.kind = RDX_EVENT_STORED,
+			.time_ns = word_of(epoch, position, 100),
+			.parent = word_of(epoch, position, 101),
+			.first_block = (uint32_t)word_of(epoch, position, 102),
+			.stamp = (uint32_t)word_of(epoch, position, 103),
+			.count = count_of(id),
+		},
+		.hashes = hashes,
 	};
 
 	if (lap->clear_in && id % lap->clear_in == 0) {
-		head.kind = RDX_EVENT_CLEARED;
-		head.tier = RDX_SCOPE_ALL;
-		head.count = 0;
+		event.head.kind = RDX_EVENT_CLEARED;
+		event.head.tier = RDX_SCOPE_ALL;
+		event.head.count = 0;
 	}
-	for (uint32_t i = 0; i < head.count; i++)
+	for (uint32_t i = 0; i < event.head.count; i++)
 		hashes[i] = word_of(epoch, position, i);
-	producer->tail = rdx_event_append(&producer->owner.ring, position, &head, hashes);
-	atomic_store_explicit(&producer->owner.live->tail, producer->tail, memory_order_release);
-	if (head.kind == RDX_EVENT_CLEARED)
-		rdx_barrier_name(producer->owner.live, position);
+	rig_publish(producer, &event);
 }
 
 /* Let the reader read up, so that it reads at all where both share a core; not for long:

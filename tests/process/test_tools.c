@@ -785,21 +785,6 @@ static void follow_ends_when_the_directory_goes(void **state)
 	program_result_free(&r);
 }
 
-/* `count` blocks in a row, as one event, in ledger and ring. */
-static void store_run(struct rig *rig, struct rig_producer *producer, const uint64_t *local,
-		      uint32_t count)
-{
-	uint64_t prefix[64];
-
-	rdx_hash_chain(&rig->key, 0, local, count, prefix);
-	rdx_ledger_intend(producer->owner.live,
-			  producer->tail + rdx_event_slots(RDX_EVENT_STORED, count));
-	for (uint32_t i = 0; i < count; i++)
-		rdx_ledger_set(producer->owner.live, &producer->owner.ledger[0], 0,
-			       producer->used++, prefix[i], local[i], i ? prefix[i - 1] : 0);
-	rig_append(producer, RDX_EVENT_STORED, 0, 0, local, count);
-}
-
 static uint64_t leading_blocks(struct json_object *object, size_t row, const char *set)
 {
 	struct json_object *ranks = member(object, "ranks");
@@ -841,8 +826,8 @@ static void query_finds_the_longest_prefix(void **state)
 	rdx_hash_chain(&rig->key, 0, local, 4, prefix);
 	claim(rig, &producers[0], 7, 0, 64);
 	claim(rig, &producers[1], 8, 0, 64);
-	store_run(rig, &producers[0], local, 2);
-	store_run(rig, &producers[1], local, 3);
+	rig_store_run(rig, &producers[0], local, 2);
+	rig_store_run(rig, &producers[1], local, 3);
 	start_follow(rig, &program, NULL);
 	assert_true(wait_for(&program, "\"state\":\"EXACT\""));
 	wait_equal(rig, &r);
@@ -944,7 +929,7 @@ static void verify_finds_a_difference(void **state)
 	claim(rig, &producers[0], 7, 0, 64);
 	claim(rig, &producers[1], 9, 0, 64);
 	rig_release(&producers[1]);
-	store_run(rig, &producers[0], (const uint64_t[]){1, 2, 3}, 3);
+	rig_store_run(rig, &producers[0], (const uint64_t[]){1, 2, 3}, 3);
 	start_follow(rig, &program, NULL);
 	assert_true(wait_for(&program, "\"state\":\"EXACT\""));
 	wait_equal(rig, &r);

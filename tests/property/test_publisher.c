@@ -264,7 +264,7 @@ static void check(struct bench *bench)
 		print_error("%s\n", bench->replay.broken);
 		fail();
 	}
-	assert_int_equal(bench->replay.position, rdx_ledger_tail(bench->p->owner.live));
+	assert_int_equal(bench->replay.position, rdx_publish_tail(bench->p->owner.live));
 	assert_int_equal(bench->replay.position, rdx_ledger_intended(bench->p->owner.live));
 	assert_int_equal(bench->replay.barrier, rdx_barrier_load(bench->p->owner.live));
 	assert_int_equal(bench->replay.inexact, bench->oracle.inexact);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of one event: intent, ledger words, slots, tail, barrier. The only place where
+ * it stands; a producer that dies between two of its steps leaves what every reader can take
+ * apart:
+ *
+ *   after intent   readers know how far they have to replay (L1)
+ *   after words    the ledger is ahead of the ring; intent says so
+ *   after slots    the event is there (R1, R3), and beyond tail
+ *   after tail     everything is there but the name of a Cleared
+ *
+ *   R4  slots -> tail (release): whoever loads tail (acquire) finds every slot below it
+ *       published, or overwritten
+ *   L3  ledger words of earlier events -> tail (release) -> tail (acquire): a scan that
+ *       begins after that load sees everything up to it
+ */
+#ifndef RDX_PUBLISH_H
+#define RDX_PUBLISH_H
+
+#include "shm/barrier.h"
+#include "shm/event.h"
+#include "shm/ledger.h"
+
+/* An event, and what it does to the ledger. */
+struct rdx_publish {
+	struct rdx_event_head head;
+	const uint64_t *hashes;   /* head.count of them, as the event holds them */
+	const uint64_t *prefixes; /* Stored: the prefix hash of each block, for the ledger */
+	const uint32_t *words;    /* Stored, Removed: the ledger word of each block */
+};
+
+static inline void rdx_publish_stored_words(struct rdx_segment_live *live,
+					    struct rdx_ledger *ledger,
+					    const struct rdx_publish *event)
+{
+	uint64_t parent = event->head.parent;
+
+	for (uint32_t i = 0; i < event->head.count; i++) {
+		rdx_ledger_set(live, ledger, event->head.tier, event->words[i],
+			       event->prefixes[i], event->hashes[i], parent);
+		parent = event->prefixes[i];
+	}
+}
+
+/* A ledger cleared belongs to the clear generation of its Cleared. */
+static inline void rdx_publish_cleared_words(struct rdx_segment_live *live,
+					     struct rdx_ledger *ledgers,
+					     const struct rdx_publish *event)
+{
+	rdx_word_store(&live->ledger_stamp, event->head.stamp);
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		if (event->head.tier == RDX_SCOPE_ALL || event->head.tier == tier)
+			rdx_ledger_clear(live, &ledgers[tier], tier);
+	}
+}
+
+static inline void rdx_publish_words(struct rdx_segment_live *live, struct rdx_ledger *ledgers,
+				     const struct rdx_publish *event)
+{
+	if (event->head.kind == RDX_EVENT_STORED) {
+		rdx_publish_stored_words(live, &ledgers[event->head.tier], event);
+	} else if (event->head.kind == RDX_EVENT_REMOVED) {
+		for (uint32_t i = 0; i < event->head.count; i++)
+			rdx_ledger_free(&ledgers[event->head.tier], event->words[i]);
+	} else if (event->head.kind == RDX_EVENT_CLEARED) {
+		rdx_publish_cleared_words(live, ledgers, event);
+	}
+	RDX_HOOK(RDX_HOOK_LEDGER_WRITTEN);
+}
+
+/* The tail, as readers load it. */
+static inline uint64_t rdx_publish_tail(const struct rdx_segment_live *live)
+{
+	return atomic_load_explicit(&live->tail, memory_order_acquire); /* R4 and L3 */
+}
+
+/*
+ * Publish one event at `position`, the tail. `ledgers`: one a tier. Returns the position
+ * after it, the new tail. One caller at a time; wait-free.
+ */
+static inline uint64_t rdx_publish_event(struct rdx_segment_live *live,
+					 const struct rdx_ring *ring, struct rdx_ledger *ledgers,
+					 uint64_t position, const struct rdx_publish *event)
+{
+	uint64_t end = position + rdx_event_slots(event->head.kind, event->head.count);
+
+	rdx_ledger_intend(live, end);
+	rdx_publish_words(live, ledgers, event);
+	rdx_event_append(ring, position, &event->head, event->hashes);
+	/* R4 and L3, with rdx_publish_tail */
+	atomic_store_explicit(&live->tail, end, memory_order_release);
+	RDX_HOOK(RDX_HOOK_TAIL_MOVED);
+	if (event->head.kind == RDX_EVENT_CLEARED && event->head.tier == RDX_SCOPE_ALL)
+		rdx_barrier_name(live, position);
+	return end;
+}
+
+#endif
