@@ -3,6 +3,7 @@
  * ringdex-tail: events as JSON lines, as they happen.
  */
 #include "consumer/reader/reader.h"
+#include "shm/clock.h"
 #include "tools/inspect/event_line.h"
 #include "tools/inspect/inspect.h"
 #include "tools/program/stop.h"
@@ -332,7 +333,7 @@ static int turn(struct tail *tail, struct source *source)
 
 static int follow(struct tail *tail)
 {
-	uint64_t scanned = now_ns();
+	uint64_t scanned = rdx_clock_ns();
 
 	while (!done(tail)) {
 		int busy = 0;
@@ -343,7 +344,7 @@ static int follow(struct tail *tail)
 			break;
 		if (!busy && fflush(stdout) != 0)
 			break; /* finish says why */
-		if (!tail->options->once && now_ns() - scanned >= SCAN_NS) {
+		if (!tail->options->once && rdx_clock_ns() - scanned >= SCAN_NS) {
 			int r = discover(tail);
 
 			if (r < 0) {
@@ -354,7 +355,7 @@ static int follow(struct tail *tail)
 				if (tail->sources[i].reader && is_replaced(tail, &tail->sources[i]) &&
 				    print_batch(tail, &tail->sources[i]) == 0)
 					next_life(tail, &tail->sources[i]);
-			scanned = now_ns();
+			scanned = rdx_clock_ns();
 		}
 		if (!busy)
 			stop_sleep(POLL_NS);

@@ -73,7 +73,7 @@ static void generated_trace_is_valid(void **state)
 	struct trace_request request = { 0 };
 	struct trace_summarizer *summarizer;
 	struct trace_summary summary;
-	struct lines lines = { .name = "trace", .stop_fd = -1 };
+	struct lines lines = { .name = "trace" };
 	struct json_fault fault;
 	uint64_t last_ms = 0;
 	size_t length;
@@ -152,7 +152,7 @@ static void bad_lines_are_named(void **state)
 		  NULL },
 	};
 	struct trace_request request = { 0 };
-	struct lines lines = { .name = "trace", .stop_fd = -1 };
+	struct lines lines = { .name = "trace" };
 	struct json_fault fault;
 	size_t length;
 	char *text = NULL;
@@ -232,7 +232,7 @@ static void tokens_depend_on_ids_alone(void **state)
 
 static void long_lines_are_skipped(void **state)
 {
-	struct lines lines = { .name = "trace", .stop_fd = -1 };
+	struct lines lines = { .name = "trace" };
 	char path[] = "/tmp/rdx-lines-XXXXXX";
 	int fd = mkstemp(path);
 	size_t length;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/child.h"
 
+#include "shm/clock.h"
 #include "tools/program/stop.h"
 
 #include <errno.h>
@@ -125,7 +126,7 @@ char *child_line(struct child *child)
 
 int child_wait_line(struct child *child, char **ret_line)
 {
-	uint64_t until = now_ns() + CHILD_ANSWER_MS * UINT64_C(1000000);
+	uint64_t until = rdx_clock_ns() + CHILD_ANSWER_MS * UINT64_C(1000000);
 
 	for (;;) {
 		struct pollfd wait = {.fd = child->out, .events = POLLIN};
@@ -138,7 +139,7 @@ int child_wait_line(struct child *child, char **ret_line)
 		}
 		if (stop_asked())
 			return -EINTR;
-		if (now_ns() > until)
+		if (rdx_clock_ns() > until)
 			return -ETIMEDOUT;
 		poll(&wait, 1, 100);
 		got = child_read(child);

@@ -2,6 +2,7 @@
 #include "tools/demo/compare.h"
 
 #include "tools/demo/narrate.h"
+#include "shm/clock.h"
 #include "consumer/index/index_handle.h"
 #include "tools/program/messages.h"
 #include "tools/program/stop.h"
@@ -121,7 +122,7 @@ static void on_key(void *context, uint64_t prefix, uint8_t tiers)
 static int read_index(struct pass *pass, const struct worker *worker, uint64_t event_id,
 		      struct holding *ret_holding)
 {
-	uint64_t until = now_ns() + WATERMARK_NS;
+	uint64_t until = rdx_clock_ns() + WATERMARK_NS;
 	struct rdx_index_mark mark;
 	int r;
 
@@ -130,7 +131,7 @@ static int read_index(struct pass *pass, const struct worker *worker, uint64_t e
 		if (r == 0 && mark.epoch == worker->epoch && mark.event_id == event_id)
 			return 0;
 		holding_free(ret_holding);
-		if (now_ns() > until)
+		if (rdx_clock_ns() > until)
 			return r < 0 ? r : -EAGAIN;
 		if (stop_asked())
 			return -EINTR;

@@ -6,8 +6,8 @@
 #include "tools/demo/narrate.h"
 #include "tools/demo/recount.h"
 #include "tools/demo/workers.h"
+#include "shm/clock.h"
 #include "tools/program/messages.h"
-#include "tools/program/stop.h"
 #include "tools/program/table.h"
 #include "tools/trace/trace_tokens.h"
 
@@ -128,7 +128,7 @@ static uint32_t ways_text(const struct pass *pass, char *ret_text, size_t bytes)
  * workers, or was it waited for long enough? */
 static int has_told(const struct pass *pass, uint32_t told, uint32_t all, uint64_t back_ns)
 {
-	return told >= all || now_ns() - pass->incident_ns - back_ns >= PATIENCE_NS;
+	return told >= all || rdx_clock_ns() - pass->incident_ns - back_ns >= PATIENCE_NS;
 }
 
 /* -- the death of a worker -- */
@@ -139,7 +139,7 @@ int incident_kill_worker(struct pass *pass, struct worker *worker)
 
 	worker->arm_kill = 0;
 	child_signal(&worker->child, SIGKILL);
-	pass->incident_ns = now_ns();
+	pass->incident_ns = rdx_clock_ns();
 	child_stop(&worker->child);
 	worker->state = WORKER_DEAD;
 	worker->pending = 0;
@@ -160,13 +160,13 @@ static int watch_worker(struct pass *pass, struct incident *incident)
 	char text[160], a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
 
 	if (worker->state == WORKER_DEAD && (!found || row.state == RDX_STATE_GONE)) {
-		incident->dropped_ns = now_ns() - pass->incident_ns;
+		incident->dropped_ns = rdx_clock_ns() - pass->incident_ns;
 		return worker_start(pass, worker);
 	}
 	if (worker->state == WORKER_UP && found && row.epoch == worker->epoch &&
 	    row.state == RDX_STATE_EXACT) {
 		if (!incident->back_ns)
-			incident->back_ns = now_ns() - pass->incident_ns;
+			incident->back_ns = rdx_clock_ns() - pass->incident_ns;
 		if (!has_told(pass, ways_text(pass, text, sizeof(text)), 1, incident->back_ns))
 			return 0;
 		incident->finished = 1;
@@ -187,7 +187,7 @@ int incident_kill_router(struct pass *pass)
 	pass->arm_router_kill = 0;
 	pass->reopened = 0;
 	child_signal(&pass->router, SIGKILL);
-	pass->incident_ns = now_ns();
+	pass->incident_ns = rdx_clock_ns();
 	child_stop(&pass->router);
 	incident->rerouted = dispatch_again(pass, NOBODY);
 	narrate("router killed with SIGKILL at request %" PRIu64 "; started again, requests wait",
@@ -211,7 +211,7 @@ static void watch_router(struct pass *pass, struct incident *incident)
 			return;
 	}
 	if (!incident->back_ns)
-		incident->back_ns = now_ns() - pass->incident_ns;
+		incident->back_ns = rdx_clock_ns() - pass->incident_ns;
 	if (!has_told(pass, ways_text(pass, text, sizeof(text)), pass->settings->workers,
 		      incident->back_ns))
 		return;
@@ -249,7 +249,7 @@ static int begin_pause(struct pass *pass, const struct incident *incident)
 	child_signal(&pass->router, SIGSTOP);
 	while (waitpid(pass->router.pid, NULL, WUNTRACED) < 0 && errno == EINTR)
 		;
-	pass->incident_ns = now_ns();
+	pass->incident_ns = rdx_clock_ns();
 	pass->router_state = ROUTER_STOPPED;
 	narrate("router stopped with SIGSTOP at request %" PRIu64 "%s; requests go round robin "
 		"meanwhile",
@@ -281,12 +281,12 @@ static int end_pause(struct pass *pass)
 {
 	int r = 0;
 
-	while (r == 0 && now_ns() - pass->incident_ns < PAUSE_NS)
+	while (r == 0 && rdx_clock_ns() - pass->incident_ns < PAUSE_NS)
 		r = pass_pump(pass, 10);
 	if (r == 0)
 		r = ask_figure(pass, "events", pass->figures);
 	child_signal(&pass->router, SIGCONT);
-	pass->resumed_ns = now_ns();
+	pass->resumed_ns = rdx_clock_ns();
 	pass->router_state = ROUTER_UP;
 	return r;
 }
@@ -306,10 +306,10 @@ static void watch_pause(struct pass *pass, struct incident *incident)
 			return;
 	}
 	if (!incident->back_ns)
-		incident->back_ns = now_ns() - pass->resumed_ns;
+		incident->back_ns = rdx_clock_ns() - pass->resumed_ns;
 	/* the router tells what it did right after */
 	told = ways_text(pass, text, sizeof(text));
-	if (told < pass->settings->workers && now_ns() - pass->resumed_ns < PATIENCE_NS)
+	if (told < pass->settings->workers && rdx_clock_ns() - pass->resumed_ns < PATIENCE_NS)
 		return;
 	incident->finished = 1;
 	narrate("router let go on with SIGCONT after %s and %" PRIu64 " requests without it; read "
@@ -380,7 +380,7 @@ int incidents_watch(struct pass *pass)
 static int wait_for_current(struct pass *pass)
 {
 	struct incident *incident = current(pass);
-	uint64_t until = now_ns() + WAIT_NS;
+	uint64_t until = rdx_clock_ns() + WAIT_NS;
 	int r = 0;
 
 	if (!incident || incident->finished)
@@ -393,7 +393,7 @@ static int wait_for_current(struct pass *pass)
 		r = end_pause(pass);
 	while (r == 0 && !incident->finished) {
 		r = pass_pump(pass, 1);
-		if (r == 0 && now_ns() > until) {
+		if (r == 0 && rdx_clock_ns() > until) {
 			complain("the index did not show all workers again within %d s",
 				 CHILD_ANSWER_MS / 1000);
 			r = -ETIMEDOUT;

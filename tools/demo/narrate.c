@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/narrate.h"
 
-#include "tools/program/stop.h"
+#include "shm/clock.h"
 #include "tools/program/table.h"
 
 #include <stdarg.h>
@@ -27,7 +27,7 @@ static struct {
 void narrate_open(FILE *file)
 {
 	out = file;
-	started_ns = now_ns();
+	started_ns = rdx_clock_ns();
 	is_terminal = isatty(fileno(file));
 }
 
@@ -61,7 +61,7 @@ void narrate(const char *format, ...)
 
 	if (is_terminal)
 		fputs("\r\033[K", out);
-	indent = fprintf(out, "%6.1f s  ", (double)(now_ns() - started_ns) / 1e9);
+	indent = fprintf(out, "%6.1f s  ", (double)(rdx_clock_ns() - started_ns) / 1e9);
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
@@ -94,7 +94,7 @@ static void show(uint64_t done, double rate)
 void narrate_progress(uint64_t done, uint64_t cached_blocks, uint64_t blocks)
 {
 	double rate = blocks ? 100.0 * (double)cached_blocks / (double)blocks : 0;
-	uint64_t now = now_ns(), quarter = done * QUARTERS / (pass.total ? pass.total : 1);
+	uint64_t now = rdx_clock_ns(), quarter = done * QUARTERS / (pass.total ? pass.total : 1);
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
 
 	if (is_terminal && now - pass.shown_ns >= SHOW_NS) {

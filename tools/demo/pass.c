@@ -7,6 +7,7 @@
 #include "tools/demo/narrate.h"
 #include "tools/demo/place.h"
 #include "tools/demo/workers.h"
+#include "shm/clock.h"
 #include "tools/program/messages.h"
 #include "tools/program/stop.h"
 
@@ -179,16 +180,16 @@ static int is_settled(const struct pass *pass)
 
 int pass_settle(struct pass *pass)
 {
-	uint64_t until = now_ns() + CHILD_ANSWER_MS * UINT64_C(1000000), open = pass->open;
+	uint64_t until = rdx_clock_ns() + CHILD_ANSWER_MS * UINT64_C(1000000), open = pass->open;
 	int r = 0;
 
 	while (r == 0 && !is_settled(pass)) {
 		r = pass_pump(pass, 100);
 		if (pass->open != open) {
-			until = now_ns() + CHILD_ANSWER_MS * UINT64_C(1000000);
+			until = rdx_clock_ns() + CHILD_ANSWER_MS * UINT64_C(1000000);
 			open = pass->open;
 		}
-		if (r == 0 && now_ns() > until) {
+		if (r == 0 && rdx_clock_ns() > until) {
 			complain("no answer from the workers or the router for %d s",
 				 CHILD_ANSWER_MS / 1000);
 			r = -ETIMEDOUT;
@@ -253,7 +254,7 @@ static void take_off(struct pass *pass, uint64_t next, uint64_t end_ms)
 
 static int replay(struct pass *pass)
 {
-	uint64_t next = 0, started = now_ns();
+	uint64_t next = 0, started = rdx_clock_ns();
 	int r = 0;
 
 	while (r == 0 && next < pass->trace->count) {
@@ -276,7 +277,7 @@ static int replay(struct pass *pass)
 	}
 	if (r == 0)
 		r = incidents_end(pass);
-	pass->wall_ns = now_ns() - started;
+	pass->wall_ns = rdx_clock_ns() - started;
 	return r;
 }
 

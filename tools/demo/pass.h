@@ -12,7 +12,7 @@
 
 #include "tools/demo/child.h"
 #include "tools/demo/requests.h"
-#include "tools/demo/samples.h"
+#include "tools/program/samples.h"
 
 #include <limits.h>
 #include <ringdex/rdx_index.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/recount.h"
 
-#include "tools/program/stop.h"
+#include "shm/clock.h"
 
 #include <inttypes.h>
 #include <ringdex/rdx_reader.h>
@@ -11,7 +11,7 @@ void recount_open(struct recount *ret_recount, const char *dir, const struct rdx
 {
 	ret_recount->dir = dir;
 	ret_recount->key = *key;
-	ret_recount->last_ns = now_ns();
+	ret_recount->last_ns = rdx_clock_ns();
 }
 
 void recount_close(struct recount *recount)
@@ -71,7 +71,7 @@ static void tell_if_continued(const struct recount *recount, const struct recoun
 		.worker_id = row->worker_id,
 		.events_skipped = now.events_dead - before->events_dead,
 		.events_replayed = now.events - before->events,
-		.duration_ns = now_ns() - recount->resumed_ns,
+		.duration_ns = rdx_clock_ns() - recount->resumed_ns,
 	};
 
 	if (now.epoch == before->epoch && now.recoveries == before->recoveries &&
@@ -91,7 +91,7 @@ static void tell_continued(struct recount *recount, int rows)
 
 void recount_begin(struct recount *recount)
 {
-	uint64_t now = now_ns();
+	uint64_t now = rdx_clock_ns();
 
 	if (now - recount->last_ns > RECOUNT_PAUSE_NS)
 		recount->resumed_ns = now;
@@ -100,7 +100,7 @@ void recount_begin(struct recount *recount)
 
 void recount_end(struct recount *recount, const struct rdx_indexer *indexer, int read_up)
 {
-	uint64_t now = now_ns();
+	uint64_t now = rdx_clock_ns();
 	int rows;
 
 	tell_listed(recount, indexer);

@@ -3,8 +3,8 @@
 
 #include "tools/demo/requests.h"
 #include "tools/demo/recount.h"
+#include "shm/clock.h"
 #include "tools/program/messages.h"
-#include "tools/program/stop.h"
 #include "tools/trace/trace_tokens.h"
 
 #include <errno.h>
@@ -142,14 +142,14 @@ static void answer(struct router *router, struct json_object *object, uint64_t i
 		exit(EXIT_FAILED);
 	}
 	rdx_trace_prompt(router->ids, input_length, router->tokens);
-	started = now_ns();
+	started = rdx_clock_ns();
 	blocks = (uint32_t)rdx_hash_blocks(rdx_hash_seed(NULL, NULL), router->tokens, input_length,
 					   router->settings->block_tokens, router->hashes);
 	rdx_hash_chain(rdx_index_hash_key(router->index), 0, router->hashes, blocks,
 		       router->hashes);
-	hashed = now_ns();
+	hashed = rdx_clock_ns();
 	rows = rdx_index_lookup(router->index, router->hashes, blocks, router->runs, RDX_RANKS_MAX);
-	done = now_ns();
+	done = rdx_clock_ns();
 	for (int i = 0; i < rows; i++) {
 		if (router->runs[i].worker_id < workers)
 			held[router->runs[i].worker_id] = router->runs[i].blocks[RDX_TIER_HOST];

@@ -5,12 +5,12 @@
 #include "tools/feed/feed_options.h"
 #include "tools/feed/feed_ranks.h"
 #include "tools/program/lines.h"
-#include "tools/program/stop_fd.h"
+#include "tools/program/stop.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 struct feed {
 	struct lines lines;
@@ -75,9 +75,9 @@ static void summarize(const struct feed *feed)
 		totals.blocks_stored, totals.blocks_removed, totals.clears);
 }
 
-static int run(struct feed *feed, const struct feed_options *options, int stop_fd)
+static int run(struct feed *feed, const struct feed_options *options)
 {
-	int stopped, error = lines_open(&feed->lines, options->path, stop_fd);
+	int stopped, error = lines_open(&feed->lines, options->path);
 
 	if (error) {
 		fprintf(stderr, "ringdex-feed: %s: %s\n", options->path, strerror(-error));
@@ -90,7 +90,7 @@ static int run(struct feed *feed, const struct feed_options *options, int stop_f
 	if (!options->quiet)
 		summarize(feed);
 	if (options->hold && stopped == 0)
-		stop_wait(stop_fd, STOP_FOREVER);
+		stop_sleep(STOP_FOREVER);
 	feed_ranks_close(&feed->ranks);
 	feed_line_free(&feed->line);
 	lines_close(&feed->lines);
@@ -101,16 +101,10 @@ int main(int argc, char **argv)
 {
 	struct feed_options options;
 	struct feed feed = { 0 };
-	int stop_fd, status;
 
 	feed_options_parse(argc, argv, &options);
 	feed.ranks.options = options.publisher;
-	stop_fd = stop_open();
-	if (stop_fd < 0) {
-		fprintf(stderr, "ringdex-feed: signalfd: %s\n", strerror(-stop_fd));
-		return 1;
-	}
-	status = run(&feed, &options, stop_fd);
-	close(stop_fd);
-	return status;
+	signal(SIGPIPE, SIG_IGN); /* a reader that goes away does not end the worker */
+	stop_listen();
+	return run(&feed, &options);
 }

@@ -2,6 +2,7 @@
 /*
  * ringdex-follow: maintains the index of a directory until told to stop.
  */
+#include "shm/clock.h"
 #include "tools/inspect/inspect.h"
 #include "tools/program/json.h"
 #include "tools/program/stop.h"
@@ -187,7 +188,7 @@ static void print_json(const struct follow *follow)
 	struct json_object *ranks = json_new_array();
 
 	if (rdx_indexer_stats(follow->indexer, &stats) == 0) {
-		json_put_number(object, "time_ns", now_ns());
+		json_put_number(object, "time_ns", rdx_clock_ns());
 		json_put_text(object, "wait", wait_name[stats.wait_mode]);
 		json_put_number(object, "indexes", stats.indexes);
 		json_put_number(object, "ranks_alive", stats.ranks);
@@ -212,7 +213,7 @@ static void print_json(const struct follow *follow)
 /* Print what changed. -errno. */
 static int report(struct follow *follow)
 {
-	uint64_t now = now_ns();
+	uint64_t now = rdx_clock_ns();
 	int changes, due;
 
 	if (now < follow->look_ns)

@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/mock/announce.h"
+#include "shm/clock.h"
 #include "shm/namespace.h"
 #include "shm/segment_layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WIDE_WORDS 4 /* of a name of 32 bytes */
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* The epoch stands in the segment's header alone. */
 static int read_epoch(int dir_fd, const struct rdx_publisher_options *options, uint64_t *ret_epoch)
@@ -149,14 +141,14 @@ void announcer_event(void *context, const struct engine_event *event)
 	struct announcer *announcer = context;
 	const void *parent;
 	const void *names = published_names(announcer, event, &parent);
-	uint64_t started_ns = now_ns(), took_ns;
+	uint64_t started_ns = rdx_clock_ns(), took_ns;
 	int error;
 
 	if (names || event->kind == RDX_EVENT_CLEARED)
 		error = publish(announcer, event, started_ns, names, parent);
 	else
 		error = rdx_publish_inexact(announcer->publisher, started_ns);
-	took_ns = now_ns() - started_ns;
+	took_ns = rdx_clock_ns() - started_ns;
 	samples_add(&announcer->calls, took_ns);
 	announcer->blocks += event->count;
 	if (event->tokens) {

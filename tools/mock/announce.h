@@ -6,7 +6,7 @@
 #define MOCK_ANNOUNCE_H
 
 #include "tools/mock/engine.h"
-#include "tools/mock/samples.h"
+#include "tools/program/samples.h"
 #include <ringdex/rdx_publisher.h>
 
 struct announcer {

@@ -33,15 +33,17 @@
 #include "tools/mock/answers.h"
 #include "tools/mock/mock_options.h"
 #include "tools/program/open_advice.h"
-#include "tools/program/stop_fd.h"
+#include "tools/program/stop.h"
+#include "shm/clock.h"
 #include "shm/namespace.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
+
+#define NS_PER_MS 1e6
 
 struct mock {
 	struct mock_options options;
@@ -50,8 +52,7 @@ struct mock {
 	struct lines lines;
 	struct trace_request request;
 	uint64_t bad_lines;
-	uint64_t started_ms; /* real time of the trace's time 0, with --speed */
-	int stop_fd;
+	uint64_t started_ns; /* real time of the trace's time 0, with --speed */
 };
 
 static void report(struct mock *mock, const char *text)
@@ -193,25 +194,17 @@ static int serve(struct mock *mock)
 	return 0;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* With --speed: sleep until the request's time. 1 when a stop signal came meanwhile. */
 static int keep_pace(struct mock *mock)
 {
-	uint64_t due_ms, at_ms;
+	uint64_t due_ns, at_ns;
 
 	if (mock->options.speed <= 0)
-		return stop_wait(mock->stop_fd, 0);
-	due_ms = mock->started_ms +
-		 (uint64_t)((double)mock->request.timestamp_ms / mock->options.speed);
-	at_ms = now_ms();
-	return stop_wait(mock->stop_fd, due_ms > at_ms ? (int64_t)(due_ms - at_ms) : 0);
+		return stop_asked();
+	due_ns = mock->started_ns +
+		 (uint64_t)((double)mock->request.timestamp_ms / mock->options.speed * NS_PER_MS);
+	at_ns = rdx_clock_ns();
+	return stop_sleep(due_ns > at_ns ? due_ns - at_ns : 0);
 }
 
 static int replay(struct mock *mock)
@@ -219,7 +212,7 @@ static int replay(struct mock *mock)
 	struct json_fault fault;
 	int got, error = 0;
 
-	mock->started_ms = now_ms();
+	mock->started_ns = rdx_clock_ns();
 	while ((got = trace_next(&mock->lines, &mock->request, &fault)) != 0 && !error) {
 		if (got == -EINTR)
 			return 0;
@@ -268,7 +261,7 @@ static int open_engine(struct mock *mock)
 static int run(struct mock *mock)
 {
 	const char *path = mock->options.trace ? mock->options.trace : "-";
-	int error = lines_open(&mock->lines, path, mock->stop_fd);
+	int error = lines_open(&mock->lines, path);
 
 	if (error) {
 		fprintf(stderr, "ringdex-mock: %s: %s\n", path, strerror(-error));
@@ -282,7 +275,7 @@ static int run(struct mock *mock)
 	if (error)
 		fprintf(stderr, "ringdex-mock: %s\n", strerror(-error));
 	else if (mock->options.hold)
-		stop_wait(mock->stop_fd, STOP_FOREVER);
+		stop_sleep(STOP_FOREVER);
 	if (mock->announcer.failed)
 		fprintf(stderr, "ringdex-mock: %" PRIu64 " publish calls failed, the first with %s\n",
 			mock->announcer.failed, strerror(-mock->announcer.first_error));
@@ -297,15 +290,9 @@ static int run(struct mock *mock)
 int main(int argc, char **argv)
 {
 	struct mock mock = { 0 };
-	int status;
 
 	mock_options_parse(argc, argv, &mock.options);
-	mock.stop_fd = stop_open();
-	if (mock.stop_fd < 0) {
-		fprintf(stderr, "ringdex-mock: signalfd: %s\n", strerror(-mock.stop_fd));
-		return 1;
-	}
-	status = run(&mock);
-	close(mock.stop_fd);
-	return status;
+	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of the write */
+	stop_listen();
+	return run(&mock);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/program/lines.h"
 
+#include "tools/program/stop.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,9 +12,9 @@
 
 #define FIRST_BYTES 65536
 
-int lines_open(struct lines *ret_lines, const char *path, int stop_fd)
+int lines_open(struct lines *ret_lines, const char *path)
 {
-	struct lines lines = { .name = path, .stop_fd = stop_fd };
+	struct lines lines = {.name = path};
 
 	if (strcmp(path, "-") == 0) {
 		lines.name = "standard input";
@@ -64,7 +66,7 @@ static int wait_input(const struct lines *lines)
 {
 	struct pollfd waited[2] = {
 		{ .fd = lines->fd, .events = POLLIN },
-		{ .fd = lines->stop_fd, .events = POLLIN },
+		{ .fd = stop_fd(), .events = POLLIN },
 	};
 
 	while (poll(waited, 2, -1) < 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Input line by line, from a file or standard input, until its end or a stop signal.
+ * Input line by line, from a file or standard input, until its end or a stop signal (stop.h).
  */
 #ifndef PROGRAM_LINES_H
 #define PROGRAM_LINES_H
@@ -19,12 +19,11 @@ struct lines {
 	size_t end;
 	size_t capacity;
 	int fd;
-	int stop_fd;
 	int ended;
 };
 
-/* `path` "-" is standard input; `stop_fd` from stop_open, or -1. 0 or -errno of open(2). */
-int lines_open(struct lines *ret_lines, const char *path, int stop_fd);
+/* `path` "-" is standard input. 0 or -errno of open(2). */
+int lines_open(struct lines *ret_lines, const char *path);
 void lines_close(struct lines *lines);
 
 /*

@@ -1,25 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/program/stop.h"
 
+#include "shm/clock.h"
+#include "tools/program/messages.h"
+
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NS_PER_S UINT64_C(1000000000)
 
 static atomic_int asked;
+static int asked_fd = -1;
 
 static void on_signal(int number)
 {
+	const uint64_t one = 1;
+	int saved = errno;
+
 	(void)number;
 	atomic_store_explicit(&asked, 1, memory_order_relaxed);
+	/* only a full counter can refuse it, and that is readable */
+	(void)!write(asked_fd, &one, sizeof(one));
+	errno = saved;
 }
 
 void stop_listen(void)
 {
 	struct sigaction action = {.sa_handler = on_signal}, before;
 
+	asked_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (asked_fd < 0) {
+		complain("cannot listen to signals: %s", strerror(errno));
+		exit(EXIT_FAILED);
+	}
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	/* the terminal was closed; nohup wants that not to matter */
@@ -32,18 +52,22 @@ int stop_asked(void)
 	return atomic_load_explicit(&asked, memory_order_relaxed);
 }
 
-void stop_sleep(uint64_t ns)
+int stop_fd(void)
 {
-	struct timespec time = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-
-	if (!stop_asked())
-		nanosleep(&time, NULL);
+	return asked_fd;
 }
 
-uint64_t now_ns(void)
+int stop_sleep(uint64_t ns)
 {
-	struct timespec time;
+	uint64_t now = rdx_clock_ns(), until = ns > STOP_FOREVER - now ? STOP_FOREVER : now + ns;
+	struct pollfd waited = {.fd = asked_fd, .events = POLLIN};
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+	while (!stop_asked() && (now = rdx_clock_ns()) < until) {
+		struct timespec left = {.tv_sec = (time_t)((until - now) / NS_PER_S),
+					.tv_nsec = (long)((until - now) % NS_PER_S)};
+
+		if (ppoll(&waited, 1, &left, NULL) < 0 && errno != EINTR)
+			break;
+	}
+	return stop_asked();
 }

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ending on SIGTERM, SIGINT and, except below nohup, SIGHUP, in tools that run until told
- * to stop.
+ * Ending on SIGTERM, SIGINT and, except under nohup, SIGHUP, in programs that run until they
+ * are told to stop.
  */
 #ifndef PROGRAM_STOP_H
 #define PROGRAM_STOP_H
 
 #include <stdint.h>
 
-/* From now on these signals only set what stop_asked asks. A call that waits in the kernel
- * is interrupted by them. */
+#define STOP_FOREVER UINT64_MAX
+
+/* From now on these signals only set what stop_asked asks. They interrupt a call that waits
+ * in the kernel. Ends the program where it cannot be done. */
 void stop_listen(void);
 int stop_asked(void);
 
-/* Sleep, less if one of them comes. */
-void stop_sleep(uint64_t ns);
+/* A descriptor to poll beside others: readable from the first of these signals on. -1 before
+ * stop_listen. */
+int stop_fd(void);
 
-/* CLOCK_MONOTONIC. */
-uint64_t now_ns(void);
+/* Sleep until one of them comes, at most `ns`, or STOP_FOREVER. Returns stop_asked(). */
+int stop_sleep(uint64_t ns);
 
 #endif

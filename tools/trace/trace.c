@@ -232,7 +232,7 @@ static int show(const struct trace_arguments *arguments)
 	struct trace_summary summary;
 	struct lines lines;
 	int64_t bad;
-	int error = lines_open(&lines, arguments->path, -1);
+	int error = lines_open(&lines, arguments->path);
 
 	if (error) {
 		fprintf(stderr, "ringdex-trace: %s: %s\n", arguments->path, strerror(-error));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tools/mock/samples.h"
+#include "tools/program/samples.h"
 
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 static int make_room(struct samples *samples)
 {
 	uint64_t capacity = samples->capacity ? 2 * samples->capacity : FIRST_CAPACITY;
-	uint32_t *ns;
+	uint64_t *ns;
 
 	if (samples->count < samples->capacity)
 		return 1;
@@ -30,13 +30,13 @@ void samples_add(struct samples *samples, uint64_t ns)
 		samples->max_ns = ns;
 	if (!make_room(samples))
 		return;
-	samples->ns[samples->count++] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+	samples->ns[samples->count++] = ns;
 	samples->sorted = 0;
 }
 
 static int compare(const void *a, const void *b)
 {
-	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
 
 	return (left > right) - (left < right);
 }
@@ -54,5 +54,5 @@ uint64_t samples_percentile(struct samples *samples, uint32_t per_mille)
 void samples_free(struct samples *samples)
 {
 	free(samples->ns);
-	*samples = (struct samples){ 0 };
+	*samples = (struct samples){0};
 }
