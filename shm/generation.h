@@ -6,7 +6,8 @@
  *       sees the name sees the whole table
  *   G2  generation (release), then a column goes live in the new table only and its mask
  *       word's version is raised (V2) -> version (acquire), then generation: who sees the
- *       column sees a table that has it. So a reader loads versions first
+ *       column sees a table that has it. So a reader loads versions first; and the pulses
+ *       too (P1): who sees an event that is in the new table only sees the new name
  *
  * From the switch on the old table stands still: a reader that began before it answers as
  * of the switch. A successor of a dead writer begins a new control file under the same

@@ -32,6 +32,9 @@ enum rdx_hook_step {
 	RDX_HOOK_SCAN_STARTED,    /* ledger: tail noted */
 	RDX_HOOK_SCAN_CHUNK,      /* ledger: some words copied */
 	RDX_HOOK_SCAN_DONE,       /* ledger: words copied, intent not read */
+	RDX_HOOK_LOOKUP_COLUMNS,  /* columns known, pulses not read */
+	RDX_HOOK_LOOKUP_PULSES,   /* pulses read, the generation not asked for */
+	RDX_HOOK_LOOKUP_SEARCHED, /* table searched, not scanned, versions not compared */
 	RDX_HOOK_COLUMN_OPENED,   /* version odd */
 	RDX_HOOK_COLUMN_CLOSED,
 	RDX_HOOK_GENERATION_BUILT,/* table complete, not named */

@@ -224,6 +224,7 @@ static void search(struct rdx_lookup *l, const uint64_t *prefix, uint32_t blocks
 	first_wave(l, prefix, blocks);
 	while (l->stack_count)
 		next_wave(l, prefix);
+	RDX_HOOK(RDX_HOOK_LOOKUP_SEARCHED);
 }
 
 /* The scans of one mask word, from scan[first] to before scan[end]. */
@@ -283,9 +284,6 @@ int rdx_lookup_attempt(struct rdx_lookup *l, const uint64_t *prefix, uint32_t bl
 
 	if (!rdx_columns_versions(l->live, words, versions))
 		return -EAGAIN;
-	/* after the versions: G2 */
-	if (rdx_generation_live(l->live) != l->generation)
-		return -ESTALE;
 	if (!l->cached || memcmp(versions, l->versions, sizeof(versions)) != 0) {
 		refresh(l, versions);
 		l->cached = (uint32_t)rdx_columns_same(l->live, words, versions);
@@ -294,7 +292,13 @@ int rdx_lookup_attempt(struct rdx_lookup *l, const uint64_t *prefix, uint32_t bl
 	}
 	if (blocks)
 		prefetch_words(l, prefix[0]);
+	RDX_HOOK(RDX_HOOK_LOOKUP_COLUMNS);
 	read_pulses(l);
+	RDX_HOOK(RDX_HOOK_LOOKUP_PULSES);
+	/* after the versions: G2. After the pulses: who sees an event of the next table's time
+	 * (P1) sees that it is that time */
+	if (rdx_generation_live(l->live) != l->generation)
+		return -ESTALE;
 	search(l, prefix, blocks);
 	if (l->scan_count) {
 		memset(l->scanned, 0, l->rank_count * sizeof(l->scanned[0]));

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: the writer goes on while a reader of the index stands at one step of a lookup
+ * or a walk: it switches tables, applies events, clears, and is succeeded. What the reader
+ * then answers was true at its watermark.
+ */
+#include "tests/index_rig.h"
+
+#include "consumer/writer/grow.h"
+#include "consumer/writer/writer_state.h"
+
+#define NEVER_STALE_NS UINT64_MAX
+
+struct fixture {
+	struct rig rig;
+	struct rdx_index_writer *writer;
+	struct rdx_index *index;
+	int slot;
+	uint64_t prefix[2]; /* event n stores block n - 1 */
+};
+
+/* A writer with one rank that holds the first `events` blocks. */
+static void open_writer(struct fixture *f, uint32_t events)
+{
+	struct rdx_writer_options options = {.stale_after_ns = NEVER_STALE_NS};
+	struct rdx_rank_info info = rig_info(1, 0, 1);
+
+	assert_int_equal(rig_writer(&f->rig, &options, &f->writer), 0);
+	f->slot = rdx_writer_rank_add(f->writer, &info);
+	assert_int_equal(rig_begin(f->writer, f->slot), 0);
+	assert_int_equal(rdx_writer_store(f->writer, f->slot, 0, f->prefix, events), 0);
+	rdx_writer_rank_live(f->writer, f->slot, 0, 0);
+	rig_pulse(f->writer, f->slot, RDX_STATE_EXACT, 1, events);
+	rdx_writer_heartbeat(f->writer, rig_now_ns());
+}
+
+static void make(struct fixture *f)
+{
+	memset(f, 0, sizeof(*f));
+	rig_make(&f->rig);
+	f->prefix[0] = 0x1111;
+	f->prefix[1] = 0x2222;
+	open_writer(f, 1);
+	assert_int_equal(rdx_writer_ready(f->writer), 0);
+	assert_int_equal(rig_index(&f->rig, &f->index), 0);
+}
+
+static void destroy(struct fixture *f)
+{
+	rdx_index_close(f->index);
+	rdx_writer_close(f->writer);
+	rig_remove(&f->rig);
+}
+
+static struct rdx_run look_up(struct fixture *f)
+{
+	struct rdx_run run;
+
+	assert_int_equal(rdx_index_lookup(f->index, f->prefix, 2, &run, 1), 1);
+	return run;
+}
+
+static void apply(struct fixture *f, uint64_t id, uint8_t kind, uint8_t tier, uint64_t *key,
+		  int expected)
+{
+	struct rdx_event event = {.event_id = id, .kind = kind, .tier = tier, .count = key != NULL};
+
+	assert_int_equal(rdx_writer_event(f->writer, f->slot, &event, key), expected);
+}
+
+#ifdef RDX_HOOKS
+enum meanwhile {
+	AN_EVENT,       /* in the live table */
+	A_SWITCH,       /* to another table, then the event in that one only */
+	A_WIDER_TABLE,  /* likewise, with more mask words */
+	MEANWHILE_COUNT
+};
+
+static const enum rdx_hook_step steps[] = {
+	RDX_HOOK_LOOKUP_COLUMNS, RDX_HOOK_LOOKUP_PULSES, RDX_HOOK_LOOKUP_SEARCHED};
+
+static struct fixture *hooked;
+static enum rdx_hook_step hooked_step;
+static enum meanwhile hooked_way;
+
+static void switch_tables(struct rdx_index_writer *w, int wider)
+{
+	uint64_t generation = rdx_generation_live(w->live);
+
+	if (wider) {
+		assert_int_equal(rdx_grow_words(w), -EAGAIN);
+	} else {
+		rdx_writer_live(w)->grow_at = 0; /* as if it were full */
+		rdx_grow_pace(w, 0);
+	}
+	while (w->stage != RDX_GROW_IDLE)
+		rdx_grow_step(w);
+	assert_int_equal(rdx_generation_live(w->live), generation + 1);
+}
+
+static void at_step(enum rdx_hook_step step)
+{
+	if (step != hooked_step)
+		return;
+	rdx_hook_function = NULL;
+	if (hooked_way != AN_EVENT)
+		switch_tables(hooked->writer, hooked_way == A_WIDER_TABLE);
+	apply(hooked, 2, RDX_EVENT_STORED, 0, &hooked->prefix[1], 0);
+	rig_pulse(hooked->writer, hooked->slot, RDX_STATE_EXACT, 1, 2);
+}
+
+static void arm(struct fixture *f, enum rdx_hook_step step, enum meanwhile way)
+{
+	hooked = f;
+	hooked_step = step;
+	hooked_way = way;
+	rdx_hook_function = at_step;
+}
+
+static void look_up_beside(enum rdx_hook_step step, enum meanwhile way, int scan, int cached)
+{
+	struct fixture f;
+	struct rdx_run run;
+
+	make(&f);
+	rdx_lookup_force(f.index, scan);
+	if (cached)
+		assert_int_equal(look_up(&f).blocks[0], 1);
+	arm(&f, step, way);
+	run = look_up(&f);
+	assert_null(rdx_hook_function);
+	assert_int_equal(run.state, RDX_STATE_EXACT);
+	/* block n is that of event n */
+	assert_in_range(run.last_event_id, 1, run.blocks[0]);
+	run = look_up(&f);
+	assert_int_equal(run.last_event_id, 2);
+	assert_int_equal(run.blocks[0], 2);
+	destroy(&f);
+}
+
+/* P1: a row claims no event whose block the lookup did not see. */
+static void test_a_lookup(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		for (enum meanwhile way = 0; way < MEANWHILE_COUNT; way++)
+			for (int which = 0; which < 4; which++)
+				look_up_beside(steps[i], way, which & 1, which >> 1);
+}
+
+static void count_blocks(void *context, uint64_t prefix, uint8_t tiers)
+{
+	(void)prefix;
+	(void)tiers;
+	++*(uint64_t *)context;
+}
+
+/* The same of a walk: if it stands, it is what the rank held at its mark. */
+static void test_a_walk(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		for (enum meanwhile way = 0; way < MEANWHILE_COUNT; way++) {
+			struct rdx_index_mark mark;
+			uint64_t blocks = 0;
+			struct fixture f;
+			int r;
+
+			if (steps[i] == RDX_HOOK_LOOKUP_SEARCHED)
+				continue; /* a walk searches for nothing */
+			make(&f);
+			arm(&f, steps[i], way);
+			r = rdx_index_each(f.index, 1, 0, count_blocks, &blocks, &mark);
+			assert_null(rdx_hook_function);
+			assert_true(r == 0 || r == -EAGAIN);
+			if (r == 0)
+				assert_int_equal(blocks, mark.event_id);
+			blocks = 0;
+			assert_int_equal(rdx_index_each(f.index, 1, 0, count_blocks, &blocks, &mark),
+					 0);
+			assert_int_equal(mark.event_id, 2);
+			assert_int_equal(blocks, 2);
+			destroy(&f);
+		}
+	}
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#ifdef RDX_HOOKS
+		cmocka_unit_test(test_a_lookup),
+		cmocka_unit_test(test_a_walk),
+#endif
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
