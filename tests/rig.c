@@ -4,53 +4,35 @@
 #include "shm/clear.h"
 #include "shm/namespace.h"
 
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #define ROOM_BYTES (UINT64_C(512) << 20) /* the largest segment of a test, twice */
 
 /* Memory, or the disk where memory is small, as in a container: slower, not different. */
-static const char *roomy_place(void)
+static enum held_place roomy_place(void)
 {
 	struct statvfs fs;
 
 	if (statvfs("/dev/shm", &fs) == 0 && fs.f_bavail * fs.f_frsize >= ROOM_BYTES)
-		return "/dev/shm";
-	return "/tmp";
+		return HELD_IN_MEMORY;
+	return HELD_ON_DISK;
 }
 
 void rig_make(struct rig *rig)
 {
-	snprintf(rig->dir, sizeof(rig->dir), "%s/rdx-test-XXXXXX", roomy_place());
-	assert_non_null(mkdtemp(rig->dir));
+	assert_int_equal(held_make(roomy_place(), rig->dir), 0);
 	rig->dir_fd = rdx_namespace_open(rig->dir, 0);
 	assert_true(rig->dir_fd >= 0);
 	assert_int_equal(rdx_namespace_key(rig->dir_fd, 1, &rig->key), 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
-void rig_remove_tree(const char *path)
-{
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 void rig_remove(struct rig *rig)
 {
 	close(rig->dir_fd);
-	rig_remove_tree(rig->dir);
+	held_remove(rig->dir);
 }
 
 int rig_setup(void **state)

@@ -8,6 +8,7 @@
 
 #include "shm/publish.h"
 #include "shm/segment.h"
+#include "tests/held.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +16,10 @@
 
 #include <cmocka.h>
 
-/* A fresh directory, in memory if that is roomy; removed with all it holds by rig_remove. */
+/* A fresh directory, in memory if that is roomy; removed with all it holds by rig_remove, or
+ * by the end of the process. */
 struct rig {
-	char dir[64];
+	char dir[HELD_PATH_BYTES];
 	int dir_fd;
 	struct rdx_hash_key key;
 };
@@ -27,9 +29,6 @@ void rig_remove(struct rig *rig);
 /* The same as setup and teardown of a test: *state is a struct rig. */
 int rig_setup(void **state);
 int rig_teardown(void **state);
-
-/* Remove a directory and everything below it. */
-void rig_remove_tree(const char *path);
 
 /* A producer without a map. */
 struct rig_producer {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Run both examples against each other: run.sh BIN_DIR
+# Run both examples against each other: run.sh BIN_DIR [DIR]
 set -euo pipefail
-dir=$(mktemp -d /dev/shm/ringdex-example-XXXXXX)
+dir=${2-$(mktemp -d /dev/shm/ringdex-example-XXXXXX)}
 trap 'rm -rf "$dir"' EXIT
 coproc worker { "$1/example-publish" "$dir/namespace"; }
 read -r line <&"${worker[0]}"

@@ -183,11 +183,11 @@ static void test_told_to_stop(void **state)
 /* Last: from here on this process has mounts of its own. */
 static void test_small_tmpfs(void **state)
 {
-	char dir[] = "/tmp/rdx-test-XXXXXX";
 	struct program_result result;
+	char dir[HELD_PATH_BYTES];
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
+	assert_int_equal(held_make(HELD_ON_DISK, dir), 0);
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", dir, "tmpfs", 0, "size=64m") < 0) {
 		rmdir(dir);

@@ -335,7 +335,7 @@ static void test_the_namespace_is_removed(void **state)
 	int r = 0;
 
 	(void)state;
-	rig_remove_tree(x.dir);
+	held_remove(x.dir);
 	while (r >= 0 && child_now_ns() < until) {
 		r = rdx_indexer_poll(x.indexer, 0);
 		if (r == 0)
@@ -402,12 +402,12 @@ static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 		rdx_publisher_close(publisher);
 		until_state(&x, worker_id, 0, RDX_STATE_GONE, NULL, NULL);
 		snprintf(path, sizeof(path), "%s/%llu", x.dir, (unsigned long long)worker_id);
-		rig_remove_tree(path);
+		held_remove(path);
 	}
 	put_damaged(&x, 20, 0, NULL, 0, 100);
 	until_cause(&x, 20, 0, -EBADMSG);
 	snprintf(path, sizeof(path), "%s/20", x.dir);
-	rig_remove_tree(path);
+	held_remove(path);
 	until = child_now_ns() + PATIENCE_NS;
 	while (rdx_indexer_segment(x.indexer, 1, &row) == 0 && child_now_ns() < until)
 		indexer_poll(&x);
@@ -424,15 +424,15 @@ static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 /* File systems on disks give a new file the number of one just removed. */
 static void test_a_new_file_with_an_old_number(void **state)
 {
-	char disk[] = "/tmp/rdx-test-XXXXXX", path[160];
+	char disk[HELD_PATH_BYTES], path[160];
 	struct rdx_publisher *publisher;
 	struct indexer_rig x;
 	struct stat old, new;
 
 	(void)state;
 	indexer_rig_make(&x);
-	x.dir = mkdtemp(disk);
-	assert_non_null(x.dir);
+	assert_int_equal(held_make(HELD_ON_DISK, disk), 0);
+	x.dir = disk;
 	indexer_rig_open(&x, RDX_WAIT_AUTO);
 	publisher = prompt_publisher(&x, 2, 0);
 	prompt_store(publisher, 1, 30, 0);
@@ -455,7 +455,7 @@ static void test_a_new_file_with_an_old_number(void **state)
 	rdx_publisher_close(publisher);
 	rdx_index_close(x.index);
 	rdx_indexer_close(x.indexer);
-	rig_remove_tree(disk);
+	held_remove(disk);
 	rig_remove(&x.rig);
 }
 

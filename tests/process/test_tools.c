@@ -778,7 +778,7 @@ static void follow_ends_when_the_directory_goes(void **state)
 	start_follow(rig, &program, NULL);
 	assert_true(wait_for(&program, "\"state\":\"EXACT\""));
 	rig_release(&producer);
-	rig_remove_tree(rig->dir);
+	held_remove(rig->dir);
 	assert_int_equal(program_finish(&program, NULL, &r), 0);
 	assert_int_equal(r.status, 1);
 	assert_has(r.err, "the directory was removed");

@@ -357,7 +357,7 @@ static void test_leftover_index(void **state)
 	rdx_index_gen_name(&f.index->id, f.index->lookup.generation, name);
 	rdx_publisher_close(p);
 	snprintf(worker, sizeof(worker), "%s/1", f.rig.dir);
-	rig_remove_tree(worker);
+	held_remove(worker);
 	fd = openat(f.rig.dir_fd, stranger, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	close(fd);

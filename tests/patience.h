@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a test does about time. It waits for conditions, never for durations, and gives up
+ * only where something hangs: a machine that does twenty other things is slow, not wrong.
+ * And it bounds its work, not its time: some of it always, the rest while there is time.
+ */
+#ifndef RDX_TESTS_PATIENCE_H
+#define RDX_TESTS_PATIENCE_H
+
+#include "shm/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define PATIENCE_S 240 /* less than CTest's, so that a test says what it waited for */
+
+/* How long anything is waited for. RDX_PATIENCE, in seconds, is for who expects a failure. */
+static inline uint64_t patience_ns(void)
+{
+	const char *given = getenv("RDX_PATIENCE");
+
+	return (given ? strtoull(given, NULL, 0) : PATIENCE_S) * UINT64_C(1000000000);
+}
+
+struct patience {
+	uint64_t until_ns;
+};
+
+static inline struct patience patience_begin(void)
+{
+	return (struct patience){rdx_clock_ns() + patience_ns()};
+}
+
+static inline int patience_is_over(const struct patience *patience)
+{
+	return rdx_clock_ns() > patience->until_ns;
+}
+
+static inline void patience_check(const struct patience *patience, const char *condition,
+				  const char *file, int line)
+{
+	if (!patience_is_over(patience))
+		return;
+	print_error("waited %llu s for: %s\n", (unsigned long long)(patience_ns() / 1000000000),
+		    condition);
+	_fail(file, line);
+}
+
+/* UNTIL(is_done()) { a step towards it, or a nap }; the test fails where it never is. */
+#define UNTIL_NAMED(condition, name)                                                               \
+	for (struct patience name = patience_begin(); !(condition);                                \
+	     patience_check(&name, #condition, __FILE__, __LINE__))
+#define UNTIL_AT(condition, line) UNTIL_NAMED(condition, until_##line)
+#define UNTIL_JOIN(condition, line) UNTIL_AT(condition, line)
+#define UNTIL(condition) UNTIL_JOIN(condition, __LINE__)
+
+/* Work of which `least` units are always done, and up to `most` while `seconds` last; with
+ * RDX_LONG=1 all of them: while (effort_goes_on(&effort)) one unit; */
+struct effort {
+	uint64_t least, most, done;
+	uint64_t until_ns;
+};
+
+static inline int is_long(void)
+{
+	const char *given = getenv("RDX_LONG");
+
+	return given && *given && *given != '0';
+}
+
+static inline struct effort effort_begin(uint64_t least, uint64_t most, uint64_t seconds)
+{
+	return (struct effort){
+		.least = least,
+		.most = most,
+		.until_ns = is_long() ? UINT64_MAX
+				      : rdx_clock_ns() + seconds * UINT64_C(1000000000),
+	};
+}
+
+static inline int effort_goes_on(struct effort *effort)
+{
+	if (effort->done >= effort->most ||
+	    (effort->done >= effort->least && rdx_clock_ns() >= effort->until_ns))
+		return 0;
+	effort->done++;
+	return 1;
+}
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: tests that are killed (SIGKILL) leave neither files nor processes. Test
+ * programs of several kinds are killed in mid-run, and one whose children ignore every
+ * signal that can be ignored, make files without end, and have mounted something.
+ */
+#include "tests/child.h"
+#include "tests/patience.h"
+#include "tests/programs.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STUBBORN_ROLE "stubborn"
+
+/* The first directory that process `pid` holds there. 1, or 0: none. */
+static int find_held(const char *where, pid_t pid, char *ret_path)
+{
+	char pattern[HELD_PATH_BYTES];
+	glob_t found;
+	int r;
+
+	snprintf(pattern, sizeof(pattern), "%s/rdx-test-%d-*", where, (int)pid);
+	r = glob(pattern, 0, NULL, &found) == 0;
+	if (r)
+		snprintf(ret_path, HELD_PATH_BYTES, "%s", found.gl_pathv[0]);
+	globfree(&found);
+	return r;
+}
+
+static int exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* Wait until the process holds a directory, with `inside` in it. */
+static void await_held(pid_t pid, const char *inside, char *ret_path)
+{
+	char path[HELD_PATH_BYTES + 64];
+
+	UNTIL(find_held("/dev/shm", pid, ret_path) || find_held("/tmp", pid, ret_path)) {
+		assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+		usleep(1000);
+	}
+	snprintf(path, sizeof(path), "%s/%s", ret_path, inside);
+	UNTIL(exists(path)) {
+		assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+		usleep(1000);
+	}
+}
+
+static void kill_and_look(pid_t pid, const char *path)
+{
+	char none[HELD_PATH_BYTES];
+
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	UNTIL(!exists(path))
+		usleep(1000);
+	UNTIL(held_processes(path, 0) == 0)
+		usleep(1000);
+	assert_false(find_held("/dev/shm", pid, none));
+	assert_false(find_held("/tmp", pid, none));
+}
+
+static void test_programs_killed_in_mid_run(void **state)
+{
+	static const char *const names[] = {
+		"test_kill_producer", "test_kill_indexer", "test_chaos", "test_indexer",
+		"test_tools", "test_lap",
+	};
+	uint64_t random = rig_seed();
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char *arguments[] = {(char *)names[i], NULL};
+		char path[HELD_PATH_BYTES];
+		struct program program;
+
+		assert_int_equal(program_start(&program, names[i], arguments, 0), 0);
+		await_held(program.pid, "", path);
+		usleep((useconds_t)(rig_random(&random) % 100000)); /* anywhere in its run */
+		kill_and_look(program.pid, path);
+		close(program.out);
+		close(program.err);
+	}
+}
+
+/* Its parent and it ignore what they can; files appear for as long as it lives. */
+static void litter(const struct rig *rig)
+{
+	char path[HELD_PATH_BYTES + 32];
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_IGN);
+	for (unsigned int i = 0;; i++) {
+		snprintf(path, sizeof(path), "%s/litter%u", rig->dir, i % 1000);
+		close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	}
+}
+
+static int be_stubborn(void)
+{
+	char path[HELD_PATH_BYTES + 32];
+	struct rig rig;
+
+	rig_make(&rig);
+	snprintf(path, sizeof(path), "%s/mounted", rig.dir);
+	if (mkdir(path, 0700) < 0)
+		return 1;
+	(void)mount("tmpfs", path, "tmpfs", 0, "size=64k,mode=700"); /* where that is allowed */
+	for (int i = 0; i < 2; i++)
+		if (fork() == 0)
+			litter(&rig);
+	for (;;)
+		pause();
+}
+
+static void test_children_that_do_not_want_to_go(void **state)
+{
+	char path[HELD_PATH_BYTES], role[] = STUBBORN_ROLE, name[] = "test_held";
+	char *arguments[] = {name, role, NULL};
+	struct program program;
+
+	(void)state;
+	assert_int_equal(program_start(&program, name, arguments, 0), 0);
+	await_held(program.pid, "1/litter999", path);
+	assert_int_equal(held_processes(path, 0), 3);
+	kill_and_look(program.pid, path);
+	close(program.out);
+	close(program.err);
+}
+
+/* A failed test leaves its directory to the end of its process. */
+static void test_the_end_of_a_process(void **state)
+{
+	char path[HELD_PATH_BYTES];
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		struct rig rig;
+
+		rig_make(&rig);
+		exit(exists(rig.dir) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_false(find_held("/dev/shm", pid, path));
+	assert_false(find_held("/tmp", pid, path));
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_programs_killed_in_mid_run),
+		cmocka_unit_test(test_children_that_do_not_want_to_go),
+		cmocka_unit_test(test_the_end_of_a_process),
+	};
+
+	if (argc == 2 && strcmp(argv[1], STUBBORN_ROLE) == 0)
+		return be_stubborn();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
