@@ -224,21 +224,25 @@ static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint
 	return KEPT;
 }
 
-/* A name that is known for other content: let it stand for this, if nothing is held. */
-static enum rdx_counter rebind(struct rdx_publisher *p, const struct run *run, uint32_t index,
-			       uint32_t at)
+/* A name that is known. While it is held it stands for what it did; a remembered one stands
+ * for what this run says: content, adapter and salt. */
+static enum rdx_counter know_again(struct rdx_publisher *p, const struct run *run, uint32_t index,
+				   uint32_t at)
 {
 	struct rdx_name *name = &p->names.entries[index];
+	int same = p->lineage.nodes[name->node].prefix == run->prefixes[at];
 	enum rdx_counter cause;
 	uint32_t node;
 
 	if (name->flags & RDX_NAME_HELD)
-		return RDX_COUNTER_CONFLICTS;
-	cause = name_node(p, run, at, &node);
-	if (cause != KEPT)
-		return cause;
-	rdx_lineage_unname(&p->lineage, name->node);
-	name->node = node;
+		return same ? KEPT : RDX_COUNTER_CONFLICTS;
+	if (!same) {
+		cause = name_node(p, run, at, &node);
+		if (cause != KEPT)
+			return cause;
+		rdx_lineage_unname(&p->lineage, name->node);
+		name->node = node;
+	}
 	set_namespace(p, index, run);
 	return KEPT;
 }
@@ -248,7 +252,7 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 {
 	const struct rdx_stored *stored = run->stored;
 	const struct rdx_name_key *key = &run->keys[at];
-	enum rdx_counter cause = KEPT;
+	enum rdx_counter cause;
 	uint32_t index;
 	uint64_t slot;
 
@@ -257,8 +261,7 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 	index = rdx_names_find_slot(&p->names, key, &slot);
 	if (index == RDX_NAME_NONE)
 		return store_new(p, run, at, slot);
-	if (p->lineage.nodes[p->names.entries[index].node].prefix != run->prefixes[at])
-		cause = rebind(p, run, index, at);
+	cause = know_again(p, run, index, at);
 	if (cause == KEPT)
 		cause = add_copy(p, index, stored->tier);
 	if (cause == KEPT)

@@ -73,7 +73,12 @@ struct rdx_publisher_options {
  *   tokens         token_count = count * block_tokens of the segment
  *   local_hashes   `count` hashes from rdx_hash_blocks or an equal function
  *   neither        the names are known already (a copy to another tier of blocks
- *                  that the rank holds or removed a while ago); parent is ignored
+ *                  that the rank holds or removed a while ago); parent, lora and
+ *                  salt are ignored
+ *
+ * A name stands for the content, lora and salt with which it was stored while it was not
+ * held: a copy of a held name changes none of them, and one that was removed takes those of
+ * the store that brings it back.
  */
 struct rdx_stored {
 	uint64_t time_ns;             /* CLOCK_MONOTONIC; 0: not stamped */

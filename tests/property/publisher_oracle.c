@@ -147,38 +147,45 @@ static uint64_t *add_copy(struct oracle *oracle, struct oracle_name *name, uint8
 	return NULL;
 }
 
+/* What a name stands for: it takes all of it from the store that made it held. */
+static void stand_for(struct oracle_name *name, const struct oracle_name *content)
+{
+	name->prefix = content->prefix;
+	name->local = content->local;
+	name->parent = content->parent;
+	name->lora = content->lora;
+	name->salt = content->salt;
+}
+
 static uint64_t *store_block(struct oracle *oracle, const struct rdx_stored *stored,
 			     const void *text, const struct oracle_name *content)
 {
 	struct oracle_name *name =
 		oracle_find(oracle, text, stored->name_bytes, stored->cache_group);
+	int held = name && oracle_name_held(name);
 	uint64_t *cause;
 
 	if (stored->parent && memcmp(stored->parent, text, stored->name_bytes) == 0)
 		return &oracle->stats.conflicts; /* its own ancestor */
-	/* where as many names are held as fit, no other is known any more */
-	if (name && !oracle_name_held(name) && count_held_names(oracle) == oracle->names_max) {
-		name->known = 0;
-		name = NULL;
-	}
-	if (name && name->prefix != content->prefix) {
-		if (oracle_name_held(name))
-			return &oracle->stats.conflicts;
-		name->prefix = content->prefix;
-		name->local = content->local;
-		name->parent = content->parent;
-		name->seed = content->seed;
-	}
-	if (name)
+	if (held && name->prefix != content->prefix)
+		return &oracle->stats.conflicts;
+	if (held)
 		return add_copy(oracle, name, stored->tier);
-	if (count_held_names(oracle) == oracle->names_max)
+	/* remembered, or forgotten by now for want of room: nobody can tell */
+	if (count_held_names(oracle) == oracle->names_max) {
+		if (name)
+			name->known = 0;
 		return &oracle->stats.map_full;
+	}
+	if (name) {
+		stand_for(name, content);
+		return add_copy(oracle, name, stored->tier);
+	}
 	name = unused(oracle);
-	*name = *content;
-	name->known = 1;
-	name->bytes = stored->name_bytes;
-	name->group = stored->cache_group;
+	*name = (struct oracle_name){.known = 1, .bytes = stored->name_bytes,
+				     .group = stored->cache_group};
 	memcpy(name->text, text, stored->name_bytes);
+	stand_for(name, content);
 	cause = add_copy(oracle, name, stored->tier);
 	if (cause)
 		name->known = 0;
@@ -207,7 +214,7 @@ static void store_known(struct oracle *oracle, const struct rdx_stored *stored)
 
 static void store_run(struct oracle *oracle, const struct rdx_stored *stored)
 {
-	struct oracle_name content = {.seed = rdx_hash_seed(stored->lora, stored->salt)};
+	struct oracle_name content = {.lora = stored->lora, .salt = stored->salt};
 	uint64_t *cause = NULL;
 
 	if (stored->parent) {
@@ -219,13 +226,13 @@ static void store_run(struct oracle *oracle, const struct rdx_stored *stored)
 			return;
 		}
 		content.prefix = parent->prefix;
-		if (!stored->lora && !stored->salt)
-			content.seed = parent->seed;
+		content.lora = stored->lora ? stored->lora : parent->lora;
+		content.salt = stored->salt ? stored->salt : parent->salt;
 	}
 	for (uint32_t i = 0; i < stored->count && !cause; i++) {
 		content.parent = content.prefix;
 		if (stored->tokens)
-			rdx_hash_blocks(content.seed,
+			rdx_hash_blocks(rdx_hash_seed(content.lora, content.salt),
 					stored->tokens + (uint64_t)i * oracle->block_tokens,
 					oracle->block_tokens, oracle->block_tokens, &content.local);
 		else

@@ -19,7 +19,8 @@ struct oracle_name {
 	uint64_t prefix;
 	uint64_t local;
 	uint64_t parent; /* prefix hash, 0: root */
-	uint64_t seed;
+	const char *lora; /* the caller's texts, which outlive the oracle; NULL: none */
+	const char *salt;
 	uint32_t copies[RDX_TIER_COUNT];
 };
 

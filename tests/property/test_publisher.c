@@ -2,9 +2,10 @@
 /*
  * Description: a publisher under random streams of stores, removals and clears, with
  * repeats, two names for one prefix, holes, unknown parents and names, conflicts, several
- * tiers and cache groups, tiers and maps that fill up, clears from other ranks, and a ring
- * so small that events are split. After every call what it holds, its orphans, its ledger,
- * its counters and the events it published are compared with a naive oracle.
+ * tiers and cache groups, tiers and maps that fill up, removed names that are forgotten and
+ * made again, adapters and salts given and inherited, clears from other ranks, and a ring so
+ * small that events are split. After every call what it holds, its orphans, its ledger, its
+ * counters and the events it published are compared with a naive oracle.
  */
 #include "producer/publisher.h"
 #include "shm/barrier.h"
@@ -66,6 +67,7 @@ struct random_run {
 
 static void fill_run(struct bench *bench, struct rdx_stored *stored, struct random_run *run)
 {
+	static const char *const texts[] = {"", "adapter", "salt"};
 	uint32_t parent = 0;
 
 	stored->count = 1 + pick(bench, pick(bench, 4) ? 6 : bench->run_max);
@@ -89,10 +91,10 @@ static void fill_run(struct bench *bench, struct rdx_stored *stored, struct rand
 	} else if (pick(bench, 4)) {
 		stored->local_hashes = run->local;
 	}
-	if (!pick(bench, 10)) {
-		stored->lora = "adapter";
-		stored->salt = pick(bench, 2) ? "salt" : "";
-	}
+	if (!pick(bench, 10))
+		stored->lora = texts[pick(bench, 3)];
+	if (!pick(bench, 10))
+		stored->salt = texts[pick(bench, 3)];
 	if (!pick(bench, 40))
 		stored->block_tokens = 2;
 }

@@ -642,6 +642,51 @@ static void test_seeds_are_inherited(void **state)
 	store_tokens(f, &both, 16, "k", "t", rdx_hash_seed("k", "t"));
 }
 
+/* Store name 1 by its hash, which says nothing of adapter and salt. */
+static void store_in(struct fixture *f, const char *lora, const char *salt)
+{
+	struct rdx_stored stored = run_of(0, 1, 1);
+
+	stored.lora = lora;
+	stored.salt = salt;
+	assert_int_equal(rdx_publish_stored(f->p, &stored), 0);
+}
+
+/* A name that was removed and comes back with equal content, under another adapter or salt:
+ * what is stored below it is hashed as that of the new one. */
+static void test_a_removed_name_comes_back_in_another_namespace(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t name = 1;
+
+	open_it(f);
+	store_in(f, "l", "s");
+	expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 1);
+	store_tokens(f, &name, 11, NULL, NULL, rdx_hash_seed("l", "s"));
+	remove_name(f, RDX_TIER_DEVICE, 1);
+	expect_event(f, RDX_EVENT_REMOVED, RDX_TIER_DEVICE, 1);
+	store_tokens(f, &name, 12, NULL, NULL, rdx_hash_seed("l", "s")); /* remembered */
+	store_in(f, "k", NULL);
+	expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 1);
+	store_tokens(f, &name, 13, NULL, NULL, rdx_hash_seed("k", NULL));
+	/* a copy of a held name changes nothing */
+	store_in(f, "l", "s");
+	expect_no_event(f);
+	store_tokens(f, &name, 14, NULL, NULL, rdx_hash_seed("k", NULL));
+	/* nor does a store that only names it */
+	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
+	expect_event(f, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0);
+	store_known(f, RDX_TIER_HOST, 1, 1);
+	expect_event(f, RDX_EVENT_STORED, RDX_TIER_HOST, 1);
+	store_tokens(f, &name, 15, NULL, NULL, rdx_hash_seed("k", NULL));
+	/* a clear removes names too */
+	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
+	expect_event(f, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0);
+	store_in(f, NULL, "t");
+	expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 1);
+	store_tokens(f, &name, 16, NULL, NULL, rdx_hash_seed(NULL, "t"));
+}
+
 static void test_worker_wide_clear(void **state)
 {
 	struct fixture *f = *state;
@@ -761,6 +806,7 @@ int main(void)
 		TEST(test_clear_of_tier_not_kept),
 		TEST(test_tiers),
 		TEST(test_seeds_are_inherited),
+		TEST(test_a_removed_name_comes_back_in_another_namespace),
 		TEST(test_worker_wide_clear),
 		TEST(test_positions_end),
 		TEST(test_bell),
