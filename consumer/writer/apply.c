@@ -224,6 +224,15 @@ static int clear(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
 	return 0;
 }
 
+/* Before the table changes: whoever sees a change that follows sees the intent. A Cleared
+ * made from the worker's clear file has no id; what was intended before it stays. */
+static void intend(struct rdx_index_entry *entry, uint64_t event_id)
+{
+	if (event_id > rdx_word_load(&entry->intent))
+		rdx_word_store(&entry->intent, event_id);
+	rdx_fence_release();
+}
+
 int rdx_writer_event(struct rdx_index_writer *w, int slot, const struct rdx_event *event,
 		     const uint64_t *prefix)
 {
@@ -232,8 +241,7 @@ int rdx_writer_event(struct rdx_index_writer *w, int slot, const struct rdx_even
 
 	if (!rank->is_live && !rank->is_building)
 		return -EINVAL;
-	rdx_word_store(&w->live->entry[slot].intent, event->event_id);
-	rdx_fence_release(); /* whoever sees a change that follows sees the intent */
+	intend(&w->live->entry[slot], event->event_id);
 	if (event->kind == RDX_EVENT_CLEARED)
 		return clear(w, rank, event);
 	/* scanned before the first orphan is there, searched after the last is gone */

@@ -186,6 +186,56 @@ static void test_a_walk(void **state)
 }
 #endif
 
+struct visits {
+	struct fixture *f;
+	uint64_t blocks;
+};
+
+/* The walk has seen the first block: the second is stored, and the worker cleared, of which
+ * this rank's own Cleared is not read yet. The columns of the clear before are not swept. */
+static void store_and_clear(void *context, uint64_t prefix, uint8_t tiers)
+{
+	struct visits *visits = context;
+	struct fixture *f = visits->f;
+
+	(void)prefix;
+	(void)tiers;
+	if (visits->blocks++)
+		return;
+	apply(f, 4, RDX_EVENT_STORED, 0, &f->prefix[1], 0);
+	apply(f, 0, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, NULL, -EAGAIN);
+}
+
+/* Keys, the second of which a walk comes to later. */
+static void choose_keys(struct fixture *f)
+{
+	const struct rdx_table *table = &rdx_writer_live(f->writer)->table;
+
+	for (f->prefix[0] = 1; rdx_table_home(table, f->prefix[0]) >= table->lines / 2;)
+		f->prefix[0]++;
+	for (f->prefix[1] = 1; rdx_table_home(table, f->prefix[1]) < table->lines / 2;)
+		f->prefix[1]++;
+}
+
+/* A clear without an id does not undo the intent of the event before it. */
+static void test_a_walk_beside_a_clear_of_the_worker(void **state)
+{
+	struct rdx_index_mark mark;
+	struct visits visits;
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	apply(&f, 2, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, NULL, 0);
+	choose_keys(&f);
+	apply(&f, 3, RDX_EVENT_STORED, 0, &f.prefix[0], 0);
+	rig_pulse(f.writer, f.slot, RDX_STATE_EXACT, 1, 3);
+	visits = (struct visits){.f = &f};
+	assert_int_equal(rdx_index_each(f.index, 1, 0, store_and_clear, &visits, &mark), -EAGAIN);
+	assert_int_equal(visits.blocks, 2);
+	destroy(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_a_lookup),
 		cmocka_unit_test(test_a_walk),
 #endif
+		cmocka_unit_test(test_a_walk_beside_a_clear_of_the_worker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
