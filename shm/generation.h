@@ -14,7 +14,7 @@
  * name and marks the old one:
  *
  *   G3  new file renamed into place, superseded (release) -> superseded (acquire), open by
- *       name: who sees the mark finds the successor
+ *       name: who sees the mark finds the successor, however lately it looked in vain
  */
 #ifndef RDX_GENERATION_H
 #define RDX_GENERATION_H

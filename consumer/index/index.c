@@ -80,6 +80,16 @@ static int map_index(struct rdx_index *x)
 	return 0;
 }
 
+/* Likewise, where there is one: its table may be replaced while it is opened. */
+static int map_newest(struct rdx_index *x)
+{
+	int r = -ENOENT;
+
+	for (int i = 0; i < MAP_TRIES && r == -ENOENT; i++)
+		r = map_index(x);
+	return r;
+}
+
 int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct rdx_index_key *key)
 {
 	struct rdx_index *x;
@@ -98,12 +108,8 @@ int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct r
 		r = x->dir_fd = rdx_namespace_open(dir, 0);
 	if (r >= 0)
 		r = rdx_namespace_key(x->dir_fd, 0, &x->hash_key);
-	for (int i = 0; r >= 0 && i < MAP_TRIES; i++) {
-		r = map_index(x);
-		if (r != -ENOENT)
-			break;
-		r = i + 1 < MAP_TRIES ? 0 : r;
-	}
+	if (r >= 0)
+		r = map_newest(x);
 	if (r < 0) {
 		rdx_index_close(x);
 		return r;
@@ -135,19 +141,27 @@ const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *x)
 	return &x->hash_key;
 }
 
-/* Go over to a successor's file, if there is one. System calls only where the writer has
- * said so or has not been heard of. */
-static void follow(struct rdx_index *x, uint64_t now)
+/* The writer has not been heard of: is there another file by the name? Not asked often. */
+static int is_suspect(struct rdx_index *x, uint64_t now)
 {
 	uint64_t heartbeat = rdx_word_load(&x->lookup.live->heartbeat_ns);
 
-	if (!rdx_generation_superseded(x->lookup.live) &&
-	    (heartbeat >= now || now - heartbeat <= SUSPECT_NS))
-		return;
-	if (now < x->check_ns)
-		return;
-	(void)map_index(x); /* if there is none, the old one is shown, STALE */
+	if (heartbeat >= now || now - heartbeat <= SUSPECT_NS || now < x->check_ns)
+		return 0;
 	x->check_ns = now + CHECK_EVERY_NS;
+	return 1;
+}
+
+/* Go over to a successor's file, if there is one. System calls only where it has said so,
+ * which it does when its file has the name (G3), or where the writer is suspect. */
+static void follow(struct rdx_index *x, uint64_t now)
+{
+	if (rdx_generation_superseded(x->lookup.live)) {
+		if (now >= x->retry_ns && map_newest(x) < 0)
+			x->retry_ns = now + CHECK_EVERY_NS; /* removed, or not for us */
+	} else if (is_suspect(x, now)) {
+		(void)map_index(x); /* if there is none, the old one is shown, STALE */
+	}
 }
 
 static int poisoned(const struct rdx_index *x)

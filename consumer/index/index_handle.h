@@ -17,7 +17,8 @@ struct rdx_index {
 	uint32_t ctl_now;
 	uint32_t gen_now;
 	uint64_t writer_id;
-	uint64_t check_ns; /* not before: is there a successor? */
+	uint64_t check_ns; /* not before: is there a successor that has not said so? */
+	uint64_t retry_ns; /* not before: one that has, and could not be mapped */
 	uint64_t *hashes;  /* scratch */
 	uint64_t hashes_capacity;
 	struct rdx_lookup lookup;

@@ -236,6 +236,38 @@ static void test_a_walk_beside_a_clear_of_the_worker(void **state)
 	destroy(&f);
 }
 
+/* G3: whoever sees the mark answers from the successor's file, also where it has looked for
+ * one a moment ago, in vain. */
+static void test_a_successor(void **state)
+{
+	struct rdx_index_writer *dead;
+	struct rdx_worker_info info;
+	struct rdx_run run;
+	struct fixture f;
+
+	(void)state;
+	for (int workers = 0; workers < 2; workers++) {
+		make(&f);
+		dead = f.writer;
+		open_writer(&f, 2);
+		rdx_writer_heartbeat(dead, 1); /* long ago */
+		run = look_up(&f);
+		assert_int_equal(run.last_event_id, 1);
+		assert_true(f.index->check_ns > 0); /* it has looked by name */
+		f.index->check_ns = UINT64_MAX;
+		assert_int_equal(rdx_writer_ready(f.writer), 0);
+		if (workers) {
+			assert_int_equal(rdx_index_workers(f.index, &info, 1), 1);
+			assert_int_equal(info.last_event_id, 2);
+		}
+		run = look_up(&f);
+		assert_int_equal(run.last_event_id, 2);
+		assert_int_equal(run.blocks[0], 2);
+		rdx_writer_close(dead);
+		destroy(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_a_walk),
 #endif
 		cmocka_unit_test(test_a_walk_beside_a_clear_of_the_worker),
+		cmocka_unit_test(test_a_successor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
