@@ -20,7 +20,6 @@ struct ls_options {
 };
 
 static const char *const state_text[] = {"live", "dead", "unreadable"};
-static const char *const tier_heading[RDX_TIER_COUNT] = {"DEVICE", "HOST", "DISK", "EXTERNAL"};
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -173,39 +172,15 @@ static void print_json(const char *dir, const struct sighting *sightings, size_t
 	json_print(object);
 }
 
-/* Columns that are there, by what they show. */
-struct ls_columns {
-	struct table *table;
-	unsigned int tier[RDX_TIER_COUNT]; /* 0: no rank keeps that tier */
-	unsigned int flags;
-	int all;
-};
-
-static void add_columns(struct ls_columns *columns, const struct sighting *sightings, size_t count)
+static int has_tier(const struct sighting *sightings, size_t count, uint8_t tier)
 {
-	static const char *const first[] = {"RANK", "STATE", "RING", "BARRIER", "LAST"};
-	static const char *const more[] = {"BLOCK", "BYTES", "PID", "EPOCH"};
-	unsigned int next = 0;
-
-	for (; next < 5; next++)
-		table_add_column(columns->table, first[next],
-				 next < 2 ? COLUMN_TEXT : COLUMN_NUMBER);
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		for (size_t i = 0; i < count && !columns->tier[tier]; i++)
-			if (sightings[i].info.tier_blocks[tier])
-				columns->tier[tier] = next++;
-		if (columns->tier[tier])
-			table_add_column(columns->table, tier_heading[tier], COLUMN_NUMBER);
-	}
-	columns->flags = next;
-	table_add_column(columns->table, "FLAGS", COLUMN_TEXT);
-	for (unsigned int i = 0; columns->all && i < 4; i++)
-		table_add_column(columns->table, more[i], COLUMN_NUMBER);
-	table_add_column(columns->table, "MODEL", COLUMN_LONG);
-	table_add_column(columns->table, "INSTANCE", COLUMN_LONG);
+	for (size_t i = 0; i < count; i++)
+		if (sightings[i].info.tier_blocks[tier])
+			return 1;
+	return 0;
 }
 
-static void fill_flags(struct ls_columns *columns, const struct sighting *sighting)
+static void append_flags(struct table *table, const struct sighting *sighting)
 {
 	const char *text[] = {
 		has_flag(sighting, RDX_LIVE_INEXACT) ? "inexact " : "",
@@ -218,55 +193,54 @@ static void fill_flags(struct ls_columns *columns, const struct sighting *sighti
 
 	if (length > 0)
 		flags[length - 1] = 0;
-	table_cell(columns->table, columns->flags, "%s", flags);
+	table_text(table, "%s", flags);
 	if (has_flag(sighting, RDX_LIVE_INEXACT) || has_flag(sighting, RDX_LIVE_DISK_BACKED))
-		table_tone(columns->table, columns->flags, TONE_WARNING);
+		table_tone(table, TABLE_WARNING);
 }
 
-static void fill_barrier(struct table *table, const struct sighting *sighting)
+static void append_barrier(struct table *table, const struct sighting *sighting)
 {
 	if (!sighting->has_barrier)
-		table_cell(table, 3, "none");
+		table_text(table, "none");
 	else if (sighting->barrier_event_id == 0)
-		table_cell(table, 3, "birth");
+		table_text(table, "birth");
 	else
-		table_cell(table, 3, "%" PRIu64 " ago",
+		table_text(table, "%" PRIu64 " ago",
 			   sighting->end_position - sighting->barrier_position);
 }
 
-static void fill_row(struct ls_columns *columns, const struct sighting *sighting)
+static void append_row(struct table *table, const struct sighting *sighting)
 {
-	static const enum cell_tone tone[] = {TONE_GOOD, TONE_FAINT, TONE_BAD};
-	struct table *table = columns->table;
-	unsigned int next = columns->flags + 1;
-	char text[SIZE_TEXT_BYTES > RANK_TEXT_BYTES ? SIZE_TEXT_BYTES : RANK_TEXT_BYTES];
+	static const enum table_tone tone[] = {TABLE_GOOD, TABLE_FAINT, TABLE_BAD};
+	const struct rdx_rank_info *info = &sighting->info;
+	char rank[RANK_TEXT_BYTES];
 
 	table_row(table);
-	table_cell(table, 0, "%s",
-		   rank_name_text(&sighting->name, text));
-	table_cell(table, 1, "%s", state_text[sighting->state]);
-	table_tone(table, 1, tone[sighting->state]);
-	if (sighting->state == SIGHTING_UNREADABLE)
+	table_text(table, "%s", rank_name_text(&sighting->name, rank));
+	table_text(table, "%s", state_text[sighting->state]);
+	table_tone(table, tone[sighting->state]);
+	if (sighting->state == SIGHTING_UNREADABLE) {
+		table_skip_rest(table);
 		return;
-	table_number(table, 2, sighting->info.ring_slots);
-	fill_barrier(table, sighting);
-	table_number(table, 4, sighting->last_event_id);
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		if (columns->tier[tier] && sighting->info.tier_blocks[tier])
-			table_number(table, columns->tier[tier],
-				     sighting->counters[RDX_COUNTER_HELD + tier]);
-	fill_flags(columns, sighting);
-	if (columns->all) {
-		table_number(table, next++, sighting->info.block_tokens);
-		table_cell(table, next++, "%s", size_text(sighting->info.file_bytes, text));
-		table_number(table, next++, sighting->info.creator_pid);
-		table_number(table, next++, sighting->info.epoch);
 	}
-	if (sighting->info.tenant[0])
-		table_cell(table, next++, "%s (%s)", sighting->info.model, sighting->info.tenant);
+	table_number(table, info->ring_slots);
+	append_barrier(table, sighting);
+	table_number(table, sighting->last_event_id);
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		if (info->tier_blocks[tier])
+			table_number(table, sighting->counters[RDX_COUNTER_HELD + tier]);
+		else
+			table_skip(table);
+	append_flags(table, sighting);
+	table_number(table, info->block_tokens);
+	table_size(table, info->file_bytes);
+	table_number(table, info->creator_pid);
+	table_number(table, info->epoch);
+	if (info->tenant[0])
+		table_text(table, "%s (%s)", info->model, info->tenant);
 	else
-		table_cell(table, next++, "%s", sighting->info.model);
-	table_cell(table, next, "%s", sighting->info.instance);
+		table_text(table, "%s", info->model);
+	table_text(table, "%s", info->instance);
 }
 
 /* What needs attention, one line each. */
@@ -290,15 +264,30 @@ static void print_remarks(const struct sighting *sighting)
 
 static void print_table(const struct sighting *sightings, size_t count, int all_columns)
 {
-	struct ls_columns columns = {
-		.table = table_new(),
-		.all = all_columns || output_width() >= WIDE_COLUMNS,
+	const int narrow = !all_columns && table_width() < WIDE_COLUMNS;
+	const struct table_column columns[] = {
+		{"RANK", TABLE_TEXT, 0},
+		{"STATE", TABLE_TEXT, 0},
+		{"RING", TABLE_NUMBER, 0},
+		{"BARRIER", TABLE_NUMBER, 0},
+		{"LAST", TABLE_NUMBER, 0},
+		{"DEVICE", TABLE_NUMBER, !has_tier(sightings, count, RDX_TIER_DEVICE)},
+		{"HOST", TABLE_NUMBER, !has_tier(sightings, count, RDX_TIER_HOST)},
+		{"DISK", TABLE_NUMBER, !has_tier(sightings, count, RDX_TIER_DISK)},
+		{"EXTERNAL", TABLE_NUMBER, !has_tier(sightings, count, RDX_TIER_EXTERNAL)},
+		{"FLAGS", TABLE_TEXT, 0},
+		{"BLOCK", TABLE_NUMBER, narrow},
+		{"BYTES", TABLE_NUMBER, narrow},
+		{"PID", TABLE_NUMBER, narrow},
+		{"EPOCH", TABLE_NUMBER, narrow},
+		{"MODEL", TABLE_LONG, 0},
+		{"INSTANCE", TABLE_LONG, 0},
 	};
+	struct table *table = TABLE_NEW(columns);
 
-	add_columns(&columns, sightings, count);
 	for (size_t i = 0; i < count; i++)
-		fill_row(&columns, &sightings[i]);
-	table_print(columns.table);
+		append_row(table, &sightings[i]);
+	table_print(table);
 	for (size_t i = 0; i < count; i++)
 		print_remarks(&sightings[i]);
 }
@@ -325,21 +314,21 @@ static int list_segments(const struct ls_options *options, const struct tool_nam
 	int r = find_ranks(space->dir_fd, &options->wanted, &found);
 
 	if (r < 0) {
-		complain_of(r, "cannot look into %s", space->dir);
+		messages_say_error(r, "cannot look into %s", space->dir);
 		return EXIT_FAILED;
 	}
 	sightings = calloc(found.count + 1, sizeof(*sightings));
 	if (!sightings)
-		exit_no_memory();
+		messages_no_memory();
 	count = inspect_all(space, &found, sightings);
 	if (options->common.json)
 		print_json(space->dir, sightings, count);
 	else if (count)
 		print_table(sightings, count, options->all_columns);
 	else if (!options->wanted.count)
-		complain("no segment in %s: no worker has been there yet", space->dir);
+		messages_say("no segment in %s: no worker has been there yet", space->dir);
 	if (first_missing(&options->wanted, &found, missing)) {
-		complain("no segment of %s in %s", missing, space->dir);
+		messages_say("no segment of %s in %s", missing, space->dir);
 		status = EXIT_FAILED;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -362,5 +351,5 @@ int main(int argc, char **argv)
 	status = list_segments(&options, &space);
 	close_namespace(&space);
 	rank_list_free(&options.wanted);
-	return finish(status);
+	return status;
 }

@@ -163,10 +163,10 @@ static int print_events(struct rdx_reader *reader, const struct rdx_range *range
 	}
 	event_line_free(&line);
 	if (r == -EOVERFLOW)
-		complain("the ring went past event %" PRIu64 " while it was printed: ask again",
+		messages_say("the ring went past event %" PRIu64 " while it was printed: ask again",
 			 event.event_id + 1);
 	else if (r < 0)
-		complain_of(r, "cannot read on after event %" PRIu64, event.event_id);
+		messages_say_error(r, "cannot read on after event %" PRIu64, event.event_id);
 	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -178,7 +178,7 @@ static int answer(const struct range_options *options, struct rdx_reader *reader
 	int r = rdx_reader_range(reader, epoch, options->first_id, options->last_id, &range);
 
 	if (r < 0) {
-		complain_of(r, "cannot answer from the ring of %s", rank);
+		messages_say_error(r, "cannot answer from the ring of %s", rank);
 		return EXIT_FAILED;
 	}
 	if (options->common.json)
@@ -210,5 +210,5 @@ int main(int argc, char **argv)
 		complain_rank(&space, &options.name, r);
 	}
 	close_namespace(&space);
-	return finish(status);
+	return status;
 }

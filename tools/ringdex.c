@@ -174,14 +174,14 @@ static int run_command(const char *name, char **arguments)
 	if (!strchr(name, '/') && strlen(name) < NAME_MAX)
 		error = run(name, arguments);
 	if (error != ENOENT) {
-		complain("cannot run " PREFIX "%s: %s", name, strerror(error));
+		messages_say("cannot run " PREFIX "%s: %s", name, strerror(error));
 		return EXIT_NOT_RUN;
 	}
 	if (is_known(name)) {
-		complain(PREFIX "%s is neither beside ringdex nor in PATH: is it installed?", name);
+		messages_say(PREFIX "%s is neither beside ringdex nor in PATH: is it installed?", name);
 		return EXIT_NOT_RUN;
 	}
-	complain("'%s' is no command: ringdex --help lists them", name);
+	messages_say("'%s' is no command: ringdex --help lists them", name);
 	suggest(name);
 	return EXIT_USAGE;
 }
@@ -192,18 +192,19 @@ int main(int argc, char **argv)
 	char *ask_help[] = {NULL, help, NULL};
 	const char *first = argc > 1 ? argv[1] : "--help";
 
+	messages_check_output();
 	if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0) {
 		printf("ringdex " RDX_VERSION "\n");
-		return finish(EXIT_DONE);
+		return EXIT_DONE;
 	}
 	if (strcmp(first, "help") == 0 && argc > 2)
 		return run_command(argv[2], ask_help);
 	if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || strcmp(first, "help") == 0) {
 		print_commands();
-		return finish(EXIT_DONE);
+		return EXIT_DONE;
 	}
 	if (first[0] == '-') {
-		complain("'%s' is no option: ringdex --help lists the commands", first);
+		messages_say("'%s' is no option: ringdex --help lists the commands", first);
 		return EXIT_USAGE;
 	}
 	return run_command(first, argv + 1);

@@ -5,6 +5,7 @@
 #include "consumer/writer/grow.h"
 #include "tools/program/json.h"
 #include "tools/program/options.h"
+#include "tools/program/figures.h"
 #include "tools/program/table.h"
 #include "shm/event.h"
 #include "shm/index_layout.h"
@@ -158,7 +159,7 @@ static int plan_segment(const struct size_options *options, struct sizes *sizes)
 	if (slots < (double)(8 * sizes->event_slots))
 		slots = (double)(8 * sizes->event_slots);
 	if (slots > (double)RDX_RING_SLOTS_MAX) {
-		complain("a ring of %.0f slots is too large, %llu is the most: bridge a shorter "
+		messages_say("a ring of %.0f slots is too large, %llu is the most: bridge a shorter "
 			 "--outage", slots, (unsigned long long)RDX_RING_SLOTS_MAX);
 		return -EINVAL;
 	}
@@ -167,7 +168,7 @@ static int plan_segment(const struct size_options *options, struct sizes *sizes)
 	memcpy(spec.tier_blocks, options->tier_blocks, sizeof(spec.tier_blocks));
 	r = rdx_segment_plan(&spec, &sizes->segment);
 	if (r < 0) {
-		complain_of(r, "no such segment can be made");
+		messages_say_error(r, "no such segment can be made");
 		return r;
 	}
 	sizes->ring_bytes = spec.ring_slots * sizeof(struct rdx_slot);
@@ -197,7 +198,7 @@ static int plan_index(const struct size_options *options, struct sizes *sizes)
 	ranks_per_word = RDX_MASK_COLUMNS / (RDX_SIDES * sizes->tiers);
 	sizes->mask_words = (uint32_t)((options->ranks + ranks_per_word - 1) / ranks_per_word);
 	if (sizes->mask_words > RDX_MASK_WORDS_MAX) {
-		complain("%" PRIu64 " ranks of %" PRIu32 " tiers do not fit one index, %" PRIu32
+		messages_say("%" PRIu64 " ranks of %" PRIu32 " tiers do not fit one index, %" PRIu32
 			 " are the most: give them two namespaces",
 			 options->ranks, sizes->tiers, RDX_MASK_WORDS_MAX * ranks_per_word);
 		return -ENOSPC;
@@ -216,43 +217,43 @@ static uint64_t mebibytes(uint64_t bytes)
 
 static void print_segment(const struct size_options *options, const struct sizes *sizes)
 {
-	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
+	char a[FIGURES_BYTES], b[FIGURES_BYTES], c[FIGURES_BYTES];
 
 	printf("Ring of each rank: %s slots, %s\n",
-	       grouped_text(sizes->segment.ring_slots, a), size_text(sizes->ring_bytes, b));
+	       figures_grouped(sizes->segment.ring_slots, a), figures_size(sizes->ring_bytes, b));
 	printf("  %g events/s of %" PRIu64 " blocks, %s slots of 64 bytes each, for %g s: %s slots;\n"
 	       "  the next power of two bridges %.1f s\n",
 	       options->events_per_second, options->blocks_per_event,
-	       grouped_text(sizes->event_slots, a), options->outage_s,
-	       grouped_text(sizes->slots_needed, b), sizes->bridged_s);
-	printf("Segment of each rank: %s\n", size_text(sizes->segment.file_bytes, a));
-	printf("  header 8 KiB, ring %s, ledger %s:\n", size_text(sizes->ring_bytes, a),
-	       size_text(sizes->ledger_bytes, b));
+	       figures_grouped(sizes->event_slots, a), options->outage_s,
+	       figures_grouped(sizes->slots_needed, b), sizes->bridged_s);
+	printf("Segment of each rank: %s\n", figures_size(sizes->segment.file_bytes, a));
+	printf("  header 8 KiB, ring %s, ledger %s:\n", figures_size(sizes->ring_bytes, a),
+	       figures_size(sizes->ledger_bytes, b));
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 		if (options->tier_blocks[tier])
 			printf("  %s %s blocks of %zu bytes\n",
-			       grouped_text(options->tier_blocks[tier], c), rdx_tier_text(tier),
+			       figures_grouped(options->tier_blocks[tier], c), rdx_tier_text(tier),
 			       sizeof(uint64_t) + sizeof(struct rdx_ledger_detail));
-	printf("Segments: %s\n", size_text(sizes->segments_bytes + sizes->restart_bytes, a));
+	printf("Segments: %s\n", figures_size(sizes->segments_bytes + sizes->restart_bytes, a));
 	printf("  %" PRIu64 " %s, and %" PRIu64 " more while old and new ones are side by side\n",
 	       options->ranks, options->ranks == 1 ? "rank" : "ranks", options->restarting);
 }
 
 static void print_index(const struct sizes *sizes)
 {
-	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	char a[FIGURES_BYTES], b[FIGURES_BYTES];
 
 	printf("Index: %s, and %s while a new table is built beside the old one\n",
-	       size_text(sizes->index_bytes, a), size_text(sizes->index_peak_bytes, b));
+	       figures_size(sizes->index_bytes, a), figures_size(sizes->index_peak_bytes, b));
 	printf("  %s blocks if no two ranks share one, %d slots of %" PRIu64 " bytes for each\n",
-	       grouped_text(sizes->keys, a), RDX_GROW_SLOTS_PER_KEY, sizes->slot_bytes);
+	       figures_grouped(sizes->keys, a), RDX_GROW_SLOTS_PER_KEY, sizes->slot_bytes);
 }
 
 static void print_settings(const struct size_options *options, const struct sizes *sizes)
 {
-	char a[SIZE_TEXT_BYTES];
+	char a[FIGURES_BYTES];
 
-	printf("Total: %s\n\n", size_text(sizes->total_bytes, a));
+	printf("Total: %s\n\n", figures_size(sizes->total_bytes, a));
 	printf("Publisher: ring_slots = %" PRIu64, sizes->segment.ring_slots);
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 		if (options->tier_blocks[tier])
@@ -315,5 +316,5 @@ int main(int argc, char **argv)
 		print_index(&sizes);
 		print_settings(&options, &sizes);
 	}
-	return finish(EXIT_DONE);
+	return EXIT_DONE;
 }

@@ -161,7 +161,7 @@ static int go_to_recovery(struct tail *tail, struct source *source, const struct
 	if (r < 0)
 		return r;
 	rdx_reader_cursor(source->reader, &cursor);
-	complain("%s: lost the events %" PRIu64 " to %" PRIu64 ": the ring went past them, and no "
+	messages_say("%s: lost the events %" PRIu64 " to %" PRIu64 ": the ring went past them, and no "
 		 "clear of all tiers came after them",
 		 source_text(source), from ? from->event_id + 1 : 1, cursor.event_id);
 	tail->troubles = 1;
@@ -233,7 +233,7 @@ static void add_source(struct tail *tail, const struct rank_name *name)
 		realloc(tail->sources, (tail->source_count + 1) * sizeof(*sources));
 
 	if (!sources)
-		exit_no_memory();
+		messages_no_memory();
 	tail->sources = sources;
 	sources[tail->source_count] = (struct source){.name = *name};
 	try_source(tail, &sources[tail->source_count++]);
@@ -348,7 +348,7 @@ static int follow(struct tail *tail)
 			int r = discover(tail);
 
 			if (r < 0) {
-				complain_of(r, "cannot look into %s any more", tail->space.dir);
+				messages_say_error(r, "cannot look into %s any more", tail->space.dir);
 				return r;
 			}
 			for (size_t i = 0; i < tail->source_count; i++)
@@ -371,13 +371,13 @@ static int start(struct tail *tail)
 	int r = discover(tail);
 
 	if (r < 0) {
-		complain_of(r, "cannot look into %s", tail->space.dir);
+		messages_say_error(r, "cannot look into %s", tail->space.dir);
 		return r;
 	}
 	for (size_t i = 0; i < tail->source_count; i++)
 		rank_list_add(&found, &tail->sources[i].name);
 	if (first_missing(&tail->options->wanted, &found, missing)) {
-		complain("no segment of %s in %s%s", missing, tail->space.dir,
+		messages_say("no segment of %s in %s%s", missing, tail->space.dir,
 			 tail->options->once ? "" : " yet: waiting for it");
 		tail->troubles |= tail->options->once;
 	}
@@ -405,5 +405,5 @@ int main(int argc, char **argv)
 	event_line_free(&tail.line);
 	rank_list_free(&options.wanted);
 	close_namespace(&tail.space);
-	return finish(r < 0 || tail.troubles ? EXIT_FAILED : EXIT_DONE);
+	return r < 0 || tail.troubles ? EXIT_FAILED : EXIT_DONE;
 }

@@ -71,7 +71,7 @@ static const char *reason_text(int error)
 		return "the index holds another life of it, or does not say EXACT of it: ringdex "
 		       "follow says why";
 	default:
-		return explain(error);
+		return messages_explain(error);
 	}
 }
 
@@ -206,7 +206,7 @@ static int verify_all(const struct verify_options *options, const struct tool_na
 		json_print(object);
 	}
 	if (!compared && status == EXIT_DONE) {
-		complain("no live rank in %s: nothing to compare", space->dir);
+		messages_say("no live rank in %s: nothing to compare", space->dir);
 		return EXIT_NOT_COMPARED;
 	}
 	return status;
@@ -219,17 +219,17 @@ static int verify(const struct verify_options *options, const struct tool_namesp
 	int r, status;
 
 	if (!indexer_runs(space)) {
-		complain("no indexer runs in %s, so there is nothing to compare with: start ringdex "
+		messages_say("no indexer runs in %s, so there is nothing to compare with: start ringdex "
 			 "follow", space->dir);
 		return EXIT_NOT_COMPARED;
 	}
 	r = find_ranks(space->dir_fd, &options->wanted, &found);
 	if (r < 0) {
-		complain_of(r, "cannot look into %s", space->dir);
+		messages_say_error(r, "cannot look into %s", space->dir);
 		return EXIT_FAILED;
 	}
 	if (first_missing(&options->wanted, &found, missing)) {
-		complain("no segment of %s in %s: ringdex ls shows what is there", missing,
+		messages_say("no segment of %s in %s: ringdex ls shows what is there", missing,
 			 space->dir);
 		status = EXIT_NOT_COMPARED;
 	} else {
@@ -251,5 +251,5 @@ int main(int argc, char **argv)
 	status = verify(&options, &space);
 	close_namespace(&space);
 	rank_list_free(&options.wanted);
-	return finish(status);
+	return status;
 }

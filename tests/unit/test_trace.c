@@ -74,7 +74,7 @@ static void generated_trace_is_valid(void **state)
 	struct trace_summarizer *summarizer;
 	struct trace_summary summary;
 	struct lines lines = { .name = "trace" };
-	struct json_fault fault;
+	struct json_line_fault fault;
 	uint64_t last_ms = 0;
 	size_t length;
 	char *text;
@@ -153,7 +153,7 @@ static void bad_lines_are_named(void **state)
 	};
 	struct trace_request request = { 0 };
 	struct lines lines = { .name = "trace" };
-	struct json_fault fault;
+	struct json_line_fault fault;
 	size_t length;
 	char *text = NULL;
 	FILE *file = open_memstream(&text, &length);
@@ -187,7 +187,7 @@ static void an_id_has_one_parent(void **state)
 	struct trace_request request = { .hash_ids = first, .hash_count = 2 };
 	struct trace_summarizer *summarizer;
 	struct trace_summary summary;
-	struct json_fault fault;
+	struct json_line_fault fault;
 
 	(void)state;
 	assert_int_equal(trace_summarizer_open(&summarizer), 0);

@@ -6,7 +6,7 @@
 #include "consumer/index/index_handle.h"
 #include "tools/program/messages.h"
 #include "tools/program/stop.h"
-#include "tools/program/table.h"
+#include "tools/program/figures.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -34,7 +34,7 @@ static void add(struct blocks *blocks, uint64_t hash)
 		uint64_t *grown = reallocarray(blocks->hashes, capacity, sizeof(*grown));
 
 		if (!grown)
-			exit_no_memory();
+			messages_no_memory();
 		blocks->hashes = grown;
 		blocks->capacity = capacity;
 	}
@@ -102,7 +102,7 @@ static int read_dump(struct pass *pass, uint32_t worker, struct holding *ret_hol
 	if (r == 0)
 		json_object_put(dump);
 	if (r == -EBADMSG)
-		complain("worker %u listed its cache in a way that cannot be understood", worker);
+		messages_say("worker %u listed its cache in a way that cannot be understood", worker);
 	return r;
 }
 
@@ -178,9 +178,9 @@ static int compare_one(struct pass *pass, struct worker *worker, uint64_t *ret_b
 							      &index.tiers[tier]);
 		}
 	} else if (r != -EINTR) {
-		complain("worker %u cannot be compared: the index does not show it exact at its "
+		messages_say("worker %u cannot be compared: the index does not show it exact at its "
 			 "event %" PRIu64 ": %s",
-			 worker->id, event_id, explain(r));
+			 worker->id, event_id, messages_explain(r));
 		pass->comparison.failed++;
 		r = 0;
 	}
@@ -192,7 +192,7 @@ static int compare_one(struct pass *pass, struct worker *worker, uint64_t *ret_b
 int compare_all(struct pass *pass)
 {
 	uint64_t all_blocks = 0, all_differences = 0;
-	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	char a[FIGURES_BYTES], b[FIGURES_BYTES];
 
 	for (uint32_t i = 0; i < pass->settings->workers; i++) {
 		uint64_t blocks, differences;
@@ -207,6 +207,6 @@ int compare_all(struct pass *pass)
 	pass->comparison.blocks += all_blocks;
 	pass->comparison.divergences += all_differences;
 	narrate("index compared with the engines' own caches: %s blocks, %s different",
-		grouped_text(all_blocks, a), grouped_text(all_differences, b));
+		figures_grouped(all_blocks, a), figures_grouped(all_differences, b));
 	return 0;
 }

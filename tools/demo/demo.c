@@ -13,7 +13,7 @@
 #include "tools/program/messages.h"
 #include "tools/program/options.h"
 #include "tools/program/stop.h"
-#include "tools/program/table.h"
+#include "tools/program/figures.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -217,7 +217,7 @@ static char *own_folder(void)
 	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
 	if (length < 0) {
-		complain("cannot find the programs beside this one: /proc/self/exe: %s",
+		messages_say("cannot find the programs beside this one: /proc/self/exe: %s",
 			 strerror(errno));
 		return NULL;
 	}
@@ -227,16 +227,16 @@ static char *own_folder(void)
 
 static void introduce(const struct settings *s, const struct requests *trace, const char *dir)
 {
-	char requests[SIZE_TEXT_BYTES], blocks[SIZE_TEXT_BYTES], host[SIZE_TEXT_BYTES];
-	char needs[SIZE_TEXT_BYTES];
+	char requests[FIGURES_BYTES], blocks[FIGURES_BYTES], host[FIGURES_BYTES];
+	char needs[FIGURES_BYTES];
 	const struct request *last = &trace->items[trace->count - 1];
 
 	narrate("%u workers of %s blocks in the device tier and %s in the host tier, %u tokens "
 		"each; at most %s in %s",
-		s->workers, grouped_text(s->blocks, blocks), grouped_text(s->host_blocks, host),
-		s->block_tokens, size_text(place_needs(s), needs), dir);
+		s->workers, figures_grouped(s->blocks, blocks), figures_grouped(s->host_blocks, host),
+		s->block_tokens, figures_size(place_needs(s), needs), dir);
 	narrate("%s requests over %.0f s of virtual time, replayed as fast as it goes",
-		grouped_text(trace->count, requests), (double)last->timestamp_ms / 1000);
+		figures_grouped(trace->count, requests), (double)last->timestamp_ms / 1000);
 }
 
 /* The passes in order. The count done, or -errno. */
@@ -288,7 +288,7 @@ static int run(const struct settings *s)
 	const char *dir;
 
 	if (!passes)
-		exit_no_memory();
+		messages_no_memory();
 	narrate_open(s->json ? stderr : stdout);
 	dir = place_open(s);
 	if (dir && requests_load(&trace, s) == 0) {
@@ -306,9 +306,9 @@ static int run(const struct settings *s)
 	}
 	free(passes);
 	if (stop_asked())
-		complain("told to stop: all ended, %s", s->dir ? "the --dir is left as it is"
+		messages_say("told to stop: all ended, %s", s->dir ? "the --dir is left as it is"
 							       : "nothing left behind");
-	return finish(status);
+	return status;
 }
 
 int main(int argc, char **argv)

@@ -35,7 +35,7 @@ int router_start(struct pass *pass)
 	snprintf(weight, sizeof(weight), "%.6f", s->overlap_weight);
 	r = child_start(&pass->router, path, arguments);
 	if (r < 0)
-		complain("cannot start %s: %s", path, strerror(-r));
+		messages_say("cannot start %s: %s", path, strerror(-r));
 	else
 		pass->router_state = ROUTER_STARTING;
 	return r;
@@ -76,7 +76,7 @@ int router_open(struct pass *pass)
 	if (r == 0) {
 		r = open_index(pass, &pass->index);
 		if (r < 0)
-			complain_of(r, "cannot open the router's index in %s", pass->dir);
+			messages_say_error(r, "cannot open the router's index in %s", pass->dir);
 	}
 	return r;
 }
@@ -90,7 +90,7 @@ void dispatch_running(struct pass *pass, uint32_t worker, double until_ms, uint3
 		struct running *grown = reallocarray(pass->running, capacity, sizeof(*grown));
 
 		if (!grown)
-			exit_no_memory();
+			messages_no_memory();
 		pass->running = grown;
 		pass->running_capacity = capacity;
 	}
@@ -177,7 +177,7 @@ static int ask(struct pass *pass, struct flight *flight)
 	if (r == 0)
 		r = child_send(&pass->router, request->body, strlen(request->body));
 	if (r < 0)
-		complain("the router does not listen any more: %s", strerror(-r));
+		messages_say("the router does not listen any more: %s", strerror(-r));
 	flight->state = FLIGHT_ASKED;
 	return r;
 }
@@ -308,7 +308,7 @@ static int on_recovered(struct pass *pass, struct json_object *object, const cha
 	snprintf(recovery.way, sizeof(recovery.way), "%s", way);
 	grown = reallocarray(pass->recoveries, pass->recovery_count + 1, sizeof(*grown));
 	if (!grown)
-		exit_no_memory();
+		messages_no_memory();
 	pass->recoveries = grown;
 	grown[pass->recovery_count++] = recovery;
 	return 0;
@@ -337,6 +337,6 @@ int dispatch_line(struct pass *pass, const char *line)
 	}
 	json_object_put(object);
 	if (r == -EBADMSG)
-		complain("the router said what cannot be understood: %.120s", line);
+		messages_say("the router said what cannot be understood: %.120s", line);
 	return r;
 }

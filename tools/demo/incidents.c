@@ -8,7 +8,7 @@
 #include "tools/demo/workers.h"
 #include "shm/clock.h"
 #include "tools/program/messages.h"
-#include "tools/program/table.h"
+#include "tools/program/figures.h"
 #include "tools/trace/trace_tokens.h"
 
 #include <errno.h>
@@ -64,7 +64,7 @@ void incidents_plan(struct pass *pass)
 	pass->incidents = calloc((size_t)s->kills + s->clears + s->pauses + 1,
 				 sizeof(*pass->incidents));
 	if (!pass->incidents)
-		exit_no_memory();
+		messages_no_memory();
 	for (uint32_t i = 0; i < s->kills; i++)
 		plan(pass, i % 2 ? INCIDENT_KILL_ROUTER : INCIDENT_KILL_WORKER,
 		     total * (i + 1) / (s->kills + 1), i);
@@ -157,7 +157,7 @@ static int watch_worker(struct pass *pass, struct incident *incident)
 	struct worker *worker = &pass->workers[incident->worker];
 	struct rdx_worker_info row;
 	int found = find_row(pass, worker->id, &row);
-	char text[160], a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	char text[160], a[FIGURES_BYTES], b[FIGURES_BYTES];
 
 	if (worker->state == WORKER_DEAD && (!found || row.state == RDX_STATE_GONE)) {
 		incident->dropped_ns = rdx_clock_ns() - pass->incident_ns;
@@ -172,8 +172,8 @@ static int watch_worker(struct pass *pass, struct incident *incident)
 		incident->finished = 1;
 		narrate("the index dropped worker %u %s after the kill; started again, it is back, "
 			"empty, after %s",
-			worker->id, duration_text(incident->dropped_ns, a),
-			duration_text(incident->back_ns, b));
+			worker->id, figures_duration(incident->dropped_ns, a),
+			figures_duration(incident->back_ns, b));
 	}
 	return 0;
 }
@@ -197,7 +197,7 @@ int incident_kill_router(struct pass *pass)
 
 static void watch_router(struct pass *pass, struct incident *incident)
 {
-	char text[160], a[SIZE_TEXT_BYTES];
+	char text[160], a[FIGURES_BYTES];
 	struct rdx_worker_info row;
 
 	if (pass->router_state != ROUTER_UP)
@@ -217,7 +217,7 @@ static void watch_router(struct pass *pass, struct incident *incident)
 		return;
 	incident->finished = 1;
 	narrate("router is back after %s, its index rebuilt from shared memory: %s",
-		duration_text(incident->back_ns, a), text);
+		figures_duration(incident->back_ns, a), text);
 }
 
 /* -- the router stopped -- */
@@ -294,7 +294,7 @@ static int end_pause(struct pass *pass)
 /* Read up means: what was published when it was let go on is in the index. */
 static void watch_pause(struct pass *pass, struct incident *incident)
 {
-	char text[160], a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	char text[160], a[FIGURES_BYTES], b[FIGURES_BYTES];
 	struct rdx_worker_info row;
 	uint32_t told;
 
@@ -314,8 +314,8 @@ static void watch_pause(struct pass *pass, struct incident *incident)
 	incident->finished = 1;
 	narrate("router let go on with SIGCONT after %s and %" PRIu64 " requests without it; read "
 		"up %s later: %s",
-		duration_text(pass->resumed_ns - pass->incident_ns, a), incident->without,
-		duration_text(incident->back_ns, b), told ? text : "nothing had happened");
+		figures_duration(pass->resumed_ns - pass->incident_ns, a), incident->without,
+		figures_duration(incident->back_ns, b), told ? text : "nothing had happened");
 }
 
 /* -- a clear -- */
@@ -324,7 +324,7 @@ static int clear(struct pass *pass, struct incident *incident)
 {
 	struct json_object *answer;
 	struct rdx_worker_info row;
-	char line[64], held[SIZE_TEXT_BYTES] = "its";
+	char line[64], held[FIGURES_BYTES] = "its";
 	const char *tier = rdx_tier_text(incident->tier);
 	int r, found = find_row(pass, incident->worker, &row);
 	uint64_t blocks = row.blocks[RDX_TIER_HOST];
@@ -337,7 +337,7 @@ static int clear(struct pass *pass, struct incident *incident)
 	if (incident->tier == RDX_SCOPE_ALL)
 		blocks += row.blocks[RDX_TIER_DEVICE];
 	if (found)
-		grouped_text(blocks, held);
+		figures_grouped(blocks, held);
 	narrate("worker %u clears its %scache: %s blocks gone with one event", incident->worker,
 		incident->tier == RDX_SCOPE_ALL ? "" : "host tier's ", held);
 	incident->finished = 1;
@@ -394,7 +394,7 @@ static int wait_for_current(struct pass *pass)
 	while (r == 0 && !incident->finished) {
 		r = pass_pump(pass, 1);
 		if (r == 0 && rdx_clock_ns() > until) {
-			complain("the index did not show all workers again within %d s",
+			messages_say("the index did not show all workers again within %d s",
 				 CHILD_ANSWER_MS / 1000);
 			r = -ETIMEDOUT;
 		}

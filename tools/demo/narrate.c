@@ -2,6 +2,7 @@
 #include "tools/demo/narrate.h"
 
 #include "shm/clock.h"
+#include "tools/program/figures.h"
 #include "tools/program/table.h"
 
 #include <stdarg.h>
@@ -34,7 +35,7 @@ void narrate_open(FILE *file)
 /* Words, those that do not fit on the line's rest on the next one, below the first. */
 static void put_words(const char *text, uint32_t indent)
 {
-	uint32_t width = is_terminal ? output_width() : UINT32_MAX, column = indent;
+	uint32_t width = is_terminal ? table_width() : UINT32_MAX, column = indent;
 
 	while (*text) {
 		size_t length = strcspn(text, " ");
@@ -82,11 +83,11 @@ void narrate_begin(const char *what, uint64_t total)
 static void show(uint64_t done, double rate)
 {
 	unsigned int cells = (unsigned int)(done * BAR_CELLS / (pass.total ? pass.total : 1));
-	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	char a[FIGURES_BYTES], b[FIGURES_BYTES];
 
 	snprintf(pass.line, sizeof(pass.line), "%12s [%.*s%*s] %s / %s requests, hit rate %.1f %%",
 		 pass.what, (int)cells, "########################", (int)(BAR_CELLS - cells), "",
-		 grouped_text(done, a), grouped_text(pass.total, b), rate);
+		 figures_grouped(done, a), figures_grouped(pass.total, b), rate);
 	fprintf(out, "\r\033[K%s", pass.line);
 	fflush(out);
 }
@@ -95,7 +96,7 @@ void narrate_progress(uint64_t done, uint64_t cached_blocks, uint64_t blocks)
 {
 	double rate = blocks ? 100.0 * (double)cached_blocks / (double)blocks : 0;
 	uint64_t now = rdx_clock_ns(), quarter = done * QUARTERS / (pass.total ? pass.total : 1);
-	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	char a[FIGURES_BYTES], b[FIGURES_BYTES];
 
 	if (is_terminal && now - pass.shown_ns >= SHOW_NS) {
 		pass.shown_ns = now;
@@ -104,7 +105,7 @@ void narrate_progress(uint64_t done, uint64_t cached_blocks, uint64_t blocks)
 	if (!is_terminal && quarter > pass.quarter) {
 		pass.quarter = quarter;
 		narrate("%s: %s of %s requests, hit rate %.1f %%", pass.what,
-			grouped_text(done, a), grouped_text(pass.total, b), rate);
+			figures_grouped(done, a), figures_grouped(pass.total, b), rate);
 	}
 }
 

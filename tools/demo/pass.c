@@ -105,7 +105,7 @@ static int on_worker_line(struct pass *pass, struct worker *worker, const char *
 	}
 	json_object_put(object);
 	if (r == -EBADMSG)
-		complain("worker %u said what cannot be understood: %.120s", worker->id, line);
+		messages_say("worker %u said what cannot be understood: %.120s", worker->id, line);
 	return r;
 }
 
@@ -115,7 +115,7 @@ static int read_worker(struct pass *pass, struct worker *worker)
 	char *line;
 
 	if (r == 0) {
-		complain("worker %u ended by itself", worker->id);
+		messages_say("worker %u ended by itself", worker->id);
 		return -EPIPE;
 	}
 	if (r < 0)
@@ -132,7 +132,7 @@ static int read_router(struct pass *pass)
 	char *line;
 
 	if (r == 0) {
-		complain("the router ended by itself");
+		messages_say("the router ended by itself");
 		return -EPIPE;
 	}
 	if (r < 0)
@@ -190,7 +190,7 @@ int pass_settle(struct pass *pass)
 			open = pass->open;
 		}
 		if (r == 0 && rdx_clock_ns() > until) {
-			complain("no answer from the workers or the router for %d s",
+			messages_say("no answer from the workers or the router for %d s",
 				 CHILD_ANSWER_MS / 1000);
 			r = -ETIMEDOUT;
 		}
@@ -243,7 +243,7 @@ static void take_off(struct pass *pass, uint64_t next, uint64_t end_ms)
 				reallocarray(pass->flights, capacity, sizeof(*grown));
 
 			if (!grown)
-				exit_no_memory();
+				messages_no_memory();
 			pass->flights = grown;
 			pass->flight_capacity = capacity;
 		}

@@ -2,7 +2,7 @@
 #include "tools/demo/place.h"
 
 #include "tools/program/messages.h"
-#include "tools/program/table.h"
+#include "tools/program/figures.h"
 #include "shm/index_layout.h"
 #include "shm/segment.h"
 
@@ -67,20 +67,20 @@ static void remove_own(void)
 
 static int has_room(const struct settings *settings, const char *dir)
 {
-	char needed[SIZE_TEXT_BYTES], left[SIZE_TEXT_BYTES];
+	char needed[FIGURES_BYTES], left[FIGURES_BYTES];
 	uint64_t needs = place_needs(settings), free_bytes;
 	struct statvfs room;
 
 	if (statvfs(dir, &room) < 0) {
-		complain("%s: %s", dir, strerror(errno));
+		messages_say("%s: %s", dir, strerror(errno));
 		return 0;
 	}
 	free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
 	if (free_bytes >= needs)
 		return 1;
-	complain("%s has %s left, up to %s are needed: give fewer --workers or --blocks, name a "
+	messages_say("%s has %s left, up to %s are needed: give fewer --workers or --blocks, name a "
 		 "larger tmpfs with --dir, or enlarge this one (docker run --shm-size)",
-		 dir, size_text(free_bytes, left), size_text(needs, needed));
+		 dir, figures_size(free_bytes, left), figures_size(needs, needed));
 	return 0;
 }
 
@@ -88,14 +88,14 @@ const char *place_open(const struct settings *settings)
 {
 	if (settings->dir) {
 		if (mkdir(settings->dir, 0755) < 0 && errno != EEXIST) {
-			complain("cannot make %s: %s", settings->dir, strerror(errno));
+			messages_say("cannot make %s: %s", settings->dir, strerror(errno));
 			return NULL;
 		}
 		return has_room(settings, settings->dir) ? settings->dir : NULL;
 	}
 	snprintf(own, sizeof(own), "%s", MEMORY_DIR "/ringdex-demo-XXXXXX");
 	if (!mkdtemp(own)) {
-		complain("cannot make %s: %s: name a writable folder in memory with --dir", own,
+		messages_say("cannot make %s: %s: name a writable folder in memory with --dir", own,
 			 strerror(errno));
 		own[0] = 0;
 		return NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/report.h"
 
+#include "tools/program/figures.h"
 #include "tools/program/table.h"
 
 #include <inttypes.h>
@@ -27,20 +28,6 @@ static const char *pass_name(const struct pass *pass)
 	return pass->incident_count ? "overlap, disturbed" : "overlap";
 }
 
-static void cell_grouped(struct table *table, unsigned int column, uint64_t value)
-{
-	char text[SIZE_TEXT_BYTES];
-
-	table_cell(table, column, "%s", grouped_text(value, text));
-}
-
-static void cell_duration(struct table *table, unsigned int column, uint64_t ns)
-{
-	char text[SIZE_TEXT_BYTES];
-
-	table_cell(table, column, "%s", duration_text(ns, text));
-}
-
 static void title(const char *text)
 {
 	printf("\n%s\n", text);
@@ -49,25 +36,27 @@ static void title(const char *text)
 
 static void print_policies(struct pass *passes, uint32_t count)
 {
-	struct table *table = table_new();
+	static const struct table_column columns[] = {
+		{"ROUTING", TABLE_TEXT, 0},
+		{"REQUESTS", TABLE_NUMBER, 0},
+		{"PREFIX HIT RATE", TABLE_NUMBER, 0},
+		{"OF IT HOST", TABLE_NUMBER, 0},
+		{"FIRST TOKEN P50", TABLE_NUMBER, 0},
+		{"P99", TABLE_NUMBER, 0},
+	};
+	struct table *table = TABLE_NEW(columns);
 
-	table_add_column(table, "ROUTING", COLUMN_TEXT);
-	table_add_column(table, "REQUESTS", COLUMN_NUMBER);
-	table_add_column(table, "PREFIX HIT RATE", COLUMN_NUMBER);
-	table_add_column(table, "OF IT HOST", COLUMN_NUMBER);
-	table_add_column(table, "FIRST TOKEN P50", COLUMN_NUMBER);
-	table_add_column(table, "P99", COLUMN_NUMBER);
 	for (uint32_t i = 0; i < count; i++) {
 		struct pass *p = &passes[i];
 
 		table_row(table);
-		table_cell(table, 0, "%s", pass_name(p));
-		cell_grouped(table, 1, p->done);
-		table_cell(table, 2, "%.1f %%", percent(p->cached_blocks, p->blocks));
-		table_tone(table, 2, p->policy == POLICY_OVERLAP ? TONE_GOOD : TONE_PLAIN);
-		table_cell(table, 3, "%.1f %%", percent(p->host_blocks, p->blocks));
-		cell_duration(table, 4, 1000 * samples_percentile(&p->first_token_us, P50));
-		cell_duration(table, 5, 1000 * samples_percentile(&p->first_token_us, P99));
+		table_text(table, "%s", pass_name(p));
+		table_grouped(table, p->done);
+		table_text(table, "%.1f %%", percent(p->cached_blocks, p->blocks));
+		table_tone(table, p->policy == POLICY_OVERLAP ? TABLE_GOOD : TABLE_PLAIN);
+		table_text(table, "%.1f %%", percent(p->host_blocks, p->blocks));
+		table_duration(table, 1000 * samples_percentile(&p->first_token_us, P50));
+		table_duration(table, 1000 * samples_percentile(&p->first_token_us, P99));
 	}
 	title("Routing: blocks of the prompts found cached, and time to the first token in the\n"
 	      "engines' virtual time");
@@ -76,22 +65,24 @@ static void print_policies(struct pass *passes, uint32_t count)
 
 static void print_published(const struct pass *passes, uint32_t count)
 {
-	struct table *table = table_new();
+	static const struct table_column columns[] = {
+		{"ROUTING", TABLE_TEXT, 0},
+		{"EVENTS", TABLE_NUMBER, 0},
+		{"BLOCKS STORED", TABLE_NUMBER, 0},
+		{"REMOVED", TABLE_NUMBER, 0},
+		{"TOOK", TABLE_NUMBER, 0},
+	};
+	struct table *table = TABLE_NEW(columns);
 
-	table_add_column(table, "ROUTING", COLUMN_TEXT);
-	table_add_column(table, "EVENTS", COLUMN_NUMBER);
-	table_add_column(table, "BLOCKS STORED", COLUMN_NUMBER);
-	table_add_column(table, "REMOVED", COLUMN_NUMBER);
-	table_add_column(table, "TOOK", COLUMN_NUMBER);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct pass *p = &passes[i];
 
 		table_row(table);
-		table_cell(table, 0, "%s", pass_name(p));
-		cell_grouped(table, 1, p->published.events);
-		cell_grouped(table, 2, p->published.blocks_stored);
-		cell_grouped(table, 3, p->published.blocks_removed);
-		cell_duration(table, 4, p->wall_ns);
+		table_text(table, "%s", pass_name(p));
+		table_grouped(table, p->published.events);
+		table_grouped(table, p->published.blocks_stored);
+		table_grouped(table, p->published.blocks_removed);
+		table_duration(table, p->wall_ns);
 	}
 	title("Published meanwhile, in real time");
 	table_print(table);
@@ -99,31 +90,33 @@ static void print_published(const struct pass *passes, uint32_t count)
 
 static void print_workers(struct pass *pass)
 {
-	struct table *table = table_new();
+	static const struct table_column columns[] = {
+		{"WORKER", TABLE_NUMBER, 0},
+		{"LIVES", TABLE_NUMBER, 0},
+		{"REQUESTS", TABLE_NUMBER, 0},
+		{"HIT RATE", TABLE_NUMBER, 0},
+		{"PUBLISH CALLS", TABLE_NUMBER, 0},
+		{"P50", TABLE_NUMBER, 0},
+		{"P99", TABLE_NUMBER, 0},
+		{"MAX", TABLE_NUMBER, 0},
+		{"PER BLOCK", TABLE_NUMBER, 0},
+	};
+	struct table *table = TABLE_NEW(columns);
 
-	table_add_column(table, "WORKER", COLUMN_NUMBER);
-	table_add_column(table, "LIVES", COLUMN_NUMBER);
-	table_add_column(table, "REQUESTS", COLUMN_NUMBER);
-	table_add_column(table, "HIT RATE", COLUMN_NUMBER);
-	table_add_column(table, "PUBLISH CALLS", COLUMN_NUMBER);
-	table_add_column(table, "P50", COLUMN_NUMBER);
-	table_add_column(table, "P99", COLUMN_NUMBER);
-	table_add_column(table, "MAX", COLUMN_NUMBER);
-	table_add_column(table, "PER BLOCK", COLUMN_NUMBER);
 	for (uint32_t i = 0; i < pass->settings->workers; i++) {
 		const struct worker *worker = &pass->workers[i];
 		const struct publish_latency *latency = &pass->latency[i];
 
 		table_row(table);
-		table_number(table, 0, i);
-		table_number(table, 1, worker->lives);
-		cell_grouped(table, 2, worker->requests);
-		table_cell(table, 3, "%.1f %%", percent(worker->cached_blocks, worker->blocks));
-		cell_grouped(table, 4, latency->calls);
-		cell_duration(table, 5, latency->p50_ns);
-		cell_duration(table, 6, latency->p99_ns);
-		cell_duration(table, 7, latency->max_ns);
-		table_cell(table, 8, "%.0f ns", latency->per_block_ns);
+		table_number(table, i);
+		table_number(table, worker->lives);
+		table_grouped(table, worker->requests);
+		table_text(table, "%.1f %%", percent(worker->cached_blocks, worker->blocks));
+		table_grouped(table, latency->calls);
+		table_duration(table, latency->p50_ns);
+		table_duration(table, latency->p99_ns);
+		table_duration(table, latency->max_ns);
+		table_text(table, "%.0f ns", latency->per_block_ns);
 	}
 	title("Workers: what publishing costs the engine, each call timed, and by block stored,\n"
 	      "in the worker's last life");
@@ -133,26 +126,28 @@ static void print_workers(struct pass *pass)
 static void add_latency(struct table *table, const char *name, struct samples *samples)
 {
 	table_row(table);
-	table_cell(table, 0, "%s", name);
-	cell_grouped(table, 1, samples->count);
-	cell_duration(table, 2, samples_percentile(samples, P50));
-	cell_duration(table, 3, samples_percentile(samples, P90));
-	cell_duration(table, 4, samples_percentile(samples, P99));
-	cell_duration(table, 5, samples_percentile(samples, P999));
-	cell_duration(table, 6, samples_percentile(samples, MAX));
+	table_text(table, "%s", name);
+	table_grouped(table, samples->count);
+	table_duration(table, samples_percentile(samples, P50));
+	table_duration(table, samples_percentile(samples, P90));
+	table_duration(table, samples_percentile(samples, P99));
+	table_duration(table, samples_percentile(samples, P999));
+	table_duration(table, samples_percentile(samples, MAX));
 }
 
 static void print_lookups(struct pass *pass)
 {
-	struct table *table = table_new();
+	static const struct table_column columns[] = {
+		{"ROUTER", TABLE_TEXT, 0},
+		{"COUNT", TABLE_NUMBER, 0},
+		{"P50", TABLE_NUMBER, 0},
+		{"P90", TABLE_NUMBER, 0},
+		{"P99", TABLE_NUMBER, 0},
+		{"P99.9", TABLE_NUMBER, 0},
+		{"MAX", TABLE_NUMBER, 0},
+	};
+	struct table *table = TABLE_NEW(columns);
 
-	table_add_column(table, "ROUTER", COLUMN_TEXT);
-	table_add_column(table, "COUNT", COLUMN_NUMBER);
-	table_add_column(table, "P50", COLUMN_NUMBER);
-	table_add_column(table, "P90", COLUMN_NUMBER);
-	table_add_column(table, "P99", COLUMN_NUMBER);
-	table_add_column(table, "P99.9", COLUMN_NUMBER);
-	table_add_column(table, "MAX", COLUMN_NUMBER);
 	add_latency(table, "hash the prompt", &pass->hash_ns);
 	add_latency(table, "look up all workers", &pass->lookup_ns);
 	title("Router: from token ids to prefix hashes, from those to each worker's leading\n"
@@ -179,29 +174,31 @@ static const char *cause_text(const struct pass *pass, const struct recovery *re
 static void add_recovery(struct table *table, const struct pass *pass, const struct recovery *r)
 {
 	table_row(table);
-	table_cell(table, 0, "%s", cause_text(pass, r));
-	cell_grouped(table, 1, r->request);
-	table_number(table, 2, r->worker);
-	table_cell(table, 3, "%s", r->way);
-	cell_grouped(table, 4, r->skipped);
-	cell_grouped(table, 5, r->ledger_blocks);
-	cell_grouped(table, 6, r->replayed);
-	table_cell(table, 7, "%.1f", (double)r->ns / 1000);
+	table_text(table, "%s", cause_text(pass, r));
+	table_grouped(table, r->request);
+	table_number(table, r->worker);
+	table_text(table, "%s", r->way);
+	table_grouped(table, r->skipped);
+	table_grouped(table, r->ledger_blocks);
+	table_grouped(table, r->replayed);
+	table_text(table, "%.1f", (double)r->ns / 1000);
 }
 
 static void print_recoveries(const struct pass *pass)
 {
-	struct table *table = table_new();
+	static const struct table_column columns[] = {
+		{"AFTER", TABLE_TEXT, 0},
+		{"REQUEST", TABLE_NUMBER, 0},
+		{"WORKER", TABLE_NUMBER, 0},
+		{"WAY", TABLE_TEXT, 0},
+		{"SKIPPED", TABLE_NUMBER, 0},
+		{"BLOCKS", TABLE_NUMBER, 0},
+		{"REPLAYED", TABLE_NUMBER, 0},
+		{"MICROSECONDS", TABLE_NUMBER, 0},
+	};
+	struct table *table = TABLE_NEW(columns);
 	uint32_t lapped = 0, shown = 0;
 
-	table_add_column(table, "AFTER", COLUMN_TEXT);
-	table_add_column(table, "REQUEST", COLUMN_NUMBER);
-	table_add_column(table, "WORKER", COLUMN_NUMBER);
-	table_add_column(table, "WAY", COLUMN_TEXT);
-	table_add_column(table, "SKIPPED", COLUMN_NUMBER);
-	table_add_column(table, "BLOCKS", COLUMN_NUMBER);
-	table_add_column(table, "REPLAYED", COLUMN_NUMBER);
-	table_add_column(table, "MICROSECONDS", COLUMN_NUMBER);
 	for (uint32_t i = 0; i < pass->recovery_count; i++) {
 		const struct recovery *r = &pass->recoveries[i];
 
@@ -239,7 +236,7 @@ void report_print(struct pass *passes, uint32_t count)
 {
 	struct pass *pass = &passes[0];
 	const struct comparison c = report_comparison(passes, count);
-	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	char a[FIGURES_BYTES], b[FIGURES_BYTES];
 
 	print_policies(passes, count);
 	print_published(passes, count);
@@ -248,8 +245,8 @@ void report_print(struct pass *passes, uint32_t count)
 	print_recoveries(pass);
 	printf("\ndivergences: %s. The index and the engines' own caches were compared %" PRIu64
 	       "\ntimes, %s blocks in all.\n",
-	       grouped_text(c.divergences, a), c.times, grouped_text(c.blocks, b));
-	printf("index: %s at the end; its process slept by %s.\n", size_text(pass->index_bytes, a),
+	       figures_grouped(c.divergences, a), c.times, figures_grouped(c.blocks, b));
+	printf("index: %s at the end; its process slept by %s.\n", figures_size(pass->index_bytes, a),
 	       pass->wait);
 	if (c.failed)
 		printf("%" PRIu64 " comparisons could not be made: see above.\n", c.failed);

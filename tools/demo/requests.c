@@ -60,7 +60,7 @@ static char *make_body(const struct request *request, uint64_t timestamp_ms,
 		     "\"hash_ids\":%s}\n",
 		     timestamp_ms, request->input_length, request->output_length,
 		     json_object_to_json_string_ext(ids, JSON_C_TO_STRING_PLAIN)) < 0)
-		exit_no_memory();
+		messages_no_memory();
 	return body;
 }
 
@@ -79,7 +79,7 @@ static int read_request(struct json_object *object, uint64_t first_ms, struct re
 	count = (uint32_t)((input + RDX_TRACE_SPAN_TOKENS - 1) / RDX_TRACE_SPAN_TOKENS);
 	ids = calloc(count, sizeof(*ids));
 	if (!ids)
-		exit_no_memory();
+		messages_no_memory();
 	r = requests_hash_ids(object, ids, count);
 	free(ids);
 	if (r < 0)
@@ -117,7 +117,7 @@ static int add_line(struct requests *requests, const char *line, uint64_t *first
 		struct request *grown = reallocarray(requests->items, capacity, sizeof(*grown));
 
 		if (!grown)
-			exit_no_memory();
+			messages_no_memory();
 		requests->items = grown;
 		requests->capacity = capacity;
 	}
@@ -144,21 +144,21 @@ static int load_file(struct requests *requests, const struct settings *settings)
 
 	if (!file) {
 		r = -errno;
-		complain("cannot read %s: %s", settings->trace, strerror(errno));
+		messages_say("cannot read %s: %s", settings->trace, strerror(errno));
 		return r;
 	}
 	while (r == 0 && !is_full(requests, settings) && getline(&line, &capacity, file) > 0) {
 		number++;
 		r = add_line(requests, line, &first_ms);
 		if (r < 0)
-			complain("%s:%" PRIu64 ": not a request: \"timestamp\", \"input_length\", "
+			messages_say("%s:%" PRIu64 ": not a request: \"timestamp\", \"input_length\", "
 				 "\"output_length\" and one of \"hash_ids\" per %u tokens are "
 				 "needed; see what ringdex-trace show says of it",
 				 settings->trace, number, RDX_TRACE_SPAN_TOKENS);
 	}
 	if (r == 0 && ferror(file)) {
 		r = -errno;
-		complain("cannot read %s: %s", settings->trace, strerror(-r));
+		messages_say("cannot read %s: %s", settings->trace, strerror(-r));
 	}
 	free(line);
 	if (file != stdin)
@@ -181,7 +181,7 @@ static int load_generated(struct requests *requests, const struct settings *sett
 	snprintf(seed, sizeof(seed), "%" PRIu64, settings->seed);
 	r = child_start(&child, path, arguments);
 	if (r < 0) {
-		complain("cannot start %s: %s: it is built and installed beside this program", path,
+		messages_say("cannot start %s: %s: it is built and installed beside this program", path,
 			 strerror(-r));
 		return r;
 	}
@@ -192,7 +192,7 @@ static int load_generated(struct requests *requests, const struct settings *sett
 	}
 	child_stop(&child);
 	if (r < 0 && r != -EINTR)
-		complain("ringdex-trace made %" PRIu64 " requests only", requests->count);
+		messages_say("ringdex-trace made %" PRIu64 " requests only", requests->count);
 	return r;
 }
 
@@ -203,7 +203,7 @@ int requests_load(struct requests *ret_requests, const struct settings *settings
 				: load_generated(&requests, settings);
 
 	if (r == 0 && requests.count == 0) {
-		complain("%s: no requests in it", settings->trace);
+		messages_say("%s: no requests in it", settings->trace);
 		r = -EBADMSG;
 	}
 	if (r < 0) {

@@ -64,7 +64,7 @@ static void *index_loop(void *context)
 		if (r == 0)
 			r = rdx_indexer_wait(router->indexer, -1);
 		if (r < 0) {
-			complain_of(r, "the router cannot maintain the index");
+			messages_say_error(r, "the router cannot maintain the index");
 			exit(EXIT_FAILED);
 		}
 	}
@@ -86,7 +86,7 @@ static int reserve(struct router *router, uint32_t tokens)
 	router->tokens = calloc((size_t)spans * RDX_TRACE_SPAN_TOKENS, sizeof(*router->tokens));
 	router->hashes = calloc(tokens, sizeof(*router->hashes));
 	if (!router->ids || !router->tokens || !router->hashes)
-		exit_no_memory();
+		messages_no_memory();
 	router->tokens_capacity = tokens;
 	return 0;
 }
@@ -138,7 +138,7 @@ static void answer(struct router *router, struct json_object *object, uint64_t i
 	reserve(router, input_length);
 	workers = read_loads(object, router->loads);
 	if (!workers || requests_hash_ids(object, router->ids, spans) < 0) {
-		complain("the router was asked something it does not understand");
+		messages_say("the router was asked something it does not understand");
 		exit(EXIT_FAILED);
 	}
 	rdx_trace_prompt(router->ids, input_length, router->tokens);
@@ -191,7 +191,7 @@ static int serve(struct router *router)
 		} else if (json_object_object_get_ex(object, "command", NULL)) {
 			answer_stats(router);
 		} else {
-			complain("the router was asked something it does not understand");
+			messages_say("the router was asked something it does not understand");
 			status = EXIT_FAILED;
 		}
 		json_object_put(object);
@@ -236,9 +236,9 @@ static int say_ready(struct router *router)
 static void complain_of_start(const struct settings *settings, int error)
 {
 	if (settings->wait_mode == RDX_WAIT_URING && (error == -ENOSYS || error == -EPERM))
-		complain("io_uring is not to be had here: use --wait=auto or --wait=epoll");
+		messages_say("io_uring is not to be had here: use --wait=auto or --wait=epoll");
 	else
-		complain_of(error, "the router cannot open the index of %s", settings->dir);
+		messages_say_error(error, "the router cannot open the index of %s", settings->dir);
 }
 
 int router_run(const struct settings *settings)
@@ -254,7 +254,7 @@ int router_run(const struct settings *settings)
 	} else if (say_ready(&router) == 0) {
 		r = -pthread_create(&indexing, NULL, index_loop, &router);
 		if (r < 0) {
-			complain_of(r, "cannot start a thread");
+			messages_say_error(r, "cannot start a thread");
 		} else {
 			status = serve(&router);
 			atomic_store(&router.ended, 1);

@@ -32,7 +32,7 @@ int worker_start(struct pass *pass, struct worker *worker)
 	snprintf(rate, sizeof(rate), "%d", DEMO_DECODE_RATE);
 	r = child_start(&worker->child, path, arguments);
 	if (r < 0) {
-		complain("cannot start %s: %s: it is built and installed beside this program", path,
+		messages_say("cannot start %s: %s: it is built and installed beside this program", path,
 			 strerror(-r));
 		return r;
 	}
@@ -62,7 +62,7 @@ int worker_send(struct worker *worker, const char *text, size_t length)
 	int r = child_send(&worker->child, text, length);
 
 	if (r < 0) {
-		complain("worker %u does not listen any more: %s", worker->id, strerror(-r));
+		messages_say("worker %u does not listen any more: %s", worker->id, strerror(-r));
 		return r;
 	}
 	worker->pending++;

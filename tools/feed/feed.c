@@ -20,7 +20,7 @@ struct feed {
 };
 
 static int publish_line(struct feed *feed, const char *text, size_t length,
-			struct json_fault *ret_fault)
+			struct json_line_fault *ret_fault)
 {
 	struct json_object *object;
 	int error = json_line_parse(text, length, &object, ret_fault);
@@ -38,7 +38,7 @@ static int publish_line(struct feed *feed, const char *text, size_t length,
 /* Publish all lines; 1 when a stop signal ended it, 0 at the end of the input, -errno. */
 static int publish_all(struct feed *feed)
 {
-	struct json_fault fault;
+	struct json_line_fault fault;
 	size_t length;
 	char *text;
 	int got;
@@ -47,7 +47,7 @@ static int publish_all(struct feed *feed)
 		if (got == -EINTR)
 			return 1;
 		if (got == -E2BIG)
-			got = json_fault(&fault, "the line is too long: split it");
+			got = json_line_fault(&fault, "the line is too long: split it");
 		else if (got > 0 && json_line_blank(text, length))
 			continue;
 		else if (got > 0)

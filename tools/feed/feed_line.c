@@ -69,7 +69,7 @@ static struct json_object *field(struct json_object *object, const char *const *
 }
 
 static int read_unsigned(struct json_object *object, const char *const *names, uint64_t max,
-			 int required, uint64_t *ret_value, struct json_fault *ret_fault)
+			 int required, uint64_t *ret_value, struct json_line_fault *ret_fault)
 {
 	const char *name;
 	struct json_object *value = field(object, names, &name);
@@ -79,22 +79,22 @@ static int read_unsigned(struct json_object *object, const char *const *names, u
 		return 0;
 	}
 	if (!value)
-		return json_fault(ret_fault, "no \"%s\": give a number from 0 to %" PRIu64, name,
+		return json_line_fault(ret_fault, "no \"%s\": give a number from 0 to %" PRIu64, name,
 				  max);
-	if (!json_unsigned(value, max, ret_value))
-		return json_fault(ret_fault, "\"%s\" is %.40s: give a number from 0 to %" PRIu64,
+	if (!json_line_unsigned(value, max, ret_value))
+		return json_line_fault(ret_fault, "\"%s\" is %.40s: give a number from 0 to %" PRIu64,
 				  name, json_object_to_json_string(value), max);
 	return 0;
 }
 
 static int read_text(struct json_object *object, const char *const *names, const char **ret_text,
-		     struct json_fault *ret_fault)
+		     struct json_line_fault *ret_fault)
 {
 	const char *name;
 	struct json_object *value = field(object, names, &name);
 
 	if (value && !json_object_is_type(value, json_type_string))
-		return json_fault(ret_fault, "\"%s\" is %.40s: give a string or null", name,
+		return json_line_fault(ret_fault, "\"%s\" is %.40s: give a string or null", name,
 				  json_object_to_json_string(value));
 	*ret_text = value ? json_object_get_string(value) : NULL;
 	return 0;
@@ -112,7 +112,7 @@ static int find_word(const struct word *words, size_t count, const char *text, u
 }
 
 static int read_kind(struct feed_line *line, struct json_object *object,
-		     struct json_fault *ret_fault)
+		     struct json_line_fault *ret_fault)
 {
 	const char *text;
 	int error = read_text(object, type_names, &text, ret_fault);
@@ -120,16 +120,16 @@ static int read_kind(struct feed_line *line, struct json_object *object,
 	if (error)
 		return error;
 	if (!text)
-		return json_fault(ret_fault, "no \"type\": give stored, removed, cleared or inexact");
+		return json_line_fault(ret_fault, "no \"type\": give stored, removed, cleared or inexact");
 	if (!find_word(kinds, sizeof(kinds) / sizeof(*kinds), text, &line->kind))
-		return json_fault(ret_fault,
+		return json_line_fault(ret_fault,
 				  "\"type\" is %.40s: give stored, removed, cleared or inexact",
 				  text);
 	return 0;
 }
 
 static int read_tier(struct feed_line *line, struct json_object *object,
-		     struct json_fault *ret_fault)
+		     struct json_line_fault *ret_fault)
 {
 	int clears = line->kind == RDX_EVENT_CLEARED;
 	const char *text;
@@ -140,7 +140,7 @@ static int read_tier(struct feed_line *line, struct json_object *object,
 	line->tier = clears ? RDX_SCOPE_ALL : RDX_TIER_DEVICE;
 	if (text && (!find_word(tiers, sizeof(tiers) / sizeof(*tiers), text, &line->tier) ||
 		     (line->tier == RDX_SCOPE_ALL && !clears)))
-		return json_fault(ret_fault,
+		return json_line_fault(ret_fault,
 				  "\"tier\" is %.40s: give device, host, disk or external%s", text,
 				  clears ? ", or all" : "");
 	return 0;
@@ -172,7 +172,7 @@ static uint8_t read_name(struct json_object *value, uint8_t *ret_bytes)
 		}
 		return FEED_NAME_BYTES_MAX;
 	}
-	if (!json_integer(value, &integer))
+	if (!json_line_integer(value, &integer))
 		return 0;
 	memcpy(ret_bytes, &integer, sizeof(integer));
 	return sizeof(integer);
@@ -196,12 +196,12 @@ static int reserve(void **array, uint64_t *capacity, uint64_t bytes)
 /* The array and its length; NULL and 0 where the field is absent or null. */
 static int read_array(struct json_object *object, const char *const *names,
 		      struct json_object **ret_array, uint64_t *ret_count, const char **ret_name,
-		      struct json_fault *ret_fault)
+		      struct json_line_fault *ret_fault)
 {
 	struct json_object *array = field(object, names, ret_name);
 
 	if (array && !json_object_is_type(array, json_type_array))
-		return json_fault(ret_fault, "\"%s\" is %.40s: give an array", *ret_name,
+		return json_line_fault(ret_fault, "\"%s\" is %.40s: give an array", *ret_name,
 				  json_object_to_json_string(array));
 	*ret_array = array;
 	*ret_count = array ? json_object_array_length(array) : 0;
@@ -209,18 +209,18 @@ static int read_array(struct json_object *object, const char *const *names,
 }
 
 static int store_name(struct feed_line *line, uint64_t at, struct json_object *value,
-		      const char *field_name, struct json_fault *ret_fault)
+		      const char *field_name, struct json_line_fault *ret_fault)
 {
 	uint8_t bytes[FEED_NAME_BYTES_MAX];
 	uint8_t width = read_name(value, bytes);
 
 	if (!width)
-		return json_fault(ret_fault,
+		return json_line_fault(ret_fault,
 				  "%s[%" PRIu64 "] is %.70s: give a 64-bit integer, or 64 "
 				  "hexadecimal digits",
 				  field_name, at, json_object_to_json_string(value));
 	if (at && width != line->name_bytes)
-		return json_fault(ret_fault,
+		return json_line_fault(ret_fault,
 				  "%s[%" PRIu64 "] has %u bytes, those before have %u: give names "
 				  "of one size",
 				  field_name, at, width, line->name_bytes);
@@ -230,7 +230,7 @@ static int store_name(struct feed_line *line, uint64_t at, struct json_object *v
 }
 
 static int read_names(struct feed_line *line, struct json_object *object,
-		      struct json_fault *ret_fault)
+		      struct json_line_fault *ret_fault)
 {
 	struct json_object *array;
 	void *names = line->names;
@@ -241,9 +241,9 @@ static int read_names(struct feed_line *line, struct json_object *object,
 	if (error)
 		return error;
 	if (!array)
-		return json_fault(ret_fault, "no \"names\": give an array of block names");
+		return json_line_fault(ret_fault, "no \"names\": give an array of block names");
 	if (count > FEED_COUNT_MAX)
-		return json_fault(ret_fault, "%" PRIu64 " names: give at most %u", count,
+		return json_line_fault(ret_fault, "%" PRIu64 " names: give at most %u", count,
 				  FEED_COUNT_MAX);
 	error = reserve(&names, &line->names_capacity, count * FEED_NAME_BYTES_MAX);
 	line->names = names;
@@ -254,7 +254,7 @@ static int read_names(struct feed_line *line, struct json_object *object,
 }
 
 static int read_parent(struct feed_line *line, struct json_object *object,
-		       struct json_fault *ret_fault)
+		       struct json_line_fault *ret_fault)
 {
 	const char *name;
 	struct json_object *value = field(object, parent_names, &name);
@@ -264,12 +264,12 @@ static int read_parent(struct feed_line *line, struct json_object *object,
 		return 0;
 	width = read_name(value, line->parent);
 	if (!width)
-		return json_fault(ret_fault,
+		return json_line_fault(ret_fault,
 				  "\"%s\" is %.70s: give a 64-bit integer, 64 hexadecimal digits, "
 				  "or null",
 				  name, json_object_to_json_string(value));
 	if (line->count && width != line->name_bytes)
-		return json_fault(ret_fault,
+		return json_line_fault(ret_fault,
 				  "\"%s\" has %u bytes, the names have %u: give names of one size",
 				  name, width, line->name_bytes);
 	line->has_parent = 1;
@@ -277,7 +277,7 @@ static int read_parent(struct feed_line *line, struct json_object *object,
 }
 
 static int read_tokens(struct feed_line *line, struct json_object *object,
-		       struct json_fault *ret_fault)
+		       struct json_line_fault *ret_fault)
 {
 	struct json_object *array;
 	void *tokens = line->tokens;
@@ -294,8 +294,8 @@ static int read_tokens(struct feed_line *line, struct json_object *object,
 	for (uint64_t i = 0; i < count; i++) {
 		struct json_object *value = json_object_array_get_idx(array, i);
 
-		if (!json_unsigned(value, UINT32_MAX, &token))
-			return json_fault(ret_fault,
+		if (!json_line_unsigned(value, UINT32_MAX, &token))
+			return json_line_fault(ret_fault,
 					  "%s[%" PRIu64 "] is %.40s: give a number from 0 to "
 					  "2^32 - 1",
 					  name, i, json_object_to_json_string(value));
@@ -306,7 +306,7 @@ static int read_tokens(struct feed_line *line, struct json_object *object,
 }
 
 static int read_locals(struct feed_line *line, struct json_object *object,
-		       struct json_fault *ret_fault)
+		       struct json_line_fault *ret_fault)
 {
 	struct json_object *array;
 	void *locals = line->locals;
@@ -317,9 +317,9 @@ static int read_locals(struct feed_line *line, struct json_object *object,
 	if (error || !array)
 		return error;
 	if (line->token_count)
-		return json_fault(ret_fault, "token_ids and %s: give one of them", name);
+		return json_line_fault(ret_fault, "token_ids and %s: give one of them", name);
 	if (count != line->count)
-		return json_fault(ret_fault, "%" PRIu64 " %s for %u names: give one for each", count,
+		return json_line_fault(ret_fault, "%" PRIu64 " %s for %u names: give one for each", count,
 				  name, line->count);
 	error = reserve(&locals, &line->locals_capacity, count * sizeof(*line->locals));
 	line->locals = locals;
@@ -328,8 +328,8 @@ static int read_locals(struct feed_line *line, struct json_object *object,
 	for (uint64_t i = 0; i < count; i++) {
 		struct json_object *value = json_object_array_get_idx(array, i);
 
-		if (!json_integer(value, &line->locals[i]))
-			return json_fault(ret_fault,
+		if (!json_line_integer(value, &line->locals[i]))
+			return json_line_fault(ret_fault,
 					  "%s[%" PRIu64 "] is %.40s: give a 64-bit integer", name, i,
 					  json_object_to_json_string(value));
 	}
@@ -339,7 +339,7 @@ static int read_locals(struct feed_line *line, struct json_object *object,
 
 /* What every line has. */
 static int read_head(struct feed_line *line, struct json_object *object,
-		     struct json_fault *ret_fault)
+		     struct json_line_fault *ret_fault)
 {
 	uint64_t rank = 0, group = 0;
 	int error = read_unsigned(object, worker_names, UINT64_MAX, 1, &line->worker, ret_fault);
@@ -360,7 +360,7 @@ static int read_head(struct feed_line *line, struct json_object *object,
 }
 
 static int read_content(struct feed_line *line, struct json_object *object,
-			struct json_fault *ret_fault)
+			struct json_line_fault *ret_fault)
 {
 	uint64_t block_tokens = 0;
 	int error = read_unsigned(object, size_names, UINT32_MAX, 0, &block_tokens, ret_fault);
@@ -380,7 +380,7 @@ static int read_content(struct feed_line *line, struct json_object *object,
 }
 
 int feed_line_read(struct feed_line *line, struct json_object *object,
-		   struct json_fault *ret_fault)
+		   struct json_line_fault *ret_fault)
 {
 	int error;
 

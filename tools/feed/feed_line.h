@@ -39,7 +39,7 @@ struct feed_line {
 /* Start from {0}. -ENOMEM; -EBADMSG with `ret_fault` filled. Whatever it answers, the line
  * can be read into again and is freed by feed_line_free. */
 int feed_line_read(struct feed_line *line, struct json_object *object,
-		   struct json_fault *ret_fault);
+		   struct json_line_fault *ret_fault);
 void feed_line_free(struct feed_line *line);
 
 #endif

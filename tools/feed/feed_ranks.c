@@ -86,7 +86,7 @@ static int add(struct feed_ranks *ranks, const struct feed_line *line, struct fe
 }
 
 static int open_rank(struct feed_ranks *ranks, const struct feed_line *line,
-		     struct feed_rank **ret_rank, struct json_fault *ret_fault)
+		     struct feed_rank **ret_rank, struct json_line_fault *ret_fault)
 {
 	struct rdx_publisher_options options = ranks->options;
 	char instance[RDX_TEXT_BYTES];
@@ -160,7 +160,7 @@ static void note_counters(struct feed_rank *rank, uint64_t line_number)
 }
 
 int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
-		       uint64_t line_number, struct json_fault *ret_fault)
+		       uint64_t line_number, struct json_line_fault *ret_fault)
 {
 	struct feed_rank *rank = find(ranks, line->worker, line->dp_rank);
 	int error;
@@ -171,15 +171,15 @@ int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
 			return error;
 	}
 	if (!rank->publisher)
-		return json_fault(ret_fault,
+		return json_line_fault(ret_fault,
 				  "rank %u of worker %" PRIu64 " could not be opened: see the first "
 				  "message",
 				  line->dp_rank, line->worker);
 	error = publish(rank->publisher, line);
 	note_counters(rank, line_number);
 	if (error == -EOVERFLOW)
-		return json_fault(ret_fault, "the ring's positions are used up: start again");
-	return error ? json_fault(ret_fault, "not published: %s: report this", strerror(-error)) : 0;
+		return json_line_fault(ret_fault, "the ring's positions are used up: start again");
+	return error ? json_line_fault(ret_fault, "not published: %s: report this", strerror(-error)) : 0;
 }
 
 void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_totals)

@@ -36,7 +36,7 @@ struct feed_totals {
  * opened is not tried again.
  */
 int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
-		       uint64_t line_number, struct json_fault *ret_fault);
+		       uint64_t line_number, struct json_line_fault *ret_fault);
 
 void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_totals);
 

@@ -6,6 +6,7 @@
 #include "tools/inspect/inspect.h"
 #include "tools/program/json.h"
 #include "tools/program/stop.h"
+#include "tools/program/figures.h"
 #include "tools/program/table.h"
 #include "tools/follow/watch.h"
 
@@ -120,7 +121,7 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 	const struct rdx_worker_info *info = &rank->info;
 	const struct rank_name name = {.worker_id = info->worker_id, .dp_rank = info->dp_rank};
 	const char *state = rdx_state_text(info->state);
-	char text[RANK_TEXT_BYTES], blocks[SIZE_TEXT_BYTES], reason[REASON_BYTES];
+	char text[RANK_TEXT_BYTES], blocks[FIGURES_BYTES], reason[REASON_BYTES];
 
 	printf("%s ", rank_text(info->worker_id, info->dp_rank, text));
 	if (info->state == RDX_STATE_GONE) {
@@ -136,10 +137,10 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 	printf("%s", state ? state : "?");
 	if (info->cause)
 		printf(": %s", info->cause == -ENOSPC ? "its blocks do not fit into the index"
-						      : explain(info->cause));
+						      : messages_explain(info->cause));
 	else if (info->state == RDX_STATE_INEXACT)
 		printf(" until its next clear of all tiers");
-	printf(": %s blocks after event %" PRIu64 ", %s\n", grouped_text(held(info), blocks),
+	printf(": %s blocks after event %" PRIu64 ", %s\n", figures_grouped(held(info), blocks),
 	       info->last_event_id, info->instance);
 }
 
@@ -247,8 +248,8 @@ static int run(struct follow *follow)
 		if (r == -EPIPE)
 			return r; /* finish says why */
 		if (r < 0) {
-			complain("cannot go on in %s: %s", follow->space.dir,
-				 r == -ENOENT ? "the directory was removed" : explain(r));
+			messages_say("cannot go on in %s: %s", follow->space.dir,
+				 r == -ENOENT ? "the directory was removed" : messages_explain(r));
 			return r;
 		}
 	}
@@ -271,14 +272,14 @@ static void complain_of_start(const struct follow_options *options, int error)
 	const char *dir = options->common.dir;
 
 	if (error == -EBUSY)
-		complain("another live process maintains the index of %s: ask that one with ringdex "
+		messages_say("another live process maintains the index of %s: ask that one with ringdex "
 			 "query, or stop it first", dir);
 	else if (error == -EKEYREJECTED)
-		complain("%s/key is damaged: stop all workers, remove it, and start them again", dir);
+		messages_say("%s/key is damaged: stop all workers, remove it, and start them again", dir);
 	else if (options->indexer.wait_mode == RDX_WAIT_URING && (error == -ENOSYS || error == -EPERM))
-		complain("io_uring is not to be had here: use --wait auto or --wait epoll");
+		messages_say("io_uring is not to be had here: use --wait auto or --wait epoll");
 	else
-		complain("cannot maintain the index of %s: %s", dir, explain(error));
+		messages_say("cannot maintain the index of %s: %s", dir, messages_explain(error));
 }
 
 int main(int argc, char **argv)
@@ -303,5 +304,5 @@ int main(int argc, char **argv)
 	}
 	watch_free(&follow.watch);
 	rdx_indexer_close(follow.indexer);
-	return finish(r < 0 ? EXIT_FAILED : EXIT_DONE);
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -34,7 +34,7 @@ static void add_index(struct watch *watch, struct rdx_index *index, const struct
 	struct index_name *names = realloc(watch->names, count * sizeof(*names));
 
 	if (!indexes || !names)
-		exit_no_memory();
+		messages_no_memory();
 	watch->indexes = indexes;
 	watch->names = names;
 	indexes[watch->index_count] = index;
@@ -63,7 +63,7 @@ static struct watched_rank *add_rank(struct watch *watch, const struct rdx_worke
 		realloc(watch->ranks, (watch->rank_count + 1) * sizeof(*ranks));
 
 	if (!ranks)
-		exit_no_memory();
+		messages_no_memory();
 	watch->ranks = ranks;
 	ranks[watch->rank_count] = (struct watched_rank){.info = *info};
 	return &ranks[watch->rank_count++];
@@ -161,7 +161,7 @@ int watch_look(struct watch *watch, const struct tool_namespace *space,
 		return r;
 	workers = malloc(RDX_RANKS_MAX * sizeof(*workers));
 	if (!workers)
-		exit_no_memory();
+		messages_no_memory();
 	watch->ranks = NULL;
 	watch->rank_count = 0;
 	for (uint32_t i = 0; i < watch->index_count; i++)

@@ -19,7 +19,7 @@ static const uint64_t *prefix_hashes(struct event_line *line, const struct rdx_r
 		uint64_t *prefix = realloc(line->prefix, event->count * sizeof(*prefix));
 
 		if (!prefix)
-			exit_no_memory();
+			messages_no_memory();
 		line->prefix = prefix;
 		line->capacity = event->count;
 	}

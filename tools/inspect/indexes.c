@@ -60,12 +60,12 @@ int find_indexes(const struct tool_namespace *space, struct index_name **ret_nam
 		return errno == ENOENT ? 0 : -errno;
 	stream = fdopendir(fd);
 	if (!stream)
-		exit_no_memory();
+		messages_no_memory();
 	while ((entry = readdir(stream))) {
 		struct index_name *grown = realloc(names, (size_t)(count + 1) * sizeof(*names));
 
 		if (!grown)
-			exit_no_memory();
+			messages_no_memory();
 		names = grown;
 		count += read_name(fd, entry->d_name, &names[count]);
 	}
@@ -85,10 +85,10 @@ static void complain_of_choice(const struct tool_namespace *space, const struct 
 			       int count, int fitting)
 {
 	if (count == 0) {
-		complain("no index in %s: start one with ringdex follow", space->dir);
+		messages_say("no index in %s: start one with ringdex follow", space->dir);
 		return;
 	}
-	complain("%s in %s%s", fitting ? "more than one index" : "no such index", space->dir,
+	messages_say("%s in %s%s", fitting ? "more than one index" : "no such index", space->dir,
 		 fitting ? ": choose by --model, --tenant, --block-size" : "; there is:");
 	for (int i = 0; i < count; i++)
 		fprintf(stderr, "   --model '%s' --tenant '%s' --block-size %" PRIu32 "\n",
@@ -116,7 +116,7 @@ int open_chosen_index(const struct tool_namespace *space, const struct index_wan
 	int count = find_indexes(space, &names);
 
 	if (count < 0) {
-		complain_of(count, "cannot look into %s/" INDEX_DIR, space->dir);
+		messages_say_error(count, "cannot look into %s/" INDEX_DIR, space->dir);
 		return count;
 	}
 	for (int i = 0; i < count; i++)
@@ -130,7 +130,7 @@ int open_chosen_index(const struct tool_namespace *space, const struct index_wan
 	} else {
 		r = open_index(space, &names[chosen], ret_index);
 		if (r < 0)
-			complain_of(r, "cannot open the index of '%s' in %s", names[chosen].model,
+			messages_say_error(r, "cannot open the index of '%s' in %s", names[chosen].model,
 				    space->dir);
 		else
 			*ret_name = names[chosen];

@@ -100,7 +100,7 @@ const char *diagnose(const struct tool_namespace *space, const struct rank_name 
 
 	if (name->error) {
 		snprintf(ret_reason, REASON_BYTES, "cannot look into its directory: %s",
-			 explain(name->error));
+			 messages_explain(name->error));
 		return ret_reason;
 	}
 	if (space->key_error) {
@@ -108,7 +108,7 @@ const char *diagnose(const struct tool_namespace *space, const struct rank_name 
 			 strerror(-space->key_error));
 		return ret_reason;
 	}
-	snprintf(ret_reason, REASON_BYTES, "%s", explain(error));
+	snprintf(ret_reason, REASON_BYTES, "%s", messages_explain(error));
 	if (error != -EBADMSG && error != -EPROTONOSUPPORT && error != -EKEYREJECTED)
 		return ret_reason;
 	rdx_namespace_segment(name->worker_id, name->dp_rank, path);
@@ -187,9 +187,9 @@ void complain_rank(const struct tool_namespace *space, const struct rank_name *n
 
 	rank_name_text(name, rank);
 	if (error == -ENOENT)
-		complain("no segment of %s in %s: ringdex ls shows what is there", rank, space->dir);
+		messages_say("no segment of %s in %s: ringdex ls shows what is there", rank, space->dir);
 	else
-		complain("cannot read %s: %s", rank, diagnose(space, name, error, reason));
+		messages_say("cannot read %s: %s", rank, diagnose(space, name, error, reason));
 }
 
 int inspect(const struct tool_namespace *space, const struct rank_name *name,

@@ -22,7 +22,7 @@ void rank_list_add(struct rank_list *list, const struct rank_name *name)
 		struct rank_name *names = realloc(list->names, room * sizeof(*names));
 
 		if (!names)
-			exit_no_memory();
+			messages_no_memory();
 		list->names = names;
 	}
 	list->names[list->count++] = *name;

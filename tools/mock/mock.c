@@ -78,7 +78,7 @@ static int run_request(struct mock *mock, FILE *answers)
 	return 0;
 }
 
-static int run_clear(struct mock *mock, struct json_object *object, struct json_fault *ret_fault)
+static int run_clear(struct mock *mock, struct json_object *object, struct json_line_fault *ret_fault)
 {
 	struct json_object *value;
 	const char *tier = "all";
@@ -94,7 +94,7 @@ static int run_clear(struct mock *mock, struct json_object *object, struct json_
 	else if (tier && strcmp(tier, "host") == 0)
 		scope = RDX_TIER_HOST;
 	else
-		return json_fault(ret_fault, "\"tier\" is %.40s: give device, host or all",
+		return json_line_fault(ret_fault, "\"tier\" is %.40s: give device, host or all",
 				  tier ? tier : "null");
 	if (json_object_object_get_ex(object, "announce", &value))
 		tell = json_object_get_boolean(value);
@@ -103,14 +103,14 @@ static int run_clear(struct mock *mock, struct json_object *object, struct json_
 	return 0;
 }
 
-static int run_advance(struct mock *mock, struct json_object *object, struct json_fault *ret_fault)
+static int run_advance(struct mock *mock, struct json_object *object, struct json_line_fault *ret_fault)
 {
 	struct json_object *value;
 	uint64_t time_ms;
 
 	if (!json_object_object_get_ex(object, "time_ms", &value) ||
-	    !json_unsigned(value, UINT64_MAX / 1000, &time_ms))
-		return json_fault(ret_fault, "\"time_ms\" is missing or no number of "
+	    !json_line_unsigned(value, UINT64_MAX / 1000, &time_ms))
+		return json_line_fault(ret_fault, "\"time_ms\" is missing or no number of "
 					     "milliseconds: give the trace's time to run on to");
 	engine_advance(mock->engine, time_ms * 1000);
 	answer_command(stdout, "advance", mock->engine);
@@ -118,7 +118,7 @@ static int run_advance(struct mock *mock, struct json_object *object, struct jso
 }
 
 static int run_command(struct mock *mock, const char *command, struct json_object *object,
-		       struct json_fault *ret_fault)
+		       struct json_line_fault *ret_fault)
 {
 	if (strcmp(command, "clear") == 0)
 		return run_clear(mock, object, ret_fault);
@@ -136,13 +136,13 @@ static int run_command(struct mock *mock, const char *command, struct json_objec
 		answer_command(stdout, "finish", mock->engine);
 		return 0;
 	}
-	return json_fault(ret_fault, "unknown command %.40s: advance, clear, dump, finish or "
+	return json_line_fault(ret_fault, "unknown command %.40s: advance, clear, dump, finish or "
 				     "stats",
 			  command);
 }
 
 static int run_line(struct mock *mock, const char *text, size_t length,
-		    struct json_fault *ret_fault)
+		    struct json_line_fault *ret_fault)
 {
 	struct json_object *object, *command;
 	int error = json_line_parse(text, length, &object, ret_fault);
@@ -153,7 +153,7 @@ static int run_line(struct mock *mock, const char *text, size_t length,
 		error = json_object_is_type(command, json_type_string)
 				? run_command(mock, json_object_get_string(command), object,
 					      ret_fault)
-				: json_fault(ret_fault, "\"command\" is no string: write one");
+				: json_line_fault(ret_fault, "\"command\" is no string: write one");
 	} else {
 		error = trace_request_read(object, mock->lines.number, &mock->request, ret_fault);
 		if (!error)
@@ -166,7 +166,7 @@ static int run_line(struct mock *mock, const char *text, size_t length,
 /* Answer lines until they end or a signal comes. */
 static int serve(struct mock *mock)
 {
-	struct json_fault fault;
+	struct json_line_fault fault;
 	size_t length;
 	char *text;
 	int got;
@@ -177,7 +177,7 @@ static int serve(struct mock *mock)
 		if (got == -EINTR)
 			return 0;
 		if (got == -E2BIG)
-			got = json_fault(&fault, "the line is too long: split it");
+			got = json_line_fault(&fault, "the line is too long: split it");
 		else if (got > 0 && json_line_blank(text, length))
 			continue;
 		else if (got > 0)
@@ -209,7 +209,7 @@ static int keep_pace(struct mock *mock)
 
 static int replay(struct mock *mock)
 {
-	struct json_fault fault;
+	struct json_line_fault fault;
 	int got, error = 0;
 
 	mock->started_ns = rdx_clock_ns();

@@ -9,7 +9,7 @@
 static struct json_object *made(struct json_object *object)
 {
 	if (!object)
-		exit_no_memory();
+		messages_no_memory();
 	return object;
 }
 
@@ -26,7 +26,7 @@ struct json_object *json_new_array(void)
 void json_put(struct json_object *object, const char *name, struct json_object *child)
 {
 	if (json_object_object_add(object, name, child) < 0)
-		exit_no_memory();
+		messages_no_memory();
 }
 
 void json_put_number(struct json_object *object, const char *name, uint64_t value)
@@ -67,7 +67,7 @@ void json_put_numbers(struct json_object *object, const char *name, const uint64
 void json_append(struct json_object *array, struct json_object *child)
 {
 	if (json_object_array_add(array, child) < 0)
-		exit_no_memory();
+		messages_no_memory();
 }
 
 static void print(struct json_object *object, int flags)
@@ -76,7 +76,7 @@ static void print(struct json_object *object, int flags)
 		json_object_to_json_string_ext(object, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	if (!text)
-		exit_no_memory();
+		messages_no_memory();
 	fputs(text, stdout);
 	fputc('\n', stdout);
 	json_object_put(object);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int json_fault(struct json_fault *ret_fault, const char *format, ...)
+int json_line_fault(struct json_line_fault *ret_fault, const char *format, ...)
 {
 	va_list arguments;
 
@@ -66,7 +66,7 @@ static int integers_fit(const char *text, size_t length)
 }
 
 int json_line_parse(const char *text, size_t length, struct json_object **ret_object,
-		    struct json_fault *ret_fault)
+		    struct json_line_fault *ret_fault)
 {
 	struct json_tokener *tokener;
 	struct json_object *object;
@@ -74,11 +74,11 @@ int json_line_parse(const char *text, size_t length, struct json_object **ret_ob
 	size_t stopped_at;
 
 	if (length >= INT_MAX)
-		return json_fault(ret_fault, "the line is too long: split it");
+		return json_line_fault(ret_fault, "the line is too long: split it");
 	if (memchr(text, 0, length))
-		return json_fault(ret_fault, "a NUL byte in the line: write UTF-8 text");
+		return json_line_fault(ret_fault, "a NUL byte in the line: write UTF-8 text");
 	if (!integers_fit(text, length))
-		return json_fault(ret_fault, "a number beyond 64 bits: write -2^63 to 2^64 - 1");
+		return json_line_fault(ret_fault, "a number beyond 64 bits: write -2^63 to 2^64 - 1");
 	tokener = json_tokener_new();
 	if (!tokener)
 		return -ENOMEM;
@@ -90,12 +90,12 @@ int json_line_parse(const char *text, size_t length, struct json_object **ret_ob
 	json_tokener_free(tokener);
 	if (error != json_tokener_success) {
 		json_object_put(object);
-		return json_fault(ret_fault, "not JSON: %s at column %zu: write one object per line",
+		return json_line_fault(ret_fault, "not JSON: %s at column %zu: write one object per line",
 				  json_tokener_error_desc(error), stopped_at + 1);
 	}
 	if (!json_object_is_type(object, json_type_object)) {
 		json_object_put(object);
-		return json_fault(ret_fault, "not a JSON object: write one {...} per line");
+		return json_line_fault(ret_fault, "not a JSON object: write one {...} per line");
 	}
 	*ret_object = object;
 	return 0;
@@ -124,7 +124,7 @@ static int text_integer(const char *text, size_t length, uint64_t *ret_value)
 	return 1;
 }
 
-int json_integer(struct json_object *value, uint64_t *ret_value)
+int json_line_integer(struct json_object *value, uint64_t *ret_value)
 {
 	switch (json_object_get_type(value)) {
 	case json_type_int:
@@ -142,11 +142,11 @@ int json_integer(struct json_object *value, uint64_t *ret_value)
 	}
 }
 
-int json_unsigned(struct json_object *value, uint64_t max, uint64_t *ret_value)
+int json_line_unsigned(struct json_object *value, uint64_t max, uint64_t *ret_value)
 {
 	uint64_t number;
 
-	if (!json_integer(value, &number) || number > max)
+	if (!json_line_integer(value, &number) || number > max)
 		return 0;
 	if (json_object_is_type(value, json_type_int) ? json_object_get_int64(value) < 0
 						      : json_object_get_string(value)[0] == '-')

@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 /* "what is wrong: what to do", one line without a newline. */
-struct json_fault {
+struct json_line_fault {
 	char text[256];
 };
 
 /* Fill `ret_fault` as printf does and return -EBADMSG. */
-__attribute__((format(printf, 2, 3))) int json_fault(struct json_fault *ret_fault,
+__attribute__((format(printf, 2, 3))) int json_line_fault(struct json_line_fault *ret_fault,
 						     const char *format, ...);
 
 /* Is there nothing to read on this line: blank? */
@@ -28,14 +28,14 @@ int json_line_blank(const char *text, size_t length);
  * an object.
  */
 int json_line_parse(const char *text, size_t length, struct json_object **ret_object,
-		    struct json_fault *ret_fault);
+		    struct json_line_fault *ret_fault);
 
 /* An integer of at most 64 bits, from -2^63 to 2^64 - 1, as a number or as a string of
  * decimal digits or 0x and hexadecimal ones; negative ones give the same 64 bits. 1, or 0
  * where it is none. */
-int json_integer(struct json_object *value, uint64_t *ret_value);
+int json_line_integer(struct json_object *value, uint64_t *ret_value);
 
-/* Like json_integer, but not negative and at most `max`. */
-int json_unsigned(struct json_object *value, uint64_t max, uint64_t *ret_value);
+/* Like json_line_integer, but not negative and at most `max`. */
+int json_line_unsigned(struct json_object *value, uint64_t max, uint64_t *ret_value);
 
 #endif

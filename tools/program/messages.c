@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void say(int error, const char *format, va_list arguments)
 {
@@ -13,11 +14,11 @@ static void say(int error, const char *format, va_list arguments)
 	fprintf(stderr, "%s: ", program_invocation_short_name);
 	vfprintf(stderr, format, arguments);
 	if (error)
-		fprintf(stderr, ": %s", explain(error));
+		fprintf(stderr, ": %s", messages_explain(error));
 	fputc('\n', stderr);
 }
 
-void complain(const char *format, ...)
+void messages_say(const char *format, ...)
 {
 	va_list arguments;
 
@@ -26,7 +27,7 @@ void complain(const char *format, ...)
 	va_end(arguments);
 }
 
-void complain_of(int error, const char *format, ...)
+void messages_say_error(int error, const char *format, ...)
 {
 	va_list arguments;
 
@@ -35,7 +36,7 @@ void complain_of(int error, const char *format, ...)
 	va_end(arguments);
 }
 
-const char *explain(int error)
+const char *messages_explain(int error)
 {
 	switch (-error) {
 	case EKEYREJECTED:
@@ -68,19 +69,26 @@ const char *explain(int error)
 	}
 }
 
-void exit_no_memory(void)
+void messages_no_memory(void)
 {
-	complain("out of memory");
+	messages_say("out of memory");
 	exit(EXIT_FAILED);
 }
 
-int finish(int status)
+/* At exit. _exit, for exit must not be called again. */
+static void close_output(void)
 {
 	int failed = ferror(stdout);
 
 	errno = 0;
 	if (fflush(stdout) == 0 && !failed)
-		return status;
-	complain("cannot write the output: %s", errno ? strerror(errno) : "it was cut off");
-	return EXIT_FAILED;
+		return;
+	messages_say("cannot write the output: %s", errno ? strerror(errno) : "it was cut off");
+	_exit(EXIT_FAILED);
+}
+
+void messages_check_output(void)
+{
+	if (atexit(close_output) != 0)
+		messages_no_memory();
 }

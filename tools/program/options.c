@@ -77,12 +77,13 @@ void parse_command_line(const struct argp *argp, int argc, char **argv, void *in
 	argp_program_version = "ringdex " RDX_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	messages_check_output();
 	r = rdx_guard_install();
 	if (r < 0)
-		complain_of(r, "cannot handle truncated files");
+		messages_say_error(r, "cannot handle truncated files");
 	r = argp_parse(argp, argc, argv, 0, NULL, input);
 	if (r) {
-		complain("%s", strerror(r));
+		messages_say("%s", strerror(r));
 		exit(EXIT_USAGE);
 	}
 }
@@ -136,7 +137,7 @@ int open_namespace(struct tool_namespace *ret_namespace, const char *dir)
 	int dir_fd = rdx_namespace_open(dir, 0);
 
 	if (dir_fd < 0) {
-		complain("cannot open %s: %s: start a worker or name the directory with --dir", dir,
+		messages_say("cannot open %s: %s: start a worker or name the directory with --dir", dir,
 			 strerror(-dir_fd));
 		return dir_fd;
 	}

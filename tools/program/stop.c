@@ -33,11 +33,12 @@ static void on_signal(int number)
 
 void stop_listen(void)
 {
-	struct sigaction action = {.sa_handler = on_signal}, before;
+	/* a slow reader still gets what is being written */
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
 
 	asked_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (asked_fd < 0) {
-		complain("cannot listen to signals: %s", strerror(errno));
+		messages_say("cannot listen to signals: %s", strerror(errno));
 		exit(EXIT_FAILED);
 	}
 	sigaction(SIGTERM, &action, NULL);

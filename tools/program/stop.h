@@ -11,7 +11,7 @@
 #define STOP_FOREVER UINT64_MAX
 
 /* From now on these signals only set what stop_asked asks. They interrupt a call that waits
- * in the kernel. Ends the program where it cannot be done. */
+ * in the kernel, and no read or write. Ends the program where it cannot be done. */
 void stop_listen(void);
 int stop_asked(void);
 

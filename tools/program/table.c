@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/program/table.h"
 
+#include "tools/program/figures.h"
 #include "tools/program/messages.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 struct table {
-	struct libscols_table *columns;
-	struct libscols_line *line;
-	unsigned int tinted; /* colours are wanted */
+	struct libscols_table *lines;
+	struct libscols_line *line; /* the row begun last */
+	uint32_t columns;
+	uint32_t next; /* cell of that row */
+	int tinted;    /* colours are wanted */
 };
 
 #define NARROWEST 40 /* a terminal that says less is not believed */
 
-uint32_t output_width(void)
+uint32_t table_width(void)
 {
 	struct winsize size;
 	const char *given = getenv("COLUMNS");
@@ -32,64 +37,111 @@ uint32_t output_width(void)
 	return columns >= NARROWEST && columns < UINT32_MAX ? (uint32_t)columns : 80;
 }
 
-struct table *table_new(void)
+static int is_tinted(void)
+{
+	const char *terminal = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && terminal && strcmp(terminal, "dumb");
+}
+
+static void add_column(struct table *table, const struct table_column *column)
+{
+	int flags = column->kind == TABLE_NUMBER ? SCOLS_FL_RIGHT
+		    : column->kind == TABLE_LONG ? SCOLS_FL_TRUNC
+						 : 0;
+
+	if (column->hidden)
+		flags |= SCOLS_FL_HIDDEN;
+	if (!scols_table_new_column(table->lines, column->name, 1, flags))
+		messages_no_memory();
+}
+
+struct table *table_new(const struct table_column *columns, uint32_t count)
 {
 	struct table *table = calloc(1, sizeof(*table));
 
 	if (!table)
-		exit_no_memory();
+		messages_no_memory();
 	scols_init_debug(0);
-	table->columns = scols_new_table();
-	if (!table->columns)
-		exit_no_memory();
-	table->tinted = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-	scols_table_enable_colors(table->columns, (int)table->tinted);
+	table->lines = scols_new_table();
+	if (!table->lines)
+		messages_no_memory();
+	table->columns = table->next = count;
+	table->tinted = is_tinted();
+	scols_table_enable_colors(table->lines, table->tinted);
 	if (isatty(STDOUT_FILENO)) {
-		scols_table_set_termforce(table->columns, SCOLS_TERMFORCE_ALWAYS);
-		scols_table_set_termwidth(table->columns, output_width());
+		scols_table_set_termforce(table->lines, SCOLS_TERMFORCE_ALWAYS);
+		scols_table_set_termwidth(table->lines, table_width());
 	}
+	for (uint32_t i = 0; i < count; i++)
+		add_column(table, &columns[i]);
 	return table;
-}
-
-void table_add_column(struct table *table, const char *name, enum column_kind kind)
-{
-	int flags = kind == COLUMN_NUMBER ? SCOLS_FL_RIGHT
-		    : kind == COLUMN_LONG ? SCOLS_FL_TRUNC
-					  : 0;
-
-	if (!scols_table_new_column(table->columns, name, 1, flags))
-		exit_no_memory();
 }
 
 void table_row(struct table *table)
 {
-	table->line = scols_table_new_line(table->columns, NULL);
+	assert(table->next == table->columns);
+	table->next = 0;
+	table->line = scols_table_new_line(table->lines, NULL);
 	if (!table->line)
-		exit_no_memory();
+		messages_no_memory();
 }
 
-void table_cell(struct table *table, unsigned int column, const char *format, ...)
+void table_text(struct table *table, const char *format, ...)
 {
 	va_list arguments;
 	char *text;
 	int length;
 
+	assert(table->next < table->columns);
 	va_start(arguments, format);
 	length = vasprintf(&text, format, arguments);
 	va_end(arguments);
-	if (length < 0 || scols_line_refer_data(table->line, column, text) < 0)
-		exit_no_memory();
+	if (length < 0 || scols_line_refer_data(table->line, table->next++, text) < 0)
+		messages_no_memory();
 }
 
-void table_number(struct table *table, unsigned int column, uint64_t value)
+void table_number(struct table *table, uint64_t value)
 {
-	table_cell(table, column, "%" PRIu64, value);
+	table_text(table, "%" PRIu64, value);
 }
 
-void table_tone(struct table *table, unsigned int column, enum cell_tone tone)
+void table_grouped(struct table *table, uint64_t value)
+{
+	char text[FIGURES_BYTES];
+
+	table_text(table, "%s", figures_grouped(value, text));
+}
+
+void table_duration(struct table *table, uint64_t ns)
+{
+	char text[FIGURES_BYTES];
+
+	table_text(table, "%s", figures_duration(ns, text));
+}
+
+void table_size(struct table *table, uint64_t bytes)
+{
+	char text[FIGURES_BYTES];
+
+	table_text(table, "%s", figures_size(bytes, text));
+}
+
+void table_skip(struct table *table)
+{
+	assert(table->next < table->columns);
+	table->next++;
+}
+
+void table_skip_rest(struct table *table)
+{
+	table->next = table->columns;
+}
+
+void table_tone(struct table *table, enum table_tone tone)
 {
 	static const char *const colour[] = {NULL, "green", "yellow", "red", "darkgray"};
-	struct libscols_cell *cell = scols_line_get_cell(table->line, column);
+	struct libscols_cell *cell = scols_line_get_cell(table->line, table->next - 1);
 
 	if (cell && table->tinted && colour[tone])
 		scols_cell_set_color(cell, colour[tone]);
@@ -97,52 +149,9 @@ void table_tone(struct table *table, unsigned int column, enum cell_tone tone)
 
 void table_print(struct table *table)
 {
-	if (scols_print_table(table->columns) < 0)
-		exit_no_memory();
-	scols_unref_table(table->columns);
+	assert(table->next == table->columns);
+	if (scols_print_table(table->lines) < 0)
+		messages_no_memory();
+	scols_unref_table(table->lines);
 	free(table);
-}
-
-const char *size_text(uint64_t bytes, char *ret_text)
-{
-	static const char *const unit[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
-	double value = (double)bytes;
-	unsigned int i = 0;
-
-	while (value >= 1024 && i + 1 < sizeof(unit) / sizeof(unit[0])) {
-		value /= 1024;
-		i++;
-	}
-	snprintf(ret_text, SIZE_TEXT_BYTES, i && value < 100 ? "%.1f %s" : "%.0f %s", value,
-		 unit[i]);
-	return ret_text;
-}
-
-const char *grouped_text(uint64_t value, char *ret_text)
-{
-	char digits[SIZE_TEXT_BYTES];
-	int length = snprintf(digits, sizeof(digits), "%" PRIu64, value);
-	char *to = ret_text;
-
-	for (int i = 0; i < length; i++) {
-		if (i && (length - i) % 3 == 0)
-			*to++ = ',';
-		*to++ = digits[i];
-	}
-	*to = 0;
-	return ret_text;
-}
-
-const char *duration_text(uint64_t ns, char *ret_text)
-{
-	static const char *const unit[] = {"ns", "us", "ms", "s"};
-	double value = (double)ns;
-	unsigned int i = 0;
-
-	while (value >= 1000 && i + 1 < sizeof(unit) / sizeof(unit[0])) {
-		value /= 1000;
-		i++;
-	}
-	snprintf(ret_text, SIZE_TEXT_BYTES, i && value < 10 ? "%.1f %s" : "%.0f %s", value, unit[i]);
-	return ret_text;
 }

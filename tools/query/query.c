@@ -174,13 +174,30 @@ static void print_json(const struct query *query, uint64_t blocks, int rows, int
 	json_print_line(object);
 }
 
+static void append_row(struct table *table, const struct rdx_run *run, const char *instance)
+{
+	static const enum table_tone tone[] = {TABLE_GOOD, TABLE_WARNING, TABLE_WARNING, TABLE_BAD,
+					       TABLE_FAINT};
+	const char *state = rdx_state_text(run->state);
+	char rank[RANK_TEXT_BYTES];
+
+	table_row(table);
+	table_text(table, "%s", rank_text(run->worker_id, run->dp_rank, rank));
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		table_number(table, run->blocks[tier]);
+	table_text(table, "%s", state ? state : "?");
+	table_tone(table, state ? tone[run->state] : TABLE_BAD);
+	table_duration(table, run->age_ns);
+	table_text(table, "%s", instance);
+}
+
 static void print_table(const struct query *query, uint64_t blocks, int rows, int workers)
 {
-	static const char *const columns[] = {"RANK", "DEVICE", "+HOST", "+DISK",
-					      "ALL",  "STATE",  "AGE",	 "INSTANCE"};
-	static const enum cell_tone tone[] = {TONE_GOOD, TONE_WARNING, TONE_WARNING, TONE_BAD,
-					      TONE_FAINT};
-	char text[SIZE_TEXT_BYTES > RANK_TEXT_BYTES ? SIZE_TEXT_BYTES : RANK_TEXT_BYTES];
+	static const struct table_column columns[] = {
+		{"RANK", TABLE_TEXT, 0},    {"DEVICE", TABLE_NUMBER, 0}, {"+HOST", TABLE_NUMBER, 0},
+		{"+DISK", TABLE_NUMBER, 0}, {"ALL", TABLE_NUMBER, 0},    {"STATE", TABLE_TEXT, 0},
+		{"AGE", TABLE_NUMBER, 0},   {"INSTANCE", TABLE_LONG, 0},
+	};
 	struct table *table;
 
 	printf("%srequest of line %" PRIu64 ": %" PRIu64 " %s\n", query->requests ? "\n" : "",
@@ -189,25 +206,9 @@ static void print_table(const struct query *query, uint64_t blocks, int rows, in
 		printf("no rank is known\n");
 		return;
 	}
-	table = table_new();
-	for (unsigned int i = 0; i < 8; i++)
-		table_add_column(table, columns[i],
-				 i == 0 || i == 5 ? COLUMN_TEXT
-				 : i == 7	  ? COLUMN_LONG
-						  : COLUMN_NUMBER);
-	for (int i = 0; i < rows; i++) {
-		const struct rdx_run *run = &query->runs[i];
-		const char *state = rdx_state_text(run->state);
-
-		table_row(table);
-		table_cell(table, 0, "%s", rank_text(run->worker_id, run->dp_rank, text));
-		for (unsigned int tier = 0; tier < RDX_TIER_COUNT; tier++)
-			table_number(table, 1 + tier, run->blocks[tier]);
-		table_cell(table, 5, "%s", state ? state : "?");
-		table_tone(table, 5, state ? tone[run->state] : TONE_BAD);
-		table_cell(table, 6, "%s", duration_text(run->age_ns, text));
-		table_cell(table, 7, "%s", instance_of(query, workers, run));
-	}
+	table = TABLE_NEW(columns);
+	for (int i = 0; i < rows; i++)
+		append_row(table, &query->runs[i], instance_of(query, workers, &query->runs[i]));
 	table_print(table);
 }
 
@@ -220,7 +221,7 @@ static const uint32_t *as_tokens(struct query *query)
 		uint32_t *tokens = realloc(query->tokens, request->count * sizeof(*tokens));
 
 		if (!tokens)
-			exit_no_memory();
+			messages_no_memory();
 		query->tokens = tokens;
 		query->tokens_room = request->count;
 	}
@@ -264,12 +265,12 @@ static int answer_line(struct query *query, const char *line)
 	int r = request_read(&query->request, line, max, fault);
 
 	if (r < 0)
-		complain("%s: line %" PRIu64 ": %s", query->options->file, query->line, fault);
+		messages_say("%s: line %" PRIu64 ": %s", query->options->file, query->line, fault);
 	if (r <= 0)
 		return r;
 	rows = look_up(query, &blocks);
 	if (rows < 0) {
-		complain_of(rows, "%s: line %" PRIu64 ": cannot answer", query->options->file,
+		messages_say_error(rows, "%s: line %" PRIu64 ": cannot answer", query->options->file,
 			    query->line);
 		return rows;
 	}
@@ -299,7 +300,7 @@ static int answer_file(struct query *query, FILE *file)
 	}
 	free(line);
 	if (ferror(file)) {
-		complain("cannot read %s: %s", query->options->file, strerror(errno));
+		messages_say("cannot read %s: %s", query->options->file, strerror(errno));
 		status = EXIT_FAILED;
 	}
 	return status;
@@ -313,16 +314,16 @@ static int query_file(const struct query_options *options, const struct tool_nam
 	int status = EXIT_FAILED;
 
 	if (!file) {
-		complain("cannot open %s: %s", options->file, strerror(errno));
+		messages_say("cannot open %s: %s", options->file, strerror(errno));
 		return EXIT_FAILED;
 	}
 	query = calloc(1, sizeof(*query));
 	if (!query)
-		exit_no_memory();
+		messages_no_memory();
 	query->options = options;
 	if (open_chosen_index(space, &options->wanted, &query->index, &query->name) == 0) {
 		if (!indexer_runs(space))
-			complain("no indexer runs: what is said is as old as its age; start ringdex "
+			messages_say("no indexer runs: what is said is as old as its age; start ringdex "
 				 "follow");
 		status = answer_file(query, file);
 		rdx_index_close(query->index);
@@ -346,5 +347,5 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	status = query_file(&options, &space);
 	close_namespace(&space);
-	return finish(status);
+	return status;
 }

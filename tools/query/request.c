@@ -28,7 +28,7 @@ static void add(struct request *request, uint64_t number)
 		uint64_t *numbers = realloc(request->numbers, capacity * sizeof(*numbers));
 
 		if (!numbers)
-			exit_no_memory();
+			messages_no_memory();
 		request->numbers = numbers;
 		request->capacity = capacity;
 	}
@@ -80,7 +80,7 @@ static int64_t count_elements(const char *line, char *ret_fault)
 	const char *rest;
 
 	if (!tokener)
-		exit_no_memory();
+		messages_no_memory();
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
 	array = json_tokener_parse_ex(tokener, line, (int)strlen(line));
 	error = json_tokener_get_error(tokener);

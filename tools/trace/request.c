@@ -29,22 +29,22 @@ int trace_request_reserve(struct trace_request *request, uint32_t count)
 }
 
 static int read_number(struct json_object *object, const char *field, uint64_t min, uint64_t max,
-		       uint64_t *ret_value, struct json_fault *ret_fault)
+		       uint64_t *ret_value, struct json_line_fault *ret_fault)
 {
 	struct json_object *value;
 
 	if (!json_object_object_get_ex(object, field, &value))
-		return json_fault(ret_fault, "no \"%s\": give a number from %" PRIu64 " to %" PRIu64,
+		return json_line_fault(ret_fault, "no \"%s\": give a number from %" PRIu64 " to %" PRIu64,
 				  field, min, max);
-	if (!json_unsigned(value, max, ret_value) || *ret_value < min)
-		return json_fault(ret_fault, "\"%s\" is %.40s: give a number from %" PRIu64
+	if (!json_line_unsigned(value, max, ret_value) || *ret_value < min)
+		return json_line_fault(ret_fault, "\"%s\" is %.40s: give a number from %" PRIu64
 					     " to %" PRIu64,
 				  field, json_object_to_json_string(value), min, max);
 	return 0;
 }
 
 static int read_hash_ids(struct json_object *object, struct trace_request *request,
-			 struct json_fault *ret_fault)
+			 struct json_line_fault *ret_fault)
 {
 	uint32_t spans = trace_spans(request->input_length);
 	struct json_object *ids;
@@ -52,19 +52,19 @@ static int read_hash_ids(struct json_object *object, struct trace_request *reque
 
 	if (!json_object_object_get_ex(object, "hash_ids", &ids) ||
 	    !json_object_is_type(ids, json_type_array))
-		return json_fault(ret_fault, "no array \"hash_ids\": give one id per %u tokens",
+		return json_line_fault(ret_fault, "no array \"hash_ids\": give one id per %u tokens",
 				  RDX_TRACE_SPAN_TOKENS);
 	count = json_object_array_length(ids);
 	if (count != spans)
-		return json_fault(ret_fault, "%zu hash_ids for %u tokens: give %u, one per %u tokens",
+		return json_line_fault(ret_fault, "%zu hash_ids for %u tokens: give %u, one per %u tokens",
 				  count, request->input_length, spans, RDX_TRACE_SPAN_TOKENS);
 	if (trace_request_reserve(request, spans) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < spans; i++) {
 		struct json_object *id = json_object_array_get_idx(ids, i);
 
-		if (!json_unsigned(id, UINT64_MAX, &request->hash_ids[i]))
-			return json_fault(ret_fault, "hash_ids[%u] is %.40s: give a number from 0 to "
+		if (!json_line_unsigned(id, UINT64_MAX, &request->hash_ids[i]))
+			return json_line_fault(ret_fault, "hash_ids[%u] is %.40s: give a number from 0 to "
 						     "2^64 - 1",
 					  i, json_object_to_json_string(id));
 	}
@@ -73,7 +73,7 @@ static int read_hash_ids(struct json_object *object, struct trace_request *reque
 }
 
 int trace_request_read(struct json_object *object, uint64_t line_number,
-		       struct trace_request *request, struct json_fault *ret_fault)
+		       struct trace_request *request, struct json_line_fault *ret_fault)
 {
 	uint64_t input, output;
 	int error;
@@ -99,7 +99,7 @@ int trace_request_read(struct json_object *object, uint64_t line_number,
 	return read_hash_ids(object, request, ret_fault);
 }
 
-int trace_next(struct lines *lines, struct trace_request *request, struct json_fault *ret_fault)
+int trace_next(struct lines *lines, struct trace_request *request, struct json_line_fault *ret_fault)
 {
 	struct json_object *object;
 	size_t length;
@@ -110,7 +110,7 @@ int trace_next(struct lines *lines, struct trace_request *request, struct json_f
 		int got = lines_next(lines, &text, &length);
 
 		if (got == -E2BIG)
-			return json_fault(ret_fault, "the line is too long: split it");
+			return json_line_fault(ret_fault, "the line is too long: split it");
 		if (got <= 0)
 			return got;
 	} while (json_line_blank(text, length));

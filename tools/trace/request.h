@@ -36,13 +36,13 @@ static inline uint32_t trace_spans(uint32_t tokens)
  * request's content is then undefined, its memory still owned.
  */
 int trace_request_read(struct json_object *object, uint64_t line_number,
-		       struct trace_request *request, struct json_fault *ret_fault);
+		       struct trace_request *request, struct json_line_fault *ret_fault);
 
 /*
  * The next request of a file; blank lines are skipped. 1, 0 at the end, -EBADMSG for a line
  * that is none (`ret_fault` says why; the next call goes on behind it), else as lines_next.
  */
-int trace_next(struct lines *lines, struct trace_request *request, struct json_fault *ret_fault);
+int trace_next(struct lines *lines, struct trace_request *request, struct json_line_fault *ret_fault);
 
 /* Room for `count` hash ids. -ENOMEM. */
 int trace_request_reserve(struct trace_request *request, uint32_t count);

@@ -95,14 +95,14 @@ static int grow_lengths(struct trace_summarizer *s)
 }
 
 static int check_parents(const struct trace_summarizer *s, const struct trace_request *request,
-			 struct json_fault *ret_fault)
+			 struct json_line_fault *ret_fault)
 {
 	for (uint32_t i = 0; i < request->hash_count; i++) {
 		const struct id_entry *entry = find_id(s, request->hash_ids[i]);
 
 		if (entry->used && (entry->has_parent != (i > 0) ||
 				    (i > 0 && entry->parent != request->hash_ids[i - 1])))
-			return json_fault(ret_fault,
+			return json_line_fault(ret_fault,
 					  "hash id %" PRIu64 " follows another id than before: an id "
 					  "stands for a whole prefix, give the other prefix its own",
 					  entry->id);
@@ -111,7 +111,7 @@ static int check_parents(const struct trace_summarizer *s, const struct trace_re
 }
 
 int trace_summarizer_add(struct trace_summarizer *s, const struct trace_request *request,
-			 struct json_fault *ret_fault)
+			 struct json_line_fault *ret_fault)
 {
 	struct trace_summary *sum = &s->summary;
 	int error = grow_ids(s, request->hash_count);

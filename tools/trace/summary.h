@@ -28,7 +28,7 @@ void trace_summarizer_close(struct trace_summarizer *summarizer);
 /* Add a request. -ENOMEM; -EBADMSG with `ret_fault` filled, and nothing added, where an id
  * follows another than before: an id stands for a whole prefix, so it has one parent. */
 int trace_summarizer_add(struct trace_summarizer *summarizer, const struct trace_request *request,
-			 struct json_fault *ret_fault);
+			 struct json_line_fault *ret_fault);
 
 void trace_summarizer_result(struct trace_summarizer *summarizer, struct trace_summary *ret_summary);
 

@@ -202,7 +202,7 @@ static void print_summary(const struct trace_summary *s, uint64_t bad, int json)
 static int64_t summarize(struct lines *lines, struct trace_summarizer *summarizer)
 {
 	struct trace_request request = { 0 };
-	struct json_fault fault;
+	struct json_line_fault fault;
 	int64_t bad = 0;
 	int got;
 
