@@ -29,11 +29,16 @@ static void clear_tier(struct stream *stream, uint8_t tier)
 
 static void decide_clear(struct stream *stream, struct stream_op *op, uint8_t scope)
 {
+	/* a publisher says of a clear that leaves nothing that it is one of all */
+	if (stream->rooted && scope < STREAM_TIERS && !stream->count[!scope])
+		scope = RDX_SCOPE_ALL;
 	op->kind = RDX_EVENT_CLEARED;
 	op->tier = scope;
 	for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
 		if (scope == RDX_SCOPE_ALL || scope == tier)
 			clear_tier(stream, tier);
+	if (scope == RDX_SCOPE_ALL)
+		memset(stream->named, 0, sizeof(stream->named));
 	if (scope == RDX_SCOPE_ALL && stream->worker_clears)
 		stream->stamp++;
 }
@@ -45,14 +50,18 @@ static void decide_run(struct stream *stream, struct stream_op *op, uint64_t ran
 	uint32_t most = 1 + (uint32_t)(random >> 40) % STREAM_DEPTH;
 	uint8_t tier = random >> 8 & 3 ? 0 : 1;
 	uint8_t *held = stream->held[tier];
-	uint8_t before = held[first];
+	uint8_t before;
 
+	while (stream->rooted && first % STREAM_DEPTH && !stream->named[first - 1])
+		first--;
+	before = held[first];
 	op->tier = tier;
 	op->first = first;
 	op->kind = before ? RDX_EVENT_REMOVED : RDX_EVENT_STORED;
 	op->parent = first % STREAM_DEPTH ? stream->prefix[first - 1] : 0;
 	for (uint32_t i = first; op->count < most && held[i] == before; i++) {
 		held[i] = !before;
+		stream->named[i] = 1;
 		op->count++;
 		if ((i + 1) % STREAM_DEPTH == 0)
 			break;
@@ -193,26 +202,37 @@ static void see_stamp(struct stream_follower *follower, uint32_t stamp)
 	follower->stamp = stamp;
 }
 
+static int begin_recovered(struct stream_follower *follower, const struct rdx_recovery *recovery)
+{
+	follower->recoveries[recovery->way]++;
+	see_stamp(follower, follower->reader->ignore_before);
+	if (recovery->way == RDX_RECOVERED_CONTINUE)
+		return 0;
+	rdx_holding_free(&follower->holding);
+	/* the Cleared must be read before what is held is the state of an event; at birth
+	 * nothing has been held yet */
+	follower->exact_position = recovery->start.position + (recovery->start.position > 0);
+	if (recovery->way == RDX_RECOVERED_LEDGER) {
+		follower->exact_position = UINT64_MAX;
+		return read_snapshot(follower);
+	}
+	return 0;
+}
+
 int stream_recover(struct stream_follower *follower, const struct rdx_cursor *from)
 {
 	struct rdx_recovery recovery;
 	int r = rdx_reader_recover(follower->reader, from, &recovery);
 
-	if (r < 0)
-		return r;
-	follower->recoveries[recovery.way]++;
-	see_stamp(follower, follower->reader->ignore_before);
-	if (recovery.way == RDX_RECOVERED_CONTINUE)
-		return 0;
-	rdx_holding_free(&follower->holding);
-	/* the Cleared must be read before what is held is the state of an event; at birth
-	 * nothing has been held yet */
-	follower->exact_position = recovery.start.position + (recovery.start.position > 0);
-	if (recovery.way == RDX_RECOVERED_LEDGER) {
-		follower->exact_position = UINT64_MAX;
-		return read_snapshot(follower);
-	}
-	return 0;
+	return r < 0 ? r : begin_recovered(follower, &recovery);
+}
+
+int stream_recover_by_ledger(struct stream_follower *follower)
+{
+	struct rdx_recovery recovery;
+	int r = rdx_reader_start_ledger(follower->reader, &recovery);
+
+	return r < 0 ? r : begin_recovered(follower, &recovery);
 }
 
 static int apply(struct stream_follower *follower, const struct rdx_event *event)

@@ -24,6 +24,9 @@ struct stream {
 	uint32_t clear_in;          /* one operation in so many clears all, 0: none */
 	uint32_t stamp;             /* bumped by every clear of all, if `worker_clears` */
 	uint32_t worker_clears;
+	uint32_t rooted;            /* set before the first: each operation is one that a publisher
+				       makes one event of, and no parent is a stranger to it */
+	uint8_t named[STREAM_BLOCKS]; /* stored since the last clear of all */
 	uint8_t held[STREAM_TIERS][STREAM_BLOCKS];
 	uint64_t count[STREAM_TIERS];
 	uint64_t local[STREAM_BLOCKS];
@@ -75,6 +78,9 @@ struct stream_follower {
 	uint64_t recoveries[4];
 };
 int stream_recover(struct stream_follower *follower, const struct rdx_cursor *from);
+
+/* The same by the ledger, where another way is open too. */
+int stream_recover_by_ledger(struct stream_follower *follower);
 
 /* Read on until the ring is read up, recovering from the cursor whenever it is lost. 0,
  * or -ESTALE and other errors. */

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: a producer process is killed (SIGKILL) at every protocol step, after a
- * random number of events, while a reader follows it that was started before, during or
- * after it. What the reader then holds must be what all whole events published amount to,
- * the rank must be seen dead, and the next producer and its reader must be exact again.
+ * Description: a process that publishes by rdx_publish_* is killed (SIGKILL) at every protocol
+ * step, after a random number of events, while a reader of its segment follows it that was
+ * started before, during or after it. What the reader then holds must be what all whole
+ * events published amount to, the rank must be seen dead, and the next publisher and its
+ * reader must be exact again.
  */
-#include "shm/bell.h"
 #include "shm/clear.h"
-#include "tests/stream.h"
+#include "tests/caller.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #ifndef RDX_HOOKS
 int main(void)
@@ -27,85 +23,35 @@ int main(void)
 #else
 
 #define ROUNDS      24
-#define EVENTS_MAX  (UINT64_C(1) << 20)
 #define WORKER      5
 #define CLEAR_IN    40
 
 enum reader_start { READER_BEFORE, READER_DURING, READER_AFTER, READER_STARTS };
 
-/* What the child says while it lives. */
-struct progress {
-	_Atomic uint64_t begun;     /* newest event begun */
-	_Atomic uint64_t completed; /* newest event whose append returned */
-	_Atomic uint32_t stamp;     /* the worker's clear generation when this life began */
-};
-
 struct fixture {
 	struct rig rig;
-	struct progress *progress;
+	char path[192];
+	struct caller_plan *plan; /* of the life under way */
 	struct stream_follower follower;
 	uint64_t random;
-	uint64_t ring_slots;
-	uint64_t seed;       /* of the life under way */
-	uint64_t last_seed;  /* of the life before it */
+	uint32_t stamp;           /* the worker's clear generation when it began */
+	struct caller_plan last;  /* of the life before it */
 	uint64_t last_epoch;
-	uint32_t last_stamp; /* when that life began */
-	uint32_t worker_clears;
+	uint32_t last_stamp;
 	uint64_t exact, dropped, recovered[4];
 };
 
-static enum rdx_hook_step kill_step;
-static uint64_t kill_hits;
-
-static void kill_here(enum rdx_hook_step step)
+/* The worker's clear generation as it is now; 0 where it never had one. */
+static uint32_t generation(struct fixture *f)
 {
-	if (step == kill_step && --kill_hits == 0)
-		raise(SIGKILL);
-}
+	struct rdx_mapping clear = {.fd = -1};
+	uint32_t now;
 
-static int claim(struct fixture *f, struct rig_producer *producer)
-{
-	struct rdx_segment_spec spec = stream_spec(WORKER, 0, f->ring_slots);
-	int r;
-
-	spec.clear_scope = f->worker_clears;
-	r = rig_claim(&f->rig, producer, &spec);
-	if (r == 0 && producer->owner.clear.base)
-		producer->stamp = rdx_clear_generation(producer->owner.clear.base);
-	return r;
-}
-
-static void write_events(struct fixture *f, struct rig_producer *producer, struct rdx_bell *bell,
-			 uint64_t count)
-{
-	static struct stream_writer writer;
-	static struct stream stream;
-	struct stream_op op;
-
-	stream_writer_make(&writer, producer);
-	writer.bell = bell;
-	stream_make(&stream, &f->rig.key, f->seed, CLEAR_IN);
-	while (stream.event_id < count) {
-		stream_next(&stream, &op);
-		if (bell)
-			rdx_bell_arm(bell); /* so that there is somebody to ring for */
-		atomic_store(&f->progress->begun, stream.event_id);
-		stream_write(&writer, &stream, &op);
-		atomic_store(&f->progress->completed, stream.event_id);
-	}
-}
-
-static void run_child(struct fixture *f)
-{
-	static struct rig_producer producer;
-	struct rdx_mapping bell = {.fd = -1};
-
-	rdx_hook_function = kill_here;
-	if (claim(f, &producer) < 0 || rdx_bell_open(&bell, f->rig.dir_fd, 1) < 0)
-		_exit(2);
-	atomic_store(&f->progress->stamp, producer.stamp);
-	write_events(f, &producer, bell.base, EVENTS_MAX);
-	_exit(3);
+	if (rdx_clear_open(&clear, f->rig.dir_fd, WORKER, 0, 0) < 0)
+		return 0;
+	now = rdx_clear_generation(clear.base);
+	rdx_mapping_close(&clear);
+	return now;
 }
 
 static int reopen(struct fixture *f)
@@ -137,49 +83,26 @@ static int look(struct fixture *f)
 /* Follow until the child has ended, then read up what it left. */
 static void follow_child(struct fixture *f, pid_t child, enum reader_start start)
 {
-	int status = 0, ended = 0, r = 0;
+	int killed = 0;
 
-	while (!ended) {
-		ended = waitpid(child, &status, WNOHANG) == child;
-		if (start == READER_DURING && atomic_load(&f->progress->begun) > 0)
+	while (!killed) {
+		killed = child_was_killed(child);
+		assert_true(killed >= 0);
+		if (start == READER_DURING && atomic_load(&f->plan->begun) > 0)
 			start = READER_BEFORE;
 		if (start == READER_BEFORE)
-			r = look(f);
-		assert_int_equal(r, 0);
+			assert_int_equal(look(f), 0);
 	}
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGKILL);
 	if (start == READER_AFTER)
 		assert_int_equal(reopen(f), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(look(f), 0);
 }
 
-/* Is the newest event that the reader has the newest one that the child published? */
-static void assert_whole(struct fixture *f, enum rdx_hook_step step, uint64_t event_id)
-{
-	uint64_t completed = atomic_load(&f->progress->completed);
-	uint64_t begun = atomic_load(&f->progress->begun);
-
-	if (step == RDX_HOOK_SLOT_PUBLISHED) /* of the first slot, or of another */
-		assert_true(event_id == completed || event_id == begun);
-	else if (step >= RDX_HOOK_EVENT_PUBLISHED && step <= RDX_HOOK_BELL_RUNG)
-		assert_int_equal(event_id, begun);
-	else
-		assert_int_equal(event_id, completed);
-}
-
-static int is_in_mid_event(enum rdx_hook_step step)
-{
-	return step >= RDX_HOOK_LEDGER_INTENT && step <= RDX_HOOK_SLOT_PUBLISHED;
-}
-
 static void assert_state(struct fixture *f, enum rdx_hook_step step)
 {
 	const struct rdx_rank_info *info = rdx_reader_info(f->follower.reader);
 	int is_last = info->epoch == f->last_epoch;
-	uint64_t seed = is_last ? f->last_seed : f->seed;
-	uint32_t stamp = is_last ? f->last_stamp : atomic_load(&f->progress->stamp);
 	static struct stream oracle, empty;
 	struct rdx_holding holding;
 	struct rdx_cursor cursor;
@@ -187,12 +110,11 @@ static void assert_state(struct fixture *f, enum rdx_hook_step step)
 
 	assert_int_equal(rdx_reader_alive(f->follower.reader), 0);
 	rdx_reader_cursor(f->follower.reader, &cursor);
-	stream_make(&empty, &f->rig.key, seed, CLEAR_IN);
+	caller_stream(&empty, &f->rig.key, is_last ? &f->last : f->plan);
 	oracle = empty;
-	oracle.worker_clears = 1;
-	oracle.stamp = stamp;
+	oracle.stamp = is_last ? f->last_stamp : f->stamp;
 	if (!is_last)
-		assert_whole(f, step, cursor.event_id);
+		assert_true(caller_is_newest(f->plan, step, cursor.event_id));
 	stream_go_to(&oracle, cursor.event_id);
 	/* the worker is cleared as soon as its generation is up, Cleared or not */
 	if (info->clear_id && rdx_reader_clear_stamp(f->follower.reader) != oracle.stamp)
@@ -206,7 +128,7 @@ static void assert_state(struct fixture *f, enum rdx_hook_step step)
 		rdx_holding_free(&holding);
 	} else {
 		assert_int_equal(r, -EOWNERDEAD);
-		assert_true(is_in_mid_event(step));
+		assert_true(caller_is_in_mid_event(step));
 	}
 	if (!stream_is_exact(&f->follower)) {
 		/* the ledger has half of an event: not waited for, dropped */
@@ -236,34 +158,41 @@ static void assert_no_leftovers(struct fixture *f)
 static void live_again(struct fixture *f)
 {
 	uint64_t events = rig_random(&f->random) % 600;
-	struct rig_producer producer;
+	struct rdx_publisher *publisher;
 	static struct stream oracle;
 
-	f->seed = rig_random(&f->random);
-	assert_int_equal(claim(f, &producer), 0);
+	f->plan->seed = rig_random(&f->random);
+	assert_int_equal(caller_open(&publisher, f->plan), 0);
 	assert_no_leftovers(f);
-	f->last_stamp = producer.stamp;
-	write_events(f, &producer, NULL, events);
-	if (f->follower.reader) {
+	f->last = *f->plan;
+	f->last_stamp = generation(f);
+	caller_stream(&oracle, &f->rig.key, f->plan);
+	while (oracle.event_id < events)
+		assert_int_equal(caller_step(&oracle, publisher), 0);
+	if (f->follower.reader)
 		assert_int_equal(look(f), 0);
-		assert_int_equal(look(f), 0);
-	} else {
+	else
 		assert_int_equal(reopen(f), 0);
-		assert_int_equal(look(f), 0);
-	}
-	assert_int_equal(rdx_reader_info(f->follower.reader)->epoch,
-			 producer.owner.header->epoch);
+	assert_int_equal(look(f), 0);
 	assert_int_equal(rdx_reader_alive(f->follower.reader), 1);
 	assert_true(stream_is_exact(&f->follower));
-	stream_make(&oracle, &f->rig.key, f->seed, CLEAR_IN);
-	stream_go_to(&oracle, events);
 	assert_int_equal(stream_differences(&oracle, &f->follower.holding), 0);
-	f->last_seed = f->seed;
-	f->last_epoch = producer.owner.header->epoch;
-	rig_release(&producer);
+	f->last_epoch = rdx_reader_info(f->follower.reader)->epoch;
+	rdx_publisher_close(publisher);
 }
 
-static uint64_t hits_most(enum rdx_hook_step step)
+/* One that is killed, at the `hits`-th time that the step is met. */
+static pid_t start_child(struct fixture *f, enum rdx_hook_step step, uint32_t hits)
+{
+	f->plan->seed = rig_random(&f->random);
+	f->stamp = generation(f);
+	atomic_store(&f->plan->begun, 0);
+	atomic_store(&f->plan->completed, 0);
+	child_arm(&f->plan->child, step, hits);
+	return child_start(CALLER_ROLE, f->path);
+}
+
+static uint32_t hits_most(enum rdx_hook_step step)
 {
 	switch (step) {
 	case RDX_HOOK_CLAIM_LOCKED:
@@ -286,18 +215,14 @@ static void run_step(struct fixture *f, enum rdx_hook_step step)
 		enum reader_start start = (enum reader_start)(round % READER_STARTS);
 		pid_t child;
 
-		f->ring_slots = rings[round / READER_STARTS % 3];
-		f->worker_clears = step == RDX_HOOK_CLEAR_BUMPED || round & 1;
+		f->plan->ring_slots = rings[round / READER_STARTS % 3];
+		f->plan->clear_scope = step == RDX_HOOK_CLEAR_BUMPED || round & 1
+					       ? RDX_CLEAR_WORKER
+					       : RDX_CLEAR_RANK;
 		live_again(f);
-		f->seed = rig_random(&f->random);
-		atomic_store(&f->progress->begun, 0);
-		atomic_store(&f->progress->completed, 0);
-		kill_step = step;
-		kill_hits = 1 + rig_random(&f->random) % hits_most(step);
-		child = fork();
-		assert_true(child >= 0);
-		if (child == 0)
-			run_child(f);
+		child = start_child(f, step, 1 + (uint32_t)(rig_random(&f->random) %
+							    hits_most(step)));
+		assert_true(child > 0);
 		follow_child(f, child, start);
 		assert_state(f, step);
 	}
@@ -310,9 +235,11 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 	memset(&f, 0, sizeof(f));
 	f.random = rig_seed();
 	rig_make(&f.rig);
-	f.progress = mmap(NULL, sizeof(*f.progress), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert_true(f.progress != MAP_FAILED);
+	f.plan = child_share(&f.rig, "caller", sizeof(*f.plan), f.path);
+	assert_non_null(f.plan);
+	f.plan->worker_id = WORKER;
+	f.plan->clear_in = CLEAR_IN;
+	atomic_store(&f.plan->limit, UINT64_MAX);
 	for (uint32_t i = 0; i < count; i++)
 		run_step(&f, steps[i]);
 	live_again(&f);
@@ -324,7 +251,6 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 		      (unsigned long long)f.recovered[RDX_RECOVERED_BARRIER],
 		      (unsigned long long)f.recovered[RDX_RECOVERED_LEDGER]);
 	stream_follower_free(&f.follower);
-	munmap(f.progress, sizeof(*f.progress));
 	rig_remove(&f.rig);
 }
 
@@ -370,7 +296,7 @@ static void test_killed_at_barrier_bell_and_clear(void **state)
 	run_steps(steps, sizeof(steps) / sizeof(*steps));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed_while_opening),
@@ -379,6 +305,8 @@ int main(void)
 		cmocka_unit_test(test_killed_at_barrier_bell_and_clear),
 	};
 
+	if (argc == 3 && strcmp(argv[1], CALLER_ROLE) == 0)
+		return caller_main(argv[2]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 #endif
