@@ -10,7 +10,7 @@
 #include "bench/measure.h"
 #include "bench/options.h"
 #include "bench/report.h"
-#include "consumer/writer/index_writer.h"
+#include "consumer/writer/writer.h"
 #include "consumer/reader/reader.h"
 #include "shm/namespace.h"
 #include <ringdex/rdx_publisher.h>
@@ -117,7 +117,7 @@ static void apply(struct bench *bench, const struct rdx_event *event)
 	if (event->kind == RDX_EVENT_STORED)
 		rdx_hash_chain(&rdx_reader_info(bench->reader)->key, event->parent, event->hashes,
 			       event->count, prefix);
-	bench->failed |= rdx_writer_event(bench->writer, bench->slot, event, prefix) != 0;
+	bench->failed |= rdx_writer_apply_event(bench->writer, bench->slot, event, prefix) != 0;
 }
 
 /* Recover as the indexer does. Nanoseconds until the rank is live. */
@@ -138,7 +138,7 @@ static double recover(struct bench *bench, uint32_t way, uint64_t *ret_slots, ui
 	if (recovery.way == RDX_RECOVERED_LEDGER)
 		while ((count = rdx_reader_snapshot(bench->reader, hashes, CHUNK, &tier, &exact)) >
 		       0)
-			bench->failed |= rdx_writer_store(bench->writer, bench->slot, tier, hashes,
+			bench->failed |= rdx_writer_apply_blocks(bench->writer, bench->slot, tier, hashes,
 							  (uint32_t)count) != 0;
 	while (rdx_reader_next(bench->reader, &event) == 1)
 		apply(bench, &event);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "producer/publisher.h"
+#include "producer/emit.h"
 
 #include "shm/bell.h"
 #include "shm/publish.h"
@@ -62,7 +62,7 @@ void rdx_emit_cleared(struct rdx_publisher *p, uint8_t scope)
 
 	publish(p, &event);
 	if (scope == RDX_SCOPE_ALL)
-		rdx_count(p, RDX_COUNTER_CLEARS, 1);
+		rdx_publisher_count(p, RDX_COUNTER_CLEARS, 1);
 }
 
 static void emit_inexact(struct rdx_publisher *p)

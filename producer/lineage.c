@@ -82,7 +82,7 @@ void rdx_lineage_unkeep(struct rdx_lineage *lineage, uint32_t index)
 static int make_node(struct rdx_lineage *lineage, uint64_t prefix, uint64_t local, uint32_t parent,
 		     uint64_t at, uint32_t *ret_index)
 {
-	uint32_t depth = parent == RDX_NODE_ROOT ? 0 : rdx_node_depth(&lineage->nodes[parent]) + 1;
+	uint32_t depth = parent == RDX_NODE_ROOT ? 0 : rdx_lineage_depth(&lineage->nodes[parent]) + 1;
 	uint32_t index = take_node(lineage);
 	struct rdx_node *node;
 
@@ -103,7 +103,7 @@ static int may_have_child(const struct rdx_lineage *lineage, uint32_t index)
 {
 	return index == RDX_NODE_ROOT ||
 	       (lineage->nodes[index].children < RDX_NODE_CHILDREN_MAX &&
-		rdx_node_depth(&lineage->nodes[index]) < RDX_NODE_DEPTH_MAX);
+		rdx_lineage_depth(&lineage->nodes[index]) < RDX_NODE_DEPTH_MAX);
 }
 
 int rdx_lineage_name(struct rdx_lineage *lineage, uint64_t prefix, uint64_t local, uint32_t parent,
@@ -160,7 +160,7 @@ void rdx_lineage_count_orphans(struct rdx_lineage *lineage, const struct rdx_nod
 	int parent_in = 0;
 
 	if (node->parent != RDX_NODE_ROOT)
-		parent_in = rdx_node_nearest(&lineage->nodes[node->parent]);
+		parent_in = rdx_lineage_nearest(&lineage->nodes[node->parent]);
 	for (int set = 0; set < to; set++) {
 		children += node->held[set] & RDX_NODE_LOW_MASK;
 		if (set >= from)

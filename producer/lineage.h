@@ -71,12 +71,12 @@ uint64_t rdx_lineage_bytes(uint32_t names);
 /* `memory`: zeroed, aligned to 64, the caller's to free. */
 void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t names);
 
-static inline uint32_t rdx_node_depth(const struct rdx_node *node)
+static inline uint32_t rdx_lineage_depth(const struct rdx_node *node)
 {
 	return node->depth_life & RDX_NODE_LOW_MASK;
 }
 
-static inline uint32_t rdx_node_holders(const struct rdx_node *node, int tier)
+static inline uint32_t rdx_lineage_holders(const struct rdx_node *node, int tier)
 {
 	return node->held[tier] >> RDX_NODE_SHIFT;
 }
@@ -90,7 +90,7 @@ static inline struct rdx_node *rdx_lineage_settle(struct rdx_lineage *lineage, u
 		for (int i = 0; i < RDX_TIER_COUNT; i++)
 			node->held[i] = 0;
 		node->depth_life =
-			rdx_node_depth(node) | (uint32_t)lineage->life << RDX_NODE_SHIFT;
+			rdx_lineage_depth(node) | (uint32_t)lineage->life << RDX_NODE_SHIFT;
 	}
 	return node;
 }
@@ -116,17 +116,17 @@ static inline uint32_t rdx_lineage_find(const struct rdx_lineage *lineage, uint6
 
 /* The nearest tier that holds the block, RDX_TIER_COUNT for none: it is in this set of
  * tiers and in all wider ones. The node is settled. */
-static inline int rdx_node_nearest(const struct rdx_node *node)
+static inline int rdx_lineage_nearest(const struct rdx_node *node)
 {
 	static_assert(RDX_TIER_COUNT == 4, "one line a tier");
-	return rdx_node_holders(node, 0)   ? 0
-	       : rdx_node_holders(node, 1) ? 1
-	       : rdx_node_holders(node, 2) ? 2
-	       : rdx_node_holders(node, 3) ? 3
+	return rdx_lineage_holders(node, 0)   ? 0
+	       : rdx_lineage_holders(node, 1) ? 1
+	       : rdx_lineage_holders(node, 2) ? 2
+	       : rdx_lineage_holders(node, 3) ? 3
 					   : RDX_TIER_COUNT;
 }
 
-static inline int rdx_node_has_held_children(const struct rdx_node *node)
+static inline int rdx_lineage_has_held_children(const struct rdx_node *node)
 {
 	return ((node->held[0] | node->held[1] | node->held[2] | node->held[3]) &
 		RDX_NODE_LOW_MASK) != 0;
@@ -168,7 +168,7 @@ static inline void rdx_lineage_move(struct rdx_lineage *lineage, const struct rd
 		if (now < RDX_TIER_COUNT)
 			parent->held[now] += RDX_NODE_ONE_CHILD;
 	}
-	if (rdx_node_has_held_children(node) || (parent && rdx_node_nearest(parent) > from))
+	if (rdx_lineage_has_held_children(node) || (parent && rdx_lineage_nearest(parent) > from))
 		rdx_lineage_count_orphans(lineage, node, from, now < before ? before : now,
 					  now < before);
 }
@@ -178,10 +178,10 @@ static inline void rdx_lineage_move(struct rdx_lineage *lineage, const struct rd
 static inline int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
 {
 	struct rdx_node *node = rdx_lineage_settle(lineage, index);
-	int before = rdx_node_nearest(node);
+	int before = rdx_lineage_nearest(node);
 
 	node->held[tier] += RDX_NODE_ONE_NAME;
-	if (rdx_node_holders(node, tier) > 1)
+	if (rdx_lineage_holders(node, tier) > 1)
 		return 0;
 	lineage->held[tier]++;
 	if (tier < before)
@@ -193,14 +193,14 @@ static inline int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, 
 static inline int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
 {
 	struct rdx_node *node = rdx_lineage_settle(lineage, index);
-	int before = rdx_node_nearest(node);
+	int before = rdx_lineage_nearest(node);
 
 	node->held[tier] -= RDX_NODE_ONE_NAME;
-	if (rdx_node_holders(node, tier))
+	if (rdx_lineage_holders(node, tier))
 		return 0;
 	lineage->held[tier]--;
 	if (tier == before)
-		rdx_lineage_move(lineage, node, before, rdx_node_nearest(node));
+		rdx_lineage_move(lineage, node, before, rdx_lineage_nearest(node));
 	return 1;
 }
 

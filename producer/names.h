@@ -109,7 +109,7 @@ static inline void rdx_names_key(const struct rdx_names *names, const void *text
 	ret_key->group = group;
 }
 
-static inline int rdx_name_equals(const struct rdx_name *name, const struct rdx_name_key *key)
+static inline int rdx_names_equals(const struct rdx_name *name, const struct rdx_name_key *key)
 {
 	if (name->text[0] != key->text[0] || name->bytes != key->bytes || name->group != key->group)
 		return 0;
@@ -118,7 +118,7 @@ static inline int rdx_name_equals(const struct rdx_name *name, const struct rdx_
 }
 
 /* Of one length and group. */
-static inline int rdx_name_keys_equal(const struct rdx_name_key *a, const struct rdx_name_key *b)
+static inline int rdx_names_keys_equal(const struct rdx_name_key *a, const struct rdx_name_key *b)
 {
 	return a->text[0] == b->text[0] &&
 	       (a->bytes == sizeof(a->text[0]) ||
@@ -138,7 +138,7 @@ static inline uint32_t rdx_names_find_slot(struct rdx_names *names, const struct
 	*ret_at = rdx_slots_home(&names->table, key->tag);
 	do
 		index = rdx_slots_walk(&names->table, key->tag, ret_at);
-	while (index != RDX_NAME_NONE && !rdx_name_equals(&names->entries[index], key));
+	while (index != RDX_NAME_NONE && !rdx_names_equals(&names->entries[index], key));
 	if (index != RDX_NAME_NONE && names->entries[index].life != names->life)
 		rdx_names_settle(names, index);
 	return index;

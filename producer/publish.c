@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "producer/publisher.h"
+#include "producer/emit.h"
 
 #include "shm/clear.h"
 
@@ -69,7 +69,7 @@ static void follow_clear(struct rdx_publisher *p)
 	if (!p->clear)
 		return;
 	generation = rdx_clear_generation(p->clear); /* C1 */
-	if (!rdx_stamp_before(p->stamp, generation))
+	if (!rdx_clear_before(p->stamp, generation))
 		return;
 	p->stamp = generation;
 	forget_held(p);
@@ -99,7 +99,7 @@ static int exhaust(struct rdx_publisher *p, uint64_t time_ns)
 	if (!p->exhausted) {
 		p->exhausted = 1;
 		p->time_ns = time_ns;
-		rdx_mark_inexact(p, kept_tiers(p));
+		rdx_publisher_mark_inexact(p, kept_tiers(p));
 		if (p->position == RDX_POSITION_END)
 			p->inexact_told = 1;
 		rdx_emit_finish(p, tail);
@@ -124,9 +124,9 @@ static int begin(struct rdx_publisher *p, uint64_t blocks, uint64_t time_ns)
 static void drop_blocks(struct rdx_publisher *p, uint8_t tier, enum rdx_counter cause,
 			uint64_t blocks)
 {
-	rdx_count(p, cause, blocks);
+	rdx_publisher_count(p, cause, blocks);
 	if (cause != RDX_COUNTER_OTHER_BLOCK_SIZE)
-		rdx_mark_inexact(p, (uint8_t)(1 << tier));
+		rdx_publisher_mark_inexact(p, (uint8_t)(1 << tier));
 }
 
 /* One more name holds the node in the tier. Returns KEPT, or why it cannot. */
@@ -135,8 +135,8 @@ static enum rdx_counter hold_node(struct rdx_publisher *p, uint32_t index, uint8
 	struct rdx_node *node = rdx_lineage_settle(&p->lineage, index);
 	struct rdx_resident *resident = &p->resident[tier];
 
-	if (rdx_node_holders(node, tier)) {
-		if (rdx_node_holders(node, tier) == RDX_NODE_HOLDERS_MAX)
+	if (rdx_lineage_holders(node, tier)) {
+		if (rdx_lineage_holders(node, tier) == RDX_NODE_HOLDERS_MAX)
 			return RDX_COUNTER_MAP_FULL;
 		rdx_lineage_hold(&p->lineage, index, tier);
 		return KEPT;
@@ -157,10 +157,10 @@ static enum rdx_counter add_copy(struct rdx_publisher *p, uint32_t index, uint8_
 	enum rdx_counter cause;
 
 	if (name->copies[tier]) {
-		rdx_count(p, RDX_COUNTER_REPEATS, 1);
+		rdx_publisher_count(p, RDX_COUNTER_REPEATS, 1);
 		if (p->report_mode == RDX_REPORT_MIXED ||
 		    name->copies[tier] == RDX_NAME_COPIES_MAX)
-			rdx_mark_inexact(p, (uint8_t)(1 << tier));
+			rdx_publisher_mark_inexact(p, (uint8_t)(1 << tier));
 		name->copies[tier] += name->copies[tier] != RDX_NAME_COPIES_MAX;
 		return KEPT;
 	}
@@ -256,7 +256,7 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 	uint32_t index;
 	uint64_t slot;
 
-	if (stored->parent && rdx_name_keys_equal(key, &run->parent_key))
+	if (stored->parent && rdx_names_keys_equal(key, &run->parent_key))
 		return RDX_COUNTER_CONFLICTS; /* its own ancestor */
 	index = rdx_names_find_slot(&p->names, key, &slot);
 	if (index == RDX_NAME_NONE)
@@ -422,9 +422,9 @@ static void remove_copy(struct rdx_publisher *p, uint32_t index, uint8_t tier)
 	if (--name->copies[tier])
 		return;
 	node = rdx_lineage_settle(&p->lineage, name->node);
-	if (rdx_node_holders(node, tier) == 1) {
-		rdx_emit_before_removed(p, tier, rdx_node_depth(node));
-		rdx_emit_removed(p, tier, node->prefix, rdx_node_depth(node),
+	if (rdx_lineage_holders(node, tier) == 1) {
+		rdx_emit_before_removed(p, tier, rdx_lineage_depth(node));
+		rdx_emit_removed(p, tier, node->prefix, rdx_lineage_depth(node),
 				 node->ledger[tier]);
 		rdx_resident_give(&p->resident[tier], node->ledger[tier]);
 	}
@@ -468,7 +468,7 @@ static void remove_chunk(struct rdx_publisher *p, const struct rdx_removed *remo
 		uint32_t index = rdx_names_find(&p->names, &keys[i]);
 
 		if (index == RDX_NAME_NONE || p->names.entries[index].copies[removed->tier] == 0)
-			rdx_count(p, RDX_COUNTER_UNKNOWN_REMOVALS, 1);
+			rdx_publisher_count(p, RDX_COUNTER_UNKNOWN_REMOVALS, 1);
 		else
 			remove_copy(p, index, removed->tier);
 	}
@@ -572,7 +572,7 @@ int rdx_publish_inexact(struct rdx_publisher *p, uint64_t time_ns)
 	if (r < 0)
 		return r;
 	follow_clear(p);
-	rdx_mark_inexact(p, kept_tiers(p));
+	rdx_publisher_mark_inexact(p, kept_tiers(p));
 	rdx_emit_finish(p, tail);
 	return 0;
 }

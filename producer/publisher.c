@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "producer/publisher.h"
+#include "producer/emit.h"
 
+#include "shm/bell_file.h"
 #include "shm/event.h"
 #include "shm/namespace.h"
 
@@ -216,7 +217,7 @@ static int start_names(struct rdx_publisher *p)
 static void open_bell(struct rdx_publisher *p, int dir_fd)
 {
 	/* a bell that is not ours is not rung: its consumers poll */
-	if (rdx_bell_open(&p->bell_mapping, dir_fd, 1) < 0)
+	if (rdx_bell_file_open(&p->bell_mapping, dir_fd, 1) < 0)
 		return;
 	p->bell = p->bell_mapping.base;
 	p->counters[RDX_COUNTER_FLAGS] |= RDX_LIVE_RINGS_BELL;
@@ -261,7 +262,7 @@ static int plan(const struct rdx_publisher_options *from, struct rdx_publisher_o
 	return rdx_segment_plan(&spec, ret_header);
 }
 
-int rdx_segment_size(const struct rdx_publisher_options *options, uint64_t *ret_bytes)
+int rdx_publisher_segment_size(const struct rdx_publisher_options *options, uint64_t *ret_bytes)
 {
 	struct rdx_publisher_options planned;
 	struct rdx_segment_header header;

@@ -197,7 +197,7 @@ RDX_API int rdx_publisher_stats(const struct rdx_publisher *publisher,
 				struct rdx_publisher_stats *ret_stats);
 
 /* Bytes of the segment file these options make; -EINVAL, -ENAMETOOLONG as for open. */
-RDX_API int rdx_segment_size(const struct rdx_publisher_options *options, uint64_t *ret_bytes);
+RDX_API int rdx_publisher_segment_size(const struct rdx_publisher_options *options, uint64_t *ret_bytes);
 
 #ifdef __cplusplus
 }

@@ -25,4 +25,10 @@ static inline uint32_t rdx_clear_generation(const struct rdx_clear *clear)
 	return (uint32_t)atomic_load_explicit(&clear->generation, memory_order_acquire);
 }
 
+/* Is clear generation `a` before `b`? They wrap; compare them nowhere else. */
+static inline int rdx_clear_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
 #endif

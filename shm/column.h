@@ -10,26 +10,13 @@
  * bit s, set s may hold a block without its parent, so it has to be scanned; `forced`:
  * all sets have to be. `life` differs after every change.
  *
- * Ordinary bits of the table change freely. What makes a reader's conclusions from them
- * wrong is changed only between rdx_columns_open and rdx_columns_close of the mask word:
- * which columns are live, which life they have, which sets may have orphans; and under
- * mask word 0 also which ranks there are and their epochs.
- *
- *   V1  version + 1 (relaxed), release fence, changes, and everything after them
- *       -> any of it seen, acquire fence, version: a reader that saw an effect of the
- *       change, or of what the change allowed, sees another version
- *   V2  changes, version + 1 (release) -> version (acquire), changes: a reader that saw
- *       the version sees the changes and every bit written before them
- *
- * A set gets its orphan bit before the first orphan is stored and loses it after the last
+ * Packed words change only under their mask word's version (version.h). A set gets its orphan bit before the first orphan is stored and loses it after the last
  * is gone: in between it is only scanned without need.
  */
 #ifndef RDX_COLUMN_H
 #define RDX_COLUMN_H
 
-#include "shm/hook.h"
 #include "shm/index_layout.h"
-#include "shm/words.h"
 
 #define RDX_COLUMN_NONE 64
 
@@ -55,7 +42,7 @@ struct rdx_columns {
 	uint32_t life;
 };
 
-static inline uint64_t rdx_columns_pack(const struct rdx_columns *columns)
+static inline uint64_t rdx_column_pack(const struct rdx_columns *columns)
 {
 	uint64_t packed = columns->live ? RDX_COLUMNS_LIVE : 0;
 
@@ -70,7 +57,7 @@ static inline uint64_t rdx_columns_pack(const struct rdx_columns *columns)
 }
 
 /* Any word gives something harmless: columns are 0 .. RDX_COLUMN_NONE. */
-static inline void rdx_columns_unpack(uint64_t packed, struct rdx_columns *ret_columns)
+static inline void rdx_column_unpack(uint64_t packed, struct rdx_columns *ret_columns)
 {
 	ret_columns->live = packed & RDX_COLUMNS_LIVE;
 	ret_columns->word = packed >> RDX_COLUMNS_WORD_SHIFT & (RDX_MASK_WORDS_MAX - 1);
@@ -89,54 +76,6 @@ static inline void rdx_columns_unpack(uint64_t packed, struct rdx_columns *ret_c
 static inline uint64_t rdx_column_bit(uint8_t column)
 {
 	return column < RDX_COLUMN_NONE ? UINT64_C(1) << column : 0;
-}
-
-/* The writer's: columns of a mask word are about to change. Does not nest. */
-static inline void rdx_columns_open(struct rdx_index_live *live, uint32_t word)
-{
-	_Atomic uint64_t *version = &live->version[word].value;
-
-	/* relaxed: V1's fence orders it before the changes */
-	atomic_store_explicit(version, atomic_load_explicit(version, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
-	RDX_HOOK(RDX_HOOK_COLUMN_OPENED);
-	rdx_fence_release(); /* V1, with rdx_columns_same */
-}
-
-static inline void rdx_columns_close(struct rdx_index_live *live, uint32_t word)
-{
-	_Atomic uint64_t *version = &live->version[word].value;
-
-	atomic_store_explicit(version, atomic_load_explicit(version, memory_order_relaxed) + 1,
-			      memory_order_release); /* V2, with rdx_columns_versions */
-	RDX_HOOK(RDX_HOOK_COLUMN_CLOSED);
-}
-
-/* The reader's: versions of the first `words` mask words. Returns 0 where one of them is
- * being changed. */
-static inline int rdx_columns_versions(const struct rdx_index_live *live, uint32_t words,
-				       uint64_t *ret_versions)
-{
-	uint64_t odd = 0;
-
-	for (uint32_t word = 0; word < words; word++) {
-		ret_versions[word] = atomic_load_explicit(&live->version[word].value,
-							  memory_order_acquire); /* V2 */
-		odd |= ret_versions[word];
-	}
-	return !(odd & 1);
-}
-
-/* Did nothing change since rdx_columns_versions? Asked after the last word was read. */
-static inline int rdx_columns_same(const struct rdx_index_live *live, uint32_t words,
-				   const uint64_t *versions)
-{
-	uint64_t changed = 0;
-
-	rdx_fence_acquire(); /* V1, with rdx_columns_open */
-	for (uint32_t word = 0; word < words; word++)
-		changed |= rdx_word_load(&live->version[word].value) ^ versions[word];
-	return !changed;
 }
 
 #endif

@@ -5,6 +5,7 @@
  * The handler may run on any thread at any instruction, so the guarded mappings stand in
  * a fixed array of atomics. A slot's base is stored last and erased first.
  */
+#include "shm/guard.h"
 #include "shm/mapping.h"
 
 #include <errno.h>

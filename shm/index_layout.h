@@ -40,14 +40,6 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-e
 #define RDX_LINE_ALIGN      8 /* words: 64 bytes */
 #define RDX_PROBE_LINES_MAX 1024 /* a key is never further from its home line than this */
 
-/* 64-bit words from one line to the next. */
-static inline uint32_t rdx_line_stride(uint32_t mask_words)
-{
-	uint32_t words = RDX_LINE_KEYS * (1 + mask_words);
-
-	return (words + RDX_LINE_ALIGN - 1) / RDX_LINE_ALIGN * RDX_LINE_ALIGN;
-}
-
 /* Never changes after the file got its name. */
 struct rdx_index_header {
 	uint64_t magic; /* stored last */

@@ -8,12 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-#define TMPFS_TYPE     0x01021994
-#define RAMFS_TYPE     0x858458f6
-#define HUGETLBFS_TYPE 0x958458f6
 
 int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, int writable)
 {
@@ -96,40 +91,4 @@ void rdx_mapping_close(struct rdx_mapping *mapping)
 		close(mapping->fd);
 	mapping->base = NULL;
 	mapping->fd = -1;
-}
-
-int rdx_lock_take(int fd)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-		return 0;
-	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
-}
-
-int rdx_lock_held(int fd)
-{
-	/* asked for reading: a reader's read lock must not fake a life */
-	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-
-	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
-		return -errno;
-	return lock.l_type != F_UNLCK;
-}
-
-int rdx_file_is_ours_alone(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	       !(st.st_mode & (S_IWGRP | S_IWOTH));
-}
-
-int rdx_file_in_memory(int fd)
-{
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs) < 0)
-		return 0;
-	return fs.f_type == TMPFS_TYPE || fs.f_type == RAMFS_TYPE || fs.f_type == HUGETLBFS_TYPE;
 }

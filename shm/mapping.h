@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files and mappings: made whole or not at all, locked for life, survived when truncated.
+ * Files mapped: made whole or not at all, unmapped and closed together.
  */
 #ifndef RDX_MAPPING_H
 #define RDX_MAPPING_H
@@ -40,29 +40,5 @@ static inline int rdx_mapping_poisoned(const struct rdx_mapping *mapping)
 {
 	return atomic_load_explicit(&mapping->poisoned, memory_order_relaxed) != 0;
 }
-
-/*
- * The SIGBUS guard (see rdx_guard_install): a mapping between these two calls is guarded
- * and must not move in memory. -ENOSPC where RDX_GUARDED_MAX mappings are guarded already.
- */
-#define RDX_GUARDED_MAX 4096
-int rdx_guard_add(struct rdx_mapping *mapping);
-void rdx_guard_remove(struct rdx_mapping *mapping);
-
-/* What rdx_guard_install does. */
-int rdx_guard_handle(void);
-
-/* Take a write lock on the open file description, without waiting: 0, -EBUSY, -errno.
- * The kernel drops it when the description is gone, however its process ends. */
-int rdx_lock_take(int fd);
-
-/* Does anybody hold rdx_lock_take's lock? 1, 0, -errno. */
-int rdx_lock_held(int fd);
-
-/* May anybody but this process's user write the file (so truncate it under us)? */
-int rdx_file_is_ours_alone(int fd);
-
-/* Is the file on memory (tmpfs, hugetlbfs) rather than a disk? */
-int rdx_file_in_memory(int fd);
 
 #endif

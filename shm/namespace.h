@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The namespace: a directory that the processes of one host share, its key, its names.
+ *
+ *   N1  a file's content, then its name by rename(2) or link(2) -> open by that name, its
+ *       content: who opens a name finds a file that is complete. The kernel's own
+ *       locks order the two, so no fence of ours is needed
  */
 #ifndef RDX_NAMESPACE_H
 #define RDX_NAMESPACE_H

@@ -16,7 +16,7 @@
 #define RDX_RING_H
 
 #include "shm/hook.h"
-#include "shm/position.h"
+#include "shm/slot.h"
 #include "shm/segment_layout.h"
 #include "shm/words.h"
 
@@ -94,12 +94,6 @@ static inline enum rdx_ring_found rdx_ring_get(const struct rdx_ring_view *ring,
 	for (int i = 0; i < RDX_SLOT_WORDS; i++)
 		ret_words[i] = words[i];
 	return RDX_RING_PUBLISHED;
-}
-
-/* Ask for the slot's line ahead of time. */
-static inline void rdx_ring_prefetch(const struct rdx_ring_view *ring, uint64_t position)
-{
-	__builtin_prefetch(&ring->slots[position & ring->mask]);
 }
 
 #endif

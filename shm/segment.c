@@ -2,6 +2,9 @@
 #include "shm/segment.h"
 
 #include "shm/clear.h"
+#include "shm/clear_file.h"
+#include "shm/file.h"
+#include "shm/lock.h"
 #include "shm/namespace.h"
 
 #include <errno.h>
@@ -14,8 +17,6 @@
 #include <unistd.h>
 
 #define LOCK_MODE 0600
-#define BELL_MODE 0600
-#define BELL_NAME "bell"
 
 static uint64_t align_up(uint64_t value, uint64_t to)
 {
@@ -225,9 +226,9 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 			       rdx_clear_generation(owner->clear.base));
 	r = rdx_lock_take(owner->mapping.fd);
 	if (r == 0) {
-		rdx_fence_release();
 		owner->header->magic = RDX_SEGMENT_MAGIC;
 		RDX_HOOK(RDX_HOOK_SEGMENT_BUILT);
+		/* N1, with rdx_segment_join */
 		if (renameat(dir_fd, temporary, dir_fd, name) < 0)
 			r = -errno;
 	}
@@ -263,7 +264,7 @@ int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 	if (owner.lock_fd < 0)
 		return owner.lock_fd;
 	if (spec->clear_scope) {
-		r = rdx_clear_open(&owner.clear, dir_fd, spec->worker_id, 1, file_mode);
+		r = rdx_clear_file_open(&owner.clear, dir_fd, spec->worker_id, 1, file_mode);
 		if (r == 0)
 			header.clear_id = ((struct rdx_clear *)owner.clear.base)->id;
 	}
@@ -301,22 +302,6 @@ void rdx_segment_disown(struct rdx_segment_owner *owner)
 	owner->clear.base = NULL;
 }
 
-/* Open a file of somebody else's: a regular one, and its size. */
-static int open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret_bytes)
-{
-	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return errno == ELOOP ? -EBADMSG : -errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return -EBADMSG;
-	}
-	*ret_bytes = (uint64_t)st.st_size;
-	return fd;
-}
-
 static void view_into(struct rdx_segment_view *view)
 {
 	const uint8_t *base = view->mapping.base;
@@ -347,7 +332,7 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 	int fd, r;
 
 	rdx_namespace_segment(worker_id, dp_rank, name);
-	fd = open_foreign(dir_fd, name, O_RDONLY, &bytes);
+	fd = rdx_file_open_foreign(dir_fd, name, O_RDONLY, &bytes); /* N1 */
 	if (fd < 0)
 		return fd;
 	got = pread(fd, header, sizeof(*header), 0);
@@ -380,82 +365,10 @@ int rdx_segment_held(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
 	int fd, r;
 
 	rdx_namespace_segment(worker_id, dp_rank, name);
-	fd = open_foreign(dir_fd, name, O_RDONLY, &bytes);
+	fd = rdx_file_open_foreign(dir_fd, name, O_RDONLY, &bytes);
 	if (fd < 0)
 		return fd;
 	r = rdx_lock_held(fd);
 	close(fd);
 	return r;
-}
-
-int rdx_clear_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
-		   uint32_t file_mode)
-{
-	struct rdx_mapping mapping = {.fd = -1};
-	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};
-	char name[RDX_NAME_BYTES], prefix[RDX_NAME_BYTES];
-	uint64_t bytes = 0;
-	int fd, r;
-
-	if (create) {
-		rdx_namespace_worker_dir(worker_id, prefix);
-		strcat(prefix, "/");
-		r = rdx_namespace_random_id(&clear.id);
-		if (r == 0)
-			r = rdx_namespace_make_file(dir_fd, prefix, "clear", &clear, sizeof(clear),
-						    file_mode & ~(uint32_t)(S_IWGRP | S_IWOTH));
-		if (r < 0)
-			return r;
-	}
-	rdx_namespace_clear(worker_id, name);
-	fd = open_foreign(dir_fd, name, create ? O_RDWR : O_RDONLY, &bytes);
-	if (fd < 0)
-		return fd;
-	if (create && !rdx_file_is_ours_alone(fd))
-		r = -EPERM;
-	else if (bytes != sizeof(clear) || pread(fd, &clear, sizeof(clear), 0) != sizeof(clear) ||
-		 clear.magic != RDX_CLEAR_MAGIC || clear.id == 0)
-		r = -EBADMSG;
-	else
-		r = rdx_mapping_attach(&mapping, fd, sizeof(clear), create);
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	*ret_mapping = mapping;
-	return 0;
-}
-
-int rdx_bell_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
-{
-	struct rdx_bell bell = {.magic = RDX_BELL_MAGIC};
-	struct rdx_mapping mapping = {.fd = -1};
-	uint64_t bytes = 0;
-	int fd, r;
-
-	fd = open_foreign(dir_fd, BELL_NAME, O_RDWR, &bytes);
-	if (fd == -ENOENT && create) {
-		r = rdx_namespace_make_file(dir_fd, "", BELL_NAME, &bell, sizeof(bell), BELL_MODE);
-		if (r < 0)
-			return r;
-		fd = open_foreign(dir_fd, BELL_NAME, O_RDWR, &bytes);
-	}
-	if (fd < 0)
-		return fd;
-	if (!rdx_file_is_ours_alone(fd))
-		r = -EPERM; /* whoever may write it may truncate it under us */
-	else if (bytes != sizeof(bell))
-		r = -EBADMSG;
-	else
-		r = rdx_mapping_attach(&mapping, fd, sizeof(bell), 1);
-	if (r == 0 && ((struct rdx_bell *)mapping.base)->magic != RDX_BELL_MAGIC) {
-		rdx_mapping_close(&mapping);
-		return -EBADMSG;
-	}
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	*ret_mapping = mapping;
-	return 0;
 }

@@ -79,18 +79,4 @@ int rdx_segment_held(int dir_fd, uint64_t worker_id, uint32_t dp_rank);
 int rdx_segment_check(const struct rdx_segment_header *header, uint64_t file_bytes,
 		      const struct rdx_hash_key *key);
 
-/*
- * A worker's clear file: with `create` made if there is none and mapped read-write, for
- * producers (-EPERM where others than this process's user may write it); else mapped
- * read-only. -ENOENT, -EBADMSG, -errno.
- */
-int rdx_clear_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
-		   uint32_t file_mode);
-
-/*
- * The namespace's bell: make it if there is none (`create`), map it read-write. -EPERM
- * where others than this process's user may write the file.
- */
-int rdx_bell_open(struct rdx_mapping *ret_mapping, int dir_fd, int create);
-
 #endif

@@ -27,6 +27,14 @@ struct rdx_table {
 	uint32_t stride_words;
 };
 
+/* 64-bit words from one line to the next. */
+static inline uint32_t rdx_table_stride(uint32_t mask_words)
+{
+	uint32_t words = RDX_LINE_KEYS * (1 + mask_words);
+
+	return (words + RDX_LINE_ALIGN - 1) / RDX_LINE_ALIGN * RDX_LINE_ALIGN;
+}
+
 __extension__ typedef unsigned __int128 rdx_product;
 
 static inline uint64_t rdx_table_home(const struct rdx_table *table, uint64_t key)
@@ -60,7 +68,7 @@ static inline uint32_t rdx_table_probe_limit(const struct rdx_table *table)
 }
 
 /* Bit i: the line's key i is `key`. No branch. */
-static inline uint32_t rdx_line_match(const _Atomic uint64_t *line, uint64_t key)
+static inline uint32_t rdx_table_match(const _Atomic uint64_t *line, uint64_t key)
 {
 	return (uint32_t)(rdx_word_load(line) == key) |
 	       (uint32_t)(rdx_word_load(line + 1) == key) << 1 |
@@ -75,7 +83,7 @@ static inline _Atomic uint64_t *rdx_table_find(const struct rdx_table *table, ui
 
 	for (uint32_t left = rdx_table_probe_limit(table); left; left--) {
 		_Atomic uint64_t *line = rdx_table_line(table, at);
-		uint32_t match = rdx_line_match(line, key);
+		uint32_t match = rdx_table_match(line, key);
 
 		if (match)
 			return line + RDX_LINE_KEYS + __builtin_ctz(match);
@@ -103,12 +111,12 @@ static inline _Atomic uint64_t *rdx_table_claim(const struct rdx_table *table, u
 
 	for (uint32_t left = rdx_table_probe_limit(table); left; left--) {
 		_Atomic uint64_t *line = rdx_table_line(table, at);
-		uint32_t match = rdx_line_match(line, key);
+		uint32_t match = rdx_table_match(line, key);
 
 		if (!match && !rdx_word_load(line + RDX_LINE_KEYS - 1)) {
 			if (*used >= used_max)
 				return 0;
-			match = rdx_line_match(line, 0);
+			match = rdx_table_match(line, 0);
 			(*used)++;
 			rdx_word_store(line + __builtin_ctz(match), key);
 		}
@@ -120,7 +128,7 @@ static inline _Atomic uint64_t *rdx_table_claim(const struct rdx_table *table, u
 }
 
 /* Set bits of one mask word. Returns 1 if any was not set before. */
-static inline int rdx_mask_set(_Atomic uint64_t *mask, uint32_t word, uint64_t bits)
+static inline int rdx_table_mask_set(_Atomic uint64_t *mask, uint32_t word, uint64_t bits)
 {
 	uint64_t before = rdx_word_load(mask + RDX_LINE_KEYS * word);
 
@@ -131,7 +139,7 @@ static inline int rdx_mask_set(_Atomic uint64_t *mask, uint32_t word, uint64_t b
 }
 
 /* Drop bits of one mask word. Returns 1 if any was set before. */
-static inline int rdx_mask_drop(_Atomic uint64_t *mask, uint32_t word, uint64_t bits)
+static inline int rdx_table_mask_drop(_Atomic uint64_t *mask, uint32_t word, uint64_t bits)
 {
 	uint64_t before = rdx_word_load(mask + RDX_LINE_KEYS * word);
 

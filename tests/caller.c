@@ -126,7 +126,7 @@ int caller_main(const char *path)
 	child_heed(&plan->child);
 	dir_fd = rdx_namespace_open(plan->child.dir, 0);
 	if (dir_fd < 0 || rdx_namespace_key(dir_fd, 0, &key) < 0 ||
-	    rdx_bell_open(&bell, dir_fd, 1) < 0 || caller_open(&publisher, plan) < 0)
+	    rdx_bell_file_open(&bell, dir_fd, 1) < 0 || caller_open(&publisher, plan) < 0)
 		return 3;
 	return call_on(plan, &key, publisher, bell.base) == -EPROTO ? 4 : 5;
 }

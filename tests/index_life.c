@@ -73,7 +73,7 @@ static int apply(struct life *x, enum life_step step, const struct rdx_event *wh
 	event.event_id = x->count + 1;
 	event.orphans = orphan_bits(x);
 	begin(x, step);
-	r = rdx_writer_event(x->writer, x->slot, &event, event.hashes);
+	r = rdx_writer_apply_event(x->writer, x->slot, &event, event.hashes);
 	if (r != -EAGAIN) /* a clear that has not happened: the rank will be hidden */
 		finish(x);
 	return r;
@@ -129,7 +129,7 @@ static void build(struct life *x)
 	for (uint32_t i = 0; i < x->blocks; i++) {
 		for (uint8_t tier = 0; tier < LIFE_TIERS; tier++) {
 			if (x->held[i] & 1 << tier)
-				rdx_writer_store(x->writer, x->slot, tier, x->prefix + i, 1);
+				rdx_writer_apply_blocks(x->writer, x->slot, tier, x->prefix + i, 1);
 		}
 	}
 	x->live = 1;

@@ -6,7 +6,7 @@
 #define RDX_TESTS_INDEX_RIG_H
 
 #include "consumer/index/index_handle.h"
-#include "consumer/writer/index_writer.h"
+#include "consumer/writer/writer.h"
 #include "tests/rig.h"
 
 #include <errno.h>

@@ -195,7 +195,7 @@ static int read_snapshot(struct stream_follower *follower)
 /* A newer clear of the worker: what is held is from before it. */
 static void see_stamp(struct stream_follower *follower, uint32_t stamp)
 {
-	if (!rdx_stamp_before(follower->stamp, stamp))
+	if (!rdx_clear_before(follower->stamp, stamp))
 		return;
 	rdx_holding_free(&follower->holding);
 	rdx_reader_ignore_before(follower->reader, stamp);
@@ -230,7 +230,7 @@ int stream_recover(struct stream_follower *follower, const struct rdx_cursor *fr
 int stream_recover_by_ledger(struct stream_follower *follower)
 {
 	struct rdx_recovery recovery;
-	int r = rdx_reader_start_ledger(follower->reader, &recovery);
+	int r = rdx_recovery_from_ledger(follower->reader, &recovery);
 
 	return r < 0 ? r : begin_recovered(follower, &recovery);
 }

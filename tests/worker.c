@@ -211,7 +211,7 @@ int worker_differences(struct rdx_index *index, const struct worker_stream *stre
 	int differences = 0, r;
 
 	for (int scan = 0; scan <= 1; scan++) {
-		rdx_lookup_force(index, scan);
+		rdx_index_force_scan(index, scan);
 		for (uint32_t chain = 0; chain < WORKER_CHAINS; chain++) {
 			r = compare_chain(index, stream, worker_id, dp_rank, chain);
 			if (r < 0)
@@ -219,7 +219,7 @@ int worker_differences(struct rdx_index *index, const struct worker_stream *stre
 			differences += r;
 		}
 	}
-	rdx_lookup_force(index, 0);
+	rdx_index_force_scan(index, 0);
 	r = rdx_index_verify(index, worker_id, dp_rank, &difference);
 	if (r < 0)
 		return r;

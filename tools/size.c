@@ -203,7 +203,7 @@ static int plan_index(const struct size_options *options, struct sizes *sizes)
 			 options->ranks, sizes->tiers, RDX_MASK_WORDS_MAX * ranks_per_word);
 		return -ENOSPC;
 	}
-	sizes->slot_bytes = rdx_line_stride(sizes->mask_words) * sizeof(uint64_t) / RDX_LINE_KEYS;
+	sizes->slot_bytes = rdx_table_stride(sizes->mask_words) * sizeof(uint64_t) / RDX_LINE_KEYS;
 	sizes->index_bytes = table_bytes(sizes, sizes->keys * RDX_GROW_SLOTS_PER_KEY);
 	/* full of dead keys, and the one without them built beside it */
 	sizes->index_peak_bytes = 2 * sizes->index_bytes;

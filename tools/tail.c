@@ -3,6 +3,7 @@
  * ringdex-tail: events as JSON lines, as they happen.
  */
 #include "consumer/reader/reader.h"
+#include "consumer/reader/recovery.h"
 #include "shm/clock.h"
 #include "tools/inspect/event_line.h"
 #include "tools/inspect/inspect.h"
@@ -109,7 +110,7 @@ static int go_to_oldest(struct rdx_reader *reader)
 {
 	uint64_t newest_id, end, at;
 	struct rdx_cursor cursor = {.epoch = reader->info.epoch};
-	int r = rdx_reader_newest(reader, &newest_id, &end);
+	int r = rdx_recovery_newest(reader, &newest_id, &end);
 
 	if (r < 0)
 		return r;
@@ -118,7 +119,7 @@ static int go_to_oldest(struct rdx_reader *reader)
 		struct rdx_event_head head;
 		uint64_t first;
 
-		if (rdx_reader_head_at(reader, at, &head, &first) != RDX_RING_PUBLISHED ||
+		if (rdx_recovery_head_at(reader, at, &head, &first) != RDX_RING_PUBLISHED ||
 		    first != at)
 			continue;
 		cursor.position = at;
@@ -131,7 +132,7 @@ static int go_to_oldest(struct rdx_reader *reader)
 static int go_to_newest(struct rdx_reader *reader)
 {
 	struct rdx_cursor cursor = {.epoch = reader->info.epoch};
-	int r = rdx_reader_newest(reader, &cursor.event_id, &cursor.position);
+	int r = rdx_recovery_newest(reader, &cursor.event_id, &cursor.position);
 
 	return r < 0 ? r : rdx_reader_seek(reader, &cursor);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shm/clock.h"
 #include "consumer/index/index_handle.h"
+#include "shm/clock.h"
+#include "shm/entry.h"
+#include "shm/guard.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,7 +40,7 @@ static int map_table(struct rdx_index *x, const struct rdx_index_live *live, uin
 {
 	uint64_t generation = rdx_generation_live(live);
 	struct rdx_table table;
-	int r = rdx_index_gen_map(&x->gen[!x->gen_now], &table, x->dir_fd, &x->id, generation,
+	int r = rdx_index_file_gen_map(&x->gen[!x->gen_now], &table, x->dir_fd, &x->id, generation,
 				  writer_id);
 
 	if (r < 0)
@@ -58,7 +60,7 @@ static int map_index(struct rdx_index *x)
 	const struct rdx_index_live *live;
 	struct rdx_index_header header;
 	struct stat a, b;
-	int r = rdx_index_ctl_map(next, x->dir_fd, &x->id, &x->hash_key, 0, &header);
+	int r = rdx_index_file_ctl_map(next, x->dir_fd, &x->id, &x->hash_key, 0, &header);
 
 	if (r < 0)
 		return r;
@@ -103,7 +105,7 @@ int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct r
 	x->dir_fd = -1;
 	for (int i = 0; i < 2; i++)
 		x->ctl[i].fd = x->gen[i].fd = -1;
-	r = rdx_index_id(key->model, key->tenant, key->block_tokens, &x->id);
+	r = rdx_index_file_id(key->model, key->tenant, key->block_tokens, &x->id);
 	if (r == 0)
 		r = x->dir_fd = rdx_namespace_open(dir, 0);
 	if (r >= 0)
@@ -257,7 +259,7 @@ int rdx_index_lookup_tokens(struct rdx_index *x, uint64_t seed, const uint32_t *
 	return rdx_index_lookup(x, x->hashes, (uint32_t)blocks, ret_runs, capacity);
 }
 
-void rdx_lookup_force(struct rdx_index *x, int scan)
+void rdx_index_force_scan(struct rdx_index *x, int scan)
 {
 	x->lookup.force_scan = scan != 0;
 	x->lookup.cached = 0;
@@ -268,15 +270,14 @@ static int read_entry(const struct rdx_index_entry *entry, uint64_t *ret_counter
 		      struct rdx_worker_info *ret_info)
 {
 	for (uint32_t try = 0; try < TRIES; try++) {
-		uint64_t sequence = atomic_load_explicit(&entry->sequence, memory_order_acquire);
+		uint64_t sequence = rdx_entry_sequence(entry);
 		uint64_t instance[RDX_TEXT_BYTES / sizeof(uint64_t)];
 
 		ret_info->worker_id = rdx_word_load(&entry->worker_id);
 		ret_info->dp_rank = (uint32_t)rdx_word_load(&entry->dp_rank);
 		rdx_words_load(ret_counter, entry->counter, RDX_ENTRY_COUNTERS);
 		rdx_words_load(instance, entry->instance, RDX_TEXT_BYTES / sizeof(uint64_t));
-		rdx_fence_acquire();
-		if (!(sequence & 1) && rdx_word_load(&entry->sequence) == sequence) {
+		if (rdx_entry_same(entry, sequence)) {
 			memcpy(ret_info->instance, instance, RDX_TEXT_BYTES);
 			ret_info->instance[RDX_TEXT_BYTES - 1] = 0;
 			return 0;
@@ -296,7 +297,7 @@ static int read_worker(const struct rdx_index *x, uint32_t slot, uint64_t now,
 
 	if (r < 0)
 		return r;
-	rdx_columns_unpack(rdx_word_load(&x->lookup.live->columns[slot]), &columns);
+	rdx_column_unpack(rdx_word_load(&x->lookup.live->columns[slot]), &columns);
 	info.holes = columns.forced ? (1 << RDX_TIER_COUNT) - 1 : columns.orphans;
 	info.age_ns = now > counter[RDX_ENTRY_SEEN_NS] ? now - counter[RDX_ENTRY_SEEN_NS] : 0;
 	info.state = rdx_lookup_state((uint8_t)counter[RDX_ENTRY_STATE], columns.live, info.age_ns,

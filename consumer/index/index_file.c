@@ -31,7 +31,7 @@ static int set_text(char *ret_text, const char *text)
 	return 0;
 }
 
-int rdx_index_id(const char *model, const char *tenant, uint32_t block_tokens,
+int rdx_index_file_id(const char *model, const char *tenant, uint32_t block_tokens,
 		 struct rdx_index_id *ret_id)
 {
 	struct rdx_index_id id = {
@@ -60,24 +60,24 @@ static uint64_t id_hash(const struct rdx_index_id *id)
 	return XXH3_64bits(&named, sizeof(named));
 }
 
-void rdx_index_ctl_name(const struct rdx_index_id *id, int temporary, char *ret_name)
+void rdx_index_file_ctl_name(const struct rdx_index_id *id, int temporary, char *ret_name)
 {
 	snprintf(ret_name, RDX_NAME_BYTES, "index/%s%016" PRIx64 ".ctl", temporary ? ".tmp-" : "",
 		 id_hash(id));
 }
 
-void rdx_index_gen_name(const struct rdx_index_id *id, uint64_t generation, char *ret_name)
+void rdx_index_file_gen_name(const struct rdx_index_id *id, uint64_t generation, char *ret_name)
 {
 	snprintf(ret_name, RDX_NAME_BYTES, "index/%016" PRIx64 ".gen%" PRIu64, id_hash(id),
 		 generation);
 }
 
-void rdx_index_gen_temporary(const struct rdx_index_id *id, char *ret_name)
+void rdx_index_file_gen_temporary(const struct rdx_index_id *id, char *ret_name)
 {
 	snprintf(ret_name, RDX_NAME_BYTES, "index/.tmp-%016" PRIx64 ".gen", id_hash(id));
 }
 
-int rdx_index_is_gen(const struct rdx_index_id *id, const char *file, uint64_t *ret_generation)
+int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file, uint64_t *ret_generation)
 {
 	char prefix[RDX_NAME_BYTES];
 	size_t length;
@@ -104,7 +104,7 @@ static int is_index_file(const char *file, uint64_t *ret_hash)
 	return strncmp(end, ".gen", 4) == 0 && rdx_namespace_number(end + 4, UINT64_MAX, &number);
 }
 
-void rdx_index_remove_others(int dir_fd, const struct rdx_index_id *ids, uint32_t count)
+void rdx_index_file_remove_others(int dir_fd, const struct rdx_index_id *ids, uint32_t count)
 {
 	int fd = openat(dir_fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -181,7 +181,7 @@ static int read_header(int fd, void *ret_header, size_t bytes)
 	return (size_t)got == bytes ? 0 : -EBADMSG;
 }
 
-int rdx_index_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd, const struct rdx_index_id *id,
+int rdx_index_file_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd, const struct rdx_index_id *id,
 		      const struct rdx_hash_key *key, int writable,
 		      struct rdx_index_header *ret_header)
 {
@@ -190,7 +190,7 @@ int rdx_index_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd, const struct 
 	uint64_t bytes;
 	int fd, r;
 
-	rdx_index_ctl_name(id, 0, name);
+	rdx_index_file_ctl_name(id, 0, name);
 	fd = open_file(dir_fd, name, writable ? O_RDWR : O_RDONLY, &bytes);
 	if (fd < 0)
 		return fd;
@@ -217,14 +217,14 @@ static int check_gen(const struct rdx_table_header *header, uint64_t file_bytes,
 	    header->file_bytes != file_bytes)
 		return -EBADMSG;
 	if (header->mask_words < 1 || header->mask_words > RDX_MASK_WORDS_MAX ||
-	    header->stride_words != rdx_line_stride(header->mask_words) || header->lines < 1 ||
+	    header->stride_words != rdx_table_stride(header->mask_words) || header->lines < 1 ||
 	    header->lines > RDX_LINES_MAX || !(header->spread & 1) ||
 	    RDX_TABLE_OFFSET + header->lines * header->stride_words * 8 != file_bytes)
 		return -EBADMSG;
 	return 0;
 }
 
-int rdx_index_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *ret_table, int dir_fd,
+int rdx_index_file_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *ret_table, int dir_fd,
 		      const struct rdx_index_id *id, uint64_t generation, uint64_t writer_id)
 {
 	struct rdx_table_header header;
@@ -232,7 +232,7 @@ int rdx_index_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *ret_tab
 	uint64_t bytes;
 	int fd, r;
 
-	rdx_index_gen_name(id, generation, name);
+	rdx_index_file_gen_name(id, generation, name);
 	fd = open_file(dir_fd, name, O_RDONLY, &bytes);
 	if (fd < 0)
 		return fd;

@@ -26,7 +26,7 @@ struct rdx_index {
 };
 
 /* Tests: 1 scans every set of every rank, 0 searches where that is possible. */
-void rdx_lookup_force(struct rdx_index *index, int scan);
+void rdx_index_force_scan(struct rdx_index *index, int scan);
 
 /* At which moment of a rank's history the walk below saw it. */
 struct rdx_index_mark {

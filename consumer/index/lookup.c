@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/index/lookup.h"
+#include "shm/version.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -58,7 +59,7 @@ static void refresh(struct rdx_lookup *l, const uint64_t *versions)
 
 		rank->worker_id = rdx_word_load(&entry->worker_id);
 		rank->dp_rank = (uint32_t)rdx_word_load(&entry->dp_rank);
-		rdx_columns_unpack(rdx_word_load(&l->live->columns[slot]), &rank->columns);
+		rdx_column_unpack(rdx_word_load(&l->live->columns[slot]), &rank->columns);
 		/* one beyond this table went live after its successor did (G2) */
 		rank->columns.live &= rank->columns.word < l->table.mask_words;
 		rank->scan = rank->columns.forced || l->force_scan ? (1 << RDX_TIER_COUNT) - 1
@@ -282,11 +283,11 @@ int rdx_lookup_attempt(struct rdx_lookup *l, const uint64_t *prefix, uint32_t bl
 	uint64_t versions[RDX_MASK_WORDS_MAX] = {0};
 	uint32_t words = l->table.mask_words;
 
-	if (!rdx_columns_versions(l->live, words, versions))
+	if (!rdx_version_load(l->live, words, versions))
 		return -EAGAIN;
 	if (!l->cached || memcmp(versions, l->versions, sizeof(versions)) != 0) {
 		refresh(l, versions);
-		l->cached = (uint32_t)rdx_columns_same(l->live, words, versions);
+		l->cached = (uint32_t)rdx_version_same(l->live, words, versions);
 		if (!l->cached)
 			return -EAGAIN;
 	}
@@ -305,7 +306,7 @@ int rdx_lookup_attempt(struct rdx_lookup *l, const uint64_t *prefix, uint32_t bl
 		for (uint32_t word = 0; word < words; word++)
 			scan_word(l, word, prefix, blocks);
 	}
-	return rdx_columns_same(l->live, words, versions) ? 0 : -EAGAIN;
+	return rdx_version_same(l->live, words, versions) ? 0 : -EAGAIN;
 }
 
 uint8_t rdx_lookup_state(uint8_t state, int live, uint64_t age_ns, uint64_t stale_after_ns)

@@ -2,10 +2,12 @@
 /*
  * The indexer: open and close, one loop over ranks and indexes, sleep, statistics.
  */
-#include "shm/clock.h"
-#include "consumer/indexer/indexer.h"
+#include "consumer/indexer/roster.h"
 #include "consumer/wait/wait.h"
 #include "shm/bell.h"
+#include "shm/bell_file.h"
+#include "shm/clock.h"
+#include "shm/guard.h"
 #include "shm/namespace.h"
 
 #include <errno.h>
@@ -43,7 +45,7 @@ static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_opti
 	if (mkdirat(indexer->dir_fd, INDEX_DIR, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	/* without a bell of ours everything is polled on a timer */
-	if (rdx_bell_open(&indexer->bell, indexer->dir_fd, 1) == 0)
+	if (rdx_bell_file_open(&indexer->bell, indexer->dir_fd, 1) == 0)
 		rdx_guard_add(&indexer->bell);
 	r = rdx_wait_open(&indexer->wait, options->wait_mode);
 	if (r < 0)
@@ -165,9 +167,9 @@ static void remove_leftovers(struct rdx_indexer *indexer)
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
 		const struct rdx_fed_index *index = &indexer->indexes[i];
 
-		(void)rdx_index_id(index->model, index->tenant, index->block_tokens, &ids[i]);
+		(void)rdx_index_file_id(index->model, index->tenant, index->block_tokens, &ids[i]);
 	}
-	rdx_index_remove_others(indexer->dir_fd, ids, indexer->index_count);
+	rdx_index_file_remove_others(indexer->dir_fd, ids, indexer->index_count);
 	free(ids);
 	indexer->leftovers_ns = 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/indexer/indexer_lock.h"
 
+#include "shm/lock.h"
 #include "shm/mapping.h"
 
 #include <errno.h>

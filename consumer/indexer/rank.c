@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shm/clock.h"
 #include "consumer/indexer/rank.h"
+#include "shm/clock.h"
+#include "consumer/reader/recovery.h"
+#include "shm/clear.h"
 
 #include <errno.h>
 #include <string.h>
@@ -159,7 +161,7 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 		return 0;
 	if (r == 0) {
 		rank->begun_ns = rdx_clock_ns();
-		r = rdx_reader_rebuild(rank->reader, &recovery);
+		r = rdx_recovery_rebuild(rank->reader, &recovery);
 	}
 	if (r == -EAGAIN && ++rank->tries < SNAPSHOT_TRIES)
 		return 0;
@@ -177,7 +179,7 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 	};
 	/* of this clear generation is what recovery starts from: older events are void, and
 	 * what it takes from the ledger must not be dropped for it again */
-	if (rdx_stamp_before(rank->stamp, rank->reader->ignore_before))
+	if (rdx_clear_before(rank->stamp, rank->reader->ignore_before))
 		rank->stamp = rank->reader->ignore_before;
 	rank->dropped = 0;
 	rank->cause = 0;
@@ -201,7 +203,7 @@ static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uin
 
 	while (rank->phase == RDX_PHASE_SNAPSHOT && done < slots) {
 		uint8_t tier;
-		int64_t count = rdx_reader_scan(rank->reader, scratch->hashes, CHUNK_HASHES, &tier,
+		int64_t count = rdx_recovery_scan(rank->reader, scratch->hashes, CHUNK_HASHES, &tier,
 						&rank->exact_position);
 
 		if (count == 0 && rank->reader->scan.active) {
@@ -211,7 +213,7 @@ static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uin
 			rank->tries = 0;
 		} else if (count > 0) {
 			handle(rank,
-			       rdx_writer_store(rank->writer, rank->slot, tier, scratch->hashes,
+			       rdx_writer_apply_blocks(rank->writer, rank->slot, tier, scratch->hashes,
 						(uint32_t)count),
 			       now_ns);
 			rank->row.ledger_blocks += (uint64_t)count;
@@ -232,7 +234,7 @@ static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint64_t now_ns)
 {
 	struct rdx_event cleared = {.kind = RDX_EVENT_CLEARED, .tier = RDX_SCOPE_ALL};
 
-	if (!rdx_stamp_before(rank->stamp, stamp))
+	if (!rdx_clear_before(rank->stamp, stamp))
 		return;
 	rank->stamp = stamp;
 	rdx_reader_ignore_before(rank->reader, stamp);
@@ -240,7 +242,7 @@ static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint64_t now_ns)
 		begin_again(rank); /* what was scanned is dead */
 	} else if (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW) {
 		rank->orphans = rank->inexact = rank->dropped = 0;
-		handle(rank, rdx_writer_event(rank->writer, rank->slot, &cleared, NULL), now_ns);
+		handle(rank, rdx_writer_apply_event(rank->writer, rank->slot, &cleared, NULL), now_ns);
 	}
 	rank->changed = 1;
 }
@@ -261,7 +263,7 @@ static int apply(struct rdx_rank *rank, struct rdx_rank_scratch *scratch,
 		 const struct rdx_event *event, uint64_t now_ns)
 {
 	const struct rdx_rank_info *info = rdx_reader_info(rank->reader);
-	int stale = info->clear_id && rdx_stamp_before(event->stamp, rank->stamp);
+	int stale = info->clear_id && rdx_clear_before(event->stamp, rank->stamp);
 	int all = event->kind == RDX_EVENT_CLEARED && event->tier == RDX_SCOPE_ALL;
 	int r;
 
@@ -272,7 +274,7 @@ static int apply(struct rdx_rank *rank, struct rdx_rank_scratch *scratch,
 	if (event->kind == RDX_EVENT_STORED)
 		rdx_hash_chain(&info->key, event->parent, event->hashes, event->count,
 			       scratch->hashes);
-	r = rdx_writer_event(rank->writer, rank->slot, event, scratch->hashes);
+	r = rdx_writer_apply_event(rank->writer, rank->slot, event, scratch->hashes);
 	if (r == -EAGAIN && !all) {
 		/* a tier's column is not swept yet, and no barrier would spare it */
 		rank->reader->cursor.position = event->position;
@@ -315,7 +317,7 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 
 	go_live(rank, scratch);
 	/* after a jump the Cleared is read at once: what was built before it is dead */
-	r = rdx_reader_jump(rank->reader);
+	r = rdx_recovery_jump(rank->reader);
 	if (r < 0) {
 		handle(rank, r, now_ns);
 		return 1;
@@ -336,7 +338,7 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 			handle(rank, r, now_ns);
 			break;
 		}
-		if (info->clear_id && rdx_stamp_before(rank->stamp, event.stamp))
+		if (info->clear_id && rdx_clear_before(rank->stamp, event.stamp))
 			clear_before(rank, event.stamp, now_ns);
 		if (rank->phase != RDX_PHASE_REPLAY && rank->phase != RDX_PHASE_FOLLOW)
 			break;
@@ -370,7 +372,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 	}
 	/* a long log is read in parts: meanwhile the ring must not run away */
 	if (rank->phase == RDX_PHASE_REPLAY && rdx_reader_logged(rank->reader)) {
-		r = rdx_reader_drain(rank->reader);
+		r = rdx_recovery_drain(rank->reader);
 		if (r == -ENOMEM)
 			return r;
 		if (r < 0)

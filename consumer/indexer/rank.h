@@ -15,7 +15,7 @@
 #define RDX_RANK_H
 
 #include "consumer/indexer/discovery.h"
-#include "consumer/writer/index_writer.h"
+#include "consumer/writer/writer.h"
 #include "consumer/reader/reader.h"
 #include <ringdex/rdx_indexer.h>
 

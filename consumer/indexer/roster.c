@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Which ranks there are: found, joined to the index they feed, seen to be gone, forgotten.
- */
-#include "consumer/indexer/indexer.h"
+#include "consumer/indexer/roster.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shm/clock.h"
 #include "consumer/reader/holding.h"
+#include "shm/clock.h"
+#include "consumer/reader/recovery.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -152,7 +153,7 @@ static int take_snapshot(struct rdx_reader *reader, struct rdx_holding *holding,
 	struct rdx_recovery recovery;
 	uint8_t tier;
 	int64_t count;
-	int r = rdx_reader_start_ledger(reader, &recovery);
+	int r = rdx_recovery_from_ledger(reader, &recovery);
 
 	if (r < 0)
 		return r;

@@ -3,6 +3,7 @@
  * The range query of NVIDIA Dynamo's PR 9296, answered from the ring.
  */
 #include "consumer/reader/reader.h"
+#include "consumer/reader/recovery.h"
 
 #include <errno.h>
 
@@ -26,7 +27,7 @@ static int find_event(const struct rdx_reader *reader, uint64_t event_id, uint64
 		enum rdx_ring_found found;
 		uint64_t first;
 
-		found = rdx_reader_head_at(reader, middle, &head, &first);
+		found = rdx_recovery_head_at(reader, middle, &head, &first);
 		if (found == RDX_RING_LAPPED) {
 			low = middle + 1;
 			continue;
@@ -35,7 +36,7 @@ static int find_event(const struct rdx_reader *reader, uint64_t event_id, uint64
 			return -EBADMSG;
 		if (head.event_id == event_id) {
 			*ret_position = first;
-			return rdx_reader_in_ring(reader, first);
+			return rdx_recovery_in_ring(reader, first);
 		}
 		if (head.event_id < event_id)
 			low = middle + 1;
@@ -50,7 +51,7 @@ static int answer(const struct rdx_reader *reader, uint64_t first_id, struct rdx
 {
 	struct rdx_range range = {.outcome = RDX_RANGE_EVENTS};
 	uint64_t end, position, barrier_position, barrier_id;
-	int barrier, r = rdx_reader_newest(reader, &range.last_event_id, &end);
+	int barrier, r = rdx_recovery_newest(reader, &range.last_event_id, &end);
 
 	if (r < 0)
 		return r;
@@ -59,7 +60,7 @@ static int answer(const struct rdx_reader *reader, uint64_t first_id, struct rdx
 		*ret_range = range;
 		return 0;
 	}
-	barrier = rdx_reader_barrier(reader, &barrier_position, &barrier_id);
+	barrier = rdx_recovery_barrier(reader, &barrier_position, &barrier_id);
 	if (barrier < 0)
 		return barrier;
 	if (barrier && barrier_id > range.last_event_id)

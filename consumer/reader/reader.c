@@ -2,6 +2,9 @@
 #include "consumer/reader/reader.h"
 
 #include "shm/clear.h"
+#include "shm/clear_file.h"
+#include "shm/guard.h"
+#include "shm/lock.h"
 #include "shm/namespace.h"
 
 #include <errno.h>
@@ -49,7 +52,7 @@ static int open_clear(struct rdx_reader *reader)
 
 	if (!reader->info.clear_id)
 		return 0;
-	r = rdx_clear_open(&reader->clear, reader->dir_fd, reader->info.worker_id, 0, 0);
+	r = rdx_clear_file_open(&reader->clear, reader->dir_fd, reader->info.worker_id, 0, 0);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
 	r = rdx_guard_add(&reader->clear);
@@ -170,7 +173,7 @@ void rdx_reader_go_to(struct rdx_reader *reader, const struct rdx_cursor *cursor
 {
 	reader->cursor = *cursor;
 	reader->scan.active = 0;
-	rdx_slot_log_free(&reader->log);
+	rdx_reader_free_log(&reader->log);
 }
 
 int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *cursor)
@@ -203,7 +206,7 @@ int rdx_guard_install(void)
 }
 
 /* The log is read, or dead: megabytes that one recovery in a long life may need. */
-void rdx_slot_log_free(struct rdx_slot_log *log)
+void rdx_reader_free_log(struct rdx_slot_log *log)
 {
 	free(log->slots);
 	memset(log, 0, sizeof(*log));
@@ -259,7 +262,7 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 	reader->stats.events_read++;
 	reader->stats.slots_read += slots;
 	if (in_log && cursor->position == log->end)
-		rdx_slot_log_free(log);
+		rdx_reader_free_log(log);
 	return 1;
 }
 
@@ -272,7 +275,7 @@ int rdx_reader_next(struct rdx_reader *reader, struct rdx_event *ret_event)
 
 		if (r <= 0)
 			return r;
-		if (!reader->info.clear_id || !rdx_stamp_before(event.stamp, reader->ignore_before)) {
+		if (!reader->info.clear_id || !rdx_clear_before(event.stamp, reader->ignore_before)) {
 			*ret_event = event;
 			return 1;
 		}

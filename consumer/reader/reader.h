@@ -52,7 +52,7 @@ static inline int rdx_reader_poisoned(const struct rdx_reader *reader)
 	       rdx_mapping_poisoned(reader->guarded_clear);
 }
 
-void rdx_slot_log_free(struct rdx_slot_log *log);
+void rdx_reader_free_log(struct rdx_slot_log *log);
 
 /* Is what is read next in the log? Else it is in the ring, or nowhere yet. */
 static inline int rdx_reader_logged(const struct rdx_reader *reader)
@@ -76,53 +76,5 @@ void rdx_reader_go_to(struct rdx_reader *reader, const struct rdx_cursor *cursor
 
 /* As rdx_reader_next, without passing over events older than the worker's newest clear. */
 int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event);
-
-/* If a barrier newer than the cursor is in the ring, go there: everything between is
- * dead and is not read. 1 if it went, 0 if not, -EBADMSG. */
-int rdx_reader_jump(struct rdx_reader *reader);
-
-/*
- * Recover although reading could go on, for a caller that lost what it had built: barrier
- * or ledger. Counts what is skipped from where the reader stood. As rdx_reader_recover.
- */
-int rdx_reader_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_recovery);
-
-/* Recover from the ledger even if a barrier is in the ring. As rdx_reader_recover. */
-int rdx_reader_start_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_recovery);
-
-/*
- * As rdx_reader_snapshot, but one part of the scan only, so that a long ledger of few blocks
- * is no long call: 0 is the end only if `scan.active` is 0 then.
- */
-int64_t rdx_reader_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
-			uint8_t *ret_tier, uint64_t *ret_exact_position);
-
-/*
- * Begin or go on copying what the ring publishes into the log, so that it cannot be lost
- * while the caller is busy with the snapshot. Where that is nothing there is no log
- * afterwards. -EOVERFLOW, -ENOMEM, -EBADMSG.
- */
-int rdx_reader_drain(struct rdx_reader *reader);
-
-/*
- * The newest published event, found by walking past the tail: its id, and the position
- * after it. {0, 0} in an empty ring. -EAGAIN where the ring moves too fast, -EBADMSG.
- */
-int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
-		      uint64_t *ret_end_position);
-
-/* Is everything from the start of an event at `position` on still in the ring? */
-int rdx_reader_in_ring(const struct rdx_reader *reader, uint64_t position);
-
-/*
- * Look at the barrier: 1 and its position and event id (position 0 and id 0 for birth, a
- * ring that never wrapped), 0 if none is in the ring, -EBADMSG.
- */
-int rdx_reader_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
-		       uint64_t *ret_event_id);
-
-/* Only the head of the event that the published slot at `position` belongs to. */
-enum rdx_ring_found rdx_reader_head_at(const struct rdx_reader *reader, uint64_t position,
-				       struct rdx_event_head *ret_head, uint64_t *ret_first);
 
 #endif

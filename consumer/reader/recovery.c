@@ -2,7 +2,9 @@
 /*
  * Recovery: continue, barrier, or ledger; from shared memory alone.
  */
+#include "consumer/reader/recovery.h"
 #include "consumer/reader/reader.h"
+#include "shm/clear.h"
 #include "shm/namespace.h"
 
 #include <errno.h>
@@ -16,7 +18,7 @@
 #define TRIES           64
 #define SCAN_WORDS      (UINT64_C(1) << 15)
 
-enum rdx_ring_found rdx_reader_head_at(const struct rdx_reader *reader, uint64_t position,
+enum rdx_ring_found rdx_recovery_head_at(const struct rdx_reader *reader, uint64_t position,
 				       struct rdx_event_head *ret_head, uint64_t *ret_first)
 {
 	uint64_t words[RDX_SLOT_WORDS];
@@ -40,7 +42,7 @@ enum rdx_ring_found rdx_reader_head_at(const struct rdx_reader *reader, uint64_t
 	return RDX_RING_PUBLISHED;
 }
 
-int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
+int rdx_recovery_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 		      uint64_t *ret_end_position)
 {
 	uint64_t end = rdx_publish_tail(reader->view.live);
@@ -53,7 +55,7 @@ int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 	/* a producer may have died, or be, between the slots and the tail */
 	while (end < limit) {
 		struct rdx_event_head next;
-		enum rdx_ring_found found = rdx_reader_head_at(reader, end, &next, &first);
+		enum rdx_ring_found found = rdx_recovery_head_at(reader, end, &next, &first);
 
 		if (found == RDX_RING_PENDING)
 			break;
@@ -65,7 +67,7 @@ int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 		end += rdx_event_slots(next.kind, next.count);
 	}
 	if (end > 0 && head.event_id == 0) {
-		enum rdx_ring_found found = rdx_reader_head_at(reader, end - 1, &head, &first);
+		enum rdx_ring_found found = rdx_recovery_head_at(reader, end - 1, &head, &first);
 
 		if (found == RDX_RING_LAPPED)
 			return -EAGAIN;
@@ -79,7 +81,7 @@ int rdx_reader_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 	return 0;
 }
 
-int rdx_reader_in_ring(const struct rdx_reader *reader, uint64_t position)
+int rdx_recovery_in_ring(const struct rdx_reader *reader, uint64_t position)
 {
 	uint64_t words[RDX_SLOT_WORDS];
 
@@ -90,7 +92,7 @@ int rdx_reader_in_ring(const struct rdx_reader *reader, uint64_t position)
 	       rdx_ring_get(&reader->view.ring, position + 1, words) != RDX_RING_LAPPED;
 }
 
-int rdx_reader_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
+int rdx_recovery_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
 		       uint64_t *ret_event_id)
 {
 	uint64_t named = rdx_barrier_load(reader->view.live);
@@ -100,19 +102,19 @@ int rdx_reader_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
 
 	if (named == 0) {
 		/* born clear: until the ring first wraps, position 0 is a barrier too */
-		if (!rdx_reader_in_ring(reader, 0))
+		if (!rdx_recovery_in_ring(reader, 0))
 			return 0;
 		*ret_position = *ret_event_id = 0;
 		return rdx_reader_poisoned(reader) ? -EBADMSG : 1;
 	}
-	found = rdx_reader_head_at(reader, named - 1, &head, &first);
+	found = rdx_recovery_head_at(reader, named - 1, &head, &first);
 	if (rdx_reader_poisoned(reader) || found == RDX_RING_PENDING)
 		return -EBADMSG; /* B1: what the barrier names was published */
 	if (found == RDX_RING_LAPPED)
 		return 0;
 	if (first != named - 1 || head.kind != RDX_EVENT_CLEARED || head.tier != RDX_SCOPE_ALL)
 		return -EBADMSG;
-	if (!rdx_reader_in_ring(reader, first))
+	if (!rdx_recovery_in_ring(reader, first))
 		return 0;
 	*ret_position = first;
 	*ret_event_id = head.event_id;
@@ -128,12 +130,12 @@ static void go_to_barrier(struct rdx_reader *reader, uint64_t position, uint64_t
 	reader->stats.events_dead += last_id - reader->cursor.event_id;
 	reader->cursor.position = position;
 	reader->cursor.event_id = last_id;
-	rdx_slot_log_free(&reader->log);
+	rdx_reader_free_log(&reader->log);
 	reader->scan.active = 0;
 	reader->half = 0;
 }
 
-int rdx_reader_jump(struct rdx_reader *reader)
+int rdx_recovery_jump(struct rdx_reader *reader)
 {
 	uint64_t named = rdx_barrier_load(reader->view.live);
 	uint64_t position, event_id;
@@ -141,7 +143,7 @@ int rdx_reader_jump(struct rdx_reader *reader)
 
 	if (named <= reader->cursor.position + 1)
 		return 0;
-	r = rdx_reader_barrier(reader, &position, &event_id);
+	r = rdx_recovery_barrier(reader, &position, &event_id);
 	if (r <= 0 || position <= reader->cursor.position)
 		return r < 0 ? r : 0;
 	go_to_barrier(reader, position, event_id);
@@ -183,7 +185,7 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 		return -EBADMSG;
 	RDX_HOOK(RDX_HOOK_SCAN_STARTED);
 	if (tail > 0) {
-		found = rdx_reader_head_at(reader, tail - 1, &last, &first);
+		found = rdx_recovery_head_at(reader, tail - 1, &last, &first);
 		if (found == RDX_RING_LAPPED)
 			return -EAGAIN;
 		if (found == RDX_RING_PENDING || first == UINT64_MAX)
@@ -191,7 +193,7 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 	}
 	/* the worker may have been cleared since its file was looked at: then what was stored
 	 * after that stands in the ledger, and is not replayed */
-	if (reader->info.clear_id && rdx_stamp_before(reader->ignore_before, last.stamp))
+	if (reader->info.clear_id && rdx_clear_before(reader->ignore_before, last.stamp))
 		reader->ignore_before = last.stamp;
 	reader->cursor.position = tail;
 	reader->cursor.event_id = last.event_id;
@@ -199,7 +201,7 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 	reader->half = 1;
 	/* a ledger from before the worker's newest clear holds nothing that lives */
 	if (reader->info.clear_id &&
-	    rdx_stamp_before((uint32_t)rdx_word_load(&reader->view.live->ledger_stamp),
+	    rdx_clear_before((uint32_t)rdx_word_load(&reader->view.live->ledger_stamp),
 			     reader->ignore_before)) {
 		scan->tier = RDX_TIER_COUNT;
 		last.orphans = last.inexact = 0;
@@ -223,7 +225,7 @@ static void learn_stamp(struct rdx_reader *reader)
 {
 	uint32_t stamp = rdx_reader_clear_stamp(reader);
 
-	if (reader->info.clear_id && rdx_stamp_before(reader->ignore_before, stamp))
+	if (reader->info.clear_id && rdx_clear_before(reader->ignore_before, stamp))
 		reader->ignore_before = stamp;
 }
 
@@ -242,7 +244,7 @@ static int start_scan(struct rdx_reader *reader, struct rdx_recovery *recovery)
 	return 0;
 }
 
-int rdx_reader_start_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_recovery)
+int rdx_recovery_from_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_recovery)
 {
 	struct rdx_cursor birth = {.epoch = reader->info.epoch};
 	struct rdx_recovery recovery = {.way = RDX_RECOVERED_LEDGER};
@@ -267,14 +269,14 @@ static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known,
 		  struct rdx_recovery *ret_recovery)
 {
 	struct rdx_recovery recovery = {.way = RDX_RECOVERED_CONTINUE};
-	int readable = known && rdx_reader_in_ring(reader, start.position);
+	int readable = known && rdx_recovery_in_ring(reader, start.position);
 	uint64_t position, event_id;
 	int barrier, r = check_name(reader);
 
 	if (r < 0)
 		return r;
 	learn_stamp(reader);
-	barrier = rdx_reader_barrier(reader, &position, &event_id);
+	barrier = rdx_recovery_barrier(reader, &position, &event_id);
 	if (barrier < 0)
 		return barrier;
 	rdx_reader_go_to(reader, &start);
@@ -315,7 +317,7 @@ int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_cursor *from,
 	return choose(reader, *from, 1, !reader->half, ret_recovery);
 }
 
-int rdx_reader_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_recovery)
+int rdx_recovery_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_recovery)
 {
 	int known = reader->cursor.position > 0;
 
@@ -344,7 +346,7 @@ static int grow_log(struct rdx_slot_log *log)
 	return 0;
 }
 
-int rdx_reader_drain(struct rdx_reader *reader)
+int rdx_recovery_drain(struct rdx_reader *reader)
 {
 	struct rdx_slot_log *log = &reader->log;
 	uint64_t words[RDX_SLOT_WORDS];
@@ -361,7 +363,7 @@ int rdx_reader_drain(struct rdx_reader *reader)
 			return -EBADMSG;
 		if (found == RDX_RING_PENDING) {
 			if (log->end == log->begin)
-				rdx_slot_log_free(log); /* nothing was copied: there is none */
+				rdx_reader_free_log(log); /* nothing was copied: there is none */
 			return 0;
 		}
 		if (found == RDX_RING_LAPPED)
@@ -412,7 +414,7 @@ static uint64_t scan_words(struct rdx_reader *reader, uint64_t *ret_hashes, uint
 	return count;
 }
 
-int64_t rdx_reader_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
+int64_t rdx_recovery_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
 			uint8_t *ret_tier, uint64_t *ret_exact_position)
 {
 	struct rdx_ledger_scan *scan = &reader->scan;
@@ -427,7 +429,7 @@ int64_t rdx_reader_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_
 
 		if (r == 0) {
 			count = scan_words(reader, ret_hashes, capacity);
-			r = rdx_reader_drain(reader);
+			r = rdx_recovery_drain(reader);
 		}
 		if (r < 0) {
 			scan->active = 0;
@@ -459,7 +461,7 @@ int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uin
 	int64_t count;
 
 	do
-		count = rdx_reader_scan(reader, ret_hashes, capacity, ret_tier, ret_exact_position);
+		count = rdx_recovery_scan(reader, ret_hashes, capacity, ret_tier, ret_exact_position);
 	while (count == 0 && reader->scan.active);
 	return count;
 }

@@ -2,21 +2,11 @@
 #include "consumer/wait/wait.h"
 
 #include "consumer/wait/wait_way.h"
+#include "shm/clock.h"
 
 #include <errno.h>
 #include <ringdex/rdx_indexer.h>
 #include <stdlib.h>
-#include <time.h>
-
-#define NS_PER_S INT64_C(1000000000)
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 static int open_way(struct rdx_wait *wait, const struct rdx_wait_way *way)
 {
@@ -76,14 +66,14 @@ int rdx_wait_watch_fd(struct rdx_wait *wait, int fd, uint32_t tag)
 
 static int differs(const _Atomic uint32_t *word, uint32_t expected)
 {
-	/* acquire: who returns for the bell sees what was published before it rang */
+	/* S2, with rdx_bell_ring: who returns for the bell sees what was published before it */
 	return word && atomic_load_explicit(word, memory_order_acquire) != expected;
 }
 
 int rdx_wait_sleep(struct rdx_wait *wait, const _Atomic uint32_t *word, uint32_t expected,
 		   int64_t timeout_ns, uint32_t *ret_woke)
 {
-	int64_t now = now_ns(), end;
+	int64_t now = (int64_t)rdx_clock_ns(), end;
 
 	if (timeout_ns < 0)
 		return -EINVAL;
@@ -101,7 +91,7 @@ int rdx_wait_sleep(struct rdx_wait *wait, const _Atomic uint32_t *word, uint32_t
 			return r;
 		if (differs(word, expected))
 			woke |= RDX_WOKE_WORD;
-		now = now_ns();
+		now = (int64_t)rdx_clock_ns();
 		if (!woke && now >= end)
 			woke = RDX_WOKE_TIMEOUT;
 		if (woke) {

@@ -9,6 +9,9 @@
  *   thread   turn (acquire) ; word and expected value ; wait while they are equal and the
  *            turn is the same ; write the eventfd
  *
+ *   T1  word and expected value, turn (release) -> turn (acquire), word and expected value:
+ *       the thread waits for what the owner asked for last
+ *
  * While it waits on the word the thread can miss an owner's wake that comes just before
  * it waits. For the same word with another value that is harmless: the kernel compares
  * the value, so it does not start to wait. For another word, and to end it, the owner
@@ -91,7 +94,7 @@ static void *wait_thread(void *argument)
 	uint32_t done = 0;
 
 	while (!atomic_load_explicit(&e->stop, memory_order_acquire)) {
-		uint32_t turn = atomic_load_explicit(&e->turn, memory_order_acquire);
+		uint32_t turn = atomic_load_explicit(&e->turn, memory_order_acquire); /* T1 */
 
 		if (turn == done)
 			futex_wait(&e->turn, done, FUTEX_PRIVATE_FLAG);
@@ -105,7 +108,7 @@ static void *wait_thread(void *argument)
 
 static void next_turn(struct epoll_way *e)
 {
-	atomic_fetch_add_explicit(&e->turn, 1, memory_order_release);
+	atomic_fetch_add_explicit(&e->turn, 1, memory_order_release); /* T1, with the thread */
 	futex_wake(&e->turn, FUTEX_PRIVATE_FLAG);
 }
 

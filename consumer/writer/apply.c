@@ -5,6 +5,8 @@
  */
 #include "consumer/writer/columns.h"
 #include "consumer/writer/grow.h"
+#include "shm/entry.h"
+#include "shm/version.h"
 
 #include <errno.h>
 
@@ -33,7 +35,7 @@ static void set_next(struct rdx_index_writer *w, uint32_t word, uint64_t bit, ui
 	_Atomic uint64_t *mask = rdx_table_claim(&next->table, key, &next->used, next->used_max);
 
 	if (mask)
-		rdx_mask_set(mask, word, bit);
+		rdx_table_mask_set(mask, word, bit);
 	else
 		rdx_grow_abandon(w, 1);
 }
@@ -44,7 +46,7 @@ static void drop_next(struct rdx_index_writer *w, uint32_t word, uint64_t bit, u
 	_Atomic uint64_t *mask = rdx_table_find(&rdx_writer_next(w)->table, key);
 
 	if (mask)
-		rdx_mask_drop(mask, word, bit);
+		rdx_table_mask_drop(mask, word, bit);
 }
 
 /* Set the bit of one column for `count` keys, in order. Stops before the first that does
@@ -65,7 +67,7 @@ static uint32_t set_keys(struct rdx_index_writer *w, uint32_t word, uint8_t colu
 		mask = rdx_table_claim(&live->table, prefix[i], &live->used, live->used_max);
 		if (!mask)
 			break;
-		added += (uint64_t)rdx_mask_set(mask, word, bit);
+		added += (uint64_t)rdx_table_mask_set(mask, word, bit);
 		if (w->stage == RDX_GROW_COPY)
 			set_next(w, word, bit, prefix[i]);
 	}
@@ -108,7 +110,7 @@ static void drop_keys(struct rdx_index_writer *w, uint32_t word, uint8_t column,
 			prefetch(w, prefix[i + AHEAD], word);
 		mask = rdx_table_find(table, prefix[i]);
 		if (mask)
-			dropped += (uint64_t)rdx_mask_drop(mask, word, bit);
+			dropped += (uint64_t)rdx_table_mask_drop(mask, word, bit);
 		if (w->stage == RDX_GROW_COPY)
 			drop_next(w, word, bit, prefix[i]);
 	}
@@ -121,11 +123,11 @@ static void tell_scan(struct rdx_index_writer *w, struct rdx_writer_rank *rank, 
 {
 	if (!rank->is_live || (rank->orphans == orphans && rank->forced == forced))
 		return;
-	rdx_columns_open(w->live, rank->word);
+	rdx_version_open(w->live, rank->word);
 	rank->orphans = orphans;
 	rank->forced = forced;
 	rdx_columns_publish(w, rank);
-	rdx_columns_close(w->live, rank->word);
+	rdx_version_close(w->live, rank->word);
 }
 
 /* The column that changes of a tier go to. -EBADMSG, -EINVAL. */
@@ -139,7 +141,7 @@ static int column_of(const struct rdx_writer_rank *rank, uint8_t tier)
 	return side == RDX_SIDE_NONE ? -EINVAL : rank->column[tier][side];
 }
 
-int rdx_writer_store(struct rdx_index_writer *w, int slot, uint8_t tier, const uint64_t *prefix,
+int rdx_writer_apply_blocks(struct rdx_index_writer *w, int slot, uint8_t tier, const uint64_t *prefix,
 		     uint32_t count)
 {
 	struct rdx_writer_rank *rank = &w->rank[slot];
@@ -202,7 +204,7 @@ static int clear(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
 	if (r < 0)
 		return r;
 	if (!rank->is_building)
-		rdx_columns_open(w->live, rank->word);
+		rdx_version_open(w->live, rank->word);
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
 		old[tier] = sides[tier];
 		if (fresh[tier] != old[tier])
@@ -215,7 +217,7 @@ static int clear(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
 		rank->orphans = event->orphans;
 		rank->forced &= !all;
 		rdx_columns_publish(w, rank);
-		rdx_columns_close(w->live, rank->word);
+		rdx_version_close(w->live, rank->word);
 	}
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
 		if (fresh[tier] != old[tier])
@@ -224,16 +226,7 @@ static int clear(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
 	return 0;
 }
 
-/* Before the table changes: whoever sees a change that follows sees the intent. A Cleared
- * made from the worker's clear file has no id; what was intended before it stays. */
-static void intend(struct rdx_index_entry *entry, uint64_t event_id)
-{
-	if (event_id > rdx_word_load(&entry->intent))
-		rdx_word_store(&entry->intent, event_id);
-	rdx_fence_release();
-}
-
-int rdx_writer_event(struct rdx_index_writer *w, int slot, const struct rdx_event *event,
+int rdx_writer_apply_event(struct rdx_index_writer *w, int slot, const struct rdx_event *event,
 		     const uint64_t *prefix)
 {
 	struct rdx_writer_rank *rank = &w->rank[slot];
@@ -241,24 +234,17 @@ int rdx_writer_event(struct rdx_index_writer *w, int slot, const struct rdx_even
 
 	if (!rank->is_live && !rank->is_building)
 		return -EINVAL;
-	intend(&w->live->entry[slot], event->event_id);
+	rdx_entry_intend(&w->live->entry[slot], event->event_id);
 	if (event->kind == RDX_EVENT_CLEARED)
 		return clear(w, rank, event);
 	/* scanned before the first orphan is there, searched after the last is gone */
 	tell_scan(w, rank, rank->orphans | event->orphans, rank->forced);
 	if (event->kind == RDX_EVENT_STORED)
-		r = rdx_writer_store(w, slot, event->tier, prefix, event->count);
+		r = rdx_writer_apply_blocks(w, slot, event->tier, prefix, event->count);
 	else if (event->kind == RDX_EVENT_REMOVED)
 		r = remove_blocks(w, rank, event);
 	else if (event->kind != RDX_EVENT_INEXACT)
 		r = -EBADMSG;
 	tell_scan(w, rank, event->orphans, rank->forced);
 	return r;
-}
-
-void rdx_writer_prefetch(const struct rdx_index_writer *w, int slot, const uint64_t *prefix,
-			 uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		prefetch(w, prefix[i], w->rank[slot].word);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/writer/columns.h"
-#include "consumer/writer/grow.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -81,7 +80,7 @@ int rdx_columns_house(struct rdx_index_writer *w, struct rdx_writer_rank *rank)
 		if (later)
 			return -EAGAIN;
 	}
-	return rdx_grow_words(w);
+	return -ENOSPC;
 }
 
 void rdx_columns_evict(struct rdx_index_writer *w, struct rdx_writer_rank *rank)
@@ -157,7 +156,7 @@ void rdx_columns_publish(struct rdx_index_writer *w, struct rdx_writer_rank *ran
 		columns.column[tier] =
 			side == RDX_SIDE_NONE ? RDX_COLUMN_NONE : rank->column[tier][side];
 	}
-	rdx_word_store(&w->live->columns[rank - w->rank], rdx_columns_pack(&columns));
+	rdx_word_store(&w->live->columns[rank - w->rank], rdx_column_pack(&columns));
 }
 
 int rdx_columns_unswept(const struct rdx_index_writer *w)
@@ -196,7 +195,7 @@ static void sweep_lines(struct rdx_index_writer *w, uint64_t end)
 			_Atomic uint64_t *mask = rdx_table_line(table, at) + RDX_LINE_KEYS;
 
 			for (uint32_t slot = 0; slot < RDX_LINE_KEYS; slot++)
-				rdx_mask_drop(mask + slot, word, sweeping);
+				rdx_table_mask_drop(mask + slot, word, sweeping);
 		}
 	}
 	w->sweep_line = end;

@@ -7,7 +7,8 @@
 
 #include "consumer/writer/writer_state.h"
 
-/* Give the rank a home. 0, -EAGAIN, -ENOSPC as rdx_writer_rank_begin. */
+/* Give the rank a home. 0; -EAGAIN, sweeping will make room; -ENOSPC, only a table with more
+ * mask words has room. */
 int rdx_columns_house(struct rdx_index_writer *w, struct rdx_writer_rank *rank);
 
 /* Take a hidden rank's home from it. */

@@ -29,7 +29,7 @@
 
 static uint64_t table_bytes(uint64_t lines, uint32_t mask_words)
 {
-	return RDX_TABLE_OFFSET + lines * rdx_line_stride(mask_words) * sizeof(uint64_t);
+	return RDX_TABLE_OFFSET + lines * rdx_table_stride(mask_words) * sizeof(uint64_t);
 }
 
 static void set_limits(struct rdx_writer_table *table)
@@ -49,7 +49,7 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 	char name[RDX_NAME_BYTES];
 	int fd, r;
 
-	rdx_index_gen_temporary(&w->id, name);
+	rdx_index_file_gen_temporary(&w->id, name);
 	if (unlinkat(w->dir_fd, name, 0) < 0 && errno != ENOENT)
 		return -errno;
 	fd = openat(w->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -70,7 +70,7 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 	table->table.lines = lines;
 	table->table.spread = w->spread;
 	table->table.mask_words = mask_words;
-	table->table.stride_words = rdx_line_stride(mask_words);
+	table->table.stride_words = rdx_table_stride(mask_words);
 	set_limits(table);
 	return 0;
 }
@@ -109,8 +109,9 @@ static int name_file(struct rdx_index_writer *w, struct rdx_writer_table *table,
 	char temporary[RDX_NAME_BYTES], name[RDX_NAME_BYTES];
 
 	memcpy(table->mapping.base, &header, sizeof(header));
-	rdx_index_gen_temporary(&w->id, temporary);
-	rdx_index_gen_name(&w->id, generation, name);
+	rdx_index_file_gen_temporary(&w->id, temporary);
+	rdx_index_file_gen_name(&w->id, generation, name);
+	/* N1, with rdx_index_file_gen_map */
 	if (renameat(w->dir_fd, temporary, w->dir_fd, name) < 0)
 		return -errno;
 	table->generation = generation;
@@ -122,7 +123,7 @@ static void discard(struct rdx_index_writer *w, struct rdx_writer_table *table)
 	char name[RDX_NAME_BYTES];
 
 	rdx_mapping_close(&table->mapping);
-	rdx_index_gen_temporary(&w->id, name);
+	rdx_index_file_gen_temporary(&w->id, name);
 	unlinkat(w->dir_fd, name, 0);
 }
 
@@ -321,7 +322,7 @@ static int copy_line(struct rdx_index_writer *w, const _Atomic uint64_t *line)
 		if (!mask)
 			return 0;
 		for (uint32_t word = 0; word < table->mask_words; word++)
-			rdx_mask_set(mask, word, masks[word]);
+			rdx_table_mask_set(mask, word, masks[word]);
 	}
 	return 1;
 }
@@ -336,7 +337,7 @@ static void switch_tables(struct rdx_index_writer *w)
 		return;
 	}
 	rdx_generation_name(w->live, next->generation);
-	rdx_index_gen_name(&w->id, old->generation, name);
+	rdx_index_file_gen_name(&w->id, old->generation, name);
 	unlinkat(w->dir_fd, name, 0); /* readers keep what they have mapped */
 	for (uint32_t word = old->table.mask_words; word < next->table.mask_words; word++)
 		rdx_columns_add_word(w, word);

@@ -3,6 +3,9 @@
  * Ranks on the writer's side: known, built, live, hidden, and what is told of them.
  */
 #include "consumer/writer/columns.h"
+#include "consumer/writer/grow.h"
+#include "shm/entry.h"
+#include "shm/version.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -39,21 +42,6 @@ static void forget_sides(struct rdx_writer_rank *rank)
 	memset(rank->column, RDX_COLUMN_NONE, sizeof(rank->column));
 }
 
-static void entry_open(struct rdx_index_entry *entry)
-{
-	uint64_t sequence = rdx_word_load(&entry->sequence);
-
-	rdx_word_store(&entry->sequence, sequence + 1);
-	rdx_fence_release(); /* as V1 of column.h */
-}
-
-static void entry_close(struct rdx_index_entry *entry)
-{
-	uint64_t sequence = rdx_word_load(&entry->sequence);
-
-	atomic_store_explicit(&entry->sequence, sequence + 1, memory_order_release); /* V2 */
-}
-
 /* A slot gets a rank: readers learn who it is under version 0. */
 static void introduce(struct rdx_index_writer *w, int slot, uint64_t worker_id, uint32_t dp_rank)
 {
@@ -66,20 +54,20 @@ static void introduce(struct rdx_index_writer *w, int slot, uint64_t worker_id, 
 	*rank = (struct rdx_writer_rank){
 		.worker_id = worker_id, .dp_rank = dp_rank, .known = 1, .life = rank->life};
 	forget_sides(rank);
-	rdx_columns_open(w->live, 0);
-	entry_open(entry);
+	rdx_version_open(w->live, 0);
+	rdx_entry_open(entry);
 	rdx_word_store(&entry->worker_id, worker_id);
 	rdx_word_store(&entry->dp_rank, dp_rank);
 	rdx_word_store(&entry->intent, 0);
 	for (uint32_t i = 0; i < RDX_ENTRY_COUNTERS; i++)
 		rdx_word_store(&entry->counter[i], 0);
-	entry_close(entry);
+	rdx_entry_close(entry);
 	rdx_word_store(&w->live->pulse[slot].epoch, 0);
 	rdx_word_store(&w->live->pulse[slot].event_id, 0);
 	rdx_columns_publish(w, rank);
 	if (count <= (uint64_t)slot)
 		rdx_word_store(&w->live->rank_count, (uint64_t)slot + 1);
-	rdx_columns_close(w->live, 0);
+	rdx_version_close(w->live, 0);
 }
 
 static void set_instance(struct rdx_index_entry *entry, const char *instance)
@@ -87,9 +75,9 @@ static void set_instance(struct rdx_index_entry *entry, const char *instance)
 	uint64_t words[RDX_TEXT_BYTES / sizeof(uint64_t)] = {0};
 
 	memcpy(words, instance, strnlen(instance, RDX_TEXT_BYTES - 1));
-	entry_open(entry);
+	rdx_entry_open(entry);
 	rdx_words_store(entry->instance, words, RDX_TEXT_BYTES / sizeof(uint64_t));
-	entry_close(entry);
+	rdx_entry_close(entry);
 }
 
 static void set_state(struct rdx_index_writer *w, int slot, uint8_t state)
@@ -141,6 +129,8 @@ int rdx_writer_rank_begin(struct rdx_index_writer *w, int slot)
 	retire_all(w, rank, rank->build);
 	rank->is_building = 0;
 	r = rdx_columns_house(w, rank);
+	if (r == -ENOSPC)
+		r = rdx_grow_words(w);
 	if (r < 0)
 		return r;
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
@@ -175,12 +165,12 @@ void rdx_writer_rank_live(struct rdx_index_writer *w, int slot, uint8_t orphans,
 	memcpy(rank->live, rank->build, sizeof(old));
 	memset(rank->build, RDX_SIDE_NONE, sizeof(rank->build));
 	rank->is_building = 0;
-	rdx_columns_open(w->live, rank->word);
+	rdx_version_open(w->live, rank->word);
 	rank->is_live = 1;
 	rank->orphans = orphans;
 	rank->forced = forced_scan || rank->build_forced;
 	rdx_columns_publish(w, rank);
-	rdx_columns_close(w->live, rank->word);
+	rdx_version_close(w->live, rank->word);
 	retire_all(w, rank, old);
 }
 
@@ -195,12 +185,12 @@ void rdx_writer_rank_hide(struct rdx_index_writer *w, int slot)
 		return;
 	memcpy(old, rank->live, sizeof(old));
 	memset(rank->live, RDX_SIDE_NONE, sizeof(rank->live));
-	rdx_columns_open(w->live, rank->word);
+	rdx_version_open(w->live, rank->word);
 	rank->is_live = 0;
 	rank->orphans = 0;
 	rank->forced = 0;
 	rdx_columns_publish(w, rank);
-	rdx_columns_close(w->live, rank->word);
+	rdx_version_close(w->live, rank->word);
 	retire_all(w, rank, old);
 }
 
@@ -210,10 +200,10 @@ static void pulse_lookup(struct rdx_index_writer *w, int slot, const struct rdx_
 	struct rdx_index_pulse *pulse = &w->live->pulse[slot];
 
 	if (rdx_word_load(&pulse->epoch) != p->epoch) {
-		rdx_columns_open(w->live, 0);
+		rdx_version_open(w->live, 0);
 		rdx_word_store(&pulse->epoch, p->epoch);
 		rdx_word_store(&pulse->event_id, p->event_id);
-		rdx_columns_close(w->live, 0);
+		rdx_version_close(w->live, 0);
 	}
 	rdx_word_store(&pulse->seen_ns, p->seen_ns);
 	rdx_word_store(&pulse->state, p->state);
@@ -250,8 +240,8 @@ void rdx_writer_rank_pulse(struct rdx_index_writer *w, int slot, const struct rd
 				w->word[rank->word].count[rank->column[tier][side]];
 	}
 	memcpy(&counter[RDX_ENTRY_RECOVERIES], p->recoveries, sizeof(p->recoveries));
-	entry_open(entry);
+	rdx_entry_open(entry);
 	rdx_words_store(entry->counter, counter, RDX_ENTRY_COUNTERS);
-	entry_close(entry);
+	rdx_entry_close(entry);
 	pulse_lookup(w, slot, p);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private state of an index writer, shared by index_writer.c, columns.c, apply.c, grow.c.
+ * Private state of an index writer, shared by the files of this folder.
  */
 #ifndef RDX_WRITER_STATE_H
 #define RDX_WRITER_STATE_H
 
-#include "consumer/writer/index_writer.h"
+#include "consumer/writer/writer.h"
 #include "shm/column.h"
 #include "shm/generation.h"
 #include "shm/table.h"

@@ -10,7 +10,7 @@ set -euo pipefail
 folders=(shm producer consumer tools bench)
 tree=docs/architecture.md
 edges=docs/memory-model.md
-label='\b[RLBSCVGP][0-9]\b'
+label='\b[RLBSCVGPENT][0-9]\b'
 bad=0
 
 violation() { # WHAT LINES

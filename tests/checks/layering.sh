@@ -8,7 +8,7 @@ LINES_MAX=600
 
 # The protocol cores: a model checker runs them, so there is no system call in them.
 layouts='segment_layout|index_layout|namespace_layout'
-cores='words|position|hook|ring|event|barrier|ledger|publish|clear|bell|table|column|generation'
+cores='words|slot|hook|ring|event|barrier|ledger|publish|clear|bell|table|column|version|entry|generation'
 core_may="<(stdint|stdatomic|stdalign|stddef|assert)\.h>|<ringdex/rdx_types\.h>"
 core_may+="|\"shm/($layouts|$cores)\.h\""
 include='#[[:space:]]*include[[:space:]]*'
@@ -62,6 +62,8 @@ violation "a core header includes more than stdint, stdatomic, layouts, types an
 violation "a fence outside shm/words.h" \
 	"$(sources shm producer consumer tools bench | grep -v '^shm/words\.h$' |
 		xargs grep -nE '(atomic_(thread|signal)_fence|__sync_synchronize) *\(' /dev/null || true)"
+violation "an edge without a name: rdx_fence_ outside shm/" \
+	"$(sources producer consumer tools bench | xargs grep -nE 'rdx_fence_' /dev/null || true)"
 violation "more than $LINES_MAX lines" \
 	"$(sources shm producer consumer tools bench | xargs wc -l /dev/null |
 		awk -v max=$LINES_MAX '$2 != "total" && $1 > max' || true)"

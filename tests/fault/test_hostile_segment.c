@@ -5,6 +5,7 @@
  * Then good segments with words changed at random, everywhere: the reader never crashes,
  * never loops, and answers with an error or with an event of valid form.
  */
+#include "consumer/reader/recovery.h"
 #include "tests/stream.h"
 
 #include <errno.h>
@@ -308,14 +309,14 @@ static void ask_everything(struct fixture *f)
 			read_snapshot(reader);
 		read_on(reader);
 	}
-	r = rdx_reader_start_ledger(reader, &recovery);
+	r = rdx_recovery_from_ledger(reader, &recovery);
 	assert_answer(r);
 	if (r == 0)
 		read_snapshot(reader);
 	read_on(reader);
-	r = rdx_reader_rebuild(reader, &recovery);
+	r = rdx_recovery_rebuild(reader, &recovery);
 	assert_answer(r);
-	r = rdx_reader_jump(reader);
+	r = rdx_recovery_jump(reader);
 	assert_answer(r == 1 ? 0 : r);
 	read_on(reader);
 	for (uint32_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
@@ -380,7 +381,7 @@ static void test_used_beyond_the_ledger_is_ebadmsg(void **state)
 
 		assert_int_equal(rdx_reader_open(&reader, f.rig.dir, WORKER, 0), 0);
 		atomic_store(&f.live->used[tier], beyond[i & 1]);
-		assert_int_equal(rdx_reader_start_ledger(reader, &recovery), 0);
+		assert_int_equal(rdx_recovery_from_ledger(reader, &recovery), 0);
 		while ((n = rdx_reader_snapshot(reader, hashes, 8, &got, &exact)) > 0)
 			;
 		assert_int_equal(n, -EBADMSG);

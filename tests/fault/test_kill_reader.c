@@ -4,6 +4,7 @@
  * recovery. The producer goes on as if nothing had been there, nobody takes the reader's
  * death for the producer's, and the next reader is exact.
  */
+#include "consumer/reader/recovery.h"
 #include "tests/stream.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ static void run_reader(struct fixture *f)
 			r = stream_follow(&follower);
 		if (r < 0 && r != -EAGAIN && r != -EOVERFLOW)
 			_exit(3);
-		r = rdx_reader_start_ledger(follower.reader, &recovery);
+		r = rdx_recovery_from_ledger(follower.reader, &recovery);
 		if (r == 0 && rdx_holding_of(follower.reader, 0, &holding, &exact_at) == 0)
 			rdx_holding_free(&holding);
 		stream_follower_free(&follower);

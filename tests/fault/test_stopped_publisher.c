@@ -182,7 +182,7 @@ static uint32_t generation(struct fixture *f)
 	struct rdx_mapping clear = {.fd = -1};
 	uint32_t now;
 
-	if (rdx_clear_open(&clear, f->rig.dir_fd, WORKER, 0, 0) < 0)
+	if (rdx_clear_file_open(&clear, f->rig.dir_fd, WORKER, 0, 0) < 0)
 		return 0;
 	now = rdx_clear_generation(clear.base);
 	rdx_mapping_close(&clear);

@@ -6,6 +6,7 @@
  *
  * Threads on one mapping, so that the thread sanitizer sees both sides.
  */
+#include "consumer/reader/recovery.h"
 #include "tests/stream.h"
 
 #include <errno.h>
@@ -106,7 +107,7 @@ static int recover_once(struct race *race, uint64_t piece, struct rdx_holding *r
 	struct rdx_event event;
 	uint8_t tier;
 	int64_t n;
-	int r = rdx_reader_start_ledger(race->reader, &recovery);
+	int r = rdx_recovery_from_ledger(race->reader, &recovery);
 
 	while (r == 0 && (n = rdx_reader_snapshot(race->reader, hashes, piece, &tier,
 						  &exact_position)) != 0) {

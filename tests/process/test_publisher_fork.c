@@ -4,7 +4,8 @@
  * cleanly; the parent goes on; and when the parent dies its lock is free though the child
  * lives.
  */
-#include "producer/publisher.h"
+#include "producer/publisher_state.h"
+#include "shm/lock.h"
 #include "tests/rig.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/property/publisher_replay.h"
+#include "shm/clear.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +89,7 @@ static const char *apply(struct replay *replay, const struct rdx_event_head *hea
 
 	if (head->event_id != replay->event_id + 1)
 		return "event ids are not consecutive";
-	if (rdx_stamp_before(head->stamp, replay->stamp))
+	if (rdx_clear_before(head->stamp, replay->stamp))
 		return "stamps go back";
 	if (replay->inexact && !head->inexact &&
 	    !(head->kind == RDX_EVENT_CLEARED && head->tier == RDX_SCOPE_ALL))

@@ -142,7 +142,7 @@ static void show(struct world *w, struct rank *rank)
 	for (uint32_t node = 1; node < NODES; node++) {
 		for (uint8_t tier = 0; tier < rank->tiers; tier++) {
 			if (rank->held[node] & 1 << tier)
-				assert_int_equal(rdx_writer_store(w->writer, rank->slot, tier,
+				assert_int_equal(rdx_writer_apply_blocks(w->writer, rank->slot, tier,
 								  &w->node[node].hash, 1), 0);
 		}
 	}
@@ -168,7 +168,7 @@ static void tell(struct world *w, struct rank *rank, struct rdx_event *event,
 	event->orphans = orphan_bits(rank);
 	if (!rank->shown)
 		return;
-	r = rdx_writer_event(w->writer, rank->slot, event, prefix);
+	r = rdx_writer_apply_event(w->writer, rank->slot, event, prefix);
 	if (r == -EAGAIN && event->kind == RDX_EVENT_CLEARED) {
 		hide(w, rank);
 		return;
@@ -317,7 +317,7 @@ static void query(struct world *w)
 	for (int forced = 0; forced < 2; forced++) {
 		int rows;
 
-		rdx_lookup_force(w->index, forced);
+		rdx_index_force_scan(w->index, forced);
 		rows = rdx_index_lookup(w->index, prefix, blocks, runs, RDX_RANKS_MAX);
 		check_rows(w, runs, rows, path, blocks, forced);
 	}

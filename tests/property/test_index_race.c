@@ -62,7 +62,7 @@ static void *write_events(void *context)
 		if (x->junk >= 0) {
 			uint64_t key = rig_random(&x->random) | 1;
 
-			rdx_writer_store(x->writer, x->junk, 0, &key, 1);
+			rdx_writer_apply_blocks(x->writer, x->junk, 0, &key, 1);
 		}
 		if (rig_random(&x->random) % 4 == 0)
 			rdx_writer_step(x->writer);

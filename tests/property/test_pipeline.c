@@ -264,7 +264,7 @@ static void check_lookups(struct world *world, int scan)
 {
 	struct rdx_run runs[RDX_RANKS_MAX];
 
-	rdx_lookup_force(world->index, scan);
+	rdx_index_force_scan(world->index, scan);
 	for (uint32_t chain = 0; chain < CHAINS; chain++) {
 		uint32_t blocks = 1 + (uint32_t)(rig_random(&world->random) % DEPTH);
 		int rows = rdx_index_lookup(world->index, world->prefix[chain], blocks, runs,

@@ -7,7 +7,7 @@
  * small that events are split. After every call what it holds, its orphans, its ledger, its
  * counters and the events it published are compared with a naive oracle.
  */
-#include "producer/publisher.h"
+#include "producer/publisher_state.h"
 #include "shm/barrier.h"
 #include "shm/clear.h"
 #include "tests/property/publisher_oracle.h"

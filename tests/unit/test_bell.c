@@ -4,6 +4,7 @@
  * file.
  */
 #include "shm/bell.h"
+#include "shm/bell_file.h"
 #include "shm/namespace.h"
 #include "tests/rig.h"
 
@@ -222,9 +223,9 @@ static void test_the_file(void **state)
 	(void)state;
 	rig_make(&rig);
 	path_of(&rig, path);
-	assert_int_equal(rdx_bell_open(&mapping, rig.dir_fd, 0), -ENOENT);
-	assert_int_equal(rdx_bell_open(&mapping, rig.dir_fd, 1), 0);
-	assert_int_equal(rdx_bell_open(&again, rig.dir_fd, 1), 0); /* one and the same */
+	assert_int_equal(rdx_bell_file_open(&mapping, rig.dir_fd, 0), -ENOENT);
+	assert_int_equal(rdx_bell_file_open(&mapping, rig.dir_fd, 1), 0);
+	assert_int_equal(rdx_bell_file_open(&again, rig.dir_fd, 1), 0); /* one and the same */
 	rdx_bell_arm(mapping.base);
 	assert_int_equal(rdx_bell_ring(again.base), 1);
 	assert_int_equal(stat(path, &st), 0);
@@ -233,16 +234,16 @@ static void test_the_file(void **state)
 	rdx_mapping_close(&mapping);
 	/* whoever may write it may truncate it under us */
 	assert_int_equal(chmod(path, 0620), 0);
-	assert_int_equal(rdx_bell_open(&mapping, rig.dir_fd, 1), -EPERM);
+	assert_int_equal(rdx_bell_file_open(&mapping, rig.dir_fd, 1), -EPERM);
 	assert_int_equal(chmod(path, 0600), 0);
 	assert_int_equal(truncate(path, 63), 0);
-	assert_int_equal(rdx_bell_open(&mapping, rig.dir_fd, 1), -EBADMSG);
+	assert_int_equal(rdx_bell_file_open(&mapping, rig.dir_fd, 1), -EBADMSG);
 	assert_int_equal(truncate(path, 0), 0);
 	assert_int_equal(truncate(path, 64), 0); /* no magic */
-	assert_int_equal(rdx_bell_open(&mapping, rig.dir_fd, 1), -EBADMSG);
+	assert_int_equal(rdx_bell_file_open(&mapping, rig.dir_fd, 1), -EBADMSG);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("key", path), 0);
-	assert_int_equal(rdx_bell_open(&mapping, rig.dir_fd, 1), -EBADMSG);
+	assert_int_equal(rdx_bell_file_open(&mapping, rig.dir_fd, 1), -EBADMSG);
 	rig_remove(&rig);
 }
 

@@ -5,6 +5,7 @@
 #include "tests/index_rig.h"
 
 #include "shm/column.h"
+#include "shm/version.h"
 
 #include <stdlib.h>
 
@@ -25,7 +26,7 @@ static void test_pack(void **state)
 
 		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 			in.column[tier] = rig_random(&random) % (RDX_COLUMN_NONE + 1);
-		rdx_columns_unpack(rdx_columns_pack(&in), &out);
+		rdx_column_unpack(rdx_column_pack(&in), &out);
 		assert_memory_equal(&in, &out, sizeof(in));
 	}
 }
@@ -33,11 +34,11 @@ static void test_pack(void **state)
 static void test_lives_differ(void **state)
 {
 	struct rdx_columns columns = {.live = 1};
-	uint64_t packed = rdx_columns_pack(&columns);
+	uint64_t packed = rdx_column_pack(&columns);
 
 	(void)state;
 	columns.life++;
-	assert_int_not_equal(rdx_columns_pack(&columns), packed);
+	assert_int_not_equal(rdx_column_pack(&columns), packed);
 }
 
 static void test_any_word_is_harmless(void **state)
@@ -48,7 +49,7 @@ static void test_any_word_is_harmless(void **state)
 	for (int i = 0; i < 100000; i++) {
 		struct rdx_columns columns;
 
-		rdx_columns_unpack(rig_random(&random), &columns);
+		rdx_column_unpack(rig_random(&random), &columns);
 		assert_in_range(columns.word, 0, RDX_MASK_WORDS_MAX - 1);
 		assert_in_range(columns.orphans, 0, 15);
 		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
@@ -66,16 +67,16 @@ static void test_versions(void **state)
 	(void)state;
 	assert_non_null(live);
 	memset(live, 0, sizeof(*live));
-	assert_true(rdx_columns_versions(live, 3, versions));
-	assert_true(rdx_columns_same(live, 3, versions));
-	rdx_columns_open(live, 2);
-	assert_false(rdx_columns_same(live, 3, versions));
-	assert_true(rdx_columns_same(live, 2, versions)); /* another's words only */
-	assert_false(rdx_columns_versions(live, 3, versions));
-	rdx_columns_close(live, 2);
-	assert_true(rdx_columns_versions(live, 3, versions));
+	assert_true(rdx_version_load(live, 3, versions));
+	assert_true(rdx_version_same(live, 3, versions));
+	rdx_version_open(live, 2);
+	assert_false(rdx_version_same(live, 3, versions));
+	assert_true(rdx_version_same(live, 2, versions)); /* another's words only */
+	assert_false(rdx_version_load(live, 3, versions));
+	rdx_version_close(live, 2);
+	assert_true(rdx_version_load(live, 3, versions));
 	assert_int_equal(versions[2], 2);
-	assert_true(rdx_columns_same(live, 3, versions));
+	assert_true(rdx_version_same(live, 3, versions));
 	free(live);
 }
 

@@ -28,7 +28,7 @@ static void open_writer(struct fixture *f, uint32_t events)
 	assert_int_equal(rig_writer(&f->rig, &options, &f->writer), 0);
 	f->slot = rdx_writer_rank_add(f->writer, &info);
 	assert_int_equal(rig_begin(f->writer, f->slot), 0);
-	assert_int_equal(rdx_writer_store(f->writer, f->slot, 0, f->prefix, events), 0);
+	assert_int_equal(rdx_writer_apply_blocks(f->writer, f->slot, 0, f->prefix, events), 0);
 	rdx_writer_rank_live(f->writer, f->slot, 0, 0);
 	rig_pulse(f->writer, f->slot, RDX_STATE_EXACT, 1, events);
 	rdx_writer_heartbeat(f->writer, rig_now_ns());
@@ -65,7 +65,7 @@ static void apply(struct fixture *f, uint64_t id, uint8_t kind, uint8_t tier, ui
 {
 	struct rdx_event event = {.event_id = id, .kind = kind, .tier = tier, .count = key != NULL};
 
-	assert_int_equal(rdx_writer_event(f->writer, f->slot, &event, key), expected);
+	assert_int_equal(rdx_writer_apply_event(f->writer, f->slot, &event, key), expected);
 }
 
 #ifdef RDX_HOOKS
@@ -123,7 +123,7 @@ static void look_up_beside(enum rdx_hook_step step, enum meanwhile way, int scan
 	struct rdx_run run;
 
 	make(&f);
-	rdx_lookup_force(f.index, scan);
+	rdx_index_force_scan(f.index, scan);
 	if (cached)
 		assert_int_equal(look_up(&f).blocks[0], 1);
 	arm(&f, step, way);

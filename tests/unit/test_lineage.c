@@ -118,7 +118,7 @@ static void test_nodes_live_for_names_and_children(void **state)
 	expect_orphans(lineage, 1, 1, 1, 1);
 	rdx_lineage_hold(lineage, a, DEVICE);
 	expect_orphans(lineage, 0, 0, 0, 0);
-	assert_int_equal(rdx_node_depth(&lineage->nodes[c]), 2);
+	assert_int_equal(rdx_lineage_depth(&lineage->nodes[c]), 2);
 
 	rdx_lineage_drop(lineage, c, DEVICE);
 	rdx_lineage_unname(lineage, c);

@@ -6,6 +6,7 @@
 #include "tests/index_rig.h"
 
 #include "consumer/writer/writer_state.h"
+#include "shm/version.h"
 
 #include <stdlib.h>
 
@@ -43,7 +44,7 @@ static int add(struct fixture *f, uint64_t worker_id, const uint64_t *prefix, ui
 
 	assert_true(slot >= 0);
 	assert_int_equal(rig_begin(f->writer, slot), 0);
-	assert_int_equal(rdx_writer_store(f->writer, slot, 0, prefix, blocks), 0);
+	assert_int_equal(rdx_writer_apply_blocks(f->writer, slot, 0, prefix, blocks), 0);
 	rdx_writer_rank_live(f->writer, slot, 0, 0);
 	rig_pulse(f->writer, slot, RDX_STATE_EXACT, 1, worker_id);
 	return slot;
@@ -68,7 +69,7 @@ static void expect(struct fixture *f, const uint64_t *prefix, uint32_t blocks, u
 		const struct rdx_run *row;
 		int rows;
 
-		rdx_lookup_force(f->index, force);
+		rdx_index_force_scan(f->index, force);
 		rows = rdx_index_lookup(f->index, prefix, blocks, runs, RDX_RANKS_MAX);
 		row = rig_row(runs, rows, worker_id, 0);
 		assert_non_null(row);
@@ -210,10 +211,10 @@ static void test_outputs_untouched(void **state)
 	assert_memory_equal(runs, untouched, sizeof(runs));
 	assert_int_equal(rdx_index_workers(f.index, &info, 1), -ENOSPC);
 	/* a writer that stopped in the middle of a change */
-	rdx_columns_open(f.writer->live, 0);
+	rdx_version_open(f.writer->live, 0);
 	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 2), -EAGAIN);
 	assert_memory_equal(runs, untouched, sizeof(runs));
-	rdx_columns_close(f.writer->live, 0);
+	rdx_version_close(f.writer->live, 0);
 	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 2), 2);
 	free(prefix);
 	drop(&f);
@@ -234,14 +235,14 @@ static void test_holes(void **state)
 	make(&f, 200, 1);
 	slot = rdx_writer_rank_add(f.writer, &info);
 	assert_int_equal(rig_begin(f.writer, slot), 0);
-	assert_int_equal(rdx_writer_store(f.writer, slot, 0, prefix, 90), 0);
-	assert_int_equal(rdx_writer_store(f.writer, slot, 1, prefix, 60), 0);
+	assert_int_equal(rdx_writer_apply_blocks(f.writer, slot, 0, prefix, 90), 0);
+	assert_int_equal(rdx_writer_apply_blocks(f.writer, slot, 1, prefix, 60), 0);
 	rdx_writer_rank_live(f.writer, slot, 0, 0);
 	rig_pulse(f.writer, slot, RDX_STATE_EXACT, 1, 0);
 	run = one_row(&f, prefix, 100);
 	assert_int_equal(run.scanned, 0);
 	assert_int_equal(run.blocks[0], 90);
-	assert_int_equal(rdx_writer_event(f.writer, slot, &removed, NULL), 0);
+	assert_int_equal(rdx_writer_apply_event(f.writer, slot, &removed, NULL), 0);
 	run = one_row(&f, prefix, 100);
 	assert_int_equal(run.scanned, 1);
 	assert_int_equal(run.blocks[0], 40);

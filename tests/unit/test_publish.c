@@ -5,11 +5,14 @@
  * positions, the bell. Random streams are in property/test_publisher.c, forks in
  * process/test_publisher_fork.c.
  */
-#include "producer/publisher.h"
+#include "producer/publisher_state.h"
 #include "shm/barrier.h"
 #include "shm/bell.h"
+#include "shm/bell_file.h"
 #include "shm/clear.h"
 #include "shm/event.h"
+#include "shm/file.h"
+#include "shm/lock.h"
 #include "tests/rig.h"
 
 #include <errno.h>
@@ -152,7 +155,7 @@ static void expect_refused(const struct rdx_publisher_options *options, int erro
 	assert_int_equal(rdx_publisher_open(&p, options), error);
 	assert_ptr_equal(p, (struct rdx_publisher *)8);
 	if (error == -EINVAL || error == -ENAMETOOLONG) {
-		assert_int_equal(rdx_segment_size(options, &bytes), error);
+		assert_int_equal(rdx_publisher_segment_size(options, &bytes), error);
 		assert_int_equal(bytes, 77);
 	}
 }
@@ -233,7 +236,7 @@ static void test_segment_is_as_planned(void **state)
 	uint64_t bytes = 0;
 
 	open_it(f);
-	assert_int_equal(rdx_segment_size(&f->options, &bytes), 0);
+	assert_int_equal(rdx_publisher_segment_size(&f->options, &bytes), 0);
 	assert_int_equal(rdx_segment_join(&view, f->rig.dir_fd, 7, 1, &f->rig.key), 0);
 	assert_int_equal(view.header.file_bytes, bytes);
 	assert_int_equal(view.header.block_tokens, TOKENS);
@@ -765,7 +768,7 @@ static void test_bell(void **state)
 
 	open_it(f);
 	assert_int_equal(stats_of(f->p).rings_bell, 1);
-	assert_int_equal(rdx_bell_open(&mapping, f->rig.dir_fd, 0), 0);
+	assert_int_equal(rdx_bell_file_open(&mapping, f->rig.dir_fd, 0), 0);
 	bell = mapping.base;
 	store(f, 0, 1, 1);
 	assert_int_equal(stats_of(f->p).bells, 0);

@@ -5,6 +5,7 @@
  * rank it does before it looks at the others.
  */
 #include "shm/clear.h"
+#include "consumer/reader/recovery.h"
 #include "tests/index_rig.h"
 
 #include "consumer/indexer/rank.h"
@@ -274,12 +275,12 @@ static void test_log_after_a_jump(void **state)
 	make(&f);
 	assert_int_equal(rig_claim(&f.rig, &producer, &spec), 0);
 	assert_int_equal(rdx_reader_open(&reader, f.rig.dir, 1, 0), 0);
-	assert_int_equal(rdx_reader_start_ledger(reader, &recovery), 0);
+	assert_int_equal(rdx_recovery_from_ledger(reader, &recovery), 0);
 	rig_store(&f.rig, &producer, 1);
-	assert_int_equal(rdx_reader_drain(reader), 0);
+	assert_int_equal(rdx_recovery_drain(reader), 0);
 	assert_non_null(reader->log.slots);
 	rig_clear(&producer);
-	assert_int_equal(rdx_reader_jump(reader), 1);
+	assert_int_equal(rdx_recovery_jump(reader), 1);
 	assert_null(reader->log.slots);
 	rdx_reader_close(reader);
 	rig_release(&producer);
@@ -354,7 +355,7 @@ static void test_leftover_index(void **state)
 	make(&f);
 	p = open_rank(&f, 1, 100, 0);
 	await_state(&f, 1, RDX_STATE_EXACT);
-	rdx_index_gen_name(&f.index->id, f.index->lookup.generation, name);
+	rdx_index_file_gen_name(&f.index->id, f.index->lookup.generation, name);
 	rdx_publisher_close(p);
 	snprintf(worker, sizeof(worker), "%s/1", f.rig.dir);
 	held_remove(worker);

@@ -4,6 +4,7 @@
  * the three ways of recovery, dead events never read, snapshots.
  */
 #include "consumer/reader/reader.h"
+#include "consumer/reader/recovery.h"
 #include "tests/rig.h"
 
 #include <errno.h>
@@ -184,9 +185,9 @@ static void test_newer_barrier_is_jumped_to(void **state)
 	assert_int_equal(recovery.way, RDX_RECOVERED_BARRIER);
 	assert_int_equal(recovery.start.position, 10);
 	assert_int_equal(recovery.events_skipped, 6);
-	assert_int_equal(rdx_reader_jump(f.reader), 0);
+	assert_int_equal(rdx_recovery_jump(f.reader), 0);
 	rdx_reader_seek(f.reader, &cursor);
-	assert_int_equal(rdx_reader_jump(f.reader), 1);
+	assert_int_equal(rdx_recovery_jump(f.reader), 1);
 	assert_int_equal(rdx_reader_next(f.reader, &event), 1);
 	assert_int_equal(event.kind, RDX_EVENT_CLEARED);
 	assert_int_equal(event.event_id, 11);

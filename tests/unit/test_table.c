@@ -17,7 +17,7 @@ static struct rdx_table make_table(uint64_t lines, uint32_t mask_words)
 		.lines = lines,
 		.spread = SPREAD,
 		.mask_words = mask_words,
-		.stride_words = rdx_line_stride(mask_words),
+		.stride_words = rdx_table_stride(mask_words),
 	};
 
 	table.base = aligned_alloc(64, lines * table.stride_words * 8);
@@ -48,7 +48,7 @@ static void test_stride(void **state)
 
 	(void)state;
 	for (uint32_t mask_words = 1; mask_words <= RDX_MASK_WORDS_MAX; mask_words++)
-		assert_int_equal(rdx_line_stride(mask_words), words[mask_words]);
+		assert_int_equal(rdx_table_stride(mask_words), words[mask_words]);
 }
 
 static void test_homes_follow_products(void **state)
@@ -88,8 +88,8 @@ static void test_set_and_drop(void **state)
 			assert_non_null(mask);
 			assert_ptr_equal(rdx_table_claim(&table, keys[i], &used, 256), mask);
 			assert_int_equal(used, i + 1);
-			assert_int_equal(rdx_mask_set(mask, word, UINT64_C(1) << i % 64), 1);
-			assert_int_equal(rdx_mask_set(mask, word, UINT64_C(1) << i % 64), 0);
+			assert_int_equal(rdx_table_mask_set(mask, word, UINT64_C(1) << i % 64), 1);
+			assert_int_equal(rdx_table_mask_set(mask, word, UINT64_C(1) << i % 64), 0);
 		}
 		for (int i = 0; i < 150; i++) {
 			for (uint32_t word = 0; word < words; word++)
@@ -101,8 +101,8 @@ static void test_set_and_drop(void **state)
 			_Atomic uint64_t *mask = rdx_table_find(&table, keys[i]);
 			uint32_t word = (uint32_t)i % words;
 
-			assert_int_equal(rdx_mask_drop(mask, word, UINT64_C(1) << i % 64), 1);
-			assert_int_equal(rdx_mask_drop(mask, word, UINT64_C(1) << i % 64), 0);
+			assert_int_equal(rdx_table_mask_drop(mask, word, UINT64_C(1) << i % 64), 1);
+			assert_int_equal(rdx_table_mask_drop(mask, word, UINT64_C(1) << i % 64), 0);
 			/* the key stays */
 			assert_ptr_equal(rdx_table_find(&table, keys[i]), mask);
 		}
@@ -118,7 +118,7 @@ static void test_overflow_wraps(void **state)
 	(void)state;
 	for (int i = 0; i < 10; i++) { /* ten keys of the last line: four, four, two */
 		keys[i] = key_for(&table, 15, &random);
-		rdx_mask_set(rdx_table_claim(&table, keys[i], &used, 64), 0, 1);
+		rdx_table_mask_set(rdx_table_claim(&table, keys[i], &used, 64), 0, 1);
 	}
 	for (int i = 0; i < 10; i++) {
 		uint64_t line = i < 4 ? 15 : i < 8 ? 0 : 1;

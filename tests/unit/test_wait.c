@@ -6,6 +6,7 @@
  */
 #include "consumer/wait/wait.h"
 #include "shm/bell.h"
+#include "shm/guard.h"
 #include "shm/mapping.h"
 #include "tests/rig.h"
 

@@ -2,6 +2,7 @@
 #include "tools/inspect/indexes.h"
 
 #include "shm/index_layout.h"
+#include "shm/lock.h"
 #include "shm/mapping.h"
 
 #include <dirent.h>

@@ -2,6 +2,8 @@
 #include "tools/inspect/inspect.h"
 
 #include "consumer/reader/reader.h"
+#include "consumer/reader/recovery.h"
+#include "shm/lock.h"
 #include "shm/namespace.h"
 
 #include <errno.h>
@@ -148,9 +150,9 @@ static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 	int r = -EAGAIN;
 
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
-		r = rdx_reader_newest(reader, &sighting->last_event_id, &sighting->end_position);
+		r = rdx_recovery_newest(reader, &sighting->last_event_id, &sighting->end_position);
 	if (r == 0)
-		r = rdx_reader_barrier(reader, &sighting->barrier_position,
+		r = rdx_recovery_barrier(reader, &sighting->barrier_position,
 				       &sighting->barrier_event_id);
 	if (r < 0)
 		return r;

@@ -21,7 +21,7 @@ static void show(struct rdx_index_writer *w, int slot, const uint64_t *prefix, u
 {
 	assert_true(slot >= 0);
 	assert_int_equal(rig_begin(w, slot), 0);
-	assert_int_equal(rdx_writer_store(w, slot, 0, prefix, blocks), 0);
+	assert_int_equal(rdx_writer_apply_blocks(w, slot, 0, prefix, blocks), 0);
 	rdx_writer_rank_live(w, slot, 0, 0);
 	rig_pulse(w, slot, RDX_STATE_EXACT, 1, 1);
 }
@@ -136,8 +136,8 @@ static void test_bad_files(void **state)
 	rig_make(&rig);
 	assert_int_equal(rig_writer(&rig, NULL, &w), 0);
 	assert_int_equal(rdx_writer_ready(w), 0);
-	rdx_index_ctl_name(&w->id, 0, ctl);
-	rdx_index_gen_name(&w->id, rdx_writer_live(w)->generation, gen);
+	rdx_index_file_ctl_name(&w->id, 0, ctl);
+	rdx_index_file_gen_name(&w->id, rdx_writer_live(w)->generation, gen);
 	spoil(&rig, ctl, 0, 1, -EBADMSG);
 	spoil(&rig, ctl, offsetof(struct rdx_index_header, format_version), 99, -EPROTONOSUPPORT);
 	spoil(&rig, ctl, offsetof(struct rdx_index_header, features_incompat), 1,
@@ -294,18 +294,18 @@ static void test_clears_wait_for_the_sweep(void **state)
 	show(w, slot, prefix, 2);
 	assert_int_equal(rdx_writer_ready(w), 0);
 	assert_int_equal(rig_index(&rig, &x), 0);
-	assert_int_equal(rdx_writer_event(w, slot, &clear, NULL), 0);
+	assert_int_equal(rdx_writer_apply_event(w, slot, &clear, NULL), 0);
 	assert_int_equal(run_of(x, prefix, 2, 1), 0);
 	/* columns that hold nothing are kept */
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(rdx_writer_event(w, slot, &clear, NULL), 0);
-	assert_int_equal(rdx_writer_event(w, slot, &store, prefix), 0);
+		assert_int_equal(rdx_writer_apply_event(w, slot, &clear, NULL), 0);
+	assert_int_equal(rdx_writer_apply_event(w, slot, &store, prefix), 0);
 	assert_int_equal(run_of(x, prefix, 2, 1), 2);
-	assert_int_equal(rdx_writer_event(w, slot, &clear, NULL), -EAGAIN);
+	assert_int_equal(rdx_writer_apply_event(w, slot, &clear, NULL), -EAGAIN);
 	assert_int_equal(run_of(x, prefix, 2, 1), 2); /* nothing was changed */
 	while (rdx_writer_step(w))
 		;
-	assert_int_equal(rdx_writer_event(w, slot, &clear, NULL), 0);
+	assert_int_equal(rdx_writer_apply_event(w, slot, &clear, NULL), 0);
 	assert_int_equal(run_of(x, prefix, 2, 1), 0);
 	rdx_index_close(x);
 	rdx_writer_close(w);
@@ -337,29 +337,29 @@ static void test_clear_while_growing(void **state)
 	show(w, a, prefix, 0);
 	show(w, b, prefix, 0);
 	for (int steps = 0; steps < 24; steps++) {
-		assert_int_equal(rdx_writer_store(w, a, 0, prefix, BLOCKS), 0);
-		assert_int_equal(rdx_writer_store(w, b, 0, prefix, BLOCKS), 0);
-		assert_int_equal(rdx_writer_event(w, a, &clear, NULL), 0);
-		assert_int_equal(rdx_writer_event(w, a, &(struct rdx_event){
+		assert_int_equal(rdx_writer_apply_blocks(w, a, 0, prefix, BLOCKS), 0);
+		assert_int_equal(rdx_writer_apply_blocks(w, b, 0, prefix, BLOCKS), 0);
+		assert_int_equal(rdx_writer_apply_event(w, a, &clear, NULL), 0);
+		assert_int_equal(rdx_writer_apply_event(w, a, &(struct rdx_event){
 			.event_id = 2, .kind = RDX_EVENT_STORED, .count = 10}, prefix), 0);
 		/* fill up to the growth, go on for some pieces, then clear the other */
 		while (w->stage == RDX_GROW_IDLE) {
 			uint64_t key = rig_random(&random) | 1;
 
-			assert_int_equal(rdx_writer_store(w, a, 0, &key, 1), 0);
+			assert_int_equal(rdx_writer_apply_blocks(w, a, 0, &key, 1), 0);
 		}
 		for (int i = 0; i < steps; i++)
 			rdx_writer_step(w);
-		assert_int_equal(rdx_writer_event(w, b, &clear, NULL), 0);
+		assert_int_equal(rdx_writer_apply_event(w, b, &clear, NULL), 0);
 		while (rdx_writer_step(w))
 			;
 		for (int i = 0; i < 3; i++) { /* into columns used before */
-			assert_int_equal(rdx_writer_event(w, a, &clear, NULL), 0);
-			assert_int_equal(rdx_writer_event(w, b, &clear, NULL), 0);
+			assert_int_equal(rdx_writer_apply_event(w, a, &clear, NULL), 0);
+			assert_int_equal(rdx_writer_apply_event(w, b, &clear, NULL), 0);
 			assert_int_equal(run_of(x, prefix, BLOCKS, 1), 0);
 			assert_int_equal(run_of(x, prefix, BLOCKS, 2), 0);
-			assert_int_equal(rdx_writer_store(w, a, 0, prefix, 1), 0);
-			assert_int_equal(rdx_writer_store(w, b, 0, prefix, 1), 0);
+			assert_int_equal(rdx_writer_apply_blocks(w, a, 0, prefix, 1), 0);
+			assert_int_equal(rdx_writer_apply_blocks(w, b, 0, prefix, 1), 0);
 			assert_int_equal(run_of(x, prefix, BLOCKS, 1), 1);
 			assert_int_equal(run_of(x, prefix, BLOCKS, 2), 1);
 			while (rdx_writer_step(w))
@@ -403,7 +403,7 @@ static void test_old_table_is_freed(void **state)
 	while (w->generations == 0) {
 		uint64_t key = rig_random(&random) | 1;
 
-		assert_int_equal(rdx_writer_store(w, slot, 0, &key, 1), 0);
+		assert_int_equal(rdx_writer_apply_blocks(w, slot, 0, &key, 1), 0);
 	}
 	while (rdx_writer_step(w))
 		;
@@ -461,7 +461,7 @@ static void test_full_table(void **state)
 	assert_int_equal(rig_index(&rig, &x), 0);
 	signal(SIGXFSZ, SIG_IGN);
 	limit_files(100 << 10); /* no table fits */
-	assert_int_equal(rdx_writer_event(w, slot, &(struct rdx_event){
+	assert_int_equal(rdx_writer_apply_event(w, slot, &(struct rdx_event){
 		.event_id = 1, .kind = RDX_EVENT_STORED, .count = BLOCKS}, prefix), -ENOSPC);
 	rdx_writer_stats(w, &stats);
 	assert_int_equal(stats.generations, 0);
@@ -471,13 +471,13 @@ static void test_full_table(void **state)
 	assert_int_equal(run.blocks[0], stats.keys);
 	limit_files(RLIM_INFINITY);
 	/* what is known can still be removed and stored; then there is memory again */
-	assert_int_equal(rdx_writer_event(w, slot, &(struct rdx_event){
+	assert_int_equal(rdx_writer_apply_event(w, slot, &(struct rdx_event){
 		.event_id = 2, .kind = RDX_EVENT_REMOVED, .count = 1, .hashes = prefix + 9}, NULL),
 		0);
 	assert_int_equal(run_of(x, prefix, BLOCKS, 1), 9);
 	rdx_writer_rank_hide(w, slot);
 	assert_int_equal(rig_begin(w, slot), 0);
-	while (rdx_writer_store(w, slot, 0, prefix, BLOCKS) == -ENOSPC)
+	while (rdx_writer_apply_blocks(w, slot, 0, prefix, BLOCKS) == -ENOSPC)
 		assert_int_equal(rig_begin(w, slot), 0);
 	rdx_writer_rank_live(w, slot, 0, 0);
 	rdx_writer_stats(w, &stats);
@@ -524,7 +524,7 @@ static void test_each(void **state)
 	slot = add(w, 1, 2);
 	show(w, slot, prefix, 8);
 	show(w, add(w, 2, 1), prefix, 10);
-	assert_int_equal(rdx_writer_store(w, slot, 1, prefix + 6, 4), 0);
+	assert_int_equal(rdx_writer_apply_blocks(w, slot, 1, prefix + 6, 4), 0);
 	rig_pulse(w, slot, RDX_STATE_EXACT, 3, 5);
 	assert_int_equal(rdx_writer_ready(w), 0);
 	assert_int_equal(rig_index(&rig, &x), 0);
@@ -537,7 +537,7 @@ static void test_each(void **state)
 	assert_int_equal(seen.tiers[1], 4);
 	assert_int_equal(rdx_index_each(x, 9, 0, see, &seen, &mark), -ENOENT);
 	/* an event that is applied, or half applied, but not yet told of */
-	assert_int_equal(rdx_writer_event(w, slot, &begun, NULL), 0);
+	assert_int_equal(rdx_writer_apply_event(w, slot, &begun, NULL), 0);
 	assert_int_equal(rdx_index_each(x, 1, 0, see, &seen, &mark), -EAGAIN);
 	rig_pulse(w, slot, RDX_STATE_EXACT, 3, 6);
 	assert_int_equal(rdx_index_each(x, 1, 0, see, &seen, &mark), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "consumer/writer/index_writer.h"
+#include "consumer/writer/writer.h"
 #include "consumer/writer/columns.h"
 #include "consumer/writer/grow.h"
 #include "consumer/writer/retire.h"
@@ -37,7 +37,7 @@ static int old_tables(struct rdx_index_writer *w, int remove, uint64_t kept, uin
 		return r;
 	}
 	while ((entry = readdir(dir))) {
-		if (!rdx_index_is_gen(&w->id, entry->d_name, &number) || number == kept)
+		if (!rdx_index_file_is_gen(&w->id, entry->d_name, &number) || number == kept)
 			continue;
 		greatest = number > greatest ? number : greatest;
 		if (remove)
@@ -82,7 +82,7 @@ static int create_ctl(struct rdx_index_writer *w, const struct rdx_hash_key *key
 	header.writer_id = w->writer_id;
 	memcpy(header.model, w->id.model, RDX_TEXT_BYTES);
 	memcpy(header.tenant, w->id.tenant, RDX_TEXT_BYTES);
-	rdx_index_ctl_name(&w->id, 1, name);
+	rdx_index_file_ctl_name(&w->id, 1, name);
 	r = rdx_mapping_create(&w->ctl, w->dir_fd, name, sizeof(struct rdx_index_ctl),
 			       w->file_mode);
 	if (r < 0)
@@ -125,7 +125,7 @@ int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
 	w->ctl.fd = w->tables[0].mapping.fd = w->tables[1].mapping.fd = -1;
 	w->file_mode = o.file_mode ? o.file_mode : FILE_MODE;
 	w->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
-	r = w->dir_fd < 0 ? -errno : rdx_index_id(model, tenant, block_tokens, &w->id);
+	r = w->dir_fd < 0 ? -errno : rdx_index_file_id(model, tenant, block_tokens, &w->id);
 	if (r == 0)
 		r = build(w, key, &o);
 	if (r < 0) {
@@ -147,9 +147,10 @@ int rdx_writer_ready(struct rdx_index_writer *w)
 	int r = 0;
 
 	/* one that cannot be opened has readers that will find its heartbeat old */
-	(void)rdx_index_ctl_map(&old, w->dir_fd, &w->id, &key, 1, &header);
-	rdx_index_ctl_name(&w->id, 1, temporary);
-	rdx_index_ctl_name(&w->id, 0, name);
+	(void)rdx_index_file_ctl_map(&old, w->dir_fd, &w->id, &key, 1, &header);
+	rdx_index_file_ctl_name(&w->id, 1, temporary);
+	rdx_index_file_ctl_name(&w->id, 0, name);
+	/* N1, with rdx_index_file_ctl_map */
 	if (renameat(w->dir_fd, temporary, w->dir_fd, name) < 0)
 		r = -errno;
 	RDX_HOOK(RDX_HOOK_INDEX_RENAMED);
@@ -173,9 +174,9 @@ void rdx_writer_close(struct rdx_index_writer *w)
 	rdx_grow_close(w);
 	rdx_retire_finish(w);
 	if (!w->ready && w->ctl.base) {
-		rdx_index_ctl_name(&w->id, 1, name);
+		rdx_index_file_ctl_name(&w->id, 1, name);
 		unlinkat(w->dir_fd, name, 0);
-		rdx_index_gen_name(&w->id, rdx_writer_live(w)->generation, name);
+		rdx_index_file_gen_name(&w->id, rdx_writer_live(w)->generation, name);
 		unlinkat(w->dir_fd, name, 0);
 	}
 	rdx_mapping_close(&w->ctl);

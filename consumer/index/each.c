@@ -3,6 +3,8 @@
  * Everything that one rank holds, straight from the table.
  */
 #include "consumer/index/index_handle.h"
+#include "shm/entry.h"
+#include "shm/version.h"
 
 #include <errno.h>
 
@@ -65,9 +67,8 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 	mark.event_id = l->pulse[slot].event_id;
 	walk(&l->table, &l->rank[slot].columns, visit, context);
 	/* no event after the mark had begun: whoever saw a change of one sees its intent */
-	rdx_fence_acquire();
-	intent = rdx_word_load(&l->live->entry[slot].intent);
-	if (!rdx_columns_same(l->live, l->table.mask_words, l->versions) || intent > mark.event_id)
+	intent = rdx_entry_intended(&l->live->entry[slot]);
+	if (!rdx_version_same(l->live, l->table.mask_words, l->versions) || intent > mark.event_id)
 		return -EAGAIN;
 	if (rdx_mapping_poisoned(&x->ctl[x->ctl_now]) || rdx_mapping_poisoned(&x->gen[x->gen_now]))
 		return -EBADMSG;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The indexer's inside: shared by indexer.c, the loop, and roster.c, which ranks there are.
+ * An indexer's state: indexer.c runs the loop, roster.c knows which ranks there are.
  */
-#ifndef RDX_CONSUMER_INDEXER_H
-#define RDX_CONSUMER_INDEXER_H
+#ifndef RDX_INDEXER_STATE_H
+#define RDX_INDEXER_STATE_H
 
 #include "consumer/indexer/discovery.h"
 #include "consumer/indexer/indexer_lock.h"
@@ -47,18 +47,5 @@ struct rdx_indexer {
 	struct rdx_rank_scratch scratch;
 	struct rdx_indexer_stats forgotten; /* of ranks that are no more */
 };
-
-/*
- * Walk through the namespace if it is time or something changed: join segments that are
- * new, forget ranks whose files are gone. 0, -ENOENT where the directory was removed,
- * -ENOMEM; whatever else happens stays with the rank.
- */
-int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now_ns);
-
-/* If it is time: whose lock is free is gone, and leaves its index at once. */
-void rdx_roster_ask_liveness(struct rdx_indexer *indexer, uint64_t now_ns);
-
-/* Add one rank's counts. */
-void rdx_roster_add_stats(const struct rdx_rank *rank, struct rdx_indexer_stats *stats);
 
 #endif

@@ -8,8 +8,8 @@
  * 0 only in a slot never written. Positions never wrap: 48 bits last nine years at a
  * million slots a second, and publish refuses at the end of them.
  */
-#ifndef RDX_POSITION_H
-#define RDX_POSITION_H
+#ifndef RDX_SLOT_H
+#define RDX_SLOT_H
 
 #include <assert.h>
 #include <ringdex/rdx_types.h>
@@ -43,12 +43,6 @@ static inline uint64_t rdx_slot_position_1(uint64_t word)
 static inline uint32_t rdx_slot_back(uint64_t word)
 {
 	return (uint32_t)(word & RDX_SLOT_BACK_MASK);
-}
-
-/* Is clear generation `a` before `b`? They wrap; compare them nowhere else. */
-static inline int rdx_stamp_before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
 }
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The writer of one index: what the indexer calls, and what columns.c, apply.c and grow.c
- * share. One process, one thread. The caller holds the namespace's writer lock.
+ * The writer of one index, as the indexer calls it. One process, one thread. The caller holds
+ * the namespace's writer lock.
  */
-#ifndef RDX_INDEX_WRITER_H
-#define RDX_INDEX_WRITER_H
+#ifndef RDX_WRITER_H
+#define RDX_WRITER_H
 
 #include "consumer/index/index_file.h"
 #include <ringdex/rdx_reader.h>
@@ -77,7 +77,7 @@ void rdx_writer_rank_hide(struct rdx_index_writer *writer, int rank);
  * fit; all others are stored, and the rank is scanned from now on. -EBADMSG: a tier that
  * the rank does not have. -EINVAL: the rank is hidden and not being built.
  */
-int rdx_writer_store(struct rdx_index_writer *writer, int rank, uint8_t tier,
+int rdx_writer_apply_blocks(struct rdx_index_writer *writer, int rank, uint8_t tier,
 		     const uint64_t *prefix, uint32_t count);
 
 /*
@@ -93,12 +93,8 @@ int rdx_writer_store(struct rdx_index_writer *writer, int rank, uint8_t tier,
  *   -EBADMSG  a tier that the rank does not have, or no kind of event
  *   -EINVAL   the rank is hidden and not being built
  */
-int rdx_writer_event(struct rdx_index_writer *writer, int rank, const struct rdx_event *event,
+int rdx_writer_apply_event(struct rdx_index_writer *writer, int rank, const struct rdx_event *event,
 		     const uint64_t *prefix);
-
-/* These prefixes will be stored or removed soon. A hint; nothing changes. */
-void rdx_writer_prefetch(const struct rdx_index_writer *writer, int rank, const uint64_t *prefix,
-			 uint32_t count);
 
 /* Publish what is known of the rank. After every batch of events, and when idle. */
 void rdx_writer_rank_pulse(struct rdx_index_writer *writer, int rank,

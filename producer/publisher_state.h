@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A publisher's state: publisher.c opens and closes it, publish.c turns calls into
+ * transitions, emit.c turns transitions into events.
+ */
+#ifndef RDX_PUBLISHER_STATE_H
+#define RDX_PUBLISHER_STATE_H
+
+#include <ringdex/rdx_publisher.h>
+
+#include "producer/names.h"
+#include "producer/resident.h"
+#include "shm/namespace_layout.h"
+#include "shm/segment.h"
+
+/* Private memory: never inherited, so that a fork costs the engine no page copies. */
+struct rdx_arena {
+	void *base;
+	uint64_t bytes;
+};
+
+/* The event being collected. All blocks of it have been taken over into the lineage. */
+struct rdx_pending {
+	uint64_t *hashes;   /* as the event holds them: local of a Stored, prefix of a Removed */
+	uint64_t *prefixes; /* Stored: for the ledger */
+	uint32_t *words;    /* ledger words of the tier */
+	uint32_t count;
+	uint32_t stored_max;
+	uint32_t removed_max;
+	uint32_t first_block; /* Stored */
+	uint32_t last;        /* Stored: node of the last block */
+	uint32_t last_depth;  /* Removed: of the last block */
+	uint64_t parent;      /* Stored: prefix hash */
+	uint8_t kind;
+	uint8_t tier;
+};
+
+struct rdx_publisher {
+	struct rdx_segment_owner owner;
+	struct rdx_hash_key key;
+	struct rdx_names names;
+	struct rdx_lineage lineage;
+	struct rdx_resident resident[RDX_TIER_COUNT];
+	struct rdx_pending pending;
+
+	uint64_t position; /* the ring's tail */
+	uint64_t time_ns;  /* of the call in progress */
+	uint64_t counters[RDX_COUNTER_COUNT];
+	struct rdx_bell *bell;   /* or NULL */
+	struct rdx_clear *clear; /* the worker's, or NULL: the scope is the rank */
+	uint32_t stamp;
+	uint32_t block_tokens;
+	uint32_t report_mode;
+	uint8_t inexact;
+	uint8_t inexact_tiers; /* bit t: the cause may be in tier t, and was not cleared since */
+	uint8_t inexact_told; /* an event with the bit is published */
+	uint8_t exhausted;    /* positions are used up */
+	uint8_t dead;         /* made before a fork */
+	uint8_t counted;      /* by rdx_publisher_count since the segment's counters were stored */
+
+	struct rdx_mapping bell_mapping;
+	struct rdx_arena arenas[3]; /* names, lineage, the rest */
+	struct rdx_publisher *next; /* of all open ones, under publisher.c's mutex */
+	struct rdx_publisher *previous;
+};
+
+/* A counter that does not change in every call. */
+static inline void rdx_publisher_count(struct rdx_publisher *p, enum rdx_counter counter, uint64_t n)
+{
+	p->counters[counter] += n;
+	p->counted = 1;
+}
+
+/* From here on events say that something is missing; in which tiers that may be, one bit
+ * each. */
+static inline void rdx_publisher_mark_inexact(struct rdx_publisher *p, uint8_t tiers)
+{
+	p->inexact_tiers |= tiers;
+	if (p->inexact)
+		return;
+	p->inexact = 1;
+	p->inexact_told = 0;
+	rdx_publisher_count(p, RDX_COUNTER_INEXACT_MARKS, 1);
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shm/bell_file.h"
+
+#include "shm/file.h"
+#include "shm/namespace.h"
+#include "shm/namespace_layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#define BELL_MODE 0600
+#define BELL_NAME "bell"
+
+int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
+{
+	struct rdx_bell bell = {.magic = RDX_BELL_MAGIC};
+	struct rdx_mapping mapping = {.fd = -1};
+	uint64_t bytes = 0;
+	int fd, r;
+
+	fd = rdx_file_open_foreign(dir_fd, BELL_NAME, O_RDWR, &bytes);
+	if (fd == -ENOENT && create) {
+		r = rdx_namespace_make_file(dir_fd, "", BELL_NAME, &bell, sizeof(bell), BELL_MODE);
+		if (r < 0)
+			return r;
+		fd = rdx_file_open_foreign(dir_fd, BELL_NAME, O_RDWR, &bytes);
+	}
+	if (fd < 0)
+		return fd;
+	if (!rdx_file_is_ours_alone(fd))
+		r = -EPERM; /* whoever may write it may truncate it under us */
+	else if (bytes != sizeof(bell))
+		r = -EBADMSG;
+	else
+		r = rdx_mapping_attach(&mapping, fd, sizeof(bell), 1);
+	if (r == 0 && ((struct rdx_bell *)mapping.base)->magic != RDX_BELL_MAGIC) {
+		rdx_mapping_close(&mapping);
+		return -EBADMSG;
+	}
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_mapping = mapping;
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file of a worker's clear generation.
+ */
+#ifndef RDX_CLEAR_FILE_H
+#define RDX_CLEAR_FILE_H
+
+#include "shm/mapping.h"
+
+/*
+ * A worker's clear file: with `create` made if there is none and mapped read-write, for
+ * producers (-EPERM where others than this process's user may write it); else mapped
+ * read-only. -ENOENT, -EBADMSG, -errno.
+ */
+int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
+		   uint32_t file_mode);
+
+#endif

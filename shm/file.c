@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shm/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define TMPFS_TYPE     0x01021994
+#define RAMFS_TYPE     0x858458f6
+#define HUGETLBFS_TYPE 0x958458f6
+
+int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret_bytes)
+{
+	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ELOOP ? -EBADMSG : -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EBADMSG;
+	}
+	*ret_bytes = (uint64_t)st.st_size;
+	return fd;
+}
+
+int rdx_file_is_ours_alone(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+int rdx_file_in_memory(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return 0;
+	return fs.f_type == TMPFS_TYPE || fs.f_type == RAMFS_TYPE || fs.f_type == HUGETLBFS_TYPE;
+}

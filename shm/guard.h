@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The SIGBUS guard: a file truncated under a live mapping must not kill the router. See
+ * rdx_guard_install.
+ */
+#ifndef RDX_GUARD_H
+#define RDX_GUARD_H
+
+#include "shm/mapping.h"
+
+/*
+ * A mapping between these two calls is guarded
+ * and must not move in memory. -ENOSPC where RDX_GUARDED_MAX mappings are guarded already.
+ */
+#define RDX_GUARDED_MAX 4096
+int rdx_guard_add(struct rdx_mapping *mapping);
+void rdx_guard_remove(struct rdx_mapping *mapping);
+
+/* What rdx_guard_install does. */
+int rdx_guard_handle(void);
+
+#endif
