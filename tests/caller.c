@@ -2,6 +2,7 @@
 #include "tests/caller.h"
 
 #include "shm/bell.h"
+#include "shm/bell_file.h"
 #include "shm/hook.h"
 #include "shm/namespace.h"
 

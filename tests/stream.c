@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/stream.h"
 
+#include "consumer/reader/recovery.h"
 #include "shm/bell.h"
 #include "shm/clear.h"
 

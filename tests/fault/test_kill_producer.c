@@ -7,6 +7,7 @@
  * reader must be exact again.
  */
 #include "shm/clear.h"
+#include "shm/clear_file.h"
 #include "tests/caller.h"
 
 #include <dirent.h>

@@ -6,6 +6,7 @@
  * event, and what one calls exact is what the calls made amount to.
  */
 #include "shm/clear.h"
+#include "shm/clear_file.h"
 #include "tests/caller.h"
 
 #include <errno.h>
