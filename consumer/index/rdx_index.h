@@ -61,7 +61,7 @@ struct rdx_worker_info {
 	uint64_t slots_lost;
 	uint64_t recoveries[4];/* by RDX_RECOVERED_... of rdx_reader.h */
 	uint64_t recovery_ns;  /* time the last recovery took */
-	int32_t cause;         /* -errno of what made it INEXACT or dropped it, or 0 */
+	int32_t cause;         /* -errno why it, or a part of it, is missing; 0 when it is not */
 	uint32_t reserved2;
 	char instance[RDX_TEXT_BYTES];
 };

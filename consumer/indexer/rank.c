@@ -14,8 +14,16 @@
 #define CHUNK_HASHES   4096
 #define CHUNK_WORK     1024 /* in slots, of a part of the ledger without blocks */
 
+/* Nothing of what is shown is missing any more, so no cause is left of it. */
+static void make_whole(struct rdx_rank *rank)
+{
+	rank->dropped = 0;
+	rank->cause = 0;
+}
+
 static void begin_again(struct rdx_rank *rank)
 {
+	make_whole(rank);
 	rdx_writer_rank_hide(rank->writer, rank->slot);
 	rank->phase = RDX_PHASE_BEGIN;
 	rank->changed = 1;
@@ -30,9 +38,8 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
 	rank->epoch = rdx_reader_info(reader)->epoch;
 	rank->event_id = rank->position = 0;
 	rank->stamp = rdx_reader_clear_stamp(reader);
-	rank->inexact = rank->dropped = rank->orphans = 0;
+	rank->inexact = rank->orphans = 0;
 	rank->rings = 0;
-	rank->cause = 0;
 	rank->tries = 0;
 	rank->begun_ns = rank->seen_ns = now_ns;
 	begin_again(rank);
@@ -77,6 +84,7 @@ void rdx_rank_fail(struct rdx_rank *rank, int cause, uint64_t now_ns)
 void rdx_rank_gone(struct rdx_rank *rank)
 {
 	drop(rank);
+	make_whole(rank);
 	rank->phase = RDX_PHASE_GONE;
 	rank->alive = 0;
 }
@@ -181,8 +189,6 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 	 * what it takes from the ledger must not be dropped for it again */
 	if (rdx_clear_before(rank->stamp, rank->reader->ignore_before))
 		rank->stamp = rank->reader->ignore_before;
-	rank->dropped = 0;
-	rank->cause = 0;
 	rank->orphans = recovery.orphans;
 	rank->inexact = recovery.inexact;
 	if (recovery.way == RDX_RECOVERED_LEDGER) {
@@ -241,7 +247,8 @@ static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint64_t now_ns)
 	if (rank->phase == RDX_PHASE_SNAPSHOT) {
 		begin_again(rank); /* what was scanned is dead */
 	} else if (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW) {
-		rank->orphans = rank->inexact = rank->dropped = 0;
+		rank->orphans = rank->inexact = 0;
+		make_whole(rank);
 		handle(rank, rdx_writer_apply_event(rank->writer, rank->slot, &cleared, NULL), now_ns);
 	}
 	rank->changed = 1;
@@ -282,10 +289,8 @@ static int apply(struct rdx_rank *rank, struct rdx_rank_scratch *scratch,
 		return 0;
 	}
 	count_event(rank, event);
-	if (r == 0 && all && rank->dropped) {
-		rank->dropped = 0;
-		rank->cause = 0;
-	}
+	if (r == 0 && all)
+		make_whole(rank);
 	rank->orphans = event->orphans;
 	rank->inexact = event->inexact;
 	handle(rank, r, now_ns);

@@ -34,7 +34,7 @@ struct rdx_rank {
 	struct rdx_index_writer *writer; /* not owned; NULL: in no index */
 	enum rdx_phase phase;
 	int slot;                        /* in the index */
-	int cause;                       /* -errno why it is not followed, or INEXACT */
+	int cause;                       /* -errno why it is not followed, or dropped; 0 when that ends */
 	uint32_t tries;                  /* snapshots begun in vain */
 	uint32_t stamp;                  /* newest clear generation of the worker */
 	uint64_t exact_position;

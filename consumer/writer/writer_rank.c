@@ -106,8 +106,11 @@ int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *
 	}
 	rank->tiers = tiers;
 	set_instance(&w->live->entry[slot], info->instance);
-	if (!rank->is_live)
+	if (!rank->is_live) {
 		set_state(w, slot, RDX_STATE_RECOVERING);
+		/* of its last life */
+		rdx_word_store(&w->live->entry[slot].counter[RDX_ENTRY_CAUSE], 0);
+	}
 	return slot;
 }
 
