@@ -14,6 +14,7 @@
 /* Begin a new generation and return it. */
 static inline uint32_t rdx_clear_bump(struct rdx_clear *clear)
 {
+	/* C1, with rdx_clear_generation */
 	uint64_t before = atomic_fetch_add_explicit(&clear->generation, 1, memory_order_acq_rel);
 
 	RDX_HOOK(RDX_HOOK_CLEAR_BUMPED);
@@ -22,7 +23,7 @@ static inline uint32_t rdx_clear_bump(struct rdx_clear *clear)
 
 static inline uint32_t rdx_clear_generation(const struct rdx_clear *clear)
 {
-	return (uint32_t)atomic_load_explicit(&clear->generation, memory_order_acquire);
+	return (uint32_t)atomic_load_explicit(&clear->generation, memory_order_acquire); /* C1 */
 }
 
 /* Is clear generation `a` before `b`? They wrap; compare them nowhere else. */

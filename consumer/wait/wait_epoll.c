@@ -11,6 +11,7 @@
  *
  *   T1  word and expected value, turn (release) -> turn (acquire), word and expected value:
  *       the thread waits for what the owner asked for last
+ *   T2  stop, no_word (release) -> (acquire): the flag is the whole message
  *
  * While it waits on the word the thread can miss an owner's wake that comes just before
  * it waits. For the same word with another value that is harmless: the kernel compares
@@ -77,11 +78,12 @@ static int wait_word(struct epoll_way *e, uint32_t turn)
 {
 	uint32_t expected = atomic_load_explicit(&e->expected, memory_order_relaxed);
 
-	while (atomic_load_explicit(&e->turn, memory_order_acquire) == turn) {
+	while (atomic_load_explicit(&e->turn, memory_order_acquire) == turn) { /* T1 */
+		/* S2, with rdx_bell_ring */
 		if (atomic_load_explicit(e->word, memory_order_acquire) != expected)
 			return 1;
 		if (futex_wait(e->word, expected, 0) < 0) {
-			atomic_store_explicit(&e->no_word, 1, memory_order_release);
+			atomic_store_explicit(&e->no_word, 1, memory_order_release); /* T2 */
 			return 1;
 		}
 	}
@@ -93,7 +95,7 @@ static void *wait_thread(void *argument)
 	struct epoll_way *e = argument;
 	uint32_t done = 0;
 
-	while (!atomic_load_explicit(&e->stop, memory_order_acquire)) {
+	while (!atomic_load_explicit(&e->stop, memory_order_acquire)) { /* T2 */
 		uint32_t turn = atomic_load_explicit(&e->turn, memory_order_acquire); /* T1 */
 
 		if (turn == done)
@@ -118,7 +120,7 @@ static void thread_stop(struct epoll_way *e)
 
 	if (!e->running)
 		return;
-	atomic_store_explicit(&e->stop, 1, memory_order_release);
+	atomic_store_explicit(&e->stop, 1, memory_order_release); /* T2 */
 	next_turn(e);
 	do {
 		struct timespec t;
@@ -217,6 +219,7 @@ static int wait_once(struct rdx_wait *wait, int64_t timeout_ns, uint32_t *woke)
 			*woke |= wait->fds[which].tag;
 		} else if (eventfd_read(e->event_fd, &told) == 0) {
 			e->armed = 0;
+			/* T2, with wait_word */
 			if (atomic_exchange_explicit(&e->no_word, 0, memory_order_acquire))
 				r = -EFAULT;
 		}
