@@ -10,8 +10,8 @@
 #include "producer/publisher_state.h"
 #include "shm/barrier.h"
 #include "shm/clear.h"
-#include "tests/property/publisher_oracle.h"
 #include "tests/property/publisher_replay.h"
+#include "tests/publisher_oracle.h"
 #include "tests/rig.h"
 
 #include <stdio.h>
@@ -143,7 +143,8 @@ static void remove_something(struct bench *bench)
 	};
 
 	for (uint32_t i = 0; i < removed.count; i++) {
-		const struct oracle_name *name = &bench->oracle.names[pick(bench, ORACLE_NAMES)];
+		const struct oracle_name *name =
+			&bench->oracle.names[pick(bench, bench->oracle.used + 1)];
 		uint8_t *text = names + i * removed.name_bytes;
 
 		if (name->known && name->bytes == removed.name_bytes)
@@ -169,7 +170,7 @@ static void forget_as_publisher(struct bench *bench)
 {
 	const struct rdx_names *names = &bench->p->names;
 
-	for (int i = 0; i < ORACLE_NAMES; i++) {
+	for (uint32_t i = 0; i < bench->oracle.used; i++) {
 		struct oracle_name *name = &bench->oracle.names[i];
 		int known = 0;
 
@@ -183,7 +184,8 @@ static void forget_as_publisher(struct bench *bench)
 				memcmp(entry->text, name->text, name->bytes) == 0;
 		}
 		assert_true(known || !oracle_name_held(name));
-		name->known = (uint8_t)known;
+		if (!known)
+			oracle_forget(&bench->oracle, name);
 	}
 }
 
@@ -273,6 +275,7 @@ static void check(struct bench *bench)
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
 		uint32_t count = oracle_held(&bench->oracle, tier, held);
 
+		assert_int_equal(bench->oracle.held[tier], count);
 		assert_int_equal(bench->p->lineage.held[tier], count);
 		assert_true(replay_equals(&bench->replay, tier, held, count));
 		check_ledger(bench, tier, held, count);
@@ -337,13 +340,7 @@ static void start(struct bench *bench, const struct rdx_publisher_options *templ
 	options.ring_slots = RING_SLOTS;
 	assert_int_equal(rdx_publisher_open(&bench->p, &options), 0);
 	bench->worker_wide = options.clear_scope == RDX_CLEAR_WORKER;
-	bench->oracle = (struct oracle){
-		.key = &bench->rig.key,
-		.names_max = bench->p->names.capacity,
-		.block_tokens = BLOCK_TOKENS,
-		.report_mode = options.report_mode,
-	};
-	memcpy(bench->oracle.tier_blocks, options.tier_blocks, sizeof(options.tier_blocks));
+	oracle_make(&bench->oracle, &bench->rig.key, &options, bench->p->names.capacity);
 	bench->replay = (struct replay){
 		.key = &bench->rig.key,
 		.ring = {bench->p->owner.ring.slots, bench->p->owner.ring.mask},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a publisher must come to, written down naively: plain arrays, every question
- * answered by looking at everything. Knows the header's contract, none of its means.
+ * What a publisher must come to, written down plainly: names with their copies, in an array.
+ * Two indexes, by name and by prefix hash, only make it fast enough for long streams. Knows
+ * the header's contract, none of its means.
  */
 #ifndef RDX_TESTS_PUBLISHER_ORACLE_H
 #define RDX_TESTS_PUBLISHER_ORACLE_H
@@ -9,7 +10,8 @@
 #include <ringdex/rdx_hash.h>
 #include <ringdex/rdx_publisher.h>
 
-#define ORACLE_NAMES 256
+#define ORACLE_NAMES   2048
+#define ORACLE_BUCKETS 4096
 
 struct oracle_name {
 	uint8_t known;
@@ -22,11 +24,20 @@ struct oracle_name {
 	const char *lora; /* the caller's texts, which outlive the oracle; NULL: none */
 	const char *salt;
 	uint32_t copies[RDX_TIER_COUNT];
+	uint32_t next_of_text; /* in the bucket: 1 + index, 0: none */
+	uint32_t next_of_prefix;
 };
 
 struct oracle {
-	const struct rdx_hash_key *key;
+	struct rdx_hash_key key;
 	struct oracle_name names[ORACLE_NAMES];
+	uint32_t by_text[ORACLE_BUCKETS]; /* 1 + index of the first */
+	uint32_t by_prefix[ORACLE_BUCKETS];
+	uint32_t used; /* names from here on were never known */
+	uint32_t free_from; /* those below are known */
+	uint32_t known;
+	uint32_t held_names;
+	uint64_t held[RDX_TIER_COUNT]; /* blocks */
 	uint32_t names_max;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
 	uint32_t block_tokens;
@@ -35,6 +46,10 @@ struct oracle {
 	uint8_t inexact_tiers; /* where the causes are that no clear ended */
 	struct rdx_publisher_stats stats; /* events, slots and bells are not kept */
 };
+
+/* Of a publisher with these options, that can hold `names_max` names at once. */
+void oracle_make(struct oracle *oracle, const struct rdx_hash_key *key,
+		 const struct rdx_publisher_options *options, uint32_t names_max);
 
 void oracle_stored(struct oracle *oracle, const struct rdx_stored *stored);
 void oracle_removed(struct oracle *oracle, const struct rdx_removed *removed);
@@ -50,9 +65,16 @@ uint32_t oracle_held(const struct oracle *oracle, uint8_t tier, uint64_t *ret_pr
 /* Blocks held in the tiers 0 .. set without their parent there. */
 uint32_t oracle_orphans(const struct oracle *oracle, uint8_t set);
 
+/* How many of these blocks, from the first on, are held in the tiers 0 .. set. */
+uint32_t oracle_run(const struct oracle *oracle, const uint64_t *prefixes, uint32_t count,
+		    uint8_t set);
+
 /* The name, or NULL if it is not known. */
 struct oracle_name *oracle_find(struct oracle *oracle, const void *text, uint8_t bytes,
 				uint8_t group);
 int oracle_name_held(const struct oracle_name *name);
+
+/* A publisher may forget a name that is not held, for want of room. */
+void oracle_forget(struct oracle *oracle, struct oracle_name *name);
 
 #endif

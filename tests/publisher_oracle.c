@@ -1,8 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/property/publisher_oracle.h"
+#include "tests/publisher_oracle.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+static uint32_t bucket(uint64_t word)
+{
+	return (uint32_t)(word * UINT64_C(0x9e3779b97f4a7c15) >> 32) % ORACLE_BUCKETS;
+}
+
+static uint32_t bucket_of_text(const void *text, uint8_t bytes, uint8_t group)
+{
+	uint64_t sum = group, word;
+
+	for (uint8_t i = 0; i < bytes; i += (uint8_t)sizeof(word)) {
+		memcpy(&word, (const uint8_t *)text + i, sizeof(word));
+		sum = sum * 31 + word;
+	}
+	return bucket(sum);
+}
+
+void oracle_make(struct oracle *oracle, const struct rdx_hash_key *key,
+		 const struct rdx_publisher_options *options, uint32_t names_max)
+{
+	memset(oracle, 0, sizeof(*oracle));
+	oracle->key = *key;
+	oracle->names_max = names_max;
+	memcpy(oracle->tier_blocks, options->tier_blocks, sizeof(oracle->tier_blocks));
+	oracle->block_tokens = options->block_tokens;
+	oracle->report_mode = options->report_mode;
+}
 
 int oracle_name_held(const struct oracle_name *name)
 {
@@ -16,21 +44,26 @@ int oracle_name_held(const struct oracle_name *name)
 struct oracle_name *oracle_find(struct oracle *oracle, const void *text, uint8_t bytes,
 				uint8_t group)
 {
-	for (int i = 0; i < ORACLE_NAMES; i++) {
-		struct oracle_name *name = &oracle->names[i];
+	uint32_t next = oracle->by_text[bucket_of_text(text, bytes, group)];
 
-		if (name->known && name->bytes == bytes && name->group == group &&
+	while (next) {
+		struct oracle_name *name = &oracle->names[next - 1];
+
+		if (name->bytes == bytes && name->group == group &&
 		    memcmp(name->text, text, bytes) == 0)
 			return name;
+		next = name->next_of_text;
 	}
 	return NULL;
 }
 
 int oracle_holds(const struct oracle *oracle, uint64_t prefix, uint8_t tier)
 {
-	for (int i = 0; i < ORACLE_NAMES; i++) {
-		if (oracle->names[i].known && oracle->names[i].prefix == prefix &&
-		    oracle->names[i].copies[tier])
+	const struct oracle_name *name;
+
+	for (uint32_t next = oracle->by_prefix[bucket(prefix)]; next; next = name->next_of_prefix) {
+		name = &oracle->names[next - 1];
+		if (name->prefix == prefix && name->copies[tier])
 			return 1;
 	}
 	return 0;
@@ -47,8 +80,8 @@ uint32_t oracle_held(const struct oracle *oracle, uint8_t tier, uint64_t *ret_pr
 {
 	uint32_t count = 0, distinct = 0;
 
-	for (int i = 0; i < ORACLE_NAMES; i++) {
-		if (oracle->names[i].known && oracle->names[i].copies[tier])
+	for (uint32_t i = 0; i < oracle->used; i++) {
+		if (oracle->names[i].copies[tier])
 			ret_prefixes[count++] = oracle->names[i].prefix;
 	}
 	qsort(ret_prefixes, count, sizeof(*ret_prefixes), compare);
@@ -68,31 +101,89 @@ static int in_set(const struct oracle *oracle, uint64_t prefix, uint8_t set)
 	return 0;
 }
 
+/* Of several names for one block, one. */
+static int is_first_of_block(const struct oracle *oracle, const struct oracle_name *name)
+{
+	uint32_t next = oracle->by_prefix[bucket(name->prefix)];
+
+	while (oracle->names[next - 1].prefix != name->prefix)
+		next = oracle->names[next - 1].next_of_prefix;
+	return name == &oracle->names[next - 1];
+}
+
 uint32_t oracle_orphans(const struct oracle *oracle, uint8_t set)
 {
 	uint32_t count = 0;
 
-	for (int i = 0; i < ORACLE_NAMES; i++) {
+	for (uint32_t i = 0; i < oracle->used; i++) {
 		const struct oracle_name *name = &oracle->names[i];
-		int seen = 0;
 
-		for (int j = 0; j < i; j++)
-			seen |= oracle->names[j].known && oracle->names[j].prefix == name->prefix;
-		/* a node's first name may be another one than its holder */
-		if (name->known && !seen && name->parent && in_set(oracle, name->prefix, set) &&
-		    !in_set(oracle, name->parent, set))
+		/* which may be another one than the block's holder */
+		if (name->known && is_first_of_block(oracle, name) && name->parent &&
+		    in_set(oracle, name->prefix, set) && !in_set(oracle, name->parent, set))
 			count++;
 	}
 	return count;
 }
 
-static uint32_t count_held_names(const struct oracle *oracle)
+uint32_t oracle_run(const struct oracle *oracle, const uint64_t *prefixes, uint32_t count,
+		    uint8_t set)
 {
-	uint32_t count = 0;
+	uint32_t run = 0;
 
-	for (int i = 0; i < ORACLE_NAMES; i++)
-		count += oracle->names[i].known && oracle_name_held(&oracle->names[i]);
-	return count;
+	while (run < count && in_set(oracle, prefixes[run], set))
+		run++;
+	return run;
+}
+
+static void unlink_name(struct oracle *oracle, const struct oracle_name *name)
+{
+	uint32_t index = (uint32_t)(name - oracle->names) + 1;
+	uint32_t *of_text =
+		&oracle->by_text[bucket_of_text(name->text, name->bytes, name->group)];
+	uint32_t *of_prefix = &oracle->by_prefix[bucket(name->prefix)];
+
+	while (*of_text != index)
+		of_text = &oracle->names[*of_text - 1].next_of_text;
+	while (*of_prefix != index)
+		of_prefix = &oracle->names[*of_prefix - 1].next_of_prefix;
+	*of_text = name->next_of_text;
+	*of_prefix = name->next_of_prefix;
+}
+
+static void link_name(struct oracle *oracle, struct oracle_name *name)
+{
+	uint32_t index = (uint32_t)(name - oracle->names) + 1;
+	uint32_t *of_text =
+		&oracle->by_text[bucket_of_text(name->text, name->bytes, name->group)];
+	uint32_t *of_prefix = &oracle->by_prefix[bucket(name->prefix)];
+
+	name->next_of_text = *of_text;
+	name->next_of_prefix = *of_prefix;
+	*of_text = *of_prefix = index;
+}
+
+void oracle_forget(struct oracle *oracle, struct oracle_name *name)
+{
+	assert(name->known && !oracle_name_held(name));
+	unlink_name(oracle, name);
+	name->known = 0;
+	oracle->known--;
+	if (name < oracle->names + oracle->free_from)
+		oracle->free_from = (uint32_t)(name - oracle->names);
+}
+
+/* All that follows from how many copies there are. */
+static void set_copies(struct oracle *oracle, struct oracle_name *name, uint8_t tier,
+		       uint32_t copies)
+{
+	int held_before = oracle_holds(oracle, name->prefix, tier);
+	int name_before = oracle_name_held(name);
+
+	name->copies[tier] = copies;
+	oracle->held[tier] += (uint64_t)oracle_holds(oracle, name->prefix, tier) -
+			      (uint64_t)held_before;
+	oracle->held_names += (uint32_t)oracle_name_held(name) - (uint32_t)name_before;
 }
 
 static void mark(struct oracle *oracle, uint8_t tiers)
@@ -117,44 +208,58 @@ static void drop(struct oracle *oracle, uint8_t tier, uint64_t *counter, uint64_
 	mark(oracle, (uint8_t)(1 << tier));
 }
 
-static struct oracle_name *unused(struct oracle *oracle)
-{
-	for (int i = 0; i < ORACLE_NAMES; i++) {
-		if (!oracle->names[i].known)
-			return &oracle->names[i];
-	}
-	abort();
-}
-
 /* Returns the counter of what went wrong, or NULL. */
 static uint64_t *add_copy(struct oracle *oracle, struct oracle_name *name, uint8_t tier)
 {
-	uint64_t held[ORACLE_NAMES];
-
-	if (name->copies[tier]++) {
+	if (name->copies[tier]) {
+		name->copies[tier]++;
 		oracle->stats.repeats++;
 		if (oracle->report_mode == RDX_REPORT_MIXED)
 			mark(oracle, (uint8_t)(1 << tier));
 		return NULL;
 	}
-	name->copies[tier] = 0;
 	if (!oracle_holds(oracle, name->prefix, tier)) {
-		if (oracle_held(oracle, tier, held) == oracle->tier_blocks[tier])
+		if (oracle->held[tier] == oracle->tier_blocks[tier])
 			return &oracle->stats.ledger_full;
 		oracle->stats.blocks_stored++;
 	}
-	name->copies[tier] = 1;
+	set_copies(oracle, name, tier, 1);
 	return NULL;
 }
 
 /* What a name stands for: it takes all of it from the store that made it held. */
-static void stand_for(struct oracle_name *name, const struct oracle_name *content)
+static void stand_for(struct oracle *oracle, struct oracle_name *name,
+		      const struct oracle_name *content)
 {
+	unlink_name(oracle, name);
 	name->prefix = content->prefix;
 	name->local = content->local;
 	name->parent = content->parent;
 	name->lora = content->lora;
 	name->salt = content->salt;
+	link_name(oracle, name);
+}
+
+static struct oracle_name *learn(struct oracle *oracle, const void *text, uint8_t bytes,
+				 uint8_t group, const struct oracle_name *content)
+{
+	struct oracle_name *name = oracle->names + oracle->free_from;
+
+	while (name < oracle->names + ORACLE_NAMES && name->known)
+		name++;
+	if (name == oracle->names + ORACLE_NAMES)
+		abort();
+	oracle->free_from = (uint32_t)(name - oracle->names) + 1;
+	if (oracle->used < oracle->free_from)
+		oracle->used = oracle->free_from;
+	*name = *content;
+	name->known = 1;
+	name->bytes = bytes;
+	name->group = group;
+	memcpy(name->text, text, bytes);
+	link_name(oracle, name);
+	oracle->known++;
+	return name;
 }
 
 static uint64_t *store_block(struct oracle *oracle, const struct rdx_stored *stored,
@@ -172,23 +277,19 @@ static uint64_t *store_block(struct oracle *oracle, const struct rdx_stored *sto
 	if (held)
 		return add_copy(oracle, name, stored->tier);
 	/* remembered, or forgotten by now for want of room: nobody can tell */
-	if (count_held_names(oracle) == oracle->names_max) {
+	if (oracle->held_names == oracle->names_max) {
 		if (name)
-			name->known = 0;
+			oracle_forget(oracle, name);
 		return &oracle->stats.map_full;
 	}
 	if (name) {
-		stand_for(name, content);
+		stand_for(oracle, name, content);
 		return add_copy(oracle, name, stored->tier);
 	}
-	name = unused(oracle);
-	*name = (struct oracle_name){.known = 1, .bytes = stored->name_bytes,
-				     .group = stored->cache_group};
-	memcpy(name->text, text, stored->name_bytes);
-	stand_for(name, content);
+	name = learn(oracle, text, stored->name_bytes, stored->cache_group, content);
 	cause = add_copy(oracle, name, stored->tier);
 	if (cause)
-		name->known = 0;
+		oracle_forget(oracle, name);
 	return cause;
 }
 
@@ -237,7 +338,7 @@ static void store_run(struct oracle *oracle, const struct rdx_stored *stored)
 					oracle->block_tokens, oracle->block_tokens, &content.local);
 		else
 			content.local = stored->local_hashes[i];
-		rdx_hash_chain(oracle->key, content.parent, &content.local, 1, &content.prefix);
+		rdx_hash_chain(&oracle->key, content.parent, &content.local, 1, &content.prefix);
 		cause = store_block(oracle, stored,
 				    name_at(stored->names, i, stored->name_bytes), &content);
 		if (cause)
@@ -269,7 +370,7 @@ void oracle_removed(struct oracle *oracle, const struct rdx_removed *removed)
 			oracle->stats.unknown_removals++;
 			continue;
 		}
-		name->copies[removed->tier]--;
+		set_copies(oracle, name, removed->tier, name->copies[removed->tier] - 1);
 		oracle->stats.blocks_removed +=
 			!oracle_holds(oracle, name->prefix, removed->tier);
 	}
@@ -277,19 +378,19 @@ void oracle_removed(struct oracle *oracle, const struct rdx_removed *removed)
 
 void oracle_cleared(struct oracle *oracle, uint8_t scope)
 {
-	uint64_t held[ORACLE_NAMES];
 	int others = 0;
 
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		others |= tier != scope && (oracle_held(oracle, tier, held) ||
-					    oracle->inexact_tiers >> tier & 1);
+		others |= tier != scope &&
+			  (oracle->held[tier] || oracle->inexact_tiers >> tier & 1);
 	if (!others)
 		scope = RDX_SCOPE_ALL;
 	oracle->inexact_tiers &= scope == RDX_SCOPE_ALL ? 0 : (uint8_t)~(1 << scope);
-	for (int i = 0; i < ORACLE_NAMES; i++) {
-		for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
-			if (scope == RDX_SCOPE_ALL || scope == tier)
-				oracle->names[i].copies[tier] = 0;
+	for (uint32_t i = 0; i < oracle->used; i++) {
+		for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+			if (oracle->names[i].copies[tier] &&
+			    (scope == RDX_SCOPE_ALL || scope == tier))
+				set_copies(oracle, &oracle->names[i], tier, 0);
 		}
 	}
 	if (scope == RDX_SCOPE_ALL) {
