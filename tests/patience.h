@@ -9,11 +9,13 @@
 
 #include "shm/clock.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -58,6 +60,16 @@ static inline void patience_check(const struct patience *patience, const char *c
 #define UNTIL_AT(condition, line) UNTIL_NAMED(condition, until_##line)
 #define UNTIL_JOIN(condition, line) UNTIL_AT(condition, line)
 #define UNTIL(condition) UNTIL_JOIN(condition, __LINE__)
+
+/* Between looks at what another thread does: at first only its turn, then a sleep, after
+ * which a busy machine's scheduler does not let it wait for all others once more. */
+static inline void patience_nap(int tries)
+{
+	if (tries < 10)
+		sched_yield();
+	else
+		usleep(20);
+}
 
 /* Work of which `least` units are always done, and up to `most` while `seconds` last; with
  * RDX_LONG=1 all of them: while (effort_goes_on(&effort)) one unit; */

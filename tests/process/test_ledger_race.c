@@ -7,22 +7,22 @@
  * Threads on one mapping, so that the thread sanitizer sees both sides.
  */
 #include "consumer/reader/recovery.h"
+#include "tests/patience.h"
 #include "tests/stream.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
-#include <time.h>
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define RECOVERIES 1500
 #else
 #define RECOVERIES 6000
 #endif
-/* On a loaded machine the time ends it, with a part of them. */
-#define SECONDS_MAX    5
-#define RECOVERIES_MIN 100
+/* On a loaded machine the time ends it, with a part of them; all with RDX_LONG=1. */
+#define RECOVERIES_S     2
+#define RECOVERIES_LEAST 25
 
 struct race {
 	struct rig rig;
@@ -82,19 +82,11 @@ static void wait_in_scan(enum rdx_hook_step step)
 	awaited = atomic_load_explicit(&hooked->written, memory_order_relaxed) + 1 +
 		  (random & 7);
 	atomic_store_explicit(&hooked->awaited, awaited, memory_order_relaxed);
-	while (atomic_load_explicit(&hooked->written, memory_order_relaxed) < awaited)
-		sched_yield();
+	for (int i = 0; atomic_load_explicit(&hooked->written, memory_order_relaxed) < awaited; i++)
+		patience_nap(i);
 	atomic_store_explicit(&hooked->awaited, 0, memory_order_relaxed);
 }
 #endif
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* Snapshot in pieces of `piece` hashes, then the ring until the state is exact. */
 static int recover_once(struct race *race, uint64_t piece, struct rdx_holding *ret_holding,
@@ -136,11 +128,11 @@ static int recover_once(struct race *race, uint64_t piece, struct rdx_holding *r
 static void recover_many(struct race *race, uint64_t recoveries)
 {
 	static struct stream oracle;
-	double end = now() + SECONDS_MAX;
+	struct effort effort = effort_begin(RECOVERIES_LEAST, recoveries, RECOVERIES_S);
 
 	stream_make(&oracle, &race->rig.key, race->seed, race->clear_in);
 	/* the producer's thread may be slow to start: go on until there was a race at all */
-	while ((race->exact < recoveries || !race->replayed) && now() < end) {
+	while (effort_goes_on(&effort) || !race->replayed) {
 		static const uint64_t pieces[] = {STREAM_BLOCKS, 64, 7, 300};
 		struct rdx_holding holding = {.capacity = 0};
 		struct rdx_cursor exact_at;
@@ -155,6 +147,7 @@ static void recover_many(struct race *race, uint64_t recoveries)
 		}
 		if (r == -EOVERFLOW || r == -EAGAIN) {
 			race->overrun++;
+			effort.done -= effort.done > 0; /* to be done again */
 			continue;
 		}
 		if (r < 0 || event_id < oracle.event_id) {
@@ -215,8 +208,7 @@ static void run_race(uint64_t ring_slots, uint32_t clear_in, uint32_t pause, uin
 		      (unsigned long long)race.producer.event_id);
 	assert_int_equal(race.wrong, 0);
 	assert_int_equal(race.errors, 0);
-	assert_true(race.exact >= RECOVERIES_MIN);
-	assert_true(race.replayed > 0);
+	assert_true(race.exact >= RECOVERIES_LEAST && race.replayed > 0);
 	rdx_reader_close(race.reader);
 	rig_release(&race.producer);
 	rig_remove(&race.rig);
