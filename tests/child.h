@@ -7,12 +7,12 @@
 #ifndef RDX_TESTS_CHILD_H
 #define RDX_TESTS_CHILD_H
 
+#include "shm/clock.h"
 #include "tests/rig.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
 
 /* What every role's plan begins with. */
 struct child_plan {
@@ -49,10 +49,7 @@ int child_has_stopped(pid_t pid);
 
 static inline uint64_t child_now_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+	return rdx_clock_ns();
 }
 
 #endif

@@ -7,20 +7,18 @@
 
 #include "consumer/index/index_handle.h"
 #include "consumer/writer/writer.h"
+#include "shm/clock.h"
 #include "tests/rig.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #define RIG_MODEL "model"
+#define RIG_NEVER_STALE_NS UINT64_C(1000000000000) /* however slow the machine */
 
 static inline uint64_t rig_now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return rdx_clock_ns();
 }
 
 /* A rank with the tiers 0 .. tiers - 1. */

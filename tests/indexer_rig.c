@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/indexer_rig.h"
 
+#include "tests/patience.h"
+
 #include <string.h>
 
-#define PATIENCE_NS UINT64_C(25000000000)
-#define SLEEP_NS    2000000
+#define SLEEP_NS 2000000
 
 void indexer_rig_make(struct indexer_rig *x)
 {
@@ -20,6 +21,7 @@ void indexer_rig_open(struct indexer_rig *x, uint32_t wait_mode)
 	options.dir = x->dir;
 	options.initial_blocks = 256;
 	options.wait_mode = wait_mode;
+	options.stale_after_ns = x->stale_after_ns ? x->stale_after_ns : INDEXER_NEVER_STALE;
 	assert_int_equal(rdx_indexer_open(&x->indexer, &options), 0);
 }
 
@@ -118,12 +120,12 @@ static int is_in_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_ra
 void until_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank, uint8_t state,
 		 const struct rdx_publisher *publisher, struct rdx_worker_info *ret_info)
 {
-	uint64_t until = child_now_ns() + PATIENCE_NS;
+	struct patience patience = patience_begin();
 	struct rdx_worker_info info = {.state = UINT8_MAX};
 
 	while (!is_in_state(x, worker_id, dp_rank, state, publisher, &info)) {
 		indexer_poll(x);
-		if (child_now_ns() < until)
+		if (!patience_is_over(&patience))
 			continue;
 		print_message("worker %llu rank %u: state %u, not %u; cause %d, event %llu\n",
 			      (unsigned long long)worker_id, dp_rank, info.state, state,
@@ -146,11 +148,11 @@ static int32_t cause_of(const struct indexer_rig *x, uint64_t worker_id, uint32_
 
 void until_cause(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank, int32_t cause)
 {
-	uint64_t until = child_now_ns() + PATIENCE_NS;
+	struct patience patience = patience_begin();
 
 	while (cause_of(x, worker_id, dp_rank) != cause) {
 		indexer_poll(x);
-		if (child_now_ns() < until)
+		if (!patience_is_over(&patience))
 			continue;
 		print_message("worker %llu rank %u: cause %d, not %d\n",
 			      (unsigned long long)worker_id, dp_rank,

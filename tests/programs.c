@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/programs.h"
 
+#include "tests/patience.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 32
@@ -121,10 +122,7 @@ static int take(int fd, struct text *text)
 
 static int64_t now_ms(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+	return (int64_t)(rdx_clock_ns() / 1000000);
 }
 
 /* Give `*input`, as far as it is taken; closed when all was. */
@@ -143,7 +141,7 @@ static void give(struct program *program, const char **input)
 /* Both outputs to their ends. -ETIMEDOUT. */
 static int talk(struct program *program, const char *input, struct text *texts)
 {
-	int64_t until = now_ms() + PROGRAM_TIMEOUT_MS;
+	int64_t until = now_ms() + (int64_t)(patience_ns() / 1000000);
 	int open_outputs = 2;
 
 	signal(SIGPIPE, SIG_IGN);

@@ -8,11 +8,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define PROGRAM_TIMEOUT_MS 30000 /* a program that runs longer is killed */
-
 /* What a program did. */
 struct program_result {
-	int status; /* exit code; -1: it was ended by a signal, or did not end in time */
+	int status; /* exit code; -1: it was ended by a signal, or ran out of patience.h's */
 	char *out;  /* terminated */
 	char *err;
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/worker.h"
 
+#include "tests/patience.h"
+
 #include "consumer/index/index_handle.h"
 
 #include <errno.h>
@@ -206,6 +208,7 @@ static int compare_chain(struct rdx_index *index, const struct worker_stream *st
 int worker_differences(struct rdx_index *index, const struct worker_stream *stream,
 		       uint64_t worker_id, uint32_t dp_rank)
 {
+	struct patience patience = patience_begin();
 	struct rdx_difference difference;
 	uint64_t held = 0;
 	int differences = 0, r;
@@ -220,7 +223,10 @@ int worker_differences(struct rdx_index *index, const struct worker_stream *stre
 		}
 	}
 	rdx_index_force_scan(index, 0);
-	r = rdx_index_verify(index, worker_id, dp_rank, &difference);
+	/* STALE for a moment, where the indexer does not run for long */
+	while ((r = rdx_index_verify(index, worker_id, dp_rank, &difference)) == -ESTALE &&
+	       !patience_is_over(&patience))
+		usleep(1000);
 	if (r < 0)
 		return r;
 	for (int tier = 0; tier < WORKER_TIERS; tier++)

@@ -79,6 +79,9 @@ struct indexer_plan {
 
 #define INDEXER_ROLE "indexer"
 
+/* For tests that are not about STALE: a process may not run for a quarter of a second. */
+#define INDEXER_NEVER_STALE UINT64_C(1000000000000)
+
 /* The child's main. */
 int indexer_main(const char *path);
 

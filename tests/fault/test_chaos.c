@@ -5,6 +5,7 @@
  * started again, while all of them work. When they come to rest the index equals every
  * ledger, and the naive set of the worker that nobody else clears.
  */
+#include "tests/patience.h"
 #include "tests/worker.h"
 
 #include "shm/hook.h"
@@ -24,7 +25,6 @@
 #define INDEXER     WORKERS
 #define PACE_US     50
 #define CLEAR_IN    200
-#define PATIENCE_NS UINT64_C(30000000000)
 
 struct fixture {
 	struct rig rig;
@@ -85,15 +85,11 @@ static int is_exact(struct fixture *f, uint32_t i)
 
 static void come_to_rest(struct fixture *f)
 {
-	uint64_t until = child_now_ns() + PATIENCE_NS;
-
 	for (uint32_t i = 0; i < WORKERS; i++)
 		worker_run(f->worker[i], 0);
 	for (uint32_t i = 0; i < WORKERS; i++)
-		while (!is_exact(f, i)) {
-			assert_true(child_now_ns() < until);
+		UNTIL(is_exact(f, i))
 			usleep(500);
-		}
 	for (uint32_t i = 0; i <= WORKERS; i++)
 		assert_int_equal(child_was_killed(f->pid[i]), 0);
 }
@@ -109,7 +105,6 @@ static int same_as_ledger(struct fixture *f, uint32_t i)
 
 static void check(struct fixture *f)
 {
-	uint64_t until = child_now_ns() + PATIENCE_NS;
 	static struct worker_stream stream;
 
 	worker_stream_make(&stream, f->worker[0]->seed, CLEAR_IN);
@@ -119,17 +114,14 @@ static void check(struct fixture *f)
 	/* a rank at rest is cleared by the other one without an event: the indexer may yet
 	 * have to look */
 	for (uint32_t i = 1; i < WORKERS; i++)
-		while (!same_as_ledger(f, i)) {
-			assert_true(child_now_ns() < until);
+		UNTIL(same_as_ledger(f, i))
 			usleep(500);
-		}
 }
 
 static void make(struct fixture *f)
 {
 	static const uint64_t rings[WORKERS] = {128, 1024, 64};
 	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
-	uint64_t until = child_now_ns() + PATIENCE_NS;
 	char name[16];
 
 	memset(f, 0, sizeof(*f));
@@ -151,10 +143,8 @@ static void make(struct fixture *f)
 	f->indexer = child_share(&f->rig, "indexer", sizeof(*f->indexer), f->path[INDEXER]);
 	assert_non_null(f->indexer);
 	start(f, INDEXER);
-	while (rdx_index_open(&f->index, f->rig.dir, &key) < 0) {
-		assert_true(child_now_ns() < until);
+	UNTIL(rdx_index_open(&f->index, f->rig.dir, &key) == 0)
 		usleep(1000);
-	}
 }
 
 static void test_everything_is_killed(void **state)

@@ -6,6 +6,7 @@
  * as younger than it is, show it STALE in the end, and go over to the successor by itself,
  * which must be exact.
  */
+#include "tests/patience.h"
 #include "tests/worker.h"
 
 #include "shm/namespace.h"
@@ -31,8 +32,8 @@ int main(void)
 #define ROUNDS 2
 #endif
 #define WORKERS     2
-#define PATIENCE_NS UINT64_C(30000000000)
-#define REACH_NS    UINT64_C(1000000000) /* a step not met by then is not met */
+#define REACH_NS    UINT64_C(1000000000) /* a step not met by then is not met, mostly */
+#define REACH_LONGER 6 /* times twice as long, where it was never met */
 #define STALE_NS    UINT64_C(250000000)
 #define CLEAR_IN    300
 #define PACE_US     50
@@ -64,7 +65,7 @@ static void start_indexer(struct fixture *f)
 static void ask(struct fixture *f)
 {
 	struct rdx_run runs[RDX_RANKS_MAX];
-	uint64_t before = child_now_ns(), prefix = rig_random(&f->random) | 1;
+	uint64_t before = rdx_clock_ns(), prefix = rig_random(&f->random) | 1;
 	int count = rdx_index_lookup(f->index, &prefix, 1, runs, RDX_RANKS_MAX);
 
 	f->answers++;
@@ -125,14 +126,11 @@ static int is_exact(struct fixture *f, int i, int at_rest)
 
 static void until_exact(struct fixture *f, int at_rest)
 {
-	uint64_t until = child_now_ns() + PATIENCE_NS;
-
 	for (int i = 0; i < WORKERS; i++)
-		while (!is_exact(f, i, at_rest)) {
+		UNTIL(is_exact(f, i, at_rest)) {
 			ask(f);
 			usleep(200);
 			assert_int_equal(child_was_killed(f->indexer_pid), 0);
-			assert_true(child_now_ns() < until);
 		}
 }
 
@@ -156,12 +154,12 @@ static void let_rings_lap(struct fixture *f)
 }
 
 /* Until the indexer dies of its step, or by the test where it does not come to it. */
-static void until_dead(struct fixture *f, int lap)
+static void until_dead(struct fixture *f, int lap, uint64_t reach_ns)
 {
-	uint64_t until = child_now_ns() + REACH_NS;
+	uint64_t until = rdx_clock_ns() + reach_ns;
 	int r;
 
-	while ((r = child_was_killed(f->indexer_pid)) == 0 && child_now_ns() < until) {
+	while ((r = child_was_killed(f->indexer_pid)) == 0 && rdx_clock_ns() < until) {
 		ask(f);
 		usleep(50);
 		if (lap)
@@ -173,7 +171,7 @@ static void until_dead(struct fixture *f, int lap)
 		f->unmet++;
 	}
 	f->kills += r == 1;
-	f->died_ns = child_now_ns();
+	f->died_ns = rdx_clock_ns();
 	f->indexer_pid = 0;
 	child_arm(&f->plan->child, RDX_HOOK_NONE, 0);
 }
@@ -182,32 +180,33 @@ static void until_stale(struct fixture *f)
 {
 	uint64_t until = f->died_ns + STALE_NS + STALE_NS / 10;
 
-	while (child_now_ns() < until) {
+	while (rdx_clock_ns() < until) {
 		ask(f);
 		usleep(2000);
 	}
+}
+
+static int files_in(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int files = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		files += entry->d_name[0] != '.' || entry->d_name[1] == 't';
+	closedir(dir);
+	return files;
 }
 
 /* Old tables and unfinished files do not pile up. */
 static void assert_tidy(struct fixture *f)
 {
 	char path[128];
-	int files;
 
 	snprintf(path, sizeof(path), "%s/index", f->rig.dir);
-	for (int tries = 0; tries < 1000; tries++) {
-		DIR *dir = opendir(path);
-		struct dirent *entry;
-
-		assert_non_null(dir);
-		for (files = 0; (entry = readdir(dir));)
-			files += entry->d_name[0] != '.' || entry->d_name[1] == 't';
-		closedir(dir);
-		if (files == 2)
-			break;
+	UNTIL(files_in(path) == 2)
 		usleep(2000); /* a table is being built */
-	}
-	assert_int_equal(files, 2);
 }
 
 static void assert_locked(struct fixture *f)
@@ -233,7 +232,7 @@ static uint32_t hits_most(enum rdx_hook_step step)
 	}
 }
 
-static void kill_once(struct fixture *f, enum rdx_hook_step step, int at_start)
+static void kill_once(struct fixture *f, enum rdx_hook_step step, int at_start, uint64_t reach_ns)
 {
 	uint32_t hits = 1 + (uint32_t)(rig_random(&f->random) % hits_most(step));
 
@@ -241,13 +240,13 @@ static void kill_once(struct fixture *f, enum rdx_hook_step step, int at_start)
 	if (at_start) {
 		child_kill(f->indexer_pid);
 		f->indexer_pid = 0;
-		f->died_ns = child_now_ns();
+		f->died_ns = rdx_clock_ns();
 		child_arm(&f->plan->child, step, hits);
 		start_indexer(f);
 	} else {
 		child_arm(&f->plan->child, step, hits);
 	}
-	until_dead(f, step >= RDX_HOOK_SCAN_STARTED && step <= RDX_HOOK_SCAN_DONE);
+	until_dead(f, step >= RDX_HOOK_SCAN_STARTED && step <= RDX_HOOK_SCAN_DONE, reach_ns);
 	open_another(f);
 	if (rig_random(&f->random) % 3 == 0)
 		until_stale(f);
@@ -271,7 +270,6 @@ static void kill_once(struct fixture *f, enum rdx_hook_step step, int at_start)
 static void make(struct fixture *f)
 {
 	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
-	uint64_t until = child_now_ns() + PATIENCE_NS;
 	char name[16];
 
 	memset(f, 0, sizeof(*f));
@@ -295,10 +293,8 @@ static void make(struct fixture *f)
 	f->plan = child_share(&f->rig, "indexer", sizeof(*f->plan), f->indexer_path);
 	assert_non_null(f->plan);
 	start_indexer(f);
-	while (rdx_index_open(&f->index, f->rig.dir, &key) < 0) {
+	UNTIL(rdx_index_open(&f->index, f->rig.dir, &key) == 0)
 		usleep(1000);
-		assert_true(child_now_ns() < until);
-	}
 	until_exact(f, 0);
 }
 
@@ -328,7 +324,9 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 			/* a new index gets its name at the start only */
 			for (int at_start = steps[i] == RDX_HOOK_INDEX_RENAMED; at_start <= 1;
 			     at_start++)
-				kill_once(&f, steps[i], at_start);
+				kill_once(&f, steps[i], at_start, REACH_NS);
+		for (int more = 1; f.kills == kills && more <= REACH_LONGER; more++)
+			kill_once(&f, steps[i], 1, REACH_NS << more);
 		assert_true(f.kills > kills); /* the step was met */
 	}
 	end(&f);
@@ -383,18 +381,15 @@ static int count_stale(struct fixture *f, uint64_t *ret_age_ns)
 static void test_a_stopped_indexer_is_stale(void **state)
 {
 	static struct fixture f;
-	uint64_t until, age, older;
+	uint64_t age, older;
 
 	(void)state;
 	make(&f);
 	workers_rest(&f);
 	until_exact(&f, 1);
 	kill(f.indexer_pid, SIGSTOP);
-	until = child_now_ns() + PATIENCE_NS;
-	while (count_stale(&f, &age) < WORKERS) {
-		assert_true(child_now_ns() < until);
+	UNTIL(count_stale(&f, &age) == WORKERS)
 		usleep(1000);
-	}
 	assert_true(age > STALE_NS);
 	workers_run(&f, UINT64_MAX);
 	usleep(LAP_US);

@@ -5,6 +5,7 @@
  * death for the producer's, and the next reader is exact.
  */
 #include "consumer/reader/recovery.h"
+#include "tests/patience.h"
 #include "tests/stream.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef RDX_HOOKS
@@ -26,7 +26,6 @@ int main(void)
 #define ROUNDS   24
 #define WORKER   5
 #define CLEAR_IN 300
-#define WAIT_NS  INT64_C(30000000000)
 
 struct progress {
 	_Atomic uint64_t looks; /* of the reader in the child: it is at work */
@@ -85,14 +84,6 @@ static void publish(struct fixture *f)
 	stream_write(&f->writer, &f->stream, &op);
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 /* A fresh reader and one that was there all the time agree with the oracle. */
 static void assert_exact(struct fixture *f, struct stream_follower *witness)
 {
@@ -112,7 +103,6 @@ static void assert_exact(struct fixture *f, struct stream_follower *witness)
 static void run_round(struct fixture *f, struct stream_follower *witness,
 		      enum rdx_hook_step step)
 {
-	int64_t give_up = now_ns() + WAIT_NS;
 	int status = 0;
 	pid_t child;
 
@@ -126,7 +116,7 @@ static void run_round(struct fixture *f, struct stream_follower *witness,
 		rdx_segment_disown(&f->producer.owner);
 		run_reader(f);
 	}
-	while (waitpid(child, &status, WNOHANG) == 0 && now_ns() < give_up)
+	UNTIL(waitpid(child, &status, WNOHANG) == child)
 		for (int i = 0; i < 20; i++)
 			publish(f);
 	assert_true(WIFSIGNALED(status));

@@ -5,6 +5,7 @@
  * must leave every answer, another worker's must stay, and its next life must be indexed
  * exactly: lookups equal to a naive set, the index equal to the ledger.
  */
+#include "tests/patience.h"
 #include "tests/worker.h"
 
 #include <string.h>
@@ -24,7 +25,6 @@ int main(void)
 #endif
 #define WORKER      7
 #define BYSTANDER   8
-#define PATIENCE_NS UINT64_C(20000000000)
 #define CLEAR_IN    60
 
 struct fixture {
@@ -93,41 +93,34 @@ static void assert_no_answer(struct fixture *f, const struct worker_stream *stre
 
 static void assert_bystander(struct fixture *f)
 {
-	uint64_t until = child_now_ns() + PATIENCE_NS, event_id;
+	uint64_t event_id;
 
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(worker_step(&f->bystander_stream, f->bystander), 0);
-	while (state_of(f, BYSTANDER, &event_id) != RDX_STATE_EXACT ||
-	       event_id != events_of(f->bystander)) {
+	UNTIL(state_of(f, BYSTANDER, &event_id) == RDX_STATE_EXACT &&
+	      event_id == events_of(f->bystander))
 		poll_once(f);
-		assert_true(child_now_ns() < until);
-	}
 	assert_int_equal(worker_differences(f->index, &f->bystander_stream, BYSTANDER, 0), 0);
 }
 
 /* Follow until the child is dead by its own hand. */
 static void until_killed(struct fixture *f, pid_t pid)
 {
-	uint64_t until = child_now_ns() + PATIENCE_NS;
 	int r;
 
-	while ((r = child_was_killed(pid)) == 0) {
+	UNTIL((r = child_was_killed(pid)) != 0)
 		poll_once(f);
-		assert_true(child_now_ns() < until);
-	}
 	assert_int_equal(r, 1);
 }
 
 /* From its death to the moment the index says so. */
 static void until_gone(struct fixture *f)
 {
-	uint64_t died = child_now_ns(), taken, event_id;
+	uint64_t died = rdx_clock_ns(), taken, event_id;
 
-	while (state_of(f, WORKER, &event_id) != RDX_STATE_GONE) {
+	UNTIL(state_of(f, WORKER, &event_id) == RDX_STATE_GONE)
 		poll_once(f);
-		assert_true(child_now_ns() < died + PATIENCE_NS);
-	}
-	taken = child_now_ns() - died;
+	taken = rdx_clock_ns() - died;
 	f->gone_ns_sum += taken;
 	f->gone_ns_max = taken > f->gone_ns_max ? taken : f->gone_ns_max;
 	f->gone_count++;
@@ -152,16 +145,14 @@ static pid_t start(struct fixture *f, uint64_t limit)
 /* A life up to a rest, in which the index must equal it; then on to its death. */
 static void live(struct fixture *f, enum rdx_hook_step step, uint32_t hits)
 {
-	uint64_t until = child_now_ns() + PATIENCE_NS, event_id;
-	uint64_t limit = rig_random(&f->random) % 1500;
+	uint64_t limit = rig_random(&f->random) % 1500, event_id;
 	static struct worker_stream stream;
 	pid_t pid = start(f, limit);
 
-	while (!worker_rests(f->plan) || state_of(f, WORKER, &event_id) != RDX_STATE_EXACT ||
-	       event_id != atomic_load(&f->plan->events)) {
+	UNTIL(worker_rests(f->plan) && state_of(f, WORKER, &event_id) == RDX_STATE_EXACT &&
+	      event_id == atomic_load(&f->plan->events)) {
 		poll_once(f);
 		assert_int_equal(child_was_killed(pid), 0);
-		assert_true(child_now_ns() < until);
 	}
 	worker_stream_make(&stream, f->plan->seed, CLEAR_IN);
 	while (stream.done < limit)
@@ -221,6 +212,7 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count, int openi
 	f.plan->clear_in = CLEAR_IN;
 	options.dir = f.rig.dir;
 	options.initial_blocks = 256;
+	options.stale_after_ns = INDEXER_NEVER_STALE;
 	assert_int_equal(rdx_indexer_open(&f.indexer, &options), 0);
 
 	for (uint32_t i = 0; i < count; i++) {

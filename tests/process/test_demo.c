@@ -6,6 +6,7 @@
  * left behind when it is told to stop, and a small tmpfs either suffices or is named.
  */
 #include "tests/expect.h"
+#include "tests/patience.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -169,7 +170,7 @@ static void test_told_to_stop(void **state)
 	assert_int_equal(program_start(&program, DEMO, arguments, 0), 0);
 	said.fd = program.out;
 	/* it listens to signals before it says anything, and has begun when it does */
-	assert_int_equal(poll(&said, 1, PROGRAM_TIMEOUT_MS), 1);
+	assert_int_equal(poll(&said, 1, (int)(patience_ns() / 1000000)), 1);
 	usleep(200000);
 	kill(program.pid, SIGTERM);
 	assert_int_equal(program_finish(&program, NULL, &result), 0);

@@ -6,6 +6,7 @@
  * happens to one worker is never seen by another.
  */
 #include "tests/indexer_rig.h"
+#include "tests/patience.h"
 
 #include "shm/namespace.h"
 #include <ringdex/rdx_reader.h>
@@ -20,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATIENCE_NS UINT64_C(10000000000)
+#define STALE_NS UINT64_C(250000000)
 #define STALE_US 300000 /* more than what makes a rank STALE */
 
 /* A worker that nothing ever happens to. */
@@ -33,6 +34,7 @@ static struct rdx_publisher *make(struct indexer_rig *x)
 	struct rdx_publisher *good;
 
 	indexer_rig_make(x);
+	x->stale_after_ns = STALE_NS;
 	good = prompt_publisher(x, GOOD, 0);
 	prompt_store(good, GOOD_PROMPT, GOOD_BLOCKS, 0);
 	indexer_rig_open(x, RDX_WAIT_AUTO);
@@ -55,9 +57,9 @@ static void segment_path(const struct indexer_rig *x, uint64_t worker_id, char *
 
 static void poll_for_us(struct indexer_rig *x, uint64_t us)
 {
-	uint64_t until = child_now_ns() + us * 1000;
+	uint64_t until = rdx_clock_ns() + us * 1000;
 
-	while (child_now_ns() < until)
+	while (rdx_clock_ns() < until)
 		indexer_poll(x);
 }
 
@@ -117,7 +119,7 @@ static void test_a_worker_comes_back_for_another_index(void **state)
 	prompt_store(publisher, 1, 20, 0);
 	until_state(&x, 2, 0, RDX_STATE_GONE, NULL, NULL);
 	seen = x;
-	while (rdx_index_open(&seen.index, x.dir, &other) < 0)
+	UNTIL(rdx_index_open(&seen.index, x.dir, &other) == 0)
 		indexer_poll(&x);
 	until_state(&seen, 2, 0, RDX_STATE_EXACT, publisher, NULL);
 	assert_int_equal(prompt_run(seen.index, 1, 40, 2, 0), 20);
@@ -132,7 +134,7 @@ static void test_a_worker_comes_back_for_another_index(void **state)
 	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
 	prompt_store(publisher, 1, 10, 0);
 	seen = x;
-	while (rdx_index_open(&seen.index, x.dir, &wide) < 0)
+	UNTIL(rdx_index_open(&seen.index, x.dir, &wide) == 0)
 		indexer_poll(&x);
 	until_state(&seen, 2, 0, RDX_STATE_EXACT, publisher, NULL);
 	assert_int_equal(prompt_run(seen.index, 1, 40, 2, 0), 10);
@@ -162,7 +164,7 @@ static void test_tenants_side_by_side(void **state)
 			.size = sizeof(key), .model = WORKER_MODEL, .tenant = tenants[i]};
 
 		seen[i] = x;
-		while (rdx_index_open(&seen[i].index, x.dir, &key) < 0)
+		UNTIL(rdx_index_open(&seen[i].index, x.dir, &key) == 0)
 			indexer_poll(&x);
 		until_state(&seen[i], 2 + i, 0, RDX_STATE_EXACT, publisher[i], NULL);
 		for (uint32_t k = 0; k < 3; k++)
@@ -292,7 +294,7 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 
 		child_arm(&plan->child, steps[i], 50);
 		worker_run(plan, stream.done + 400);
-		while (!child_has_stopped(pid)) {
+		UNTIL(child_has_stopped(pid)) {
 			/* most operations of some streams change nothing: go on until it is met */
 			if (worker_rests(plan))
 				worker_run(plan, atomic_load(&plan->done) + 400);
@@ -300,20 +302,20 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 		}
 		poll_for_us(&x, STALE_US);
 		/* it lives, and its ring is read up as far as it goes */
-		assert_int_equal(worker_find(x.index, 2, 0, &info), 1);
-		assert_int_equal(info.state, RDX_STATE_EXACT);
+		until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
 		/* a fresh indexer cannot know all of it yet */
 		rdx_indexer_close(x.indexer);
 		indexer_rig_open(&x, RDX_WAIT_AUTO);
 		poll_for_us(&x, STALE_US);
 		until_state(&x, GOOD, 0, RDX_STATE_EXACT, good, NULL);
 		kill(pid, SIGCONT);
-		while (!worker_rests(plan))
+		UNTIL(worker_rests(plan))
 			indexer_poll(&x);
-		do
+		until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
+		UNTIL(info.last_event_id == atomic_load(&plan->events)) {
+			indexer_poll(&x);
 			until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
-		while (info.last_event_id != atomic_load(&plan->events) &&
-		       (indexer_poll(&x), 1));
+		}
 		while (stream.done < atomic_load(&plan->done))
 			assert_int_equal(worker_step(&stream, NULL), 0);
 		assert_int_equal(worker_differences(x.index, &stream, 2, 0), 0);
@@ -331,12 +333,12 @@ static void test_the_namespace_is_removed(void **state)
 	struct indexer_rig x;
 	struct rdx_publisher *good = make(&x);
 	struct rdx_run runs[RDX_RANKS_MAX];
-	uint64_t until = child_now_ns() + PATIENCE_NS, prefix = 1;
+	uint64_t prefix = 1;
 	int r = 0;
 
 	(void)state;
 	held_remove(x.dir);
-	while (r >= 0 && child_now_ns() < until) {
+	UNTIL(r < 0) {
 		r = rdx_indexer_poll(x.indexer, 0);
 		if (r == 0)
 			assert_true(rdx_indexer_wait(x.indexer, 2000000) >= 0);
@@ -388,7 +390,7 @@ static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 	struct rdx_publisher *good = make(&x);
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 	struct rdx_segment_row row;
-	uint64_t before, until;
+	uint64_t before;
 	char path[160];
 
 	(void)state;
@@ -408,10 +410,8 @@ static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 	until_cause(&x, 20, 0, -EBADMSG);
 	snprintf(path, sizeof(path), "%s/20", x.dir);
 	held_remove(path);
-	until = child_now_ns() + PATIENCE_NS;
-	while (rdx_indexer_segment(x.indexer, 1, &row) == 0 && child_now_ns() < until)
+	UNTIL(rdx_indexer_segment(x.indexer, 1, &row) == -ENOENT)
 		indexer_poll(&x);
-	assert_int_equal(rdx_indexer_segment(x.indexer, 1, &row), -ENOENT);
 	assert_int_equal(rdx_indexer_segment(x.indexer, 0, &row), 0);
 	assert_int_equal(row.worker_id, GOOD);
 	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);

@@ -343,7 +343,8 @@ static void succeed(struct world *w, int old_dies_first)
 {
 	struct rdx_writer_options options = {
 		/* swept at once, or in pieces */
-		.initial_blocks = pick(w, 2) ? 1 + pick(w, 200) : 40000};
+		.initial_blocks = pick(w, 2) ? 1 + pick(w, 200) : 40000,
+		.stale_after_ns = RIG_NEVER_STALE_NS};
 	struct rdx_index_writer *old = w->writer;
 	struct rdx_writer_stats stats;
 
@@ -392,7 +393,8 @@ static void one_event(struct world *w, uint32_t i)
 static void test_index_equals_oracle(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct rdx_writer_options options = {.initial_blocks = 50};
+	struct rdx_writer_options options = {.initial_blocks = 50,
+					     .stale_after_ns = RIG_NEVER_STALE_NS};
 	struct rdx_writer_stats stats;
 
 	(void)state;

@@ -5,6 +5,7 @@
  * which reports by its exit status.
  */
 #include "consumer/wait/wait.h"
+#include "tests/patience.h"
 #include "tests/rig.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@
 
 #define OP_FUTEX_WAIT 51
 #define OP_NONE	      200 /* no kernel has so many yet */
-#define LONG_NS	      INT64_C(10000000000)
+#define LONG_NS	      ((int64_t)patience_ns())
 
 /* What a case is about, and what RDX_WAIT_URING must say in it. */
 struct refusal {

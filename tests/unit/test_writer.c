@@ -5,6 +5,7 @@
  * grow; a clear in the middle of growth; walking everything a rank holds.
  */
 #include "tests/index_rig.h"
+#include "tests/patience.h"
 
 #include "consumer/writer/writer_state.h"
 
@@ -190,7 +191,7 @@ static void successor(int marked)
 	assert_true(rdx_generation_superseded(w->live));
 	if (!marked)
 		rdx_word_store(&w->live->superseded, 0); /* it died before it could */
-	for (int i = 0; i < 100 && run_of(x, prefix, 3, 1) == 1; i++)
+	UNTIL(run_of(x, prefix, 3, 1) != 1)
 		usleep(1000);
 	assert_int_equal(run_of(x, prefix, 3, 1), 3);
 	assert_int_equal(files_in_index(&rig), 2);
