@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker that publishes operations which depend on a seed alone, in this process or in
- * one of its own, and the naive set of what it then holds: the oracle of tests that kill.
+ * A worker that makes publish calls which depend on a seed alone (calls.h), in this process
+ * or in one of its own: the stream's oracle is that of tests that kill.
  *
- * Blocks: WORKER_CHAINS conversations of WORKER_DEPTH blocks, in pairs with the same first
- * quarter. A clear of all begins a new era with other blocks, so that tables fill with the
- * keys of old ones.
+ * A clear of all begins a new era with other blocks, so that tables fill with the keys of old
+ * ones.
  */
 #ifndef RDX_TESTS_WORKER_H
 #define RDX_TESTS_WORKER_H
 
+#include "tests/calls.h"
 #include "tests/child.h"
 #include <ringdex/rdx_index.h>
 #include <ringdex/rdx_indexer.h>
@@ -17,35 +17,19 @@
 
 #define WORKER_CHAINS 16
 #define WORKER_DEPTH  32
-#define WORKER_NODES  (WORKER_CHAINS * WORKER_DEPTH)
 #define WORKER_TIERS  3
-#define WORKER_BLOCKS 300 /* per tier: less than all nodes */
+#define WORKER_BLOCKS 300 /* per tier: less than all blocks */
 #define WORKER_MODEL  "model"
 
-struct worker_stream {
-	uint64_t random;
-	uint64_t done;     /* operations */
-	uint64_t seed;
-	uint32_t clear_in; /* one operation in so many clears all, 0: none */
-	uint32_t era;
-	uint8_t copies[WORKER_NODES][WORKER_TIERS];
-	uint32_t held[WORKER_TIERS];
-};
-
-void worker_stream_make(struct worker_stream *stream, uint64_t seed, uint32_t clear_in);
-
-/* Do the next operation, and publish it unless `publisher` is NULL. 0 or -errno. */
-int worker_step(struct worker_stream *stream, struct rdx_publisher *publisher);
-
-/* Prefix hashes of a conversation in the stream's era. */
-void worker_prefixes(const struct worker_stream *stream, const struct rdx_hash_key *key,
-		     uint32_t chain, uint64_t *ret_prefixes);
+/* The stream of a worker process with this seed; its publisher's options but for the place. */
+void worker_calls_make(struct calls *calls, const struct rdx_hash_key *key, uint64_t seed,
+		       uint32_t clear_in);
 
 /*
  * Look all conversations up, searching and scanning, and ask rdx_index_verify. Returns how
- * many answers differ from the stream's (printed), or -errno. The index must be at rest.
+ * many answers differ from the oracle's (printed), or -errno. The index must be at rest.
  */
-int worker_differences(struct rdx_index *index, const struct worker_stream *stream,
+int worker_differences(struct rdx_index *index, const struct calls *calls,
 		       uint64_t worker_id, uint32_t dp_rank);
 
 /* A worker process. What it is to be stands above the line, set before the start. */

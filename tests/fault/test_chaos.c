@@ -105,11 +105,11 @@ static int same_as_ledger(struct fixture *f, uint32_t i)
 
 static void check(struct fixture *f)
 {
-	static struct worker_stream stream;
+	static struct calls stream;
 
-	worker_stream_make(&stream, f->worker[0]->seed, CLEAR_IN);
+	worker_calls_make(&stream, &f->rig.key, f->worker[0]->seed, CLEAR_IN);
 	while (stream.done < atomic_load(&f->worker[0]->done))
-		assert_int_equal(worker_step(&stream, NULL), 0);
+		assert_int_equal(calls_step(&stream, NULL), 0);
 	assert_int_equal(worker_differences(f->index, &stream, 1, 0), 0);
 	/* a rank at rest is cleared by the other one without an event: the indexer may yet
 	 * have to look */

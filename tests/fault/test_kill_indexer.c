@@ -43,7 +43,7 @@ struct fixture {
 	struct rig rig;
 	char worker_path[WORKERS][192];
 	struct worker_plan *worker[WORKERS];
-	struct worker_stream oracle[WORKERS];
+	struct calls oracle[WORKERS];
 	pid_t worker_pid[WORKERS];
 	char indexer_path[192];
 	struct indexer_plan *plan;
@@ -137,10 +137,10 @@ static void until_exact(struct fixture *f, int at_rest)
 static void assert_equal_to_oracle(struct fixture *f)
 {
 	for (int i = 0; i < WORKERS; i++) {
-		struct worker_stream *oracle = &f->oracle[i];
+		struct calls *oracle = &f->oracle[i];
 
 		while (oracle->done < atomic_load(&f->worker[i]->done))
-			assert_int_equal(worker_step(oracle, NULL), 0);
+			assert_int_equal(calls_step(oracle, NULL), 0);
 		assert_int_equal(worker_differences(f->index, oracle, (uint64_t)i + 1, 0), 0);
 	}
 }
@@ -285,7 +285,7 @@ static void make(struct fixture *f)
 		f->worker[i]->seed = rig_random(&f->random);
 		f->worker[i]->clear_in = CLEAR_IN;
 		f->worker[i]->pace_us = PACE_US;
-		worker_stream_make(&f->oracle[i], f->worker[i]->seed, CLEAR_IN);
+		worker_calls_make(&f->oracle[i], &f->rig.key, f->worker[i]->seed, CLEAR_IN);
 		worker_run(f->worker[i], 2000);
 		f->worker_pid[i] = child_start(WORKER_ROLE, f->worker_path[i]);
 		assert_true(f->worker_pid[i] > 0);

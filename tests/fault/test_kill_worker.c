@@ -34,7 +34,7 @@ struct fixture {
 	struct rdx_indexer *indexer;
 	struct rdx_index *index;
 	struct rdx_publisher *bystander;
-	struct worker_stream bystander_stream;
+	struct calls bystander_stream;
 	uint64_t random;
 	uint64_t gone_ns_max, gone_ns_sum, gone_count;
 	uint64_t lives, unborn;
@@ -76,7 +76,7 @@ static uint64_t events_of(const struct rdx_publisher *publisher)
 }
 
 /* Whatever is asked while the worker is dead, it is in no answer. */
-static void assert_no_answer(struct fixture *f, const struct worker_stream *stream)
+static void assert_no_answer(struct fixture *f, const struct calls *stream)
 {
 	struct rdx_run runs[RDX_RANKS_MAX];
 	uint64_t prefixes[WORKER_DEPTH];
@@ -84,7 +84,7 @@ static void assert_no_answer(struct fixture *f, const struct worker_stream *stre
 	for (uint32_t chain = 0; chain < WORKER_CHAINS; chain++) {
 		int count;
 
-		worker_prefixes(stream, &f->rig.key, chain, prefixes);
+		calls_prefixes(stream, chain, prefixes);
 		count = rdx_index_lookup(f->index, prefixes, WORKER_DEPTH, runs, RDX_RANKS_MAX);
 		assert_true(count >= 0);
 		assert_null(worker_row(runs, count, WORKER, 0));
@@ -96,7 +96,7 @@ static void assert_bystander(struct fixture *f)
 	uint64_t event_id;
 
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(worker_step(&f->bystander_stream, f->bystander), 0);
+		assert_int_equal(calls_step(&f->bystander_stream, f->bystander), 0);
 	UNTIL(state_of(f, BYSTANDER, &event_id) == RDX_STATE_EXACT &&
 	      event_id == events_of(f->bystander))
 		poll_once(f);
@@ -146,7 +146,7 @@ static pid_t start(struct fixture *f, uint64_t limit)
 static void live(struct fixture *f, enum rdx_hook_step step, uint32_t hits)
 {
 	uint64_t limit = rig_random(&f->random) % 1500, event_id;
-	static struct worker_stream stream;
+	static struct calls stream;
 	pid_t pid = start(f, limit);
 
 	UNTIL(worker_rests(f->plan) && state_of(f, WORKER, &event_id) == RDX_STATE_EXACT &&
@@ -154,9 +154,9 @@ static void live(struct fixture *f, enum rdx_hook_step step, uint32_t hits)
 		poll_once(f);
 		assert_int_equal(child_was_killed(pid), 0);
 	}
-	worker_stream_make(&stream, f->plan->seed, CLEAR_IN);
+	worker_calls_make(&stream, &f->rig.key, f->plan->seed, CLEAR_IN);
 	while (stream.done < limit)
-		assert_int_equal(worker_step(&stream, NULL), 0);
+		assert_int_equal(calls_step(&stream, NULL), 0);
 	assert_int_equal(worker_differences(f->index, &stream, WORKER, 0), 0);
 	f->lives++;
 
@@ -207,7 +207,7 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count, int openi
 	f.plan->ring_slots = 1024;
 	bystander = worker_options(f.plan);
 	assert_int_equal(rdx_publisher_open(&f.bystander, &bystander), 0);
-	worker_stream_make(&f.bystander_stream, rig_random(&f.random), CLEAR_IN);
+	worker_calls_make(&f.bystander_stream, &f.rig.key, rig_random(&f.random), CLEAR_IN);
 	f.plan->worker_id = WORKER;
 	f.plan->clear_in = CLEAR_IN;
 	options.dir = f.rig.dir;

@@ -274,7 +274,7 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 	struct indexer_rig x;
 	struct rdx_publisher *good = make(&x);
 	struct worker_plan *plan;
-	static struct worker_stream stream;
+	static struct calls stream;
 	char path[192];
 	pid_t pid;
 
@@ -285,7 +285,7 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 	plan->ring_slots = 1024;
 	plan->seed = rig_seed();
 	plan->child.signal = SIGSTOP;
-	worker_stream_make(&stream, plan->seed, 0);
+	worker_calls_make(&stream, &x.rig.key, plan->seed, 0);
 	worker_run(plan, 0);
 	pid = child_start(WORKER_ROLE, path);
 	assert_true(pid > 0);
@@ -317,7 +317,7 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 			until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
 		}
 		while (stream.done < atomic_load(&plan->done))
-			assert_int_equal(worker_step(&stream, NULL), 0);
+			assert_int_equal(calls_step(&stream, NULL), 0);
 		assert_int_equal(worker_differences(x.index, &stream, 2, 0), 0);
 	}
 	child_kill(pid);
