@@ -2,8 +2,11 @@
 /*
  * ringdex-ls: every segment below the directory, also dead and unreadable ones.
  */
-#include "tools/inspect/inspect.h"
+#include "tools/inspect/sighting.h"
+#include "tools/program/counters.h"
 #include "tools/program/json.h"
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
 #include "tools/program/table.h"
 
 #include <inttypes.h>
@@ -14,60 +17,50 @@
 #define WIDE_COLUMNS 140 /* on a terminal this wide, all columns are shown */
 
 struct ls_options {
-	struct common_options common;
-	struct rank_list wanted;
+	const char *dir;
+	struct ranks wanted;
+	int json;
 	int all_columns;
 };
 
+#define TO(member) OPTIONS_TO(struct ls_options, member)
+
 static const char *const state_text[] = {"live", "dead", "unreadable"};
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct ls_options *options = state->input;
-	struct rank_name name;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case 'l':
-		options->all_columns = 1;
-		return 0;
-	case ARGP_KEY_ARG:
-		rank_argument(state, text, &name);
-		rank_list_add(&options->wanted, &name);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option list[] = {
-	{"long", 'l', 0, 0,
-	 "All columns, as where the output is wide enough or no terminal: epoch, block size, "
-	 "file size, process",
-	 0},
+static const struct options_entry entries[] = {
+	OPTIONS_DIR(TO(dir)),
+	OPTIONS_JSON(TO(json)),
+	{"long", 'l', NULL,
+	 "All columns, as on wide terminals: block size, file size, process, epoch", OPTIONS_FLAG,
+	 TO(all_columns)},
 	{0},
 };
 
-static const struct argp argp = {
-	.options = list,
-	.parser = parse,
-	.args_doc = "[WORKER[:RANK]...]",
-	.doc = "List the segments of a namespace, one for each rank of a worker, also dead and "
-	       "unreadable ones.\v"
-	       "STATE is live (a process holds it), dead (none does; its file stays until it comes "
-	       "back or its owner cleans up) or unreadable. RING is in slots of 64 bytes. BARRIER "
-	       "says how many slots ago the newest clear of all tiers was published: recovery "
-	       "starts there ('birth': never cleared, and the ring never went round; 'none': no "
-	       "longer in the ring, recovery takes the ledger). LAST is the newest event's id. "
-	       "DEVICE, HOST, DISK and EXTERNAL are blocks held. FLAGS: inexact (until the next "
-	       "clear of all tiers), worker (its clears are the whole worker's), bell (it wakes "
-	       "sleeping consumers), disk (the directory is not memory: writing can block the "
-	       "engine). What needs attention is said below the table.\n\n"
-	       "Exit status: 0 all could be read (or there are none), 1 some could not, or the "
-	       "directory could not, 2 usage.",
-	.children = common_children,
+static void argument(const struct argp_state *state, const char *text, void *input)
+{
+	struct ls_options *options = input;
+
+	ranks_add_argument(state, text, &options->wanted);
+}
+
+static const struct options_program program = {
+	.entries = entries,
+	.argument = argument,
+	.arguments = "[WORKER[:RANK]...]",
+	.about = "List the segments of a namespace, one for each rank of a worker, including dead "
+		 "and unreadable ones.\v"
+		 "STATE is live (a process holds it), dead (none does; the file stays until the "
+		 "worker comes back or its owner removes it) or unreadable. RING is in slots of 64 "
+		 "bytes. BARRIER is how many slots ago the newest clear of all tiers was "
+		 "published, where recovery starts: birth (never cleared, and the ring has not "
+		 "wrapped), none (no longer in the ring: recovery takes the ledger). LAST is the "
+		 "id of the newest event. DEVICE, HOST, DISK and EXTERNAL are blocks held. FLAGS: "
+		 "inexact (until the next clear of all tiers), worker (its clears are those of the "
+		 "whole worker), bell (it wakes sleeping consumers), disk (the directory is not in "
+		 "memory: writing can block the engine). Below the table is what needs "
+		 "attention.\n\n"
+		 "Exit status: 0 all could be read, 1 a segment or the directory could not be, 2 "
+		 "wrong usage.",
 };
 
 static int has_flag(const struct sighting *sighting, uint64_t flag)
@@ -112,8 +105,8 @@ static struct json_object *counters_json(const struct sighting *sighting)
 	struct json_object *counters = json_new_object();
 
 	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
-		if (counter_name(i))
-			json_put_number(counters, counter_name(i), sighting->counters[i]);
+		if (counters_name(i))
+			json_put_number(counters, counters_name(i), sighting->counters[i]);
 	return counters;
 }
 
@@ -213,10 +206,10 @@ static void append_row(struct table *table, const struct sighting *sighting)
 {
 	static const enum table_tone tone[] = {TABLE_GOOD, TABLE_FAINT, TABLE_BAD};
 	const struct rdx_rank_info *info = &sighting->info;
-	char rank[RANK_TEXT_BYTES];
+	char rank[RANKS_TEXT_BYTES];
 
 	table_row(table);
-	table_text(table, "%s", rank_name_text(&sighting->name, rank));
+	table_text(table, "%s", ranks_name_text(&sighting->name, rank));
 	table_text(table, "%s", state_text[sighting->state]);
 	table_tone(table, tone[sighting->state]);
 	if (sighting->state == SIGHTING_UNREADABLE) {
@@ -246,9 +239,9 @@ static void append_row(struct table *table, const struct sighting *sighting)
 /* What needs attention, one line each. */
 static void print_remarks(const struct sighting *sighting)
 {
-	char rank[RANK_TEXT_BYTES];
+	char rank[RANKS_TEXT_BYTES];
 
-	rank_name_text(&sighting->name, rank);
+	ranks_name_text(&sighting->name, rank);
 	if (sighting->state == SIGHTING_UNREADABLE) {
 		printf("%s: unreadable%s: %s\n", rank, sighting->alive ? ", though alive" : "",
 		       sighting->reason);
@@ -257,9 +250,9 @@ static void print_remarks(const struct sighting *sighting)
 	if (has_flag(sighting, RDX_LIVE_INEXACT))
 		printf("%s: INEXACT until its next clear of all tiers\n", rank);
 	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
-		if (counter_warning(i) && sighting->counters[i])
+		if (counters_warning(i) && sighting->counters[i])
 			printf("%s: %" PRIu64 " %s\n", rank, sighting->counters[i],
-			       counter_warning(i));
+			       counters_warning(i));
 }
 
 static void print_table(const struct sighting *sightings, size_t count, int all_columns)
@@ -293,25 +286,25 @@ static void print_table(const struct sighting *sightings, size_t count, int all_
 }
 
 /* Look at all that were found; how many are still there. */
-static size_t inspect_all(const struct tool_namespace *space, const struct rank_list *found,
+static size_t inspect_all(const struct space *space, const struct ranks *found,
 			  struct sighting *sightings)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < found->count; i++)
-		if (inspect(space, &found->names[i], &sightings[count]) == 0)
+		if (sighting_look(space, &found->names[i], &sightings[count]) == 0)
 			count++;
 	return count;
 }
 
-static int list_segments(const struct ls_options *options, const struct tool_namespace *space)
+static int list_segments(const struct ls_options *options, const struct space *space)
 {
-	char missing[RANK_TEXT_BYTES];
+	char missing[RANKS_TEXT_BYTES];
 	struct sighting *sightings;
-	struct rank_list found;
+	struct ranks found;
 	int status = EXIT_DONE;
 	size_t count;
-	int r = find_ranks(space->dir_fd, &options->wanted, &found);
+	int r = ranks_find(space->dir_fd, &options->wanted, &found);
 
 	if (r < 0) {
 		messages_say_error(r, "cannot look into %s", space->dir);
@@ -321,35 +314,35 @@ static int list_segments(const struct ls_options *options, const struct tool_nam
 	if (!sightings)
 		messages_no_memory();
 	count = inspect_all(space, &found, sightings);
-	if (options->common.json)
+	if (options->json)
 		print_json(space->dir, sightings, count);
 	else if (count)
 		print_table(sightings, count, options->all_columns);
 	else if (!options->wanted.count)
 		messages_say("no segment in %s: no worker has been there yet", space->dir);
-	if (first_missing(&options->wanted, &found, missing)) {
+	if (ranks_missing(&options->wanted, &found, missing)) {
 		messages_say("no segment of %s in %s", missing, space->dir);
 		status = EXIT_FAILED;
 	}
 	for (size_t i = 0; i < count; i++)
 		if (sightings[i].state == SIGHTING_UNREADABLE)
 			status = EXIT_FAILED;
-	rank_list_free(&found);
+	ranks_free(&found);
 	free(sightings);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
-	struct ls_options options = {0};
-	struct tool_namespace space;
+	struct ls_options options = {.dir = RDX_DEFAULT_DIR};
+	struct space space;
 	int status;
 
-	parse_command_line(&argp, argc, argv, &options);
-	if (open_namespace(&space, options.common.dir) < 0)
+	options_parse(&program, argc, argv, &options);
+	if (space_open(&space, options.dir) < 0)
 		return EXIT_FAILED;
 	status = list_segments(&options, &space);
-	close_namespace(&space);
-	rank_list_free(&options.wanted);
+	space_close(&space);
+	ranks_free(&options.wanted);
 	return status;
 }

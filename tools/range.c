@@ -3,8 +3,10 @@
  * ringdex-range: what a rank's ring answers to a query of event ids.
  */
 #include "tools/inspect/event_line.h"
-#include "tools/inspect/inspect.h"
+#include "tools/inspect/sighting.h"
 #include "tools/program/json.h"
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,80 +14,66 @@
 #include <string.h>
 
 struct range_options {
-	struct common_options common;
+	const char *dir;
 	struct rank_name name;
 	int has_name;
-	int has_epoch;
+	int json;
 	int events;
-	uint64_t epoch;
+	uint64_t epoch; /* 0: the present one */
 	uint64_t first_id;
 	uint64_t last_id;
 };
 
-enum { KEY_FIRST = 256, KEY_LAST, KEY_EVENTS };
+#define TO(member) OPTIONS_TO(struct range_options, member)
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct range_options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case 'e':
-		options->epoch = number_option(state, "--epoch", text, 1, UINT64_MAX);
-		options->has_epoch = 1;
-		return 0;
-	case KEY_FIRST:
-		options->first_id = number_option(state, "--first", text, 0, UINT64_MAX);
-		return 0;
-	case KEY_LAST:
-		options->last_id = number_option(state, "--last", text, 0, UINT64_MAX);
-		return 0;
-	case KEY_EVENTS:
-		options->events = 1;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (options->has_name)
-			argp_error(state, "one rank at a time: '%s' is one more", text);
-		rank_argument(state, text, &options->name);
-		options->has_name = 1;
-		return 0;
-	case ARGP_KEY_END:
-		if (!options->has_name)
-			argp_error(state, "which rank? give WORKER or WORKER:RANK, as 7 or 7:0");
-		options->name.any_rank = 0; /* rank 0 */
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option list[] = {
-	{"epoch", 'e', "EPOCH", 0, "The epoch that the ids are of (default: the rank's present one)",
-	 0},
-	{"first", KEY_FIRST, "ID", 0, "First event id wanted; 0, the default, is no start", 0},
-	{"last", KEY_LAST, "ID", 0, "Last event id wanted (default: no end). It does not cut", 0},
-	{"events", KEY_EVENTS, 0, 0,
-	 "Print the events too, as the JSON lines that ringdex-feed accepts; the outcome then goes "
-	 "to standard error, or with --json before them", 0},
+static const struct options_entry entries[] = {
+	OPTIONS_DIR(TO(dir)),
+	OPTIONS_JSON(TO(json)),
+	{"epoch", 'e', "EPOCH", "Epoch of the ids", OPTIONS_NUMBER, TO(epoch), .min = 1,
+	 .max = UINT64_MAX, .fallback = "that of the rank"},
+	{"first", 0, "ID", "First event id wanted", OPTIONS_NUMBER, TO(first_id), .max = UINT64_MAX,
+	 .fallback = "0: no start"},
+	{"last", 0, "ID", "Last event id wanted; it does not cut", OPTIONS_NUMBER, TO(last_id),
+	 .max = UINT64_MAX, .fallback = "no end"},
+	{"events", 0, NULL,
+	 "Print the events too, as lines for ringdex feed; the outcome then goes to standard "
+	 "error, with --json before them", OPTIONS_FLAG, TO(events)},
 	{0},
 };
 
-static const struct argp argp = {
-	.options = list,
-	.parser = parse,
-	.args_doc = "WORKER[:RANK]",
-	.doc = "Ask a rank's ring for its events from one id on, as a router does that was away.\v"
-	       "The outcome is one of four. EVENTS: they are in the ring, from the last clear of "
-	       "all tiers at or after the first id, else from the first id, through the newest. "
-	       "SNAPSHOT: too old, and no clear is in the ring: the ledger holds the state. "
-	       "TOO_NEW: the first id is after the newest event. INVALID_RANGE: the last id is "
-	       "before the first. No start, or the ids of another epoch, are answered from the "
-	       "newest clear, else by SNAPSHOT.\n\n"
-	       "Exit status: 0 answered, with whichever outcome, 1 the rank could not be read, "
-	       "2 usage.",
-	.children = common_children,
+static void argument(const struct argp_state *state, const char *text, void *input)
+{
+	struct range_options *options = input;
+
+	if (options->has_name)
+		argp_error(state, "unexpected argument '%s'", text);
+	ranks_argument(state, text, &options->name);
+	options->name.any_rank = 0; /* rank 0 */
+	options->has_name = 1;
+}
+
+static void check(const struct argp_state *state, void *input)
+{
+	const struct range_options *options = input;
+
+	options_require(state, options->has_name ? "" : NULL, "WORKER or WORKER:RANK");
+}
+
+static const struct options_program program = {
+	.entries = entries,
+	.argument = argument,
+	.check = check,
+	.arguments = "WORKER[:RANK]",
+	.about = "Ask the ring of a rank for its events from an id on, as a router does that was "
+		 "away.\v"
+		 "There are four outcomes. EVENTS: they are in the ring, from the last clear of "
+		 "all tiers at or after the first id, else from the first id, through the newest. "
+		 "SNAPSHOT: they are too old, and no clear is in the ring: the ledger holds the "
+		 "state. TOO_NEW: the first id is after the newest event. INVALID_RANGE: the last "
+		 "id is before the first. Without a first id, or with ids of another epoch, the "
+		 "answer starts at the newest clear, else it is SNAPSHOT.\n\n"
+		 "Exit status: 0 answered, whatever the outcome, 1 the rank could not be read, 2 "
+		 "wrong usage.",
 };
 
 static const char *outcome_text(uint32_t outcome)
@@ -163,7 +151,7 @@ static int print_events(struct rdx_reader *reader, const struct rdx_range *range
 	}
 	event_line_free(&line);
 	if (r == -EOVERFLOW)
-		messages_say("the ring went past event %" PRIu64 " while it was printed: ask again",
+		messages_say("the ring wrapped over event %" PRIu64 " while it was printed: ask again",
 			 event.event_id + 1);
 	else if (r < 0)
 		messages_say_error(r, "cannot read on after event %" PRIu64, event.event_id);
@@ -173,7 +161,7 @@ static int print_events(struct rdx_reader *reader, const struct rdx_range *range
 static int answer(const struct range_options *options, struct rdx_reader *reader, const char *rank)
 {
 	const struct rdx_rank_info *info = rdx_reader_info(reader);
-	uint64_t epoch = options->has_epoch ? options->epoch : info->epoch;
+	uint64_t epoch = options->epoch ? options->epoch : info->epoch;
 	struct rdx_range range;
 	int r = rdx_reader_range(reader, epoch, options->first_id, options->last_id, &range);
 
@@ -181,7 +169,7 @@ static int answer(const struct range_options *options, struct rdx_reader *reader
 		messages_say_error(r, "cannot answer from the ring of %s", rank);
 		return EXIT_FAILED;
 	}
-	if (options->common.json)
+	if (options->json)
 		print_json(info, &range);
 	else
 		print_words(options->events ? stderr : stdout, options, &range);
@@ -192,23 +180,23 @@ static int answer(const struct range_options *options, struct rdx_reader *reader
 
 int main(int argc, char **argv)
 {
-	struct range_options options = {.last_id = UINT64_MAX};
-	struct tool_namespace space;
+	struct range_options options = {.dir = RDX_DEFAULT_DIR, .last_id = UINT64_MAX};
+	struct space space;
 	struct rdx_reader *reader;
-	char rank[RANK_TEXT_BYTES];
+	char rank[RANKS_TEXT_BYTES];
 	int r, status = EXIT_FAILED;
 
-	parse_command_line(&argp, argc, argv, &options);
-	rank_text(options.name.worker_id, options.name.dp_rank, rank);
-	if (open_namespace(&space, options.common.dir) < 0)
+	options_parse(&program, argc, argv, &options);
+	ranks_text(options.name.worker_id, options.name.dp_rank, rank);
+	if (space_open(&space, options.dir) < 0)
 		return EXIT_FAILED;
-	r = open_rank(&space, &options.name, &reader);
+	r = sighting_open(&space, &options.name, &reader);
 	if (r == 0) {
 		status = answer(&options, reader, rank);
 		rdx_reader_close(reader);
 	} else {
-		complain_rank(&space, &options.name, r);
+		sighting_say_error(&space, &options.name, r);
 	}
-	close_namespace(&space);
+	space_close(&space);
 	return status;
 }

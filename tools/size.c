@@ -3,13 +3,13 @@
  * ringdex-size: how much memory a host needs, and the settings that give it.
  */
 #include "consumer/writer/grow.h"
-#include "tools/program/json.h"
-#include "tools/program/options.h"
-#include "tools/program/figures.h"
-#include "tools/program/table.h"
 #include "shm/event.h"
 #include "shm/index_layout.h"
 #include "shm/segment.h"
+#include "tools/program/figures.h"
+#include "tools/program/json.h"
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,15 +20,17 @@
 #define SMALL_FILES_BYTES (UINT64_C(1) << 20) /* key, bell, locks, clear files, .ctl */
 #define INITIAL_SLOTS     (UINT64_C(65536) * 4 / 3) /* of an index, as in rdx_indexer.h */
 #define EVENT_BLOCKS_MAX  1000000
+#define NS_PER_S          UINT64_C(1000000000)
+#define OUTAGE_MAX_NS     (UINT64_C(1000) * 24 * 3600 * NS_PER_S)
 
 struct size_options {
-	struct common_options common;
+	int json;
 	uint64_t ranks;
 	uint64_t restarting;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
 	uint64_t blocks_per_event;
 	double events_per_second;
-	double outage_s;
+	uint64_t outage_ns;
 };
 
 struct sizes {
@@ -49,83 +51,53 @@ struct sizes {
 	uint64_t total_bytes;
 };
 
-enum { KEY_BLOCKS = 256, KEY_HOST, KEY_DISK, KEY_EXTERNAL, KEY_BATCH, KEY_OUTAGE, KEY_RESTARTING };
+#define TO(member) OPTIONS_TO(struct size_options, member)
+#define TIER(tier) TO(tier_blocks[tier]), .max = RDX_TIER_BLOCKS_MAX
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	static const char *const tier_option[RDX_TIER_COUNT] = {"--blocks", "--host-blocks",
-								"--disk-blocks", "--external-blocks"};
-	struct size_options *options = state->input;
-	uint64_t blocks = 0;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case 'r':
-		options->ranks = number_option(state, "--ranks", text, 1, RDX_RANKS_MAX);
-		return 0;
-	case KEY_RESTARTING:
-		options->restarting = number_option(state, "--restarting", text, 0, RDX_RANKS_MAX);
-		return 0;
-	case KEY_BLOCKS:
-	case KEY_HOST:
-	case KEY_DISK:
-	case KEY_EXTERNAL:
-		options->tier_blocks[key - KEY_BLOCKS] = number_option(
-			state, tier_option[key - KEY_BLOCKS], text, 0, RDX_TIER_BLOCKS_MAX);
-		return 0;
-	case 'e':
-		options->events_per_second = positive_option(state, "--events-per-second", text, 1e9);
-		return 0;
-	case KEY_BATCH:
-		options->blocks_per_event =
-			number_option(state, "--blocks-per-event", text, 1, EVENT_BLOCKS_MAX);
-		return 0;
-	case KEY_OUTAGE:
-		options->outage_s = positive_option(state, "--outage", text, 1e9);
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is no option", text);
-		return 0;
-	case ARGP_KEY_END:
-		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-			blocks += options->tier_blocks[tier];
-		if (!blocks)
-			argp_error(state, "how many blocks does a rank hold? give --blocks");
-		if (options->restarting > options->ranks)
-			options->restarting = options->ranks;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option list[] = {
-	{"ranks", 'r', "N", 0, "Ranks on the host, each with a segment (default 1)", 0},
-	{"restarting", KEY_RESTARTING, "N", 0,
-	 "Ranks that restart at the same time: the old segment of each is there until the new one "
-	 "is whole (default 1)", 0},
-	{"blocks", KEY_BLOCKS, "N", 0, "Blocks that a rank's engine can hold on the device", 1},
-	{"host-blocks", KEY_HOST, "N", 0, "Blocks of it in host memory (default 0)", 1},
-	{"disk-blocks", KEY_DISK, "N", 0, "Blocks of it on disk (default 0)", 1},
-	{"external-blocks", KEY_EXTERNAL, "N", 0, "Blocks of it elsewhere (default 0)", 1},
-	{"events-per-second", 'e', "R", 0, "Events of one rank (default 1000)", 2},
-	{"blocks-per-event", KEY_BATCH, "N", 0, "Blocks in one event (default 8)", 2},
-	{"outage", KEY_OUTAGE, "SECONDS", 0,
-	 "How long a router may be away and still go on where it was (default 10). After a longer "
-	 "time it recovers from the newest clear or from the ledger, as exactly", 2},
+static const struct options_entry entries[] = {
+	OPTIONS_JSON(TO(json)),
+	{.help = "What ranks hold:", .kind = OPTIONS_HEADING},
+	{"ranks", 0, "N", "Ranks on the host, each with a segment", OPTIONS_NUMBER, TO(ranks),
+	 .min = 1, .max = RDX_RANKS_MAX},
+	{"restarting", 0, "N",
+	 "Ranks that restart at the same time, the old segment of each beside the new one until "
+	 "that is complete", OPTIONS_NUMBER, TO(restarting), .max = RDX_RANKS_MAX},
+	OPTIONS_BLOCKS(TIER(RDX_TIER_DEVICE)),
+	OPTIONS_HOST_BLOCKS(TIER(RDX_TIER_HOST)),
+	OPTIONS_DISK_BLOCKS(TIER(RDX_TIER_DISK)),
+	OPTIONS_EXTERNAL_BLOCKS(TIER(RDX_TIER_EXTERNAL)),
+	{.help = "What they publish:", .kind = OPTIONS_HEADING},
+	{"events-per-second", 0, "R", "Events a second of one rank", OPTIONS_FRACTION,
+	 TO(events_per_second), .least = 1e-6, .most = 1e9},
+	{"blocks-per-event", 0, "N", "Blocks in one event", OPTIONS_NUMBER, TO(blocks_per_event),
+	 .min = 1, .max = EVENT_BLOCKS_MAX},
+	{"outage", 0, "TIME",
+	 "How long a router may be away and still continue from the ring; after that it recovers "
+	 "from the newest clear or from the ledger, as exactly", OPTIONS_DURATION, TO(outage_ns),
+	 .min = 1, .max = OUTAGE_MAX_NS},
 	{0},
 };
 
-static const struct argp argp = {
-	.options = list,
-	.parser = parse,
-	.doc = "Say how large the rings, segments and the index of a host are, and which settings "
-	       "of Docker and Kubernetes give them room.\v"
-	       "All sizes are upper bounds: the index is that of ranks which share no block.\n\n"
-	       "Exit status: 0, 1 no ring or index can be that large, 2 usage.",
-	.children = json_children,
+static void check(const struct argp_state *state, void *input)
+{
+	struct size_options *options = input;
+	uint64_t blocks = 0;
+
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		blocks += options->tier_blocks[tier];
+	if (!blocks)
+		argp_error(state, "missing option: --blocks, how many a rank holds");
+	if (options->restarting > options->ranks)
+		options->restarting = options->ranks;
+}
+
+static const struct options_program program = {
+	.entries = entries,
+	.check = check,
+	.about = "Say how large the rings, segments and the index of a host are, and which settings "
+		 "of Docker and Kubernetes give them room.\v"
+		 "All sizes are upper bounds: the index is that of ranks which share no block.\n\n"
+		 "Exit status: 0 done, 1 no ring or index can be that large, 2 wrong usage.",
 };
 
 static uint64_t next_power_of_two(uint64_t value)
@@ -150,11 +122,11 @@ static uint64_t batch_slots(uint64_t blocks)
 static int plan_segment(const struct size_options *options, struct sizes *sizes)
 {
 	struct rdx_segment_spec spec = {.block_tokens = 16, .instance = "-", .model = "-"};
-	double slots;
+	double slots, outage_s = (double)options->outage_ns / (double)NS_PER_S;
 	int r;
 
 	sizes->event_slots = batch_slots(options->blocks_per_event);
-	slots = options->events_per_second * options->outage_s * (double)sizes->event_slots;
+	slots = options->events_per_second * outage_s * (double)sizes->event_slots;
 	/* one event may span an eighth of a ring */
 	if (slots < (double)(8 * sizes->event_slots))
 		slots = (double)(8 * sizes->event_slots);
@@ -224,7 +196,7 @@ static void print_segment(const struct size_options *options, const struct sizes
 	printf("  %g events/s of %" PRIu64 " blocks, %s slots of 64 bytes each, for %g s: %s slots;\n"
 	       "  the next power of two bridges %.1f s\n",
 	       options->events_per_second, options->blocks_per_event,
-	       figures_grouped(sizes->event_slots, a), options->outage_s,
+	       figures_grouped(sizes->event_slots, a), (double)options->outage_ns / (double)NS_PER_S,
 	       figures_grouped(sizes->slots_needed, b), sizes->bridged_s);
 	printf("Segment of each rank: %s\n", figures_size(sizes->segment.file_bytes, a));
 	printf("  header 8 KiB, ring %s, ledger %s:\n", figures_size(sizes->ring_bytes, a),
@@ -301,15 +273,15 @@ int main(int argc, char **argv)
 				       .restarting = 1,
 				       .blocks_per_event = 8,
 				       .events_per_second = 1000,
-				       .outage_s = 10};
+				       .outage_ns = 10 * NS_PER_S};
 	struct sizes sizes = {.tiers = 0};
 
-	parse_command_line(&argp, argc, argv, &options);
+	options_parse(&program, argc, argv, &options);
 	if (plan_segment(&options, &sizes) < 0 || plan_index(&options, &sizes) < 0)
 		return EXIT_FAILED;
 	sizes.total_bytes = sizes.segments_bytes + sizes.restart_bytes + sizes.index_peak_bytes +
 			    SMALL_FILES_BYTES;
-	if (options.common.json) {
+	if (options.json) {
 		print_json(&options, &sizes);
 	} else {
 		print_segment(&options, &sizes);

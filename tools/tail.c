@@ -6,9 +6,10 @@
 #include "consumer/reader/recovery.h"
 #include "shm/clock.h"
 #include "tools/inspect/event_line.h"
-#include "tools/inspect/inspect.h"
+#include "tools/inspect/sighting.h"
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
 #include "tools/program/stop.h"
-#include "shm/namespace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,13 +20,14 @@
 #include <sys/stat.h>
 
 #define BATCH_EVENTS 256               /* of one rank before the next has its turn */
-#define POLL_NS      UINT64_C(2000000) /* between looks at rings that are read up */
+#define POLL_NS      UINT64_C(2000000) /* between looks at rings that were read to their ends */
 #define SCAN_NS      UINT64_C(100000000)
 #define TRIES        64
 
 struct tail_options {
-	struct common_options common;
-	struct rank_list wanted;
+	const char *dir;
+	struct ranks wanted;
+	int json; /* always */
 	int from_barrier;
 	int once;
 	uint64_t count; /* events, 0: no end */
@@ -40,7 +42,7 @@ struct source {
 
 struct tail {
 	const struct tail_options *options;
-	struct tool_namespace space;
+	struct space space;
 	struct source *sources;
 	size_t source_count;
 	struct event_line line;
@@ -49,60 +51,41 @@ struct tail {
 	int troubles; /* events were lost, or a rank could not be read */
 };
 
-enum { KEY_BARRIER = 256, KEY_ONCE };
+#define TO(member) OPTIONS_TO(struct tail_options, member)
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct tail_options *options = state->input;
-	struct rank_name name;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case KEY_BARRIER:
-		options->from_barrier = 1;
-		return 0;
-	case KEY_ONCE:
-		options->once = 1;
-		return 0;
-	case 'n':
-		options->count = number_option(state, "--count", text, 1, UINT64_MAX);
-		return 0;
-	case ARGP_KEY_ARG:
-		rank_argument(state, text, &name);
-		rank_list_add(&options->wanted, &name);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option list[] = {
-	{"from-barrier", KEY_BARRIER, 0, 0,
-	 "Begin at the newest clear of all tiers in each ring, or at the rank's birth, where "
-	 "recovery begins too; not with the next event", 0},
-	{"count", 'n', "N", 0, "Stop after N events", 0},
-	{"once", KEY_ONCE, 0, 0, "Stop when every ring is read up", 0},
-	{"no-follow", 0, 0, OPTION_ALIAS, 0, 0},
+static const struct options_entry entries[] = {
+	OPTIONS_DIR(TO(dir)),
+	OPTIONS_JSON(TO(json)),
+	{"from-barrier", 0, NULL,
+	 "Begin where recovery does, at the newest clear of all tiers in each ring or at the birth "
+	 "of the rank, not at the next event", OPTIONS_FLAG, TO(from_barrier)},
+	{"count", 'c', "N", "Stop after N events", OPTIONS_NUMBER, TO(count), .min = 1,
+	 .max = UINT64_MAX, .fallback = ""},
+	{"once", 0, NULL, "Stop when every ring has been read to its end", OPTIONS_FLAG, TO(once)},
 	{0},
 };
 
-static const struct argp argp = {
-	.options = list,
-	.parser = parse,
-	.args_doc = "[WORKER[:RANK]...]",
-	.doc = "Print events of all ranks, or of those named, as they are published, one JSON line "
-	       "each, until SIGINT or SIGTERM. Ranks that appear later are printed from their "
-	       "birth.\v"
-	       "The lines are those that ringdex-feed accepts, with prefix hashes as block names: "
-	       "'ringdex tail --from-barrier --once | ringdex feed --dir OTHER -' makes a second "
-	       "namespace that holds the same. Ids and hashes are numbers of up to 64 bits. A rank "
-	       "that begins another life gives a line of type cleared that no event stands for, "
-	       "without an event_id. Events of different ranks are in no order.\n\n"
-	       "Exit status: 0 done or told to stop, 1 events were lost or a rank could not be "
-	       "read (standard error says which), 2 usage.",
-	.children = dir_children,
+static void argument(const struct argp_state *state, const char *text, void *input)
+{
+	struct tail_options *options = input;
+
+	ranks_add_argument(state, text, &options->wanted);
+}
+
+static const struct options_program program = {
+	.entries = entries,
+	.argument = argument,
+	.arguments = "[WORKER[:RANK]...]",
+	.about = "Print the events of all ranks, or of those named, as they are published, one JSON "
+		 "object a line, until SIGINT or SIGTERM. Ranks that appear later are printed from "
+		 "their birth.\v"
+		 "ringdex feed accepts these lines; prefix hashes are the names of the blocks: "
+		 "'ringdex tail --from-barrier --once | ringdex feed --dir OTHER -' makes a second "
+		 "namespace that holds the same. When a rank begins another life, a line of type "
+		 "cleared without an event_id is printed. Events of different ranks are in no "
+		 "order.\n\n"
+		 "Exit status: 0 done or told to stop, 1 events were lost or a rank could not be "
+		 "read (standard error says which), 2 wrong usage.",
 };
 
 /* The oldest whole event in the ring. */
@@ -139,9 +122,9 @@ static int go_to_newest(struct rdx_reader *reader)
 
 static const char *source_text(const struct source *source)
 {
-	static char text[RANK_TEXT_BYTES];
+	static char text[RANKS_TEXT_BYTES];
 
-	return rank_name_text(&source->name, text);
+	return ranks_name_text(&source->name, text);
 }
 
 /* Where recovery from nothing, or after `from`, begins; where that is the ledger, at the
@@ -162,8 +145,8 @@ static int go_to_recovery(struct tail *tail, struct source *source, const struct
 	if (r < 0)
 		return r;
 	rdx_reader_cursor(source->reader, &cursor);
-	messages_say("%s: lost the events %" PRIu64 " to %" PRIu64 ": the ring went past them, and no "
-		 "clear of all tiers came after them",
+	messages_say("%s: lost the events %" PRIu64 " to %" PRIu64 ": the ring wrapped over them, "
+			   "and no clear of all tiers came after them",
 		 source_text(source), from ? from->event_id + 1 : 1, cursor.event_id);
 	tail->troubles = 1;
 	return 0;
@@ -171,7 +154,7 @@ static int go_to_recovery(struct tail *tail, struct source *source, const struct
 
 static int open_source(struct tail *tail, struct source *source)
 {
-	int r = open_rank(&tail->space, &source->name, &source->reader);
+	int r = sighting_open(&tail->space, &source->name, &source->reader);
 	struct rdx_cursor birth;
 
 	for (int i = 0; r == 0 && i < TRIES; i++) {
@@ -202,7 +185,7 @@ static void source_failed(struct tail *tail, struct source *source, int error)
 		source->reader = NULL;
 	}
 	if (error != source->error && error != -ENOENT && error != -ESTALE) {
-		complain_rank(&tail->space, &source->name, error);
+		sighting_say_error(&tail->space, &source->name, error);
 		tail->troubles = 1;
 	}
 	source->error = error;
@@ -243,8 +226,8 @@ static void add_source(struct tail *tail, const struct rank_name *name)
 /* Find ranks that appeared or came back. */
 static int discover(struct tail *tail)
 {
-	struct rank_list found;
-	int r = find_ranks(tail->space.dir_fd, &tail->options->wanted, &found);
+	struct ranks found;
+	int r = ranks_find(tail->space.dir_fd, &tail->options->wanted, &found);
 
 	if (r < 0)
 		return r;
@@ -256,7 +239,7 @@ static int discover(struct tail *tail)
 		else if (!source->reader)
 			try_source(tail, source);
 	}
-	rank_list_free(&found);
+	ranks_free(&found);
 	return 0;
 }
 
@@ -272,7 +255,7 @@ static int is_replaced(const struct tail *tail, const struct source *source)
 	       (named.st_ino != mapped.st_ino || named.st_dev != mapped.st_dev);
 }
 
-/* Go on with the next life of a rank whose old one is read up. */
+/* Go on with the next life of a rank whose old one was read to its end. */
 static void next_life(struct tail *tail, struct source *source)
 {
 	struct rdx_reader *old = source->reader;
@@ -367,8 +350,8 @@ static int follow(struct tail *tail)
 /* Open what is there, and say what was named but is not. */
 static int start(struct tail *tail)
 {
-	char missing[RANK_TEXT_BYTES];
-	struct rank_list found = {0};
+	char missing[RANKS_TEXT_BYTES];
+	struct ranks found = {0};
 	int r = discover(tail);
 
 	if (r < 0) {
@@ -376,26 +359,26 @@ static int start(struct tail *tail)
 		return r;
 	}
 	for (size_t i = 0; i < tail->source_count; i++)
-		rank_list_add(&found, &tail->sources[i].name);
-	if (first_missing(&tail->options->wanted, &found, missing)) {
+		ranks_add(&found, &tail->sources[i].name);
+	if (ranks_missing(&tail->options->wanted, &found, missing)) {
 		messages_say("no segment of %s in %s%s", missing, tail->space.dir,
 			 tail->options->once ? "" : " yet: waiting for it");
 		tail->troubles |= tail->options->once;
 	}
-	rank_list_free(&found);
+	ranks_free(&found);
 	tail->started = 1;
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct tail_options options = {.count = 0};
+	struct tail_options options = {.dir = RDX_DEFAULT_DIR};
 	struct tail tail = {.options = &options};
 	int r;
 
-	parse_command_line(&argp, argc, argv, &options);
+	options_parse(&program, argc, argv, &options);
 	stop_listen();
-	if (open_namespace(&tail.space, options.common.dir) < 0)
+	if (space_open(&tail.space, options.dir) < 0)
 		return EXIT_FAILED;
 	r = start(&tail);
 	if (r == 0)
@@ -404,7 +387,7 @@ int main(int argc, char **argv)
 		rdx_reader_close(tail.sources[i].reader);
 	free(tail.sources);
 	event_line_free(&tail.line);
-	rank_list_free(&options.wanted);
-	close_namespace(&tail.space);
+	ranks_free(&options.wanted);
+	space_close(&tail.space);
 	return r < 0 || tail.troubles ? EXIT_FAILED : EXIT_DONE;
 }

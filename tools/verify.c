@@ -3,8 +3,10 @@
  * ringdex-verify: the index against the workers' own ledgers.
  */
 #include "tools/inspect/indexes.h"
-#include "tools/inspect/inspect.h"
+#include "tools/inspect/sighting.h"
 #include "tools/program/json.h"
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,8 +14,9 @@
 #include <string.h>
 
 struct verify_options {
-	struct common_options common;
-	struct rank_list wanted;
+	const char *dir;
+	struct ranks wanted;
+	int json;
 };
 
 /* How one rank came out of it. */
@@ -23,40 +26,37 @@ struct verdict {
 	struct rank_name name;
 	enum outcome outcome;
 	struct rdx_difference difference;
-	char reason[REASON_BYTES];
+	char reason[SIGHTING_REASON_BYTES];
 };
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct verify_options *options = state->input;
-	struct rank_name name;
+#define TO(member) OPTIONS_TO(struct verify_options, member)
 
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case ARGP_KEY_ARG:
-		rank_argument(state, text, &name);
-		rank_list_add(&options->wanted, &name);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+static const struct options_entry entries[] = {
+	OPTIONS_DIR(TO(dir)),
+	OPTIONS_JSON(TO(json)),
+	{0},
+};
+
+static void argument(const struct argp_state *state, const char *text, void *input)
+{
+	struct verify_options *options = input;
+
+	ranks_add_argument(state, text, &options->wanted);
 }
 
-static const struct argp argp = {
-	.parser = parse,
-	.args_doc = "[WORKER[:RANK]...]",
-	.doc = "Compare what the index says each rank holds, or those named, with the rank's own "
-	       "ledger after the same event, block by block. Needs a running indexer (ringdex "
-	       "follow).\v"
-	       "Reads the whole table for each rank: slow, and harmless. Without arguments dead "
-	       "ranks are passed over. A rank whose events keep coming may never be seen at one "
-	       "event on both sides: then it is not compared.\n\n"
-	       "Exit status: 0 all equal, 1 differences, or the directory could not be opened, "
-	       "2 usage, 3 no difference found, but something could not be compared, or there was "
-	       "nothing to compare.",
-	.children = common_children,
+static const struct options_program program = {
+	.entries = entries,
+	.argument = argument,
+	.arguments = "[WORKER[:RANK]...]",
+	.about = "Compare what the index says that each rank holds, or each of those named, with "
+		 "the rank's own ledger after the same event, block by block. Needs a running "
+		 "indexer (ringdex follow).\v"
+		 "It reads the whole table for each rank, which is slow and harms nobody. Without "
+		 "arguments dead ranks are skipped. A rank whose events keep coming may never be "
+		 "seen at the same event on both sides: then it is not compared.\n\n"
+		 "Exit status: 0 all are equal, 1 there are differences, or the directory could "
+		 "not be opened, 2 wrong usage, 3 no difference, but something, or all, could not "
+		 "be compared.",
 };
 
 static const char *reason_text(int error)
@@ -76,7 +76,7 @@ static const char *reason_text(int error)
 }
 
 /* Compare with the index that the rank feeds. */
-static int compare(const struct tool_namespace *space, const struct rank_name *name,
+static int compare(const struct space *space, const struct rank_name *name,
 		   const struct rdx_rank_info *info, struct rdx_difference *ret_difference)
 {
 	struct index_name index_name = {.block_tokens = info->block_tokens};
@@ -85,7 +85,7 @@ static int compare(const struct tool_namespace *space, const struct rank_name *n
 
 	memcpy(index_name.model, info->model, RDX_TEXT_BYTES);
 	memcpy(index_name.tenant, info->tenant, RDX_TEXT_BYTES);
-	r = open_index(space, &index_name, &index);
+	r = indexes_open(space, &index_name, &index);
 	if (r < 0)
 		return r;
 	r = rdx_index_verify(index, name->worker_id, name->dp_rank, ret_difference);
@@ -93,28 +93,28 @@ static int compare(const struct tool_namespace *space, const struct rank_name *n
 	return r;
 }
 
-static struct verdict verify_rank(const struct tool_namespace *space, const struct rank_name *name)
+static struct verdict verify_rank(const struct space *space, const struct rank_name *name)
 {
 	struct verdict verdict = {.name = *name, .outcome = OUTCOME_NOT_COMPARED};
 	struct rdx_rank_info info;
 	struct rdx_reader *reader;
-	int alive, r = open_rank(space, name, &reader);
+	int alive, r = sighting_open(space, name, &reader);
 
 	if (r < 0) {
-		diagnose(space, name, r, verdict.reason);
+		sighting_diagnose(space, name, r, verdict.reason);
 		return verdict;
 	}
 	info = *rdx_reader_info(reader);
 	alive = rdx_reader_alive(reader) > 0;
 	rdx_reader_close(reader);
 	if (!alive) {
-		snprintf(verdict.reason, REASON_BYTES, "it is dead");
+		snprintf(verdict.reason, SIGHTING_REASON_BYTES, "it is dead");
 		verdict.outcome = OUTCOME_DEAD;
 		return verdict;
 	}
 	r = compare(space, name, &info, &verdict.difference);
 	if (r < 0)
-		snprintf(verdict.reason, REASON_BYTES, "%s", reason_text(r));
+		snprintf(verdict.reason, SIGHTING_REASON_BYTES, "%s", reason_text(r));
 	else
 		verdict.outcome =
 			verdict.difference.differences ? OUTCOME_DIFFERENT : OUTCOME_EQUAL;
@@ -124,9 +124,9 @@ static struct verdict verify_rank(const struct tool_namespace *space, const stru
 static void print_words(const struct verdict *verdict)
 {
 	const struct rdx_difference *difference = &verdict->difference;
-	char rank[RANK_TEXT_BYTES];
+	char rank[RANKS_TEXT_BYTES];
 
-	rank_name_text(&verdict->name, rank);
+	ranks_name_text(&verdict->name, rank);
 	if (verdict->outcome == OUTCOME_EQUAL)
 		printf("%s: equal: %" PRIu64 " blocks after event %" PRIu64 "\n", rank,
 		       difference->compared, difference->event_id);
@@ -179,10 +179,10 @@ static int worse(int status, enum outcome outcome, int was_named)
 	return status;
 }
 
-static int verify_all(const struct verify_options *options, const struct tool_namespace *space,
-		      const struct rank_list *found)
+static int verify_all(const struct verify_options *options, const struct space *space,
+		      const struct ranks *found)
 {
-	struct json_object *ranks = options->common.json ? json_new_array() : NULL;
+	struct json_object *ranks = options->json ? json_new_array() : NULL;
 	int status = EXIT_DONE, compared = 0;
 
 	for (size_t i = 0; i < found->count; i++) {
@@ -212,44 +212,44 @@ static int verify_all(const struct verify_options *options, const struct tool_na
 	return status;
 }
 
-static int verify(const struct verify_options *options, const struct tool_namespace *space)
+static int verify(const struct verify_options *options, const struct space *space)
 {
-	char missing[RANK_TEXT_BYTES];
-	struct rank_list found;
+	char missing[RANKS_TEXT_BYTES];
+	struct ranks found;
 	int r, status;
 
-	if (!indexer_runs(space)) {
+	if (!space_has_indexer(space)) {
 		messages_say("no indexer runs in %s, so there is nothing to compare with: start ringdex "
 			 "follow", space->dir);
 		return EXIT_NOT_COMPARED;
 	}
-	r = find_ranks(space->dir_fd, &options->wanted, &found);
+	r = ranks_find(space->dir_fd, &options->wanted, &found);
 	if (r < 0) {
 		messages_say_error(r, "cannot look into %s", space->dir);
 		return EXIT_FAILED;
 	}
-	if (first_missing(&options->wanted, &found, missing)) {
+	if (ranks_missing(&options->wanted, &found, missing)) {
 		messages_say("no segment of %s in %s: ringdex ls shows what is there", missing,
 			 space->dir);
 		status = EXIT_NOT_COMPARED;
 	} else {
 		status = verify_all(options, space, &found);
 	}
-	rank_list_free(&found);
+	ranks_free(&found);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
-	struct verify_options options = {0};
-	struct tool_namespace space;
+	struct verify_options options = {.dir = RDX_DEFAULT_DIR};
+	struct space space;
 	int status;
 
-	parse_command_line(&argp, argc, argv, &options);
-	if (open_namespace(&space, options.common.dir) < 0)
+	options_parse(&program, argc, argv, &options);
+	if (space_open(&space, options.dir) < 0)
 		return EXIT_FAILED;
 	status = verify(&options, &space);
-	close_namespace(&space);
-	rank_list_free(&options.wanted);
+	space_close(&space);
+	ranks_free(&options.wanted);
 	return status;
 }

@@ -85,7 +85,7 @@ static void every_way_to_write_it(void **state)
 	struct rig *rig = *state;
 	struct program_result r;
 
-	RUN(&r, 0, "ringdex-feed", input, "--dir", rig->dir, "--block-size", "2", "-");
+	RUN(&r, 0, "ringdex-feed", input, "--dir", rig->dir, "--block-tokens", "2", "-");
 	assert_null(strstr(r.err, "warning"));
 	assert_has(r.err, "lines: 12, bad: 0, ranks: 4");
 	assert_has(r.err, "clears: 1");
@@ -215,14 +215,14 @@ static void what_is_not_represented_is_said(void **state)
 	struct rig *rig = *state;
 	struct program_result r;
 
-	RUN(&r, 0, "ringdex-feed", input, "--dir", rig->dir, "--block-size=2", "--blocks=2", "-");
-	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 removals of names not held");
-	assert_has(r.err, ":2: warning: worker 1 rank 0: 2 blocks dropped, their parent");
-	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 blocks dropped, their tokens");
-	assert_has(r.err, ":5: warning: worker 1 rank 0: 1 blocks dropped, given by a name");
-	assert_has(r.err, ":6: warning: worker 1 rank 0: 1 blocks dropped, not of --block-size");
-	assert_has(r.err, ":7: warning: worker 1 rank 0: 2 blocks dropped, the tier is full");
-	assert_has(r.err, ":9: warning: worker 1 rank 0: 1 blocks dropped, a held name");
+	RUN(&r, 0, "ringdex-feed", input, "--dir", rig->dir, "--block-tokens=2", "--blocks=2", "-");
+	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 removals ignored: the names");
+	assert_has(r.err, ":2: warning: worker 1 rank 0: 2 blocks dropped: their parent");
+	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 blocks dropped: their tokens");
+	assert_has(r.err, ":5: warning: worker 1 rank 0: 1 blocks dropped: only their names");
+	assert_has(r.err, ":6: warning: worker 1 rank 0: 1 blocks dropped: they are of another");
+	assert_has(r.err, ":7: warning: worker 1 rank 0: 2 blocks dropped: the tier is full");
+	assert_has(r.err, ":9: warning: worker 1 rank 0: 1 blocks dropped: a held name");
 	assert_has(r.err, ":2: warning: worker 1 rank 0: 1 times it became INEXACT");
 	program_result_free(&r);
 }
@@ -234,13 +234,13 @@ static void usage_and_files(void **state)
 	char nowhere[128];
 
 	RUN(&r, 2, "ringdex-feed", NULL);
-	assert_has(r.err, "name a file");
+	assert_has(r.err, "missing argument: FILE");
 	program_result_free(&r);
 	RUN(&r, 2, "ringdex-feed", NULL, "--blocks=many", "-");
-	assert_has(r.err, "--blocks=many: give a number");
+	assert_has(r.err, "--blocks: 'many' is not a whole number from 0");
 	program_result_free(&r);
 	RUN(&r, 2, "ringdex-feed", NULL, "--ring-slots=1000", "-");
-	assert_has(r.err, "--ring-slots=1000: give a power of two");
+	assert_has(r.err, "--ring-slots: '1000' is not a power of two from 64");
 	program_result_free(&r);
 	RUN(&r, 2, "ringdex-feed", NULL, "--clear-scope=host", "-");
 	program_result_free(&r);

@@ -41,7 +41,7 @@ int router_start(struct pass *pass)
 	return r;
 }
 
-static int open_index(const struct pass *pass, struct rdx_index **ret_index)
+static int indexes_open(const struct pass *pass, struct rdx_index **ret_index)
 {
 	struct rdx_index_key key = {
 		.size = sizeof(key),
@@ -56,7 +56,7 @@ int router_reopen(struct pass *pass)
 {
 	struct rdx_index *index;
 
-	if (open_index(pass, &index) < 0)
+	if (indexes_open(pass, &index) < 0)
 		return 0;
 	if (index->writer_id == pass->index->writer_id) {
 		rdx_index_close(index);
@@ -74,7 +74,7 @@ int router_open(struct pass *pass)
 	while (r == 0 && pass->router_state == ROUTER_STARTING)
 		r = pass_pump(pass, 100);
 	if (r == 0) {
-		r = open_index(pass, &pass->index);
+		r = indexes_open(pass, &pass->index);
 		if (r < 0)
 			messages_say_error(r, "cannot open the router's index in %s", pass->dir);
 	}

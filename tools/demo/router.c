@@ -202,7 +202,7 @@ static int serve(struct router *router)
 
 /* -- both -- */
 
-static int open_index(struct router *router)
+static int indexes_open(struct router *router)
 {
 	struct rdx_index_key key = {
 		.size = sizeof(key),
@@ -248,7 +248,7 @@ int router_run(const struct settings *settings)
 	pthread_t indexing;
 
 	pthread_mutex_init(&router.lock, NULL);
-	r = open_index(&router);
+	r = indexes_open(&router);
 	if (r < 0) {
 		complain_of_start(settings, r);
 	} else if (say_ready(&router) == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/workers.h"
 
-#include "tools/inspect/inspect.h"
+#include "tools/inspect/sighting.h"
 #include "tools/program/messages.h"
 
 #include <errno.h>
@@ -72,19 +72,19 @@ int worker_send(struct worker *worker, const char *text, size_t length)
 void worker_bury(struct pass *pass, struct worker *worker)
 {
 	struct rank_name name = {.worker_id = worker->id};
-	struct tool_namespace space;
+	struct space space;
 	struct sighting last;
 
-	if (open_namespace(&space, pass->dir) < 0)
+	if (space_open(&space, pass->dir) < 0)
 		return;
-	if (inspect(&space, &name, &last) == 0 && last.state != SIGHTING_UNREADABLE) {
+	if (sighting_look(&space, &name, &last) == 0 && last.state != SIGHTING_UNREADABLE) {
 		pass->published.events += last.last_event_id;
 		pass->published.blocks_stored += last.counters[RDX_COUNTER_BLOCKS_STORED];
 		pass->published.blocks_removed += last.counters[RDX_COUNTER_BLOCKS_REMOVED];
 		pass->published.clears += last.counters[RDX_COUNTER_CLEARS];
 		pass->published.inexact_marks += last.counters[RDX_COUNTER_INEXACT_MARKS];
 	}
-	close_namespace(&space);
+	space_close(&space);
 }
 
 static uint64_t number(struct json_object *object, const char *name)

@@ -5,12 +5,12 @@
 #include "tools/feed/feed_options.h"
 #include "tools/feed/feed_ranks.h"
 #include "tools/program/lines.h"
+#include "tools/program/messages.h"
 #include "tools/program/stop.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <string.h>
 
 struct feed {
 	struct lines lines;
@@ -53,8 +53,8 @@ static int publish_all(struct feed *feed)
 		else if (got > 0)
 			got = publish_line(feed, text, length, &fault);
 		if (got == -EBADMSG) {
-			fprintf(stderr, "%s:%" PRIu64 ": %s\n", feed->lines.name,
-				feed->lines.number, fault.text);
+			messages_say("%s:%" PRIu64 ": %s", feed->lines.name, feed->lines.number,
+				     fault.text);
 			feed->bad_lines++;
 		} else if (got < 0) {
 			return got;
@@ -68,11 +68,10 @@ static void summarize(const struct feed *feed)
 	struct feed_totals totals;
 
 	feed_ranks_totals(&feed->ranks, &totals);
-	fprintf(stderr,
-		"ringdex-feed: lines: %" PRIu64 ", bad: %" PRIu64 ", ranks: %u, events: %" PRIu64
-		", blocks stored: %" PRIu64 ", removed: %" PRIu64 ", clears: %" PRIu64 "\n",
-		feed->lines.number, feed->bad_lines, totals.ranks, totals.events,
-		totals.blocks_stored, totals.blocks_removed, totals.clears);
+	messages_say("lines: %" PRIu64 ", bad: %" PRIu64 ", ranks: %u, events: %" PRIu64
+		     ", blocks stored: %" PRIu64 ", removed: %" PRIu64 ", clears: %" PRIu64,
+		     feed->lines.number, feed->bad_lines, totals.ranks, totals.events,
+		     totals.blocks_stored, totals.blocks_removed, totals.clears);
 }
 
 static int run(struct feed *feed, const struct feed_options *options)
@@ -80,13 +79,13 @@ static int run(struct feed *feed, const struct feed_options *options)
 	int stopped, error = lines_open(&feed->lines, options->path);
 
 	if (error) {
-		fprintf(stderr, "ringdex-feed: %s: %s\n", options->path, strerror(-error));
-		return 1;
+		messages_say_error(error, "cannot open %s", options->path);
+		return EXIT_FAILED;
 	}
 	stopped = publish_all(feed);
 	if (stopped < 0)
-		fprintf(stderr, "ringdex-feed: %s: %s\n", feed->lines.name, strerror(-stopped));
-	feed_ranks_warn(&feed->ranks, feed->lines.name, stderr);
+		messages_say_error(stopped, "cannot read %s", feed->lines.name);
+	feed_ranks_warn(&feed->ranks, feed->lines.name);
 	if (!options->quiet)
 		summarize(feed);
 	if (options->hold && stopped == 0)
@@ -94,13 +93,13 @@ static int run(struct feed *feed, const struct feed_options *options)
 	feed_ranks_close(&feed->ranks);
 	feed_line_free(&feed->line);
 	lines_close(&feed->lines);
-	return stopped < 0 || feed->bad_lines;
+	return stopped < 0 || feed->bad_lines ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
 	struct feed_options options;
-	struct feed feed = { 0 };
+	struct feed feed = {0};
 
 	feed_options_parse(argc, argv, &options);
 	feed.ranks.options = options.publisher;

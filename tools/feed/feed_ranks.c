@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/feed/feed_ranks.h"
+
+#include "shm/segment_layout.h"
+#include "tools/program/counters.h"
+#include "tools/program/messages.h"
 #include "tools/program/open_advice.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Counters that are worth a warning, and what they mean. */
+/* Counters that are worth a warning. */
 static const struct {
+	unsigned int counter;
 	size_t offset;
-	const char *text;
 } warnings[] = {
-#define COUNTER(field) offsetof(struct rdx_publisher_stats, field)
-	{ COUNTER(unknown_parents), "blocks dropped, their parent is unknown" },
-	{ COUNTER(unknown_names), "blocks dropped, given by a name that is unknown" },
-	{ COUNTER(unknown_removals), "removals of names not held in that tier, ignored" },
-	{ COUNTER(mismatched), "blocks dropped, their tokens do not make that many blocks" },
-	{ COUNTER(other_block_size), "blocks dropped, not of --block-size tokens" },
-	{ COUNTER(conflicts), "blocks dropped, a held name came with other content" },
-	{ COUNTER(ledger_full), "blocks dropped, the tier is full or not kept: raise its "
-				"--blocks, --host-blocks, --disk-blocks or --external-blocks" },
-	{ COUNTER(map_full), "blocks dropped, no room for their names: raise --blocks" },
-	{ COUNTER(inexact_marks), "times it became INEXACT, each until its next clear of all" },
+#define COUNTER(name, field) {RDX_COUNTER_##name, offsetof(struct rdx_publisher_stats, field)}
+	COUNTER(UNKNOWN_PARENTS, unknown_parents),
+	COUNTER(UNKNOWN_NAMES, unknown_names),
+	COUNTER(UNKNOWN_REMOVALS, unknown_removals),
+	COUNTER(MISMATCHED, mismatched),
+	COUNTER(OTHER_BLOCK_SIZE, other_block_size),
+	COUNTER(CONFLICTS, conflicts),
+	COUNTER(LEDGER_FULL, ledger_full),
+	COUNTER(MAP_FULL, map_full),
+	COUNTER(INEXACT_MARKS, inexact_marks),
 #undef COUNTER
 };
 #define WARNINGS (sizeof(warnings) / sizeof(*warnings))
@@ -201,19 +205,22 @@ void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_t
 	*ret_totals = totals;
 }
 
-void feed_ranks_warn(const struct feed_ranks *ranks, const char *input, FILE *file)
+void feed_ranks_warn(const struct feed_ranks *ranks, const char *input)
 {
 	for (uint32_t i = 0; i < ranks->count; i++) {
 		const struct feed_rank *rank = &ranks->ranks[i];
 
 		for (size_t w = 0; w < WARNINGS; w++) {
+			const char *text = counters_warning(warnings[w].counter);
+
 			if (!rank->seen[w])
 				continue;
-			fprintf(file,
-				"%s:%" PRIu64 ": warning: worker %" PRIu64 " rank %u: %" PRIu64
-				" %s (first here)\n",
-				input, rank->first_line[w], rank->worker, rank->dp_rank,
-				rank->seen[w], warnings[w].text);
+			messages_say("%s:%" PRIu64 ": warning: worker %" PRIu64 " rank %u: %" PRIu64
+				     " %s (first here)",
+				     input, rank->first_line[w], rank->worker, rank->dp_rank,
+				     rank->seen[w],
+				     text ? text : "times it became INEXACT, until the next clear of all "
+						   "tiers");
 		}
 	}
 }

@@ -9,8 +9,6 @@
 #include "tools/feed/feed_line.h"
 #include <ringdex/rdx_publisher.h>
 
-#include <stdio.h>
-
 struct feed_rank;
 
 struct feed_ranks {
@@ -40,9 +38,9 @@ int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
 
 void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_totals);
 
-/* One line for each counter of each rank that says something was not represented, with the
+/* Say a line for each counter of each rank that says something was not represented, with the
  * first line of `input` where it rose. */
-void feed_ranks_warn(const struct feed_ranks *ranks, const char *input, FILE *file);
+void feed_ranks_warn(const struct feed_ranks *ranks, const char *input);
 
 /* Close all publishers: their blocks leave every index. */
 void feed_ranks_close(struct feed_ranks *ranks);

@@ -3,12 +3,13 @@
  * ringdex-follow: maintains the index of a directory until told to stop.
  */
 #include "shm/clock.h"
-#include "tools/inspect/inspect.h"
-#include "tools/program/json.h"
-#include "tools/program/stop.h"
-#include "tools/program/figures.h"
-#include "tools/program/table.h"
 #include "tools/follow/watch.h"
+#include "tools/inspect/sighting.h"
+#include "tools/program/figures.h"
+#include "tools/program/json.h"
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
+#include "tools/program/stop.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,17 +18,17 @@
 
 #define LOOK_NS UINT64_C(50000000) /* between looks at what changed */
 #define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S  1e9
+#define DAY_NS    UINT64_C(86400000000000)
 
 struct follow_options {
-	struct common_options common;
 	struct rdx_indexer_options indexer;
-	double interval_s; /* 0: only at changes */
+	int json;
+	uint64_t interval_ns; /* 0: only at changes */
 };
 
 struct follow {
 	const struct follow_options *options;
-	struct tool_namespace space;
+	struct space space;
 	struct rdx_indexer *indexer;
 	struct watch watch;
 	uint64_t look_ns;  /* the next one */
@@ -35,76 +36,39 @@ struct follow {
 	int printed;
 };
 
-enum { KEY_WAIT = 256, KEY_STALE, KEY_BLOCKS };
+#define TO(member) OPTIONS_TO(struct follow_options, member)
 
-static const char *const wait_name[] = {"auto", "io_uring", "epoll"};
-
-static uint32_t wait_option(const struct argp_state *state, const char *text)
-{
-	for (uint32_t i = 0; i < 3; i++)
-		if (strcmp(text, wait_name[i]) == 0)
-			return i;
-	argp_error(state, "--wait: '%s' is not one of auto, io_uring, epoll", text);
-	return 0;
-}
-
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct follow_options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case KEY_WAIT:
-		options->indexer.wait_mode = wait_option(state, text);
-		return 0;
-	case KEY_STALE:
-		options->indexer.stale_after_ns =
-			number_option(state, "--stale-after", text, 1, 86400000) * NS_PER_MS;
-		return 0;
-	case KEY_BLOCKS:
-		options->indexer.initial_blocks =
-			number_option(state, "--initial-blocks", text, 1, UINT64_C(1) << 32);
-		return 0;
-	case 'i':
-		options->interval_s = positive_option(state, "--interval", text, 86400);
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is no option", text);
-		return 0;
-	case ARGP_KEY_END:
-		if (options->interval_s > 0 && !options->common.json)
-			argp_error(state, "--interval is of --json");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option list[] = {
-	{"wait", KEY_WAIT, "auto|io_uring|epoll", 0,
-	 "How to sleep while nothing happens (default auto: io_uring where the kernel allows it)", 0},
-	{"stale-after", KEY_STALE, "MS", 0,
-	 "Age from which a rank is shown as STALE (default 250)", 0},
-	{"initial-blocks", KEY_BLOCKS, "N", 0,
-	 "Blocks to have room for before the index grows first (default 65536)", 0},
-	{"interval", 'i', "SECONDS", 0, "With --json: print the state also at this interval", 0},
+static const struct options_entry entries[] = {
+	OPTIONS_DIR(TO(indexer.dir)),
+	OPTIONS_JSON(TO(json)),
+	OPTIONS_WAIT(TO(indexer.wait_mode)),
+	{"stale-after", 0, "TIME", "Age from which a rank is shown as STALE", OPTIONS_DURATION,
+	 TO(indexer.stale_after_ns), .min = NS_PER_MS, .max = DAY_NS},
+	{"initial-blocks", 0, "N", "Blocks to have room for before the index first grows",
+	 OPTIONS_NUMBER, TO(indexer.initial_blocks), .min = 1, .max = UINT64_C(1) << 32},
+	{"interval", 'i', "TIME", "With --json: print the state at this interval too",
+	 OPTIONS_DURATION, TO(interval_ns), .min = NS_PER_MS, .max = DAY_NS, .fallback = ""},
 	{0},
 };
 
-static const struct argp argp = {
-	.options = list,
-	.parser = parse,
-	.doc = "Maintain the index of a namespace: follow every rank, recover it when needed, and "
-	       "let every process of this host ask (ringdex query). Runs until SIGINT or SIGTERM. "
-	       "The directory is made if it is missing.\v"
-	       "Prints a line when a rank comes, goes, or changes its state: EXACT, RECOVERING, "
-	       "INEXACT (something could not be represented or did not fit), STALE, GONE. With "
-	       "--json each change prints the whole state on a line; ids are numbers of up to 64 "
-	       "bits.\n\n"
-	       "Exit status: 0 told to stop, 1 it could not start or go on, 2 usage.",
-	.children = common_children,
+static void check(const struct argp_state *state, void *input)
+{
+	const struct follow_options *options = input;
+
+	if (options->interval_ns && !options->json)
+		argp_error(state, "--interval goes with --json only");
+}
+
+static const struct options_program program = {
+	.entries = entries,
+	.check = check,
+	.about = "Maintain the index of a namespace: follow every rank, recover it when needed, and "
+		 "let every process of this host ask (ringdex query). Runs until SIGINT or SIGTERM. "
+		 "A missing directory is created.\v"
+		 "It prints a line when a rank comes, goes, or changes its state: EXACT, "
+		 "RECOVERING, INEXACT (something could not be represented or did not fit), STALE, "
+		 "GONE. With --json each change prints the whole state on a line.\n\n"
+		 "Exit status: 0 told to stop, 1 it could not start or go on, 2 wrong usage.",
 };
 
 static uint64_t held(const struct rdx_worker_info *info)
@@ -121,9 +85,9 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 	const struct rdx_worker_info *info = &rank->info;
 	const struct rank_name name = {.worker_id = info->worker_id, .dp_rank = info->dp_rank};
 	const char *state = rdx_state_text(info->state);
-	char text[RANK_TEXT_BYTES], blocks[FIGURES_BYTES], reason[REASON_BYTES];
+	char text[RANKS_TEXT_BYTES], blocks[FIGURES_BYTES], reason[SIGHTING_REASON_BYTES];
 
-	printf("%s ", rank_text(info->worker_id, info->dp_rank, text));
+	printf("%s ", ranks_text(info->worker_id, info->dp_rank, text));
 	if (info->state == RDX_STATE_GONE) {
 		printf("GONE: no live process holds it\n");
 		return;
@@ -131,7 +95,7 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 	if (!rank->followed) {
 		printf("not followed: %s\n",
 		       info->cause == -ENOSPC ? "there is no room for it in the index"
-					      : diagnose(&follow->space, &name, info->cause, reason));
+					      : sighting_diagnose(&follow->space, &name, info->cause, reason));
 		return;
 	}
 	printf("%s", state ? state : "?");
@@ -190,7 +154,7 @@ static void print_json(const struct follow *follow)
 
 	if (rdx_indexer_stats(follow->indexer, &stats) == 0) {
 		json_put_number(object, "time_ns", rdx_clock_ns());
-		json_put_text(object, "wait", wait_name[stats.wait_mode]);
+		json_put_text(object, "wait", options_shared_waits[stats.wait_mode]);
 		json_put_number(object, "indexes", stats.indexes);
 		json_put_number(object, "ranks_alive", stats.ranks);
 		json_put_number(object, "unreadable", stats.unreadable);
@@ -223,12 +187,12 @@ static int report(struct follow *follow)
 	changes = watch_look(&follow->watch, &follow->space, follow->indexer);
 	if (changes < 0)
 		return changes;
-	due = !follow->printed || (follow->options->interval_s > 0 && now >= follow->print_ns);
-	if (follow->options->common.json && (changes || due)) {
+	due = !follow->printed || (follow->options->interval_ns && now >= follow->print_ns);
+	if (follow->options->json && (changes || due)) {
 		print_json(follow);
-		follow->print_ns = now + (uint64_t)(follow->options->interval_s * NS_PER_S);
+		follow->print_ns = now + follow->options->interval_ns;
 	}
-	if (!follow->options->common.json)
+	if (!follow->options->json)
 		for (size_t i = 0; i < follow->watch.rank_count; i++)
 			if (follow->watch.ranks[i].changed)
 				print_words(follow, &follow->watch.ranks[i]);
@@ -260,16 +224,16 @@ static void print_start(const struct follow *follow)
 {
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 
-	if (follow->options->common.json || rdx_indexer_stats(follow->indexer, &stats) < 0)
+	if (follow->options->json || rdx_indexer_stats(follow->indexer, &stats) < 0)
 		return;
 	printf("following %s, sleeping through %s\n", follow->space.dir,
-	       wait_name[stats.wait_mode]);
+	       options_shared_waits[stats.wait_mode]);
 	fflush(stdout);
 }
 
 static void complain_of_start(const struct follow_options *options, int error)
 {
-	const char *dir = options->common.dir;
+	const char *dir = options->indexer.dir;
 
 	if (error == -EBUSY)
 		messages_say("another live process maintains the index of %s: ask that one with ringdex "
@@ -277,7 +241,7 @@ static void complain_of_start(const struct follow_options *options, int error)
 	else if (error == -EKEYREJECTED)
 		messages_say("%s/key is damaged: stop all workers, remove it, and start them again", dir);
 	else if (options->indexer.wait_mode == RDX_WAIT_URING && (error == -ENOSYS || error == -EPERM))
-		messages_say("io_uring is not to be had here: use --wait auto or --wait epoll");
+		messages_say("io_uring is not available here: use --wait auto or --wait epoll");
 	else
 		messages_say("cannot maintain the index of %s: %s", dir, messages_explain(error));
 }
@@ -288,19 +252,22 @@ int main(int argc, char **argv)
 	struct follow follow = {.options = &options};
 	int r;
 
-	parse_command_line(&argp, argc, argv, &options);
-	options.indexer.dir = options.common.dir;
+	options.indexer.dir = RDX_DEFAULT_DIR;
+	options.indexer.stale_after_ns = 250 * NS_PER_MS;
+	options.indexer.initial_blocks = 65536;
+	options_parse(&program, argc, argv, &options);
+	space_guard();
 	stop_listen();
 	r = rdx_indexer_open(&follow.indexer, &options.indexer);
 	if (r < 0) {
 		complain_of_start(&options, r);
 		return EXIT_FAILED;
 	}
-	r = open_namespace(&follow.space, options.common.dir);
+	r = space_open(&follow.space, options.indexer.dir);
 	if (r == 0) {
 		print_start(&follow);
 		r = run(&follow);
-		close_namespace(&follow.space);
+		space_close(&follow.space);
 	}
 	watch_free(&follow.watch);
 	rdx_indexer_close(follow.indexer);

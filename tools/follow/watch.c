@@ -42,15 +42,15 @@ static void add_index(struct watch *watch, struct rdx_index *index, const struct
 }
 
 /* Open indexes that are new. One that cannot be opened is tried again at the next look. */
-static int open_new(struct watch *watch, const struct tool_namespace *space)
+static int open_new(struct watch *watch, const struct space *space)
 {
 	struct index_name *names;
-	int count = find_indexes(space, &names);
+	int count = indexes_find(space, &names);
 
 	for (int i = 0; i < count; i++) {
 		struct rdx_index *index;
 
-		if (!is_open(watch, &names[i]) && open_index(space, &names[i], &index) == 0)
+		if (!is_open(watch, &names[i]) && indexes_open(space, &names[i], &index) == 0)
 			add_index(watch, index, &names[i]);
 	}
 	free(names);
@@ -149,7 +149,7 @@ static int compare(const void *left, const void *right)
 	return a->dp_rank < b->dp_rank ? -1 : a->dp_rank > b->dp_rank;
 }
 
-int watch_look(struct watch *watch, const struct tool_namespace *space,
+int watch_look(struct watch *watch, const struct space *space,
 	       const struct rdx_indexer *indexer)
 {
 	struct watched_rank *before = watch->ranks;

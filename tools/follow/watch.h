@@ -2,8 +2,8 @@
 /*
  * What an indexer of this process says of every rank, and what of it is new.
  */
-#ifndef TOOL_WATCH_H
-#define TOOL_WATCH_H
+#ifndef FOLLOW_WATCH_H
+#define FOLLOW_WATCH_H
 
 #include "tools/inspect/indexes.h"
 
@@ -27,7 +27,7 @@ struct watch {
 };
 
 /* Look again: how many ranks changed, -errno. Ends the program without memory. */
-int watch_look(struct watch *watch, const struct tool_namespace *space,
+int watch_look(struct watch *watch, const struct space *space,
 	       const struct rdx_indexer *indexer);
 void watch_free(struct watch *watch);
 

@@ -2,8 +2,8 @@
 /*
  * An event as the JSON line that ringdex-feed accepts, prefix hashes as block names.
  */
-#ifndef TOOL_EVENT_LINE_H
-#define TOOL_EVENT_LINE_H
+#ifndef INSPECT_EVENT_LINE_H
+#define INSPECT_EVENT_LINE_H
 
 #include <ringdex/rdx_reader.h>
 #include <stdint.h>

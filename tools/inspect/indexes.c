@@ -2,8 +2,7 @@
 #include "tools/inspect/indexes.h"
 
 #include "shm/index_layout.h"
-#include "shm/lock.h"
-#include "shm/mapping.h"
+#include "tools/program/messages.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +14,6 @@
 #include <unistd.h>
 
 #define INDEX_DIR  "index"
-#define LOCK_NAME  "indexer.lock"
 #define CTL_SUFFIX ".ctl"
 
 static int is_terminated(const char *text)
@@ -48,7 +46,7 @@ static int read_name(int dir_fd, const char *file, struct index_name *ret_name)
 	return 1;
 }
 
-int find_indexes(const struct tool_namespace *space, struct index_name **ret_names)
+int indexes_find(const struct space *space, struct index_name **ret_names)
 {
 	int fd = openat(space->dir_fd, INDEX_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct index_name *names = NULL;
@@ -82,7 +80,7 @@ static int fits(const struct index_wanted *wanted, const struct index_name *name
 	       (!wanted->block_tokens || wanted->block_tokens == name->block_tokens);
 }
 
-static void complain_of_choice(const struct tool_namespace *space, const struct index_name *names,
+static void complain_of_choice(const struct space *space, const struct index_name *names,
 			       int count, int fitting)
 {
 	if (count == 0) {
@@ -90,13 +88,13 @@ static void complain_of_choice(const struct tool_namespace *space, const struct 
 		return;
 	}
 	messages_say("%s in %s%s", fitting ? "more than one index" : "no such index", space->dir,
-		 fitting ? ": choose by --model, --tenant, --block-size" : "; there is:");
+		 fitting ? ": choose by --model, --tenant, --block-tokens" : "; there is:");
 	for (int i = 0; i < count; i++)
-		fprintf(stderr, "   --model '%s' --tenant '%s' --block-size %" PRIu32 "\n",
+		fprintf(stderr, "   --model '%s' --tenant '%s' --block-tokens %" PRIu32 "\n",
 			names[i].model, names[i].tenant, names[i].block_tokens);
 }
 
-int open_index(const struct tool_namespace *space, const struct index_name *name,
+int indexes_open(const struct space *space, const struct index_name *name,
 	       struct rdx_index **ret_index)
 {
 	struct rdx_index_key key = {
@@ -109,12 +107,12 @@ int open_index(const struct tool_namespace *space, const struct index_name *name
 	return rdx_index_open(ret_index, space->dir, &key);
 }
 
-int open_chosen_index(const struct tool_namespace *space, const struct index_wanted *wanted,
+int indexes_choose(const struct space *space, const struct index_wanted *wanted,
 		      struct rdx_index **ret_index, struct index_name *ret_name)
 {
 	struct index_name *names;
 	int fitting = 0, chosen = 0, r = 0;
-	int count = find_indexes(space, &names);
+	int count = indexes_find(space, &names);
 
 	if (count < 0) {
 		messages_say_error(count, "cannot look into %s/" INDEX_DIR, space->dir);
@@ -129,7 +127,7 @@ int open_chosen_index(const struct tool_namespace *space, const struct index_wan
 		complain_of_choice(space, names, count, fitting);
 		r = -ENOENT;
 	} else {
-		r = open_index(space, &names[chosen], ret_index);
+		r = indexes_open(space, &names[chosen], ret_index);
 		if (r < 0)
 			messages_say_error(r, "cannot open the index of '%s' in %s", names[chosen].model,
 				    space->dir);
@@ -138,17 +136,4 @@ int open_chosen_index(const struct tool_namespace *space, const struct index_wan
 	}
 	free(names);
 	return r;
-}
-
-int indexer_runs(const struct tool_namespace *space)
-{
-	int fd = openat(space->dir_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	int held;
-
-	/* a lock file that others may not read says nothing */
-	if (fd < 0)
-		return errno != ENOENT;
-	held = rdx_lock_held(fd);
-	close(fd);
-	return held != 0;
 }

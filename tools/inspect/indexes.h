@@ -2,10 +2,10 @@
 /*
  * The indexes of a namespace: one for each model, tenant and block size.
  */
-#ifndef TOOL_INDEXES_H
-#define TOOL_INDEXES_H
+#ifndef INSPECT_INDEXES_H
+#define INSPECT_INDEXES_H
 
-#include "tools/program/options.h"
+#include "tools/inspect/space.h"
 
 #include <ringdex/rdx_index.h>
 #include <stddef.h>
@@ -25,20 +25,17 @@ struct index_wanted {
 
 /* All of them, in no order; the array is the caller's to free. How many, or -errno. None
  * is no error. */
-int find_indexes(const struct tool_namespace *space, struct index_name **ret_names);
+int indexes_find(const struct space *space, struct index_name **ret_names);
 
 /*
  * Open the one index that fits what is wanted. Complains, with what there is to choose from,
  * and returns -errno where none does, or several do.
  */
-int open_chosen_index(const struct tool_namespace *space, const struct index_wanted *wanted,
+int indexes_choose(const struct space *space, const struct index_wanted *wanted,
 		      struct rdx_index **ret_index, struct index_name *ret_name);
 
 /* Open an index by its name. As rdx_index_open. */
-int open_index(const struct tool_namespace *space, const struct index_name *name,
+int indexes_open(const struct space *space, const struct index_name *name,
 	       struct rdx_index **ret_index);
-
-/* Does a live process maintain the indexes? */
-int indexer_runs(const struct tool_namespace *space);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/inspect/ranks.h"
 
+#include "shm/namespace.h"
 #include "tools/program/messages.h"
 #include "tools/program/options.h"
-#include "shm/namespace.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-void rank_list_add(struct rank_list *list, const struct rank_name *name)
+void ranks_add(struct ranks *list, const struct rank_name *name)
 {
 	/* grows by doubling, at counts that are powers of two */
 	if ((list->count & (list->count - 1)) == 0) {
@@ -28,10 +28,10 @@ void rank_list_add(struct rank_list *list, const struct rank_name *name)
 	list->names[list->count++] = *name;
 }
 
-void rank_list_free(struct rank_list *list)
+void ranks_free(struct ranks *list)
 {
 	free(list->names);
-	*list = (struct rank_list){0};
+	*list = (struct ranks){0};
 }
 
 static int covers(const struct rank_name *wanted, const struct rank_name *name)
@@ -40,7 +40,7 @@ static int covers(const struct rank_name *wanted, const struct rank_name *name)
 	       (wanted->any_rank || name->any_rank || wanted->dp_rank == name->dp_rank);
 }
 
-int rank_wanted(const struct rank_list *wanted, const struct rank_name *name)
+int ranks_wanted(const struct ranks *wanted, const struct rank_name *name)
 {
 	for (size_t i = 0; i < wanted->count; i++)
 		if (covers(&wanted->names[i], name))
@@ -48,20 +48,28 @@ int rank_wanted(const struct rank_list *wanted, const struct rank_name *name)
 	return wanted->count == 0;
 }
 
-void rank_argument(const struct argp_state *state, const char *text, struct rank_name *ret_name)
+void ranks_argument(const struct argp_state *state, const char *text, struct rank_name *ret_name)
 {
 	const char *colon = strchr(text, ':');
-	char worker[RANK_TEXT_BYTES];
+	char worker[RANKS_TEXT_BYTES];
 	size_t length = colon ? (size_t)(colon - text) : strlen(text);
 	uint64_t dp_rank = 0;
 
 	snprintf(worker, sizeof(worker), "%.*s", (int)(length < 32 ? length : 32), text);
 	*ret_name = (struct rank_name){.any_rank = !colon};
-	if (!parse_number(worker, 0, UINT64_MAX, &ret_name->worker_id) ||
-	    (colon && !parse_number(colon + 1, 0, UINT32_MAX, &dp_rank)))
-		argp_error(state, "'%s' names no rank: write WORKER or WORKER:RANK, as 7 or 7:0",
+	if (!options_read_number(worker, 0, UINT64_MAX, &ret_name->worker_id) ||
+	    (colon && !options_read_number(colon + 1, 0, UINT32_MAX, &dp_rank)))
+		argp_error(state, "'%s' is not a rank: write WORKER or WORKER:RANK, such as 7 or 7:0",
 			   text);
 	ret_name->dp_rank = (uint32_t)dp_rank;
+}
+
+void ranks_add_argument(const struct argp_state *state, const char *text, struct ranks *list)
+{
+	struct rank_name name;
+
+	ranks_argument(state, text, &name);
+	ranks_add(list, &name);
 }
 
 static int compare(const void *left, const void *right)
@@ -85,7 +93,7 @@ static DIR *open_below(int dir_fd, const char *name)
 }
 
 static void find_in_worker(int dir_fd, const char *dir_name, uint64_t worker_id,
-			   const struct rank_list *wanted, struct rank_list *found)
+			   const struct ranks *wanted, struct ranks *found)
 {
 	DIR *stream = open_below(dir_fd, dir_name);
 	struct dirent *entry;
@@ -95,23 +103,23 @@ static void find_in_worker(int dir_fd, const char *dir_name, uint64_t worker_id,
 			.worker_id = worker_id, .any_rank = 1, .error = -errno};
 
 		/* gone meanwhile, or no directory: no worker */
-		if (errno != ENOENT && errno != ENOTDIR && rank_wanted(wanted, &name))
-			rank_list_add(found, &name);
+		if (errno != ENOENT && errno != ENOTDIR && ranks_wanted(wanted, &name))
+			ranks_add(found, &name);
 		return;
 	}
 	while ((entry = readdir(stream))) {
 		struct rank_name name = {.worker_id = worker_id};
 
 		if (rdx_namespace_segment_name(entry->d_name, &name.dp_rank) &&
-		    rank_wanted(wanted, &name))
-			rank_list_add(found, &name);
+		    ranks_wanted(wanted, &name))
+			ranks_add(found, &name);
 	}
 	closedir(stream);
 }
 
-int find_ranks(int dir_fd, const struct rank_list *wanted, struct rank_list *ret_found)
+int ranks_find(int dir_fd, const struct ranks *wanted, struct ranks *ret_found)
 {
-	struct rank_list found = {0};
+	struct ranks found = {0};
 	DIR *stream = open_below(dir_fd, ".");
 	struct dirent *entry;
 
@@ -130,7 +138,7 @@ int find_ranks(int dir_fd, const struct rank_list *wanted, struct rank_list *ret
 	return 0;
 }
 
-int first_missing(const struct rank_list *wanted, const struct rank_list *found, char *ret_text)
+int ranks_missing(const struct ranks *wanted, const struct ranks *found, char *ret_text)
 {
 	for (size_t i = 0; i < wanted->count; i++) {
 		const struct rank_name *name = &wanted->names[i];
@@ -140,22 +148,22 @@ int first_missing(const struct rank_list *wanted, const struct rank_list *found,
 			at++;
 		if (at < found->count)
 			continue;
-		rank_name_text(name, ret_text);
+		ranks_name_text(name, ret_text);
 		return 1;
 	}
 	return 0;
 }
 
-const char *rank_name_text(const struct rank_name *name, char *ret_text)
+const char *ranks_name_text(const struct rank_name *name, char *ret_text)
 {
 	if (!name->any_rank)
-		return rank_text(name->worker_id, name->dp_rank, ret_text);
-	snprintf(ret_text, RANK_TEXT_BYTES, "%" PRIu64, name->worker_id);
+		return ranks_text(name->worker_id, name->dp_rank, ret_text);
+	snprintf(ret_text, RANKS_TEXT_BYTES, "%" PRIu64, name->worker_id);
 	return ret_text;
 }
 
-const char *rank_text(uint64_t worker_id, uint32_t dp_rank, char *ret_text)
+const char *ranks_text(uint64_t worker_id, uint32_t dp_rank, char *ret_text)
 {
-	snprintf(ret_text, RANK_TEXT_BYTES, "%" PRIu64 ":%" PRIu32, worker_id, dp_rank);
+	snprintf(ret_text, RANKS_TEXT_BYTES, "%" PRIu64 ":%" PRIu32, worker_id, dp_rank);
 	return ret_text;
 }

@@ -2,8 +2,8 @@
 /*
  * Ranks: named on a command line as WORKER or WORKER:RANK, found in a namespace.
  */
-#ifndef TOOL_RANKS_H
-#define TOOL_RANKS_H
+#ifndef INSPECT_RANKS_H
+#define INSPECT_RANKS_H
 
 #include <argp.h>
 #include <stddef.h>
@@ -17,33 +17,35 @@ struct rank_name {
 };
 
 /* A growing list. {0} is empty. */
-struct rank_list {
+struct ranks {
 	struct rank_name *names;
 	size_t count;
 };
-void rank_list_add(struct rank_list *list, const struct rank_name *name);
-void rank_list_free(struct rank_list *list);
+void ranks_add(struct ranks *list, const struct rank_name *name);
+void ranks_free(struct ranks *list);
 
 /* Is it in the list, `any_rank` seen to? An empty list wants all. */
-int rank_wanted(const struct rank_list *wanted, const struct rank_name *name);
+int ranks_wanted(const struct ranks *wanted, const struct rank_name *name);
 
-/* Read "7" or "7:0"; ends the program where it is neither. */
-void rank_argument(const struct argp_state *state, const char *text, struct rank_name *ret_name);
+/* Take an argument, "7" or "7:0"; ends the program where it is neither. */
+void ranks_argument(const struct argp_state *state, const char *text, struct rank_name *ret_name);
+
+/* The same, into a list. */
+void ranks_add_argument(const struct argp_state *state, const char *text, struct ranks *list);
 
 /* Every segment file in the namespace that is wanted, by worker and rank, and every worker
  * that might have one but cannot be looked into. -errno. */
-int find_ranks(int dir_fd, const struct rank_list *wanted, struct rank_list *ret_found);
+int ranks_find(int dir_fd, const struct ranks *wanted, struct ranks *ret_found);
 
 /* For the `wanted` that is not in `found`: its text into ret_text ("7" or "7:0") and 1;
  * 0 where there is none. */
-#define RANK_TEXT_BYTES 40
-int first_missing(const struct rank_list *wanted, const struct rank_list *found,
-		  char *ret_text);
+#define RANKS_TEXT_BYTES 40
+int ranks_missing(const struct ranks *wanted, const struct ranks *found, char *ret_text);
 
 /* "7:0", or "7" where it is any rank of it. Returns ret_text. */
-const char *rank_name_text(const struct rank_name *name, char *ret_text);
+const char *ranks_name_text(const struct rank_name *name, char *ret_text);
 
 /* "7:0". Returns ret_text. */
-const char *rank_text(uint64_t worker_id, uint32_t dp_rank, char *ret_text);
+const char *ranks_text(uint64_t worker_id, uint32_t dp_rank, char *ret_text);
 
 #endif

@@ -32,10 +32,10 @@
  */
 #include "tools/mock/answers.h"
 #include "tools/mock/mock_options.h"
+#include "tools/program/messages.h"
 #include "tools/program/open_advice.h"
 #include "tools/program/stop.h"
 #include "shm/clock.h"
-#include "shm/namespace.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -57,7 +57,7 @@ struct mock {
 
 static void report(struct mock *mock, const char *text)
 {
-	fprintf(stderr, "%s:%" PRIu64 ": %s\n", mock->lines.name, mock->lines.number, text);
+	messages_say("%s:%" PRIu64 ": %s", mock->lines.name, mock->lines.number, text);
 	mock->bad_lines++;
 }
 
@@ -242,17 +242,14 @@ static int open_engine(struct mock *mock)
 		char text[1024];
 
 		open_advice_text(text, sizeof(text), &o->publisher, error);
-		fprintf(stderr, "ringdex-mock: %s\n", text);
+		messages_say("%s", text);
 		return error;
 	}
-	if (!o->seed_given)
-		error = rdx_namespace_random_id(&o->engine.name_seed);
 	o->engine.emit = announcer_event;
 	o->engine.context = &mock->announcer;
-	if (!error)
-		error = engine_open(&mock->engine, &o->engine);
+	error = engine_open(&mock->engine, &o->engine);
 	if (error) {
-		fprintf(stderr, "ringdex-mock: cannot start the engine: %s\n", strerror(-error));
+		messages_say_error(error, "cannot start the engine");
 		announcer_close(&mock->announcer);
 	}
 	return error;
@@ -264,32 +261,32 @@ static int run(struct mock *mock)
 	int error = lines_open(&mock->lines, path);
 
 	if (error) {
-		fprintf(stderr, "ringdex-mock: %s: %s\n", path, strerror(-error));
-		return 1;
+		messages_say_error(error, "cannot open %s", path);
+		return EXIT_FAILED;
 	}
 	if (open_engine(mock) < 0) {
 		lines_close(&mock->lines);
-		return 1;
+		return EXIT_FAILED;
 	}
 	error = mock->options.trace ? replay(mock) : serve(mock);
 	if (error)
-		fprintf(stderr, "ringdex-mock: %s\n", strerror(-error));
+		messages_say_error(error, "cannot go on");
 	else if (mock->options.hold)
 		stop_sleep(STOP_FOREVER);
 	if (mock->announcer.failed)
-		fprintf(stderr, "ringdex-mock: %" PRIu64 " publish calls failed, the first with %s\n",
-			mock->announcer.failed, strerror(-mock->announcer.first_error));
+		messages_say_error(mock->announcer.first_error, "%" PRIu64 " publish calls failed, the "
+				   "first one", mock->announcer.failed);
 	error = error || mock->bad_lines || mock->announcer.failed;
 	engine_close(mock->engine);
 	announcer_close(&mock->announcer);
 	trace_request_free(&mock->request);
 	lines_close(&mock->lines);
-	return error;
+	return error ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
-	struct mock mock = { 0 };
+	struct mock mock = {0};
 
 	mock_options_parse(argc, argv, &mock.options);
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of the write */

@@ -1,197 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/mock/mock_options.h"
-#include "tools/program/arguments.h"
+
+#include "tools/program/options_shared.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-RDX_API const char *argp_program_version = "ringdex-mock " RDX_VERSION;
+#define BLOCKS_MAX         (UINT32_C(1) << 30)
+#define DEFAULT_RING_SLOTS 65536
 
-enum mock_option {
-	OPTION_DIR = 'd',
-	OPTION_WORKER = 'w',
-	OPTION_RANK = 'r',
-	OPTION_TRACE = 't',
-	OPTION_BLOCKS = 0x100,
-	OPTION_HOST_BLOCKS,
-	OPTION_BLOCK_TOKENS,
-	OPTION_RING_SLOTS,
-	OPTION_MODEL,
-	OPTION_TENANT,
-	OPTION_INSTANCE,
-	OPTION_CLEAR_SCOPE,
-	OPTION_NAME_BYTES,
-	OPTION_BATCH,
-	OPTION_RUNNING,
-	OPTION_PREFILLS,
-	OPTION_PREFILL_RATE,
-	OPTION_DECODE_RATE,
-	OPTION_CLEAR_KEEPS,
-	OPTION_SEED,
-	OPTION_SPEED,
-	OPTION_HOLD,
+#define TO(member) OPTIONS_TO(struct mock_options, member)
+
+static const char *const name_sizes[] = {"8", "32", NULL};
+
+static const struct options_entry entries[] = {
+	{.help = "What it publishes as:", .kind = OPTIONS_HEADING},
+	OPTIONS_DIR(TO(publisher.dir)),
+	{"worker-id", 0, "N", "Id of the worker", OPTIONS_NUMBER, TO(publisher.worker_id),
+	 .max = UINT64_MAX},
+	{"dp-rank", 'r', "N", "Data-parallel rank in the worker", OPTIONS_NUMBER,
+	 TO(publisher.dp_rank), .max = UINT32_MAX},
+	OPTIONS_MODEL(TO(publisher.model)),
+	OPTIONS_TENANT(TO(publisher.tenant), .fallback = "none"),
+	OPTIONS_INSTANCE(TO(publisher.instance), .fallback = "mock://WORKER/RANK"),
+	OPTIONS_RING_SLOTS(TO(publisher.ring_slots), .max = RDX_RING_SLOTS_MAX),
+	OPTIONS_CLEAR_SCOPE(TO(publisher.clear_scope)),
+	{"name-bytes", 0, "8|32", "Size of the engine's block names", OPTIONS_CHOICE,
+	 TO(wide_names), .choices = name_sizes},
+	{.help = "The engine:", .kind = OPTIONS_HEADING},
+	OPTIONS_BLOCKS(TO(engine.device_blocks), .min = 1, .max = BLOCKS_MAX),
+	OPTIONS_HOST_BLOCKS(TO(engine.host_blocks), .max = BLOCKS_MAX),
+	OPTIONS_BLOCK_TOKENS(TO(engine.block_tokens)),
+	{"running", 0, "N", "Requests that run at once", OPTIONS_NUMBER, TO(engine.running_max),
+	 .min = 1, .max = 100000},
+	{"prefills", 0, "N", "Prefills that run at once", OPTIONS_NUMBER, TO(engine.prefill_lanes),
+	 .min = 1, .max = 100000},
+	{"prefill-rate", 0, "N", "Tokens a second of one prefill", OPTIONS_NUMBER,
+	 TO(engine.prefill_rate), .min = 1, .max = 1000000000},
+	{"decode-rate", 0, "N", "Tokens a second of one answer", OPTIONS_NUMBER,
+	 TO(engine.decode_rate), .min = 1, .max = 1000000000},
+	{"batch-removals", 0, "N", "Block names in one removal, 1 as in vLLM", OPTIONS_NUMBER,
+	 TO(engine.removals_max), .min = 1, .max = 1000000},
+	{"clear-keeps-running", 0, NULL,
+	 "Running requests go on after a clear: their later blocks have parents from before it",
+	 OPTIONS_FLAG, TO(engine.clear_keeps)},
+	OPTIONS_SEED(TO(engine.name_seed)),
+	{.help = "Instead of answering standard input:", .kind = OPTIONS_HEADING},
+	OPTIONS_TRACE(TO(trace)),
+	{"speed", 0, "X", "Replay at X times the pace of the trace; 0 is as fast as possible",
+	 OPTIONS_FRACTION, TO(speed), .most = 1e9},
+	OPTIONS_HOLD(TO(hold)),
+	{0},
 };
 
-static const struct argp_option options[] = {
-	{ NULL, 0, NULL, 0, "What it publishes as:", 1 },
-	{ "dir", OPTION_DIR, "DIR", 0, "Namespace (/dev/shm/ringdex)", 1 },
-	{ "worker-id", OPTION_WORKER, "N", 0, "Worker (0)", 1 },
-	{ "dp-rank", OPTION_RANK, "N", 0, "Data-parallel rank (0)", 1 },
-	{ "model", OPTION_MODEL, "TEXT", 0, "Model name (mock)", 1 },
-	{ "tenant", OPTION_TENANT, "TEXT", 0, "Tenant (none)", 1 },
-	{ "instance", OPTION_INSTANCE, "TEXT", 0, "Where requests go (mock://WORKER/RANK)", 1 },
-	{ "ring-slots", OPTION_RING_SLOTS, "N", 0, "Slots of 64 bytes, a power of two (65536)", 1 },
-	{ "clear-scope", OPTION_CLEAR_SCOPE, "rank|worker", 0, "Whom an announced clear "
-	  "concerns (rank)", 1 },
-	{ "name-bytes", OPTION_NAME_BYTES, "8|32", 0, "Size of the engine's block names (8)", 1 },
-	{ NULL, 0, NULL, 0, "The engine:", 2 },
-	{ "blocks", OPTION_BLOCKS, "N", 0, "Blocks of the device tier (16384)", 2 },
-	{ "host-blocks", OPTION_HOST_BLOCKS, "N", 0, "Blocks of the host tier (0: none)", 2 },
-	{ "block-tokens", OPTION_BLOCK_TOKENS, "N", 0, "Tokens per block (16)", 2 },
-	{ "running", OPTION_RUNNING, "N", 0, "Requests at once (128)", 2 },
-	{ "prefills", OPTION_PREFILLS, "N", 0, "Prefills at once (2)", 2 },
-	{ "prefill-rate", OPTION_PREFILL_RATE, "N", 0, "Tokens a second of one prefill (20000)", 2 },
-	{ "decode-rate", OPTION_DECODE_RATE, "N", 0, "Tokens a second of one answer (50)", 2 },
-	{ "batch-removals", OPTION_BATCH, "N", 0, "Names per removal event (1, as vLLM)", 2 },
-	{ "clear-keeps-running", OPTION_CLEAR_KEEPS, NULL, 0, "A clear lets running requests go "
-	  "on: later blocks of theirs name parents from before it", 2 },
-	{ "seed", OPTION_SEED, "S", 0, "Of the block names (random)", 2 },
-	{ NULL, 0, NULL, 0, "A trace instead of standard input:", 3 },
-	{ "trace", OPTION_TRACE, "FILE", 0, "Replay FILE, print the statistics, end", 3 },
-	{ "speed", OPTION_SPEED, "X", 0, "X times the trace's pace (0: as fast as it goes)", 3 },
-	{ "hold", OPTION_HOLD, NULL, 0, "Stay alive behind the input's end until SIGTERM or "
-	  "SIGINT: a dead worker's blocks leave the index", 3 },
-	{ 0 },
-};
-
-static int parse_engine(int key, const char *arg, struct argp_state *state,
-			struct engine_options *e)
-{
-#define NUMBER(name, min, max) (uint32_t)arguments_number(state, name, arg, min, max)
-	switch (key) {
-	case OPTION_BLOCKS:
-		e->device_blocks = NUMBER("blocks", 1, UINT32_C(1) << 30);
-		return 0;
-	case OPTION_HOST_BLOCKS:
-		e->host_blocks = NUMBER("host-blocks", 0, UINT32_C(1) << 30);
-		return 0;
-	case OPTION_BLOCK_TOKENS:
-		e->block_tokens = NUMBER("block-tokens", 1, RDX_BLOCK_TOKENS_MAX);
-		return 0;
-	case OPTION_RUNNING:
-		e->running_max = NUMBER("running", 1, 100000);
-		return 0;
-	case OPTION_PREFILLS:
-		e->prefill_lanes = NUMBER("prefills", 1, 100000);
-		return 0;
-	case OPTION_PREFILL_RATE:
-		e->prefill_rate = NUMBER("prefill-rate", 1, 1000000000);
-		return 0;
-	case OPTION_DECODE_RATE:
-		e->decode_rate = NUMBER("decode-rate", 1, 1000000000);
-		return 0;
-	case OPTION_BATCH:
-		e->removals_max = NUMBER("batch-removals", 1, 1000000);
-		return 0;
-	case OPTION_CLEAR_KEEPS:
-		e->clear_keeps = 1;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-#undef NUMBER
-}
-
-static int parse_publisher(int key, const char *arg, struct argp_state *state,
-			   struct rdx_publisher_options *p)
-{
-	static const char *const scopes[] = { "rank", "worker", NULL };
-
-	switch (key) {
-	case OPTION_DIR:
-		p->dir = arg;
-		return 0;
-	case OPTION_WORKER:
-		p->worker_id = arguments_number(state, "worker-id", arg, 0, UINT64_MAX);
-		return 0;
-	case OPTION_RANK:
-		p->dp_rank = (uint32_t)arguments_number(state, "dp-rank", arg, 0, UINT32_MAX);
-		return 0;
-	case OPTION_MODEL:
-		p->model = arg;
-		return 0;
-	case OPTION_TENANT:
-		p->tenant = arg;
-		return 0;
-	case OPTION_INSTANCE:
-		p->instance = arg;
-		return 0;
-	case OPTION_RING_SLOTS:
-		p->ring_slots = arguments_ring_slots(state, "ring-slots", arg);
-		return 0;
-	case OPTION_CLEAR_SCOPE:
-		p->clear_scope = arguments_choice(state, "clear-scope", arg, scopes);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	static const char *const name_sizes[] = { "8", "32", NULL };
-	struct mock_options *o = state->input;
-	int known;
-
-	switch (key) {
-	case OPTION_NAME_BYTES:
-		o->name_bytes = arguments_choice(state, "name-bytes", arg, name_sizes) ? 32 : 8;
-		return 0;
-	case OPTION_SEED:
-		o->engine.name_seed = arguments_number(state, "seed", arg, 0, UINT64_MAX);
-		o->seed_given = 1;
-		return 0;
-	case OPTION_TRACE:
-		o->trace = arg;
-		return 0;
-	case OPTION_SPEED:
-		o->speed = arguments_fraction(state, "speed", arg, 0, 1e9);
-		return 0;
-	case OPTION_HOLD:
-		o->hold = 1;
-		return 0;
-	default:
-		known = parse_engine(key, arg, state, &o->engine);
-		return known == ARGP_ERR_UNKNOWN ? parse_publisher(key, arg, state, &o->publisher)
-						 : known;
-	}
-}
-
-static const struct argp argp = {
-	.options = options,
-	.parser = parse,
-	.doc = "A mock inference engine: keeps blocks as vLLM does and publishes its cache events.\v"
-	       "Reads requests, one JSON object per line, from standard input in the format of "
-	       "ringdex-trace, runs them in virtual time, and answers each with one line. Further "
-	       "lines are commands: {\"command\":\"clear\"} (with \"tier\":\"host\" or "
-	       "\"device\" for one tier, \"announce\":false to say nothing of it), \"stats\", "
-	       "\"dump\" (the blocks it holds as prefix hashes), \"advance\" (run on to "
-	       "\"time_ms\"), \"finish\" (run until all requests are done).\n\n"
-	       "Exit status: 0; 1 when a line was bad or something failed; 2 for wrong usage.",
+static const struct options_program program = {
+	.entries = entries,
+	.about = "A mock inference engine: it keeps blocks as vLLM does and publishes its cache "
+		 "events.\v"
+		 "Without --trace it reads requests from standard input, one JSON object a line as "
+		 "ringdex-trace writes them, runs them in virtual time, and answers each with a "
+		 "line. Other lines are commands: {\"command\":\"clear\"} (with "
+		 "\"tier\":\"device\" or \"host\" one tier only, with \"announce\":false unsaid), "
+		 "\"stats\", \"dump\" (the blocks it holds, as prefix hashes), \"advance\" (run on "
+		 "to \"time_ms\"), \"finish\" (run until no request is left).\n\n"
+		 "Exit status: 0 done or told to stop, 1 a line was bad or something failed, 2 "
+		 "wrong usage.",
 };
 
 void mock_options_parse(int argc, char **argv, struct mock_options *ret_options)
 {
 	struct mock_options *o = ret_options;
 
-	*o = (struct mock_options){
-		.engine = ENGINE_DEFAULTS,
-		.publisher = RDX_PUBLISHER_OPTIONS_INIT,
-		.name_bytes = sizeof(uint64_t),
-	};
+	*o = (struct mock_options){.engine = ENGINE_DEFAULTS,
+				   .publisher = RDX_PUBLISHER_OPTIONS_INIT};
+	o->engine.name_seed = OPTIONS_SEED_DEFAULT;
+	o->publisher.dir = RDX_DEFAULT_DIR;
 	o->publisher.model = "mock";
-	argp_err_exit_status = ARGUMENTS_EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, o);
+	o->publisher.ring_slots = DEFAULT_RING_SLOTS;
+	options_parse(&program, argc, argv, o);
+	o->name_bytes = o->wide_names ? 4 * sizeof(uint64_t) : sizeof(uint64_t);
 	o->publisher.block_tokens = o->engine.block_tokens;
 	o->publisher.tier_blocks[RDX_TIER_DEVICE] = o->engine.device_blocks;
 	o->publisher.tier_blocks[RDX_TIER_HOST] = o->engine.host_blocks;

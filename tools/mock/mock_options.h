@@ -13,8 +13,8 @@ struct mock_options {
 	struct rdx_publisher_options publisher;
 	const char *trace; /* NULL: standard input, and answers */
 	double speed;      /* of the trace's time; 0: as fast as it goes */
-	uint8_t name_bytes;
-	int seed_given;
+	uint32_t wide_names;
+	uint8_t name_bytes; /* 8, or 32 where wide_names */
 	int hold;
 	char instance[RDX_TEXT_BYTES];
 };

@@ -2,8 +2,8 @@
 /*
  * The tools' one way to print JSON. Without memory the program ends.
  */
-#ifndef TOOL_JSON_H
-#define TOOL_JSON_H
+#ifndef PROGRAM_JSON_H
+#define PROGRAM_JSON_H
 
 #include <json-c/json.h>
 #include <stdint.h>

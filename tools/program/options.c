@@ -1,94 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/program/options.h"
 
-#include "shm/namespace.h"
+#include "tools/program/messages.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <ringdex/rdx_reader.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-static error_t parse_dir(int key, char *text, struct argp_state *state)
-{
-	struct common_options *options = state->input;
+#define FIRST_KEY     0x100 /* of options without a letter */
+#define DEFAULT_BYTES 64
 
-	switch (key) {
-	case ARGP_KEY_INIT:
-		options->dir = RDX_DEFAULT_DIR;
-		return 0;
-	case 'd':
-		if (!*text)
-			argp_error(state, "--dir needs the name of a directory");
-		options->dir = text;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static error_t parse_json(int key, char *text, struct argp_state *state)
-{
-	struct common_options *options = state->input;
-
-	(void)text;
-	if (key != 'j')
-		return ARGP_ERR_UNKNOWN;
-	options->json = 1;
-	return 0;
-}
-
-static const struct argp_option json_list[] = {
-	{"json", 'j', 0, 0, "Print JSON; 64-bit ids and hashes are numbers, not strings", 90},
-	{0},
+static const struct {
+	const char *name;
+	uint64_t ns;
+} units[] = {
+	{"ns", 1},
+	{"us", UINT64_C(1000)},
+	{"ms", UINT64_C(1000000)},
+	{"s", UINT64_C(1000000000)},
+	{"m", UINT64_C(60000000000)},
+	{"h", UINT64_C(3600000000000)},
 };
-static const struct argp json_argp = {.options = json_list, .parser = parse_json};
-const struct argp_child json_children[] = {{&json_argp, 0, NULL, 0}, {0}};
+#define UNITS (sizeof(units) / sizeof(units[0]))
 
-static const struct argp_option dir_list[] = {
-	{"dir", 'd', "DIR", 0, "The namespace (default " RDX_DEFAULT_DIR ")", 89},
-	{0},
+/* What argp's parser is given. */
+struct parse {
+	const struct options_program *program;
+	void *input;
 };
-static const struct argp dir_argp = {.options = dir_list, .parser = parse_dir};
-const struct argp_child dir_children[] = {{&dir_argp, 0, NULL, 0}, {0}};
 
-static error_t parse_both(int key, char *text, struct argp_state *state)
+__attribute__((format(printf, 1, 2))) static char *text_of(const char *format, ...)
 {
-	(void)text;
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = state->child_inputs[1] = state->input;
-	return 0;
+	va_list arguments;
+	char *text;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		messages_no_memory();
+	return text;
 }
 
-static const struct argp_child both[] = {
-	{&dir_argp, 0, NULL, 0},
-	{&json_argp, 0, NULL, 0},
-	{0},
-};
-static const struct argp both_argp = {.parser = parse_both, .children = both};
-const struct argp_child common_children[] = {{&both_argp, 0, NULL, 0}, {0}};
+/* -- values -- */
 
-void parse_command_line(const struct argp *argp, int argc, char **argv, void *input)
-{
-	int r;
-
-	argp_program_version = "ringdex " RDX_VERSION;
-	argp_err_exit_status = EXIT_USAGE;
-	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
-	messages_check_output();
-	r = rdx_guard_install();
-	if (r < 0)
-		messages_say_error(r, "cannot handle truncated files");
-	r = argp_parse(argp, argc, argv, 0, NULL, input);
-	if (r) {
-		messages_say("%s", strerror(r));
-		exit(EXIT_USAGE);
-	}
-}
-
-int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
+int options_read_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
 {
 	unsigned long long value;
 	char *end;
@@ -109,44 +71,300 @@ int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_val
 	return 1;
 }
 
-uint64_t number_option(const struct argp_state *state, const char *name, const char *text,
-		       uint64_t min, uint64_t max)
-{
-	uint64_t value = min;
-
-	if (!parse_number(text, min, max, &value))
-		argp_error(state, "%s: '%s' is not a whole number from %llu to %llu", name, text,
-			   (unsigned long long)min, (unsigned long long)max);
-	return value;
-}
-
-double positive_option(const struct argp_state *state, const char *name, const char *text,
-		       double max)
+/* Decimal digits with a point perhaps; strtod takes signs, blanks, "inf" and "nan". */
+static int read_fraction(const char *text, double *ret_value, const char **ret_end)
 {
 	char *end;
-	double value = strtod(text, &end);
 
-	/* the form also refuses what is not a number */
-	if (end == text || *end || !(value > 0 && value <= max))
-		argp_error(state, "%s: '%s' is not a number above 0, at most %.0f", name, text, max);
-	return value;
+	if (!strchr("0123456789.", text[0]) || !text[0])
+		return 0;
+	*ret_value = strtod(text, &end);
+	*ret_end = end;
+	return end != text;
 }
 
-int open_namespace(struct tool_namespace *ret_namespace, const char *dir)
+static int read_duration(const char *text, uint64_t min, uint64_t max, uint64_t *ret_ns)
 {
-	int dir_fd = rdx_namespace_open(dir, 0);
+	const char *unit;
+	double value;
 
-	if (dir_fd < 0) {
-		messages_say("cannot open %s: %s: start a worker or name the directory with --dir", dir,
-			 strerror(-dir_fd));
-		return dir_fd;
+	if (!read_fraction(text, &value, &unit))
+		return 0;
+	for (size_t i = 0; i < UNITS; i++) {
+		double ns = value * (double)units[i].ns;
+
+		if (strcmp(unit, units[i].name) != 0)
+			continue;
+		if (!(ns >= (double)min && ns <= (double)max))
+			return 0;
+		*ret_ns = (uint64_t)ns;
+		return 1;
 	}
-	*ret_namespace = (struct tool_namespace){.dir = dir, .dir_fd = dir_fd};
-	ret_namespace->key_error = rdx_namespace_key(dir_fd, 0, &ret_namespace->key);
 	return 0;
 }
 
-void close_namespace(struct tool_namespace *space)
+/* In the largest unit that leaves no rest. */
+static void write_duration(uint64_t ns, char *ret_text)
 {
-	close(space->dir_fd);
+	size_t i = UNITS - 1;
+
+	while (i && (ns == 0 || ns % units[i].ns))
+		i--;
+	snprintf(ret_text, DEFAULT_BYTES, "%" PRIu64 "%s", ns / units[i].ns, units[i].name);
+}
+
+static void *member(const struct options_entry *entry, void *input)
+{
+	return (char *)input + entry->at;
+}
+
+static void store_number(const struct options_entry *entry, void *input, uint64_t value)
+{
+	uint32_t narrow = (uint32_t)value;
+
+	if (entry->bytes == sizeof(narrow)) {
+		assert(value == narrow);
+		memcpy(member(entry, input), &narrow, sizeof(narrow));
+	} else {
+		assert(entry->bytes == sizeof(value));
+		memcpy(member(entry, input), &value, sizeof(value));
+	}
+}
+
+static uint64_t load_number(const struct options_entry *entry, void *input)
+{
+	uint64_t value;
+	uint32_t narrow;
+
+	if (entry->bytes == sizeof(narrow)) {
+		memcpy(&narrow, member(entry, input), sizeof(narrow));
+		return narrow;
+	}
+	memcpy(&value, member(entry, input), sizeof(value));
+	return value;
+}
+
+/* -- the kinds: each reads its value, or says what would be one -- */
+
+static void wrong(const struct argp_state *state, const struct options_entry *entry,
+		  const char *text, const char *right)
+{
+	argp_error(state, "--%s: '%s' is not %s", entry->name, text, right);
+}
+
+static void take_number(const struct argp_state *state, const struct options_entry *entry,
+			const char *text, void *input)
+{
+	const char *what = entry->kind == OPTIONS_POWER ? "power of two" : "whole number";
+	uint64_t value = entry->min;
+
+	if (!options_read_number(text, entry->min, entry->max, &value) ||
+	    (entry->kind == OPTIONS_POWER && (value & (value - 1))))
+		wrong(state, entry, text, text_of("a %s from %" PRIu64 " to %" PRIu64, what,
+						  entry->min, entry->max));
+	store_number(entry, input, value);
+}
+
+static void take_fraction(const struct argp_state *state, const struct options_entry *entry,
+			  const char *text, void *input)
+{
+	const char *end;
+	double value = entry->least;
+
+	/* the form also refuses what is not a number */
+	if (!read_fraction(text, &value, &end) || *end ||
+	    !(value >= entry->least && value <= entry->most))
+		wrong(state, entry, text, text_of("a number from %g to %g", entry->least,
+						  entry->most));
+	memcpy(member(entry, input), &value, sizeof(value));
+}
+
+static void take_duration(const struct argp_state *state, const struct options_entry *entry,
+			  const char *text, void *input)
+{
+	char min[DEFAULT_BYTES], max[DEFAULT_BYTES];
+	uint64_t ns = entry->min;
+
+	write_duration(entry->min, min);
+	write_duration(entry->max, max);
+	if (!read_duration(text, entry->min, entry->max, &ns))
+		wrong(state, entry, text, text_of("a duration from %s to %s, such as 250ms, 10s or "
+						  "5m", min, max));
+	store_number(entry, input, ns);
+}
+
+static void take_choice(const struct argp_state *state, const struct options_entry *entry,
+			const char *text, void *input)
+{
+	char *right = text_of("one of");
+
+	for (uint32_t i = 0; entry->choices[i]; i++) {
+		if (strcmp(entry->choices[i], text) == 0) {
+			store_number(entry, input, i);
+			free(right);
+			return;
+		}
+		right = text_of("%s%s %s", right, i ? "," : "", entry->choices[i]);
+	}
+	wrong(state, entry, text, right);
+}
+
+static void take_text(const struct argp_state *state, const struct options_entry *entry,
+		      const char *text, void *input)
+{
+	if (strlen(text) < entry->min)
+		wrong(state, entry, text, text_of("a %s", entry->value));
+	memcpy(member(entry, input), &text, sizeof(text));
+}
+
+static void take(const struct argp_state *state, const struct options_entry *entry,
+		 const char *text, void *input)
+{
+	const int one = 1;
+
+	switch (entry->kind) {
+	case OPTIONS_FLAG:
+		memcpy(member(entry, input), &one, sizeof(one));
+		return;
+	case OPTIONS_TEXT:
+		take_text(state, entry, text, input);
+		return;
+	case OPTIONS_FRACTION:
+		take_fraction(state, entry, text, input);
+		return;
+	case OPTIONS_DURATION:
+		take_duration(state, entry, text, input);
+		return;
+	case OPTIONS_CHOICE:
+		take_choice(state, entry, text, input);
+		return;
+	default:
+		take_number(state, entry, text, input);
+	}
+}
+
+/* -- help -- */
+
+/* The default as it would be written; "" for none. */
+static void write_default(const struct options_entry *entry, void *input, char *ret_text)
+{
+	const char *text = entry->fallback;
+	double fraction;
+
+	ret_text[0] = 0;
+	if (!text && entry->kind == OPTIONS_TEXT)
+		memcpy(&text, member(entry, input), sizeof(text));
+	if (!text && entry->kind == OPTIONS_CHOICE)
+		text = entry->choices[load_number(entry, input)];
+	if (text) {
+		snprintf(ret_text, DEFAULT_BYTES, "%s", text);
+	} else if (entry->kind == OPTIONS_NUMBER || entry->kind == OPTIONS_POWER) {
+		snprintf(ret_text, DEFAULT_BYTES, "%" PRIu64, load_number(entry, input));
+	} else if (entry->kind == OPTIONS_DURATION) {
+		write_duration(load_number(entry, input), ret_text);
+	} else if (entry->kind == OPTIONS_FRACTION) {
+		memcpy(&fraction, member(entry, input), sizeof(fraction));
+		snprintf(ret_text, DEFAULT_BYTES, "%g", fraction);
+	}
+}
+
+static int key_of(const struct options_program *program, const struct options_entry *entry)
+{
+	return entry->letter ? entry->letter : FIRST_KEY + (int)(entry - program->entries);
+}
+
+/* The table as argp wants it. It lives as long as the program. */
+static struct argp_option *argp_options(const struct options_program *program, void *input)
+{
+	struct argp_option *list;
+	size_t count = 0;
+	int group = 0;
+
+	while (program->entries[count].kind != OPTIONS_END)
+		count++;
+	list = calloc(count + 1, sizeof(*list));
+	if (!list)
+		messages_no_memory();
+	for (size_t i = 0; i < count; i++) {
+		const struct options_entry *entry = &program->entries[i];
+		char standard[DEFAULT_BYTES];
+
+		if (entry->kind == OPTIONS_HEADING) {
+			list[i] = (struct argp_option){.doc = entry->help, .group = ++group};
+			continue;
+		}
+		write_default(entry, input, standard);
+		list[i] = (struct argp_option){
+			.name = entry->name,
+			.key = key_of(program, entry),
+			.arg = entry->value,
+			.flags = entry->hidden ? OPTION_HIDDEN : 0,
+			.doc = standard[0] ? text_of("%s [default: %s]", entry->help, standard)
+					   : entry->help,
+			.group = group,
+		};
+	}
+	return list;
+}
+
+/* -- parsing -- */
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	const struct parse *parse = state->input;
+	const struct options_program *program = parse->program;
+
+	if (key == ARGP_KEY_ARG && program->argument)
+		program->argument(state, text, parse->input);
+	else if (key == ARGP_KEY_ARG)
+		argp_error(state, "unexpected argument '%s'", text);
+	if (key == ARGP_KEY_ARG)
+		return 0;
+	if (key == ARGP_KEY_END && program->check)
+		program->check(state, parse->input);
+	for (const struct options_entry *entry = program->entries; entry->kind != OPTIONS_END;
+	     entry++) {
+		if (entry->kind == OPTIONS_HEADING || key != key_of(program, entry))
+			continue;
+		take(state, entry, text, parse->input);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+void options_parse(const struct options_program *program, int argc, char **argv, void *input)
+{
+	struct parse given = {.program = program, .input = input};
+	struct argp argp = {
+		.options = argp_options(program, input),
+		.parser = parse,
+		.args_doc = program->arguments,
+		.doc = program->about,
+	};
+	int r;
+
+	/* names may be of any language; numbers are those of C */
+	setlocale(LC_CTYPE, "");
+	argp_program_version = text_of("%s " RDX_VERSION, program_invocation_short_name);
+	argp_err_exit_status = EXIT_USAGE;
+	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	messages_check_output();
+	r = argp_parse(&argp, argc, argv, 0, NULL, &given);
+	if (r) {
+		messages_say("%s", strerror(r));
+		exit(EXIT_USAGE);
+	}
+}
+
+void options_single(const struct argp_state *state, const char **member, const char *text)
+{
+	if (*member)
+		argp_error(state, "unexpected argument '%s'", text);
+	*member = text;
+}
+
+void options_require(const struct argp_state *state, const char *member, const char *name)
+{
+	if (!member)
+		argp_error(state, "missing argument: %s", name);
 }

@@ -3,10 +3,12 @@
  * ringdex-query: who holds the longest prefix of a request?
  */
 #include "tools/inspect/indexes.h"
-#include "tools/program/json.h"
 #include "tools/inspect/ranks.h"
-#include "tools/query/request.h"
+#include "tools/program/json.h"
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
 #include "tools/program/table.h"
+#include "tools/query/request.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,16 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum request_kind { KIND_TOKENS, KIND_LOCAL, KIND_PREFIX };
-
 struct query_options {
-	struct common_options common;
+	const char *dir;
 	struct index_wanted wanted;
-	enum request_kind kind;
-	int kind_given;
+	int tokens; /* what the requests are; the first where none is given */
+	int local;
+	int prefix;
 	const char *lora;
 	const char *salt;
 	const char *file;
+	int json;
 };
 
 struct query {
@@ -39,86 +41,58 @@ struct query {
 	struct rdx_worker_info workers[RDX_RANKS_MAX];
 };
 
-enum { KEY_TOKENS = 256, KEY_LOCAL, KEY_PREFIX, KEY_LORA, KEY_SALT };
+#define TO(member) OPTIONS_TO(struct query_options, member)
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct query_options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &options->common;
-		return 0;
-	case KEY_TOKENS:
-	case KEY_LOCAL:
-	case KEY_PREFIX:
-		if (options->kind_given && options->kind != (enum request_kind)(key - KEY_TOKENS))
-			argp_error(state, "give one of --tokens, --local and --prefix");
-		options->kind_given = 1;
-		options->kind = (enum request_kind)(key - KEY_TOKENS);
-		return 0;
-	case 'm':
-		options->wanted.model = text;
-		return 0;
-	case 't':
-		options->wanted.tenant = text;
-		return 0;
-	case 'b':
-		options->wanted.block_tokens =
-			(uint32_t)number_option(state, "--block-size", text, 1, RDX_BLOCK_TOKENS_MAX);
-		return 0;
-	case KEY_LORA:
-		options->lora = text;
-		return 0;
-	case KEY_SALT:
-		options->salt = text;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (options->file)
-			argp_error(state, "one file at a time: '%s' is one more", text);
-		options->file = text;
-		return 0;
-	case ARGP_KEY_END:
-		if (!options->file)
-			argp_error(state, "what is asked? give a file, or - for standard input");
-		if ((options->lora || options->salt) && options->kind != KIND_TOKENS)
-			argp_error(state, "--lora and --salt are of token ids only: hashes have "
-					  "them in them");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option list[] = {
-	{"tokens", KEY_TOKENS, 0, 0, "Requests are token ids (default)", 0},
-	{"local", KEY_LOCAL, 0, 0, "Requests are local hashes of their blocks", 0},
-	{"prefix", KEY_PREFIX, 0, 0, "Requests are prefix hashes of this namespace", 0},
-	{"lora", KEY_LORA, "NAME", 0, "LoRA adapter of the requests", 1},
-	{"salt", KEY_SALT, "TEXT", 0, "Cache salt of the requests", 1},
-	{"model", 'm', "MODEL", 0, "Of that model, where there are several", 2},
-	{"tenant", 't', "TENANT", 0, "Of that tenant, where there are several", 2},
-	{"block-size", 'b', "TOKENS", 0,
-	 "The index of that block size, where there are several", 2},
+static const struct options_entry entries[] = {
+	OPTIONS_DIR(TO(dir)),
+	OPTIONS_JSON(TO(json)),
+	{.help = "Requests are:", .kind = OPTIONS_HEADING},
+	{"tokens", 0, NULL, "Token ids (the default)", OPTIONS_FLAG, TO(tokens)},
+	{"local", 0, NULL, "Local hashes of their blocks", OPTIONS_FLAG, TO(local)},
+	{"prefix", 0, NULL, "Prefix hashes of this namespace", OPTIONS_FLAG, TO(prefix)},
+	{"lora", 0, "NAME", "LoRA adapter of the token ids", OPTIONS_TEXT, TO(lora)},
+	{"salt", 0, "TEXT", "Cache salt of the token ids", OPTIONS_TEXT, TO(salt)},
+	{.help = "Which index, where there are several:", .kind = OPTIONS_HEADING},
+	OPTIONS_MODEL(TO(wanted.model)),
+	OPTIONS_TENANT(TO(wanted.tenant)),
+	OPTIONS_BLOCK_TOKENS(TO(wanted.block_tokens), .fallback = ""),
 	{0},
 };
 
-static const struct argp argp = {
-	.options = list,
-	.parser = parse,
-	.args_doc = "FILE|-",
-	.doc = "Ask the index of a namespace which ranks hold the longest prefix of a request. Each "
-	       "line of FILE is a request: a JSON array of numbers, or numbers with blanks or commas "
-	       "between them.\v"
-	       "The answer is, for each rank and best first, the number of leading blocks it holds "
-	       "without a hole in its DEVICE tier, in device and host (+HOST), in those and disk "
-	       "(+DISK), and in ALL tiers. STATE says what the answer is worth: EXACT, RECOVERING "
-	       "(nothing is served), INEXACT (something could not be represented), STALE (the "
-	       "indexer is dead or behind). AGE is the time since the rank was last seen read up "
-	       "and alive. With --json each request gives one line; ids are numbers of up to 64 "
-	       "bits. The index is maintained by ringdex follow.\n\n"
-	       "Exit status: 0 every request answered, 1 some not, 2 usage.",
-	.children = common_children,
+static void argument(const struct argp_state *state, const char *text, void *input)
+{
+	struct query_options *options = input;
+
+	options_single(state, &options->file, text);
+}
+
+static void check(const struct argp_state *state, void *input)
+{
+	const struct query_options *options = input;
+
+	options_require(state, options->file, "FILE, or - for standard input");
+	if (options->tokens + options->local + options->prefix > 1)
+		argp_error(state, "give one of --tokens, --local, --prefix");
+	if ((options->lora || options->salt) && (options->local || options->prefix))
+		argp_error(state, "--lora and --salt go with --tokens only: hashes have them in them");
+}
+
+static const struct options_program program = {
+	.entries = entries,
+	.argument = argument,
+	.check = check,
+	.arguments = "FILE|-",
+	.about = "Ask the index of a namespace which ranks hold the longest prefix of a request. "
+		 "Each line of FILE is a request: a JSON array of numbers, or numbers with blanks "
+		 "or commas between them.\v"
+		 "The answer is, for each rank and best first, the number of leading blocks that it "
+		 "holds without a hole in its DEVICE tier, in device and host (+HOST), in those "
+		 "and disk (+DISK), and in ALL tiers. STATE is what the answer is worth: EXACT, "
+		 "RECOVERING (nothing is served), INEXACT (something could not be represented), "
+		 "STALE (the indexer is dead or behind). AGE is the time since the rank was last "
+		 "seen alive and caught up. With --json each request gives a line. ringdex follow "
+		 "maintains the index.\n\n"
+		 "Exit status: 0 every request was answered, 1 one was not, 2 wrong usage.",
 };
 
 /* Longest of all tiers first, then of the nearer ones, then by rank. */
@@ -179,10 +153,10 @@ static void append_row(struct table *table, const struct rdx_run *run, const cha
 	static const enum table_tone tone[] = {TABLE_GOOD, TABLE_WARNING, TABLE_WARNING, TABLE_BAD,
 					       TABLE_FAINT};
 	const char *state = rdx_state_text(run->state);
-	char rank[RANK_TEXT_BYTES];
+	char rank[RANKS_TEXT_BYTES];
 
 	table_row(table);
-	table_text(table, "%s", rank_text(run->worker_id, run->dp_rank, rank));
+	table_text(table, "%s", ranks_text(run->worker_id, run->dp_rank, rank));
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 		table_number(table, run->blocks[tier]);
 	table_text(table, "%s", state ? state : "?");
@@ -240,25 +214,21 @@ static int look_up(struct query *query, uint64_t *ret_blocks)
 	if (request->count > UINT32_MAX)
 		return -E2BIG;
 	*ret_blocks = blocks;
-	switch (options->kind) {
-	case KIND_TOKENS:
-		*ret_blocks = request->count / query->name.block_tokens;
-		return rdx_index_lookup_tokens(query->index,
-					       rdx_hash_seed(options->lora, options->salt),
-					       as_tokens(query), request->count, query->runs,
-					       RDX_RANKS_MAX);
-	case KIND_LOCAL:
+	if (options->local)
 		return rdx_index_lookup_local(query->index, request->numbers, blocks, query->runs,
 					      RDX_RANKS_MAX);
-	default:
+	if (options->prefix)
 		return rdx_index_lookup(query->index, request->numbers, blocks, query->runs,
 					RDX_RANKS_MAX);
-	}
+	*ret_blocks = request->count / query->name.block_tokens;
+	return rdx_index_lookup_tokens(query->index, rdx_hash_seed(options->lora, options->salt),
+				       as_tokens(query), request->count, query->runs,
+				       RDX_RANKS_MAX);
 }
 
 static int answer_line(struct query *query, const char *line)
 {
-	uint64_t max = query->options->kind == KIND_TOKENS ? UINT32_MAX : UINT64_MAX;
+	uint64_t max = query->options->local || query->options->prefix ? UINT64_MAX : UINT32_MAX;
 	char fault[REQUEST_FAULT_BYTES];
 	uint64_t blocks;
 	int rows, workers;
@@ -276,7 +246,7 @@ static int answer_line(struct query *query, const char *line)
 	}
 	workers = rdx_index_workers(query->index, query->workers, RDX_RANKS_MAX);
 	qsort(query->runs, (size_t)rows, sizeof(query->runs[0]), compare_runs);
-	if (query->options->common.json)
+	if (query->options->json)
 		print_json(query, blocks, rows, workers);
 	else
 		print_table(query, blocks, rows, workers);
@@ -306,7 +276,7 @@ static int answer_file(struct query *query, FILE *file)
 	return status;
 }
 
-static int query_file(const struct query_options *options, const struct tool_namespace *space)
+static int query_file(const struct query_options *options, const struct space *space)
 {
 	int is_stdin = strcmp(options->file, "-") == 0;
 	FILE *file = is_stdin ? stdin : fopen(options->file, "re");
@@ -321,8 +291,8 @@ static int query_file(const struct query_options *options, const struct tool_nam
 	if (!query)
 		messages_no_memory();
 	query->options = options;
-	if (open_chosen_index(space, &options->wanted, &query->index, &query->name) == 0) {
-		if (!indexer_runs(space))
+	if (indexes_choose(space, &options->wanted, &query->index, &query->name) == 0) {
+		if (!space_has_indexer(space))
 			messages_say("no indexer runs: what is said is as old as its age; start ringdex "
 				 "follow");
 		status = answer_file(query, file);
@@ -338,14 +308,14 @@ static int query_file(const struct query_options *options, const struct tool_nam
 
 int main(int argc, char **argv)
 {
-	struct query_options options = {.kind = KIND_TOKENS};
-	struct tool_namespace space;
+	struct query_options options = {.dir = RDX_DEFAULT_DIR};
+	struct space space;
 	int status;
 
-	parse_command_line(&argp, argc, argv, &options);
-	if (open_namespace(&space, options.common.dir) < 0)
+	options_parse(&program, argc, argv, &options);
+	if (space_open(&space, options.dir) < 0)
 		return EXIT_FAILED;
 	status = query_file(&options, &space);
-	close_namespace(&space);
+	space_close(&space);
 	return status;
 }

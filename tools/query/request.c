@@ -45,7 +45,7 @@ static int add_text(struct request *request, const char *text, size_t length, ui
 
 	snprintf(digits, sizeof(digits), "%.*s", (int)(length < DIGITS_MAX ? length : DIGITS_MAX),
 		 text);
-	if (length > DIGITS_MAX || !parse_number(digits + negative, 0, max, &number) ||
+	if (length > DIGITS_MAX || !options_read_number(digits + negative, 0, max, &number) ||
 	    (negative && number > (uint64_t)INT64_MAX + 1)) {
 		snprintf(ret_fault, REQUEST_FAULT_BYTES,
 			 "number %" PRIu64 ", '%s', is not a whole number up to %" PRIu64,

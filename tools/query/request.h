@@ -2,8 +2,8 @@
 /*
  * Requests of ringdex-query: a line of numbers each.
  */
-#ifndef TOOL_REQUEST_H
-#define TOOL_REQUEST_H
+#ifndef QUERY_REQUEST_H
+#define QUERY_REQUEST_H
 
 #include <stddef.h>
 #include <stdint.h>

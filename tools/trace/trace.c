@@ -2,7 +2,9 @@
 /*
  * ringdex-trace: make and look at request traces. docs/trace-format.md has the format.
  */
-#include "tools/program/arguments.h"
+#include "tools/program/json.h"
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
 #include "tools/trace/generate.h"
 #include "tools/trace/summary.h"
 #include <ringdex/rdx_types.h>
@@ -12,24 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-RDX_API const char *argp_program_version = "ringdex-trace " RDX_VERSION;
-
-enum trace_option {
-	OPTION_REQUESTS = 'n',
-	OPTION_SEED = 's',
-	OPTION_RATE = 'r',
-	OPTION_SESSIONS = 0x100,
-	OPTION_TURNS,
-	OPTION_BRANCHES,
-	OPTION_SYSTEMS,
-	OPTION_SYSTEM_TOKENS,
-	OPTION_FIRST_TOKENS,
-	OPTION_TURN_TOKENS,
-	OPTION_OUTPUT_TOKENS,
-	OPTION_LONGEST,
-	OPTION_JSON,
-};
-
 struct trace_arguments {
 	struct trace_generate_options generate;
 	const char *command;
@@ -37,114 +21,76 @@ struct trace_arguments {
 	int json;
 };
 
-static const struct argp_option options[] = {
-	{ NULL, 0, NULL, 0, "generate:", 1 },
-	{ "requests", OPTION_REQUESTS, "N", 0, "Requests to make (2000)", 1 },
-	{ "seed", OPTION_SEED, "S", 0, "Same seed and options, same trace (1)", 1 },
-	{ "rate", OPTION_RATE, "R", 0, "Requests per second of all sessions (20)", 1 },
-	{ "sessions", OPTION_SESSIONS, "N", 0, "Conversations open at once (64)", 1 },
-	{ "turns", OPTION_TURNS, "N", 0, "Turns per conversation, mean (6)", 1 },
-	{ "branches", OPTION_BRANCHES, "X", 0, "Share of later turns that go on from an earlier "
-	  "one than the last (0.15)", 1 },
-	{ "system-prompts", OPTION_SYSTEMS, "N", 0, "Shared system prompts, 0 for none (4)", 1 },
-	{ "system-tokens", OPTION_SYSTEM_TOKENS, "N", 0, "Tokens of each, mean (2048)", 1 },
-	{ "first-tokens", OPTION_FIRST_TOKENS, "N", 0, "Tokens of the first message, mean (2048)",
-	  1 },
-	{ "turn-tokens", OPTION_TURN_TOKENS, "N", 0, "Tokens of later messages, mean (512)", 1 },
-	{ "output-tokens", OPTION_OUTPUT_TOKENS, "N", 0, "Tokens of an answer, mean (256)", 1 },
-	{ "longest", OPTION_LONGEST, "N", 0, "Longest prompt in tokens (32768)", 1 },
-	{ NULL, 0, NULL, 0, "show:", 2 },
-	{ "json", OPTION_JSON, NULL, 0, "Print the summary as one JSON line", 2 },
-	{ 0 },
+#define TO(member)     OPTIONS_TO(struct trace_arguments, member)
+#define TOKENS(member) TO(generate.member), .min = 1, .max = TRACE_INPUT_MAX / 4
+
+static const struct options_entry entries[] = {
+	{.help = "generate:", .kind = OPTIONS_HEADING},
+	OPTIONS_REQUESTS(TO(generate.requests), .max = UINT32_MAX),
+	OPTIONS_SEED(TO(generate.seed)),
+	{"rate", 0, "R", "Requests a second of all sessions together", OPTIONS_FRACTION,
+	 TO(generate.rate_per_s), .least = 1e-6, .most = 1e6},
+	{"sessions", 0, "N", "Conversations open at once", OPTIONS_NUMBER, TO(generate.sessions),
+	 .min = 1, .max = 1000000},
+	{"turns", 0, "N", "Turns of a conversation, mean", OPTIONS_NUMBER, TO(generate.turns),
+	 .min = 1, .max = 100000},
+	{"branches", 0, "X", "Share of turns that branch off before the last turn",
+	 OPTIONS_FRACTION, TO(generate.branch_share), .most = 1},
+	{"system-prompts", 0, "N", "Number of shared system prompts", OPTIONS_NUMBER,
+	 TO(generate.system_prompts), .max = 1000000},
+	{"system-tokens", 0, "N", "Tokens of a system prompt, mean", OPTIONS_NUMBER,
+	 TOKENS(system_tokens)},
+	{"first-tokens", 0, "N", "Tokens of a first message, mean", OPTIONS_NUMBER,
+	 TOKENS(first_tokens)},
+	{"turn-tokens", 0, "N", "Tokens of a later message, mean", OPTIONS_NUMBER,
+	 TOKENS(turn_tokens)},
+	{"output-tokens", 0, "N", "Tokens of an answer, mean", OPTIONS_NUMBER,
+	 TOKENS(output_tokens)},
+	{"longest", 0, "N", "Tokens of the longest prompt", OPTIONS_NUMBER,
+	 TO(generate.longest_tokens), .min = 1, .max = TRACE_INPUT_MAX},
+	{.help = "show:", .kind = OPTIONS_HEADING},
+	OPTIONS_JSON(TO(json)),
+	{0},
 };
 
-static int parse_generate(int key, const char *arg, struct argp_state *state,
-			  struct trace_generate_options *g)
+static int is_show(const struct trace_arguments *arguments)
 {
-	const uint32_t tokens_max = TRACE_INPUT_MAX / 4;
-
-#define NUMBER(name, min, max) arguments_number(state, name, arg, min, max)
-	switch (key) {
-	case OPTION_REQUESTS:
-		g->requests = NUMBER("requests", 0, UINT32_MAX);
-		return 0;
-	case OPTION_SEED:
-		g->seed = NUMBER("seed", 0, UINT64_MAX);
-		return 0;
-	case OPTION_RATE:
-		g->rate_per_s = arguments_fraction(state, "rate", arg, 1e-6, 1e6);
-		return 0;
-	case OPTION_BRANCHES:
-		g->branch_share = arguments_fraction(state, "branches", arg, 0, 1);
-		return 0;
-	case OPTION_SESSIONS:
-		g->sessions = (uint32_t)NUMBER("sessions", 1, 1000000);
-		return 0;
-	case OPTION_TURNS:
-		g->turns = (uint32_t)NUMBER("turns", 1, 100000);
-		return 0;
-	case OPTION_SYSTEMS:
-		g->system_prompts = (uint32_t)NUMBER("system-prompts", 0, 1000000);
-		return 0;
-	case OPTION_SYSTEM_TOKENS:
-		g->system_tokens = (uint32_t)NUMBER("system-tokens", 1, tokens_max);
-		return 0;
-	case OPTION_FIRST_TOKENS:
-		g->first_tokens = (uint32_t)NUMBER("first-tokens", 1, tokens_max);
-		return 0;
-	case OPTION_TURN_TOKENS:
-		g->turn_tokens = (uint32_t)NUMBER("turn-tokens", 1, tokens_max);
-		return 0;
-	case OPTION_OUTPUT_TOKENS:
-		g->output_tokens = (uint32_t)NUMBER("output-tokens", 1, tokens_max);
-		return 0;
-	case OPTION_LONGEST:
-		g->longest_tokens = (uint32_t)NUMBER("longest", 1, TRACE_INPUT_MAX);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-#undef NUMBER
+	return arguments->command && strcmp(arguments->command, "show") == 0;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static void argument(const struct argp_state *state, const char *text, void *input)
 {
-	struct trace_arguments *arguments = state->input;
+	struct trace_arguments *arguments = input;
 
-	switch (key) {
-	case OPTION_JSON:
-		arguments->json = 1;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num == 0)
-			arguments->command = arg;
-		else if (state->arg_num == 1 && strcmp(arguments->command, "show") == 0)
-			arguments->path = arg;
-		else
-			argp_error(state, "one argument too many: %s", arg);
-		return 0;
-	case ARGP_KEY_END:
-		if (!arguments->command)
-			argp_error(state, "say what to do: generate or show");
-		if (strcmp(arguments->command, "show") == 0 && !arguments->path)
-			argp_error(state, "show: name a file, or - for standard input");
-		return 0;
-	default:
-		return parse_generate(key, arg, state, &arguments->generate);
-	}
+	if (is_show(arguments))
+		options_single(state, &arguments->path, text);
+	else
+		options_single(state, &arguments->command, text);
+	if (!is_show(arguments) && strcmp(arguments->command, "generate") != 0)
+		argp_error(state, "'%s' is not one of generate, show", text);
 }
 
-static const struct argp argp = {
-	.options = options,
-	.parser = parse,
-	.args_doc = "generate\nshow FILE",
-	.doc = "Make and look at traces of requests to a language model.\v"
-	       "`generate' writes a trace of multi-turn conversations to standard output, one JSON "
-	       "object per line, in the format of the Mooncake project's traces. `show' reads such "
-	       "a file and prints what it is like; lines that are no request are reported with "
-	       "their number, the rest is used.\n\n"
-	       "Exit status: 0; 1 when a line was bad or a file could not be read or written; 2 "
-	       "for wrong usage.",
+static void check(const struct argp_state *state, void *input)
+{
+	const struct trace_arguments *arguments = input;
+
+	options_require(state, arguments->command, "generate or show");
+	if (is_show(arguments))
+		options_require(state, arguments->path, "FILE, or - for standard input");
+}
+
+static const struct options_program program = {
+	.entries = entries,
+	.argument = argument,
+	.check = check,
+	.arguments = "generate\nshow FILE|-",
+	.about = "Make and summarize traces of requests to a language model.\v"
+		 "generate writes a trace of multi-turn conversations to standard output, one JSON "
+		 "object a line, in the format of the Mooncake traces. show prints a summary of a "
+		 "trace; lines that are no requests are reported with their numbers, the rest is "
+		 "used.\n\n"
+		 "Exit status: 0 done, 1 a line was bad, or a file could not be read or written, "
+		 "2 wrong usage.",
 };
 
 static int generate(const struct trace_generate_options *o)
@@ -154,37 +100,48 @@ static int generate(const struct trace_generate_options *o)
 	int got = trace_generator_open(&generator, o);
 
 	if (got == -EINVAL) {
-		fprintf(stderr, "ringdex-trace: the means do not fit: raise --longest over twice "
-				"--system-tokens plus twice --first-tokens plus 512\n");
-		return ARGUMENTS_EXIT_USAGE;
+		messages_say("--longest is too short: give more than 2 * --system-tokens + 2 * "
+			     "--first-tokens + 512");
+		return EXIT_USAGE;
 	}
-	if (!got) {
-		while ((got = trace_generator_next(generator, &request)) > 0) {
-			if (trace_request_write(&request, stdout) < 0)
-				break;
-		}
-		trace_generator_close(generator);
+	if (got < 0) {
+		messages_say_error(got, "cannot make a trace");
+		return EXIT_FAILED;
 	}
-	if (got < 0 || fflush(stdout) < 0 || ferror(stdout)) {
-		fprintf(stderr, "ringdex-trace: cannot write the trace: %s\n",
-			strerror(got < 0 ? -got : errno));
-		return 1;
-	}
-	return 0;
+	/* what could not be written is said at exit */
+	while ((got = trace_generator_next(generator, &request)) > 0)
+		if (trace_request_write(&request, stdout) < 0)
+			break;
+	trace_generator_close(generator);
+	if (got < 0)
+		messages_say_error(got, "cannot go on with the trace");
+	return got < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+static void print_json(const struct trace_summary *s, uint64_t bad, double reuse, double span_s)
+{
+	struct json_object *object = json_new_object();
+
+	json_put_number(object, "requests", s->requests);
+	json_put_number(object, "bad_lines", bad);
+	json_put_number(object, "ids", s->ids);
+	json_put_number(object, "distinct_ids", s->distinct_ids);
+	json_put_fraction(object, "reuse", reuse);
+	json_put_number(object, "longest_ids", s->longest_ids);
+	json_put_number(object, "median_ids", s->median_ids);
+	json_put_number(object, "input_tokens", s->input_tokens);
+	json_put_number(object, "output_tokens", s->output_tokens);
+	json_put_fraction(object, "span_s", span_s);
+	json_print(object);
 }
 
 static void print_summary(const struct trace_summary *s, uint64_t bad, int json)
 {
-	double reuse = s->ids ? 100.0 * (double)s->reused_ids / (double)s->ids : 0;
+	double reuse = s->ids ? (double)s->reused_ids / (double)s->ids : 0;
 	double span_s = (double)(s->last_ms - s->first_ms) / 1000;
 
 	if (json) {
-		printf("{\"requests\":%" PRIu64 ",\"bad_lines\":%" PRIu64 ",\"ids\":%" PRIu64
-		       ",\"distinct_ids\":%" PRIu64 ",\"reuse\":%.4f,\"longest_ids\":%u,"
-		       "\"median_ids\":%u,\"input_tokens\":%" PRIu64 ",\"output_tokens\":%" PRIu64
-		       ",\"span_s\":%.3f}\n",
-		       s->requests, bad, s->ids, s->distinct_ids, reuse / 100, s->longest_ids,
-		       s->median_ids, s->input_tokens, s->output_tokens, span_s);
+		print_json(s, bad, reuse, span_s);
 		return;
 	}
 	printf("requests               %" PRIu64 "\n", s->requests);
@@ -195,13 +152,13 @@ static void print_summary(const struct trace_summary *s, uint64_t bad, int json)
 	printf("median request         %u ids\n", s->median_ids);
 	printf("prompt tokens          %" PRIu64 "\n", s->input_tokens);
 	printf("answer tokens          %" PRIu64 "\n", s->output_tokens);
-	printf("reuse, infinite cache  %.1f %% of the ids\n", reuse);
+	printf("reuse, infinite cache  %.1f %% of the ids\n", 100 * reuse);
 }
 
 /* Add every request of the file; the count of bad lines, or -errno after a message. */
 static int64_t summarize(struct lines *lines, struct trace_summarizer *summarizer)
 {
-	struct trace_request request = { 0 };
+	struct trace_request request = {0};
 	struct json_line_fault fault;
 	int64_t bad = 0;
 	int got;
@@ -213,11 +170,10 @@ static int64_t summarize(struct lines *lines, struct trace_summarizer *summarize
 		if (got > 0)
 			got = trace_summarizer_add(summarizer, &request, &fault);
 		if (got == -EBADMSG) {
-			fprintf(stderr, "%s:%" PRIu64 ": %s\n", lines->name, lines->number,
-				fault.text);
+			messages_say("%s:%" PRIu64 ": %s", lines->name, lines->number, fault.text);
 			bad++;
 		} else if (got < 0) {
-			fprintf(stderr, "ringdex-trace: %s: %s\n", lines->name, strerror(-got));
+			messages_say_error(got, "cannot read %s", lines->name);
 			bad = got;
 			break;
 		}
@@ -235,14 +191,13 @@ static int show(const struct trace_arguments *arguments)
 	int error = lines_open(&lines, arguments->path);
 
 	if (error) {
-		fprintf(stderr, "ringdex-trace: %s: %s\n", arguments->path, strerror(-error));
-		return 1;
+		messages_say_error(error, "cannot open %s", arguments->path);
+		return EXIT_FAILED;
 	}
 	error = trace_summarizer_open(&summarizer);
 	if (error) {
-		fprintf(stderr, "ringdex-trace: %s\n", strerror(-error));
 		lines_close(&lines);
-		return 1;
+		messages_no_memory();
 	}
 	bad = summarize(&lines, summarizer);
 	if (bad >= 0) {
@@ -251,20 +206,13 @@ static int show(const struct trace_arguments *arguments)
 	}
 	trace_summarizer_close(summarizer);
 	lines_close(&lines);
-	return bad || fflush(stdout) < 0;
+	return bad ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
-	struct trace_arguments arguments = { .generate = TRACE_GENERATE_DEFAULTS };
+	struct trace_arguments arguments = {.generate = TRACE_GENERATE_DEFAULTS};
 
-	argp_err_exit_status = ARGUMENTS_EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	if (strcmp(arguments.command, "generate") == 0)
-		return generate(&arguments.generate);
-	if (strcmp(arguments.command, "show") == 0)
-		return show(&arguments);
-	fprintf(stderr, "ringdex-trace: %s: no such command: generate or show\n",
-		arguments.command);
-	return ARGUMENTS_EXIT_USAGE;
+	options_parse(&program, argc, argv, &arguments);
+	return is_show(&arguments) ? show(&arguments) : generate(&arguments.generate);
 }

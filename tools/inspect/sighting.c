@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tools/inspect/inspect.h"
+#include "tools/inspect/sighting.h"
 
 #include "consumer/reader/reader.h"
 #include "consumer/reader/recovery.h"
 #include "shm/lock.h"
 #include "shm/namespace.h"
+#include "tools/program/messages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,83 +17,42 @@
 
 #define TRIES 64
 
-static const struct {
-	const char *name;
-	const char *warning;
-} counters[RDX_COUNTER_COUNT] = {
-	[RDX_COUNTER_EVENTS] = {"events", NULL},
-	[RDX_COUNTER_SLOTS] = {"slots", NULL},
-	[RDX_COUNTER_BLOCKS_STORED] = {"blocks_stored", NULL},
-	[RDX_COUNTER_BLOCKS_REMOVED] = {"blocks_removed", NULL},
-	[RDX_COUNTER_CLEARS] = {"clears", NULL},
-	[RDX_COUNTER_REPEATS] = {"repeats", NULL},
-	[RDX_COUNTER_UNKNOWN_PARENTS] = {"unknown_parents",
-					 "blocks dropped, their parent's name being unknown"},
-	[RDX_COUNTER_UNKNOWN_NAMES] = {"unknown_names",
-				       "blocks dropped, named only and the name being unknown"},
-	[RDX_COUNTER_UNKNOWN_REMOVALS] = {"unknown_removals",
-					  "removals ignored, of names not held in that tier"},
-	[RDX_COUNTER_MISMATCHED] = {"mismatched", "blocks dropped that their tokens do not fill"},
-	[RDX_COUNTER_OTHER_BLOCK_SIZE] = {"other_block_size",
-					  "blocks dropped, being of another block size"},
-	[RDX_COUNTER_CONFLICTS] = {"conflicts",
-				   "blocks dropped, a held name having come with other content"},
-	[RDX_COUNTER_LEDGER_FULL] = {"ledger_full",
-				     "blocks dropped, the ledger being full: it needs more tier_blocks"},
-	[RDX_COUNTER_MAP_FULL] = {"map_full",
-				  "blocks dropped, the map of names being full: it needs more "
-				  "remembered_names"},
-	[RDX_COUNTER_INEXACT_MARKS] = {"inexact_marks", NULL},
-	[RDX_COUNTER_BELLS] = {"bells", NULL},
-	[RDX_COUNTER_NAMES] = {"names", NULL},
-};
-
-const char *counter_name(unsigned int counter)
-{
-	return counter < RDX_COUNTER_COUNT ? counters[counter].name : NULL;
-}
-
-const char *counter_warning(unsigned int counter)
-{
-	return counter < RDX_COUNTER_COUNT ? counters[counter].warning : NULL;
-}
-
 /* What is wrong with the header that these bytes of the file begin with. */
 static void diagnose_header(const struct rdx_segment_header *header, uint64_t file_bytes,
-			    const struct tool_namespace *space, char *ret_reason)
+			    const struct space *space, char *ret_reason)
 {
 	if (header->magic == 0)
-		snprintf(ret_reason, REASON_BYTES, "its header is empty: it was never finished");
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "its header is empty: it was never finished");
 	else if (header->magic != RDX_SEGMENT_MAGIC)
-		snprintf(ret_reason, REASON_BYTES, "it is no segment: its first bytes are another "
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it is no segment: its first bytes are another "
 			 "file's");
 	else if (header->format_version != RDX_SEGMENT_VERSION)
-		snprintf(ret_reason, REASON_BYTES, "format version %" PRIu32 "; this ringdex reads "
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "format version %" PRIu32 "; this ringdex reads "
 			 "version %d: use the version its worker uses",
 			 header->format_version, RDX_SEGMENT_VERSION);
 	else if (header->features_incompat & ~RDX_SEGMENT_INCOMPAT_KNOWN)
-		snprintf(ret_reason, REASON_BYTES, "it uses features (0x%" PRIx64 ") that this "
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it uses features (0x%" PRIx64 ") that this "
 			 "ringdex does not know: use the version its worker uses",
 			 header->features_incompat & ~RDX_SEGMENT_INCOMPAT_KNOWN);
 	else if (header->layout_fingerprint != RDX_SEGMENT_FINGERPRINT)
-		snprintf(ret_reason, REASON_BYTES, "its layout is another one (fingerprint 0x%"
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "its layout is another one (fingerprint 0x%"
 			 PRIx64 ")", header->layout_fingerprint);
 	else if (header->file_bytes > file_bytes)
-		snprintf(ret_reason, REASON_BYTES, "truncated: %" PRIu64 " of its %" PRIu64
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "truncated: %" PRIu64 " of its %" PRIu64
 			 " bytes are there", file_bytes, header->file_bytes);
 	else if (header->hash_scheme != RDX_HASH_SCHEME)
-		snprintf(ret_reason, REASON_BYTES, "hash scheme %" PRIu32 "; this ringdex knows %d",
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "hash scheme %" PRIu32 "; this ringdex knows %d",
 			 header->hash_scheme, RDX_HASH_SCHEME);
 	else if (header->key_fingerprint != space->key.fingerprint)
-		snprintf(ret_reason, REASON_BYTES, "made with another key than %s/key: restart its "
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "made with another key than %s/key: restart its "
 			 "worker", space->dir);
 	else
-		snprintf(ret_reason, REASON_BYTES, "its header contradicts itself, or its clear "
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "its header contradicts itself, or its clear "
 			 "file is missing: restart its worker");
 }
 
-const char *diagnose(const struct tool_namespace *space, const struct rank_name *name, int error,
-		     char *ret_reason)
+const char *sighting_diagnose(const struct space *space, const struct rank_name *name, int error,
+			      char *ret_reason)
 {
 	struct rdx_segment_header header;
 	char path[RDX_NAME_BYTES];
@@ -101,16 +61,16 @@ const char *diagnose(const struct tool_namespace *space, const struct rank_name 
 	int fd;
 
 	if (name->error) {
-		snprintf(ret_reason, REASON_BYTES, "cannot look into its directory: %s",
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "cannot look into its directory: %s",
 			 messages_explain(name->error));
 		return ret_reason;
 	}
 	if (space->key_error) {
-		snprintf(ret_reason, REASON_BYTES, "%s/key cannot be read: %s", space->dir,
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "%s/key cannot be read: %s", space->dir,
 			 strerror(-space->key_error));
 		return ret_reason;
 	}
-	snprintf(ret_reason, REASON_BYTES, "%s", messages_explain(error));
+	snprintf(ret_reason, SIGHTING_REASON_BYTES, "%s", messages_explain(error));
 	if (error != -EBADMSG && error != -EPROTONOSUPPORT && error != -EKEYREJECTED)
 		return ret_reason;
 	rdx_namespace_segment(name->worker_id, name->dp_rank, path);
@@ -118,19 +78,19 @@ const char *diagnose(const struct tool_namespace *space, const struct rank_name 
 	if (fd < 0)
 		return ret_reason;
 	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
-		snprintf(ret_reason, REASON_BYTES, "it is no regular file");
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it is no regular file");
 	else
 		got = pread(fd, &header, sizeof(header), 0);
 	close(fd);
 	if (got == (ssize_t)sizeof(header))
 		diagnose_header(&header, (uint64_t)st.st_size, space, ret_reason);
 	else if (got >= 0 && S_ISREG(st.st_mode))
-		snprintf(ret_reason, REASON_BYTES, "truncated: %zd bytes, less than a header", got);
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "truncated: %zd bytes, less than a header", got);
 	return ret_reason;
 }
 
 /* Does a live process hold the file's lock? Asked of the file, not of a mapping. */
-static int file_is_held(const struct tool_namespace *space, const struct rank_name *name)
+static int file_is_held(const struct space *space, const struct rank_name *name)
 {
 	char path[RDX_NAME_BYTES];
 	int fd, held;
@@ -162,7 +122,7 @@ static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 	return rdx_reader_poisoned(reader) ? -EBADMSG : 0;
 }
 
-static int has_segment(const struct tool_namespace *space, const struct rank_name *name)
+static int has_segment(const struct space *space, const struct rank_name *name)
 {
 	char path[RDX_NAME_BYTES];
 
@@ -170,8 +130,8 @@ static int has_segment(const struct tool_namespace *space, const struct rank_nam
 	return faccessat(space->dir_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
-int open_rank(const struct tool_namespace *space, const struct rank_name *name,
-	      struct rdx_reader **ret_reader)
+int sighting_open(const struct space *space, const struct rank_name *name,
+		  struct rdx_reader **ret_reader)
 {
 	if (name->error)
 		return name->error;
@@ -183,23 +143,23 @@ int open_rank(const struct tool_namespace *space, const struct rank_name *name,
 				  name->dp_rank);
 }
 
-void complain_rank(const struct tool_namespace *space, const struct rank_name *name, int error)
+void sighting_say_error(const struct space *space, const struct rank_name *name, int error)
 {
-	char rank[RANK_TEXT_BYTES], reason[REASON_BYTES];
+	char rank[RANKS_TEXT_BYTES], reason[SIGHTING_REASON_BYTES];
 
-	rank_name_text(name, rank);
+	ranks_name_text(name, rank);
 	if (error == -ENOENT)
 		messages_say("no segment of %s in %s: ringdex ls shows what is there", rank, space->dir);
 	else
-		messages_say("cannot read %s: %s", rank, diagnose(space, name, error, reason));
+		messages_say("cannot read %s: %s", rank, sighting_diagnose(space, name, error, reason));
 }
 
-int inspect(const struct tool_namespace *space, const struct rank_name *name,
-	    struct sighting *ret_sighting)
+int sighting_look(const struct space *space, const struct rank_name *name,
+		  struct sighting *ret_sighting)
 {
 	struct sighting sighting = {.name = *name};
 	struct rdx_reader *reader = NULL;
-	int r = open_rank(space, name, &reader);
+	int r = sighting_open(space, name, &reader);
 
 	if (r == -ENOENT)
 		return r;
@@ -216,7 +176,7 @@ int inspect(const struct tool_namespace *space, const struct rank_name *name,
 					     .state = SIGHTING_UNREADABLE,
 					     .alive = !name->error && file_is_held(space, name),
 					     .error = r};
-		diagnose(space, name, r, sighting.reason);
+		sighting_diagnose(space, name, r, sighting.reason);
 	}
 	*ret_sighting = sighting;
 	return 0;

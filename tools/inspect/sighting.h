@@ -2,16 +2,16 @@
 /*
  * What can be seen of one segment from outside, also of a dead or unreadable one.
  */
-#ifndef TOOL_INSPECT_H
-#define TOOL_INSPECT_H
+#ifndef INSPECT_SIGHTING_H
+#define INSPECT_SIGHTING_H
 
-#include "tools/program/options.h"
-#include "tools/inspect/ranks.h"
 #include "shm/segment_layout.h"
+#include "tools/inspect/ranks.h"
+#include "tools/inspect/space.h"
 
 #include <ringdex/rdx_reader.h>
 
-#define REASON_BYTES 256
+#define SIGHTING_REASON_BYTES 256
 
 enum sighting_state { SIGHTING_LIVE, SIGHTING_DEAD, SIGHTING_UNREADABLE };
 
@@ -20,7 +20,7 @@ struct sighting {
 	enum sighting_state state;
 	int alive;                 /* 1: a live process holds it; also where unreadable */
 	int error;                 /* -errno where unreadable */
-	char reason[REASON_BYTES]; /* likewise, in words */
+	char reason[SIGHTING_REASON_BYTES]; /* likewise, in words */
 
 	/* the rest only where it could be read */
 	struct rdx_rank_info info;
@@ -34,27 +34,20 @@ struct sighting {
 };
 
 /* Look at one segment. 0, or -ENOENT where the file is gone meanwhile. */
-int inspect(const struct tool_namespace *space, const struct rank_name *name,
-	    struct sighting *ret_sighting);
+int sighting_look(const struct space *space, const struct rank_name *name,
+		  struct sighting *ret_sighting);
 
 /* Open a reader of the rank. -ENOENT, and all of rdx_reader_open; -EKEYREJECTED where the
  * namespace's key is missing. */
-int open_rank(const struct tool_namespace *space, const struct rank_name *name,
-	      struct rdx_reader **ret_reader);
+int sighting_open(const struct space *space, const struct rank_name *name,
+		  struct rdx_reader **ret_reader);
 
-/* Say why open_rank or a look at the rank failed. */
-void complain_rank(const struct tool_namespace *space, const struct rank_name *name, int error);
+/* Say why sighting_open or a look at the rank failed. */
+void sighting_say_error(const struct space *space, const struct rank_name *name, int error);
 
 /* Why the segment cannot be opened, in words, from its raw bytes and its size; `error` is
- * what opening it said. Returns ret_reason, of REASON_BYTES. */
-const char *diagnose(const struct tool_namespace *space, const struct rank_name *name, int error,
-		     char *ret_reason);
-
-/* Name of a counter as in struct rdx_publisher_stats; NULL where it is per tier, a flag, or
- * not used. */
-const char *counter_name(unsigned int counter);
-
-/* What one of the counters that warn means, for people; NULL for all others. */
-const char *counter_warning(unsigned int counter);
+ * what opening it said. Returns ret_reason, of SIGHTING_REASON_BYTES. */
+const char *sighting_diagnose(const struct space *space, const struct rank_name *name, int error,
+			      char *ret_reason);
 
 #endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/inspect/space.h"
+
+#include "shm/lock.h"
+#include "shm/namespace.h"
+#include "tools/program/messages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ringdex/rdx_reader.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOCK_NAME "indexer.lock"
+
+void space_guard(void)
+{
+	int r = rdx_guard_install();
+
+	if (r < 0)
+		messages_say_error(r, "cannot handle truncated files");
+}
+
+int space_open(struct space *ret_space, const char *dir)
+{
+	int dir_fd = rdx_namespace_open(dir, 0);
+
+	if (dir_fd < 0) {
+		messages_say("cannot open %s: %s: start a worker or name the directory with --dir",
+			     dir, strerror(-dir_fd));
+		return dir_fd;
+	}
+	space_guard();
+	*ret_space = (struct space){.dir = dir, .dir_fd = dir_fd};
+	ret_space->key_error = rdx_namespace_key(dir_fd, 0, &ret_space->key);
+	return 0;
+}
+
+void space_close(struct space *space)
+{
+	close(space->dir_fd);
+}
+
+int space_has_indexer(const struct space *space)
+{
+	int fd = openat(space->dir_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int held;
+
+	/* a lock file that others may not read says nothing */
+	if (fd < 0)
+		return errno != ENOENT;
+	held = rdx_lock_held(fd);
+	close(fd);
+	return held != 0;
+}
