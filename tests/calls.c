@@ -50,6 +50,18 @@ void calls_make(struct calls *calls, const struct calls_shape *shape,
 	oracle_make(&calls->oracle, key, options, UINT32_MAX);
 }
 
+static int is_unruly(const struct calls *calls)
+{
+	return calls->shape.names != 0;
+}
+
+static uint8_t draw_tier(struct calls *calls)
+{
+	if (is_unruly(calls) && pick(calls, 3))
+		return 0;
+	return (uint8_t)pick(calls, calls->shape.tiers);
+}
+
 /* Copies of the name in the tier; -1: it is not held. */
 static int copies_of(struct calls *calls, uint64_t text, uint8_t tier)
 {
@@ -58,9 +70,9 @@ static int copies_of(struct calls *calls, uint64_t text, uint8_t tier)
 	return name && oracle_name_held(name) ? (int)name->copies[tier] : -1;
 }
 
-static int has_room(const struct calls *calls, uint8_t tier, uint32_t count)
+static void put_name(struct call *call, uint32_t at, uint64_t name)
 {
-	return calls->oracle.held[tier] + count <= calls->oracle.tier_blocks[tier];
+	memcpy(call->names + at * sizeof(name), &name, sizeof(name));
 }
 
 /* A run of a conversation, if it goes on from a held block. */
@@ -71,17 +83,20 @@ static void draw_run(struct calls *calls, struct call *call)
 	uint32_t count = 1 + pick(calls, calls->shape.depth - first);
 
 	if (first > 0) {
-		call->parent = name_of(calls, node_of(calls, chain, first - 1));
-		if (copies_of(calls, call->parent, 0) < 0)
+		uint64_t parent = name_of(calls, node_of(calls, chain, first - 1));
+
+		if (copies_of(calls, parent, 0) < 0)
 			return;
-		call->stored.parent = &call->parent;
+		memcpy(call->parent, &parent, sizeof(parent));
+		call->stored.parent = call->parent;
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t node = node_of(calls, chain, first + i);
+		uint64_t name = name_of(calls, node);
 
-		call->names[i] = name_of(calls, node);
+		put_name(call, i, name);
 		call->locals[i] = local_of(calls, node);
-		if (copies_of(calls, call->names[i], call->stored.tier) >= COPIES_MAX)
+		if (copies_of(calls, name, call->stored.tier) >= COPIES_MAX)
 			return;
 	}
 	call->stored.local_hashes = call->locals;
@@ -98,37 +113,145 @@ static void draw_named(struct calls *calls, struct call *call)
 		int copies = copies_of(calls, name, call->stored.tier);
 
 		if (copies >= 0 && copies < COPIES_MAX - NAMED_MAX)
-			call->names[call->stored.count++] = name;
+			put_name(call, call->stored.count++, name);
 	}
+}
+
+static void draw_orderly(struct calls *calls, struct call *call)
+{
+	const struct oracle *oracle = &calls->oracle;
+	struct rdx_stored *stored = &call->stored;
+
+	stored->name_bytes = sizeof(uint64_t);
+	if (pick(calls, 8))
+		draw_run(calls, call);
+	else
+		draw_named(calls, call);
+	if (oracle->held[stored->tier] + stored->count > oracle->tier_blocks[stored->tier])
+		stored->count = 0;
+}
+
+/* Names are small numbers, alike but for a byte or two. */
+static void make_name(uint32_t number, uint8_t bytes, uint8_t *ret_text)
+{
+	memset(ret_text, 0, bytes);
+	memcpy(ret_text + bytes - sizeof(number), &number, sizeof(number));
+}
+
+static uint8_t draw_group(struct calls *calls)
+{
+	return (uint8_t)(pick(calls, 8) == 0);
+}
+
+static uint8_t draw_bytes(struct calls *calls)
+{
+	return pick(calls, 10) ? 8 : CALL_NAME_BYTES;
+}
+
+static uint32_t derive_name(struct calls *calls, uint32_t parent, uint32_t content)
+{
+	if (pick(calls, 40) == 0)
+		return pick(calls, calls->shape.names);
+	return (parent * 3 + content + 1 + (pick(calls, 16) == 0 ? 97 : 0)) % calls->shape.names;
+}
+
+/* What is said of a run's content, not always rightly, and of its namespace. */
+static void draw_content(struct calls *calls, struct call *call)
+{
+	static const char *const texts[] = {"", "adapter", "salt"};
+	struct rdx_stored *stored = &call->stored;
+
+	if (pick(calls, 2)) {
+		stored->tokens = call->tokens;
+		stored->token_count =
+			(uint64_t)stored->count * CALL_BLOCK_TOKENS - !pick(calls, 40);
+	} else if (pick(calls, 4)) {
+		stored->local_hashes = call->locals;
+	}
+	if (!pick(calls, 10))
+		stored->lora = texts[pick(calls, 3)];
+	if (!pick(calls, 10))
+		stored->salt = texts[pick(calls, 3)];
+	if (!pick(calls, 40))
+		stored->block_tokens = CALL_BLOCK_TOKENS / 2;
+}
+
+static void draw_unruly(struct calls *calls, struct call *call)
+{
+	struct rdx_stored *stored = &call->stored;
+	uint32_t parent = 0;
+
+	stored->name_bytes = draw_bytes(calls);
+	stored->cache_group = draw_group(calls);
+	stored->count = 1 + pick(calls, pick(calls, 4) ? 6 : calls->shape.run_max);
+	if (pick(calls, 3)) {
+		parent = pick(calls, calls->shape.names);
+		make_name(parent, stored->name_bytes, call->parent);
+		stored->parent = call->parent;
+	}
+	for (uint32_t i = 0; i < stored->count; i++) {
+		uint32_t content = pick(calls, 3);
+
+		parent = derive_name(calls, parent, content);
+		make_name(parent, stored->name_bytes, call->names + i * stored->name_bytes);
+		call->locals[i] = content + 1000;
+		for (uint32_t j = 0; j < CALL_BLOCK_TOKENS; j++)
+			call->tokens[i * CALL_BLOCK_TOKENS + j] = content;
+	}
+	draw_content(calls, call);
 }
 
 static void draw_stored(struct calls *calls, struct call *call)
 {
 	call->stored = (struct rdx_stored){
-		.names = call->names,
-		.tier = (uint8_t)pick(calls, calls->shape.tiers),
-		.name_bytes = sizeof(*call->names),
-	};
-	if (pick(calls, 8))
-		draw_run(calls, call);
+		.time_ns = call->time_ns, .names = call->names, .tier = draw_tier(calls)};
+	if (is_unruly(calls))
+		draw_unruly(calls, call);
 	else
-		draw_named(calls, call);
-	if (call->stored.count && has_room(calls, call->stored.tier, call->stored.count))
+		draw_orderly(calls, call);
+	if (call->stored.count)
 		call->kind = RDX_EVENT_STORED;
 }
 
-/* Any names: of those that are not held in the tier nothing happens. */
+/* Any name, or of an unruly stream one that is known. */
+static void draw_removed_name(struct calls *calls, uint8_t bytes, uint8_t *ret_text)
+{
+	const struct oracle_name *known;
+	uint64_t name;
+
+	if (!is_unruly(calls)) {
+		name = name_of(calls, pick(calls, nodes(calls)));
+		memcpy(ret_text, &name, sizeof(name));
+		return;
+	}
+	known = &calls->oracle.names[pick(calls, calls->oracle.used + 1)];
+	if (known->known && known->bytes == bytes)
+		memcpy(ret_text, known->text, bytes);
+	else
+		make_name(pick(calls, calls->shape.names), bytes, ret_text);
+}
+
+/* Of names that are not held in the tier nothing happens. */
 static void draw_removed(struct calls *calls, struct call *call)
 {
+	struct rdx_removed *removed = &call->removed;
+
 	call->kind = RDX_EVENT_REMOVED;
-	call->removed = (struct rdx_removed){
+	*removed = (struct rdx_removed){
+		.time_ns = call->time_ns,
 		.names = call->names,
 		.count = 1 + pick(calls, REMOVED_MAX),
-		.tier = (uint8_t)pick(calls, calls->shape.tiers),
-		.name_bytes = sizeof(*call->names),
+		.tier = draw_tier(calls),
+		.name_bytes = sizeof(uint64_t),
 	};
-	for (uint32_t i = 0; i < call->removed.count; i++)
-		call->names[i] = name_of(calls, pick(calls, nodes(calls)));
+	if (is_unruly(calls)) {
+		removed->count = 1 + pick(calls, pick(calls, 4) ? 4 : CALL_BLOCKS - 4);
+		removed->cache_group = draw_group(calls);
+		removed->name_bytes = draw_bytes(calls);
+	}
+	for (uint32_t i = 0; i < removed->count; i++)
+		draw_removed_name(calls, removed->name_bytes,
+				  call->names + i * removed->name_bytes);
 }
 
 static void draw_cleared(struct call *call, uint8_t scope)
@@ -142,6 +265,7 @@ void calls_draw(struct calls *calls, struct call *ret_call)
 	uint32_t what = pick(calls, 1000);
 
 	memset(ret_call, 0, sizeof(*ret_call));
+	ret_call->time_ns = is_unruly(calls) ? calls->done + 1 : 0;
 	if (calls->shape.clear_in && pick(calls, calls->shape.clear_in) == 0)
 		draw_cleared(ret_call, RDX_SCOPE_ALL);
 	else if (what < 5)
@@ -192,7 +316,7 @@ int calls_publish(struct rdx_publisher *publisher, const struct call *call)
 	case RDX_EVENT_REMOVED:
 		return rdx_publish_removed(publisher, &call->removed);
 	case RDX_EVENT_CLEARED:
-		return rdx_publish_cleared(publisher, call->scope, 0);
+		return rdx_publish_cleared(publisher, call->scope, call->time_ns);
 	default:
 		return 0;
 	}

@@ -3,9 +3,13 @@
  * A stream of publish calls that depends on a seed alone, and what a publisher comes to by
  * them: whoever knows the seed and how many calls were made knows what the rank then holds.
  *
- * Blocks: conversations in pairs with the same first quarter, equal in all streams of one
- * shape; names are the stream's own. Nothing in it makes a rank INEXACT: runs go on from a
- * held block, and only as many are stored as fit.
+ * Orderly streams: conversations in pairs with the same first quarter, equal in all streams
+ * of one shape; names are the stream's own. Nothing in them makes a rank INEXACT: runs go on
+ * from a held block, and only as many are stored as fit.
+ *
+ * Unruly ones: few names, of both lengths and in two cache groups, for contents that branch
+ * three ways at each depth. Names are mostly derived from the content, so that names and
+ * contents meet again; else any name is given, known or not, as a parent or a block.
  */
 #ifndef RDX_TESTS_CALLS_H
 #define RDX_TESTS_CALLS_H
@@ -13,14 +17,20 @@
 #include "tests/publisher_oracle.h"
 #include "tests/rig.h"
 
-#define CALL_BLOCKS 64
+#define CALL_BLOCKS       64
+#define CALL_BLOCK_TOKENS 4 /* of an unruly stream */
+#define CALL_NAME_BYTES   32
 
 struct calls_shape {
-	uint32_t chains;   /* conversations */
-	uint32_t depth;    /* blocks of each, at most CALL_BLOCKS */
 	uint32_t clear_in; /* one call in so many clears all tiers, 0: none */
 	uint8_t tiers;
+	/* of an orderly stream */
+	uint32_t chains;   /* conversations */
+	uint32_t depth;    /* blocks of each, at most CALL_BLOCKS */
 	uint8_t eras;      /* after a clear of all the conversations are others */
+	/* of an unruly one */
+	uint32_t names;    /* of each length and group; 0: it is orderly */
+	uint32_t run_max;  /* blocks, at most CALL_BLOCKS */
 };
 
 struct calls {
@@ -38,9 +48,11 @@ struct call {
 	struct rdx_stored stored;
 	struct rdx_removed removed;
 	uint8_t scope;
-	uint64_t names[CALL_BLOCKS];
+	uint64_t time_ns;
+	uint8_t names[CALL_BLOCKS * CALL_NAME_BYTES];
+	uint8_t parent[CALL_NAME_BYTES];
 	uint64_t locals[CALL_BLOCKS];
-	uint64_t parent;
+	uint32_t tokens[CALL_BLOCKS * CALL_BLOCK_TOKENS];
 };
 
 /* For a publisher with these options. */
@@ -56,7 +68,7 @@ int calls_publish(struct rdx_publisher *publisher, const struct call *call);
 /* All three; `publisher` may be NULL. 0 or -errno of the publisher's. */
 int calls_step(struct calls *calls, struct rdx_publisher *publisher);
 
-/* Prefix hashes of a conversation, of the present era. Room for CALL_BLOCKS. */
+/* Prefix hashes of an orderly stream's conversation, of the present era. Room for CALL_BLOCKS. */
 void calls_prefixes(const struct calls *calls, uint32_t chain, uint64_t *ret_prefixes);
 
 /* Blocks held, over all tiers. */

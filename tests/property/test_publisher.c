@@ -10,158 +10,29 @@
 #include "producer/publisher_state.h"
 #include "shm/barrier.h"
 #include "shm/clear.h"
+#include "tests/calls.h"
 #include "tests/property/publisher_replay.h"
-#include "tests/publisher_oracle.h"
-#include "tests/rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_TOKENS 4
-#define RING_SLOTS   64
-#define RUN_MAX      60 /* blocks; with what a call adds they fit the ring */
-#define CALLS        2500
+#define RING_SLOTS 64
+#define RUN_MAX    60 /* blocks; with what a call adds they fit the ring */
+#define CALLS      2500
 
 struct bench {
 	struct rig rig;
 	struct rdx_publisher *p;
-	struct oracle oracle;
+	struct calls calls;
 	struct replay replay;
 	uint64_t random;
-	uint32_t name_range;
-	uint32_t run_max;
 	int worker_wide;
-	uint64_t time_ns;
 };
 
 static uint32_t pick(struct bench *bench, uint32_t below)
 {
 	return (uint32_t)(rig_random(&bench->random) % below);
-}
-
-/* Names are small numbers, alike but for a byte or two. */
-static void make_name(uint32_t number, uint8_t bytes, uint8_t *ret_text)
-{
-	memset(ret_text, 0, bytes);
-	memcpy(ret_text + bytes - sizeof(number), &number, sizeof(number));
-}
-
-/*
- * Prompts branch over three contents per depth. A name is mostly derived from the content,
- * so that names and contents meet again; sometimes it is any name.
- */
-static uint32_t derive_name(struct bench *bench, uint32_t parent, uint32_t content)
-{
-	if (pick(bench, 40) == 0)
-		return pick(bench, bench->name_range);
-	return (parent * 3 + content + 1 + (pick(bench, 16) == 0 ? 97 : 0)) % bench->name_range;
-}
-
-struct random_run {
-	uint8_t names[RUN_MAX * 32];
-	uint8_t parent[32];
-	uint32_t tokens[RUN_MAX * BLOCK_TOKENS];
-	uint64_t local[RUN_MAX];
-};
-
-static void fill_run(struct bench *bench, struct rdx_stored *stored, struct random_run *run)
-{
-	static const char *const texts[] = {"", "adapter", "salt"};
-	uint32_t parent = 0;
-
-	stored->count = 1 + pick(bench, pick(bench, 4) ? 6 : bench->run_max);
-	if (pick(bench, 3)) {
-		parent = pick(bench, bench->name_range);
-		make_name(parent, stored->name_bytes, run->parent);
-		stored->parent = run->parent;
-	}
-	for (uint32_t i = 0; i < stored->count; i++) {
-		uint32_t content = pick(bench, 3);
-
-		parent = derive_name(bench, parent, content);
-		make_name(parent, stored->name_bytes, run->names + i * stored->name_bytes);
-		run->local[i] = content + 1000;
-		for (uint32_t j = 0; j < BLOCK_TOKENS; j++)
-			run->tokens[i * BLOCK_TOKENS + j] = content;
-	}
-	if (pick(bench, 2)) {
-		stored->tokens = run->tokens;
-		stored->token_count = (uint64_t)stored->count * BLOCK_TOKENS - !pick(bench, 40);
-	} else if (pick(bench, 4)) {
-		stored->local_hashes = run->local;
-	}
-	if (!pick(bench, 10))
-		stored->lora = texts[pick(bench, 3)];
-	if (!pick(bench, 10))
-		stored->salt = texts[pick(bench, 3)];
-	if (!pick(bench, 40))
-		stored->block_tokens = 2;
-}
-
-static uint8_t pick_tier(struct bench *bench)
-{
-	return (uint8_t)(pick(bench, 3) ? 0 : pick(bench, RDX_TIER_COUNT));
-}
-
-static uint8_t pick_group(struct bench *bench)
-{
-	return (uint8_t)(pick(bench, 8) == 0);
-}
-
-static uint8_t pick_bytes(struct bench *bench)
-{
-	return pick(bench, 10) ? 8 : 32;
-}
-
-static void store_something(struct bench *bench)
-{
-	static struct random_run run;
-	struct rdx_stored stored = {
-		.time_ns = ++bench->time_ns,
-		.names = run.names,
-		.tier = pick_tier(bench),
-		.cache_group = pick_group(bench),
-		.name_bytes = pick_bytes(bench),
-	};
-
-	fill_run(bench, &stored, &run);
-	oracle_stored(&bench->oracle, &stored);
-	assert_int_equal(rdx_publish_stored(bench->p, &stored), 0);
-}
-
-static void remove_something(struct bench *bench)
-{
-	uint8_t names[RUN_MAX * 32];
-	struct rdx_removed removed = {
-		.time_ns = ++bench->time_ns,
-		.names = names,
-		.count = 1 + pick(bench, pick(bench, 4) ? 4 : RUN_MAX),
-		.tier = pick_tier(bench),
-		.cache_group = pick_group(bench),
-		.name_bytes = pick_bytes(bench),
-	};
-
-	for (uint32_t i = 0; i < removed.count; i++) {
-		const struct oracle_name *name =
-			&bench->oracle.names[pick(bench, bench->oracle.used + 1)];
-		uint8_t *text = names + i * removed.name_bytes;
-
-		if (name->known && name->bytes == removed.name_bytes)
-			memcpy(text, name->text, removed.name_bytes);
-		else
-			make_name(pick(bench, bench->name_range), removed.name_bytes, text);
-	}
-	oracle_removed(&bench->oracle, &removed);
-	assert_int_equal(rdx_publish_removed(bench->p, &removed), 0);
-}
-
-static void clear_something(struct bench *bench)
-{
-	uint8_t scope = pick(bench, 3) ? pick_tier(bench) : RDX_SCOPE_ALL;
-
-	oracle_cleared(&bench->oracle, scope);
-	assert_int_equal(rdx_publish_cleared(bench->p, scope, ++bench->time_ns), 0);
 }
 
 /* Names that were forgotten for want of room are forgotten by the oracle too: which ones
@@ -170,8 +41,8 @@ static void forget_as_publisher(struct bench *bench)
 {
 	const struct rdx_names *names = &bench->p->names;
 
-	for (uint32_t i = 0; i < bench->oracle.used; i++) {
-		struct oracle_name *name = &bench->oracle.names[i];
+	for (uint32_t i = 0; i < bench->calls.oracle.used; i++) {
+		struct oracle_name *name = &bench->calls.oracle.names[i];
 		int known = 0;
 
 		if (!name->known)
@@ -185,7 +56,7 @@ static void forget_as_publisher(struct bench *bench)
 		}
 		assert_true(known || !oracle_name_held(name));
 		if (!known)
-			oracle_forget(&bench->oracle, name);
+			oracle_forget(&bench->calls.oracle, name);
 	}
 }
 
@@ -226,7 +97,7 @@ static void check_ledger(struct bench *bench, uint8_t tier, const uint64_t *held
 static void check_counters(struct bench *bench)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
-	const struct rdx_publisher_stats *expected = &bench->oracle.stats;
+	const struct rdx_publisher_stats *expected = &bench->calls.oracle.stats;
 
 	assert_int_equal(rdx_publisher_stats(bench->p, &stats), 0);
 	assert_int_equal(stats.events, bench->replay.event_id);
@@ -245,7 +116,7 @@ static void check_counters(struct bench *bench)
 	assert_int_equal(stats.ledger_full, expected->ledger_full);
 	assert_int_equal(stats.map_full, expected->map_full);
 	assert_int_equal(stats.inexact_marks, expected->inexact_marks);
-	assert_int_equal(stats.inexact, bench->oracle.inexact);
+	assert_int_equal(stats.inexact, bench->calls.oracle.inexact);
 	for (int i = 0; i < RDX_COUNTER_NAMES; i++)
 		assert_int_equal(atomic_load(&bench->p->owner.live->counters[i]),
 				 bench->p->counters[i]);
@@ -271,16 +142,16 @@ static void check(struct bench *bench)
 	assert_int_equal(bench->replay.position, rdx_publish_tail(bench->p->owner.live));
 	assert_int_equal(bench->replay.position, rdx_ledger_intended(bench->p->owner.live));
 	assert_int_equal(bench->replay.barrier, rdx_barrier_load(bench->p->owner.live));
-	assert_int_equal(bench->replay.inexact, bench->oracle.inexact);
+	assert_int_equal(bench->replay.inexact, bench->calls.oracle.inexact);
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		uint32_t count = oracle_held(&bench->oracle, tier, held);
+		uint32_t count = oracle_held(&bench->calls.oracle, tier, held);
 
-		assert_int_equal(bench->oracle.held[tier], count);
+		assert_int_equal(bench->calls.oracle.held[tier], count);
 		assert_int_equal(bench->p->lineage.held[tier], count);
 		assert_true(replay_equals(&bench->replay, tier, held, count));
 		check_ledger(bench, tier, held, count);
 		assert_int_equal(bench->p->lineage.orphans[tier],
-				 oracle_orphans(&bench->oracle, tier));
+				 oracle_orphans(&bench->calls.oracle, tier));
 	}
 	check_counters(bench);
 	check_nodes(bench);
@@ -307,28 +178,27 @@ static void settle_names(struct bench *bench)
 
 static void step(struct bench *bench)
 {
-	uint32_t what = pick(bench, 1000);
+	struct call call;
 
 	settle_names(bench);
-	if (bench->worker_wide && queue_has_room(bench) && pick(bench, 60) == 0) {
+	calls_draw(&bench->calls, &call);
+	if (bench->worker_wide && queue_has_room(bench) && call.kind != RDX_EVENT_CLEARED &&
+	    pick(bench, 60) == 0) {
 		/* another rank clears the worker: this one does before what it says next */
 		rdx_clear_bump(bench->p->clear);
-		oracle_cleared(&bench->oracle, RDX_SCOPE_ALL);
-		if (what >= 988)
-			what = 0;
+		oracle_cleared(&bench->calls.oracle, RDX_SCOPE_ALL);
 	}
-	if (what < 540)
-		store_something(bench);
-	else if (what < 980)
-		remove_something(bench);
-	else if (what < 988) {
-		oracle_inexact(&bench->oracle);
-		assert_int_equal(rdx_publish_inexact(bench->p, ++bench->time_ns), 0);
-	} else
-		clear_something(bench);
+	if (pick(bench, 120) == 0) { /* instead */
+		oracle_inexact(&bench->calls.oracle);
+		assert_int_equal(rdx_publish_inexact(bench->p, call.time_ns), 0);
+		return;
+	}
+	calls_apply(&bench->calls, &call);
+	assert_int_equal(calls_publish(bench->p, &call), 0);
 }
 
-static void start(struct bench *bench, const struct rdx_publisher_options *template)
+static void start(struct bench *bench, const struct rdx_publisher_options *template,
+		  const struct calls_shape *shape)
 {
 	struct rdx_publisher_options options = *template;
 
@@ -336,11 +206,13 @@ static void start(struct bench *bench, const struct rdx_publisher_options *templ
 	options.dir = bench->rig.dir;
 	options.instance = "i";
 	options.model = "m";
-	options.block_tokens = BLOCK_TOKENS;
+	options.block_tokens = CALL_BLOCK_TOKENS;
 	options.ring_slots = RING_SLOTS;
 	assert_int_equal(rdx_publisher_open(&bench->p, &options), 0);
 	bench->worker_wide = options.clear_scope == RDX_CLEAR_WORKER;
-	oracle_make(&bench->oracle, &bench->rig.key, &options, bench->p->names.capacity);
+	calls_make(&bench->calls, shape, &bench->rig.key, &options,
+		   rig_random(&bench->random));
+	bench->calls.oracle.names_max = bench->p->names.capacity;
 	bench->replay = (struct replay){
 		.key = &bench->rig.key,
 		.ring = {bench->p->owner.ring.slots, bench->p->owner.ring.mask},
@@ -348,16 +220,15 @@ static void start(struct bench *bench, const struct rdx_publisher_options *templ
 	};
 }
 
-static void drive(const struct rdx_publisher_options *template, uint32_t name_range,
-		  uint32_t run_max)
+static void drive(const struct rdx_publisher_options *template, uint32_t names, uint32_t run_max)
 {
+	struct calls_shape shape = {
+		.clear_in = 250, .tiers = RDX_TIER_COUNT, .names = names, .run_max = run_max};
 	static struct bench bench;
 
 	memset(&bench, 0, sizeof(bench));
 	bench.random = rig_seed();
-	bench.name_range = name_range;
-	bench.run_max = run_max;
-	start(&bench, template);
+	start(&bench, template, &shape);
 	for (int i = 0; i < CALLS; i++) {
 		step(&bench);
 		check(&bench);
