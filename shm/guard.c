@@ -3,9 +3,12 @@
  * The SIGBUS guard: a file truncated under a live mapping must not kill the router.
  *
  * The handler may run on any thread at any instruction, so the guarded mappings stand in
- * a fixed array of atomics. A slot's base is stored last and erased first.
+ * a fixed array of atomics. A slot's use is counted up when it is complete and when it is
+ * about to be erased: between two looks at the same odd count it was one mapping's. All of
+ * it is in one order (seq_cst): a handler waits for nobody, and no fault needs speed.
  */
 #include "shm/guard.h"
+#include "shm/hook.h"
 #include "shm/mapping.h"
 
 #include <errno.h>
@@ -14,7 +17,8 @@
 #include <sys/mman.h>
 
 struct guarded {
-	_Atomic uintptr_t base; /* 0: free */
+	_Atomic uint64_t use; /* odd: in use */
+	_Atomic uintptr_t base;
 	_Atomic uint64_t bytes;
 	_Atomic(struct rdx_mapping *) mapping;
 };
@@ -34,6 +38,7 @@ int rdx_guard_add(struct rdx_mapping *mapping)
 			continue;
 		atomic_store(&slot->bytes, mapping->bytes);
 		atomic_store(&slot->base, (uintptr_t)mapping->base);
+		atomic_fetch_add(&slot->use, 1);
 		while (end < i + 1 && !atomic_compare_exchange_weak(&guarded_end, &end, i + 1))
 			;
 		return 0;
@@ -48,10 +53,32 @@ void rdx_guard_remove(struct rdx_mapping *mapping)
 	for (uint32_t i = 0; i < end; i++) {
 		if (atomic_load(&guarded_mappings[i].mapping) != mapping)
 			continue;
-		atomic_store(&guarded_mappings[i].base, 0);
+		atomic_fetch_add(&guarded_mappings[i].use, 1);
 		atomic_store(&guarded_mappings[i].mapping, NULL);
 		return;
 	}
+}
+
+/* The mapping of a slot, if `address` lies in it. A slot that changes meanwhile is not that
+ * of whoever faulted, whose mapping is guarded until its access is over. */
+static struct rdx_mapping *mapping_at(const struct guarded *slot, uintptr_t address,
+				      uintptr_t *ret_base, uint64_t *ret_bytes)
+{
+	uint64_t use = atomic_load(&slot->use), bytes;
+	struct rdx_mapping *mapping;
+	uintptr_t base;
+
+	if (!(use & 1))
+		return NULL;
+	base = atomic_load(&slot->base);
+	RDX_HOOK(RDX_HOOK_GUARD_BASE);
+	bytes = atomic_load(&slot->bytes);
+	mapping = atomic_load(&slot->mapping);
+	if (atomic_load(&slot->use) != use || address < base || address - base >= bytes)
+		return NULL;
+	*ret_base = base;
+	*ret_bytes = bytes;
+	return mapping;
 }
 
 /* Put zero pages under the mapping that `address` lies in. 1 if there is one. */
@@ -60,11 +87,12 @@ static int poison(uintptr_t address)
 	uint32_t end = atomic_load(&guarded_end);
 
 	for (uint32_t i = 0; i < end; i++) {
-		uintptr_t base = atomic_load(&guarded_mappings[i].base);
-		uint64_t bytes = atomic_load(&guarded_mappings[i].bytes);
-		struct rdx_mapping *mapping = atomic_load(&guarded_mappings[i].mapping);
+		uintptr_t base;
+		uint64_t bytes;
+		struct rdx_mapping *mapping =
+			mapping_at(&guarded_mappings[i], address, &base, &bytes);
 
-		if (!base || !mapping || address < base || address - base >= bytes)
+		if (!mapping)
 			continue;
 		/* flag first: whoever reads the zeroes finds it set */
 		atomic_store(&mapping->poisoned, 1);

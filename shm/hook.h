@@ -40,6 +40,8 @@ enum rdx_hook_step {
 	RDX_HOOK_GENERATION_BUILT,/* table complete, not named */
 	RDX_HOOK_GENERATION_NAMED,
 	RDX_HOOK_INDEX_RENAMED,
+	/* whoever faulted */
+	RDX_HOOK_GUARD_BASE,      /* where a guarded mapping begins is read, not its length */
 	RDX_HOOK_COUNT
 };
 

@@ -6,6 +6,8 @@
  */
 #include "consumer/reader/reader.h"
 #include "shm/clear.h"
+#include "shm/guard.h"
+#include "shm/hook.h"
 #include "tests/rig.h"
 
 #include <errno.h>
@@ -175,6 +177,61 @@ static void test_others_read_on(void **state)
 	close_fixture(&other);
 }
 
+#ifdef RDX_HOOKS
+#define PAGE 4096
+
+static struct rdx_mapping *closed, *opened;
+
+/* Another thread closes one mapping and opens a longer one, which takes its slot. */
+static void take_slot_over(enum rdx_hook_step step)
+{
+	if (step != RDX_HOOK_GUARD_BASE)
+		return;
+	rdx_hook_function = NULL;
+	rdx_guard_remove(closed);
+	(void)rdx_guard_add(opened);
+}
+
+/* While the handler looks for the mapping that was truncated, a slot before it changes
+ * hands: an old base and a new length are nobody's mapping. */
+static void test_a_slot_changes_hands(void **state)
+{
+	struct rdx_mapping first = {.bytes = PAGE}, longer = {.bytes = 8 * PAGE};
+	struct rdx_mapping faulting = {.bytes = PAGE};
+	uint8_t *pages = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = memfd_create("faulting", MFD_CLOEXEC);
+
+	(void)state;
+	assert_true(pages != MAP_FAILED && fd >= 0);
+	memset(pages, 7, 8 * PAGE);
+	assert_int_equal(rdx_guard_install(), 0);
+	assert_int_equal(ftruncate(fd, PAGE), 0);
+	faulting.base = mmap(pages + 2 * PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+	assert_ptr_equal(faulting.base, pages + 2 * PAGE);
+	first.base = pages;
+	longer.base = pages + 16 * PAGE; /* elsewhere; never touched */
+	assert_int_equal(rdx_guard_add(&first), 0);
+	assert_int_equal(rdx_guard_add(&faulting), 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+
+	closed = &first;
+	opened = &longer;
+	rdx_hook_function = take_slot_over;
+	assert_int_equal(atomic_load_explicit((_Atomic uint8_t *)faulting.base,
+					      memory_order_relaxed), 0);
+	assert_null(rdx_hook_function);
+	assert_int_equal(rdx_mapping_poisoned(&faulting), 1);
+	assert_int_equal(rdx_mapping_poisoned(&longer), 0);
+	for (int page = 0; page < 8; page++)
+		assert_int_equal(pages[page * PAGE], page == 2 ? 0 : 7);
+	rdx_guard_remove(&longer);
+	rdx_guard_remove(&faulting);
+	close(fd);
+	munmap(pages, 8 * PAGE);
+}
+#endif
+
 static void exit_with_5(int number)
 {
 	(void)number;
@@ -224,6 +281,9 @@ int main(void)
 		cmocka_unit_test(test_ledger_truncated_in_mid_scan),
 		cmocka_unit_test(test_clear_file_truncated),
 		cmocka_unit_test(test_others_read_on),
+#ifdef RDX_HOOKS
+		cmocka_unit_test(test_a_slot_changes_hands),
+#endif
 		cmocka_unit_test(test_faults_of_others_are_passed_on),
 	};
 
