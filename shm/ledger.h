@@ -39,7 +39,8 @@ static inline void rdx_ledger_intend(struct rdx_segment_live *live, uint64_t end
 	rdx_fence_release(); /* L1, with rdx_ledger_intended */
 }
 
-/* Word `i` of the tier now holds `prefix`. `i` is a freed word, or exactly `used`. */
+/* Word `i` of the tier now holds `prefix`. It is free: below `used` a freed word, else any
+ * above which, and down to `used`, all are 0: freed before a clear that found none held. */
 static inline void rdx_ledger_set(struct rdx_segment_live *live, struct rdx_ledger *ledger,
 				  uint8_t tier, uint64_t i, uint64_t prefix, uint64_t local,
 				  uint64_t parent)
