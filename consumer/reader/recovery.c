@@ -15,6 +15,7 @@
 
 #define LOG_SLOTS_FIRST (UINT64_C(1) << 12)
 #define LOG_SLOTS_MAX   (UINT64_C(1) << 18) /* 16 MiB */
+#define DRAIN_SLOTS     (UINT64_C(1) << 14) /* of one call: well under a millisecond */
 #define TRIES           64
 #define SCAN_WORDS      (UINT64_C(1) << 15)
 
@@ -349,12 +350,13 @@ static int grow_log(struct rdx_slot_log *log)
 int rdx_recovery_drain(struct rdx_reader *reader)
 {
 	struct rdx_slot_log *log = &reader->log;
-	uint64_t words[RDX_SLOT_WORDS];
+	uint64_t words[RDX_SLOT_WORDS], enough;
 
 	if (log->end == 0 || log->begin < reader->cursor.position)
 		log->begin = reader->cursor.position;
 	if (log->end < log->begin)
 		log->end = log->begin;
+	enough = log->end + DRAIN_SLOTS;
 	for (;;) {
 		enum rdx_ring_found found = rdx_ring_get(&reader->view.ring, log->end, words);
 		int r;
@@ -368,6 +370,9 @@ int rdx_recovery_drain(struct rdx_reader *reader)
 		}
 		if (found == RDX_RING_LAPPED)
 			return -EOVERFLOW;
+		/* not in the middle of an event: its slots are read from one place */
+		if (log->end >= enough && rdx_slot_back(words[0]) == 0)
+			return 0;
 		r = grow_log(log);
 		if (r < 0)
 			return r;

@@ -29,8 +29,9 @@ int64_t rdx_recovery_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint6
 
 /*
  * Begin or go on copying what the ring publishes into the log, so that it cannot be lost
- * while the caller is busy with the snapshot. Where that is nothing there is no log
- * afterwards. -EOVERFLOW, -ENOMEM, -EBADMSG.
+ * while the caller is busy with the snapshot. A bounded part of it, of whole events: a
+ * producer as fast as the copying would never let it end. Where there is nothing to copy
+ * there is no log afterwards. -EOVERFLOW, -ENOMEM, -EBADMSG.
  */
 int rdx_recovery_drain(struct rdx_reader *reader);
 

@@ -284,6 +284,49 @@ static void test_log_after_a_jump(void **state)
 	destroy(&f);
 }
 
+#ifdef RDX_HOOKS
+static void publish_two_slots(enum rdx_hook_step step)
+{
+	static const uint64_t hashes[10];
+
+	if (step == RDX_HOOK_READ_WORD)
+		rig_append(hook_producer, RDX_EVENT_REMOVED, 0, 0, hashes, 10);
+}
+
+/* A producer that publishes as fast as it is copied does not hold up the other ranks. */
+static void test_drain_in_parts(void **state)
+{
+	enum { PART = 1 << 15 };
+	struct rdx_segment_spec spec = rig_spec(1, 0, PART * 8, 1000);
+	struct rdx_recovery recovery;
+	struct rig_producer producer;
+	struct rdx_reader *reader;
+	struct rdx_event event;
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	assert_int_equal(rig_claim(&f.rig, &producer, &spec), 0);
+	assert_int_equal(rdx_reader_open(&reader, f.rig.dir, 1, 0), 0);
+	assert_int_equal(rdx_recovery_from_ledger(reader, &recovery), 0);
+	rig_store(&f.rig, &producer, 1); /* an odd number of slots before those of two */
+	hook_producer = &producer;
+	rdx_hook_function = publish_two_slots;
+	assert_int_equal(rdx_recovery_drain(reader), 0);
+	rdx_hook_function = NULL;
+	assert_in_range(reader->log.end - reader->log.begin, 1, PART);
+	/* the log ends with an event, and the ring goes on with the next one */
+	reader->scan.active = 0;
+	reader->half = 0;
+	while (reader->log.end)
+		assert_int_equal(rdx_reader_read(reader, &event), 1);
+	assert_int_equal(rdx_reader_read(reader, &event), 1);
+	rdx_reader_close(reader);
+	rig_release(&producer);
+	destroy(&f);
+}
+#endif
+
 /* A tail that names a slot long overwritten is not looked at for ever. */
 static void test_tail_leads_nowhere(void **state)
 {
@@ -423,6 +466,9 @@ int main(void)
 #endif
 		cmocka_unit_test(test_empty_ledger_in_parts),
 		cmocka_unit_test(test_log_after_a_jump),
+#ifdef RDX_HOOKS
+		cmocka_unit_test(test_drain_in_parts),
+#endif
 		cmocka_unit_test(test_tail_leads_nowhere),
 		cmocka_unit_test(test_crowded_directory),
 		cmocka_unit_test(test_leftover_index),
