@@ -112,18 +112,22 @@ static struct json_object *counters_json(const struct sighting *sighting)
 
 static void info_json(struct json_object *object, const struct rdx_rank_info *info)
 {
+	static const struct json_field fields[] = {
+		JSON_FIELD(struct rdx_rank_info, block_tokens),
+		JSON_FIELD(struct rdx_rank_info, format_version),
+		JSON_FIELD(struct rdx_rank_info, features_compat),
+		JSON_FIELD(struct rdx_rank_info, hash_scheme),
+		JSON_FIELD(struct rdx_rank_info, epoch),
+		JSON_FIELD(struct rdx_rank_info, created_ns),
+		JSON_FIELD(struct rdx_rank_info, creator_pid),
+		JSON_FIELD(struct rdx_rank_info, file_bytes),
+		JSON_FIELD(struct rdx_rank_info, ring_slots),
+	};
+
 	json_put_text(object, "instance", info->instance);
 	json_put_text(object, "model", info->model);
 	json_put_text(object, "tenant", info->tenant);
-	json_put_number(object, "block_tokens", info->block_tokens);
-	json_put_number(object, "format_version", info->format_version);
-	json_put_number(object, "features_compat", info->features_compat);
-	json_put_number(object, "hash_scheme", info->hash_scheme);
-	json_put_number(object, "epoch", info->epoch);
-	json_put_number(object, "created_ns", info->created_ns);
-	json_put_number(object, "creator_pid", info->creator_pid);
-	json_put_number(object, "file_bytes", info->file_bytes);
-	json_put_number(object, "ring_slots", info->ring_slots);
+	JSON_PUT_FIELDS(object, fields, info);
 }
 
 static struct json_object *sighting_json(const struct sighting *sighting)

@@ -13,7 +13,7 @@
 
 #define PREFIX        "ringdex-"
 #define EXIT_NOT_RUN  127 /* as a shell says it: the program is not there */
-#define NAME_MAX_READ 64  /* a longer name is nothing misspelt */
+#define NAME_MAX_READ 64  /* a longer name is not a misspelt one */
 
 struct command {
 	const char *name;
@@ -59,8 +59,8 @@ static void print_commands(void)
 			       groups[g].commands[c].summary);
 	}
 	printf("\n'ringdex COMMAND --help' says more of each. Any program named ringdex-COMMAND, "
-	       "beside\nthis one or in PATH, is a command too. Exit status: the command's; 2 usage, "
-	       "127 the\ncommand is not installed.\n");
+	       "beside\nthis one or in PATH, is a command too. Exit status: that of the command, 2 wrong "
+	       "usage,\n127 the command is not installed.\n");
 }
 
 static size_t least(size_t a, size_t b)
@@ -68,26 +68,25 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* How many letters must be added, removed, changed or swapped to make `a` of `b`? */
+/* How many letters must be added, removed or changed to make `a` of `b`? */
 static size_t distance(const char *a, const char *b)
 {
-	size_t before[NAME_MAX_READ + 1], last[NAME_MAX_READ + 1], row[NAME_MAX_READ + 1];
-	size_t columns = strlen(b);
+	size_t row[NAME_MAX_READ + 1], columns = strlen(b);
 
 	for (size_t j = 0; j <= columns; j++)
-		before[j] = last[j] = j;
+		row[j] = j;
 	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0]; /* of the row before */
+
 		row[0] = i;
 		for (size_t j = 1; j <= columns; j++) {
-			row[j] = least(last[j], row[j - 1]) + 1;
-			row[j] = least(row[j], last[j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				row[j] = least(row[j], before[j - 2] + 1);
+			size_t changed = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			row[j] = least(changed, least(row[j], row[j - 1]) + 1);
 		}
-		memcpy(before, last, sizeof(before));
-		memcpy(last, row, sizeof(last));
 	}
-	return last[columns];
+	return row[columns];
 }
 
 static size_t likeness(const char *name, const char *command)
@@ -181,7 +180,7 @@ static int run_command(const char *name, char **arguments)
 		messages_say(PREFIX "%s is neither beside ringdex nor in PATH: is it installed?", name);
 		return EXIT_NOT_RUN;
 	}
-	messages_say("'%s' is no command: ringdex --help lists them", name);
+	messages_say("'%s' is not a command: ringdex --help lists them", name);
 	suggest(name);
 	return EXIT_USAGE;
 }
@@ -204,7 +203,7 @@ int main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (first[0] == '-') {
-		messages_say("'%s' is no option: ringdex --help lists the commands", first);
+		messages_say("unrecognized option '%s': ringdex --help lists the commands", first);
 		return EXIT_USAGE;
 	}
 	return run_command(first, argv + 1);

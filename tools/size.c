@@ -246,23 +246,26 @@ static void print_settings(const struct size_options *options, const struct size
 
 static void print_json(const struct size_options *options, const struct sizes *sizes)
 {
+	static const struct json_field fields[] = {
+		JSON_FIELD_AS("ring_slots", struct sizes, segment.ring_slots),
+		JSON_FIELD_AS("ring_slots_needed", struct sizes, slots_needed),
+		JSON_FIELD_AS("slots_per_event", struct sizes, event_slots),
+		JSON_FIELD(struct sizes, ring_bytes),
+		JSON_FIELD(struct sizes, ledger_bytes),
+		JSON_FIELD_AS("segment_bytes", struct sizes, segment.file_bytes),
+		JSON_FIELD(struct sizes, segments_bytes),
+		JSON_FIELD(struct sizes, restart_bytes),
+		JSON_FIELD_AS("index_blocks", struct sizes, keys),
+		JSON_FIELD_AS("index_slot_bytes", struct sizes, slot_bytes),
+		JSON_FIELD(struct sizes, index_bytes),
+		JSON_FIELD(struct sizes, index_peak_bytes),
+		JSON_FIELD(struct sizes, total_bytes),
+	};
 	struct json_object *object = json_new_object();
 
 	json_put_number(object, "ranks", options->ranks);
-	json_put_number(object, "ring_slots", sizes->segment.ring_slots);
-	json_put_number(object, "ring_slots_needed", sizes->slots_needed);
-	json_put_number(object, "slots_per_event", sizes->event_slots);
+	JSON_PUT_FIELDS(object, fields, sizes);
 	json_put_fraction(object, "bridged_seconds", sizes->bridged_s);
-	json_put_number(object, "ring_bytes", sizes->ring_bytes);
-	json_put_number(object, "ledger_bytes", sizes->ledger_bytes);
-	json_put_number(object, "segment_bytes", sizes->segment.file_bytes);
-	json_put_number(object, "segments_bytes", sizes->segments_bytes);
-	json_put_number(object, "restart_bytes", sizes->restart_bytes);
-	json_put_number(object, "index_blocks", sizes->keys);
-	json_put_number(object, "index_slot_bytes", sizes->slot_bytes);
-	json_put_number(object, "index_bytes", sizes->index_bytes);
-	json_put_number(object, "index_peak_bytes", sizes->index_peak_bytes);
-	json_put_number(object, "total_bytes", sizes->total_bytes);
 	json_put_number(object, "shm_size_mib", mebibytes(sizes->total_bytes));
 	json_print(object);
 }

@@ -302,7 +302,7 @@ static void holds_and_goes_round(void **state)
 	wait_for(&feed, "lines: 3, bad: 0");
 
 	RUN(&r, 1, "ringdex-feed", input, "--dir", rig->dir, "-");
-	assert_has(r.err, "another process publishes this rank");
+	assert_has(r.err, "another live process has it");
 	program_result_free(&r);
 
 	RUN(&tail, 0, "ringdex-tail", NULL, "--from-barrier", "--once", "--dir", rig->dir);

@@ -77,7 +77,7 @@ static void names_the_nearest_command(void **state)
 
 	(void)state;
 	RUN(&r, 2, "ringdex", NULL, "qeury");
-	assert_has(r.err, "'qeury' is no command");
+	assert_has(r.err, "'qeury' is not a command");
 	assert_has(r.err, "ringdex query\n");
 	program_result_free(&r);
 	RUN(&r, 2, "ringdex", NULL, "no-such-command");
@@ -877,7 +877,7 @@ static void query_finds_the_longest_prefix(void **state)
 	snprintf(text, sizeof(text), "[%" PRIu64 ", \"%" PRId64 "\"]\n\n%" PRIu64 ",%" PRIu64 "\n[1",
 		 local[0], (int64_t)local[1], local[0], local[1]);
 	RUN(&r, 1, "ringdex-query", text, "--dir", rig->dir, "--local", "--json", "-");
-	assert_has(r.err, "ringdex-query: -: line 4: no JSON array: it does not end");
+	assert_has(r.err, "ringdex-query: standard input:4: no JSON array: it does not end");
 	object = parsed(strtok(r.out, "\n"));
 	assert_int_equal(leading_blocks(object, 0, "all"), 2);
 	json_object_put(object);
@@ -903,7 +903,7 @@ static void query_says_what_is_wrong(void **state)
 		const char *input;
 		const char *message;
 	} cases[] = {
-		{"1 2 x", "line 1: number 3, 'x', is not a whole number up to 4294967295"},
+		{"1 2 x", "standard input:1: number 3, 'x', is not a whole number up to 4294967295"},
 		{"4294967296", "'4294967296', is not a whole number up to 4294967295"},
 		{"-1", "'-1', is not"},
 		{"[1, 2.5]", "'2.5', is not"},

@@ -4,7 +4,6 @@
 #include "shm/segment_layout.h"
 #include "tools/program/counters.h"
 #include "tools/program/messages.h"
-#include "tools/program/open_advice.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -108,8 +107,9 @@ static int open_rank(struct feed_ranks *ranks, const struct feed_line *line,
 	error = rdx_publisher_open(&(*ret_rank)->publisher, &options);
 	if (!error)
 		return 0;
-	open_advice_text(ret_fault->text, sizeof(ret_fault->text), &options, error);
-	return -EBADMSG;
+	return json_line_fault(ret_fault, "cannot open rank %u of worker %" PRIu64 " in %s: %s",
+			       line->dp_rank, line->worker, options.dir,
+			       messages_explain_create(error));
 }
 
 static int publish(struct rdx_publisher *publisher, const struct feed_line *line)

@@ -148,6 +148,21 @@ static struct json_object *rank_json(const struct follow *follow, const struct w
 
 static void print_json(const struct follow *follow)
 {
+	static const struct json_field fields[] = {
+		JSON_FIELD(struct rdx_indexer_stats, indexes),
+		JSON_FIELD_AS("ranks_alive", struct rdx_indexer_stats, ranks),
+		JSON_FIELD(struct rdx_indexer_stats, unreadable),
+		JSON_FIELD(struct rdx_indexer_stats, refused),
+		JSON_FIELD(struct rdx_indexer_stats, events),
+		JSON_FIELD(struct rdx_indexer_stats, blocks_stored),
+		JSON_FIELD(struct rdx_indexer_stats, blocks_removed),
+		JSON_FIELD(struct rdx_indexer_stats, clears),
+		JSON_FIELD(struct rdx_indexer_stats, events_dead),
+		JSON_FIELD(struct rdx_indexer_stats, slots_lost),
+		JSON_FIELD(struct rdx_indexer_stats, generations),
+		JSON_FIELD(struct rdx_indexer_stats, table_bytes),
+		JSON_FIELD(struct rdx_indexer_stats, wakes),
+	};
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 	struct json_object *object = json_new_object();
 	struct json_object *ranks = json_new_array();
@@ -155,19 +170,7 @@ static void print_json(const struct follow *follow)
 	if (rdx_indexer_stats(follow->indexer, &stats) == 0) {
 		json_put_number(object, "time_ns", rdx_clock_ns());
 		json_put_text(object, "wait", options_shared_waits[stats.wait_mode]);
-		json_put_number(object, "indexes", stats.indexes);
-		json_put_number(object, "ranks_alive", stats.ranks);
-		json_put_number(object, "unreadable", stats.unreadable);
-		json_put_number(object, "refused", stats.refused);
-		json_put_number(object, "events", stats.events);
-		json_put_number(object, "blocks_stored", stats.blocks_stored);
-		json_put_number(object, "blocks_removed", stats.blocks_removed);
-		json_put_number(object, "clears", stats.clears);
-		json_put_number(object, "events_dead", stats.events_dead);
-		json_put_number(object, "slots_lost", stats.slots_lost);
-		json_put_number(object, "generations", stats.generations);
-		json_put_number(object, "table_bytes", stats.table_bytes);
-		json_put_number(object, "wakes", stats.wakes);
+		JSON_PUT_FIELDS(object, fields, &stats);
 	}
 	for (size_t i = 0; i < follow->watch.rank_count; i++)
 		json_append(ranks, rank_json(follow, &follow->watch.ranks[i]));
@@ -231,19 +234,18 @@ static void print_start(const struct follow *follow)
 	fflush(stdout);
 }
 
-static void complain_of_start(const struct follow_options *options, int error)
+static void say_start_failed(const struct follow_options *options, int error)
 {
 	const char *dir = options->indexer.dir;
 
 	if (error == -EBUSY)
 		messages_say("another live process maintains the index of %s: ask that one with ringdex "
-			 "query, or stop it first", dir);
-	else if (error == -EKEYREJECTED)
-		messages_say("%s/key is damaged: stop all workers, remove it, and start them again", dir);
+			     "query, or stop it first", dir);
 	else if (options->indexer.wait_mode == RDX_WAIT_URING && (error == -ENOSYS || error == -EPERM))
 		messages_say("io_uring is not available here: use --wait auto or --wait epoll");
 	else
-		messages_say("cannot maintain the index of %s: %s", dir, messages_explain(error));
+		messages_say("cannot maintain the index of %s: %s", dir,
+			     messages_explain_create(error));
 }
 
 int main(int argc, char **argv)
@@ -260,7 +262,7 @@ int main(int argc, char **argv)
 	stop_listen();
 	r = rdx_indexer_open(&follow.indexer, &options.indexer);
 	if (r < 0) {
-		complain_of_start(&options, r);
+		say_start_failed(&options, r);
 		return EXIT_FAILED;
 	}
 	r = space_open(&follow.space, options.indexer.dir);

@@ -80,7 +80,7 @@ static int fits(const struct index_wanted *wanted, const struct index_name *name
 	       (!wanted->block_tokens || wanted->block_tokens == name->block_tokens);
 }
 
-static void complain_of_choice(const struct space *space, const struct index_name *names,
+static void say_choice(const struct space *space, const struct index_name *names,
 			       int count, int fitting)
 {
 	if (count == 0) {
@@ -124,7 +124,7 @@ int indexes_choose(const struct space *space, const struct index_wanted *wanted,
 			fitting++;
 		}
 	if (fitting != 1) {
-		complain_of_choice(space, names, count, fitting);
+		say_choice(space, names, count, fitting);
 		r = -ENOENT;
 	} else {
 		r = indexes_open(space, &names[chosen], ret_index);

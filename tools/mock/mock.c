@@ -33,7 +33,6 @@
 #include "tools/mock/answers.h"
 #include "tools/mock/mock_options.h"
 #include "tools/program/messages.h"
-#include "tools/program/open_advice.h"
 #include "tools/program/stop.h"
 #include "shm/clock.h"
 
@@ -239,10 +238,9 @@ static int open_engine(struct mock *mock)
 	int error = announcer_open(&mock->announcer, &o->publisher, o->name_bytes, &o->engine.key);
 
 	if (error) {
-		char text[1024];
-
-		open_advice_text(text, sizeof(text), &o->publisher, error);
-		messages_say("%s", text);
+		messages_say("cannot open rank %u of worker %" PRIu64 " in %s: %s",
+			     o->publisher.dp_rank, o->publisher.worker_id, o->publisher.dir,
+			     messages_explain_create(error));
 		return error;
 	}
 	o->engine.emit = announcer_event;

@@ -3,7 +3,10 @@
 
 #include "tools/program/messages.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct json_object *made(struct json_object *object)
@@ -34,11 +37,6 @@ void json_put_number(struct json_object *object, const char *name, uint64_t valu
 	json_put(object, name, made(json_object_new_uint64(value)));
 }
 
-void json_put_signed(struct json_object *object, const char *name, int64_t value)
-{
-	json_put(object, name, made(json_object_new_int64(value)));
-}
-
 void json_put_fraction(struct json_object *object, const char *name, double value)
 {
 	json_put(object, name, made(json_object_new_double(value)));
@@ -49,9 +47,78 @@ void json_put_flag(struct json_object *object, const char *name, int value)
 	json_put(object, name, made(json_object_new_boolean(value != 0)));
 }
 
+/* Bytes of the UTF-8 sequence that begins here, 0 where none does. */
+static size_t sequence(const unsigned char *s)
+{
+	size_t bytes = s[0] < 0x80		       ? 1
+		       : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+		       : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+		       : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+						     : 0;
+
+	for (size_t i = 1; i < bytes; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	/* longer than need be, surrogates, beyond U+10FFFF */
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return bytes;
+}
+
+static struct json_object *text_json(const char *value)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	char *text = malloc(3 * strlen(value) + 1), *to = text;
+	struct json_object *object;
+
+	if (!text)
+		messages_no_memory();
+	while (*value) {
+		size_t bytes = sequence((const unsigned char *)value);
+
+		to = mempcpy(to, bytes ? value : replacement, bytes ? bytes : 3);
+		value += bytes ? bytes : 1;
+	}
+	*to = 0;
+	object = made(json_object_new_string(text));
+	free(text);
+	return object;
+}
+
 void json_put_text(struct json_object *object, const char *name, const char *value)
 {
-	json_put(object, name, value ? made(json_object_new_string(value)) : NULL);
+	json_put(object, name, value ? text_json(value) : NULL);
+}
+
+static uint64_t load(const char *at, uint32_t bytes)
+{
+	uint32_t word;
+	uint16_t half;
+	uint64_t value;
+
+	switch (bytes) {
+	case sizeof(word):
+		memcpy(&word, at, sizeof(word));
+		return word;
+	case sizeof(half):
+		memcpy(&half, at, sizeof(half));
+		return half;
+	case 1:
+		return *(const unsigned char *)at;
+	default:
+		assert(bytes == sizeof(value));
+		memcpy(&value, at, sizeof(value));
+		return value;
+	}
+}
+
+void json_put_fields(struct json_object *object, const struct json_field *fields, uint32_t count,
+		     const void *from)
+{
+	for (uint32_t i = 0; i < count; i++)
+		json_put_number(object, fields[i].name,
+				load((const char *)from + fields[i].at, fields[i].bytes));
 }
 
 void json_put_numbers(struct json_object *object, const char *name, const uint64_t *values,

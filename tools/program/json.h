@@ -1,26 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tools' one way to print JSON. Without memory the program ends.
+ * The programs' one way to print JSON. Without memory the program ends.
  */
 #ifndef PROGRAM_JSON_H
 #define PROGRAM_JSON_H
 
 #include <json-c/json.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct json_object *json_new_object(void);
 struct json_object *json_new_array(void);
 
-/* Add one member. `child` becomes the object's. */
+/* Add one member. `child` becomes the object's. Bytes of a text that are not UTF-8 become
+ * U+FFFD each. */
 void json_put(struct json_object *object, const char *name, struct json_object *child);
 void json_put_number(struct json_object *object, const char *name, uint64_t value);
-void json_put_signed(struct json_object *object, const char *name, int64_t value);
 void json_put_fraction(struct json_object *object, const char *name, double value);
 void json_put_flag(struct json_object *object, const char *name, int value);
 /* NULL gives null. */
 void json_put_text(struct json_object *object, const char *name, const char *value);
 void json_put_numbers(struct json_object *object, const char *name, const uint64_t *values,
 		      uint64_t count);
+
+/* Unsigned members of a struct, of 1 to 8 bytes each, as numbers. */
+struct json_field {
+	const char *name;
+	uint32_t at;
+	uint32_t bytes;
+};
+#define JSON_FIELD_AS(name, type, member)                                                          \
+	{name, (uint32_t)offsetof(type, member), (uint32_t)sizeof(((type *)0)->member)}
+#define JSON_FIELD(type, member) JSON_FIELD_AS(#member, type, member)
+void json_put_fields(struct json_object *object, const struct json_field *fields, uint32_t count,
+		     const void *from);
+#define JSON_PUT_FIELDS(object, fields, from)                                                      \
+	json_put_fields(object, fields, sizeof(fields) / sizeof((fields)[0]), from)
 
 void json_append(struct json_object *array, struct json_object *child);
 

@@ -69,6 +69,34 @@ const char *messages_explain(int error)
 	}
 }
 
+const char *messages_explain_create(int error)
+{
+	switch (-error) {
+	case EINVAL:
+		return "Invalid argument: give at least one tier a block";
+	case ENAMETOOLONG:
+		return "File name too long: instance, model and tenant have at most 255 bytes";
+	case EBUSY:
+		return "another live process has it: stop that one first, or choose another";
+	case ENOSPC:
+		return "No space left on device: make the file system larger, or the rings and tiers "
+		       "smaller";
+	case EKEYREJECTED:
+		return "its key file is damaged: choose another --dir, or remove the directory while "
+		       "nobody uses it";
+	case EACCES:
+	case EPERM:
+		return "Permission denied: choose a --dir that this user may write";
+	case EROFS:
+		return "Read-only file system: choose a --dir that this user may write";
+	case ENOENT:
+	case ENOTDIR:
+		return "its parent is not a directory: create that one or choose another --dir";
+	default:
+		return messages_explain(error);
+	}
+}
+
 void messages_no_memory(void)
 {
 	messages_say("out of memory");

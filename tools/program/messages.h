@@ -20,6 +20,9 @@ __attribute__((format(printf, 2, 3))) void messages_say_error(int error, const c
 /* What -errno means here, and what to do about it where that is known. Never NULL. */
 const char *messages_explain(int error);
 
+/* The same where a segment or an index was to be created. */
+const char *messages_explain_create(int error);
+
 /* There is no memory left: say so and exit with EXIT_FAILED. */
 _Noreturn void messages_no_memory(void);
 

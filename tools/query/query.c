@@ -5,6 +5,7 @@
 #include "tools/inspect/indexes.h"
 #include "tools/inspect/ranks.h"
 #include "tools/program/json.h"
+#include "tools/program/lines.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
 #include "tools/program/table.h"
@@ -35,7 +36,7 @@ struct query {
 	struct request request;
 	uint32_t *tokens;
 	uint64_t tokens_room;
-	uint64_t line;     /* of the request */
+	struct lines lines;
 	uint64_t requests; /* answered */
 	struct rdx_run runs[RDX_RANKS_MAX];
 	struct rdx_worker_info workers[RDX_RANKS_MAX];
@@ -124,7 +125,7 @@ static void print_json(const struct query *query, uint64_t blocks, int rows, int
 	struct json_object *object = json_new_object();
 	struct json_object *ranks = json_new_array();
 
-	json_put_number(object, "line", query->line);
+	json_put_number(object, "line", query->lines.number);
 	json_put_number(object, "blocks", blocks);
 	for (int i = 0; i < rows; i++) {
 		const struct rdx_run *run = &query->runs[i];
@@ -175,7 +176,7 @@ static void print_table(const struct query *query, uint64_t blocks, int rows, in
 	struct table *table;
 
 	printf("%srequest of line %" PRIu64 ": %" PRIu64 " %s\n", query->requests ? "\n" : "",
-	       query->line, blocks, blocks == 1 ? "block" : "blocks");
+	       query->lines.number, blocks, blocks == 1 ? "block" : "blocks");
 	if (rows == 0) {
 		printf("no rank is known\n");
 		return;
@@ -229,19 +230,20 @@ static int look_up(struct query *query, uint64_t *ret_blocks)
 static int answer_line(struct query *query, const char *line)
 {
 	uint64_t max = query->options->local || query->options->prefix ? UINT64_MAX : UINT32_MAX;
+	const struct lines *lines = &query->lines;
 	char fault[REQUEST_FAULT_BYTES];
 	uint64_t blocks;
 	int rows, workers;
 	int r = request_read(&query->request, line, max, fault);
 
 	if (r < 0)
-		messages_say("%s: line %" PRIu64 ": %s", query->options->file, query->line, fault);
+		messages_say("%s:%" PRIu64 ": %s", lines->name, lines->number, fault);
 	if (r <= 0)
 		return r;
 	rows = look_up(query, &blocks);
 	if (rows < 0) {
-		messages_say_error(rows, "%s: line %" PRIu64 ": cannot answer", query->options->file,
-			    query->line);
+		messages_say_error(rows, "%s:%" PRIu64 ": cannot answer", lines->name,
+				   lines->number);
 		return rows;
 	}
 	workers = rdx_index_workers(query->index, query->workers, RDX_RANKS_MAX);
@@ -257,52 +259,51 @@ static int answer_line(struct query *query, const char *line)
 }
 
 /* Answer line after line; one that cannot be answered does not keep the rest from it. */
-static int answer_file(struct query *query, FILE *file)
+static int answer_file(struct query *query)
 {
-	int status = EXIT_DONE;
-	char *line = NULL;
-	size_t room = 0;
+	int got, status = EXIT_DONE;
+	size_t length;
+	char *line;
 
-	while (getline(&line, &room, file) >= 0) {
-		query->line++;
-		if (answer_line(query, line) < 0)
+	while ((got = lines_next(&query->lines, &line, &length)) != 0) {
+		if (got == -E2BIG)
+			messages_say("%s:%" PRIu64 ": the line is too long: split it",
+				     query->lines.name, query->lines.number);
+		if (got > 0 ? answer_line(query, line) < 0 : got)
 			status = EXIT_FAILED;
-	}
-	free(line);
-	if (ferror(file)) {
-		messages_say("cannot read %s: %s", query->options->file, strerror(errno));
-		status = EXIT_FAILED;
+		if (got < 0 && got != -E2BIG) {
+			messages_say_error(got, "cannot read %s", query->lines.name);
+			break;
+		}
 	}
 	return status;
 }
 
 static int query_file(const struct query_options *options, const struct space *space)
 {
-	int is_stdin = strcmp(options->file, "-") == 0;
-	FILE *file = is_stdin ? stdin : fopen(options->file, "re");
-	struct query *query;
-	int status = EXIT_FAILED;
+	struct query *query = calloc(1, sizeof(*query));
+	int r, status = EXIT_FAILED;
 
-	if (!file) {
-		messages_say("cannot open %s: %s", options->file, strerror(errno));
-		return EXIT_FAILED;
-	}
-	query = calloc(1, sizeof(*query));
 	if (!query)
 		messages_no_memory();
 	query->options = options;
+	r = lines_open(&query->lines, options->file);
+	if (r < 0) {
+		messages_say_error(r, "cannot open %s", options->file);
+		free(query);
+		return EXIT_FAILED;
+	}
 	if (indexes_choose(space, &options->wanted, &query->index, &query->name) == 0) {
 		if (!space_has_indexer(space))
-			messages_say("no indexer runs: what is said is as old as its age; start ringdex "
-				 "follow");
-		status = answer_file(query, file);
+			messages_say("no indexer runs: the answers are as old as their ages; start "
+				     "ringdex follow");
+		status = answer_file(query);
 		rdx_index_close(query->index);
 	}
+	lines_close(&query->lines);
 	request_free(&query->request);
 	free(query->tokens);
 	free(query);
-	if (!is_stdin)
-		fclose(file);
 	return status;
 }
 
