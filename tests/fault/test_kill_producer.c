@@ -9,6 +9,7 @@
 #include "shm/clear.h"
 #include "shm/clear_file.h"
 #include "tests/caller.h"
+#include "tests/patience.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +24,9 @@ int main(void)
 }
 #else
 
-#define ROUNDS      24
+#define ROUNDS      24 /* of each step */
+#define ROUNDS_LEAST 9 /* every start of a reader with every ring */
+#define ROUNDS_S    1
 #define WORKER      5
 #define CLEAR_IN    40
 
@@ -211,8 +214,9 @@ static uint32_t hits_most(enum rdx_hook_step step)
 static void run_step(struct fixture *f, enum rdx_hook_step step)
 {
 	static const uint64_t rings[] = {64, 512, 1 << 14};
+	struct effort effort = effort_begin(ROUNDS_LEAST, ROUNDS, ROUNDS_S);
 
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; effort_goes_on(&effort); round++) {
 		enum reader_start start = (enum reader_start)(round % READER_STARTS);
 		pid_t child;
 

@@ -7,6 +7,7 @@
 #include "tools/mock/engine.h"
 #include "tools/trace/generate.h"
 #include "tools/trace/random.h"
+#include "tests/patience.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +20,8 @@
 
 #define NAMES_CAPACITY (1U << 20)
 #define RUNS           24
+#define RUNS_LEAST     8
+#define RUNS_S         3
 #define REQUESTS       400
 
 /* A name, for ever: its prefix hash and the copies that the events leave. */
@@ -250,11 +253,12 @@ static void run(uint64_t seed, struct naive *naive, struct engine_stats *ret_sta
 static void events_tell_what_the_pool_holds(void **state)
 {
 	struct naive naive = { .names = calloc(NAMES_CAPACITY, sizeof(*naive.names)) };
+	struct effort effort = effort_begin(RUNS_LEAST, RUNS, RUNS_S);
 	struct engine_stats stats, all = { 0 };
 
 	(void)state;
 	assert_non_null(naive.names);
-	for (uint64_t seed = 1; seed <= RUNS; seed++) {
+	for (uint64_t seed = 1; effort_goes_on(&effort); seed++) {
 		run(seed, &naive, &stats);
 		if (naive.wrong)
 			fail_msg("seed %u, event %u: %s", (unsigned)seed, (unsigned)naive.events,
@@ -272,9 +276,9 @@ static void events_tell_what_the_pool_holds(void **state)
 		      (unsigned)naive.host_stores, (unsigned)all.hit_host, (unsigned)all.preempted,
 		      (unsigned)all.clears);
 	/* the interesting paths were taken */
-	assert_true(naive.events > 50000);
+	assert_true(naive.events > 20000);
 	assert_true(naive.second_copies > 1000 && naive.host_stores > 1000);
-	assert_true(all.hit_device > 1000 && all.hit_host > 1000 && all.preempted > 100);
+	assert_true(all.hit_device > 1000 && all.hit_host > 300 && all.preempted > 100);
 	free(naive.names);
 }
 

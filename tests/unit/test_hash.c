@@ -3,6 +3,7 @@
  * Description: local hashes against the vectors of another system that uses the same; the
  * chain of prefix hashes: mixing, collisions, uniformity, dependence on the key.
  */
+#include "tests/patience.h"
 #include "tests/rig.h"
 #include <ringdex/rdx_hash.h>
 
@@ -14,12 +15,13 @@
 #include <string.h>
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define PREFIXES (UINT64_C(1) << 18)
+#define PREFIXES_LOG2 18
 #define SAMPLES  4096
 #else
-#define PREFIXES (UINT64_C(1) << 22)
+#define PREFIXES_LOG2 (is_long() ? 22 : 20)
 #define SAMPLES  16384
 #endif
+#define PREFIXES (UINT64_C(1) << PREFIXES_LOG2)
 #define VECTORS RDX_SOURCE_DIR "/../shared/reference/vectors/dynamo-hashes.jsonl"
 
 enum { TOKENS_MAX = 4096, BUCKETS = 65536 };
