@@ -9,6 +9,10 @@
  *       column sees a table that has it. So a reader loads versions first; and the pulses
  *       too (P1): who sees an event that is in the new table only sees the new name
  *
+ *   G4  generation, then a lease, which the kernel grants if nobody has the old table open
+ *       -> open, then generation: who still sees the name is counted before the lease is
+ *       asked for, so what was mapped is not truncated (both system calls order memory)
+ *
  * From the switch on the old table stands still: a reader that began before it answers as
  * of the switch. A successor of a dead writer begins a new control file under the same
  * name and marks the old one:

@@ -32,6 +32,8 @@ enum rdx_hook_step {
 	RDX_HOOK_SCAN_STARTED,    /* ledger: tail noted */
 	RDX_HOOK_SCAN_CHUNK,      /* ledger: some words copied */
 	RDX_HOOK_SCAN_DONE,       /* ledger: words copied, intent not read */
+	RDX_HOOK_TABLE_CHOSEN,    /* its generation is known, its file not looked for */
+	RDX_HOOK_TABLE_MAPPED,    /* it is mapped, the generation not asked for again */
 	RDX_HOOK_LOOKUP_COLUMNS,  /* columns known, pulses not read */
 	RDX_HOOK_LOOKUP_PULSES,   /* pulses read, the generation not asked for */
 	RDX_HOOK_LOOKUP_SEARCHED, /* table searched, not scanned, versions not compared */

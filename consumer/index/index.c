@@ -39,10 +39,19 @@ static void replace(struct rdx_mapping *pair, uint32_t *now)
 static int map_table(struct rdx_index *x, const struct rdx_index_live *live, uint64_t writer_id)
 {
 	uint64_t generation = rdx_generation_live(live);
+	struct rdx_mapping *next = &x->gen[!x->gen_now];
 	struct rdx_table table;
-	int r = rdx_index_file_gen_map(&x->gen[!x->gen_now], &table, x->dir_fd, &x->id, generation,
-				  writer_id);
+	int r;
 
+	RDX_HOOK(RDX_HOOK_TABLE_CHOSEN);
+	r = rdx_index_file_gen_map(next, &table, x->dir_fd, &x->id, generation, writer_id);
+	RDX_HOOK(RDX_HOOK_TABLE_MAPPED);
+	/* G4: of one that is let go of already nothing is to be read, whatever it is by now */
+	if (rdx_generation_live(live) != generation) {
+		if (r == 0)
+			rdx_mapping_close(next);
+		return -ENOENT;
+	}
 	if (r < 0)
 		return r;
 	replace(x->gen, &x->gen_now);

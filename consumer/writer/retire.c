@@ -66,9 +66,10 @@ int rdx_retire_step(struct rdx_index_writer *w)
 }
 
 /*
- * A write lease is granted only where nobody else has the file open, and nobody can open
- * it, for it has no name. Until then a reader may be looking at every page of it, and its
- * last one frees it if this process does not. Where leases are not to be had that is so.
+ * A write lease is granted only where nobody else has the file open. Until then a reader may
+ * be looking at every page of it, and its last one frees it if this process does not. Where
+ * leases are not to be had that is so. The file has no name any more; who had found it by
+ * its name before, and opens it only now, asks for the generation afterwards (G4).
  */
 void rdx_retire_ask(struct rdx_index_writer *w)
 {

@@ -9,6 +9,10 @@
 #include "consumer/writer/grow.h"
 #include "consumer/writer/writer_state.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #define NEVER_STALE_NS UINT64_MAX
 
 struct fixture {
@@ -98,6 +102,17 @@ static void switch_tables(struct rdx_index_writer *w, int wider)
 	assert_int_equal(rdx_generation_live(w->live), generation + 1);
 }
 
+/* All but the first page goes, as where it is freed in pieces. */
+static int truncate_at(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
+	int r = fd < 0 ? -1 : ftruncate(fd, RDX_TABLE_OFFSET);
+
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 static void at_step(enum rdx_hook_step step)
 {
 	if (step != hooked_step)
@@ -146,6 +161,56 @@ static void test_a_lookup(void **state)
 		for (enum meanwhile way = 0; way < MEANWHILE_COUNT; way++)
 			for (int which = 0; which < 4; which++)
 				look_up_beside(steps[i], way, which & 1, which >> 1);
+}
+
+static enum rdx_hook_step opened_step;
+
+/*
+ * The reader has found the file by its name, and is on the way to open it, or has just not
+ * been counted; the writer switches, gets its lease and truncates. The first is played by
+ * giving the file its name back, the second by truncating it all the same.
+ */
+static void let_go(enum rdx_hook_step step)
+{
+	struct rdx_index_writer *w = hooked->writer;
+	char name[RDX_NAME_BYTES], kept[] = "kept";
+
+	if (step != opened_step)
+		return;
+	rdx_hook_function = NULL;
+	rdx_index_file_gen_name(&w->id, rdx_generation_live(w->live), name);
+	assert_int_equal(linkat(w->dir_fd, name, w->dir_fd, kept, 0), 0);
+	switch_tables(w, 0);
+	assert_int_equal(renameat(w->dir_fd, kept, w->dir_fd, name), 0);
+	assert_int_equal(truncate_at(w->dir_fd, name), 0);
+	apply(hooked, 2, RDX_EVENT_STORED, 0, &hooked->prefix[1], 0);
+	rig_pulse(w, hooked->slot, RDX_STATE_EXACT, 1, 2);
+}
+
+/* G4: a table that is let go of while it is opened is not read. */
+static void test_a_table_let_go_of(void **state)
+{
+	static const enum rdx_hook_step at[] = {RDX_HOOK_TABLE_CHOSEN, RDX_HOOK_TABLE_MAPPED};
+	struct fixture f;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		for (int open = 0; open < 2; open++) {
+			make(&f);
+			if (open)
+				rdx_index_close(f.index);
+			else
+				switch_tables(f.writer, 0);
+			hooked = &f;
+			opened_step = at[i];
+			rdx_hook_function = let_go;
+			if (open)
+				assert_int_equal(rig_index(&f.rig, &f.index), 0);
+			assert_int_equal(look_up(&f).blocks[0], 2);
+			assert_null(rdx_hook_function);
+			destroy(&f);
+		}
+	}
 }
 
 static void count_blocks(void *context, uint64_t prefix, uint8_t tiers)
@@ -274,6 +339,7 @@ int main(void)
 #ifdef RDX_HOOKS
 		cmocka_unit_test(test_a_lookup),
 		cmocka_unit_test(test_a_walk),
+		cmocka_unit_test(test_a_table_let_go_of),
 #endif
 		cmocka_unit_test(test_a_walk_beside_a_clear_of_the_worker),
 		cmocka_unit_test(test_a_successor),
