@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: the demo itself, small. Workers and the router are killed, stopped and started
- * again; the index must equal every engine's own cache, block by block; each of the three
- * ways of recovery is taken; routing by overlap finds more than routing at random. Nothing is
- * left behind when it is told to stop, and a small tmpfs either suffices or is named.
+ * again; the index must equal every worker's ledger and every engine's own cache; each of the
+ * three ways of recovery is taken; routing by overlap finds more than routing at random.
+ * Nothing is left behind when it is told to stop or killed, and a small tmpfs either suffices
+ * or is named.
  */
 #include "tests/expect.h"
 #include "tests/patience.h"
@@ -157,27 +158,51 @@ static void folder_of(const char *text, char *ret_folder, size_t bytes)
 	snprintf(ret_folder, bytes, "%.*s", (int)strcspn(at, "\n"), at);
 }
 
-static void test_told_to_stop(void **state)
+/* The demo, started; it has said where its files are when this returns. */
+static void start_and_hear(struct program *ret_program)
 {
 	char *arguments[] = {DEMO, "--no-baselines", NULL};
-	struct program_result result;
 	struct pollfd said = {.events = POLLIN};
+
+	assert_int_equal(program_start(ret_program, DEMO, arguments, 0), 0);
+	said.fd = ret_program->out;
+	assert_int_equal(poll(&said, 1, (int)(patience_ns() / 1000000)), 1);
+}
+
+static void test_told_to_stop(void **state)
+{
+	struct program_result result;
 	struct program program;
 	struct stat status;
 	char folder[128];
 
 	(void)state;
-	assert_int_equal(program_start(&program, DEMO, arguments, 0), 0);
-	said.fd = program.out;
-	/* it listens to signals before it says anything, and has begun when it does */
-	assert_int_equal(poll(&said, 1, (int)(patience_ns() / 1000000)), 1);
-	usleep(200000);
+	start_and_hear(&program);
 	kill(program.pid, SIGTERM);
 	assert_int_equal(program_finish(&program, NULL, &result), 0);
 	assert_int_equal(result.status, 1);
 	assert_non_null(strstr(result.err, "told to stop"));
 	folder_of(result.out, folder, sizeof(folder));
 	assert_int_equal(stat(folder, &status), -1);
+	program_result_free(&result);
+}
+
+/* What cannot be caught is cleaned up after by another process, as soon as it can. */
+static void test_killed(void **state)
+{
+	struct program_result result;
+	struct program program;
+	struct stat status;
+	char folder[128];
+
+	(void)state;
+	start_and_hear(&program);
+	kill(program.pid, SIGKILL);
+	assert_int_equal(program_finish(&program, NULL, &result), 0);
+	assert_int_equal(result.status, -1);
+	folder_of(result.out, folder, sizeof(folder));
+	while (stat(folder, &status) == 0)
+		usleep(1000);
 	program_result_free(&result);
 }
 
@@ -217,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_table_for_people),
 		cmocka_unit_test(test_bad_usage),
 		cmocka_unit_test(test_told_to_stop),
+		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_small_tmpfs),
 	};
 

@@ -1,166 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/child.h"
 
-#include "shm/clock.h"
+#include "tools/demo/settings.h"
+#include "tools/program/messages.h"
 #include "tools/program/stop.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES ((size_t)1 << 16)
-#define NOT_RUN    127
+#define READ_BYTES  ((size_t)1 << 16)
+#define NS_PER_S    UINT64_C(1000000000)
+#define EXIT_NOT_RUN 127
 
 /* In the child: only calls that are allowed after fork. */
 static _Noreturn void become(const char *path, char *const *arguments, int in, int out,
 			     pid_t parent)
 {
-	sigset_t none;
-
 	/* an interrupt from the keyboard is for the demo, which ends its children in order */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(NOT_RUN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
-		_exit(NOT_RUN);
-	execv(path, arguments);
-	_exit(NOT_RUN);
+	if (getppid() == parent && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
+		execv(path, arguments);
+	_exit(EXIT_NOT_RUN);
 }
 
 int child_start(struct child *ret_child, const char *path, char *const *arguments)
 {
-	int in[2], out[2], error;
-	pid_t parent = getpid(), pid;
+	int in[2] = {-1, -1}, out[2] = {-1, -1}, r = 0;
+	pid_t parent = getpid(), pid = -1;
+	FILE *file = NULL;
 
-	if (access(path, X_OK) < 0 || pipe2(in, O_CLOEXEC) < 0)
-		return -errno;
-	if (pipe2(out, O_CLOEXEC) < 0) {
-		error = -errno;
-		close(in[0]);
-		close(in[1]);
-		return error;
-	}
-	pid = fork();
+	if (access(path, X_OK) < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ||
+	    !(file = fdopen(in[1], "w")) || (pid = fork()) < 0)
+		r = -errno;
 	if (pid == 0)
 		become(path, arguments, in[0], out[1], parent);
-	error = pid < 0 ? -errno : 0;
 	close(in[0]);
 	close(out[1]);
-	if (error) {
-		close(in[1]);
+	if (r < 0) {
+		if (file)
+			fclose(file);
+		else
+			close(in[1]);
 		close(out[0]);
-		return error;
+		return r;
 	}
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
-	*ret_child = (struct child){.pid = pid, .in = in[1], .out = out[0]};
+	*ret_child = (struct child){.pid = pid, .in = file, .out = out[0]};
 	return 0;
 }
 
-int child_send(struct child *child, const char *text, size_t length)
+int child_tell(struct child *child, const char *format, ...)
 {
-	if (child->in < 0)
+	va_list arguments;
+	int r;
+
+	if (!child->in)
 		return -EPIPE;
-	while (length) {
-		ssize_t done = write(child->in, text, length);
-
-		if (done < 0 && errno == EINTR && !stop_asked())
-			continue;
-		if (done < 0)
-			return -errno;
-		text += done;
-		length -= (size_t)done;
-	}
-	return 0;
-}
-
-int child_read(struct child *child)
-{
-	ssize_t got;
-
-	if (child->out < 0)
-		return 0;
-	if (child->start) {
-		memmove(child->buffer, child->buffer + child->start, child->end - child->start);
-		child->end -= child->start;
-		child->start = 0;
-	}
-	if (child->capacity - child->end < READ_BYTES) {
-		size_t capacity = 2 * child->capacity + READ_BYTES;
-		char *grown = realloc(child->buffer, capacity);
-
-		if (!grown)
-			return -ENOMEM;
-		child->buffer = grown;
-		child->capacity = capacity;
-	}
-	got = read(child->out, child->buffer + child->end, child->capacity - child->end);
-	if (got < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
-	child->end += (size_t)got;
-	return got > 0;
-}
-
-char *child_line(struct child *child)
-{
-	char *line = child->buffer + child->start, *end;
-
-	if (child->start == child->end)
-		return NULL;
-	end = memchr(line, '\n', child->end - child->start);
-	if (!end)
-		return NULL;
-	*end = 0;
-	child->start += (size_t)(end - line) + 1;
-	return line;
-}
-
-int child_wait_line(struct child *child, char **ret_line)
-{
-	uint64_t until = rdx_clock_ns() + CHILD_ANSWER_MS * UINT64_C(1000000);
-
-	for (;;) {
-		struct pollfd wait = {.fd = child->out, .events = POLLIN};
-		char *line = child_line(child);
-		int got;
-
-		if (line) {
-			*ret_line = line;
-			return 0;
-		}
-		if (stop_asked())
-			return -EINTR;
-		if (rdx_clock_ns() > until)
-			return -ETIMEDOUT;
-		poll(&wait, 1, 100);
-		got = child_read(child);
-		if (got == 0)
-			return -EPIPE;
-		if (got < 0 && got != -EAGAIN)
-			return got;
-	}
-}
-
-void child_finish(struct child *child)
-{
-	if (child->in >= 0)
-		close(child->in);
-	child->in = -1;
-}
-
-void child_signal(struct child *child, int number)
-{
-	if (child->pid > 0)
-		kill(child->pid, number);
+	va_start(arguments, format);
+	r = vfprintf(child->in, format, arguments);
+	va_end(arguments);
+	return r < 0 || fflush(child->in) ? -errno : 0;
 }
 
 void child_stop(struct child *child)
@@ -170,9 +80,74 @@ void child_stop(struct child *child)
 		while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	child_finish(child);
+	if (child->in)
+		fclose(child->in);
 	if (child->out >= 0)
 		close(child->out);
-	free(child->buffer);
+	free(child->heard);
 	*child = (struct child)CHILD_NONE;
+}
+
+/* Take in what it has written. 0 at its end, -EAGAIN where there is nothing now. */
+static ssize_t take_in(struct child *child)
+{
+	ssize_t got;
+
+	if (child->capacity - child->length < READ_BYTES) {
+		child->capacity = 2 * child->capacity + READ_BYTES;
+		child->heard = realloc(child->heard, child->capacity);
+		if (!child->heard)
+			messages_no_memory();
+	}
+	got = read(child->out, child->heard + child->length, child->capacity - child->length);
+	if (got > 0)
+		child->length += (size_t)got;
+	return got < 0 ? -errno : got;
+}
+
+/* Every whole line to the handler; the rest stays. Returns how many. */
+static int hand_over(struct child *child, uint32_t place, child_handler handler, void *context)
+{
+	char *line = child->heard, *end;
+	size_t left = child->length;
+	int lines = 0, r = 0;
+
+	while (r >= 0 && left && (end = memchr(line, '\n', left))) {
+		*end = 0;
+		r = handler(context, place, line);
+		lines++;
+		left -= (size_t)(end + 1 - line);
+		line = end + 1;
+	}
+	memmove(child->heard, line, left);
+	child->length = left;
+	return r < 0 ? r : lines;
+}
+
+int child_listen(struct child *const *children, uint32_t count, uint64_t timeout_ns,
+		 child_handler handler, void *context, uint32_t *ret_ended)
+{
+	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
+				   .tv_nsec = (long)(timeout_ns % NS_PER_S)};
+	struct pollfd wait[DEMO_WORKERS_MAX + 1];
+	int lines = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		wait[i] = (struct pollfd){.fd = children[i]->out, .events = POLLIN};
+	ppoll(wait, count, &timeout, NULL);
+	if (stop_asked())
+		return -EINTR;
+	for (uint32_t i = 0; i < count; i++) {
+		ssize_t got = wait[i].revents ? take_in(children[i]) : -EAGAIN;
+		int r = got > 0 ? hand_over(children[i], i, handler, context) : 0;
+
+		if (got == -EAGAIN || got == -EINTR)
+			continue;
+		if (got == 0)
+			*ret_ended = i;
+		if (got <= 0 || r < 0)
+			return r < 0 ? r : got < 0 ? (int)got : -EPIPE;
+		lines += r;
+	}
+	return lines;
 }

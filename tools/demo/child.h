@@ -1,53 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Programs that the demo starts: fed and read line by line through two pipes. They die with
- * the demo, however it ends.
+ * Programs that the demo starts, told and heard line by line through two pipes. They die
+ * with the demo, however it ends.
  */
 #ifndef DEMO_CHILD_H
 #define DEMO_CHILD_H
 
-#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
-
-#define CHILD_ARGUMENTS_MAX 48
-#define CHILD_ANSWER_MS     30000 /* who says nothing for that long is taken for hung */
 
 struct child {
 	pid_t pid; /* 0: not running */
-	int in;    /* -1: closed */
+	FILE *in;
 	int out;
-	char *buffer;
-	size_t start;
-	size_t end;
+	char *heard; /* not given to the handler yet */
+	size_t length;
 	size_t capacity;
 };
-#define CHILD_NONE {.in = -1, .out = -1}
+#define CHILD_NONE {.out = -1}
 
-/* Start the program `path` with `arguments` (NULL-terminated, the first is its name). */
+/* Start the program `path` with `arguments` (NULL-terminated, the first is its name).
+ * -errno. */
 int child_start(struct child *ret_child, const char *path, char *const *arguments);
 
-/* Write all of it. -EPIPE where the child is gone. */
-int child_send(struct child *child, const char *text, size_t length);
-
-/* Take in what the child has written. 1, 0 at its end, -EAGAIN where there is nothing now,
- * -errno. */
-int child_read(struct child *child);
-
-/* The next whole line taken in, without its newline, valid until the next call on the child:
- * or NULL. */
-char *child_line(struct child *child);
-
-/* The next line, waited for. -EPIPE at the child's end, -ETIMEDOUT, -EINTR when the demo
- * was told to stop. */
-int child_wait_line(struct child *child, char **ret_line);
-
-/* No more input comes. */
-void child_finish(struct child *child);
-
-/* Send a signal, if it runs. */
-void child_signal(struct child *child, int number);
+/* Write a line to it. -EPIPE where it is gone. */
+__attribute__((format(printf, 2, 3))) int child_tell(struct child *child, const char *format, ...);
 
 /* Kill it if it runs, wait for its end, close and free everything. */
 void child_stop(struct child *child);
+
+/*
+ * Wait for at most `timeout_ns` until some of the children say something, and hand over every
+ * whole line, with the child's place. The handler only takes note: it does not start, stop
+ * or listen to children. Returns how many lines there were; -EINTR after a stop signal, -EPIPE
+ * where a child ended by itself (*ret_ended is its place), or what a handler answered, if < 0.
+ */
+typedef int (*child_handler)(void *context, uint32_t place, const char *line);
+int child_listen(struct child *const *children, uint32_t count, uint64_t timeout_ns,
+		 child_handler handler, void *context, uint32_t *ret_ended);
 
 #endif

@@ -1,50 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/incidents.h"
 
-#include "tools/demo/compare.h"
-#include "tools/demo/dispatch.h"
-#include "tools/demo/narrate.h"
-#include "tools/demo/recount.h"
-#include "tools/demo/workers.h"
 #include "shm/clock.h"
-#include "tools/program/messages.h"
+#include "tools/demo/narrate.h"
 #include "tools/program/figures.h"
+#include "tools/program/messages.h"
 #include "tools/trace/trace_tokens.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdio.h>
+#include <ringdex/rdx_reader.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
-#define PAUSE_NS      (RECOUNT_PAUSE_NS + RECOUNT_PAUSE_NS / 4) /* at least, to be seen as one */
-#define PAUSE_PART    4  /* of the trace at most is routed without the router */
-#define CLEAR_LEAD    3  /* ticks' worth of requests before the kill of a router */
-#define HOST_CLEAR    4  /* each fourth clear is of the host tier alone */
-#define WAIT_NS       (CHILD_ANSWER_MS * UINT64_C(1000000))
-#define PATIENCE_NS   UINT64_C(1000000000)
+#define PAUSE_NS    UINT64_C(250000000)
+#define PAUSE_PART  4 /* of the trace at most is routed without the router */
+#define CLEAR_LEAD  3 /* ticks' worth of requests before the kill of a router */
+#define HOST_CLEAR  4 /* each fourth clear is of the host tier alone */
+#define PATIENCE_NS UINT64_C(1000000000) /* for reports of recoveries that do not come */
 
 /* -- the plan -- */
 
-static void plan(struct pass *pass, enum incident_kind kind, uint64_t at, uint32_t number)
+static void plan(struct incidents *in, const struct settings *s, enum incident_kind kind,
+		 uint64_t at, uint32_t number)
 {
-	struct incident *incident = &pass->incidents[pass->incident_count++];
-
 	/* in turn, and another is cleared than the one that dies right after */
-	*incident = (struct incident){
+	uint32_t turn = kind == INCIDENT_CLEAR ? number + 1 : number / 2;
+	int host_only = kind == INCIDENT_CLEAR && s->host_blocks &&
+			number % HOST_CLEAR == HOST_CLEAR - 1;
+
+	in->items[in->count++] = (struct incident){
 		.kind = kind,
 		.at = at,
-		.worker = (uint32_t)((rdx_trace_mix(pass->settings->seed) +
-				      (kind == INCIDENT_CLEAR ? number + 1 : number / 2)) %
-				     pass->settings->workers),
-		.tier = RDX_SCOPE_ALL,
+		.worker = (uint32_t)((rdx_trace_mix(s->seed) + turn) % s->workers),
+		.tier = host_only ? RDX_TIER_HOST : RDX_SCOPE_ALL,
 		.until_lapped = kind == INCIDENT_PAUSE && number % 2,
 	};
-	if (kind == INCIDENT_CLEAR && pass->settings->host_blocks &&
-	    number % HOST_CLEAR == HOST_CLEAR - 1)
-		incident->tier = RDX_TIER_HOST;
 }
 
 static int earlier(const void *a, const void *b)
@@ -56,418 +47,368 @@ static int earlier(const void *a, const void *b)
 	return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
-void incidents_plan(struct pass *pass)
+void incidents_plan(struct incidents *ret_incidents, const struct settings *settings,
+		    uint64_t requests)
 {
-	const struct settings *s = pass->settings;
-	uint64_t total = pass->trace->count, lead = CLEAR_LEAD * (uint64_t)s->workers * 2;
+	const struct settings *s = settings;
+	struct incidents *in = ret_incidents;
+	uint64_t lead = CLEAR_LEAD * (uint64_t)s->workers * 2;
 
-	pass->incidents = calloc((size_t)s->kills + s->clears + s->pauses + 1,
-				 sizeof(*pass->incidents));
-	if (!pass->incidents)
+	*in = (struct incidents){.items = calloc((size_t)s->kills + s->clears + s->pauses + 1,
+						 sizeof(*in->items))};
+	if (!in->items)
 		messages_no_memory();
 	for (uint32_t i = 0; i < s->kills; i++)
-		plan(pass, i % 2 ? INCIDENT_KILL_ROUTER : INCIDENT_KILL_WORKER,
-		     total * (i + 1) / (s->kills + 1), i);
+		plan(in, s, i % 2 ? INCIDENT_KILL_ROUTER : INCIDENT_KILL_WORKER,
+		     requests * (i + 1) / (s->kills + 1), i);
 	for (uint32_t i = 0; i < s->clears; i++) {
-		uint64_t at = total * (i + 1) / (s->clears + 1);
+		uint64_t at = requests * (i + 1) / (s->clears + 1);
 
-		plan(pass, INCIDENT_CLEAR, at > lead ? at - lead : 0, i);
+		plan(in, s, INCIDENT_CLEAR, at > lead ? at - lead : 0, i);
 	}
 	for (uint32_t i = 0; i < s->pauses; i++)
-		plan(pass, INCIDENT_PAUSE, total * (2 * (uint64_t)i + 1) / (2 * (uint64_t)s->pauses),
-		     i);
-	qsort(pass->incidents, pass->incident_count, sizeof(*pass->incidents), earlier);
+		plan(in, s, INCIDENT_PAUSE,
+		     requests * (2 * (uint64_t)i + 1) / (2 * (uint64_t)s->pauses), i);
+	qsort(in->items, in->count, sizeof(*in->items), earlier);
 }
 
-/* -- what the index shows -- */
-
-static struct incident *current(const struct pass *pass)
+void incidents_close(struct incidents *incidents)
 {
-	return pass->incident_now == UINT64_MAX ? NULL : &pass->incidents[pass->incident_now];
+	free(incidents->items);
+	free(incidents->recoveries);
 }
 
-/* The worker's row in the index: 1, or 0 where there is none now. */
-static int find_row(const struct pass *pass, uint32_t worker, struct rdx_worker_info *ret_row)
-{
-	static struct rdx_worker_info rows[RDX_RANKS_MAX];
-	int count = rdx_index_workers(pass->index, rows, RDX_RANKS_MAX);
+/* -- where the last one is -- */
 
-	for (int i = 0; i < count; i++) {
-		if (rows[i].worker_id == worker) {
-			*ret_row = rows[i];
-			return 1;
-		}
-	}
+static struct incident *current(const struct incidents *in)
+{
+	return in->begun ? &in->items[in->begun - 1] : NULL;
+}
+
+static int is_in(const struct incidents *in, enum incident_stage first, enum incident_stage last)
+{
+	const struct incident *incident = current(in);
+
+	return incident && incident->stage >= first && incident->stage <= last;
+}
+
+const char *incidents_name(enum incident_kind kind)
+{
+	static const char *const names[] = {"worker_killed", "router_killed", "worker_cleared",
+					    "router_stopped"};
+
+	return names[kind];
+}
+
+int incidents_is_due(const struct incidents *incidents, uint64_t next)
+{
+	return incidents->begun < incidents->count && incidents->items[incidents->begun].at <= next;
+}
+
+int incidents_is_active(const struct incidents *incidents)
+{
+	return is_in(incidents, INCIDENT_ARMED, INCIDENT_BACK);
+}
+
+int incidents_is_unchecked(const struct incidents *incidents)
+{
+	return is_in(incidents, INCIDENT_OVER, INCIDENT_OVER);
+}
+
+int incidents_is_holding(const struct incidents *incidents)
+{
+	return is_in(incidents, INCIDENT_AWAY, INCIDENT_AWAY) &&
+	       current(incidents)->kind == INCIDENT_PAUSE && !current(incidents)->until_lapped &&
+	       current(incidents)->without;
+}
+
+void incidents_set_checked(struct incidents *incidents)
+{
+	current(incidents)->stage = INCIDENT_CHECKED;
+}
+
+/* -- recoveries -- */
+
+static struct recovery *add_recovery(struct incidents *in, const struct traffic *traffic)
+{
+	struct recovery *recovery;
+
+	in->recoveries = reallocarray(in->recoveries, in->recovery_count + 1,
+				      sizeof(*in->recoveries));
+	if (!in->recoveries)
+		messages_no_memory();
+	recovery = &in->recoveries[in->recovery_count++];
+	*recovery = (struct recovery){.after = traffic->done ? "ring_wrapped" : "start",
+				      .request = traffic->done};
+	if (is_in(in, INCIDENT_AWAY, INCIDENT_BACK))
+		recovery->after = incidents_name(current(in)->kind);
+	return recovery;
+}
+
+int incidents_heard(struct incidents *incidents, const struct traffic *traffic,
+		    struct json_object *object)
+{
+	struct recovery *recovery = add_recovery(incidents, traffic);
+
+	recovery->worker = crew_number(object, "worker");
+	recovery->skipped = crew_number(object, "skipped");
+	recovery->replayed = crew_number(object, "replayed");
+	recovery->ledger_blocks = crew_number(object, "ledger_blocks");
+	recovery->ns = crew_number(object, "ns");
+	snprintf(recovery->way, sizeof(recovery->way), "%s",
+		 json_object_get_string(json_object_object_get(object, "recovered")));
 	return 0;
 }
 
-/* "3 from the ledger, 1 from the barrier": what the incident's recoveries were. */
-static uint32_t ways_text(const struct pass *pass, char *ret_text, size_t bytes)
+static uint64_t recoveries_of(const struct rdx_worker_info *row)
+{
+	return row->recoveries[RDX_RECOVERED_BARRIER] + row->recoveries[RDX_RECOVERED_LEDGER];
+}
+
+/* The stop is over and the row is exact: a rank of which nothing was built anew was read on
+ * where the indexer was. Returns how many recoveries the router is to report of it. */
+static uint32_t add_continued(struct incidents *in, const struct traffic *traffic,
+			      const struct rdx_worker_info *row, uint64_t ns)
+{
+	const struct rdx_worker_info *before = &in->rows[row->worker_id];
+	struct recovery *recovery;
+
+	if (recoveries_of(row) != recoveries_of(before))
+		return 1;
+	if (row->last_event_id == before->last_event_id)
+		return 0;
+	recovery = add_recovery(in, traffic);
+	recovery->worker = row->worker_id;
+	recovery->skipped = row->events_dead - before->events_dead;
+	recovery->replayed = row->events - before->events;
+	recovery->ns = ns;
+	strcpy(recovery->way, "continue");
+	return 1;
+}
+
+/* "3 from the ledger, 1 from the barrier": the recoveries after the incident. */
+static uint32_t ways_text(const struct incidents *in, char *ret_text, size_t bytes)
 {
 	static const char *const ways[] = {"continue", "barrier", "ledger"};
 	static const char *const texts[] = {"by reading on", "from the barrier", "from the ledger"};
-	uint32_t all = 0;
-	int length = 0;
+	size_t length = 0;
 
-	ret_text[0] = 0;
+	snprintf(ret_text, bytes, "nothing had happened");
 	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
 		uint32_t count = 0;
 
-		for (uint32_t i = 0; i < pass->recovery_count; i++)
-			count += pass->recoveries[i].after == pass->incident_now &&
-				 strcmp(pass->recoveries[i].way, ways[w]) == 0;
-		all += count;
-		if (count && length < (int)bytes)
-			length += snprintf(ret_text + length, bytes - (size_t)length, "%s%u %s",
-					   length ? ", " : "", count, texts[w]);
+		for (uint32_t i = in->recovery_first; i < in->recovery_count; i++)
+			count += strcmp(in->recoveries[i].way, ways[w]) == 0;
+		if (count && length < bytes)
+			length += (size_t)snprintf(ret_text + length, bytes - length, "%s%u %s",
+						   length ? ", " : "", count, texts[w]);
 	}
-	return all;
+	return in->recovery_count - in->recovery_first;
 }
 
-/* The router tells how it recovered right after the index shows it: has it told so of `all`
- * workers, or was it waited for long enough? */
-static int has_told(const struct pass *pass, uint32_t told, uint32_t all, uint64_t back_ns)
+/* -- stages -- */
+
+static void kill_worker(struct incidents *in, struct incident *incident, struct crew *crew,
+			struct traffic *traffic)
 {
-	return told >= all || rdx_clock_ns() - pass->incident_ns - back_ns >= PATIENCE_NS;
-}
+	uint32_t w = incident->worker;
 
-/* -- the death of a worker -- */
-
-int incident_kill_worker(struct pass *pass, struct worker *worker)
-{
-	struct incident *incident = current(pass);
-
-	worker->arm_kill = 0;
-	child_signal(&worker->child, SIGKILL);
-	pass->incident_ns = rdx_clock_ns();
-	child_stop(&worker->child);
-	worker->state = WORKER_DEAD;
-	worker->pending = 0;
-	worker_bury(pass, worker);
-	dispatch_forget(pass, worker->id);
-	incident->rerouted = dispatch_again(pass, worker->id);
+	if (!traffic_waiting(traffic, w, 0) && !in->hurry)
+		return;
+	crew_kill_worker(crew, w);
+	incident->since_ns = rdx_clock_ns();
+	incident->again = traffic_waiting(traffic, w, 1);
+	incident->stage = INCIDENT_AWAY;
+	in->newest[w] = 0;
+	in->recovery_wanted = 1;
 	narrate("worker %u killed with SIGKILL at request %" PRIu64 "; %" PRIu64
-		" unanswered of it routed again",
-		worker->id, pass->done, incident->rerouted);
-	return 0;
+		" of its unanswered requests routed again",
+		w, traffic->done, incident->again);
 }
 
-static int watch_worker(struct pass *pass, struct incident *incident)
+static int kill_router(struct incidents *in, struct incident *incident, struct crew *crew,
+		       struct traffic *traffic)
 {
-	struct worker *worker = &pass->workers[incident->worker];
-	struct rdx_worker_info row;
-	int found = find_row(pass, worker->id, &row);
-	char text[160], a[FIGURES_BYTES], b[FIGURES_BYTES];
-
-	if (worker->state == WORKER_DEAD && (!found || row.state == RDX_STATE_GONE)) {
-		incident->dropped_ns = rdx_clock_ns() - pass->incident_ns;
-		return worker_start(pass, worker);
-	}
-	if (worker->state == WORKER_UP && found && row.epoch == worker->epoch &&
-	    row.state == RDX_STATE_EXACT) {
-		if (!incident->back_ns)
-			incident->back_ns = rdx_clock_ns() - pass->incident_ns;
-		if (!has_told(pass, ways_text(pass, text, sizeof(text)), 1, incident->back_ns))
-			return 0;
-		incident->finished = 1;
-		narrate("the index dropped worker %u %s after the kill; started again, it is back, "
-			"empty, after %s",
-			worker->id, figures_duration(incident->dropped_ns, a),
-			figures_duration(incident->back_ns, b));
-	}
-	return 0;
-}
-
-/* -- the death of the router -- */
-
-int incident_kill_router(struct pass *pass)
-{
-	struct incident *incident = current(pass);
-
-	pass->arm_router_kill = 0;
-	pass->reopened = 0;
-	child_signal(&pass->router, SIGKILL);
-	pass->incident_ns = rdx_clock_ns();
-	child_stop(&pass->router);
-	incident->rerouted = dispatch_again(pass, NOBODY);
+	if (!traffic_waiting(traffic, TRAFFIC_ROUTER, 0) && !in->hurry)
+		return 0;
+	crew_kill_router(crew);
+	incident->since_ns = rdx_clock_ns();
+	incident->again = traffic_waiting(traffic, TRAFFIC_ROUTER, 1);
+	incident->stage = INCIDENT_COMING;
+	memset(in->newest, 0, sizeof(in->newest));
+	in->recovery_wanted = crew->settings->workers;
 	narrate("router killed with SIGKILL at request %" PRIu64 "; started again, requests wait",
-		pass->done);
-	return router_start(pass);
+		traffic->done);
+	return crew_start_router(crew);
 }
 
-static void watch_router(struct pass *pass, struct incident *incident)
+static int restart_worker(struct incident *incident, struct crew *crew)
 {
-	char text[160], a[FIGURES_BYTES];
 	struct rdx_worker_info row;
 
-	if (pass->router_state != ROUTER_UP)
-		return;
-	if (!pass->reopened)
-		pass->reopened = router_reopen(pass);
-	if (!pass->reopened)
-		return;
-	for (uint32_t i = 0; i < pass->settings->workers; i++) {
-		if (!find_row(pass, i, &row) || row.state != RDX_STATE_EXACT)
-			return;
-	}
-	if (!incident->back_ns)
-		incident->back_ns = rdx_clock_ns() - pass->incident_ns;
-	if (!has_told(pass, ways_text(pass, text, sizeof(text)), pass->settings->workers,
-		      incident->back_ns))
-		return;
-	incident->finished = 1;
-	narrate("router is back after %s, its index rebuilt from shared memory: %s",
-		figures_duration(incident->back_ns, a), text);
+	if (crew_row(crew, incident->worker, &row) && row.state != RDX_STATE_GONE)
+		return 0;
+	incident->dropped_ns = rdx_clock_ns() - incident->since_ns;
+	incident->stage = INCIDENT_COMING;
+	return crew_start_worker(crew, incident->worker);
 }
 
-/* -- the router stopped -- */
-
-/* A figure of every worker, asked of it. */
-static int ask_figure(struct pass *pass, const char *name, uint64_t *ret_figures)
+static void stop_router(struct incidents *in, struct incident *incident, struct crew *crew,
+			const struct traffic *traffic)
 {
-	for (uint32_t i = 0; i < pass->settings->workers; i++) {
-		struct json_object *stats;
-		int r = pass_command(pass, i, "{\"command\":\"stats\"}\n", &stats);
-
-		if (r < 0)
-			return r;
-		if (!requests_number(stats, name, UINT64_MAX, &ret_figures[i]))
-			r = -EBADMSG;
-		json_object_put(stats);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int begin_pause(struct pass *pass, const struct incident *incident)
-{
-	int r = ask_figure(pass, "slots", pass->figures);
-
-	if (r < 0)
-		return r;
-	child_signal(&pass->router, SIGSTOP);
-	while (waitpid(pass->router.pid, NULL, WUNTRACED) < 0 && errno == EINTR)
-		;
-	pass->incident_ns = rdx_clock_ns();
-	pass->router_state = ROUTER_STOPPED;
+	crew_stop_router(crew);
+	for (uint32_t w = 0; w < crew->settings->workers; w++)
+		crew_row(crew, w, &in->rows[w]);
+	incident->since_ns = rdx_clock_ns();
+	incident->stage = INCIDENT_AWAY;
 	narrate("router stopped with SIGSTOP at request %" PRIu64 "%s; requests go round robin "
 		"meanwhile",
-		pass->done, incident->until_lapped ? ", until a ring has gone round" : "");
-	return 0;
+		traffic->done, incident->until_lapped ? ", until a ring has wrapped" : "");
 }
 
-static int has_lapped(struct pass *pass, int *ret_lapped)
+/* Has a ring gone past where the router stopped to read it? Also notes the newest events. */
+static int has_lapped(struct incidents *in, const struct crew *crew)
 {
-	uint64_t slots[DEMO_WORKERS_MAX];
-	int r = ask_figure(pass, "slots", slots);
+	struct sighting sighting;
+	int lapped = 0;
 
-	*ret_lapped = 0;
-	for (uint32_t i = 0; r == 0 && i < pass->settings->workers; i++)
-		*ret_lapped |= slots[i] - pass->figures[i] > pass->settings->ring_slots;
-	return r;
-}
-
-static int may_end_pause(struct pass *pass, const struct incident *incident)
-{
-	int lapped = 1, r = 0;
-
-	if (incident->until_lapped && incident->without < pass->trace->count / PAUSE_PART)
-		r = has_lapped(pass, &lapped);
-	return r < 0 ? r : lapped;
-}
-
-static int end_pause(struct pass *pass)
-{
-	int r = 0;
-
-	while (r == 0 && rdx_clock_ns() - pass->incident_ns < PAUSE_NS)
-		r = pass_pump(pass, 10);
-	if (r == 0)
-		r = ask_figure(pass, "events", pass->figures);
-	child_signal(&pass->router, SIGCONT);
-	pass->resumed_ns = rdx_clock_ns();
-	pass->router_state = ROUTER_UP;
-	return r;
-}
-
-/* Read up means: what was published when it was let go on is in the index. */
-static void watch_pause(struct pass *pass, struct incident *incident)
-{
-	char text[160], a[FIGURES_BYTES], b[FIGURES_BYTES];
-	struct rdx_worker_info row;
-	uint32_t told;
-
-	if (pass->router_state != ROUTER_UP || !pass->resumed_ns)
-		return;
-	for (uint32_t i = 0; i < pass->settings->workers; i++) {
-		if (!find_row(pass, i, &row) || row.state != RDX_STATE_EXACT ||
-		    row.last_event_id < pass->figures[i])
-			return;
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+		if (!crew_sight(crew, w, &sighting))
+			continue;
+		in->newest[w] = sighting.last_event_id;
+		lapped |= sighting.end_position - in->rows[w].position > crew->settings->ring_slots;
 	}
-	if (!incident->back_ns)
-		incident->back_ns = rdx_clock_ns() - pass->resumed_ns;
-	/* the router tells what it did right after */
-	told = ways_text(pass, text, sizeof(text));
-	if (told < pass->settings->workers && rdx_clock_ns() - pass->resumed_ns < PATIENCE_NS)
+	return lapped;
+}
+
+static void continue_router(struct incidents *in, struct incident *incident, struct crew *crew,
+			    const struct traffic *traffic)
+{
+	uint64_t stopped_ns = rdx_clock_ns() - incident->since_ns;
+	char text[FIGURES_BYTES];
+	int may;
+
+	incident->without = traffic->blind;
+	may = incident->until_lapped ? incident->without >= traffic->trace->count / PAUSE_PART
+				     : incident->without > 0;
+	if (traffic->open || !crew_is_idle(crew) || stopped_ns < PAUSE_NS ||
+	    !(has_lapped(in, crew) || may || in->hurry))
 		return;
-	incident->finished = 1;
-	narrate("router let go on with SIGCONT after %s and %" PRIu64 " requests without it; read "
-		"up %s later: %s",
-		figures_duration(pass->resumed_ns - pass->incident_ns, a), incident->without,
-		figures_duration(incident->back_ns, b), told ? text : "nothing had happened");
+	crew_continue_router(crew);
+	incident->since_ns = rdx_clock_ns();
+	incident->stage = INCIDENT_COMING;
+	narrate("router let go on with SIGCONT after %s and %" PRIu64 " requests without it",
+		figures_duration(stopped_ns, text), incident->without);
 }
 
-/* -- a clear -- */
-
-static int clear(struct pass *pass, struct incident *incident)
+/* Are all whom it concerns exact, and seen so since? `ret_rows` are theirs. */
+static int is_exact(const struct incidents *in, const struct incident *incident,
+		    const struct crew *crew, struct rdx_worker_info *ret_rows)
 {
-	struct json_object *answer;
-	struct rdx_worker_info row;
-	char line[64], held[FIGURES_BYTES] = "its";
-	const char *tier = rdx_tier_text(incident->tier);
-	int r, found = find_row(pass, incident->worker, &row);
-	uint64_t blocks = row.blocks[RDX_TIER_HOST];
+	uint64_t now_ns = rdx_clock_ns();
 
-	snprintf(line, sizeof(line), "{\"command\":\"clear\",\"tier\":\"%s\"}\n", tier);
-	r = pass_command(pass, incident->worker, line, &answer);
-	if (r < 0)
-		return r;
-	json_object_put(answer);
-	if (incident->tier == RDX_SCOPE_ALL)
-		blocks += row.blocks[RDX_TIER_DEVICE];
-	if (found)
-		figures_grouped(blocks, held);
-	narrate("worker %u clears its %scache: %s blocks gone with one event", incident->worker,
-		incident->tier == RDX_SCOPE_ALL ? "" : "host tier's ", held);
-	incident->finished = 1;
-	incident->checked = 1; /* nothing that had to be recovered */
-	return 0;
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+		if (incident->kind == INCIDENT_KILL_WORKER && w != incident->worker)
+			continue;
+		if (!crew_row(crew, w, &ret_rows[w]) || ret_rows[w].state != RDX_STATE_EXACT ||
+		    ret_rows[w].epoch != crew->workers[w].epoch ||
+		    ret_rows[w].last_event_id < in->newest[w] ||
+		    now_ns - ret_rows[w].age_ns < incident->since_ns)
+			return 0;
+	}
+	return 1;
 }
 
-/* -- one after the other -- */
-
-int incidents_watching(const struct pass *pass)
+static void see_back(struct incidents *in, struct incident *incident, const struct crew *crew,
+		     const struct traffic *traffic)
 {
-	const struct incident *incident = current(pass);
+	static struct rdx_worker_info rows[DEMO_WORKERS_MAX];
 
-	return incident && !incident->finished;
+	if (!crew_is_up(crew) || !is_exact(in, incident, crew, rows))
+		return;
+	incident->back_ns = rdx_clock_ns() - incident->since_ns;
+	incident->stage = INCIDENT_BACK;
+	if (incident->kind != INCIDENT_PAUSE)
+		return;
+	in->recovery_wanted = 0;
+	for (uint32_t w = 0; w < crew->settings->workers; w++)
+		in->recovery_wanted += add_continued(in, traffic, &rows[w], incident->back_ns);
 }
 
-uint64_t incidents_cause(const struct pass *pass)
+/* The router reports how it recovered right after the index shows it. */
+static void see_reported(struct incidents *in, struct incident *incident)
 {
-	if (incidents_watching(pass) && pass->incident_ns)
-		return pass->incident_now;
-	return pass->done ? AFTER_LAPPED : AFTER_START;
-}
+	char ways[160], a[FIGURES_BYTES], b[FIGURES_BYTES];
+	uint64_t waited_ns = rdx_clock_ns() - incident->since_ns - incident->back_ns;
 
-int incidents_watch(struct pass *pass)
-{
-	struct incident *incident = current(pass);
-
-	if (!incident || incident->finished || !pass->incident_ns)
-		return 0;
+	if (ways_text(in, ways, sizeof(ways)) < in->recovery_wanted && waited_ns < PATIENCE_NS)
+		return;
+	incident->stage = INCIDENT_OVER;
+	figures_duration(incident->back_ns, a);
 	if (incident->kind == INCIDENT_KILL_WORKER)
-		return watch_worker(pass, incident);
-	if (incident->kind == INCIDENT_KILL_ROUTER)
-		watch_router(pass, incident);
-	else if (incident->kind == INCIDENT_PAUSE)
-		watch_pause(pass, incident);
+		narrate("the index dropped worker %u %s after the kill; started again, it is back, "
+			"empty, after %s",
+			incident->worker, figures_duration(incident->dropped_ns, b), a);
+	else if (incident->kind == INCIDENT_KILL_ROUTER)
+		narrate("router is back after %s, its index rebuilt from shared memory: %s", a,
+			ways);
+	else
+		narrate("router has caught up after %s: %s", a, ways);
+}
+
+int incidents_step(struct incidents *incidents, struct crew *crew, struct traffic *traffic)
+{
+	struct incident *incident = current(incidents);
+
+	if (!incidents_is_active(incidents))
+		return 0;
+	if (incident->stage == INCIDENT_ARMED && incident->kind == INCIDENT_KILL_ROUTER)
+		return kill_router(incidents, incident, crew, traffic);
+	if (incident->stage == INCIDENT_ARMED)
+		kill_worker(incidents, incident, crew, traffic);
+	else if (incident->stage == INCIDENT_AWAY && incident->kind == INCIDENT_KILL_WORKER)
+		return restart_worker(incident, crew);
+	else if (incident->stage == INCIDENT_AWAY)
+		continue_router(incidents, incident, crew, traffic);
+	else if (incident->stage == INCIDENT_COMING)
+		see_back(incidents, incident, crew, traffic);
+	if (incident->stage == INCIDENT_BACK)
+		see_reported(incidents, incident);
 	return 0;
 }
 
-/* Wait until the one under way has ended; what waits for a request does so no more. */
-static int wait_for_current(struct pass *pass)
-{
-	struct incident *incident = current(pass);
-	uint64_t until = rdx_clock_ns() + WAIT_NS;
-	int r = 0;
+/* -- begin -- */
 
-	if (!incident || incident->finished)
-		return 0;
-	if (pass->workers[incident->worker].arm_kill)
-		r = incident_kill_worker(pass, &pass->workers[incident->worker]);
-	if (pass->arm_router_kill)
-		r = incident_kill_router(pass);
-	if (r == 0 && pass->router_state == ROUTER_STOPPED)
-		r = end_pause(pass);
-	while (r == 0 && !incident->finished) {
-		r = pass_pump(pass, 1);
-		if (r == 0 && rdx_clock_ns() > until) {
-			messages_say("the index did not show all workers again within %d s",
-				 CHILD_ANSWER_MS / 1000);
-			r = -ETIMEDOUT;
-		}
-	}
-	return r;
+static int clear(struct incident *incident, struct crew *crew)
+{
+	struct worker *worker = &crew->workers[incident->worker];
+	int all = incident->tier == RDX_SCOPE_ALL;
+	char held[FIGURES_BYTES] = "its";
+	struct rdx_worker_info row;
+
+	if (crew_row(crew, incident->worker, &row))
+		figures_grouped(row.blocks[RDX_TIER_HOST] +
+					(all ? row.blocks[RDX_TIER_DEVICE] : 0),
+				held);
+	narrate("worker %u clears its %scache: %s blocks gone with one event", incident->worker,
+		all ? "" : "host tier's ", held);
+	incident->stage = INCIDENT_CHECKED; /* nothing has to be recovered */
+	worker->pending++;
+	return child_tell(&worker->child, "{\"command\":\"clear\",\"tier\":\"%s\"}\n",
+			  rdx_tier_text(incident->tier));
 }
 
-static int begin(struct pass *pass, uint64_t place)
+int incidents_begin(struct incidents *incidents, struct crew *crew, struct traffic *traffic)
 {
-	struct incident *incident = &pass->incidents[place];
+	struct incident *incident = &incidents->items[incidents->begun++];
 
-	pass->incident_now = place;
-	pass->incident_ns = 0;
-	pass->resumed_ns = 0;
-	switch (incident->kind) {
-	case INCIDENT_KILL_WORKER:
-		pass->workers[incident->worker].arm_kill = 1;
-		return 0;
-	case INCIDENT_KILL_ROUTER:
-		pass->arm_router_kill = 1;
-		return 0;
-	case INCIDENT_CLEAR:
-		return clear(pass, incident);
-	default:
-		return begin_pause(pass, incident);
-	}
-}
-
-static int check(struct pass *pass)
-{
-	struct incident *incident = current(pass);
-	int r;
-
-	if (!incident || !incident->finished || incident->checked)
-		return 0;
-	incident->checked = 1;
-	r = compare_all(pass);
-	return r;
-}
-
-int incidents_begin(struct pass *pass, uint64_t next)
-{
-	uint64_t place = pass->incident_now + 1; /* of none: 0 */
-	int r = 0;
-
-	while (r == 0 && place < pass->incident_count && pass->incidents[place].at <= next) {
-		r = wait_for_current(pass);
-		if (r == 0)
-			r = check(pass);
-		if (r == 0)
-			r = begin(pass, place++);
-	}
-	return r;
-}
-
-int incidents_after_tick(struct pass *pass)
-{
-	struct incident *incident = current(pass);
-	int r;
-
-	if (pass->router_state == ROUTER_STOPPED) {
-		r = may_end_pause(pass, incident);
-		if (r > 0)
-			r = end_pause(pass);
-		if (r < 0)
-			return r;
-	}
-	return check(pass);
-}
-
-int incidents_end(struct pass *pass)
-{
-	int r = wait_for_current(pass);
-
-	return r < 0 ? r : check(pass);
+	incidents->recovery_first = incidents->recovery_count;
+	incidents->hurry = 0;
+	traffic->blind = 0;
+	incident->stage = INCIDENT_ARMED;
+	if (incident->kind == INCIDENT_CLEAR)
+		return clear(incident, crew);
+	if (incident->kind == INCIDENT_PAUSE)
+		stop_router(incidents, incident, crew, traffic);
+	return 0;
 }

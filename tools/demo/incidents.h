@@ -1,40 +1,93 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is done to a pass on purpose, one thing at a time: workers and the router killed
- * with SIGKILL and started again, caches cleared, the router stopped for a while.
+ * with SIGKILL and started again, caches cleared, the router stopped for a while. Each
+ * incident goes through its stages as the turns of the pass's loop find that it may.
  *
  * A worker is killed right after a request was sent to it, the router right after it was
  * asked: so there is always something to be saved. Before a router is killed some worker is
- * cleared, so that its recovery finds a barrier; the others' rings have gone round by then.
+ * cleared, so that its recovery finds a barrier; the others' rings have wrapped by then.
  */
 #ifndef DEMO_INCIDENTS_H
 #define DEMO_INCIDENTS_H
 
-#include "tools/demo/pass.h"
+#include "tools/demo/traffic.h"
 
-/* Plan them over the trace, by settings and seed. */
-void incidents_plan(struct pass *pass);
+enum incident_kind { INCIDENT_KILL_WORKER, INCIDENT_KILL_ROUTER, INCIDENT_CLEAR, INCIDENT_PAUSE };
 
-/* Begin what is due before request `next`; waits for the incident before it to end. */
-int incidents_begin(struct pass *pass, uint64_t next);
+enum incident_stage {
+	INCIDENT_PLANNED,
+	INCIDENT_ARMED, /* waits for a request to be under way */
+	INCIDENT_AWAY,  /* the worker is dead and still in the index, or the router is stopped */
+	INCIDENT_COMING, /* started or let go on, and not exact in the index yet */
+	INCIDENT_BACK,  /* exact; the router has not said how it recovered */
+	INCIDENT_OVER,
+	INCIDENT_CHECKED, /* the index was compared since */
+};
 
-/* Look whether the one under way has come further. Called from pass_pump. */
-int incidents_watch(struct pass *pass);
+struct incident {
+	enum incident_kind kind;
+	enum incident_stage stage;
+	uint64_t at;          /* before this request */
+	uint32_t worker;
+	uint8_t tier;         /* of a clear: RDX_SCOPE_ALL or RDX_TIER_HOST */
+	uint8_t until_lapped; /* of a pause: until a ring has wrapped */
+	uint64_t again;       /* requests asked or sent again */
+	uint64_t without;     /* of a pause: requests routed round robin meanwhile */
+	uint64_t since_ns;    /* killed or stopped; of a pause that ended: let go on */
+	uint64_t dropped_ns;  /* of a killed worker: until the index no longer showed it */
+	uint64_t back_ns;     /* until all was as before: ready, in the index, caught up */
+};
 
-/* Is one being waited for, so that the index must be looked at often? */
-int incidents_watching(const struct pass *pass);
+/* One recovery of one rank, as the router reported it or the rows of the index show it. */
+struct recovery {
+	const char *after; /* "worker_killed", "ring_wrapped", ... */
+	uint64_t request;  /* so many were answered */
+	uint64_t worker;
+	char way[16];
+	uint64_t skipped;
+	uint64_t replayed;
+	uint64_t ledger_blocks;
+	uint64_t ns;
+};
 
-/* What a recovery told of now came after: its place, or AFTER_... */
-uint64_t incidents_cause(const struct pass *pass);
+struct incidents {
+	struct incident *items;
+	uint32_t count;
+	uint32_t begun;             /* the last of these may be under way */
+	struct recovery *recoveries;
+	uint32_t recovery_count;
+	uint32_t recovery_first;    /* of the incident begun last */
+	uint32_t recovery_wanted;   /* so many are to be reported after it */
+	int hurry;                  /* what waits for a request does so no more */
+	struct rdx_worker_info rows[DEMO_WORKERS_MAX]; /* when the router was stopped */
+	uint64_t newest[DEMO_WORKERS_MAX]; /* event of each worker that must be in the index */
+};
 
-/* Between ticks: a pause may end, what has ended is checked. */
-int incidents_after_tick(struct pass *pass);
+const char *incidents_name(enum incident_kind kind);
 
-/* At the end: wait for the last one. */
-int incidents_end(struct pass *pass);
+/* Plan them over a trace of `requests`. */
+void incidents_plan(struct incidents *ret_incidents, const struct settings *settings,
+		    uint64_t requests);
+void incidents_close(struct incidents *incidents);
 
-/* From dispatch: the moment has come. */
-int incident_kill_worker(struct pass *pass, struct worker *worker);
-int incident_kill_router(struct pass *pass);
+/* Is one to begin before request `next`? Is the one begun last under way, over and not
+ * checked, a short stop that the next tick must wait for? */
+int incidents_is_due(const struct incidents *incidents, uint64_t next);
+int incidents_is_active(const struct incidents *incidents);
+int incidents_is_unchecked(const struct incidents *incidents);
+int incidents_is_holding(const struct incidents *incidents);
+void incidents_set_checked(struct incidents *incidents);
+
+/* Begin the next one. */
+int incidents_begin(struct incidents *incidents, struct crew *crew, struct traffic *traffic);
+
+/* Take the one under way further, if it may go. Once each turn, after the requests that may
+ * be sent are sent. */
+int incidents_step(struct incidents *incidents, struct crew *crew, struct traffic *traffic);
+
+/* The router reports a recovery. -EBADMSG. */
+int incidents_heard(struct incidents *incidents, const struct traffic *traffic,
+		    struct json_object *object);
 
 #endif

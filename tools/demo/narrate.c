@@ -9,21 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SHOW_NS   UINT64_C(50000000)
-#define BAR_CELLS 24
-#define QUARTERS  4
+#define SHOW_NS    UINT64_C(50000000)
+#define BAR_CELLS  24
+#define QUARTERS   4
+#define CLEAR_LINE "\r\033[K"
 
 static FILE *out;
 static uint64_t started_ns;
 static int is_terminal;
-
-static struct {
-	const char *what; /* NULL: no pass under way */
-	uint64_t total;
-	uint64_t shown_ns;
-	uint64_t quarter;
-	char line[160];   /* on the terminal now */
-} pass;
+static char progress[160]; /* on the terminal now */
+static uint64_t shown_ns;
+static uint64_t quarter;
 
 void narrate_open(FILE *file)
 {
@@ -58,61 +54,44 @@ void narrate(const char *format, ...)
 {
 	va_list arguments;
 	char text[512];
-	int indent;
 
 	if (is_terminal)
-		fputs("\r\033[K", out);
-	indent = fprintf(out, "%6.1f s  ", (double)(rdx_clock_ns() - started_ns) / 1e9);
+		fputs(CLEAR_LINE, out);
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	put_words(text, indent > 0 ? (uint32_t)indent : 0);
-	fputc('\n', out);
-	if (is_terminal && pass.what)
-		fputs(pass.line, out);
+	put_words(text, (uint32_t)fprintf(out, "%6.1f s  ",
+					  (double)(rdx_clock_ns() - started_ns) / 1e9));
+	fprintf(out, "\n%s", progress);
 	fflush(out);
 }
 
-void narrate_begin(const char *what, uint64_t total)
+void narrate_progress(const char *pass, uint64_t done, uint64_t total, double hit_rate)
 {
-	memset(&pass, 0, sizeof(pass));
-	pass.what = what;
-	pass.total = total;
-}
-
-static void show(uint64_t done, double rate)
-{
-	unsigned int cells = (unsigned int)(done * BAR_CELLS / (pass.total ? pass.total : 1));
 	char a[FIGURES_BYTES], b[FIGURES_BYTES];
+	int cells = (int)(done * BAR_CELLS / total);
+	uint64_t now = rdx_clock_ns();
 
-	snprintf(pass.line, sizeof(pass.line), "%12s [%.*s%*s] %s / %s requests, hit rate %.1f %%",
-		 pass.what, (int)cells, "########################", (int)(BAR_CELLS - cells), "",
-		 figures_grouped(done, a), figures_grouped(pass.total, b), rate);
-	fprintf(out, "\r\033[K%s", pass.line);
-	fflush(out);
-}
-
-void narrate_progress(uint64_t done, uint64_t cached_blocks, uint64_t blocks)
-{
-	double rate = blocks ? 100.0 * (double)cached_blocks / (double)blocks : 0;
-	uint64_t now = rdx_clock_ns(), quarter = done * QUARTERS / (pass.total ? pass.total : 1);
-	char a[FIGURES_BYTES], b[FIGURES_BYTES];
-
-	if (is_terminal && now - pass.shown_ns >= SHOW_NS) {
-		pass.shown_ns = now;
-		show(done, rate);
+	if (is_terminal && now - shown_ns >= SHOW_NS) {
+		shown_ns = now;
+		snprintf(progress, sizeof(progress),
+			 "%18s [%.*s%*s] %s / %s requests, %.1f %%", pass, cells,
+			 "########################", BAR_CELLS - cells, "", figures_grouped(done, a),
+			 figures_grouped(total, b), 100 * hit_rate);
+		fprintf(out, CLEAR_LINE "%s", progress);
+		fflush(out);
 	}
-	if (!is_terminal && quarter > pass.quarter) {
-		pass.quarter = quarter;
-		narrate("%s: %s of %s requests, hit rate %.1f %%", pass.what,
-			figures_grouped(done, a), figures_grouped(pass.total, b), rate);
-	}
+	if (!is_terminal && done * QUARTERS / total > quarter)
+		narrate("%s: %s of %s requests, hit rate %.1f %%", pass, figures_grouped(done, a),
+			figures_grouped(total, b), 100 * hit_rate);
+	quarter = done * QUARTERS / total;
 }
 
 void narrate_end(void)
 {
-	if (is_terminal && pass.what)
-		fputs("\r\033[K", out);
-	pass.what = NULL;
+	if (progress[0])
+		fputs(CLEAR_LINE, out);
+	progress[0] = 0;
+	quarter = 0;
 	fflush(out);
 }

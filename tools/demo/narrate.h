@@ -15,13 +15,10 @@ void narrate_open(FILE *file);
 /* A line that stays. */
 __attribute__((format(printf, 1, 2))) void narrate(const char *format, ...);
 
-/* A pass of `total` requests begins. */
-void narrate_begin(const char *what, uint64_t total);
+/* How far the pass is; shown some times a second, or each quarter where it is no terminal. */
+void narrate_progress(const char *pass, uint64_t done, uint64_t total, double hit_rate);
 
-/* How far it is; at most some times a second, or each quarter where it is no terminal. */
-void narrate_progress(uint64_t done, uint64_t cached_blocks, uint64_t blocks);
-
-/* The line of progress goes away. */
+/* The pass has ended: the line of progress goes away. */
 void narrate_end(void);
 
 #endif

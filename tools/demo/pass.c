@@ -1,372 +1,254 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/pass.h"
 
-#include "tools/demo/compare.h"
-#include "tools/demo/dispatch.h"
-#include "tools/demo/incidents.h"
+#include "shm/clock.h"
 #include "tools/demo/narrate.h"
 #include "tools/demo/place.h"
-#include "tools/demo/workers.h"
-#include "shm/clock.h"
 #include "tools/program/messages.h"
-#include "tools/program/stop.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define WATCH_MS   1  /* while the index is waited for */
-#define ROUTER_END 10 /* polls of 100 ms: then the router is killed */
+#define TICK_MS    100
+#define NAME_BYTES 24
+#define TURN_NS   UINT64_C(100000000)
+#define WATCH_NS  UINT64_C(200000)      /* a turn, while the index is waited for */
+#define SILENT_NS UINT64_C(30000000000) /* who says nothing for that long is taken for hung */
 
-/* -- what the children say -- */
+/* -- the loop -- */
 
-static int on_admitted(struct pass *pass, struct worker *worker, struct json_object *object,
-		       struct flight *flight)
+static const char *name_of(const struct pass *pass, uint32_t place, char *ret_text)
 {
-	const struct request *request = &pass->trace->items[flight->request];
-	double time = json_object_get_double(json_object_object_get(object, "time_ms"));
-	double queued = json_object_get_double(json_object_object_get(object, "queued_ms"));
-	double prefill = json_object_get_double(json_object_object_get(object, "prefill_ms"));
-	uint64_t blocks, cached, host;
-
-	if (!requests_number(object, "total_blocks", UINT32_MAX, &blocks) ||
-	    !requests_number(object, "cached_blocks", blocks, &cached) ||
-	    !requests_number(object, "host_blocks", cached, &host))
-		return -EBADMSG;
-	worker->requests++;
-	worker->blocks += blocks;
-	worker->cached_blocks += cached;
-	worker->host_blocks += host;
-	pass->blocks += blocks;
-	pass->cached_blocks += cached;
-	pass->host_blocks += host;
-	samples_add(&pass->first_token_us, (uint64_t)((queued + prefill) * 1000));
-	dispatch_running(pass, worker->id,
-			 time + prefill + request->output_length * 1000.0 / DEMO_DECODE_RATE,
-			 (request->input_length + request->output_length) /
-				 pass->settings->block_tokens);
-	return 0;
+	if (place == pass->crew.settings->workers)
+		return "the router";
+	snprintf(ret_text, NAME_BYTES, "worker %u", place);
+	return ret_text;
 }
 
-static int on_request(struct pass *pass, struct worker *worker, struct json_object *object,
-		      uint64_t id)
+static int on_line(void *context, uint32_t place, const char *line)
 {
-	int r = 0;
-
-	for (uint32_t i = 0; i < pass->flight_count; i++) {
-		struct flight *flight = &pass->flights[i];
-
-		if (flight->request != id || flight->state != FLIGHT_SENT ||
-		    flight->worker != worker->id)
-			continue;
-		if (json_object_object_get_ex(object, "error", NULL))
-			pass->refused++;
-		else
-			r = on_admitted(pass, worker, object, flight);
-		flight->state = FLIGHT_DONE;
-		pass->open--;
-		pass->done++;
-		return r;
-	}
-	return -EBADMSG;
-}
-
-static int on_ready(struct worker *worker, struct json_object *object)
-{
-	const char *epoch = json_object_get_string(json_object_object_get(object, "epoch"));
-
-	if (!epoch)
-		return -EBADMSG;
-	worker->epoch = strtoull(epoch, NULL, 10);
-	worker->state = WORKER_UP;
-	return 0;
-}
-
-static int on_worker_line(struct pass *pass, struct worker *worker, const char *line)
-{
+	struct pass *pass = context;
 	struct json_object *object = json_tokener_parse(line);
-	int r = -EBADMSG;
-	uint64_t id;
+	int router = place == pass->crew.settings->workers, r;
+	char name[NAME_BYTES];
 
-	if (requests_number(object, "id", UINT64_MAX, &id)) {
-		worker->pending--;
-		r = on_request(pass, worker, object, id);
-	} else if (json_object_object_get_ex(object, "command", NULL)) {
-		worker->pending--;
-		json_object_put(worker->answer);
-		worker->answer = json_object_get(object);
-		r = 0;
-	} else if (json_object_object_get_ex(object, "ready", NULL)) {
-		r = on_ready(worker, object);
-	}
+	if (json_object_object_get_ex(object, "id", NULL))
+		r = router ? traffic_heard_router(&pass->traffic, &pass->crew, object)
+			   : traffic_heard_worker(&pass->traffic, &pass->crew, place, object);
+	else if (!router)
+		r = crew_heard_worker(&pass->crew, place, object);
+	else if (json_object_object_get_ex(object, "recovered", NULL))
+		r = incidents_heard(&pass->incidents, &pass->traffic, object);
+	else
+		r = crew_heard_ready(&pass->crew, object);
 	json_object_put(object);
 	if (r == -EBADMSG)
-		messages_say("worker %u said what cannot be understood: %.120s", worker->id, line);
+		messages_say("%s said what cannot be understood: %.120s",
+			     name_of(pass, place, name), line);
 	return r;
 }
 
-static int read_worker(struct pass *pass, struct worker *worker)
+/* Send what may be sent, take the incident further, listen. The lines heard, or -errno. */
+static int turn(struct pass *pass, uint64_t timeout_ns)
 {
-	int r = child_read(&worker->child);
-	char *line;
+	struct child *children[DEMO_WORKERS_MAX + 1];
+	uint32_t workers = pass->crew.settings->workers, ended = 0;
+	char name[NAME_BYTES];
+	int r = traffic_dispatch(&pass->traffic, &pass->crew);
 
-	if (r == 0) {
-		messages_say("worker %u ended by itself", worker->id);
-		return -EPIPE;
-	}
-	if (r < 0)
-		return r == -EAGAIN ? 0 : r;
-	r = 0;
-	while (r == 0 && worker->state != WORKER_DEAD && (line = child_line(&worker->child)))
-		r = on_worker_line(pass, worker, line);
-	return r;
-}
-
-static int read_router(struct pass *pass)
-{
-	int r = child_read(&pass->router);
-	char *line;
-
-	if (r == 0) {
-		messages_say("the router ended by itself");
-		return -EPIPE;
-	}
-	if (r < 0)
-		return r == -EAGAIN ? 0 : r;
-	r = 0;
-	while (r == 0 && (line = child_line(&pass->router)))
-		r = dispatch_line(pass, line);
-	return r;
-}
-
-int pass_pump(struct pass *pass, int timeout_ms)
-{
-	struct pollfd wait[DEMO_WORKERS_MAX + 1];
-	uint32_t workers = pass->settings->workers;
-	int r = 0;
-
-	for (uint32_t i = 0; i < workers; i++)
-		wait[i] = (struct pollfd){.fd = pass->workers[i].child.out, .events = POLLIN};
-	wait[workers] = (struct pollfd){.fd = pass->router.out, .events = POLLIN};
-	if (incidents_watching(pass) && timeout_ms > WATCH_MS)
-		timeout_ms = WATCH_MS;
-	poll(wait, workers + 1, timeout_ms);
-	if (stop_asked())
-		return -EINTR;
-	/* the one before may have killed the next: its descriptor is -1 then */
-	for (uint32_t i = 0; r == 0 && i < workers; i++) {
-		if (wait[i].revents && wait[i].fd == pass->workers[i].child.out)
-			r = read_worker(pass, &pass->workers[i]);
-	}
-	if (r == 0 && wait[workers].revents && wait[workers].fd == pass->router.out)
-		r = read_router(pass);
 	if (r == 0)
-		r = incidents_watch(pass);
-	return r == 0 ? dispatch(pass) : r;
-}
-
-static int is_settled(const struct pass *pass)
-{
-	for (uint32_t i = 0; i < pass->settings->workers; i++) {
-		if (pass->workers[i].state == WORKER_UP && pass->workers[i].pending)
-			return 0;
-	}
-	return pass->open == 0;
-}
-
-int pass_settle(struct pass *pass)
-{
-	uint64_t until = rdx_clock_ns() + CHILD_ANSWER_MS * UINT64_C(1000000), open = pass->open;
-	int r = 0;
-
-	while (r == 0 && !is_settled(pass)) {
-		r = pass_pump(pass, 100);
-		if (pass->open != open) {
-			until = rdx_clock_ns() + CHILD_ANSWER_MS * UINT64_C(1000000);
-			open = pass->open;
-		}
-		if (r == 0 && rdx_clock_ns() > until) {
-			messages_say("no answer from the workers or the router for %d s",
-				 CHILD_ANSWER_MS / 1000);
-			r = -ETIMEDOUT;
-		}
-	}
-	return r;
-}
-
-int pass_command(struct pass *pass, uint32_t worker, const char *line,
-		 struct json_object **ret_answer)
-{
-	struct worker *to = &pass->workers[worker];
-	int r;
-
-	json_object_put(to->answer);
-	to->answer = NULL;
-	r = worker_send(to, line, strlen(line));
-	while (r == 0 && (to->pending || !to->answer))
-		r = pass_pump(pass, 100);
+		r = incidents_step(&pass->incidents, &pass->crew, &pass->traffic);
 	if (r < 0)
 		return r;
-	*ret_answer = to->answer;
-	to->answer = NULL;
+	for (uint32_t w = 0; w < workers; w++)
+		children[w] = &pass->crew.workers[w].child;
+	children[workers] = &pass->crew.router;
+	r = child_listen(children, workers + 1, timeout_ns, on_line, pass, &ended);
+	if (r == -EPIPE)
+		messages_say("%s ended by itself", name_of(pass, ended, name));
+	return r;
+}
+
+/* Turn the loop until it is so. */
+static int await(struct pass *pass, int (*is_so)(struct pass *pass))
+{
+	uint64_t heard_ns = rdx_clock_ns();
+
+	while (!is_so(pass)) {
+		int watching = incidents_is_active(&pass->incidents) || pass->comparison.until_ns;
+		int lines = turn(pass, watching ? WATCH_NS : TURN_NS);
+
+		if (lines < 0)
+			return lines;
+		if (lines > 0)
+			heard_ns = rdx_clock_ns();
+		if (rdx_clock_ns() - heard_ns > SILENT_NS) {
+			messages_say("nothing came from the workers or the router for %u s",
+				     (unsigned int)(SILENT_NS / 1000000000));
+			return -ETIMEDOUT;
+		}
+	}
 	return 0;
 }
 
-/* -- ticks -- */
-
-static int advance(struct pass *pass, uint64_t time_ms)
+static int is_up(struct pass *pass)
 {
-	char line[80];
-	int r = 0, length = snprintf(line, sizeof(line),
-				     "{\"command\":\"advance\",\"time_ms\":%" PRIu64 "}\n", time_ms);
-
-	for (uint32_t i = 0; r == 0 && i < pass->settings->workers; i++) {
-		if (pass->workers[i].state == WORKER_UP)
-			r = worker_send(&pass->workers[i], line, (size_t)length);
-	}
-	dispatch_expire(pass, (double)time_ms);
-	return r < 0 ? r : pass_settle(pass);
+	return crew_is_up(&pass->crew);
 }
 
-/* The requests from `next` on that arrive before `end_ms` take off. */
-static void take_off(struct pass *pass, uint64_t next, uint64_t end_ms)
+static int is_settled(struct pass *pass)
 {
-	pass->flight_count = 0;
-	while (next < pass->trace->count && pass->trace->items[next].timestamp_ms < end_ms) {
-		if (pass->flight_count == pass->flight_capacity) {
-			uint32_t capacity = 2 * pass->flight_capacity + 64;
-			struct flight *grown =
-				reallocarray(pass->flights, capacity, sizeof(*grown));
+	return crew_is_idle(&pass->crew) && pass->traffic.open == 0;
+}
 
-			if (!grown)
-				messages_no_memory();
-			pass->flights = grown;
-			pass->flight_capacity = capacity;
-		}
-		pass->flights[pass->flight_count++] = (struct flight){.request = next++};
+static int is_let_go(struct pass *pass)
+{
+	return !incidents_is_holding(&pass->incidents);
+}
+
+static int is_quiet(struct pass *pass)
+{
+	return !incidents_is_active(&pass->incidents);
+}
+
+static int is_compared(struct pass *pass)
+{
+	return compare_step(&pass->comparison, &pass->crew);
+}
+
+/* -- the sequence -- */
+
+static int command(struct pass *pass, const char *line)
+{
+	int r = crew_tell(&pass->crew, line);
+
+	return r < 0 ? r : await(pass, is_settled);
+}
+
+static int compare(struct pass *pass)
+{
+	int r = command(pass, "{\"command\":\"dump\"}\n");
+
+	if (r < 0)
+		return r;
+	compare_begin(&pass->comparison);
+	r = await(pass, is_compared);
+	pass->comparison.until_ns = 0;
+	return r;
+}
+
+/* Compare after an incident from which something had to be recovered. */
+static int check(struct pass *pass)
+{
+	if (!incidents_is_unchecked(&pass->incidents))
+		return 0;
+	incidents_set_checked(&pass->incidents);
+	return compare(pass);
+}
+
+/* See the incident under way to its end. */
+static int quiet(struct pass *pass)
+{
+	int r;
+
+	pass->incidents.hurry = 1;
+	r = await(pass, is_quiet);
+	return r < 0 ? r : check(pass);
+}
+
+static int tick(struct pass *pass)
+{
+	const struct request *next = &pass->traffic.trace->items[pass->traffic.end];
+	char line[80];
+	int r;
+
+	snprintf(line, sizeof(line), "{\"command\":\"advance\",\"time_ms\":%" PRIu64 "}\n",
+		 next->timestamp_ms);
+	traffic_expire(&pass->traffic, next->timestamp_ms);
+	r = command(pass, line);
+	while (r == 0 && incidents_is_due(&pass->incidents, pass->traffic.end)) {
+		r = quiet(pass);
+		if (r == 0)
+			r = incidents_begin(&pass->incidents, &pass->crew, &pass->traffic);
+		if (r == 0)
+			r = await(pass, is_settled);
 	}
-	pass->open = pass->flight_count;
+	if (r < 0)
+		return r;
+	traffic_take_off(&pass->traffic, next->timestamp_ms + TICK_MS);
+	r = await(pass, is_settled);
+	if (r == 0) /* between ticks a stop may end */
+		r = incidents_step(&pass->incidents, &pass->crew, &pass->traffic);
+	if (r == 0)
+		r = await(pass, is_let_go);
+	return r < 0 ? r : check(pass);
 }
 
 static int replay(struct pass *pass)
 {
-	uint64_t next = 0, started = rdx_clock_ns();
+	struct traffic *traffic = &pass->traffic;
+	uint64_t started_ns = rdx_clock_ns();
 	int r = 0;
 
-	while (r == 0 && next < pass->trace->count) {
-		uint64_t time_ms = pass->trace->items[next].timestamp_ms;
+	while (r == 0 && traffic->end < traffic->trace->count) {
+		struct served sum;
 
-		r = advance(pass, time_ms);
-		if (r == 0)
-			r = incidents_begin(pass, next);
-		if (r < 0)
-			break;
-		take_off(pass, next, time_ms + PASS_TICK_MS);
-		next += pass->flight_count;
-		r = dispatch(pass);
-		if (r == 0)
-			r = pass_settle(pass);
-		pass->flight_count = 0;
-		if (r == 0)
-			r = incidents_after_tick(pass);
-		narrate_progress(pass->done, pass->cached_blocks, pass->blocks);
+		r = tick(pass);
+		sum = traffic_served(traffic);
+		narrate_progress(pass->plan->title, traffic->done, traffic->trace->count,
+				 sum.blocks ? (double)sum.cached_blocks / (double)sum.blocks : 0);
 	}
 	if (r == 0)
-		r = incidents_end(pass);
-	pass->wall_ns = rdx_clock_ns() - started;
-	return r;
-}
-
-/* -- from start to end -- */
-
-static int conclude(struct pass *pass)
-{
-	struct json_object *answer;
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < pass->settings->workers; i++) {
-		r = pass_command(pass, i, "{\"command\":\"finish\"}\n", &answer);
-		if (r == 0)
-			json_object_put(answer);
-	}
-	if (r == 0 && pass->index)
-		r = compare_all(pass);
-	if (r == 0)
-		r = workers_account(pass);
-	if (r == 0 && pass->router_state == ROUTER_UP) {
-		const char line[] = "{\"command\":\"stats\"}\n";
-
-		r = child_send(&pass->router, line, sizeof(line) - 1);
-		while (r == 0 && !pass->index_bytes)
-			r = pass_pump(pass, 100);
-	}
+		r = quiet(pass);
+	pass->wall_ns = rdx_clock_ns() - started_ns;
 	return r;
 }
 
 static int run(struct pass *pass)
 {
-	int r = workers_start(pass);
+	int r = 0;
 
-	if (r == 0 && pass->policy == POLICY_OVERLAP)
-		r = router_open(pass);
+	for (uint32_t w = 0; r == 0 && w < pass->crew.settings->workers; w++)
+		r = crew_start_worker(&pass->crew, w);
+	if (r == 0)
+		r = await(pass, is_up);
+	if (r == 0 && pass->plan->policy == POLICY_OVERLAP)
+		r = crew_start_router(&pass->crew);
+	if (r == 0)
+		r = await(pass, is_up);
 	if (r == 0)
 		r = replay(pass);
 	narrate_end();
-	return r < 0 ? r : conclude(pass);
+	if (r == 0)
+		r = command(pass, "{\"command\":\"finish\"}\n");
+	if (r == 0 && pass->crew.index)
+		r = compare(pass);
+	if (r == 0)
+		r = command(pass, "{\"command\":\"stats\"}\n");
+	if (r == 0)
+		crew_account(&pass->crew);
+	return r;
 }
 
-/* End the processes; what was counted stays. */
-static void stop(struct pass *pass)
+int pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
+	     const struct requests *trace, const char *base_dir)
 {
-	rdx_index_close(pass->index);
-	pass->index = NULL;
-	child_stop(&pass->router);
-	pass->router_state = ROUTER_NONE;
-	for (uint32_t i = 0; i < pass->settings->workers; i++) {
-		child_stop(&pass->workers[i].child);
-		json_object_put(pass->workers[i].answer);
-		pass->workers[i].answer = NULL;
-	}
-}
-
-int pass_run(struct pass *pass, const struct settings *settings, const struct requests *trace,
-	     enum policy policy, int incidents, const char *base_dir)
-{
-	const char *what = policy == POLICY_OVERLAP && !incidents ? "undisturbed"
-								  : policy_text(policy);
 	int r;
 
-	*pass = (struct pass){
-		.settings = settings,
-		.trace = trace,
-		.policy = policy,
-		.random = settings->seed,
-		.router = CHILD_NONE,
-		.incident_now = UINT64_MAX,
-	};
-	snprintf(pass->dir, sizeof(pass->dir), "%s/%s", base_dir, what);
-	for (uint32_t i = 0; i < settings->workers; i++)
-		pass->workers[i] = (struct worker){.child = CHILD_NONE, .id = i};
-	if (incidents)
-		incidents_plan(pass);
-	narrate_begin(what, trace->count);
+	*pass = (struct pass){.plan = plan};
+	crew_open(&pass->crew, settings, base_dir, plan->key);
+	traffic_open(&pass->traffic, trace, plan->policy, settings->seed);
+	if (plan->disturbed)
+		incidents_plan(&pass->incidents, settings, trace->count);
+	narrate("%s", plan->what);
 	r = run(pass);
-	stop(pass);
-	place_drop(pass->dir);
+	crew_close(&pass->crew);
+	place_drop(pass->crew.dir);
 	return r;
 }
 
 void pass_close(struct pass *pass)
 {
-	free(pass->flights);
-	free(pass->running);
-	free(pass->incidents);
-	free(pass->recoveries);
-	samples_free(&pass->first_token_us);
-	samples_free(&pass->hash_ns);
-	samples_free(&pass->lookup_ns);
+	traffic_close(&pass->traffic);
+	incidents_close(&pass->incidents);
 }

@@ -3,10 +3,9 @@
 
 #include "tools/program/messages.h"
 #include "tools/program/figures.h"
-#include "shm/index_layout.h"
-#include "shm/segment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,34 +13,34 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define MEMORY_DIR      "/dev/shm"
-#define INDEX_SLOTS     4  /* of 16 bytes for every block that may be held: it grows by itself */
-#define INDEX_TABLES    2  /* the one in use and the next */
-#define SMALL_FILES     (UINT64_C(1) << 20) /* key, bell, locks, control file, directories */
+#define OWN_FOLDER      "/dev/shm/ringdex-demo-XXXXXX"
 #define REMOVE_OPEN_MAX 16
+#define REMOVE_TRIES    200
+#define REMOVE_PAUSE_US 10000
+
+/* Sizes of docs/operations.md. */
+#define SEGMENT_BYTES 16384 /* header, and what is lost by padding */
+#define SLOT_BYTES    64
+#define LEDGER_BYTES  24    /* for a block */
+#define INDEX_BYTES   128   /* for a block: 4 slots of 16 bytes, in two tables while it grows */
+#define SMALL_FILES   (UINT64_C(1) << 20)
 
 static char own[PATH_MAX]; /* the folder to remove, or "" */
+static pid_t remover;
+static int remover_pipe;
 
 uint64_t place_needs(const struct settings *settings)
 {
-	struct rdx_segment_spec spec = {
-		.block_tokens = settings->block_tokens,
-		.ring_slots = settings->ring_slots,
-		.tier_blocks = {settings->blocks, settings->host_blocks},
-		.instance = "demo",
-		.model = DEMO_MODEL,
-		.tenant = "",
-	};
-	uint64_t blocks = (uint64_t)settings->workers * (settings->blocks + settings->host_blocks);
-	struct rdx_segment_header header;
-	uint64_t bytes = SMALL_FILES + blocks * INDEX_SLOTS * INDEX_TABLES * 2 * sizeof(uint64_t);
+	uint64_t blocks = (uint64_t)settings->blocks + settings->host_blocks;
+	uint64_t segment = SEGMENT_BYTES + (uint64_t)settings->ring_slots * SLOT_BYTES +
+			   blocks * LEDGER_BYTES;
 
 	/* a worker that comes back makes its new segment beside the old one */
-	if (rdx_segment_plan(&spec, &header) == 0)
-		bytes += (settings->workers + UINT64_C(1)) * header.file_bytes;
-	return bytes;
+	return SMALL_FILES + settings->workers * blocks * INDEX_BYTES +
+	       (settings->workers + UINT64_C(1)) * segment;
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
@@ -53,16 +52,49 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 	return 0;
 }
 
-static void remove_tree(const char *path)
+static int remove_tree(const char *path)
 {
-	nftw(path, remove_one, REMOVE_OPEN_MAX, FTW_DEPTH | FTW_PHYS);
+	return nftw(path, remove_one, REMOVE_OPEN_MAX, FTW_DEPTH | FTW_PHYS);
 }
 
-static void remove_own(void)
+/* The process that outlives the demo: waits for the end of the pipe, which comes when the
+ * demo has closed it or is gone. The workers may die a little later than the demo. */
+static _Noreturn void wait_and_remove(int pipe_end)
 {
-	if (own[0])
-		remove_tree(own);
-	own[0] = 0;
+	char byte;
+
+	setsid();
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		close(fd);
+	while (read(pipe_end, &byte, 1) < 0 && errno == EINTR)
+		;
+	for (int i = 0; i < REMOVE_TRIES && remove_tree(own) == 0; i++)
+		usleep(REMOVE_PAUSE_US);
+	_exit(0);
+}
+
+static int make_own(void)
+{
+	int ends[2];
+
+	strcpy(own, OWN_FOLDER);
+	if (!mkdtemp(own)) {
+		messages_say("cannot make %s: %s: name a writable folder in memory with --dir", own,
+			 strerror(errno));
+		return 0;
+	}
+	if (pipe2(ends, O_CLOEXEC) == 0 && (remover = fork()) >= 0) {
+		if (remover == 0) {
+			close(ends[1]);
+			wait_and_remove(ends[0]);
+		}
+		close(ends[0]);
+		remover_pipe = ends[1];
+		return 1;
+	}
+	messages_say("cannot start a process: %s", strerror(errno));
+	rmdir(own);
+	return 0;
 }
 
 static int has_room(const struct settings *settings, const char *dir)
@@ -86,26 +118,29 @@ static int has_room(const struct settings *settings, const char *dir)
 
 const char *place_open(const struct settings *settings)
 {
-	if (settings->dir) {
-		if (mkdir(settings->dir, 0755) < 0 && errno != EEXIST) {
-			messages_say("cannot make %s: %s", settings->dir, strerror(errno));
-			return NULL;
-		}
-		return has_room(settings, settings->dir) ? settings->dir : NULL;
-	}
-	snprintf(own, sizeof(own), "%s", MEMORY_DIR "/ringdex-demo-XXXXXX");
-	if (!mkdtemp(own)) {
-		messages_say("cannot make %s: %s: name a writable folder in memory with --dir", own,
-			 strerror(errno));
-		own[0] = 0;
+	const char *dir = settings->dir ? settings->dir : own;
+
+	if (settings->dir && mkdir(dir, 0755) < 0 && errno != EEXIST) {
+		messages_say("cannot make %s: %s", dir, strerror(errno));
 		return NULL;
 	}
-	atexit(remove_own);
-	return has_room(settings, own) ? own : NULL;
+	if (!settings->dir && !make_own())
+		return NULL;
+	return has_room(settings, dir) ? dir : NULL;
 }
 
 void place_drop(const char *dir)
 {
-	if (own[0])
+	if (remover)
 		remove_tree(dir);
+}
+
+void place_close(void)
+{
+	if (!remover)
+		return;
+	close(remover_pipe);
+	while (waitpid(remover, NULL, 0) < 0 && errno == EINTR)
+		;
+	remover = 0;
 }

@@ -2,222 +2,252 @@
 #include "tools/demo/report.h"
 
 #include "tools/program/figures.h"
+#include "tools/program/json.h"
 #include "tools/program/table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define P50  500
-#define P90  900
-#define P99  990
-#define P999 999
-#define MAX  1000
+#define COLUMNS_MAX 24
+#define NAME_BYTES  48
 
-static double percent(uint64_t part, uint64_t whole)
+/* -- a sheet: rows of cells, each with a title for people and a name in JSON -- */
+
+struct sheet {
+	struct table_column columns[COLUMNS_MAX];
+	uint32_t count;
+	struct table *table;     /* NULL while the columns are declared */
+	struct json_object *row; /* NULL where people are told */
+};
+
+/* Describes a row: a call for each of its cells, always the same ones. */
+typedef void (*sheet_row)(struct sheet *sheet, void *row);
+
+enum unit { UNIT_PLAIN, UNIT_COUNT, UNIT_NS, UNIT_SHARE, UNIT_DECIMAL };
+
+/* Is the cell to be put into the table now? One without a title is not for people. */
+static int is_shown(struct sheet *sheet, const char *title, enum table_kind kind)
 {
-	return whole ? 100.0 * (double)part / (double)whole : 0;
+	if (!title || sheet->row)
+		return 0;
+	if (!sheet->table)
+		sheet->columns[sheet->count++] = (struct table_column){title, kind, 0};
+	return sheet->table != NULL;
 }
 
-static const char *pass_name(const struct pass *pass)
+/* `name` NULL: not in JSON. */
+static void text(struct sheet *sheet, const char *title, const char *name, const char *value)
 {
-	if (pass->policy == POLICY_RANDOM)
-		return "random";
-	if (pass->policy == POLICY_ROUND_ROBIN)
-		return "round robin";
-	return pass->incident_count ? "overlap, disturbed" : "overlap";
+	if (sheet->row && name)
+		json_put_text(sheet->row, name, value);
+	if (is_shown(sheet, title, TABLE_TEXT))
+		table_text(sheet->table, "%s", value);
 }
 
-static void title(const char *text)
+static void cell(struct sheet *sheet, const char *title, const char *name, enum unit unit,
+		 double value)
 {
-	printf("\n%s\n", text);
-	fflush(stdout);
+	if (sheet->row && name && unit >= UNIT_SHARE)
+		json_put_fraction(sheet->row, name, value);
+	else if (sheet->row && name)
+		json_put_number(sheet->row, name, (uint64_t)value);
+	if (!is_shown(sheet, title, TABLE_NUMBER))
+		return;
+	if (unit == UNIT_COUNT)
+		table_grouped(sheet->table, (uint64_t)value);
+	else if (unit == UNIT_NS)
+		table_duration(sheet->table, (uint64_t)value);
+	else if (unit == UNIT_SHARE)
+		table_text(sheet->table, "%.1f %%", 100 * value);
+	else
+		table_text(sheet->table, unit == UNIT_DECIMAL ? "%.1f" : "%.0f", value);
 }
 
-static void print_policies(struct pass *passes, uint32_t count)
+static void print_table(const char *title, sheet_row describe, void *rows, size_t size,
+			uint32_t count)
 {
-	static const struct table_column columns[] = {
-		{"ROUTING", TABLE_TEXT, 0},
-		{"REQUESTS", TABLE_NUMBER, 0},
-		{"PREFIX HIT RATE", TABLE_NUMBER, 0},
-		{"OF IT HOST", TABLE_NUMBER, 0},
-		{"FIRST TOKEN P50", TABLE_NUMBER, 0},
-		{"P99", TABLE_NUMBER, 0},
-	};
-	struct table *table = TABLE_NEW(columns);
+	struct sheet sheet = {.count = 0};
 
+	describe(&sheet, rows);
+	sheet.table = table_new(sheet.columns, sheet.count);
 	for (uint32_t i = 0; i < count; i++) {
-		struct pass *p = &passes[i];
-
-		table_row(table);
-		table_text(table, "%s", pass_name(p));
-		table_grouped(table, p->done);
-		table_text(table, "%.1f %%", percent(p->cached_blocks, p->blocks));
-		table_tone(table, p->policy == POLICY_OVERLAP ? TABLE_GOOD : TABLE_PLAIN);
-		table_text(table, "%.1f %%", percent(p->host_blocks, p->blocks));
-		table_duration(table, 1000 * samples_percentile(&p->first_token_us, P50));
-		table_duration(table, 1000 * samples_percentile(&p->first_token_us, P99));
+		table_row(sheet.table);
+		describe(&sheet, (char *)rows + i * size);
 	}
-	title("Routing: blocks of the prompts found cached, and time to the first token in the\n"
-	      "engines' virtual time");
-	table_print(table);
+	printf("\n%s\n", title);
+	table_print(sheet.table);
 }
 
-static void print_published(const struct pass *passes, uint32_t count)
+static struct json_object *row_json(sheet_row describe, void *row)
 {
-	static const struct table_column columns[] = {
-		{"ROUTING", TABLE_TEXT, 0},
-		{"EVENTS", TABLE_NUMBER, 0},
-		{"BLOCKS STORED", TABLE_NUMBER, 0},
-		{"REMOVED", TABLE_NUMBER, 0},
-		{"TOOK", TABLE_NUMBER, 0},
-	};
-	struct table *table = TABLE_NEW(columns);
+	struct sheet sheet = {.row = json_new_object()};
 
-	for (uint32_t i = 0; i < count; i++) {
-		const struct pass *p = &passes[i];
-
-		table_row(table);
-		table_text(table, "%s", pass_name(p));
-		table_grouped(table, p->published.events);
-		table_grouped(table, p->published.blocks_stored);
-		table_grouped(table, p->published.blocks_removed);
-		table_duration(table, p->wall_ns);
-	}
-	title("Published meanwhile, in real time");
-	table_print(table);
+	describe(&sheet, row);
+	return sheet.row;
 }
 
-static void print_workers(struct pass *pass)
+static void put_list(struct json_object *object, const char *name, sheet_row describe, void *rows,
+		     size_t size, uint32_t count)
 {
-	static const struct table_column columns[] = {
-		{"WORKER", TABLE_NUMBER, 0},
-		{"LIVES", TABLE_NUMBER, 0},
-		{"REQUESTS", TABLE_NUMBER, 0},
-		{"HIT RATE", TABLE_NUMBER, 0},
-		{"PUBLISH CALLS", TABLE_NUMBER, 0},
-		{"P50", TABLE_NUMBER, 0},
-		{"P99", TABLE_NUMBER, 0},
-		{"MAX", TABLE_NUMBER, 0},
-		{"PER BLOCK", TABLE_NUMBER, 0},
-	};
-	struct table *table = TABLE_NEW(columns);
+	struct json_object *list = json_new_array();
 
-	for (uint32_t i = 0; i < pass->settings->workers; i++) {
-		const struct worker *worker = &pass->workers[i];
-		const struct publish_latency *latency = &pass->latency[i];
-
-		table_row(table);
-		table_number(table, i);
-		table_number(table, worker->lives);
-		table_grouped(table, worker->requests);
-		table_text(table, "%.1f %%", percent(worker->cached_blocks, worker->blocks));
-		table_grouped(table, latency->calls);
-		table_duration(table, latency->p50_ns);
-		table_duration(table, latency->p99_ns);
-		table_duration(table, latency->max_ns);
-		table_text(table, "%.0f ns", latency->per_block_ns);
-	}
-	title("Workers: what publishing costs the engine, each call timed, and by block stored,\n"
-	      "in the worker's last life");
-	table_print(table);
+	for (uint32_t i = 0; i < count; i++)
+		json_append(list, row_json(describe, (char *)rows + i * size));
+	json_put(object, name, list);
 }
 
-static void add_latency(struct table *table, const char *name, struct samples *samples)
+/* -- what the rows are -- */
+
+static double share(uint64_t part, uint64_t whole)
 {
-	table_row(table);
-	table_text(table, "%s", name);
-	table_grouped(table, samples->count);
-	table_duration(table, samples_percentile(samples, P50));
-	table_duration(table, samples_percentile(samples, P90));
-	table_duration(table, samples_percentile(samples, P99));
-	table_duration(table, samples_percentile(samples, P999));
-	table_duration(table, samples_percentile(samples, MAX));
+	return whole ? (double)part / (double)whole : 0;
 }
 
-static void print_lookups(struct pass *pass)
+/* Of a struct samples. */
+static void percentiles(struct sheet *sheet, void *row)
 {
-	static const struct table_column columns[] = {
-		{"ROUTER", TABLE_TEXT, 0},
-		{"COUNT", TABLE_NUMBER, 0},
-		{"P50", TABLE_NUMBER, 0},
-		{"P90", TABLE_NUMBER, 0},
-		{"P99", TABLE_NUMBER, 0},
-		{"P99.9", TABLE_NUMBER, 0},
-		{"MAX", TABLE_NUMBER, 0},
-	};
-	struct table *table = TABLE_NEW(columns);
+	struct samples *s = row;
 
-	add_latency(table, "hash the prompt", &pass->hash_ns);
-	add_latency(table, "look up all workers", &pass->lookup_ns);
-	title("Router: from token ids to prefix hashes, from those to each worker's leading\n"
-	      "blocks, each timed, while the other thread applies events");
-	table_print(table);
+	cell(sheet, "COUNT", "count", UNIT_COUNT, s->total_count);
+	cell(sheet, "P50", "p50", UNIT_NS, samples_percentile(s, 500));
+	cell(sheet, "P90", "p90", UNIT_NS, samples_percentile(s, 900));
+	cell(sheet, "P99", "p99", UNIT_NS, samples_percentile(s, 990));
+	cell(sheet, "P99.9", "p999", UNIT_NS, samples_percentile(s, 999));
+	cell(sheet, "MAX", "max", UNIT_NS, s->max_ns);
 }
 
-static const char *cause_text(const struct pass *pass, const struct recovery *recovery)
+struct named_samples {
+	const char *name;
+	struct samples *samples;
+};
+
+static void lookups(struct sheet *sheet, void *row)
 {
-	if (recovery->after == AFTER_LAPPED)
-		return "ring went round";
-	switch (pass->incidents[recovery->after].kind) {
-	case INCIDENT_KILL_WORKER:
-		return "worker killed";
-	case INCIDENT_KILL_ROUTER:
-		return "router killed";
-	case INCIDENT_PAUSE:
-		return "router stopped";
-	default:
-		return "cleared";
-	}
+	struct named_samples *named = row;
+
+	text(sheet, "ROUTER", NULL, named->name);
+	percentiles(sheet, named->samples);
 }
 
-static void add_recovery(struct table *table, const struct pass *pass, const struct recovery *r)
+static void routing(struct sheet *sheet, void *row)
 {
-	table_row(table);
-	table_text(table, "%s", cause_text(pass, r));
-	table_grouped(table, r->request);
-	table_number(table, r->worker);
-	table_text(table, "%s", r->way);
-	table_grouped(table, r->skipped);
-	table_grouped(table, r->ledger_blocks);
-	table_grouped(table, r->replayed);
-	table_text(table, "%.1f", (double)r->ns / 1000);
+	struct pass *pass = row;
+	struct traffic *t = &pass->traffic;
+	struct served sum = traffic_served(t);
+
+	text(sheet, "ROUTING", NULL, pass->plan->title);
+	cell(sheet, "REQUESTS", "requests", UNIT_COUNT, t->done);
+	cell(sheet, "PREFIX HIT RATE", "hit_rate", UNIT_SHARE, share(sum.cached_blocks, sum.blocks));
+	if (sheet->table)
+		table_tone(sheet->table, t->policy == POLICY_OVERLAP ? TABLE_GOOD : TABLE_PLAIN);
+	cell(sheet, "OF IT HOST", "hit_rate_host", UNIT_SHARE, share(sum.host_blocks, sum.blocks));
+	cell(sheet, "FIRST TOKEN P50", NULL, UNIT_NS, 1000 * samples_percentile(&t->first_token_us, 500));
+	cell(sheet, "P99", NULL, UNIT_NS, 1000 * samples_percentile(&t->first_token_us, 990));
+	text(sheet, NULL, "policy", pass->plan->key);
+	cell(sheet, NULL, "refused", UNIT_COUNT, t->refused);
+	cell(sheet, NULL, "prompt_blocks", UNIT_COUNT, sum.blocks);
+	cell(sheet, NULL, "cached_blocks", UNIT_COUNT, sum.cached_blocks);
+	if (sheet->row)
+		json_put(sheet->row, "first_token_virtual_us",
+			 row_json(percentiles, &t->first_token_us));
 }
 
-static void print_recoveries(const struct pass *pass)
+static void published(struct sheet *sheet, void *row)
 {
-	static const struct table_column columns[] = {
-		{"AFTER", TABLE_TEXT, 0},
-		{"REQUEST", TABLE_NUMBER, 0},
-		{"WORKER", TABLE_NUMBER, 0},
-		{"WAY", TABLE_TEXT, 0},
-		{"SKIPPED", TABLE_NUMBER, 0},
-		{"BLOCKS", TABLE_NUMBER, 0},
-		{"REPLAYED", TABLE_NUMBER, 0},
-		{"MICROSECONDS", TABLE_NUMBER, 0},
-	};
-	struct table *table = TABLE_NEW(columns);
-	uint32_t lapped = 0, shown = 0;
+	struct pass *pass = row;
+	const struct crew_published *p = &pass->crew.published;
 
-	for (uint32_t i = 0; i < pass->recovery_count; i++) {
-		const struct recovery *r = &pass->recoveries[i];
-
-		if (r->after == AFTER_START)
-			continue; /* empty workers, nothing to recover */
-		lapped += r->after == AFTER_LAPPED;
-		add_recovery(table, pass, r);
-		shown++;
-	}
-	title("Recoveries, from shared memory alone: events skipped, blocks taken from the\n"
-	      "ledger, events replayed. continue: read on where it was; barrier: from the\n"
-	      "newest Cleared, or from birth; ledger: the blocks held, then the events since");
-	table_print(table);
-	if (!shown)
-		printf("none\n");
-	if (lapped)
-		printf("(ring went round: the router was not given the processor in time, the\n"
-		       "ring was written once around meanwhile)\n");
+	text(sheet, "ROUTING", NULL, pass->plan->title);
+	cell(sheet, "EVENTS", "events", UNIT_COUNT, p->events);
+	cell(sheet, "BLOCKS STORED", "blocks_stored", UNIT_COUNT, p->blocks_stored);
+	cell(sheet, "REMOVED", "blocks_removed", UNIT_COUNT, p->blocks_removed);
+	cell(sheet, "TOOK", "wall_ns", UNIT_NS, pass->wall_ns);
+	cell(sheet, NULL, "clears", UNIT_COUNT, p->clears);
+	cell(sheet, NULL, "inexact_marks", UNIT_COUNT, p->inexact_marks);
 }
+
+static void policies(struct sheet *sheet, void *row)
+{
+	routing(sheet, row);
+	published(sheet, row);
+}
+
+static void publish_ns(struct sheet *sheet, void *row)
+{
+	const struct worker *worker = row;
+
+	cell(sheet, "P50", "p50", UNIT_NS, worker->p50_ns);
+	cell(sheet, "P99", "p99", UNIT_NS, worker->p99_ns);
+	cell(sheet, "MAX", "max", UNIT_NS, worker->max_ns);
+	cell(sheet, "PER BLOCK", NULL, UNIT_NS, worker->per_block_ns);
+	cell(sheet, NULL, "per_block_stored", UNIT_DECIMAL, worker->per_block_ns);
+}
+
+struct worker_row {
+	uint64_t number;
+	struct worker *worker;
+	const struct served *served;
+};
+
+static void workers(struct sheet *sheet, void *row)
+{
+	const struct worker_row *w = row;
+
+	cell(sheet, "WORKER", "worker", UNIT_PLAIN, w->number);
+	cell(sheet, "LIVES", "lives", UNIT_PLAIN, w->worker->lives);
+	cell(sheet, "REQUESTS", "requests", UNIT_COUNT, w->served->requests);
+	cell(sheet, "HIT RATE", "hit_rate",
+	     UNIT_SHARE, share(w->served->cached_blocks, w->served->blocks));
+	cell(sheet, "PUBLISH CALLS", "publish_calls", UNIT_COUNT, w->worker->calls);
+	if (sheet->row)
+		json_put(sheet->row, "publish_ns", row_json(publish_ns, w->worker));
+	else
+		publish_ns(sheet, w->worker);
+}
+
+static void recoveries(struct sheet *sheet, void *row)
+{
+	const struct recovery *r = row;
+	char words[NAME_BYTES];
+
+	snprintf(words, sizeof(words), "%s", r->after ? r->after : "");
+	for (char *at = words; *at; at++)
+		*at = *at == '_' ? ' ' : *at;
+	text(sheet, "AFTER", NULL, words);
+	text(sheet, NULL, "after", r->after);
+	cell(sheet, "REQUEST", "request", UNIT_COUNT, r->request);
+	cell(sheet, "WORKER", "worker", UNIT_PLAIN, r->worker);
+	text(sheet, "WAY", "way", r->way);
+	cell(sheet, "SKIPPED", "events_skipped", UNIT_COUNT, r->skipped);
+	cell(sheet, "BLOCKS", "ledger_blocks", UNIT_COUNT, r->ledger_blocks);
+	cell(sheet, "REPLAYED", "events_replayed", UNIT_COUNT, r->replayed);
+	cell(sheet, "MICROSECONDS", "microseconds", UNIT_DECIMAL, (double)r->ns / 1000);
+}
+
+static void incidents(struct sheet *sheet, void *row)
+{
+	const struct incident *incident = row;
+	enum incident_kind kind = incident->kind;
+
+	text(sheet, NULL, "what", incidents_name(kind));
+	cell(sheet, NULL, "request", UNIT_COUNT, incident->at);
+	if (kind == INCIDENT_KILL_WORKER || kind == INCIDENT_CLEAR)
+		cell(sheet, NULL, "worker", UNIT_PLAIN, incident->worker);
+	if (kind == INCIDENT_CLEAR)
+		text(sheet, NULL, "tier", rdx_tier_text(incident->tier));
+	if (kind == INCIDENT_KILL_WORKER)
+		cell(sheet, NULL, "dropped_ns", UNIT_NS, incident->dropped_ns);
+	if (kind != INCIDENT_CLEAR)
+		cell(sheet, NULL, "back_ns", UNIT_NS, incident->back_ns);
+	if (kind == INCIDENT_PAUSE)
+		cell(sheet, NULL, "requests_without_router", UNIT_COUNT, incident->without);
+	else if (kind != INCIDENT_CLEAR)
+		cell(sheet, NULL, "requests_again", UNIT_COUNT, incident->again);
+	json_put_flag(sheet->row, "happened", incident->stage >= INCIDENT_OVER);
+}
+
+/* -- all of it -- */
 
 struct comparison report_comparison(const struct pass *passes, uint32_t count)
 {
@@ -232,27 +262,100 @@ struct comparison report_comparison(const struct pass *passes, uint32_t count)
 	return sum;
 }
 
+static uint32_t worker_rows(struct pass *pass, struct worker_row *ret_rows)
+{
+	uint32_t count = pass->crew.settings->workers;
+
+	for (uint32_t w = 0; w < count; w++)
+		ret_rows[w] = (struct worker_row){w, &pass->crew.workers[w],
+						  &pass->traffic.served[w]};
+	return count;
+}
+
+/* Those of empty workers at the start are nothing to show. */
+static void print_recoveries(struct incidents *in)
+{
+	struct recovery none = {.after = NULL};
+	uint32_t first = 0, wrapped = 0;
+
+	while (first < in->recovery_count && strcmp(in->recoveries[first].after, "start") == 0)
+		first++;
+	for (uint32_t i = first; i < in->recovery_count; i++)
+		wrapped += strcmp(in->recoveries[i].after, "ring_wrapped") == 0;
+	print_table("Recoveries, from shared memory alone: events skipped, blocks taken from the\n"
+		    "ledger, events replayed. continue: read on where it was; barrier: from the\n"
+		    "newest Cleared, or from birth; ledger: the blocks held, then the events since",
+		    recoveries, in->recovery_count ? &in->recoveries[first] : &none,
+		    sizeof(none), in->recovery_count - first);
+	if (first == in->recovery_count)
+		printf("none\n");
+	if (wrapped)
+		printf("(ring wrapped: the router was not given the processor in time, and a whole\n"
+		       "ring was written meanwhile)\n");
+}
+
 void report_print(struct pass *passes, uint32_t count)
 {
 	struct pass *pass = &passes[0];
 	const struct comparison c = report_comparison(passes, count);
+	struct named_samples named[] = {{"hash the prompt", &pass->traffic.hash_ns},
+					{"look up all workers", &pass->traffic.lookup_ns}};
+	struct worker_row rows[DEMO_WORKERS_MAX];
 	char a[FIGURES_BYTES], b[FIGURES_BYTES];
 
-	print_policies(passes, count);
-	print_published(passes, count);
-	print_lookups(pass);
-	print_workers(pass);
-	print_recoveries(pass);
-	printf("\ndivergences: %s. The index and the engines' own caches were compared %" PRIu64
-	       "\ntimes, %s blocks in all.\n",
+	print_table("Routing: blocks of the prompts found cached, and time to the first token in the\n"
+		    "engines' virtual time",
+		    routing, passes, sizeof(*passes), count);
+	print_table("Published meanwhile, in real time", published, passes, sizeof(*passes), count);
+	print_table("Router: from token ids to prefix hashes, from those to each worker's leading\n"
+		    "blocks, each timed, while the other thread applies events",
+		    lookups, named, sizeof(named[0]), 2);
+	print_table("Workers: what publishing costs the engine, each call timed, and by block stored,\n"
+		    "in the worker's last life",
+		    workers, rows, sizeof(rows[0]), worker_rows(pass, rows));
+	print_recoveries(&pass->incidents);
+	printf("\ndivergences: %s. The index was compared with the workers' ledgers and the\n"
+	       "engines' own caches %" PRIu64 " times, %s blocks in all.\n",
 	       figures_grouped(c.divergences, a), c.times, figures_grouped(c.blocks, b));
-	printf("index: %s at the end; its process slept by %s.\n", figures_size(pass->index_bytes, a),
-	       pass->wait);
+	printf("index: %s at the end; its process slept by %s.\n",
+	       figures_size(pass->traffic.index_bytes, a), pass->crew.wait);
 	if (c.failed)
 		printf("%" PRIu64 " comparisons could not be made: see above.\n", c.failed);
-	if (pass->refused)
+	if (pass->traffic.refused)
 		printf("%" PRIu64 " requests need more blocks than a worker has: give more "
 		       "--blocks.\n",
-		       pass->refused);
-	fflush(stdout);
+		       pass->traffic.refused);
+}
+
+void report_print_json(struct pass *passes, uint32_t count)
+{
+	struct json_object *object = json_new_object(), *rates = json_new_object();
+	const struct comparison c = report_comparison(passes, count);
+	struct pass *pass = &passes[0];
+	struct incidents *in = &pass->incidents;
+	struct served sum = traffic_served(&pass->traffic);
+	struct worker_row rows[DEMO_WORKERS_MAX];
+
+	json_put_number(object, "divergences", c.divergences);
+	json_put_number(object, "comparisons", c.times);
+	json_put_number(object, "comparisons_failed", c.failed);
+	json_put_number(object, "blocks_compared", c.blocks);
+	json_put_fraction(object, "hit_rate", share(sum.cached_blocks, sum.blocks));
+	json_put_number(object, "requests", pass->traffic.done);
+	json_put(object, "hash_ns", row_json(percentiles, &pass->traffic.hash_ns));
+	json_put(object, "lookup_ns", row_json(percentiles, &pass->traffic.lookup_ns));
+	json_put_number(object, "lookups_without_answer", pass->traffic.without_answer);
+	json_put_text(object, "wait", pass->crew.wait);
+	json_put_number(object, "index_bytes", pass->traffic.index_bytes);
+	for (uint32_t i = 0; i < count; i++) {
+		sum = traffic_served(&passes[i].traffic);
+		json_put_fraction(rates, passes[i].plan->key, share(sum.cached_blocks, sum.blocks));
+	}
+	json_put(object, "hit_rates", rates);
+	put_list(object, "policies", policies, passes, sizeof(*passes), count);
+	put_list(object, "workers", workers, rows, sizeof(rows[0]), worker_rows(pass, rows));
+	put_list(object, "incidents", incidents, in->items, sizeof(*in->items), in->count);
+	put_list(object, "recoveries", recoveries, in->recoveries, sizeof(*in->recoveries),
+		 in->recovery_count);
+	json_print(object);
 }

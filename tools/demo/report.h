@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What came of the passes, for people and as JSON. Every number was measured in this run.
+ * What came of the passes, as tables or as one JSON object, of one description of their rows.
+ * Every number was measured in this run.
  */
 #ifndef DEMO_REPORT_H
 #define DEMO_REPORT_H
@@ -12,11 +13,6 @@ struct comparison report_comparison(const struct pass *passes, uint32_t count);
 
 /* The first pass is the one with the incidents. */
 void report_print(struct pass *passes, uint32_t count);
-
-/*
- * One object on one line. At the top: "divergences" (a number), "recoveries" (a list),
- * "hit_rate" (of overlap routing, 0 .. 1; "hit_rates" has every policy's), and more.
- */
 void report_print_json(struct pass *passes, uint32_t count);
 
 #endif

@@ -1,208 +1,107 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/requests.h"
 
-#include "tools/demo/child.h"
 #include "tools/program/messages.h"
-#include "tools/trace/trace_tokens.h"
+#include "tools/trace/generate.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TOKENS_MAX (UINT64_C(1) << 24)
-
 /* What the demo's own trace is like: many conversations at once, busy enough that load
  * matters, with more content than one worker's cache holds. */
-#define TRACE_RATE     "24"
-#define TRACE_SESSIONS "96"
-#define TRACE_TURNS    "12"
+#define TRACE_RATE_PER_S 24
+#define TRACE_SESSIONS   96
+#define TRACE_TURNS      12
 
-int requests_number(struct json_object *object, const char *name, uint64_t max,
-		    uint64_t *ret_value)
+static char *make_fields(const struct trace_request *request)
 {
-	struct json_object *value;
+	char *text = NULL;
+	size_t length;
+	FILE *file = open_memstream(&text, &length);
 
-	if (!json_object_object_get_ex(object, name, &value) ||
-	    !json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0 ||
-	    json_object_get_uint64(value) > max)
-		return 0;
-	*ret_value = json_object_get_uint64(value);
-	return 1;
-}
-
-int requests_hash_ids(struct json_object *object, uint64_t *ret_ids, uint32_t count)
-{
-	struct json_object *list, *value;
-
-	if (!json_object_object_get_ex(object, "hash_ids", &list) ||
-	    !json_object_is_type(list, json_type_array) || json_object_array_length(list) != count)
-		return -EBADMSG;
-	for (uint32_t i = 0; i < count; i++) {
-		value = json_object_array_get_idx(list, i);
-		if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
-			return -EBADMSG;
-		ret_ids[i] = json_object_get_uint64(value);
-	}
-	return 0;
-}
-
-/* Everything behind the id, as one text. */
-static char *make_body(const struct request *request, uint64_t timestamp_ms,
-		       struct json_object *ids)
-{
-	char *body;
-
-	if (asprintf(&body,
-		     "\"timestamp\":%" PRIu64 ",\"input_length\":%u,\"output_length\":%u,"
-		     "\"hash_ids\":%s}\n",
-		     timestamp_ms, request->input_length, request->output_length,
-		     json_object_to_json_string_ext(ids, JSON_C_TO_STRING_PLAIN)) < 0)
+	if (!file || trace_request_write(request, file) < 0 || fclose(file))
 		messages_no_memory();
-	return body;
+	memmove(text, text + 1, length); /* without the { */
+	return text;
 }
 
-static int read_request(struct json_object *object, uint64_t first_ms, struct request *ret_request)
+static void add(struct requests *requests, const struct trace_request *from, uint64_t *first_ms)
 {
-	uint64_t timestamp, input, output;
-	struct request request;
-	uint64_t *ids;
-	uint32_t count;
-	int r;
+	uint64_t last_ms = requests->count ? requests->items[requests->count - 1].timestamp_ms : 0;
+	struct trace_request request = *from;
 
-	if (!requests_number(object, "timestamp", INT64_MAX / 1000000, &timestamp) ||
-	    !requests_number(object, "input_length", TOKENS_MAX, &input) || input == 0 ||
-	    !requests_number(object, "output_length", TOKENS_MAX, &output))
-		return -EBADMSG;
-	count = (uint32_t)((input + RDX_TRACE_SPAN_TOKENS - 1) / RDX_TRACE_SPAN_TOKENS);
-	ids = calloc(count, sizeof(*ids));
-	if (!ids)
-		messages_no_memory();
-	r = requests_hash_ids(object, ids, count);
-	free(ids);
-	if (r < 0)
-		return r;
-	if (first_ms == UINT64_MAX)
-		first_ms = timestamp;
-	request.timestamp_ms = timestamp > first_ms ? timestamp - first_ms : 0;
-	request.input_length = (uint32_t)input;
-	request.output_length = (uint32_t)output;
-	request.body = make_body(&request, request.timestamp_ms,
-				 json_object_object_get(object, "hash_ids"));
-	*ret_request = request;
-	return 0;
-}
-
-static int add_line(struct requests *requests, const char *line, uint64_t *first_ms)
-{
-	struct json_object *object;
-	struct request request;
-	int r;
-
-	if (line[strspn(line, " \t\r")] == 0)
-		return 0;
-	object = json_tokener_parse(line);
-	r = json_object_is_type(object, json_type_object)
-		    ? read_request(object, *first_ms, &request)
-		    : -EBADMSG;
-	if (r == 0 && *first_ms == UINT64_MAX)
-		requests_number(object, "timestamp", UINT64_MAX, first_ms);
-	json_object_put(object);
-	if (r < 0)
-		return r;
-	if (requests->count == requests->capacity) {
-		uint64_t capacity = 2 * requests->capacity + 1024;
-		struct request *grown = reallocarray(requests->items, capacity, sizeof(*grown));
-
-		if (!grown)
-			messages_no_memory();
-		requests->items = grown;
-		requests->capacity = capacity;
-	}
+	if (requests->count == 0)
+		*first_ms = request.timestamp_ms;
 	/* an earlier time than the line before: it arrives with that one */
-	if (requests->count &&
-	    request.timestamp_ms < requests->items[requests->count - 1].timestamp_ms)
-		request.timestamp_ms = requests->items[requests->count - 1].timestamp_ms;
-	requests->items[requests->count++] = request;
-	return 0;
-}
-
-static int is_full(const struct requests *requests, const struct settings *settings)
-{
-	return settings->requests && requests->count == settings->requests;
+	request.timestamp_ms = request.timestamp_ms > *first_ms + last_ms
+				       ? request.timestamp_ms - *first_ms
+				       : last_ms;
+	if (requests->count == requests->capacity) {
+		requests->capacity = 2 * requests->capacity + 1024;
+		requests->items = reallocarray(requests->items, requests->capacity,
+					       sizeof(*requests->items));
+		if (!requests->items)
+			messages_no_memory();
+	}
+	requests->items[requests->count++] = (struct request){
+		.timestamp_ms = request.timestamp_ms,
+		.input_length = request.input_length,
+		.output_length = request.output_length,
+		.fields = make_fields(&request),
+	};
 }
 
 static int load_file(struct requests *requests, const struct settings *settings)
 {
-	FILE *file = strcmp(settings->trace, "-") == 0 ? stdin : fopen(settings->trace, "re");
-	uint64_t number = 0, first_ms = UINT64_MAX;
-	size_t capacity = 0;
-	char *line = NULL;
-	int r = 0;
+	struct trace_request request = {0};
+	struct json_line_fault fault = {""};
+	uint64_t first_ms = 0;
+	struct lines lines;
+	int r = lines_open(&lines, settings->trace);
 
-	if (!file) {
-		r = -errno;
-		messages_say("cannot read %s: %s", settings->trace, strerror(errno));
+	if (r < 0) {
+		messages_say("cannot read %s: %s", settings->trace, strerror(-r));
 		return r;
 	}
-	while (r == 0 && !is_full(requests, settings) && getline(&line, &capacity, file) > 0) {
-		number++;
-		r = add_line(requests, line, &first_ms);
-		if (r < 0)
-			messages_say("%s:%" PRIu64 ": not a request: \"timestamp\", \"input_length\", "
-				 "\"output_length\" and one of \"hash_ids\" per %u tokens are "
-				 "needed; see what ringdex-trace show says of it",
-				 settings->trace, number, RDX_TRACE_SPAN_TOKENS);
-	}
-	if (r == 0 && ferror(file)) {
-		r = -errno;
-		messages_say("cannot read %s: %s", settings->trace, strerror(-r));
-	}
-	free(line);
-	if (file != stdin)
-		fclose(file);
+	while ((!settings->requests || requests->count < settings->requests) &&
+	       (r = trace_next(&lines, &request, &fault)) > 0)
+		add(requests, &request, &first_ms);
+	if (r < 0 && r != -EINTR)
+		messages_say("%s:%" PRIu64 ": %s", settings->trace, lines.number,
+			 r == -EBADMSG ? fault.text : strerror(-r));
+	trace_request_free(&request);
+	lines_close(&lines);
 	return r;
 }
 
-static int load_generated(struct requests *requests, const struct settings *settings)
+static int generate(struct requests *requests, const struct settings *settings)
 {
-	char path[PATH_MAX], count[32], seed[32];
-	char *arguments[] = {"ringdex-trace", "generate", "--requests", count, "--seed", seed,
-			     "--rate", TRACE_RATE, "--sessions", TRACE_SESSIONS, "--turns", TRACE_TURNS, NULL};
-	struct child child = CHILD_NONE;
-	uint64_t first_ms = UINT64_MAX;
-	char *line;
-	int r;
+	struct trace_generate_options options = TRACE_GENERATE_DEFAULTS;
+	struct trace_generator *generator;
+	struct trace_request request;
+	uint64_t first_ms = 0;
 
-	snprintf(path, sizeof(path), "%s/ringdex-trace", settings->bin);
-	snprintf(count, sizeof(count), "%" PRIu64, settings->requests);
-	snprintf(seed, sizeof(seed), "%" PRIu64, settings->seed);
-	r = child_start(&child, path, arguments);
-	if (r < 0) {
-		messages_say("cannot start %s: %s: it is built and installed beside this program", path,
-			 strerror(-r));
-		return r;
-	}
-	while (r == 0 && !is_full(requests, settings)) {
-		r = child_wait_line(&child, &line);
-		if (r == 0)
-			r = add_line(requests, line, &first_ms);
-	}
-	child_stop(&child);
-	if (r < 0 && r != -EINTR)
-		messages_say("ringdex-trace made %" PRIu64 " requests only", requests->count);
-	return r;
+	options.requests = settings->requests;
+	options.seed = settings->seed;
+	options.rate_per_s = TRACE_RATE_PER_S;
+	options.sessions = TRACE_SESSIONS;
+	options.turns = TRACE_TURNS;
+	if (trace_generator_open(&generator, &options) < 0)
+		messages_no_memory();
+	while (trace_generator_next(generator, &request) > 0)
+		add(requests, &request, &first_ms);
+	trace_generator_close(generator);
+	return 0;
 }
 
 int requests_load(struct requests *ret_requests, const struct settings *settings)
 {
 	struct requests requests = {0};
-	int r = settings->trace ? load_file(&requests, settings)
-				: load_generated(&requests, settings);
+	int r = settings->trace ? load_file(&requests, settings) : generate(&requests, settings);
 
-	if (r == 0 && requests.count == 0) {
+	if (r >= 0 && requests.count == 0) {
 		messages_say("%s: no requests in it", settings->trace);
 		r = -EBADMSG;
 	}
@@ -217,7 +116,7 @@ int requests_load(struct requests *ret_requests, const struct settings *settings
 void requests_free(struct requests *requests)
 {
 	for (uint64_t i = 0; i < requests->count; i++)
-		free(requests->items[i].body);
+		free(requests->items[i].fields);
 	free(requests->items);
 	*requests = (struct requests){0};
 }

@@ -7,14 +7,11 @@
 
 #include "tools/demo/settings.h"
 
-#include <json-c/json.h>
-#include <stddef.h>
-
 struct request {
-	uint64_t timestamp_ms; /* from the trace's first */
-	uint32_t input_length; /* tokens */
+	uint64_t timestamp_ms;  /* from the trace's first, never falling */
+	uint32_t input_length;  /* tokens */
 	uint32_t output_length;
-	char *body;            /* every field but the id, behind it in a JSON object */
+	char *fields;           /* of its JSON object, but the id; up to the } and a newline */
 };
 
 struct requests {
@@ -24,20 +21,10 @@ struct requests {
 };
 
 /*
- * Read settings->trace, or what ringdex-trace makes, at most settings->requests of it. A
- * message and -errno (-EBADMSG: a bad line, -EINTR: told to stop) when it fails.
+ * Read settings->trace, or generate one, at most settings->requests of it. A message and
+ * -errno when it fails; -EINTR: told to stop.
  */
 int requests_load(struct requests *ret_requests, const struct settings *settings);
 void requests_free(struct requests *requests);
-
-/*
- * The hash ids of a parsed request, in `ret_ids` for `count` of them. -EBADMSG where they
- * are not as many, or no unsigned numbers.
- */
-int requests_hash_ids(struct json_object *object, uint64_t *ret_ids, uint32_t count);
-
-/* An unsigned number of an object: 1, or 0 where it is none, or over `max`. */
-int requests_number(struct json_object *object, const char *name, uint64_t max,
-		    uint64_t *ret_value);
 
 #endif

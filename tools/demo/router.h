@@ -2,18 +2,18 @@
 /*
  * The router process: maintains the index in one thread, answers in another.
  *
- * Started by the demo as `ringdex-demo --router --dir DIR --block-tokens N`. Standard input:
- * one question per line, a request of a trace with
+ * Started by the demo as `ringdex-demo --router`. Standard input: one question per line, a
+ * request of a trace with
  *
  *   "id", "loads": [...]  blocks in use at each worker, -1 for one that must not be chosen
  *
  * Standard output, one JSON object per line:
  *
- *   {"ready":true,"pid","wait":"io_uring"|"epoll"}  every rank found is read up
- *   {"id","worker","overlap","blocks","hash_ns","lookup_ns"}  the answer; worker -1: nobody
- *   {"recovered":"continue"|"barrier"|"ledger","worker","skipped","replayed",
- *    "ledger_blocks","ns"}  at any time
- *   {"command":"stats",...}  to the line {"command":"stats"}
+ *   {"ready":true,"wait":"io_uring"|"epoll"}  every rank found is caught up with
+ *   {"id","worker","hash_ns","lookup_ns","disturbed","index_bytes"}  the answer; worker -1:
+ *                         nobody; disturbed 1: the lookup was, 64 times
+ *   {"recovered":"barrier"|"ledger","worker","skipped","replayed","ledger_blocks","ns"}  at
+ *                         any time
  *
  * The choice is the least of
  *

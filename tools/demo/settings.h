@@ -11,34 +11,27 @@
 #define DEMO_MODEL       "demo"
 #define DEMO_DECODE_RATE 50 /* tokens a second of one answer, of the mock engines */
 
+/* How a request's worker is chosen. */
+enum policy { POLICY_OVERLAP, POLICY_RANDOM, POLICY_ROUND_ROBIN };
+
 struct settings {
-	const char *trace; /* NULL: made by ringdex-trace */
-	const char *dir;   /* of all namespaces; NULL: a fresh one below /dev/shm */
-	const char *bin;   /* folder of this program and those it starts */
+	const char *trace; /* NULL: generated */
+	const char *dir;   /* of all namespaces; NULL: a fresh one in /dev/shm */
 	uint64_t requests; /* 0: all of the trace */
 	uint64_t seed;
 	uint32_t workers;
-	uint32_t blocks;       /* of each worker, in the device tier */
+	uint32_t blocks; /* of each worker, in the device tier */
 	uint32_t host_blocks;
 	uint32_t block_tokens;
 	uint32_t ring_slots;
 	uint32_t kills;
 	uint32_t clears;
 	uint32_t pauses;
-	uint32_t wait_mode;    /* RDX_WAIT_..., of the indexer */
+	uint32_t wait_mode; /* RDX_WAIT_..., of the indexer */
 	double overlap_weight;
-	int baselines;
+	int no_baselines;
 	int json;
+	int router; /* this process is the router of another demo */
 };
-
-/* How a request's worker is chosen. */
-enum policy { POLICY_OVERLAP, POLICY_RANDOM, POLICY_ROUND_ROBIN };
-
-static inline const char *policy_text(enum policy policy)
-{
-	return policy == POLICY_OVERLAP	 ? "overlap"
-	       : policy == POLICY_RANDOM ? "random"
-					 : "round_robin";
-}
 
 #endif

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/demo/crew.h"
+
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
+#include "tools/trace/trace_tokens.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ARGUMENTS_MAX 32
+#define ARGUMENT_BYTES 32
+#define HASH_BASE     16
+
+void crew_open(struct crew *ret_crew, const struct settings *settings, const char *base_dir,
+	       const char *name)
+{
+	*ret_crew = (struct crew){.settings = settings, .router = CHILD_NONE};
+	for (uint32_t w = 0; w < DEMO_WORKERS_MAX; w++)
+		ret_crew->workers[w].child = (struct child)CHILD_NONE;
+	snprintf(ret_crew->dir, sizeof(ret_crew->dir), "%s/%s", base_dir, name);
+}
+
+void crew_close(struct crew *crew)
+{
+	rdx_index_close(crew->index);
+	crew->index = NULL;
+	child_stop(&crew->router);
+	for (uint32_t w = 0; w < crew->settings->workers; w++)
+		child_stop(&crew->workers[w].child);
+}
+
+/* -- start and end -- */
+
+struct command_line {
+	char *arguments[ARGUMENTS_MAX];
+	char texts[ARGUMENTS_MAX][ARGUMENT_BYTES];
+	uint32_t count;
+};
+
+static void add_text(struct command_line *line, const char *text)
+{
+	line->arguments[line->count++] = (char *)text;
+}
+
+static void add_number(struct command_line *line, const char *option, double value)
+{
+	add_text(line, option);
+	snprintf(line->texts[line->count], ARGUMENT_BYTES, "%.10g", value);
+	add_text(line, line->texts[line->count]);
+}
+
+/* The path of a program that is built and installed beside this one. */
+static void beside_this(const char *name, char *ret_path)
+{
+	ssize_t length = readlink("/proc/self/exe", ret_path, PATH_MAX - 1);
+
+	ret_path[length > 0 ? length : 0] = 0;
+	length = strrchr(ret_path, '/') ? strrchr(ret_path, '/') + 1 - ret_path : 0;
+	snprintf(ret_path + length, (size_t)(PATH_MAX - length), "%s", name);
+}
+
+/* What worker and router are told alike, and start. */
+static int start(struct crew *crew, struct child *child, struct command_line *line)
+{
+	const struct settings *s = crew->settings;
+	char path[PATH_MAX];
+	int r;
+
+	add_text(line, "--dir");
+	add_text(line, crew->dir);
+	add_number(line, "--blocks", s->blocks);
+	add_number(line, "--host-blocks", s->host_blocks);
+	add_number(line, "--block-tokens", s->block_tokens);
+	beside_this(line->arguments[0], path);
+	r = child_start(child, path, line->arguments);
+	if (r < 0)
+		messages_say("cannot start %s: %s: it is built and installed beside this program", path,
+			 strerror(-r));
+	return r;
+}
+
+int crew_start_worker(struct crew *crew, uint32_t w)
+{
+	struct command_line line = {.arguments = {"ringdex-mock", "--model", DEMO_MODEL},
+				    .count = 3};
+	struct worker *worker = &crew->workers[w];
+
+	add_number(&line, "--worker-id", w);
+	add_number(&line, "--ring-slots", crew->settings->ring_slots);
+	add_number(&line, "--decode-rate", DEMO_DECODE_RATE);
+	worker->state = CREW_STARTING;
+	worker->lives++;
+	return start(crew, &worker->child, &line);
+}
+
+int crew_start_router(struct crew *crew)
+{
+	const char *wait = options_shared_waits[crew->settings->wait_mode];
+	struct command_line line = {.arguments = {"ringdex-demo", "--router", "--wait",
+						  (char *)wait},
+				    .count = 4};
+
+	add_number(&line, "--workers", crew->settings->workers);
+	add_number(&line, "--overlap-weight", crew->settings->overlap_weight);
+	crew->router_state = CREW_STARTING;
+	return start(crew, &crew->router, &line);
+}
+
+/* What its segment says that it published, to the sums. */
+static void account(struct crew *crew, uint32_t w)
+{
+	struct crew_published *sum = &crew->published;
+	struct sighting last;
+
+	if (!crew_sight(crew, w, &last))
+		return;
+	sum->events += last.last_event_id;
+	sum->blocks_stored += last.counters[RDX_COUNTER_BLOCKS_STORED];
+	sum->blocks_removed += last.counters[RDX_COUNTER_BLOCKS_REMOVED];
+	sum->clears += last.counters[RDX_COUNTER_CLEARS];
+	sum->inexact_marks += last.counters[RDX_COUNTER_INEXACT_MARKS];
+}
+
+void crew_account(struct crew *crew)
+{
+	for (uint32_t w = 0; w < crew->settings->workers; w++)
+		account(crew, w);
+}
+
+void crew_kill_worker(struct crew *crew, uint32_t w)
+{
+	child_stop(&crew->workers[w].child);
+	crew->workers[w].state = CREW_DOWN;
+	crew->workers[w].pending = 0;
+	account(crew, w);
+}
+
+void crew_kill_router(struct crew *crew)
+{
+	child_stop(&crew->router);
+	crew->router_state = CREW_DOWN;
+}
+
+void crew_stop_router(struct crew *crew)
+{
+	kill(crew->router.pid, SIGSTOP);
+	while (waitpid(crew->router.pid, NULL, WUNTRACED) < 0 && errno == EINTR)
+		;
+	crew->router_state = CREW_STOPPED;
+}
+
+void crew_continue_router(struct crew *crew)
+{
+	kill(crew->router.pid, SIGCONT);
+	crew->router_state = CREW_UP;
+}
+
+/* -- to and from them -- */
+
+int crew_tell(struct crew *crew, const char *line)
+{
+	int r = 0;
+
+	for (uint32_t w = 0; r == 0 && w < crew->settings->workers; w++) {
+		struct worker *worker = &crew->workers[w];
+
+		if (worker->state != CREW_UP)
+			continue;
+		worker->pending++;
+		r = child_tell(&worker->child, "%s", line);
+	}
+	return r;
+}
+
+int crew_is_up(const struct crew *crew)
+{
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+		if (crew->workers[w].state != CREW_UP)
+			return 0;
+	}
+	return crew->router_state != CREW_STARTING;
+}
+
+int crew_is_idle(const struct crew *crew)
+{
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+		if (crew->workers[w].pending)
+			return 0;
+	}
+	return 1;
+}
+
+uint64_t crew_number(struct json_object *object, const char *name)
+{
+	return json_object_get_uint64(json_object_object_get(object, name));
+}
+
+void crew_digest_add(struct crew_digest *digest, uint64_t hash)
+{
+	digest->blocks++;
+	digest->sum += rdx_trace_mix(hash + RDX_TRACE_GOLDEN);
+}
+
+static int heard_dump(struct worker *worker, struct json_object *object)
+{
+	worker->dump_event_id = crew_number(object, "last_event_id");
+	memset(worker->cache, 0, sizeof(worker->cache));
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		struct json_object *list = json_object_object_get(object, rdx_tier_text(tier));
+		size_t count = list ? json_object_array_length(list) : 0;
+
+		for (size_t i = 0; i < count; i++) {
+			struct json_object *hash = json_object_array_get_idx(list, i);
+
+			crew_digest_add(&worker->cache[tier],
+					strtoull(json_object_get_string(hash), NULL, HASH_BASE));
+		}
+	}
+	return 0;
+}
+
+static int heard_stats(struct worker *worker, struct json_object *object)
+{
+	struct json_object *ns = json_object_object_get(object, "publish_ns"), *per_block;
+
+	if (json_object_object_get_ex(object, "publish_ns_per_stored_block", &per_block))
+		worker->per_block_ns = json_object_get_double(per_block);
+	worker->calls = crew_number(object, "publish_calls");
+	worker->p50_ns = crew_number(ns, "p50");
+	worker->p99_ns = crew_number(ns, "p99");
+	worker->max_ns = crew_number(ns, "max");
+	return 0;
+}
+
+int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
+{
+	struct worker *worker = &crew->workers[w];
+	const char *text;
+
+	text = json_object_get_string(json_object_object_get(object, "epoch"));
+	if (json_object_object_get_ex(object, "ready", NULL) && text) {
+		worker->epoch = strtoull(text, NULL, 10);
+		worker->state = CREW_UP;
+		return 0;
+	}
+	text = json_object_get_string(json_object_object_get(object, "command"));
+	if (!text)
+		return -EBADMSG;
+	worker->pending--;
+	if (strcmp(text, "dump") == 0)
+		return heard_dump(worker, object);
+	return strcmp(text, "stats") == 0 ? heard_stats(worker, object) : 0;
+}
+
+int crew_heard_ready(struct crew *crew, struct json_object *object)
+{
+	const char *wait = json_object_get_string(json_object_object_get(object, "wait"));
+	struct rdx_index_key key = {
+		.size = sizeof(key),
+		.model = DEMO_MODEL,
+		.block_tokens = crew->settings->block_tokens,
+	};
+	int r;
+
+	if (!wait)
+		return -EBADMSG;
+	snprintf(crew->wait, sizeof(crew->wait), "%s", wait);
+	crew->router_state = CREW_UP;
+	rdx_index_close(crew->index);
+	crew->index = NULL;
+	r = rdx_index_open(&crew->index, crew->dir, &key);
+	if (r < 0)
+		messages_say_error(r, "cannot open the router's index in %s", crew->dir);
+	return r;
+}
+
+/* -- what they share -- */
+
+int crew_row(const struct crew *crew, uint32_t w, struct rdx_worker_info *ret_row)
+{
+	static struct rdx_worker_info rows[RDX_RANKS_MAX];
+	int count = rdx_index_workers(crew->index, rows, RDX_RANKS_MAX);
+
+	for (int i = 0; i < count; i++) {
+		if (rows[i].worker_id == w) {
+			*ret_row = rows[i];
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int crew_sight(const struct crew *crew, uint32_t w, struct sighting *ret_sighting)
+{
+	struct rank_name name = {.worker_id = w};
+	struct space space;
+	int r;
+
+	if (space_open(&space, crew->dir) < 0)
+		return 0;
+	r = sighting_look(&space, &name, ret_sighting);
+	space_close(&space);
+	return r == 0 && ret_sighting->state != SIGHTING_UNREADABLE;
+}

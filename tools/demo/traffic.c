@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/demo/traffic.h"
+
+#include "tools/program/messages.h"
+#include "tools/trace/trace_tokens.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOAD_BYTES 24
+
+void traffic_open(struct traffic *ret_traffic, const struct requests *trace, enum policy policy,
+		  uint64_t seed)
+{
+	*ret_traffic = (struct traffic){.trace = trace, .policy = policy, .random = seed};
+	ret_traffic->flights = calloc(trace->count, sizeof(*ret_traffic->flights));
+	if (!ret_traffic->flights)
+		messages_no_memory();
+}
+
+void traffic_close(struct traffic *traffic)
+{
+	free(traffic->flights);
+	samples_free(&traffic->first_token_us);
+	samples_free(&traffic->hash_ns);
+	samples_free(&traffic->lookup_ns);
+}
+
+void traffic_expire(struct traffic *traffic, uint64_t now_ms)
+{
+	for (uint64_t i = traffic->oldest; i < traffic->end; i++) {
+		struct flight *flight = &traffic->flights[i];
+
+		if (flight->state == FLIGHT_RUNNING && flight->until_ms <= (double)now_ms)
+			flight->state = FLIGHT_DONE;
+		if (flight->state == FLIGHT_DONE && i == traffic->oldest)
+			traffic->oldest++;
+	}
+}
+
+void traffic_take_off(struct traffic *traffic, uint64_t end_ms)
+{
+	const struct requests *trace = traffic->trace;
+
+	traffic->begin = traffic->end;
+	while (traffic->end < trace->count && trace->items[traffic->end].timestamp_ms < end_ms)
+		traffic->end++;
+	traffic->open = traffic->end - traffic->begin;
+}
+
+/* -- where to -- */
+
+/* Blocks in use at each worker, -1 where it must not be chosen. */
+static void loads(const struct traffic *traffic, const struct crew *crew, int64_t *ret_loads)
+{
+	for (uint32_t w = 0; w < crew->settings->workers; w++)
+		ret_loads[w] = crew->workers[w].state == CREW_UP ? 0 : -1;
+	for (uint64_t i = traffic->oldest; i < traffic->end; i++) {
+		const struct flight *flight = &traffic->flights[i];
+		const struct request *request = &traffic->trace->items[i];
+
+		if ((flight->state == FLIGHT_RUNNING || flight->state == FLIGHT_SENT) &&
+		    ret_loads[flight->worker] >= 0)
+			ret_loads[flight->worker] +=
+				(request->input_length + request->output_length) /
+				crew->settings->block_tokens;
+	}
+}
+
+static int ask(struct traffic *traffic, struct crew *crew, uint64_t i)
+{
+	char text[DEMO_WORKERS_MAX * LOAD_BYTES] = "";
+	int64_t load[DEMO_WORKERS_MAX];
+	int length = 0;
+
+	loads(traffic, crew, load);
+	for (uint32_t w = 0; w < crew->settings->workers; w++)
+		length += snprintf(text + length, LOAD_BYTES, "%s%" PRId64, w ? "," : "", load[w]);
+	traffic->flights[i].state = FLIGHT_ASKED;
+	return child_tell(&crew->router, "{\"id\":%" PRIu64 ",\"loads\":[%s],%s", i, text,
+			  traffic->trace->items[i].fields);
+}
+
+static int send_off(struct traffic *traffic, struct crew *crew, uint64_t i)
+{
+	struct worker *worker = &crew->workers[traffic->flights[i].worker];
+
+	traffic->flights[i].state = FLIGHT_SENT;
+	worker->pending++;
+	return child_tell(&worker->child, "{\"id\":%" PRIu64 ",%s", i,
+			  traffic->trace->items[i].fields);
+}
+
+/* The next worker that is up: in turn, or by chance. 0 where none is. */
+static int choose_blindly(struct traffic *traffic, const struct crew *crew, struct flight *flight)
+{
+	uint32_t workers = crew->settings->workers;
+
+	for (uint32_t tries = 0; tries < workers; tries++) {
+		uint32_t w = traffic->next_worker++ % workers;
+
+		if (traffic->policy == POLICY_RANDOM) {
+			traffic->random += RDX_TRACE_GOLDEN;
+			w = (uint32_t)(rdx_trace_mix(traffic->random) % workers);
+		}
+		if (crew->workers[w].state == CREW_UP) {
+			*flight = (struct flight){.state = FLIGHT_CHOSEN, .worker = w};
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int some_worker_is_up(const struct crew *crew)
+{
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+		if (crew->workers[w].state == CREW_UP)
+			return 1;
+	}
+	return 0;
+}
+
+int traffic_dispatch(struct traffic *traffic, struct crew *crew)
+{
+	int stopped = crew->router_state == CREW_STOPPED, r = 0;
+	int blind = stopped || crew->router_state == CREW_DOWN;
+	/* one question at a time, for each must count the load of the one before */
+	int may_ask = crew->router_state == CREW_UP && some_worker_is_up(crew) &&
+		      !traffic_waiting(traffic, TRAFFIC_ROUTER, 0);
+
+	for (uint64_t i = traffic->begin; r == 0 && i < traffic->end; i++) {
+		struct flight *flight = &traffic->flights[i];
+
+		if (flight->state == FLIGHT_ASK && blind && choose_blindly(traffic, crew, flight))
+			traffic->blind += (uint64_t)stopped;
+		if (flight->state == FLIGHT_CHOSEN)
+			r = send_off(traffic, crew, i);
+		if (flight->state == FLIGHT_ASK && may_ask) {
+			r = ask(traffic, crew, i);
+			may_ask = 0;
+		}
+	}
+	if (r < 0)
+		messages_say("a worker or the router does not listen any more: %s", strerror(-r));
+	return r;
+}
+
+/* -- answers -- */
+
+/* The request that they answer, if it is one that waits so. */
+static struct flight *find(struct traffic *traffic, struct json_object *object,
+			   enum flight_state state, uint64_t *ret_id)
+{
+	*ret_id = crew_number(object, "id");
+	if (*ret_id < traffic->begin || *ret_id >= traffic->end ||
+	    traffic->flights[*ret_id].state != state)
+		return NULL;
+	return &traffic->flights[*ret_id];
+}
+
+int traffic_heard_worker(struct traffic *traffic, struct crew *crew, uint32_t w,
+			 struct json_object *object)
+{
+	struct served *served = &traffic->served[w];
+	struct json_object *time, *queued, *prefill;
+	double took_ms;
+	uint64_t id;
+	struct flight *flight = find(traffic, object, FLIGHT_SENT, &id);
+
+	if (!flight || flight->worker != w)
+		return -EBADMSG;
+	crew->workers[w].pending--;
+	traffic->open--;
+	traffic->done++;
+	flight->state = FLIGHT_DONE;
+	if (json_object_object_get_ex(object, "error", NULL)) {
+		traffic->refused++;
+		return 0;
+	}
+	if (!json_object_object_get_ex(object, "time_ms", &time) ||
+	    !json_object_object_get_ex(object, "queued_ms", &queued) ||
+	    !json_object_object_get_ex(object, "prefill_ms", &prefill))
+		return -EBADMSG;
+	served->requests++;
+	served->blocks += crew_number(object, "total_blocks");
+	served->cached_blocks += crew_number(object, "cached_blocks");
+	served->host_blocks += crew_number(object, "host_blocks");
+	took_ms = json_object_get_double(queued) + json_object_get_double(prefill);
+	samples_add(&traffic->first_token_us, (uint64_t)(took_ms * 1000));
+	flight->state = FLIGHT_RUNNING;
+	flight->until_ms = json_object_get_double(time) + json_object_get_double(prefill) +
+			   traffic->trace->items[id].output_length * 1000.0 / DEMO_DECODE_RATE;
+	return 0;
+}
+
+int traffic_heard_router(struct traffic *traffic, const struct crew *crew,
+			 struct json_object *object)
+{
+	int64_t w = json_object_get_int64(json_object_object_get(object, "worker"));
+	uint64_t id;
+	struct flight *flight = find(traffic, object, FLIGHT_ASKED, &id);
+
+	if (!flight || w >= crew->settings->workers)
+		return -EBADMSG;
+	traffic->without_answer += crew_number(object, "disturbed");
+	traffic->index_bytes = crew_number(object, "index_bytes");
+	samples_add(&traffic->hash_ns, crew_number(object, "hash_ns"));
+	samples_add(&traffic->lookup_ns, crew_number(object, "lookup_ns"));
+	flight->state = FLIGHT_ASK; /* again, where it died meanwhile */
+	if (w >= 0 && crew->workers[w].state == CREW_UP)
+		*flight = (struct flight){.state = FLIGHT_CHOSEN, .worker = (uint32_t)w};
+	return 0;
+}
+
+uint32_t traffic_waiting(struct traffic *traffic, uint32_t worker, int lose)
+{
+	uint32_t count = 0;
+
+	for (uint64_t i = traffic->oldest; i < traffic->end; i++) {
+		struct flight *flight = &traffic->flights[i];
+		int here = flight->worker == worker;
+
+		if (worker == TRAFFIC_ROUTER ? flight->state == FLIGHT_ASKED
+					     : here && flight->state == FLIGHT_SENT) {
+			count++;
+			flight->state = lose ? FLIGHT_ASK : flight->state;
+		} else if (lose && here && flight->state == FLIGHT_RUNNING) {
+			flight->state = FLIGHT_DONE;
+		}
+	}
+	return count;
+}
+
+struct served traffic_served(const struct traffic *traffic)
+{
+	struct served sum = {0};
+
+	for (uint32_t w = 0; w < DEMO_WORKERS_MAX; w++) {
+		sum.requests += traffic->served[w].requests;
+		sum.blocks += traffic->served[w].blocks;
+		sum.cached_blocks += traffic->served[w].cached_blocks;
+		sum.host_blocks += traffic->served[w].host_blocks;
+	}
+	return sum;
+}
