@@ -47,9 +47,4 @@ int child_was_killed(pid_t pid);
 /* Has it been stopped by a signal since this was asked last? */
 int child_has_stopped(pid_t pid);
 
-static inline uint64_t child_now_ns(void)
-{
-	return rdx_clock_ns();
-}
-
 #endif

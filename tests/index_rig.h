@@ -16,11 +16,6 @@
 #define RIG_MODEL "model"
 #define RIG_NEVER_STALE_NS UINT64_C(1000000000000) /* however slow the machine */
 
-static inline uint64_t rig_now_ns(void)
-{
-	return rdx_clock_ns();
-}
-
 /* A rank with the tiers 0 .. tiers - 1. */
 static inline struct rdx_rank_info rig_info(uint64_t worker_id, uint32_t dp_rank, uint32_t tiers)
 {
@@ -59,7 +54,7 @@ static inline void rig_pulse(struct rdx_index_writer *writer, int rank, uint8_t 
 			     uint64_t epoch, uint64_t event_id)
 {
 	struct rdx_writer_pulse pulse = {
-		.state = state, .epoch = epoch, .event_id = event_id, .seen_ns = rig_now_ns()};
+		.state = state, .epoch = epoch, .event_id = event_id, .seen_ns = rdx_clock_ns()};
 
 	rdx_writer_rank_pulse(writer, rank, &pulse);
 }

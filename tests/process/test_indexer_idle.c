@@ -57,14 +57,14 @@ static void expect_idle(struct indexer_rig *x, const char *when)
 
 	settle(x);
 	wakes = stats_of(x).wakes;
-	begun = child_now_ns();
+	begun = rdx_clock_ns();
 	cpu = cpu_ns();
 	for (int i = 0; i < WAITS; i++) {
 		assert_int_equal(rdx_indexer_poll(x->indexer, 0), 0);
 		assert_int_equal(rdx_indexer_wait(x->indexer, -1), 0);
 	}
 	cpu = cpu_ns() - cpu;
-	begun = child_now_ns() - begun;
+	begun = rdx_clock_ns() - begun;
 	assert_int_equal(stats_of(x).wakes, wakes);
 	print_message("%s: %llu us of %llu ms\n", when, (unsigned long long)cpu / 1000,
 		      (unsigned long long)begun / 1000000);

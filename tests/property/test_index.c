@@ -361,7 +361,7 @@ static void succeed(struct world *w, int old_dies_first)
 	}
 	if (!old_dies_first)
 		rdx_writer_close(old);
-	rdx_writer_heartbeat(w->writer, rig_now_ns());
+	rdx_writer_heartbeat(w->writer, rdx_clock_ns());
 	assert_int_equal(rdx_writer_ready(w->writer), 0);
 }
 
@@ -405,13 +405,13 @@ static void test_index_equals_oracle(void **state)
 	assert_int_equal(rig_writer(&w->rig, &options, &w->writer), 0);
 	for (int i = 0; i < FIRST_RANKS; i++)
 		add_rank(w);
-	rdx_writer_heartbeat(w->writer, rig_now_ns());
+	rdx_writer_heartbeat(w->writer, rdx_clock_ns());
 	assert_int_equal(rdx_writer_ready(w->writer), 0);
 	assert_int_equal(rig_index(&w->rig, &w->index), 0);
 	for (uint32_t i = 1; i <= EVENTS; i++) {
 		one_event(w, i);
 		if (i % 1000 == 0)
-			rdx_writer_heartbeat(w->writer, rig_now_ns());
+			rdx_writer_heartbeat(w->writer, rdx_clock_ns());
 		if (i % 64 == 0)
 			query(w);
 		if (i % 20000 == 0)

@@ -82,7 +82,7 @@ static int look(struct race *x, struct rdx_run *ret_run)
 	} else {
 		r = rdx_lookup_attempt(x->lookup, x->life.prefix, LIFE_BLOCKS);
 		if (r == 0)
-			r = rdx_lookup_rows(x->lookup, rig_now_ns(), runs, 4);
+			r = rdx_lookup_rows(x->lookup, rdx_clock_ns(), runs, 4);
 	}
 	if (r < 0)
 		return r;

@@ -35,7 +35,7 @@ static void open_writer(struct fixture *f, uint32_t events)
 	assert_int_equal(rdx_writer_apply_blocks(f->writer, f->slot, 0, f->prefix, events), 0);
 	rdx_writer_rank_live(f->writer, f->slot, 0, 0);
 	rig_pulse(f->writer, f->slot, RDX_STATE_EXACT, 1, events);
-	rdx_writer_heartbeat(f->writer, rig_now_ns());
+	rdx_writer_heartbeat(f->writer, rdx_clock_ns());
 }
 
 static void make(struct fixture *f)

@@ -24,7 +24,7 @@ static void make(struct fixture *f, uint64_t blocks, uint32_t words)
 
 	rig_make(&f->rig);
 	assert_int_equal(rig_writer(&f->rig, &options, &f->writer), 0);
-	rdx_writer_heartbeat(f->writer, rig_now_ns());
+	rdx_writer_heartbeat(f->writer, rdx_clock_ns());
 	assert_int_equal(rdx_writer_ready(f->writer), 0);
 	assert_int_equal(rig_index(&f->rig, &f->index), 0);
 }
@@ -148,7 +148,7 @@ static struct rdx_run one_row(struct fixture *f, const uint64_t *prefix, uint32_
 static void test_states(void **state)
 {
 	uint64_t *prefix = make_prefix(10, 8);
-	struct rdx_writer_pulse pulse = {.epoch = 9, .event_id = 77, .seen_ns = rig_now_ns()};
+	struct rdx_writer_pulse pulse = {.epoch = 9, .event_id = 77, .seen_ns = rdx_clock_ns()};
 	struct rdx_worker_info info;
 	struct rdx_run run;
 	struct fixture f;
@@ -166,7 +166,7 @@ static void test_states(void **state)
 	assert_int_equal(run.blocks[3], 10);
 	assert_int_equal(run.epoch, 9);
 	assert_int_equal(run.last_event_id, 77);
-	assert_true(run.age_ns < rig_now_ns() - pulse.seen_ns + 1);
+	assert_true(run.age_ns < rdx_clock_ns() - pulse.seen_ns + 1);
 	assert_int_equal(rdx_index_workers(f.index, &info, 1), 1);
 	assert_int_equal(info.cause, -ENOSPC);
 	assert_int_equal(info.blocks[0], 10);
@@ -180,7 +180,7 @@ static void test_states(void **state)
 	assert_int_equal(run.blocks[0], 10);
 	f.index->lookup.stale_after_ns = UINT64_MAX;
 	rdx_writer_rank_hide(f.writer, slot); /* dropped: shown with its cause, no blocks */
-	pulse.seen_ns = rig_now_ns();
+	pulse.seen_ns = rdx_clock_ns();
 	rdx_writer_rank_pulse(f.writer, slot, &pulse);
 	run = one_row(&f, prefix, 10);
 	assert_int_equal(run.state, RDX_STATE_INEXACT);

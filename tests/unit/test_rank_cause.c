@@ -58,7 +58,7 @@ static void make(struct fixture *f)
 	struct rdx_writer_options options = {.stale_after_ns = UINT64_MAX};
 
 	memset(f, 0, sizeof(*f));
-	f->now_ns = rig_now_ns();
+	f->now_ns = rdx_clock_ns();
 	f->rank.file.worker_id = 1;
 	f->scratch = calloc(1, sizeof(*f->scratch));
 	assert_non_null(f->scratch);

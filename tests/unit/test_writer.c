@@ -179,14 +179,14 @@ static void successor(int marked)
 	assert_int_equal(rig_writer(&rig, NULL, &w), 0);
 	show(w, add(w, 1, 1), prefix, 1);
 	if (marked)
-		rdx_writer_heartbeat(w, rig_now_ns());
+		rdx_writer_heartbeat(w, rdx_clock_ns());
 	assert_int_equal(rdx_writer_ready(w), 0);
 	assert_int_equal(rig_index(&rig, &x), 0);
 	assert_int_equal(run_of(x, prefix, 3, 1), 1);
 	assert_int_equal(rig_writer(&rig, NULL, &next), 0);
 	show(next, add(next, 1, 1), prefix, 3);
 	assert_int_equal(run_of(x, prefix, 3, 1), 1); /* not ready yet */
-	rdx_writer_heartbeat(next, rig_now_ns());
+	rdx_writer_heartbeat(next, rdx_clock_ns());
 	assert_int_equal(rdx_writer_ready(next), 0);
 	assert_true(rdx_generation_superseded(w->live));
 	if (!marked)
@@ -398,7 +398,7 @@ static void test_old_table_is_freed(void **state)
 	assert_int_equal(rig_writer(&rig, &options, &w), 0);
 	slot = add(w, 1, 1);
 	show(w, slot, prefix, 2);
-	rdx_writer_heartbeat(w, rig_now_ns());
+	rdx_writer_heartbeat(w, rdx_clock_ns());
 	assert_int_equal(rdx_writer_ready(w), 0);
 	assert_int_equal(rig_index(&rig, &x), 0);
 	while (w->generations == 0) {
@@ -408,17 +408,17 @@ static void test_old_table_is_freed(void **state)
 	}
 	while (rdx_writer_step(w))
 		;
-	rdx_writer_heartbeat(w, rig_now_ns());
+	rdx_writer_heartbeat(w, rdx_clock_ns());
 	assert_int_equal(w->retired.stage, RDX_RETIRE_WAIT);
 	fd = dup(x->gen[x->gen_now].fd); /* a reader that stays */
 	assert_int_equal(run_of(x, prefix, 2, 1), 2);
-	rdx_writer_heartbeat(w, rig_now_ns());
+	rdx_writer_heartbeat(w, rdx_clock_ns());
 	assert_int_equal(w->retired.stage, RDX_RETIRE_WAIT);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_true(st.st_blocks > 0);
 	close(fd);
 	if (leases_work(&rig)) {
-		rdx_writer_heartbeat(w, rig_now_ns());
+		rdx_writer_heartbeat(w, rdx_clock_ns());
 		assert_int_equal(w->retired.stage, RDX_RETIRE_FREE);
 		while (rdx_writer_step(w))
 			;
