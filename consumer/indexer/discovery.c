@@ -88,7 +88,7 @@ int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context)
 }
 
 /* inotify takes paths only: the descriptor's own. */
-static void watch(const struct rdx_discovery *discovery, const char *name)
+static void add_watch(const struct rdx_discovery *discovery, const char *name)
 {
 	char path[NAME_MAX + 64];
 
@@ -102,10 +102,10 @@ static void watch_all(const struct rdx_discovery *discovery)
 	struct dirent *entry;
 	uint64_t worker_id;
 
-	watch(discovery, ".");
+	add_watch(discovery, ".");
 	while (dir && (entry = readdir(dir)))
 		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
-			watch(discovery, entry->d_name);
+			add_watch(discovery, entry->d_name);
 	if (dir)
 		closedir(dir);
 }

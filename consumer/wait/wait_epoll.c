@@ -234,7 +234,7 @@ static int watch_as(struct epoll_way *e, int fd, uint32_t which)
 	return epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int watch(struct rdx_wait *wait, uint32_t i)
+static int watch_fd(struct rdx_wait *wait, uint32_t i)
 {
 	return watch_as(wait->state, wait->fds[i].fd, i);
 }
@@ -271,7 +271,7 @@ const struct rdx_wait_way rdx_wait_epoll = {
 	.mode = RDX_WAIT_EPOLL,
 	.open = epoll_open,
 	.close = epoll_close,
-	.watch = watch,
+	.watch_fd = watch_fd,
 	.arm = arm,
 	.wait = wait_once,
 };

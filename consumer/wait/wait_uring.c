@@ -191,7 +191,7 @@ static int wait_once(struct rdx_wait *wait, int64_t timeout_ns, uint32_t *woke)
 	return r >= 0 || r == -ETIME || count ? 0 : r;
 }
 
-static int watch(struct rdx_wait *wait, uint32_t i)
+static int watch_fd(struct rdx_wait *wait, uint32_t i)
 {
 	(void)wait;
 	(void)i; /* asked for by the next wait */
@@ -253,7 +253,7 @@ const struct rdx_wait_way rdx_wait_uring = {
 	.mode = RDX_WAIT_URING,
 	.open = uring_open,
 	.close = uring_close,
-	.watch = watch,
+	.watch_fd = watch_fd,
 	.arm = arm,
 	.wait = wait_once,
 };

@@ -21,7 +21,7 @@ struct rdx_wait_way {
 	int (*open)(struct rdx_wait *wait);
 	void (*close)(struct rdx_wait *wait);
 	/* wait->fds[i] is new. */
-	int (*watch)(struct rdx_wait *wait, uint32_t i);
+	int (*watch_fd)(struct rdx_wait *wait, uint32_t i);
 	/* From now on a wake of `word`, or a value other than `expected`, ends a wait. Called
 	 * before every wait with a word; mostly it is armed already. */
 	int (*arm)(struct rdx_wait *wait, const _Atomic uint32_t *word, uint32_t expected);
