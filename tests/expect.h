@@ -48,6 +48,11 @@ static inline struct json_object *member(struct json_object *object, const char 
 	return value;
 }
 
+static inline const char *string(struct json_object *object, const char *name)
+{
+	return json_object_get_string(member(object, name));
+}
+
 static inline uint64_t number(struct json_object *object, const char *name)
 {
 	return json_object_get_uint64(member(object, name));

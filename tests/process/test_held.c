@@ -77,7 +77,7 @@ static void test_programs_killed_in_mid_run(void **state)
 {
 	static const char *const names[] = {
 		"test_kill_producer", "test_kill_indexer", "test_chaos", "test_indexer",
-		"test_tools", "test_lap",
+		"test_query", "test_lap",
 	};
 	uint64_t random = rig_seed();
 

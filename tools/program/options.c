@@ -213,7 +213,7 @@ static void take_text(const struct argp_state *state, const struct options_entry
 		      const char *text, void *input)
 {
 	if (strlen(text) < entry->min)
-		wrong(state, entry, text, text_of("a %s", entry->value));
+		wrong(state, entry, text, "a name");
 	memcpy(member(entry, input), &text, sizeof(text));
 }
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: ringdex-follow: the states of ranks as they come and go, what it cannot read, how it
+ * ends.
+ */
+#include "tests/tools_rig.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static void follow_maintains_an_index(void **state)
+{
+	static const char *const ways[] = {"--wait=auto", "--wait=epoll"};
+	struct rig *rig = *state;
+	struct json_object *object, *rank;
+	struct rig_producer producers[2];
+	struct program program;
+	struct program_result r;
+
+	tools_claim(rig, &producers[0], 7, 0, 64);
+	for (size_t i = 0; i < 2; i++) {
+		tools_start_follow(rig, &program, ways[i]);
+		assert_true(tools_wait_for(&program, "\"state\":\"EXACT\""));
+		tools_stop_follow(&program);
+	}
+	tools_start_follow(rig, &program, "--interval=50ms");
+	assert_true(tools_wait_for(&program, "\"state\":\"EXACT\""));
+	RUN(&r, 1, "ringdex-follow", NULL, "--dir", rig->dir);
+	assert_has(r.err, "another live process maintains the index");
+	program_result_free(&r);
+
+	tools_claim(rig, &producers[1], 8, 1, 64);
+	assert_true(tools_wait_for(&program, "{\"worker\":8,\"dp_rank\":1,\"followed\":true,\"cause\":null,"
+				       "\"state\":\"EXACT\""));
+	rig_release(&producers[0]);
+	assert_true(tools_wait_for(&program, "{\"worker\":7,\"dp_rank\":0,\"followed\":true,\"cause\":null,"
+				       "\"state\":\"GONE\""));
+	for (uint64_t i = 1; i <= 20; i++)
+		rig_store(rig, &producers[1], i);
+	assert_true(tools_wait_for(&program, "\"last_event_id\":20"));
+	tools_stop_follow(&program);
+
+	/* the index of a dead indexer says so */
+	RUN(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "--local", "--json", "-");
+	assert_has(r.err, "no indexer runs");
+	object = parsed(r.out);
+	rank = json_object_array_get_idx(member(object, "ranks"), 0);
+	assert_int_equal(number(rank, "worker"), 8);
+	json_object_put(object);
+	program_result_free(&r);
+	RUN(&r, 3, "ringdex-verify", NULL, "--dir", rig->dir);
+	assert_has(r.err, "start ringdex follow");
+	program_result_free(&r);
+	rig_release(&producers[1]);
+}
+
+/* Not as a rank of the index and again as a segment that is not followed. */
+static void follow_says_once_that_a_rank_is_gone(void **state)
+{
+	struct rig *rig = *state;
+	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, TOOLS_NEVER_STALE, NULL};
+	struct rig_producer producers[2];
+	struct program program;
+	struct program_result r;
+
+	tools_claim(rig, &producers[0], 7, 0, 64);
+	tools_claim(rig, &producers[1], 8, 0, 64);
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	assert_true(tools_wait_for(&program, "8:0 EXACT"));
+	rig_release(&producers[0]);
+	assert_true(tools_wait_for(&program, "7:0 GONE: no live process holds it\n"));
+	usleep(300000); /* in which it would say so again */
+	rig_release(&producers[1]);
+	assert_true(tools_wait_for_first(&program, "8:0 GONE: no live process holds it\n"));
+	kill(program.pid, SIGHUP); /* the terminal was closed */
+	assert_int_equal(program_finish(&program, NULL, &r), 0);
+	assert_int_equal(r.status, 0);
+	assert_string_equal(r.out, "");
+	assert_string_equal(r.err, "");
+	program_result_free(&r);
+
+	/* dead from the start */
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	assert_true(tools_wait_for(&program, "\n7:0 GONE: no live process holds it\n"
+				       "8:0 GONE: no live process holds it\n"));
+	kill(program.pid, SIGTERM);
+	assert_int_equal(program_finish(&program, NULL, &r), 0);
+	assert_int_equal(r.status, 0);
+	program_result_free(&r);
+}
+
+static void follow_shows_what_it_cannot_read(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producer;
+	struct program program;
+	struct program_result r;
+
+	tools_claim(rig, &producer, 7, 0, 64);
+	rig_release(&producer);
+	tools_damage(rig, 7, 8, 99, -1);
+	tools_start_follow(rig, &program, NULL);
+	assert_true(tools_wait_for(&program, "{\"worker\":7,\"dp_rank\":0,\"followed\":false,"
+				       "\"cause\":\"EPROTONOSUPPORT\"}"));
+	tools_stop_follow(&program);
+	RUN(&r, 2, "ringdex-follow", NULL, "--wait", "never");
+	assert_has(r.err, "not one of auto, io_uring, epoll");
+	program_result_free(&r);
+	RUN(&r, 2, "ringdex-follow", NULL, "--interval", "1s");
+	program_result_free(&r);
+}
+
+static void follow_ends_when_the_directory_goes(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producer;
+	struct program program;
+	struct program_result r;
+
+	tools_claim(rig, &producer, 7, 0, 64);
+	tools_start_follow(rig, &program, NULL);
+	assert_true(tools_wait_for(&program, "\"state\":\"EXACT\""));
+	rig_release(&producer);
+	held_remove(rig->dir);
+	assert_int_equal(program_finish(&program, NULL, &r), 0);
+	assert_int_equal(r.status, 1);
+	assert_has(r.err, "the directory was removed");
+	program_result_free(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(follow_maintains_an_index, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(follow_says_once_that_a_rank_is_gone, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(follow_shows_what_it_cannot_read, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(follow_ends_when_the_directory_goes, rig_setup,
+						rig_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

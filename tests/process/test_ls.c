@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: ringdex-ls: segments that are live, dead, unreadable, and none.
+ */
+#include "tests/tools_rig.h"
+
+#include <stdio.h>
+
+static struct json_object *list(struct rig *rig, int status, struct program_result *r,
+				struct json_object **ret_segments)
+{
+	struct json_object *object;
+
+	RUN(r, status, "ringdex-ls", NULL, "--dir", rig->dir, "--json");
+	object = parsed(r->out);
+	*ret_segments = member(object, "segments");
+	return object;
+}
+
+static void ls_of_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *object, *segments;
+	struct program_result r;
+
+	object = list(rig, 0, &r, &segments);
+	assert_int_equal(json_object_array_length(segments), 0);
+	json_object_put(object);
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.err, "no worker has been there yet");
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-ls", NULL, "--dir", rig->dir, "7");
+	assert_has(r.err, "no segment of 7 in");
+	program_result_free(&r);
+}
+
+static void ls_shows_a_live_rank(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *object, *segments, *row;
+	struct rig_producer producer;
+	struct program_result r;
+
+	tools_claim(rig, &producer, UINT64_MAX, 3, 64);
+	for (uint64_t i = 1; i <= 5; i++)
+		rig_store(rig, &producer, i);
+	rig_clear(&producer);
+	rig_store(rig, &producer, 9);
+	rdx_word_store(&producer.owner.live->counters[RDX_COUNTER_UNKNOWN_PARENTS], 12);
+	rdx_word_store(&producer.owner.live->counters[RDX_COUNTER_HELD], 1);
+	rdx_word_store(&producer.owner.live->counters[RDX_COUNTER_FLAGS],
+		       RDX_LIVE_INEXACT | RDX_LIVE_DISK_BACKED);
+
+	object = list(rig, 0, &r, &segments);
+	assert_int_equal(json_object_array_length(segments), 1);
+	row = json_object_array_get_idx(segments, 0);
+	assert_true(number(row, "worker") == UINT64_MAX);
+	assert_int_equal(number(row, "dp_rank"), 3);
+	assert_string_equal(string(row, "state"), "live");
+	assert_string_equal(string(row, "model"), "model");
+	assert_string_equal(string(row, "instance"), "http://localhost:8000");
+	assert_int_equal(number(row, "block_tokens"), 16);
+	assert_true(number(row, "epoch") == producer.owner.header->epoch);
+	assert_int_equal(number(row, "ring_slots"), 64);
+	assert_int_equal(number(row, "last_event_id"), 7);
+	assert_int_equal(number(member(row, "barrier"), "event_id"), 6);
+	assert_int_equal(number(member(row, "barrier"), "slots_ago"), 2);
+	assert_int_equal(number(member(member(row, "tiers"), "device"), "held_blocks"), 1);
+	assert_int_equal(number(member(row, "counters"), "unknown_parents"), 12);
+	assert_true(json_object_get_boolean(member(row, "inexact")));
+	assert_true(json_object_get_boolean(member(row, "disk_backed")));
+	assert_false(json_object_get_boolean(member(row, "rings_bell")));
+	json_object_put(object);
+	program_result_free(&r);
+
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.out, "18446744073709551615:3 live");
+	assert_has(r.out, "2 ago");
+	assert_has(r.out, "inexact disk");
+	assert_has(r.out, "18446744073709551615:3: INEXACT until its next clear of all tiers\n");
+	assert_has(r.out, ": 12 blocks dropped: their parent is unknown\n");
+	program_result_free(&r);
+	rig_release(&producer);
+}
+
+static void ls_shows_dead_ranks_and_chooses(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *object, *segments;
+	struct rig_producer producers[3];
+	struct program_result r;
+
+	tools_claim(rig, &producers[0], 10, 0, 64);
+	tools_claim(rig, &producers[1], 9, 1, 64);
+	tools_claim(rig, &producers[2], 9, 0, 64);
+	rig_release(&producers[1]);
+	object = list(rig, 0, &r, &segments);
+	assert_int_equal(json_object_array_length(segments), 3);
+	assert_int_equal(number(json_object_array_get_idx(segments, 0), "worker"), 9);
+	assert_string_equal(string(json_object_array_get_idx(segments, 0), "state"), "live");
+	assert_string_equal(string(json_object_array_get_idx(segments, 1), "state"), "dead");
+	assert_int_equal(number(json_object_array_get_idx(segments, 2), "worker"), 10);
+	json_object_put(object);
+	program_result_free(&r);
+
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir, "9:1", "10");
+	assert_null(strstr(r.out, "9:0"));
+	assert_has(r.out, "9:1 ");
+	assert_has(r.out, "10:0 ");
+	assert_has(r.out, "birth");
+	program_result_free(&r);
+	rig_release(&producers[0]);
+	rig_release(&producers[2]);
+}
+
+/* JSON is UTF-8, whatever an engine calls its model. */
+static void ls_prints_json_of_any_name(void **state)
+{
+	struct rdx_segment_spec spec = rig_spec(7, 0, 64, 1024);
+	struct rig *rig = *state;
+	struct json_object *object, *segments;
+	struct rig_producer producer;
+	struct program_result r;
+
+	spec.model = "a\xff\xc3\xbc\xe2\x82";
+	assert_int_equal(rig_claim(rig, &producer, &spec), 0);
+	object = list(rig, 0, &r, &segments);
+	assert_string_equal(string(json_object_array_get_idx(segments, 0), "model"),
+			    "a\xef\xbf\xbd\xc3\xbc\xef\xbf\xbd\xef\xbf\xbd");
+	json_object_put(object);
+	program_result_free(&r);
+	rig_release(&producer);
+}
+
+static void ls_says_why_a_rank_is_unreadable(void **state)
+{
+	static const struct {
+		off_t at;
+		uint64_t word;
+		off_t cut; /* -1: write the word instead */
+		const char *reason;
+		const char *error;
+	} cases[] = {
+		{0, 1, -1, "it is no segment", "EBADMSG"},
+		{8, 99, -1, "format version 99; this ringdex reads version 1", "EPROTONOSUPPORT"},
+		{24, 4, -1, "features (0x4)", "EPROTONOSUPPORT"},
+		{32, 4, -1, "its layout is another one", "EBADMSG"},
+		{40, 4, -1, "made with another key", "EKEYREJECTED"},
+		{0, 0, 8192, "truncated: 8192 of its", "EBADMSG"},
+		{0, 0, 10, "truncated: 10 bytes", "EBADMSG"},
+		{0, 0, 0, "truncated: 0 bytes", "EBADMSG"},
+	};
+	const size_t count = sizeof(cases) / sizeof(cases[0]);
+	struct rig *rig = *state;
+	struct json_object *object, *segments;
+	struct rig_producer producer;
+	struct program_result r;
+
+	for (size_t i = 0; i < count; i++) {
+		tools_claim(rig, &producer, i, 0, 64);
+		rig_release(&producer);
+		tools_damage(rig, i, cases[i].at, cases[i].word, cases[i].cut);
+	}
+	tools_claim(rig, &producer, count, 0, 64);
+	object = list(rig, 1, &r, &segments);
+	assert_int_equal(json_object_array_length(segments), count + 1);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *row = json_object_array_get_idx(segments, i);
+
+		assert_string_equal(string(row, "state"), "unreadable");
+		assert_has(string(row, "reason"), cases[i].reason);
+		assert_string_equal(string(row, "error"), cases[i].error);
+	}
+	assert_string_equal(string(json_object_array_get_idx(segments, count), "state"), "live");
+	json_object_put(object);
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.out, "1:0: unreadable: format version 99");
+	program_result_free(&r);
+	rig_release(&producer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(ls_of_nothing, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_shows_a_live_rank, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_shows_dead_ranks_and_chooses, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_prints_json_of_any_name, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_says_why_a_rank_is_unreadable, rig_setup,
+						rig_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/tools_rig.h"
+
+#include "shm/namespace.h"
+#include "tests/patience.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void tools_claim(struct rig *rig, struct rig_producer *producer, uint64_t worker, uint32_t rank,
+		  uint64_t slots)
+{
+	struct rdx_segment_spec spec = rig_spec(worker, rank, slots, 1024);
+
+	assert_int_equal(rig_claim(rig, producer, &spec), 0);
+}
+
+void tools_damage(struct rig *rig, uint64_t worker, off_t at, uint64_t word, off_t cut)
+{
+	char name[RDX_NAME_BYTES];
+	int fd;
+
+	rdx_namespace_segment(worker, 0, name);
+	fd = openat(rig->dir_fd, name, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	if (cut >= 0)
+		assert_int_equal(ftruncate(fd, cut), 0);
+	else
+		assert_int_equal(pwrite(fd, &word, sizeof(word), at), sizeof(word));
+	close(fd);
+}
+
+int tools_wait_for(struct program *program, const char *part)
+{
+	char text[65536];
+	size_t length = 0;
+
+	text[0] = 0;
+	while (length + 1 < sizeof(text)) {
+		struct pollfd fd = {program->out, POLLIN, 0};
+		ssize_t got = 0;
+
+		if (poll(&fd, 1, (int)(patience_ns() / 1000000)) > 0)
+			got = read(program->out, text + length, sizeof(text) - 1 - length);
+		if (got <= 0)
+			break;
+		length += (size_t)got;
+		text[length] = 0;
+		if (strstr(text, part))
+			return 1;
+	}
+	print_error("waited for: %s\nthere was: %s\n", part, text);
+	return 0;
+}
+
+int tools_wait_for_first(struct program *program, const char *part)
+{
+	char text[256];
+	size_t length = 0, wanted = strlen(part);
+
+	while (length < wanted) {
+		ssize_t got = read(program->out, text + length, wanted - length);
+
+		if (got <= 0)
+			break;
+		length += (size_t)got;
+	}
+	if (length == wanted && memcmp(text, part, wanted) == 0)
+		return 1;
+	print_error("not first: %s\nbut: %.*s\n", part, (int)length, text);
+	return 0;
+}
+
+void tools_start_follow(struct rig *rig, struct program *program, const char *option)
+{
+	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", TOOLS_NEVER_STALE,
+			     (char *)option, NULL};
+
+	assert_int_equal(program_start(program, arguments[0], arguments, 0), 0);
+}
+
+void tools_stop_follow(struct program *program)
+{
+	struct program_result r;
+
+	kill(program->pid, SIGTERM);
+	assert_int_equal(program_finish(program, NULL, &r), 0);
+	if (r.status)
+		print_error("%s\n%s\n", r.out, r.err);
+	assert_int_equal(r.status, 0);
+	program_result_free(&r);
+}
