@@ -10,22 +10,127 @@
 
 #define SNAPSHOT_HASHES 64
 
+/* of a tree */
+#define STREAM_CHILDREN      3
+#define STREAM_BLOCKS_A_ROOT 150
+
+static void set_parent(struct stream *stream, uint32_t block, uint32_t parent)
+{
+	stream->parent[block] = parent;
+	stream->child[block] = stream->sibling[block] = STREAM_NONE;
+	if (parent == STREAM_NONE)
+		return;
+	stream->sibling[block] = stream->child[parent];
+	stream->child[parent] = block;
+}
+
+static void hash_blocks(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed)
+{
+	for (uint32_t i = 0; i < stream->blocks; i++) {
+		uint32_t parent = stream->parent[i];
+
+		stream->local[i] = seed * 31 + i;
+		rdx_hash_chain(key, parent == STREAM_NONE ? 0 : stream->prefix[parent],
+			       &stream->local[i], 1, &stream->prefix[i]);
+	}
+}
+
 void stream_make(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed,
 		 uint32_t clear_in)
 {
 	memset(stream, 0, sizeof(*stream));
 	stream->random = seed;
 	stream->clear_in = clear_in;
-	for (uint64_t i = 0; i < STREAM_BLOCKS; i++)
-		stream->local[i] = seed * 31 + i;
-	for (uint64_t i = 0; i < STREAM_BLOCKS; i += STREAM_DEPTH)
-		rdx_hash_chain(key, 0, stream->local + i, STREAM_DEPTH, stream->prefix + i);
+	stream->tier_clear_in = 128;
+	stream->tiers = STREAM_TIERS;
+	stream->blocks = STREAM_BLOCKS;
+	for (uint32_t i = 0; i < STREAM_BLOCKS; i++)
+		set_parent(stream, i, i % STREAM_DEPTH ? i - 1 : STREAM_NONE);
+	hash_blocks(stream, key, seed);
+}
+
+static uint32_t children(const struct stream *stream, uint32_t block)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = stream->child[block]; i != STREAM_NONE; i = stream->sibling[i])
+		count++;
+	return count;
+}
+
+void stream_grow_tree(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed,
+		      uint32_t blocks, uint32_t tiers)
+{
+	static uint32_t depth[STREAM_BLOCKS_MAX];
+	uint64_t random = seed;
+
+	stream->is_tree = 1;
+	stream->blocks = blocks;
+	stream->tiers = tiers;
+	for (uint32_t i = 0; i < blocks; i++) {
+		uint32_t parent = i - 1;
+
+		/* mostly long stalks; one in so many begins anew */
+		while (i && (rig_random(&random) % 10 == 0 || depth[parent] == STREAM_DEPTH_MAX ||
+			     children(stream, parent) == STREAM_CHILDREN))
+			parent = (uint32_t)(rig_random(&random) % i);
+		if (i == 0 || rig_random(&random) % STREAM_BLOCKS_A_ROOT == 0)
+			parent = STREAM_NONE;
+		set_parent(stream, i, parent);
+		depth[i] = parent == STREAM_NONE ? 1 : depth[parent] + 1;
+	}
+	hash_blocks(stream, key, seed);
+}
+
+/* The set of the tiers 0 .. set, as bits. */
+static uint8_t tiers_of(uint32_t set)
+{
+	return (uint8_t)((2 << set) - 1);
+}
+
+static int in_set(const struct stream *stream, uint32_t block, uint32_t set)
+{
+	return block == STREAM_NONE || (stream->held[block] & tiers_of(set)) != 0;
+}
+
+static uint32_t children_in_set(const struct stream *stream, uint32_t block, uint32_t set)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = stream->child[block]; i != STREAM_NONE; i = stream->sibling[i])
+		count += (uint32_t)in_set(stream, i, set);
+	return count;
+}
+
+/* The oracle: one block appears in a tier or leaves it. */
+static void hold(struct stream *stream, uint32_t block, uint8_t tier, int held)
+{
+	uint8_t before = stream->held[block];
+	uint8_t after = (uint8_t)(held ? before | 1 << tier : before & ~(1 << tier));
+
+	if (before == after)
+		return;
+	for (uint32_t set = tier; set < RDX_TIER_COUNT; set++) {
+		if (!(before & tiers_of(set)) == !(after & tiers_of(set)))
+			continue;
+		/* its children have their parent, or not; and it itself */
+		stream->orphans[set] += (held ? -1 : 1) * children_in_set(stream, block, set);
+		if (!in_set(stream, stream->parent[block], set))
+			stream->orphans[set] += held ? 1 : -1;
+	}
+	stream->count[tier] += held ? 1 : -1;
+	stream->held[block] = after;
+}
+
+static int is_held(const struct stream *stream, uint32_t block, uint8_t tier)
+{
+	return stream->held[block] >> tier & 1;
 }
 
 static void clear_tier(struct stream *stream, uint8_t tier)
 {
-	memset(stream->held[tier], 0, sizeof(stream->held[tier]));
-	stream->count[tier] = 0;
+	for (uint32_t i = 0; i < stream->blocks; i++)
+		hold(stream, i, tier, 0);
 }
 
 static void decide_clear(struct stream *stream, struct stream_op *op, uint8_t scope)
@@ -35,7 +140,8 @@ static void decide_clear(struct stream *stream, struct stream_op *op, uint8_t sc
 		scope = RDX_SCOPE_ALL;
 	op->kind = RDX_EVENT_CLEARED;
 	op->tier = scope;
-	for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
+	stream->moving = 0;
+	for (uint8_t tier = 0; tier < stream->tiers; tier++)
 		if (scope == RDX_SCOPE_ALL || scope == tier)
 			clear_tier(stream, tier);
 	if (scope == RDX_SCOPE_ALL)
@@ -44,36 +150,151 @@ static void decide_clear(struct stream *stream, struct stream_op *op, uint8_t sc
 		stream->stamp++;
 }
 
+/* Does the next block go on in the run of this one? */
+static int goes_on(const struct stream *stream, uint32_t block)
+{
+	return block + 1 < stream->blocks && stream->parent[block + 1] == block;
+}
+
+/* The operation of the run of op->count blocks from op->first on, in op->tier. */
+static void do_run(struct stream *stream, struct stream_op *op, uint8_t kind)
+{
+	uint32_t first = op->first, count = op->count;
+	uint32_t parent = stream->parent[first];
+
+	op->kind = kind;
+	op->parent = parent == STREAM_NONE ? 0 : stream->prefix[parent];
+	for (uint32_t i = 0; i < count; i++) {
+		hold(stream, first + i, op->tier, kind == RDX_EVENT_STORED);
+		stream->named[first + i] = 1;
+		op->hashes[i] = kind == RDX_EVENT_STORED ? stream->local[first + i]
+							 : stream->prefix[first + count - 1 - i];
+	}
+}
+
 /* A run from a random block on, of blocks alike: stored if not held, else removed. */
 static void decide_run(struct stream *stream, struct stream_op *op, uint64_t random)
 {
 	uint32_t first = (uint32_t)(random >> 16) % STREAM_BLOCKS;
 	uint32_t most = 1 + (uint32_t)(random >> 40) % STREAM_DEPTH;
 	uint8_t tier = random >> 8 & 3 ? 0 : 1;
-	uint8_t *held = stream->held[tier];
-	uint8_t before;
+	int before;
 
-	while (stream->rooted && first % STREAM_DEPTH && !stream->named[first - 1])
+	while (stream->rooted && stream->parent[first] != STREAM_NONE &&
+	       !stream->named[stream->parent[first]])
 		first--;
-	before = held[first];
+	before = is_held(stream, first, tier);
 	op->tier = tier;
 	op->first = first;
-	op->kind = before ? RDX_EVENT_REMOVED : RDX_EVENT_STORED;
-	op->parent = first % STREAM_DEPTH ? stream->prefix[first - 1] : 0;
-	for (uint32_t i = first; op->count < most && held[i] == before; i++) {
-		held[i] = !before;
-		stream->named[i] = 1;
+	op->count = 1;
+	while (op->count < most && goes_on(stream, first + op->count - 1) &&
+	       is_held(stream, first + op->count, tier) == before)
 		op->count++;
-		if ((i + 1) % STREAM_DEPTH == 0)
-			break;
+	do_run(stream, op, before ? RDX_EVENT_REMOVED : RDX_EVENT_STORED);
+}
+
+static uint32_t pick(struct stream *stream, uint32_t below)
+{
+	return (uint32_t)(rig_random(&stream->random) % below);
+}
+
+/* Mostly go on where the rank's run ends, sometimes anywhere. */
+static void decide_growth(struct stream *stream, struct stream_op *op)
+{
+	uint32_t path[STREAM_DEPTH_MAX];
+	uint32_t depth = stream_path(stream, pick(stream, stream->blocks), path), i;
+
+	op->tier = (uint8_t)pick(stream, stream->tiers);
+	i = pick(stream, 20) ? stream_run(stream, path, depth, op->tier) : pick(stream, depth);
+	if (i == depth)
+		i--;
+	op->first = path[i];
+	op->count = 1;
+	while (op->count < STREAM_RUN_MAX && i + op->count < depth &&
+	       path[i + op->count] == op->first + op->count)
+		op->count++;
+	do_run(stream, op, RDX_EVENT_STORED);
+}
+
+/* The block, or the nearest one above it, that is held in the tier; or STREAM_NONE. */
+static uint32_t nearest_held(const struct stream *stream, uint32_t block, uint8_t tier)
+{
+	while (block != STREAM_NONE && !is_held(stream, block, tier))
+		block = stream->parent[block];
+	return block;
+}
+
+static uint32_t held_child(const struct stream *stream, uint32_t block, uint8_t tier)
+{
+	uint32_t i = stream->child[block];
+
+	while (i != STREAM_NONE && !is_held(stream, i, tier))
+		i = stream->sibling[i];
+	return i;
+}
+
+/* Mostly a leaf goes, and what is above it. 0: nothing is held there. */
+static int decide_loss(struct stream *stream, struct stream_op *op)
+{
+	uint32_t most = 1 + pick(stream, STREAM_RUN_MAX), child;
+	uint8_t tier = (uint8_t)pick(stream, stream->tiers);
+	uint32_t block = nearest_held(stream, pick(stream, stream->blocks), tier);
+
+	if (block == STREAM_NONE)
+		return 0;
+	if (pick(stream, 12)) {
+		while ((child = held_child(stream, block, tier)) != STREAM_NONE)
+			block = child;
 	}
-	for (uint32_t i = 0; i < op->count; i++)
-		op->hashes[i] = before ? stream->prefix[first + op->count - 1 - i]
-				       : stream->local[first + i];
-	if (before)
-		stream->count[tier] -= op->count;
-	else
-		stream->count[tier] += op->count;
+	op->tier = tier;
+	op->first = block;
+	op->count = 1;
+	/* up, as long as nothing else of what is held hangs there */
+	while (op->count < most && op->first && goes_on(stream, op->first - 1) &&
+	       is_held(stream, op->first - 1, tier) &&
+	       stream->held[op->first] == 1 << tier &&
+	       children_in_set(stream, op->first - 1, RDX_TIER_COUNT - 1) == 1) {
+		op->first--;
+		op->count++;
+	}
+	do_run(stream, op, RDX_EVENT_REMOVED);
+	return 1;
+}
+
+/* A block moves: stored in one tier now, removed from the other next. 0: not that one. */
+static int decide_move(struct stream *stream, struct stream_op *op)
+{
+	uint32_t block = pick(stream, stream->blocks);
+	uint8_t from = (uint8_t)pick(stream, stream->tiers);
+
+	op->tier = (uint8_t)pick(stream, stream->tiers);
+	if (from == op->tier || !is_held(stream, block, from))
+		return 0;
+	op->first = block;
+	op->count = 1;
+	do_run(stream, op, RDX_EVENT_STORED);
+	stream->moving = 1 + block;
+	stream->moving_from = from;
+	return 1;
+}
+
+static void decide_in_tree(struct stream *stream, struct stream_op *op)
+{
+	uint32_t what = pick(stream, 950);
+
+	if (stream->moving) {
+		op->first = stream->moving - 1;
+		op->tier = stream->moving_from;
+		op->count = 1;
+		stream->moving = 0;
+		do_run(stream, op, RDX_EVENT_REMOVED);
+		return;
+	}
+	if (what < 360 && decide_loss(stream, op))
+		return;
+	if (what >= 900 && decide_move(stream, op))
+		return;
+	decide_growth(stream, op);
 }
 
 void stream_next(struct stream *stream, struct stream_op *ret_op)
@@ -84,10 +305,42 @@ void stream_next(struct stream *stream, struct stream_op *ret_op)
 	stream->event_id++;
 	if (stream->clear_in && random % stream->clear_in == 0)
 		decide_clear(stream, ret_op, RDX_SCOPE_ALL);
-	else if (random % 128 == 1)
-		decide_clear(stream, ret_op, random >> 8 & 1);
+	else if (random % stream->tier_clear_in == 1)
+		decide_clear(stream, ret_op, (uint8_t)((random >> 8) % stream->tiers));
+	else if (stream->is_tree)
+		decide_in_tree(stream, ret_op);
 	else
 		decide_run(stream, ret_op, random);
+}
+
+uint32_t stream_path(const struct stream *stream, uint32_t block, uint32_t *ret_path)
+{
+	uint32_t depth = 0;
+
+	for (uint32_t i = block; i != STREAM_NONE; i = stream->parent[i])
+		depth++;
+	for (uint32_t i = depth; i; i--, block = stream->parent[block])
+		ret_path[i - 1] = block;
+	return depth;
+}
+
+uint32_t stream_run(const struct stream *stream, const uint32_t *path, uint32_t blocks,
+		    uint32_t set)
+{
+	uint32_t run = 0;
+
+	while (run < blocks && in_set(stream, path[run], set))
+		run++;
+	return run;
+}
+
+uint8_t stream_orphan_bits(const struct stream *stream)
+{
+	uint8_t bits = 0;
+
+	for (uint32_t set = 0; set < RDX_TIER_COUNT; set++)
+		bits |= (uint8_t)((stream->orphans[set] != 0) << set);
+	return bits;
 }
 
 void stream_go_to(struct stream *stream, uint64_t event_id)
@@ -102,14 +355,11 @@ uint64_t stream_differences(const struct stream *stream, const struct rdx_holdin
 {
 	uint64_t differences = 0;
 
-	for (uint32_t i = 0; i < STREAM_BLOCKS; i++) {
-		uint8_t tiers = (uint8_t)(stream->held[0][i] | stream->held[1][i] << 1);
-
-		differences += rdx_holding_tiers(holding, stream->prefix[i]) != tiers;
-	}
+	for (uint32_t i = 0; i < stream->blocks; i++)
+		differences +=
+			rdx_holding_tiers(holding, stream->prefix[i]) != stream->held[i];
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-		differences += holding->count[tier] !=
-			       (tier < STREAM_TIERS ? stream->count[tier] : 0);
+		differences += holding->count[tier] != stream->count[tier];
 	return differences;
 }
 

@@ -6,6 +6,10 @@
  *
  * Blocks: STREAM_PROMPTS prompts of STREAM_DEPTH blocks in STREAM_TIERS tiers. An operation
  * stores a run of blocks that are not held, removes a run that is, or clears.
+ *
+ * Or a tree of blocks, where it is mostly the end of what is held that grows and shrinks, as
+ * in an index: stream_grow_tree. Blocks stored may then be held already, and some move from
+ * tier to tier.
  */
 #ifndef RDX_TESTS_STREAM_H
 #define RDX_TESTS_STREAM_H
@@ -17,27 +21,44 @@
 #define STREAM_PROMPTS 24
 #define STREAM_DEPTH   40
 #define STREAM_BLOCKS  (STREAM_PROMPTS * STREAM_DEPTH)
+/* of a tree */
+#define STREAM_BLOCKS_MAX 3000
+#define STREAM_DEPTH_MAX  120
+#define STREAM_RUN_MAX    12
+
+#define STREAM_NONE UINT32_MAX
 
 struct stream {
 	uint64_t random;
 	uint64_t event_id;          /* of the newest operation */
 	uint32_t clear_in;          /* one operation in so many clears all, 0: none */
+	uint32_t tier_clear_in;     /* and one in so many one tier */
 	uint32_t stamp;             /* bumped by every clear of all, if `worker_clears` */
 	uint32_t worker_clears;
 	uint32_t rooted;            /* set before the first: each operation is one that a publisher
 				       makes one event of, and no parent is a stranger to it */
-	uint8_t named[STREAM_BLOCKS]; /* stored since the last clear of all */
-	uint8_t held[STREAM_TIERS][STREAM_BLOCKS];
-	uint64_t count[STREAM_TIERS];
-	uint64_t local[STREAM_BLOCKS];
-	uint64_t prefix[STREAM_BLOCKS];
+	uint32_t is_tree;
+	uint32_t tiers;
+	uint32_t blocks;
+	uint32_t moving;            /* 1 + the block that leaves moving_from next */
+	uint8_t moving_from;
+	uint64_t count[RDX_TIER_COUNT];   /* blocks held */
+	uint32_t orphans[RDX_TIER_COUNT]; /* held in the tiers 0 .. t without their parent */
+	uint8_t named[STREAM_BLOCKS_MAX]; /* stored since the last clear of all */
+	uint8_t held[STREAM_BLOCKS_MAX];  /* bit t: in tier t */
+	uint64_t local[STREAM_BLOCKS_MAX];
+	uint64_t prefix[STREAM_BLOCKS_MAX];
+	uint32_t parent[STREAM_BLOCKS_MAX]; /* a block before it, the last one in a run; or
+					       STREAM_NONE */
+	uint32_t child[STREAM_BLOCKS_MAX];  /* the newest, or STREAM_NONE */
+	uint32_t sibling[STREAM_BLOCKS_MAX];
 };
 
 struct stream_op {
 	uint8_t kind;
 	uint8_t tier;   /* or scope */
 	uint32_t count;
-	uint32_t first; /* block; the others follow it in its prompt */
+	uint32_t first; /* block; each of the others is the child of the one before */
 	uint64_t parent;
 	uint64_t hashes[STREAM_DEPTH]; /* as in the event */
 };
@@ -45,11 +66,26 @@ struct stream_op {
 void stream_make(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed,
 		 uint32_t clear_in);
 
+/* Make it a stream over a random tree of `blocks` blocks in `tiers` tiers, before the first
+ * operation; equal trees by equal seeds. */
+void stream_grow_tree(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed,
+		      uint32_t blocks, uint32_t tiers);
+
 /* Decide the next operation; `held` is as after it. */
 void stream_next(struct stream *stream, struct stream_op *ret_op);
 
 /* Go on to the state after `event_id`, which must not be before where the stream is. */
 void stream_go_to(struct stream *stream, uint64_t event_id);
+
+/* The blocks from a root to `block`; room for STREAM_DEPTH_MAX. Returns how many. */
+uint32_t stream_path(const struct stream *stream, uint32_t block, uint32_t *ret_path);
+
+/* How many blocks of a path, from the first on, are held in the tiers 0 .. set. */
+uint32_t stream_run(const struct stream *stream, const uint32_t *path, uint32_t blocks,
+		    uint32_t set);
+
+/* Bit s: the set of the tiers 0 .. s has orphans. */
+uint8_t stream_orphan_bits(const struct stream *stream);
 
 /* Blocks that the stream's state and the holding do not agree on. */
 uint64_t stream_differences(const struct stream *stream, const struct rdx_holding *holding);

@@ -107,7 +107,7 @@ static void look_from(struct fixture *f, const struct rdx_cursor *cursor, enum r
 	sleeper.stamp = held.stamp;
 	for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
 		for (uint32_t i = 0; i < STREAM_BLOCKS; i++)
-			if (held.held[tier][i])
+			if (held.held[i] >> tier & 1)
 				assert_int_equal(rdx_holding_add(&sleeper.holding, held.prefix[i],
 								 tier), 0);
 	assert_int_equal(stream_recover(&sleeper, cursor), 0);

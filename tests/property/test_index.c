@@ -1,40 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: random events of many ranks and tiers, driven through the index writer,
- * against a naive oracle. Searched and scanned lookups agree with it in every query, across
+ * against the stream's oracle. Searched and scanned lookups agree with it in every query, across
  * growth, clean-up, more columns, clears, ranks rebuilt, and writers that die and are
  * succeeded, on a handle that lives through all of it.
  */
 #include "tests/index_rig.h"
+#include "tests/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define EVENTS      1600000
-#define NODES       3000
-#define CHILDREN    3
-#define DEPTH_MAX   120
+#define BLOCKS      STREAM_BLOCKS_MAX
 #define RANKS       40
 #define FIRST_RANKS 6
-#define STRETCH_MAX 12
-
-/* A tree of prefixes; node 0 is the root and is no block. */
-struct node {
-	uint64_t hash;
-	uint32_t parent;
-	uint32_t depth;
-	uint32_t child[CHILDREN];
-	uint32_t children;
-};
+#define CLEAR_IN    750
+#define TIER_CLEAR_IN 1500
 
 struct rank {
 	int slot;
 	int shown; /* live in the index */
-	uint32_t tiers;
-	uint64_t event_id;
-	uint8_t held[NODES]; /* bit t: in tier t */
-	uint32_t orphans[RDX_TIER_COUNT];
-	uint32_t blocks[RDX_TIER_COUNT];
+	struct stream stream;
 };
 
 struct world {
@@ -43,7 +30,6 @@ struct world {
 	uint64_t random;
 	struct rdx_index_writer *writer;
 	struct rdx_index *index;
-	struct node node[NODES];
 	struct rank rank[RANKS];
 	uint32_t ranks;
 	uint64_t queries;
@@ -57,227 +43,82 @@ static uint32_t pick(struct world *w, uint32_t below)
 	return (uint32_t)(rig_random(&w->random) % below);
 }
 
-static void make_tree(struct world *w)
-{
-	for (uint32_t i = 1; i < NODES; i++) {
-		uint32_t parent;
-
-		do /* mostly long stalks */
-			parent = pick(w, 10) && i > 1 ? i - 1 : pick(w, i);
-		while (w->node[parent].children == CHILDREN || w->node[parent].depth == DEPTH_MAX);
-		w->node[i].parent = parent;
-		w->node[i].depth = w->node[parent].depth + 1;
-		w->node[i].hash = rig_random(&w->random) | 1;
-		w->node[parent].child[w->node[parent].children++] = i;
-	}
-}
-
-static int in_set(const struct rank *rank, uint32_t node, uint32_t set)
-{
-	return node == 0 || (rank->held[node] & ((2 << set) - 1)) != 0;
-}
-
-static uint32_t children_in_set(const struct world *w, const struct rank *rank, uint32_t node,
-				uint32_t set)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < w->node[node].children; i++)
-		count += (uint32_t)in_set(rank, w->node[node].child[i], set);
-	return count;
-}
-
-/* The oracle: one block appears in a tier or leaves it. */
-static void hold(struct world *w, struct rank *rank, uint32_t node, uint8_t tier, int held)
-{
-	uint8_t before = rank->held[node];
-	uint8_t after = held ? before | 1 << tier : before & ~(1 << tier);
-
-	for (uint32_t set = 0; set < RDX_TIER_COUNT; set++) {
-		int was = (before & ((2 << set) - 1)) != 0, is = (after & ((2 << set) - 1)) != 0;
-
-		if (was == is)
-			continue;
-		if (!in_set(rank, w->node[node].parent, set))
-			rank->orphans[set] += is ? 1 : -1;
-		rank->orphans[set] += (is ? -1 : 1) * children_in_set(w, rank, node, set);
-	}
-	rank->blocks[tier] += (after != before) * (held ? 1 : -1);
-	rank->held[node] = after;
-}
-
-static uint8_t orphan_bits(const struct rank *rank)
-{
-	uint8_t bits = 0;
-
-	for (uint32_t set = 0; set < RDX_TIER_COUNT; set++)
-		bits |= (uint8_t)((rank->orphans[set] != 0) << set);
-	return bits;
-}
-
-static uint32_t oracle_run(const struct rank *rank, const uint32_t *path, uint32_t blocks,
-			   uint32_t set)
-{
-	uint32_t run = 0;
-
-	while (run < blocks && in_set(rank, path[run], set))
-		run++;
-	return run;
-}
-
-/* Node numbers from below the root to `node`. */
-static uint32_t path_to(const struct world *w, uint32_t node, uint32_t *ret_path)
-{
-	uint32_t depth = w->node[node].depth;
-
-	for (uint32_t i = depth; i; i--, node = w->node[node].parent)
-		ret_path[i - 1] = node;
-	return depth;
-}
-
 /* Build a rank anew from the oracle's state, as recovery by ledger does. */
 static void show(struct world *w, struct rank *rank)
 {
+	const struct stream *stream = &rank->stream;
+
 	assert_int_equal(rig_begin(w->writer, rank->slot), 0);
-	for (uint32_t node = 1; node < NODES; node++) {
-		for (uint8_t tier = 0; tier < rank->tiers; tier++) {
-			if (rank->held[node] & 1 << tier)
-				assert_int_equal(rdx_writer_apply_blocks(w->writer, rank->slot, tier,
-								  &w->node[node].hash, 1), 0);
+	for (uint32_t i = 0; i < BLOCKS; i++) {
+		for (uint8_t tier = 0; tier < stream->tiers; tier++) {
+			if (stream->held[i] >> tier & 1)
+				assert_int_equal(rdx_writer_apply_blocks(w->writer, rank->slot,
+									 tier, &stream->prefix[i],
+									 1), 0);
 		}
 	}
-	rdx_writer_rank_live(w->writer, rank->slot, orphan_bits(rank), 0);
+	rdx_writer_rank_live(w->writer, rank->slot, stream_orphan_bits(stream), 0);
 	rank->shown = 1;
-	rig_pulse(w->writer, rank->slot, RDX_STATE_EXACT, 7, rank->event_id);
+	rig_pulse(w->writer, rank->slot, RDX_STATE_EXACT, 7, stream->event_id);
 }
 
 static void hide(struct world *w, struct rank *rank)
 {
 	rdx_writer_rank_hide(w->writer, rank->slot);
-	rig_pulse(w->writer, rank->slot, RDX_STATE_RECOVERING, 7, rank->event_id);
+	rig_pulse(w->writer, rank->slot, RDX_STATE_RECOVERING, 7, rank->stream.event_id);
 	rank->shown = 0;
 }
 
-/* Tell the writer what the oracle has done already. */
-static void tell(struct world *w, struct rank *rank, struct rdx_event *event,
-		 const uint64_t *prefix)
+/* The rank's next operation, which the writer is told where the rank is shown. */
+static void operate(struct world *w, struct rank *rank)
 {
+	const struct stream *stream = &rank->stream;
+	struct rdx_event event;
+	struct stream_op op;
 	int r;
 
-	event->event_id = ++rank->event_id;
-	event->orphans = orphan_bits(rank);
+	stream_next(&rank->stream, &op);
 	if (!rank->shown)
 		return;
-	r = rdx_writer_apply_event(w->writer, rank->slot, event, prefix);
-	if (r == -EAGAIN && event->kind == RDX_EVENT_CLEARED) {
+	event = (struct rdx_event){.event_id = stream->event_id, .kind = op.kind, .tier = op.tier,
+				   .count = op.count, .hashes = op.hashes,
+				   .orphans = stream_orphan_bits(stream)};
+	r = rdx_writer_apply_event(w->writer, rank->slot, &event, stream->prefix + op.first);
+	if (r == -EAGAIN && event.kind == RDX_EVENT_CLEARED) {
 		hide(w, rank);
 		return;
 	}
 	assert_int_equal(r, 0);
-	rig_pulse(w->writer, rank->slot, RDX_STATE_EXACT, 7, rank->event_id);
-}
-
-static void stored(struct world *w, struct rank *rank)
-{
-	uint32_t path[DEPTH_MAX], depth = path_to(w, 1 + pick(w, NODES - 1), path);
-	struct rdx_event event = {.kind = RDX_EVENT_STORED, .tier = (uint8_t)pick(w, rank->tiers)};
-	uint64_t prefix[STRETCH_MAX];
-	uint32_t first;
-
-	/* mostly go on where the rank's run ends, sometimes anywhere */
-	first = pick(w, 20) ? oracle_run(rank, path, depth, event.tier) : pick(w, depth);
-	if (first == depth)
-		first = depth - 1;
-	for (uint32_t i = first; i < depth && event.count < STRETCH_MAX; i++) {
-		prefix[event.count++] = w->node[path[i]].hash;
-		hold(w, rank, path[i], event.tier, 1);
-	}
-	tell(w, rank, &event, prefix);
-}
-
-static void removed(struct world *w, struct rank *rank)
-{
-	uint32_t node = 1 + pick(w, NODES - 1);
-	uint64_t hashes[STRETCH_MAX];
-	struct rdx_event event = {.kind = RDX_EVENT_REMOVED, .hashes = hashes,
-				  .tier = (uint8_t)pick(w, rank->tiers)};
-	uint8_t bit = (uint8_t)(1 << event.tier);
-
-	while (!(rank->held[node] & bit) && node)
-		node = w->node[node].parent;
-	if (!node)
-		return;
-	if (pick(w, 12)) { /* down to a leaf, mostly */
-		uint32_t i = 0;
-
-		while (i < w->node[node].children) {
-			if (rank->held[w->node[node].child[i++]] & bit) {
-				node = w->node[node].child[i - 1];
-				i = 0;
-			}
-		}
-	}
-	for (uint32_t most = 1 + pick(w, STRETCH_MAX); event.count < most && node;
-	     node = w->node[node].parent) {
-		if (!(rank->held[node] & bit) ||
-		    (event.count && children_in_set(w, rank, node, RDX_TIER_COUNT - 1)))
-			break;
-		hashes[event.count++] = w->node[node].hash;
-		hold(w, rank, node, event.tier, 0);
-	}
-	tell(w, rank, &event, NULL);
-}
-
-/* A block moves: stored in one tier, then removed from the other. */
-static void moved(struct world *w, struct rank *rank)
-{
-	uint32_t node = 1 + pick(w, NODES - 1);
-	uint8_t from = (uint8_t)pick(w, rank->tiers), to = (uint8_t)pick(w, rank->tiers);
-	struct rdx_event event = {.kind = RDX_EVENT_STORED, .tier = to, .count = 1};
-
-	if (from == to || !(rank->held[node] & 1 << from))
-		return;
-	hold(w, rank, node, to, 1);
-	tell(w, rank, &event, &w->node[node].hash);
-	event = (struct rdx_event){.kind = RDX_EVENT_REMOVED, .tier = from, .count = 1,
-				   .hashes = &w->node[node].hash};
-	hold(w, rank, node, from, 0);
-	tell(w, rank, &event, NULL);
-}
-
-static void cleared(struct world *w, struct rank *rank)
-{
-	uint8_t scope = pick(w, 3) ? RDX_SCOPE_ALL : (uint8_t)pick(w, rank->tiers);
-	struct rdx_event event = {.kind = RDX_EVENT_CLEARED, .tier = scope};
-
-	for (uint32_t node = 1; node < NODES; node++) {
-		for (uint8_t tier = 0; tier < rank->tiers; tier++) {
-			if (scope == RDX_SCOPE_ALL || scope == tier)
-				hold(w, rank, node, tier, 0);
-		}
-	}
-	tell(w, rank, &event, NULL);
+	rig_pulse(w->writer, rank->slot, RDX_STATE_EXACT, 7, stream->event_id);
 }
 
 /* Another prompt takes a place in the tree that nobody holds: its old key is dead. */
 static void renew(struct world *w)
 {
-	uint32_t node = 1 + pick(w, NODES - 1);
+	uint32_t block = pick(w, BLOCKS);
+	uint64_t prefix = rig_random(&w->random) | 1;
 
 	for (uint32_t i = 0; i < w->ranks; i++) {
-		if (w->rank[i].held[node])
+		if (w->rank[i].stream.held[block])
 			return;
 	}
-	w->node[node].hash = rig_random(&w->random) | 1;
+	for (uint32_t i = 0; i < w->ranks; i++)
+		w->rank[i].stream.prefix[block] = prefix;
 }
 
 static void add_rank(struct world *w)
 {
 	struct rank *rank = &w->rank[w->ranks];
+	struct stream *stream = &rank->stream;
 	struct rdx_rank_info info;
 
-	rank->tiers = w->ranks == 1 ? 1 : 1 + pick(w, RDX_TIER_COUNT);
-	info = rig_info(w->ranks, w->ranks % 3, rank->tiers);
+	stream_make(stream, &w->rig.key, rig_random(&w->random), CLEAR_IN);
+	stream_grow_tree(stream, &w->rig.key, w->seed, BLOCKS,
+			 w->ranks == 1 ? 1 : 1 + pick(w, RDX_TIER_COUNT));
+	if (w->ranks) /* some may be renewed */
+		memcpy(stream->prefix, w->rank[0].stream.prefix, sizeof(stream->prefix));
+	stream->tier_clear_in = TIER_CLEAR_IN;
+	info = rig_info(w->ranks, w->ranks % 3, stream->tiers);
 	rank->slot = rdx_writer_rank_add(w->writer, &info);
 	assert_true(rank->slot >= 0);
 	w->ranks++;
@@ -296,10 +137,10 @@ static void check_rows(struct world *w, const struct rdx_run *runs, int rows, co
 		assert_int_equal(row->state, rank->shown ? RDX_STATE_EXACT : RDX_STATE_RECOVERING);
 		for (uint32_t set = 0; set < RDX_TIER_COUNT; set++)
 			assert_int_equal(row->blocks[set],
-					 rank->shown ? oracle_run(rank, path, blocks, set) : 0);
+					 rank->shown ? stream_run(&rank->stream, path, blocks, set) : 0);
 		if (rank->shown) {
-			assert_int_equal(row->last_event_id, rank->event_id);
-			assert_int_equal(row->scanned, forced || orphan_bits(rank));
+			assert_int_equal(row->last_event_id, rank->stream.event_id);
+			assert_int_equal(row->scanned, forced || stream_orphan_bits(&rank->stream));
 		}
 		w->rows++;
 		w->scanned += row->scanned && !forced;
@@ -308,12 +149,14 @@ static void check_rows(struct world *w, const struct rdx_run *runs, int rows, co
 
 static void query(struct world *w)
 {
-	uint32_t path[DEPTH_MAX], blocks = path_to(w, pick(w, NODES), path);
+	const struct stream *stream = &w->rank[0].stream;
+	uint32_t block = pick(w, BLOCKS + 1), path[STREAM_DEPTH_MAX];
+	uint32_t blocks = block == BLOCKS ? 0 : stream_path(stream, block, path);
 	struct rdx_run runs[RDX_RANKS_MAX];
-	uint64_t prefix[DEPTH_MAX];
+	uint64_t prefix[STREAM_DEPTH_MAX];
 
 	for (uint32_t i = 0; i < blocks; i++)
-		prefix[i] = w->node[path[i]].hash;
+		prefix[i] = stream->prefix[path[i]];
 	for (int forced = 0; forced < 2; forced++) {
 		int rows;
 
@@ -334,7 +177,7 @@ static void check_counts(struct world *w)
 
 		for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 			assert_int_equal(info[rank->slot].blocks[tier],
-					 rank->shown ? rank->blocks[tier] : 0);
+					 rank->shown ? rank->stream.count[tier] : 0);
 	}
 }
 
@@ -354,7 +197,7 @@ static void succeed(struct world *w, int old_dies_first)
 		rdx_writer_close(old);
 	assert_int_equal(rig_writer(&w->rig, &options, &w->writer), 0);
 	for (uint32_t i = 0; i < w->ranks; i++) {
-		struct rdx_rank_info info = rig_info(i, i % 3, w->rank[i].tiers);
+		struct rdx_rank_info info = rig_info(i, i % 3, w->rank[i].stream.tiers);
 
 		w->rank[i].slot = rdx_writer_rank_add(w->writer, &info);
 		show(w, &w->rank[i]);
@@ -370,14 +213,8 @@ static void one_event(struct world *w, uint32_t i)
 	struct rank *rank = &w->rank[pick(w, w->ranks)];
 	uint32_t what = pick(w, 1000);
 
-	if (what < 540)
-		stored(w, rank);
-	else if (what < 900)
-		removed(w, rank);
-	else if (what < 950)
-		moved(w, rank);
-	else if (what < 952)
-		cleared(w, rank);
+	if (what < 952)
+		operate(w, rank);
 	else if (what == 952 && !pick(w, 4) && rank->shown)
 		hide(w, rank);
 	else if (what < 970 && !rank->shown)
@@ -401,7 +238,6 @@ static void test_index_equals_oracle(void **state)
 	assert_non_null(w);
 	w->random = w->seed = rig_seed();
 	rig_make(&w->rig);
-	make_tree(w);
 	assert_int_equal(rig_writer(&w->rig, &options, &w->writer), 0);
 	for (int i = 0; i < FIRST_RANKS; i++)
 		add_rank(w);
