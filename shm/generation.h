@@ -8,7 +8,6 @@
  *       word's version is raised (V2) -> version (acquire), then generation: who sees the
  *       column sees a table that has it. So a reader loads versions first; and the pulses
  *       too (P1): who sees an event that is in the new table only sees the new name
- *
  *   G4  generation, then a lease, which the kernel grants if nobody has the old table open
  *       -> open, then generation: who still sees the name is counted before the lease is
  *       asked for, so what was mapped is not truncated (both system calls order memory)
