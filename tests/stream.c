@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/stream.h"
+#include "tests/stream_oracle.h"
 
 #include "consumer/reader/recovery.h"
 #include "shm/bell.h"
@@ -14,27 +14,6 @@
 #define STREAM_CHILDREN      3
 #define STREAM_BLOCKS_A_ROOT 150
 
-static void set_parent(struct stream *stream, uint32_t block, uint32_t parent)
-{
-	stream->parent[block] = parent;
-	stream->child[block] = stream->sibling[block] = STREAM_NONE;
-	if (parent == STREAM_NONE)
-		return;
-	stream->sibling[block] = stream->child[parent];
-	stream->child[parent] = block;
-}
-
-static void hash_blocks(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed)
-{
-	for (uint32_t i = 0; i < stream->blocks; i++) {
-		uint32_t parent = stream->parent[i];
-
-		stream->local[i] = seed * 31 + i;
-		rdx_hash_chain(key, parent == STREAM_NONE ? 0 : stream->prefix[parent],
-			       &stream->local[i], 1, &stream->prefix[i]);
-	}
-}
-
 void stream_make(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed,
 		 uint32_t clear_in)
 {
@@ -45,17 +24,8 @@ void stream_make(struct stream *stream, const struct rdx_hash_key *key, uint64_t
 	stream->tiers = STREAM_TIERS;
 	stream->blocks = STREAM_BLOCKS;
 	for (uint32_t i = 0; i < STREAM_BLOCKS; i++)
-		set_parent(stream, i, i % STREAM_DEPTH ? i - 1 : STREAM_NONE);
-	hash_blocks(stream, key, seed);
-}
-
-static uint32_t children(const struct stream *stream, uint32_t block)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = stream->child[block]; i != STREAM_NONE; i = stream->sibling[i])
-		count++;
-	return count;
+		stream_set_parent(stream, i, i % STREAM_DEPTH ? i - 1 : STREAM_NONE);
+	stream_hash_blocks(stream, key, seed);
 }
 
 void stream_grow_tree(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed,
@@ -72,65 +42,20 @@ void stream_grow_tree(struct stream *stream, const struct rdx_hash_key *key, uin
 
 		/* mostly long stalks; one in so many begins anew */
 		while (i && (rig_random(&random) % 10 == 0 || depth[parent] == STREAM_DEPTH_MAX ||
-			     children(stream, parent) == STREAM_CHILDREN))
+			     stream_children(stream, parent) == STREAM_CHILDREN))
 			parent = (uint32_t)(rig_random(&random) % i);
 		if (i == 0 || rig_random(&random) % STREAM_BLOCKS_A_ROOT == 0)
 			parent = STREAM_NONE;
-		set_parent(stream, i, parent);
+		stream_set_parent(stream, i, parent);
 		depth[i] = parent == STREAM_NONE ? 1 : depth[parent] + 1;
 	}
-	hash_blocks(stream, key, seed);
-}
-
-/* The set of the tiers 0 .. set, as bits. */
-static uint8_t tiers_of(uint32_t set)
-{
-	return (uint8_t)((2 << set) - 1);
-}
-
-static int in_set(const struct stream *stream, uint32_t block, uint32_t set)
-{
-	return block == STREAM_NONE || (stream->held[block] & tiers_of(set)) != 0;
-}
-
-static uint32_t children_in_set(const struct stream *stream, uint32_t block, uint32_t set)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = stream->child[block]; i != STREAM_NONE; i = stream->sibling[i])
-		count += (uint32_t)in_set(stream, i, set);
-	return count;
-}
-
-/* The oracle: one block appears in a tier or leaves it. */
-static void hold(struct stream *stream, uint32_t block, uint8_t tier, int held)
-{
-	uint8_t before = stream->held[block];
-	uint8_t after = (uint8_t)(held ? before | 1 << tier : before & ~(1 << tier));
-
-	if (before == after)
-		return;
-	for (uint32_t set = tier; set < RDX_TIER_COUNT; set++) {
-		if (!(before & tiers_of(set)) == !(after & tiers_of(set)))
-			continue;
-		/* its children have their parent, or not; and it itself */
-		stream->orphans[set] += (held ? -1 : 1) * children_in_set(stream, block, set);
-		if (!in_set(stream, stream->parent[block], set))
-			stream->orphans[set] += held ? 1 : -1;
-	}
-	stream->count[tier] += held ? 1 : -1;
-	stream->held[block] = after;
-}
-
-static int is_held(const struct stream *stream, uint32_t block, uint8_t tier)
-{
-	return stream->held[block] >> tier & 1;
+	stream_hash_blocks(stream, key, seed);
 }
 
 static void clear_tier(struct stream *stream, uint8_t tier)
 {
 	for (uint32_t i = 0; i < stream->blocks; i++)
-		hold(stream, i, tier, 0);
+		stream_hold(stream, i, tier, 0);
 }
 
 static void decide_clear(struct stream *stream, struct stream_op *op, uint8_t scope)
@@ -165,7 +90,7 @@ static void do_run(struct stream *stream, struct stream_op *op, uint8_t kind)
 	op->kind = kind;
 	op->parent = parent == STREAM_NONE ? 0 : stream->prefix[parent];
 	for (uint32_t i = 0; i < count; i++) {
-		hold(stream, first + i, op->tier, kind == RDX_EVENT_STORED);
+		stream_hold(stream, first + i, op->tier, kind == RDX_EVENT_STORED);
 		stream->named[first + i] = 1;
 		op->hashes[i] = kind == RDX_EVENT_STORED ? stream->local[first + i]
 							 : stream->prefix[first + count - 1 - i];
@@ -183,12 +108,12 @@ static void decide_run(struct stream *stream, struct stream_op *op, uint64_t ran
 	while (stream->rooted && stream->parent[first] != STREAM_NONE &&
 	       !stream->named[stream->parent[first]])
 		first--;
-	before = is_held(stream, first, tier);
+	before = stream_is_held(stream, first, tier);
 	op->tier = tier;
 	op->first = first;
 	op->count = 1;
 	while (op->count < most && goes_on(stream, first + op->count - 1) &&
-	       is_held(stream, first + op->count, tier) == before)
+	       stream_is_held(stream, first + op->count, tier) == before)
 		op->count++;
 	do_run(stream, op, before ? RDX_EVENT_REMOVED : RDX_EVENT_STORED);
 }
@@ -219,7 +144,7 @@ static void decide_growth(struct stream *stream, struct stream_op *op)
 /* The block, or the nearest one above it, that is held in the tier; or STREAM_NONE. */
 static uint32_t nearest_held(const struct stream *stream, uint32_t block, uint8_t tier)
 {
-	while (block != STREAM_NONE && !is_held(stream, block, tier))
+	while (block != STREAM_NONE && !stream_is_held(stream, block, tier))
 		block = stream->parent[block];
 	return block;
 }
@@ -228,7 +153,7 @@ static uint32_t held_child(const struct stream *stream, uint32_t block, uint8_t 
 {
 	uint32_t i = stream->child[block];
 
-	while (i != STREAM_NONE && !is_held(stream, i, tier))
+	while (i != STREAM_NONE && !stream_is_held(stream, i, tier))
 		i = stream->sibling[i];
 	return i;
 }
@@ -251,9 +176,9 @@ static int decide_loss(struct stream *stream, struct stream_op *op)
 	op->count = 1;
 	/* up, as long as nothing else of what is held hangs there */
 	while (op->count < most && op->first && goes_on(stream, op->first - 1) &&
-	       is_held(stream, op->first - 1, tier) &&
+	       stream_is_held(stream, op->first - 1, tier) &&
 	       stream->held[op->first] == 1 << tier &&
-	       children_in_set(stream, op->first - 1, RDX_TIER_COUNT - 1) == 1) {
+	       stream_children_in_set(stream, op->first - 1, RDX_TIER_COUNT - 1) == 1) {
 		op->first--;
 		op->count++;
 	}
@@ -268,7 +193,7 @@ static int decide_move(struct stream *stream, struct stream_op *op)
 	uint8_t from = (uint8_t)pick(stream, stream->tiers);
 
 	op->tier = (uint8_t)pick(stream, stream->tiers);
-	if (from == op->tier || !is_held(stream, block, from))
+	if (from == op->tier || !stream_is_held(stream, block, from))
 		return 0;
 	op->first = block;
 	op->count = 1;
@@ -313,54 +238,12 @@ void stream_next(struct stream *stream, struct stream_op *ret_op)
 		decide_run(stream, ret_op, random);
 }
 
-uint32_t stream_path(const struct stream *stream, uint32_t block, uint32_t *ret_path)
-{
-	uint32_t depth = 0;
-
-	for (uint32_t i = block; i != STREAM_NONE; i = stream->parent[i])
-		depth++;
-	for (uint32_t i = depth; i; i--, block = stream->parent[block])
-		ret_path[i - 1] = block;
-	return depth;
-}
-
-uint32_t stream_run(const struct stream *stream, const uint32_t *path, uint32_t blocks,
-		    uint32_t set)
-{
-	uint32_t run = 0;
-
-	while (run < blocks && in_set(stream, path[run], set))
-		run++;
-	return run;
-}
-
-uint8_t stream_orphan_bits(const struct stream *stream)
-{
-	uint8_t bits = 0;
-
-	for (uint32_t set = 0; set < RDX_TIER_COUNT; set++)
-		bits |= (uint8_t)((stream->orphans[set] != 0) << set);
-	return bits;
-}
-
 void stream_go_to(struct stream *stream, uint64_t event_id)
 {
 	struct stream_op op;
 
 	while (stream->event_id < event_id)
 		stream_next(stream, &op);
-}
-
-uint64_t stream_differences(const struct stream *stream, const struct rdx_holding *holding)
-{
-	uint64_t differences = 0;
-
-	for (uint32_t i = 0; i < stream->blocks; i++)
-		differences +=
-			rdx_holding_tiers(holding, stream->prefix[i]) != stream->held[i];
-	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-		differences += holding->count[tier] != stream->count[tier];
-	return differences;
 }
 
 struct rdx_segment_spec stream_spec(uint64_t worker_id, uint32_t dp_rank, uint64_t ring_slots)
