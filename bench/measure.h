@@ -9,7 +9,6 @@
 
 #include <stdint.h>
 
-uint64_t measure_now_ns(void);
 
 /* Stay on the `place`-th processor this process may use, counted round. -errno. */
 int measure_pin(uint32_t place);

@@ -10,6 +10,7 @@
 #include "bench/measure.h"
 #include "bench/options.h"
 #include "bench/report.h"
+#include "shm/clock.h"
 #include "shm/barrier.h"
 #include "shm/namespace.h"
 #include "shm/segment.h"
@@ -90,38 +91,38 @@ static int remove_one(struct bench *bench)
 
 static double stored_slice(struct bench *bench, int *failed)
 {
-	uint64_t start = measure_now_ns();
+	uint64_t start = rdx_clock_ns();
 
 	for (int i = 0; i < RUNS_A_SLICE; i++)
 		*failed |= store_run(bench) != 0;
-	return (double)(measure_now_ns() - start) / LINES_A_SLICE;
+	return (double)(rdx_clock_ns() - start) / LINES_A_SLICE;
 }
 
 static double removed_slice(struct bench *bench, int *failed)
 {
-	uint64_t start = measure_now_ns();
+	uint64_t start = rdx_clock_ns();
 
 	for (int i = 0; i < LINES_A_SLICE; i++)
 		*failed |= remove_one(bench) != 0;
-	return (double)(measure_now_ns() - start) / LINES_A_SLICE;
+	return (double)(rdx_clock_ns() - start) / LINES_A_SLICE;
 }
 
 static double floor_slice(struct bench *bench)
 {
-	uint64_t start = measure_now_ns();
+	uint64_t start = rdx_clock_ns();
 
 	for (int i = 0; i < LINES_A_SLICE; i++) {
 		uint64_t line = next_random(&bench->random) % bench->floor_lines;
 
 		bench->floor_table[line * 8] = (uint64_t)i;
 	}
-	return (double)(measure_now_ns() - start) / LINES_A_SLICE;
+	return (double)(rdx_clock_ns() - start) / LINES_A_SLICE;
 }
 
 static double append_slice(struct bench *bench)
 {
 	struct rdx_event_head head = {.kind = RDX_EVENT_STORED, .count = 1};
-	uint64_t start = measure_now_ns();
+	uint64_t start = rdx_clock_ns();
 
 	for (uint64_t i = 0; i < APPENDS; i++) {
 		head.event_id = bench->bare_tail + 1;
@@ -130,7 +131,7 @@ static double append_slice(struct bench *bench)
 		atomic_store_explicit(&bench->bare.live->tail, bench->bare_tail,
 				      memory_order_release);
 	}
-	return (double)(measure_now_ns() - start) / APPENDS;
+	return (double)(rdx_clock_ns() - start) / APPENDS;
 }
 
 static int open_bench(struct bench *bench, uint64_t blocks)

@@ -12,6 +12,7 @@
 #include "bench/report.h"
 #include "consumer/writer/writer.h"
 #include "consumer/reader/reader.h"
+#include "shm/clock.h"
 #include "shm/namespace.h"
 #include <ringdex/rdx_publisher.h>
 
@@ -133,7 +134,7 @@ static double recover(struct bench *bench, uint32_t way, uint64_t *ret_slots, ui
 
 	begin_build(bench);
 	rdx_reader_stats(bench->reader, &before);
-	start = measure_now_ns();
+	start = rdx_clock_ns();
 	bench->failed |= rdx_reader_recover(bench->reader, NULL, &recovery) != 0;
 	if (recovery.way == RDX_RECOVERED_LEDGER)
 		while ((count = rdx_reader_snapshot(bench->reader, hashes, CHUNK, &tier, &exact)) >
@@ -143,7 +144,7 @@ static double recover(struct bench *bench, uint32_t way, uint64_t *ret_slots, ui
 	while (rdx_reader_next(bench->reader, &event) == 1)
 		apply(bench, &event);
 	rdx_writer_rank_live(bench->writer, bench->slot, 0, 0);
-	start = measure_now_ns() - start;
+	start = rdx_clock_ns() - start;
 	rdx_reader_stats(bench->reader, &after);
 	*ret_slots = after.slots_read - before.slots_read;
 	*ret_words = after.ledger_words - before.ledger_words;
@@ -161,7 +162,7 @@ static double copy_and_replay(struct bench *bench, struct rdx_slot *copy)
 	uint32_t slots = 0;
 
 	begin_build(bench);
-	start = measure_now_ns();
+	start = rdx_clock_ns();
 	for (uint64_t at = 0; at < rdx_publish_tail(view->live); at++) {
 		uint64_t words[RDX_SLOT_WORDS];
 
@@ -179,17 +180,17 @@ static double copy_and_replay(struct bench *bench, struct rdx_slot *copy)
 
 		/* what was built is dropped; that its columns are swept is not counted here */
 		if (head.kind == RDX_EVENT_CLEARED) {
-			uint64_t pause = measure_now_ns();
+			uint64_t pause = rdx_clock_ns();
 
 			begin_build(bench);
-			start += measure_now_ns() - pause;
+			start += rdx_clock_ns() - pause;
 		} else {
 			apply(bench, &event);
 		}
 		position += slots;
 	}
 	rdx_writer_rank_live(bench->writer, bench->slot, 0, 0);
-	return (double)(measure_now_ns() - start);
+	return (double)(rdx_clock_ns() - start);
 }
 
 /* One history in a fresh ring, so that all of it can be copied: 1 on failure. */

@@ -36,17 +36,15 @@ static const struct options_entry entries[] = {
 	{0},
 };
 
-static void argument(const struct argp_state *state, const char *text, void *input)
-{
-	struct ls_options *options = input;
-
-	ranks_add_argument(state, text, &options->wanted);
-}
+static const struct options_arguments arguments = {
+	.shown = "[WORKER[:RANK]...]",
+	.take = ranks_take,
+	.at = offsetof(struct ls_options, wanted),
+};
 
 static const struct options_program program = {
 	.entries = entries,
-	.argument = argument,
-	.arguments = "[WORKER[:RANK]...]",
+	.arguments = &arguments,
 	.about = "List the segments of a namespace, one for each rank of a worker, including dead "
 		 "and unreadable ones.\v"
 		 "STATE is live (a process holds it), dead (none does; the file stays until the "

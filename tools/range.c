@@ -16,7 +16,6 @@
 struct range_options {
 	const char *dir;
 	struct rank_name name;
-	int has_name;
 	int json;
 	int events;
 	uint64_t epoch; /* 0: the present one */
@@ -41,29 +40,17 @@ static const struct options_entry entries[] = {
 	{0},
 };
 
-static void argument(const struct argp_state *state, const char *text, void *input)
-{
-	struct range_options *options = input;
-
-	if (options->has_name)
-		argp_error(state, "unexpected argument '%s'", text);
-	ranks_argument(state, text, &options->name);
-	options->name.any_rank = 0; /* rank 0 */
-	options->has_name = 1;
-}
-
-static void check(const struct argp_state *state, void *input)
-{
-	const struct range_options *options = input;
-
-	options_require(state, options->has_name ? "" : NULL, "WORKER or WORKER:RANK");
-}
+static const struct options_arguments arguments = {
+	.shown = "WORKER[:RANK]",
+	.missing = "WORKER or WORKER:RANK",
+	.most = 1,
+	.take = ranks_take_one,
+	.at = offsetof(struct range_options, name),
+};
 
 static const struct options_program program = {
 	.entries = entries,
-	.argument = argument,
-	.check = check,
-	.arguments = "WORKER[:RANK]",
+	.arguments = &arguments,
 	.about = "Ask the ring of a rank for its events from an id on, as a router does that was "
 		 "away.\v"
 		 "There are four outcomes. EVENTS: they are in the ring, from the last clear of "

@@ -65,17 +65,15 @@ static const struct options_entry entries[] = {
 	{0},
 };
 
-static void argument(const struct argp_state *state, const char *text, void *input)
-{
-	struct tail_options *options = input;
-
-	ranks_add_argument(state, text, &options->wanted);
-}
+static const struct options_arguments arguments = {
+	.shown = "[WORKER[:RANK]...]",
+	.take = ranks_take,
+	.at = offsetof(struct tail_options, wanted),
+};
 
 static const struct options_program program = {
 	.entries = entries,
-	.argument = argument,
-	.arguments = "[WORKER[:RANK]...]",
+	.arguments = &arguments,
 	.about = "Print the events of all ranks, or of those named, as they are published, one JSON "
 		 "object a line, until SIGINT or SIGTERM. Ranks that appear later are printed from "
 		 "their birth.\v"

@@ -37,17 +37,15 @@ static const struct options_entry entries[] = {
 	{0},
 };
 
-static void argument(const struct argp_state *state, const char *text, void *input)
-{
-	struct verify_options *options = input;
-
-	ranks_add_argument(state, text, &options->wanted);
-}
+static const struct options_arguments arguments = {
+	.shown = "[WORKER[:RANK]...]",
+	.take = ranks_take,
+	.at = offsetof(struct verify_options, wanted),
+};
 
 static const struct options_program program = {
 	.entries = entries,
-	.argument = argument,
-	.arguments = "[WORKER[:RANK]...]",
+	.arguments = &arguments,
 	.about = "Compare what the index says that each rank holds, or each of those named, with "
 		 "the rank's own ledger after the same event, block by block. Needs a running "
 		 "indexer (ringdex follow).\v"

@@ -3,7 +3,7 @@
  * Description: ringdex-mock, run as a program: an answer for each line, the engine's own
  * dump against what its segment holds, clears of rank and worker, bad lines, traces, signals.
  */
-#include "tools/trace/generate.h"
+#include "tools/trace/generator.h"
 #include "tests/expect.h"
 
 #include <ringdex/rdx_reader.h>
@@ -258,7 +258,7 @@ static void bad_lines_get_an_answer(void **state)
 	static const char *const lines[][2] = {
 		{ "nonsense", "not JSON" },
 		{ "{\"command\":\"dance\"}", "unknown command" },
-		{ "{\"command\":3}", "no string" },
+		{ "{\"command\":3}", "not a string" },
 		{ "{\"command\":\"clear\",\"tier\":\"disk\"}", "give device, host or all" },
 		{ "{\"command\":\"advance\"}", "time_ms" },
 		{ "{\"timestamp\":1}", "no \"input_length\"" },

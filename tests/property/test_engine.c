@@ -5,7 +5,7 @@
  * prefix hashes chained from the tokens that the events carried.
  */
 #include "tools/mock/engine.h"
-#include "tools/trace/generate.h"
+#include "tools/trace/generator.h"
 #include "tools/trace/random.h"
 #include "tests/patience.h"
 
@@ -138,8 +138,8 @@ static void compare(struct naive *naive, const struct engine *engine)
 		uint64_t *prefixes;
 		uint32_t count, held = 0, named = 0;
 
-		for (uint32_t i = 0; i < pool_capacity(pool, tier); i++) {
-			uint64_t name = pool_block_name(pool, tier, i);
+		for (uint32_t i = 0; i < block_pool_capacity(pool, tier); i++) {
+			uint64_t name = block_pool_block_name(pool, tier, i);
 			struct naive_name *known = name ? find(naive, name) : NULL;
 
 			if (!known)
@@ -147,7 +147,7 @@ static void compare(struct naive *naive, const struct engine *engine)
 			named++;
 			if (!known->copies[tier])
 				wrong(naive, "the pool holds what no event told");
-			if (known->prefix != pool_content(pool, tier, i))
+			if (known->prefix != block_pool_content(pool, tier, i))
 				wrong(naive, "the pool's prefix hash is another");
 		}
 		assert_int_equal(engine_cached(engine, tier, &prefixes, &count), 0);

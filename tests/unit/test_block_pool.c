@@ -41,16 +41,16 @@ static struct pool *open_pool(struct told *told, uint32_t device, uint32_t host)
 	struct pool *pool;
 
 	told->text[0] = 0;
-	assert_int_equal(pool_open(&pool, &options), 0);
+	assert_int_equal(block_pool_open(&pool, &options), 0);
 	return pool;
 }
 
 /* A request that computes blocks named first, first + 1, ... */
 static void compute(struct pool *pool, uint64_t first, uint32_t count, uint32_t *ret_blocks)
 {
-	assert_int_equal(pool_allocate(pool, count, ret_blocks), 0);
+	assert_int_equal(block_pool_allocate(pool, count, ret_blocks), 0);
 	for (uint32_t i = 0; i < count; i++)
-		pool_name(pool, ret_blocks[i], first + i, 100 + first + i);
+		block_pool_name(pool, ret_blocks[i], first + i, 100 + first + i);
 }
 
 static void check_told(struct told *told, const char *expected)
@@ -65,7 +65,7 @@ static void options_are_checked(void **state)
 	struct pool *pool = NULL;
 
 	(void)state;
-	assert_int_equal(pool_open(&pool, &options), -EINVAL);
+	assert_int_equal(block_pool_open(&pool, &options), -EINVAL);
 	assert_null(pool);
 }
 
@@ -77,22 +77,22 @@ static void freed_blocks_stay_cached(void **state)
 
 	(void)state;
 	compute(pool, 1, 3, blocks);
-	assert_int_equal(pool_free(pool), 1);
-	pool_release(pool, blocks, 3);
-	assert_int_equal(pool_free(pool), 4);
-	found = pool_find(pool, POOL_DEVICE, 2);
+	assert_int_equal(block_pool_free(pool), 1);
+	block_pool_release(pool, blocks, 3);
+	assert_int_equal(block_pool_free(pool), 4);
+	found = block_pool_find(pool, POOL_DEVICE, 2);
 	assert_int_equal(found, blocks[1]);
-	assert_int_equal(pool_content(pool, POOL_DEVICE, found), 102);
-	pool_take(pool, found);
-	pool_take(pool, found);
-	assert_int_equal(pool_references(pool, found), 2);
-	assert_int_equal(pool_free(pool), 3);
-	pool_release(pool, &found, 1);
-	assert_int_equal(pool_free(pool), 3);
-	pool_release(pool, &found, 1);
-	assert_int_equal(pool_free(pool), 4);
+	assert_int_equal(block_pool_content(pool, POOL_DEVICE, found), 102);
+	block_pool_take(pool, found);
+	block_pool_take(pool, found);
+	assert_int_equal(block_pool_references(pool, found), 2);
+	assert_int_equal(block_pool_free(pool), 3);
+	block_pool_release(pool, &found, 1);
+	assert_int_equal(block_pool_free(pool), 3);
+	block_pool_release(pool, &found, 1);
+	assert_int_equal(block_pool_free(pool), 4);
 	check_told(&told, "");
-	pool_close(pool);
+	block_pool_close(pool);
 }
 
 static void the_tail_is_evicted_first(void **state)
@@ -103,17 +103,17 @@ static void the_tail_is_evicted_first(void **state)
 
 	(void)state;
 	compute(pool, 1, 3, first);
-	pool_release(pool, first, 3);
+	block_pool_release(pool, first, 3);
 	/* the block that was never used goes first, then the request's tail */
-	assert_int_equal(pool_allocate(pool, 3, second), 0);
+	assert_int_equal(block_pool_allocate(pool, 3, second), 0);
 	check_told(&told, "-d3 -d2");
-	assert_int_equal(pool_find(pool, POOL_DEVICE, 1), first[0]);
-	assert_int_equal(pool_find(pool, POOL_DEVICE, 2), POOL_NONE);
+	assert_int_equal(block_pool_find(pool, POOL_DEVICE, 1), first[0]);
+	assert_int_equal(block_pool_find(pool, POOL_DEVICE, 2), POOL_NONE);
 	/* too many: nothing changes */
-	assert_int_equal(pool_allocate(pool, 2, first + 1), -ENOSPC);
+	assert_int_equal(block_pool_allocate(pool, 2, first + 1), -ENOSPC);
 	check_told(&told, "");
-	assert_int_equal(pool_free(pool), 1);
-	pool_close(pool);
+	assert_int_equal(block_pool_free(pool), 1);
+	block_pool_close(pool);
 }
 
 static void copies_leave_one_by_one(void **state)
@@ -125,15 +125,15 @@ static void copies_leave_one_by_one(void **state)
 	(void)state;
 	compute(pool, 1, 2, one);
 	compute(pool, 1, 2, two);
-	pool_release(pool, one, 2);
-	pool_release(pool, two, 2);
-	assert_int_equal(pool_allocate(pool, 2, rest), 0);
+	block_pool_release(pool, one, 2);
+	block_pool_release(pool, two, 2);
+	assert_int_equal(block_pool_allocate(pool, 2, rest), 0);
 	check_told(&told, "-d2 -d1");
-	assert_int_equal(pool_find(pool, POOL_DEVICE, 1), two[0]);
-	assert_int_equal(pool_allocate(pool, 2, rest), 0);
+	assert_int_equal(block_pool_find(pool, POOL_DEVICE, 1), two[0]);
+	assert_int_equal(block_pool_allocate(pool, 2, rest), 0);
 	check_told(&told, "-d2 -d1");
-	assert_int_equal(pool_find(pool, POOL_DEVICE, 1), POOL_NONE);
-	pool_close(pool);
+	assert_int_equal(block_pool_find(pool, POOL_DEVICE, 1), POOL_NONE);
+	block_pool_close(pool);
 }
 
 static void evicted_blocks_move_to_the_host(void **state)
@@ -144,27 +144,27 @@ static void evicted_blocks_move_to_the_host(void **state)
 
 	(void)state;
 	compute(pool, 1, 3, blocks);
-	pool_release(pool, blocks, 3);
+	block_pool_release(pool, blocks, 3);
 	/* three come, two fit: the last evicted stay */
-	assert_int_equal(pool_allocate(pool, 3, blocks), 0);
+	assert_int_equal(block_pool_allocate(pool, 3, blocks), 0);
 	check_told(&told, "-d3 -d2 -d1 +h2 +h1");
-	assert_int_equal(pool_find(pool, POOL_HOST, 3), POOL_NONE);
-	assert_int_equal(pool_content(pool, POOL_HOST, pool_find(pool, POOL_HOST, 2)), 102);
+	assert_int_equal(block_pool_find(pool, POOL_HOST, 3), POOL_NONE);
+	assert_int_equal(block_pool_content(pool, POOL_HOST, block_pool_find(pool, POOL_HOST, 2)), 102);
 
 	/* 2 was used: 1 goes */
-	pool_touch(pool, 2);
-	pool_name(pool, blocks[0], 4, 104);
-	pool_release(pool, blocks, 1);
-	assert_int_equal(pool_allocate(pool, 1, blocks), 0);
+	block_pool_touch(pool, 2);
+	block_pool_name(pool, blocks[0], 4, 104);
+	block_pool_release(pool, blocks, 1);
+	assert_int_equal(block_pool_allocate(pool, 1, blocks), 0);
 	check_told(&told, "-d4 -h1 +h4");
 
 	/* what is there already is not stored again */
-	pool_name(pool, blocks[0], 2, 102);
-	pool_name(pool, blocks[1], 2, 102);
-	pool_release(pool, blocks, 2);
-	assert_int_equal(pool_allocate(pool, 2, blocks), 0);
+	block_pool_name(pool, blocks[0], 2, 102);
+	block_pool_name(pool, blocks[1], 2, 102);
+	block_pool_release(pool, blocks, 2);
+	assert_int_equal(block_pool_allocate(pool, 2, blocks), 0);
 	check_told(&told, "-d2 -d2");
-	pool_close(pool);
+	block_pool_close(pool);
 }
 
 static void clear_forgets_names_only(void **state)
@@ -175,20 +175,20 @@ static void clear_forgets_names_only(void **state)
 
 	(void)state;
 	compute(pool, 1, 3, blocks);
-	pool_release(pool, blocks + 2, 1);
-	assert_int_equal(pool_allocate(pool, 1, more), 0);
+	block_pool_release(pool, blocks + 2, 1);
+	assert_int_equal(block_pool_allocate(pool, 1, more), 0);
 	check_told(&told, "-d3 +h3");
-	pool_clear(pool, POOL_DEVICE);
-	assert_int_equal(pool_find(pool, POOL_DEVICE, 1), POOL_NONE);
-	assert_int_not_equal(pool_find(pool, POOL_HOST, 3), POOL_NONE);
-	assert_int_equal(pool_free(pool), 0);
-	assert_int_equal(pool_references(pool, blocks[0]), 1);
-	pool_clear(pool, POOL_HOST);
-	assert_int_equal(pool_find(pool, POOL_HOST, 3), POOL_NONE);
-	pool_release(pool, blocks, 2);
-	assert_int_equal(pool_free(pool), 2);
+	block_pool_clear(pool, POOL_DEVICE);
+	assert_int_equal(block_pool_find(pool, POOL_DEVICE, 1), POOL_NONE);
+	assert_int_not_equal(block_pool_find(pool, POOL_HOST, 3), POOL_NONE);
+	assert_int_equal(block_pool_free(pool), 0);
+	assert_int_equal(block_pool_references(pool, blocks[0]), 1);
+	block_pool_clear(pool, POOL_HOST);
+	assert_int_equal(block_pool_find(pool, POOL_HOST, 3), POOL_NONE);
+	block_pool_release(pool, blocks, 2);
+	assert_int_equal(block_pool_free(pool), 2);
 	check_told(&told, "");
-	pool_close(pool);
+	block_pool_close(pool);
 }
 
 int main(void)

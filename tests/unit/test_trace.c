@@ -4,7 +4,7 @@
  * ids have one parent each; lines are read strictly and bad ones named by number; token
  * expansion depends on ids alone.
  */
-#include "tools/trace/generate.h"
+#include "tools/trace/generator.h"
 #include "tools/trace/summary.h"
 
 #include <setjmp.h>
@@ -83,24 +83,24 @@ static void generated_trace_is_valid(void **state)
 	(void)state;
 	text = generated(&options, &length);
 	lines.fd = temporary_file(text, length);
-	assert_int_equal(trace_summarizer_open(&summarizer), 0);
-	while ((got = trace_next(&lines, &request, &fault)) > 0) {
+	assert_int_equal(trace_summary_open(&summarizer), 0);
+	while ((got = trace_request_next(&lines, &request, &fault)) > 0) {
 		assert_true(request.timestamp_ms >= last_ms);
 		assert_true(request.input_length <= options.longest_tokens);
 		assert_true(request.output_length > 0);
 		assert_int_equal(request.id, lines.number);
-		assert_int_equal(trace_summarizer_add(summarizer, &request, &fault), 0);
+		assert_int_equal(trace_summary_add(summarizer, &request, &fault), 0);
 		last_ms = request.timestamp_ms;
 	}
 	assert_int_equal(got, 0);
-	trace_summarizer_result(summarizer, &summary);
+	trace_summary_result(summarizer, &summary);
 	assert_int_equal(summary.requests, options.requests);
 	assert_int_equal(summary.ids, summary.distinct_ids + summary.reused_ids);
 	/* conversations: a good part of every prompt was sent before */
 	assert_in_range(summary.reused_ids * 100 / summary.ids, 40, 95);
 	/* 2,000 requests at 20 a second take about 100 s */
 	assert_in_range(last_ms, 70000, 140000);
-	trace_summarizer_close(summarizer);
+	trace_summary_close(summarizer);
 	trace_request_free(&request);
 	lines_close(&lines);
 	free(text);
@@ -165,7 +165,7 @@ static void bad_lines_are_named(void **state)
 	fclose(file);
 	lines.fd = temporary_file(text, length);
 	for (size_t i = 0; i < count; i++) {
-		int got = trace_next(&lines, &request, &fault);
+		int got = trace_request_next(&lines, &request, &fault);
 
 		assert_int_equal(lines.number, i + 1);
 		assert_int_equal(got, cases[i].words ? -EBADMSG : 1);
@@ -175,7 +175,7 @@ static void bad_lines_are_named(void **state)
 	}
 	assert_int_equal(request.id, 9);
 	assert_int_equal(request.hash_ids[0], 3);
-	assert_int_equal(trace_next(&lines, &request, &fault), 0);
+	assert_int_equal(trace_request_next(&lines, &request, &fault), 0);
 	trace_request_free(&request);
 	lines_close(&lines);
 	free(text);
@@ -190,19 +190,19 @@ static void an_id_has_one_parent(void **state)
 	struct json_line_fault fault;
 
 	(void)state;
-	assert_int_equal(trace_summarizer_open(&summarizer), 0);
-	assert_int_equal(trace_summarizer_add(summarizer, &request, &fault), 0);
-	assert_int_equal(trace_summarizer_add(summarizer, &request, &fault), 0);
+	assert_int_equal(trace_summary_open(&summarizer), 0);
+	assert_int_equal(trace_summary_add(summarizer, &request, &fault), 0);
+	assert_int_equal(trace_summary_add(summarizer, &request, &fault), 0);
 	request.hash_ids = second;
-	assert_int_equal(trace_summarizer_add(summarizer, &request, &fault), -EBADMSG);
+	assert_int_equal(trace_summary_add(summarizer, &request, &fault), -EBADMSG);
 	request.hash_ids = third;
 	request.hash_count = 1;
-	assert_int_equal(trace_summarizer_add(summarizer, &request, &fault), -EBADMSG);
-	trace_summarizer_result(summarizer, &summary);
+	assert_int_equal(trace_summary_add(summarizer, &request, &fault), -EBADMSG);
+	trace_summary_result(summarizer, &summary);
 	assert_int_equal(summary.requests, 2);
 	assert_int_equal(summary.distinct_ids, 2);
 	assert_int_equal(summary.reused_ids, 2);
-	trace_summarizer_close(summarizer);
+	trace_summary_close(summarizer);
 }
 
 static void tokens_depend_on_ids_alone(void **state)

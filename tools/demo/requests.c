@@ -2,7 +2,7 @@
 #include "tools/demo/requests.h"
 
 #include "tools/program/messages.h"
-#include "tools/trace/generate.h"
+#include "tools/trace/generator.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -66,7 +66,7 @@ static int load_file(struct requests *requests, const struct settings *settings)
 		return r;
 	}
 	while ((!settings->requests || requests->count < settings->requests) &&
-	       (r = trace_next(&lines, &request, &fault)) > 0)
+	       (r = trace_request_next(&lines, &request, &fault)) > 0)
 		add(requests, &request, &first_ms);
 	if (r < 0 && r != -EINTR)
 		messages_say("%s:%" PRIu64 ": %s", settings->trace, lines.number,

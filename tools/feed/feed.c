@@ -19,45 +19,32 @@ struct feed {
 	uint64_t bad_lines;
 };
 
-static int publish_line(struct feed *feed, const char *text, size_t length,
-			struct json_line_fault *ret_fault)
+static int publish(struct feed *feed, struct json_object *object, struct json_line_fault *ret_fault)
 {
-	struct json_object *object;
-	int error = json_line_parse(text, length, &object, ret_fault);
+	int r = feed_line_read(&feed->line, object, ret_fault);
 
-	if (error)
-		return error;
-	error = feed_line_read(&feed->line, object, ret_fault);
-	if (!error)
-		error = feed_ranks_publish(&feed->ranks, &feed->line, feed->lines.number,
-					   ret_fault);
+	if (r == 0)
+		r = feed_ranks_publish(&feed->ranks, &feed->line, feed->lines.number, ret_fault);
 	json_object_put(object);
-	return error;
+	return r;
 }
 
-/* Publish all lines; 1 when a stop signal ended it, 0 at the end of the input, -errno. */
+/* Publish all lines; 1 when told to stop, 0 at the end of the input, -errno. */
 static int publish_all(struct feed *feed)
 {
 	struct json_line_fault fault;
-	size_t length;
-	char *text;
-	int got;
+	struct json_object *object;
+	int r;
 
-	while ((got = lines_next(&feed->lines, &text, &length)) != 0) {
-		if (got == -EINTR)
-			return 1;
-		if (got == -E2BIG)
-			got = json_line_fault(&fault, "the line is too long: split it");
-		else if (got > 0 && json_line_blank(text, length))
-			continue;
-		else if (got > 0)
-			got = publish_line(feed, text, length, &fault);
-		if (got == -EBADMSG) {
+	while ((r = json_line_next(&feed->lines, &object, &fault)) != 0) {
+		if (r > 0)
+			r = publish(feed, object, &fault);
+		if (r == -EBADMSG) {
 			messages_say("%s:%" PRIu64 ": %s", feed->lines.name, feed->lines.number,
 				     fault.text);
 			feed->bad_lines++;
-		} else if (got < 0) {
-			return got;
+		} else if (r < 0) {
+			return r == -EINTR ? 1 : r;
 		}
 	}
 	return 0;

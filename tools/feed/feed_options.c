@@ -31,25 +31,17 @@ static const struct options_entry entries[] = {
 	{0},
 };
 
-static void argument(const struct argp_state *state, const char *text, void *input)
-{
-	struct feed_options *options = input;
-
-	options_single(state, &options->path, text);
-}
-
-static void check(const struct argp_state *state, void *input)
-{
-	const struct feed_options *options = input;
-
-	options_require(state, options->path, "FILE, or - for standard input");
-}
+static const struct options_arguments arguments = {
+	.shown = "FILE|-",
+	.missing = "FILE, or - for standard input",
+	.most = 1,
+	.take = options_take_text,
+	.at = offsetof(struct feed_options, path),
+};
 
 static const struct options_program program = {
 	.entries = entries,
-	.argument = argument,
-	.check = check,
-	.arguments = "FILE|-",
+	.arguments = &arguments,
 	.about = "Publish the KV-cache events of FILE, one JSON object a line.\v"
 		 "Each worker and rank that the events name becomes a segment of the namespace. "
 		 "A line has worker, dp_rank, type (stored, removed, cleared, inexact), tier, "

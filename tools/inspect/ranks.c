@@ -48,7 +48,7 @@ int ranks_wanted(const struct ranks *wanted, const struct rank_name *name)
 	return wanted->count == 0;
 }
 
-void ranks_argument(const struct argp_state *state, const char *text, struct rank_name *ret_name)
+static void read_name(const struct argp_state *state, const char *text, struct rank_name *ret_name)
 {
 	const char *colon = strchr(text, ':');
 	char worker[RANKS_TEXT_BYTES];
@@ -64,12 +64,21 @@ void ranks_argument(const struct argp_state *state, const char *text, struct ran
 	ret_name->dp_rank = (uint32_t)dp_rank;
 }
 
-void ranks_add_argument(const struct argp_state *state, const char *text, struct ranks *list)
+void ranks_take(const struct argp_state *state, const char *text, void *list)
 {
 	struct rank_name name;
 
-	ranks_argument(state, text, &name);
+	read_name(state, text, &name);
 	ranks_add(list, &name);
+}
+
+void ranks_take_one(const struct argp_state *state, const char *text, void *ret_name)
+{
+	struct rank_name name;
+
+	read_name(state, text, &name);
+	name.any_rank = 0;
+	memcpy(ret_name, &name, sizeof(name));
 }
 
 static int compare(const void *left, const void *right)

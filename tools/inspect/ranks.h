@@ -27,11 +27,11 @@ void ranks_free(struct ranks *list);
 /* Is it in the list, `any_rank` seen to? An empty list wants all. */
 int ranks_wanted(const struct ranks *wanted, const struct rank_name *name);
 
-/* Take an argument, "7" or "7:0"; ends the program where it is neither. */
-void ranks_argument(const struct argp_state *state, const char *text, struct rank_name *ret_name);
+/* Take an argument, "7" or "7:0", into a struct ranks; ends the program where it is neither. */
+void ranks_take(const struct argp_state *state, const char *text, void *list);
 
-/* The same, into a list. */
-void ranks_add_argument(const struct argp_state *state, const char *text, struct ranks *list);
+/* The same, into a struct rank_name: "7" is rank 0. */
+void ranks_take_one(const struct argp_state *state, const char *text, void *ret_name);
 
 /* Every segment file in the namespace that is wanted, by worker and rank, and every worker
  * that might have one but cannot be looked into. -errno. */

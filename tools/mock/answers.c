@@ -18,7 +18,7 @@ static void rank_fields(FILE *file, const struct announcer *announcer,
 		options->worker_id, options->dp_rank, announcer->epoch);
 }
 
-void answer_ready(FILE *file, const struct announcer *announcer,
+void answers_ready(FILE *file, const struct announcer *announcer,
 		  const struct rdx_publisher_options *options)
 {
 	fputs("{\"ready\":true,", file);
@@ -26,7 +26,7 @@ void answer_ready(FILE *file, const struct announcer *announcer,
 	fprintf(file, ",\"pid\":%d}\n", (int)getpid());
 }
 
-void answer_request(FILE *file, uint64_t id, const struct engine_answer *answer)
+void answers_request(FILE *file, uint64_t id, const struct engine_answer *answer)
 {
 	fprintf(file,
 		"{\"id\":%" PRIu64 ",\"cached_blocks\":%u,\"host_blocks\":%u,\"total_blocks\":%u,"
@@ -45,21 +45,21 @@ static void write_text(FILE *file, const char *text)
 	json_object_put(string);
 }
 
-void answer_error(FILE *file, uint64_t line, const char *text)
+void answers_error(FILE *file, uint64_t line, const char *text)
 {
 	fprintf(file, "{\"line\":%" PRIu64 ",\"error\":", line);
 	write_text(file, text);
 	fputs("}\n", file);
 }
 
-void answer_refused(FILE *file, uint64_t id, const char *text)
+void answers_refused(FILE *file, uint64_t id, const char *text)
 {
 	fprintf(file, "{\"id\":%" PRIu64 ",\"error\":", id);
 	write_text(file, text);
 	fputs("}\n", file);
 }
 
-void answer_command(FILE *file, const char *command, const struct engine *engine)
+void answers_command(FILE *file, const char *command, const struct engine *engine)
 {
 	struct engine_stats stats;
 
@@ -115,7 +115,7 @@ static void latency_fields(FILE *file, struct announcer *a)
 		a->stored_blocks ? (double)a->stored_ns / (double)a->stored_blocks : 0);
 }
 
-void answer_stats(FILE *file, const struct engine *engine, struct announcer *announcer)
+void answers_stats(FILE *file, const struct engine *engine, struct announcer *announcer)
 {
 	struct rdx_publisher_stats published = { .size = sizeof(published) };
 	struct engine_stats stats;
@@ -154,7 +154,7 @@ static void write_hashes(FILE *file, const char *field, const uint64_t *hashes, 
 	fputc(']', file);
 }
 
-int answer_dump(FILE *file, const struct engine *engine, const struct announcer *announcer,
+int answers_dump(FILE *file, const struct engine *engine, const struct announcer *announcer,
 		const struct rdx_publisher_options *options)
 {
 	struct rdx_publisher_stats published = { .size = sizeof(published) };

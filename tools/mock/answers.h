@@ -10,18 +10,18 @@
 
 #include <stdio.h>
 
-void answer_ready(FILE *file, const struct announcer *announcer,
+void answers_ready(FILE *file, const struct announcer *announcer,
 		  const struct rdx_publisher_options *options);
-void answer_request(FILE *file, uint64_t id, const struct engine_answer *answer);
-void answer_error(FILE *file, uint64_t line, const char *text);
-void answer_refused(FILE *file, uint64_t id, const char *text);
+void answers_request(FILE *file, uint64_t id, const struct engine_answer *answer);
+void answers_error(FILE *file, uint64_t line, const char *text);
+void answers_refused(FILE *file, uint64_t id, const char *text);
 
 /* A command that has nothing more to say than the time. */
-void answer_command(FILE *file, const char *command, const struct engine *engine);
-void answer_stats(FILE *file, const struct engine *engine, struct announcer *announcer);
+void answers_command(FILE *file, const char *command, const struct engine *engine);
+void answers_stats(FILE *file, const struct engine *engine, struct announcer *announcer);
 
 /* -ENOMEM. */
-int answer_dump(FILE *file, const struct engine *engine, const struct announcer *announcer,
+int answers_dump(FILE *file, const struct engine *engine, const struct announcer *announcer,
 		const struct rdx_publisher_options *options);
 
 #endif

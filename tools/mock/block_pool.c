@@ -122,7 +122,7 @@ static int tier_open(struct tier *tier, uint32_t capacity)
 	return 0;
 }
 
-int pool_open(struct pool **ret_pool, const struct pool_options *options)
+int block_pool_open(struct pool **ret_pool, const struct pool_options *options)
 {
 	struct pool *pool;
 
@@ -136,14 +136,14 @@ int pool_open(struct pool **ret_pool, const struct pool_options *options)
 	pool->evicted = malloc(options->device_blocks * sizeof(*pool->evicted));
 	if (!pool->evicted || tier_open(&pool->tiers[POOL_DEVICE], options->device_blocks) < 0 ||
 	    tier_open(&pool->tiers[POOL_HOST], options->host_blocks) < 0) {
-		pool_close(pool);
+		block_pool_close(pool);
 		return -ENOMEM;
 	}
 	*ret_pool = pool;
 	return 0;
 }
 
-void pool_close(struct pool *pool)
+void block_pool_close(struct pool *pool)
 {
 	if (!pool)
 		return;
@@ -155,22 +155,22 @@ void pool_close(struct pool *pool)
 	free(pool);
 }
 
-uint32_t pool_find(const struct pool *pool, uint8_t tier, uint64_t name)
+uint32_t block_pool_find(const struct pool *pool, uint8_t tier, uint64_t name)
 {
 	return find_name(&pool->tiers[tier], name);
 }
 
-uint32_t pool_free(const struct pool *pool)
+uint32_t block_pool_free(const struct pool *pool)
 {
 	return pool->tiers[POOL_DEVICE].free;
 }
 
-uint32_t pool_references(const struct pool *pool, uint32_t block)
+uint32_t block_pool_references(const struct pool *pool, uint32_t block)
 {
 	return pool->tiers[POOL_DEVICE].blocks[block].references;
 }
 
-void pool_take(struct pool *pool, uint32_t block)
+void block_pool_take(struct pool *pool, uint32_t block)
 {
 	struct tier *device = &pool->tiers[POOL_DEVICE];
 
@@ -235,7 +235,7 @@ static void host_receive(struct pool *pool, uint32_t count)
 		if (find_name(host, name) == POOL_NONE)
 			fresh++;
 		else
-			pool_touch(pool, name);
+			block_pool_touch(pool, name);
 	}
 	host_make_room(pool, fresh < host->capacity ? fresh : host->capacity);
 	skipped = count > host->capacity ? count - host->capacity : 0;
@@ -245,7 +245,7 @@ static void host_receive(struct pool *pool, uint32_t count)
 	}
 }
 
-int pool_allocate(struct pool *pool, uint32_t count, uint32_t *ret_blocks)
+int block_pool_allocate(struct pool *pool, uint32_t count, uint32_t *ret_blocks)
 {
 	struct tier *device = &pool->tiers[POOL_DEVICE];
 	uint32_t evicted = 0;
@@ -269,7 +269,7 @@ int pool_allocate(struct pool *pool, uint32_t count, uint32_t *ret_blocks)
 	return 0;
 }
 
-void pool_name(struct pool *pool, uint32_t block, uint64_t name, uint64_t content)
+void block_pool_name(struct pool *pool, uint32_t block, uint64_t name, uint64_t content)
 {
 	struct tier *device = &pool->tiers[POOL_DEVICE];
 
@@ -277,7 +277,7 @@ void pool_name(struct pool *pool, uint32_t block, uint64_t name, uint64_t conten
 	name_block(device, block, name, content);
 }
 
-void pool_release(struct pool *pool, const uint32_t *blocks, uint32_t count)
+void block_pool_release(struct pool *pool, const uint32_t *blocks, uint32_t count)
 {
 	struct tier *device = &pool->tiers[POOL_DEVICE];
 
@@ -290,7 +290,7 @@ void pool_release(struct pool *pool, const uint32_t *blocks, uint32_t count)
 	}
 }
 
-void pool_touch(struct pool *pool, uint64_t name)
+void block_pool_touch(struct pool *pool, uint64_t name)
 {
 	struct tier *host = &pool->tiers[POOL_HOST];
 	uint32_t at = find_name(host, name);
@@ -301,7 +301,7 @@ void pool_touch(struct pool *pool, uint64_t name)
 	queue_append(host, at);
 }
 
-void pool_clear(struct pool *pool, uint8_t tier)
+void block_pool_clear(struct pool *pool, uint8_t tier)
 {
 	struct tier *cleared = &pool->tiers[tier];
 
@@ -311,17 +311,17 @@ void pool_clear(struct pool *pool, uint8_t tier)
 	}
 }
 
-uint32_t pool_capacity(const struct pool *pool, uint8_t tier)
+uint32_t block_pool_capacity(const struct pool *pool, uint8_t tier)
 {
 	return pool->tiers[tier].capacity;
 }
 
-uint64_t pool_block_name(const struct pool *pool, uint8_t tier, uint32_t block)
+uint64_t block_pool_block_name(const struct pool *pool, uint8_t tier, uint32_t block)
 {
 	return pool->tiers[tier].blocks[block].name;
 }
 
-uint64_t pool_content(const struct pool *pool, uint8_t tier, uint32_t block)
+uint64_t block_pool_content(const struct pool *pool, uint8_t tier, uint32_t block)
 {
 	return pool->tiers[tier].blocks[block].content;
 }

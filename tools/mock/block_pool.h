@@ -37,42 +37,42 @@ struct pool_options {
 };
 
 /* -EINVAL, -ENOMEM. */
-int pool_open(struct pool **ret_pool, const struct pool_options *options);
-void pool_close(struct pool *pool);
+int block_pool_open(struct pool **ret_pool, const struct pool_options *options);
+void block_pool_close(struct pool *pool);
 
 /* A block of the tier that has this name, the one named last, or POOL_NONE. */
-uint32_t pool_find(const struct pool *pool, uint8_t tier, uint64_t name);
+uint32_t block_pool_find(const struct pool *pool, uint8_t tier, uint64_t name);
 
 /* Device blocks that nobody refers to. */
-uint32_t pool_free(const struct pool *pool);
+uint32_t block_pool_free(const struct pool *pool);
 
 /* References to a device block. */
-uint32_t pool_references(const struct pool *pool, uint32_t block);
+uint32_t block_pool_references(const struct pool *pool, uint32_t block);
 
 /* Refer to a cached device block: it leaves the queue of free ones. */
-void pool_take(struct pool *pool, uint32_t block);
+void block_pool_take(struct pool *pool, uint32_t block);
 
 /* Take `count` free device blocks, evicting what is cached in them; each is without a name
  * and has one reference. 0, or -ENOSPC with nothing changed where too few are free. */
-int pool_allocate(struct pool *pool, uint32_t count, uint32_t *ret_blocks);
+int block_pool_allocate(struct pool *pool, uint32_t count, uint32_t *ret_blocks);
 
 /* The referenced device block now holds what `name` (not 0) names; `content` is the
  * caller's note, given back by pool_content. The block must have no name yet. */
-void pool_name(struct pool *pool, uint32_t block, uint64_t name, uint64_t content);
+void block_pool_name(struct pool *pool, uint32_t block, uint64_t name, uint64_t content);
 
 /* Drop one reference of each block, the last first: a request's tail is evicted before its
  * head. */
-void pool_release(struct pool *pool, const uint32_t *blocks, uint32_t count);
+void block_pool_release(struct pool *pool, const uint32_t *blocks, uint32_t count);
 
 /* The host's block of this name was used. */
-void pool_touch(struct pool *pool, uint64_t name);
+void block_pool_touch(struct pool *pool, uint64_t name);
 
 /* Forget the names of a tier. Device blocks in use stay in use. Calls nothing. */
-void pool_clear(struct pool *pool, uint8_t tier);
+void block_pool_clear(struct pool *pool, uint8_t tier);
 
 /* Number of blocks of a tier; the name (0: none) and the note of one of them. */
-uint32_t pool_capacity(const struct pool *pool, uint8_t tier);
-uint64_t pool_block_name(const struct pool *pool, uint8_t tier, uint32_t block);
-uint64_t pool_content(const struct pool *pool, uint8_t tier, uint32_t block);
+uint32_t block_pool_capacity(const struct pool *pool, uint8_t tier);
+uint64_t block_pool_block_name(const struct pool *pool, uint8_t tier, uint32_t block);
+uint64_t block_pool_content(const struct pool *pool, uint8_t tier, uint32_t block);
 
 #endif

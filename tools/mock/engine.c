@@ -70,7 +70,7 @@ static void pool_changed(void *context, uint8_t kind, uint8_t tier, uint64_t nam
 
 static int allocate(struct engine *e, struct sequence *sequence, uint32_t count)
 {
-	int error = pool_allocate(e->pool, count, sequence->blocks + sequence->held);
+	int error = block_pool_allocate(e->pool, count, sequence->blocks + sequence->held);
 
 	flush_removed(e);
 	if (!error)
@@ -87,7 +87,7 @@ static void name_until(struct engine *e, struct sequence *sequence, uint32_t end
 	if (first >= end)
 		return;
 	for (uint32_t i = first; i < end; i++)
-		pool_name(e->pool, sequence->blocks[i], sequence->names[i], sequence->prefixes[i]);
+		block_pool_name(e->pool, sequence->blocks[i], sequence->names[i], sequence->prefixes[i]);
 	sequence->named = end;
 	e->options.emit(e->options.context,
 			&(struct engine_event){
@@ -127,15 +127,15 @@ static struct hits find_hits(const struct engine *e, struct sequence *sequence)
 	struct hits hits = { 0 };
 
 	while (hits.device < most) {
-		uint32_t at = pool_find(e->pool, POOL_DEVICE, sequence->names[hits.device]);
+		uint32_t at = block_pool_find(e->pool, POOL_DEVICE, sequence->names[hits.device]);
 
 		if (at == POOL_NONE)
 			break;
-		hits.idle += !pool_references(e->pool, at);
+		hits.idle += !block_pool_references(e->pool, at);
 		sequence->blocks[hits.device++] = at;
 	}
 	while (hits.device + hits.host < most &&
-	       pool_find(e->pool, POOL_HOST, sequence->names[hits.device + hits.host]) != POOL_NONE)
+	       block_pool_find(e->pool, POOL_HOST, sequence->names[hits.device + hits.host]) != POOL_NONE)
 		hits.host++;
 	return hits;
 }
@@ -151,15 +151,15 @@ static int admit(struct engine *e, struct place *place, struct hits *ret_hits)
 		return 0;
 	hits = find_hits(e, sequence);
 	needed = blocks_of(e, sequence->done_tokens) - hits.device;
-	if (needed > pool_free(e->pool) - hits.idle)
+	if (needed > block_pool_free(e->pool) - hits.idle)
 		return 0;
 	for (uint32_t i = 0; i < hits.device; i++)
-		pool_take(e->pool, sequence->blocks[i]);
+		block_pool_take(e->pool, sequence->blocks[i]);
 	sequence->held = sequence->named = hits.device;
 	cached = hits.device + hits.host;
 	/* the tail first: what is evicted first must be the tail */
 	for (uint32_t i = cached; i > hits.device; i--)
-		pool_touch(e->pool, sequence->names[i - 1]);
+		block_pool_touch(e->pool, sequence->names[i - 1]);
 	if (allocate(e, sequence, needed) < 0)
 		abort(); /* counted above */
 	name_until(e, sequence, cached);
@@ -174,7 +174,7 @@ static int admit(struct engine *e, struct place *place, struct hits *ret_hits)
 
 static void drop_blocks(struct engine *e, struct sequence *sequence)
 {
-	pool_release(e->pool, sequence->blocks, sequence->held);
+	block_pool_release(e->pool, sequence->blocks, sequence->held);
 	sequence->held = sequence->named = 0;
 }
 
@@ -367,7 +367,7 @@ int engine_submit(struct engine *e, const struct trace_request *request,
 		.device_blocks = hits.device,
 		.host_blocks = hits.host,
 		.running = e->used,
-		.free_blocks = pool_free(e->pool),
+		.free_blocks = block_pool_free(e->pool),
 	};
 	return 0;
 }
@@ -381,9 +381,9 @@ void engine_clear(struct engine *e, uint8_t scope, int tell)
 			preempt(e, &e->places[i]);
 	}
 	if (device)
-		pool_clear(e->pool, POOL_DEVICE);
+		block_pool_clear(e->pool, POOL_DEVICE);
 	if (scope == RDX_SCOPE_ALL || scope == RDX_TIER_HOST)
-		pool_clear(e->pool, POOL_HOST);
+		block_pool_clear(e->pool, POOL_HOST);
 	e->stats.clears++;
 	if (tell)
 		e->options.emit(e->options.context,
@@ -418,7 +418,7 @@ int engine_open(struct engine **ret_engine, const struct engine_options *options
 	/* one more: where try_start tries */
 	e->places = calloc(options->running_max + (size_t)1, sizeof(*e->places));
 	e->removed = calloc(options->removals_max, sizeof(*e->removed));
-	error = e->places && e->removed ? pool_open(&e->pool, &pool_options) : -ENOMEM;
+	error = e->places && e->removed ? block_pool_open(&e->pool, &pool_options) : -ENOMEM;
 	if (error) {
 		engine_close(e);
 		return error;
@@ -435,7 +435,7 @@ void engine_close(struct engine *e)
 		sequence_close(e->places[i].sequence);
 	free(e->places);
 	free(e->removed);
-	pool_close(e->pool);
+	block_pool_close(e->pool);
 	free(e);
 }
 
@@ -449,14 +449,14 @@ static int compare_words(const void *a, const void *b)
 int engine_cached(const struct engine *e, uint8_t tier, uint64_t **ret_prefixes,
 		  uint32_t *ret_count)
 {
-	uint32_t capacity = pool_capacity(e->pool, tier), count = 0, distinct = 0;
+	uint32_t capacity = block_pool_capacity(e->pool, tier), count = 0, distinct = 0;
 	uint64_t *prefixes = malloc((capacity + (size_t)1) * sizeof(*prefixes));
 
 	if (!prefixes)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < capacity; i++) {
-		if (pool_block_name(e->pool, tier, i))
-			prefixes[count++] = pool_content(e->pool, tier, i);
+		if (block_pool_block_name(e->pool, tier, i))
+			prefixes[count++] = block_pool_content(e->pool, tier, i);
 	}
 	qsort(prefixes, count, sizeof(*prefixes), compare_words);
 	for (uint32_t i = 0; i < count; i++) {

@@ -70,10 +70,10 @@ static int run_request(struct mock *mock, FILE *answers)
 	if (!answers)
 		return 0;
 	if (error)
-		answer_refused(answers, mock->request.id,
+		answers_refused(answers, mock->request.id,
 			       "more blocks than the engine has: raise --blocks");
 	else
-		answer_request(answers, mock->request.id, &answer);
+		answers_request(answers, mock->request.id, &answer);
 	return 0;
 }
 
@@ -98,7 +98,7 @@ static int run_clear(struct mock *mock, struct json_object *object, struct json_
 	if (json_object_object_get_ex(object, "announce", &value))
 		tell = json_object_get_boolean(value);
 	engine_clear(mock->engine, scope, tell);
-	answer_command(stdout, "clear", mock->engine);
+	answers_command(stdout, "clear", mock->engine);
 	return 0;
 }
 
@@ -112,7 +112,7 @@ static int run_advance(struct mock *mock, struct json_object *object, struct jso
 		return json_line_fault(ret_fault, "\"time_ms\" is missing or no number of "
 					     "milliseconds: give the trace's time to run on to");
 	engine_advance(mock->engine, time_ms * 1000);
-	answer_command(stdout, "advance", mock->engine);
+	answers_command(stdout, "advance", mock->engine);
 	return 0;
 }
 
@@ -124,15 +124,15 @@ static int run_command(struct mock *mock, const char *command, struct json_objec
 	if (strcmp(command, "advance") == 0)
 		return run_advance(mock, object, ret_fault);
 	if (strcmp(command, "stats") == 0) {
-		answer_stats(stdout, mock->engine, &mock->announcer);
+		answers_stats(stdout, mock->engine, &mock->announcer);
 		return 0;
 	}
 	if (strcmp(command, "dump") == 0)
-		return answer_dump(stdout, mock->engine, &mock->announcer,
+		return answers_dump(stdout, mock->engine, &mock->announcer,
 				   &mock->options.publisher);
 	if (strcmp(command, "finish") == 0) {
 		engine_finish(mock->engine);
-		answer_command(stdout, "finish", mock->engine);
+		answers_command(stdout, "finish", mock->engine);
 		return 0;
 	}
 	return json_line_fault(ret_fault, "unknown command %.40s: advance, clear, dump, finish or "
@@ -140,52 +140,40 @@ static int run_command(struct mock *mock, const char *command, struct json_objec
 			  command);
 }
 
-static int run_line(struct mock *mock, const char *text, size_t length,
+static int run_line(struct mock *mock, struct json_object *object,
 		    struct json_line_fault *ret_fault)
 {
-	struct json_object *object, *command;
-	int error = json_line_parse(text, length, &object, ret_fault);
+	struct json_object *command;
+	int r;
 
-	if (error)
-		return error;
 	if (json_object_object_get_ex(object, "command", &command)) {
-		error = json_object_is_type(command, json_type_string)
-				? run_command(mock, json_object_get_string(command), object,
-					      ret_fault)
-				: json_line_fault(ret_fault, "\"command\" is no string: write one");
-	} else {
-		error = trace_request_read(object, mock->lines.number, &mock->request, ret_fault);
-		if (!error)
-			error = run_request(mock, stdout);
+		if (!json_object_is_type(command, json_type_string))
+			return json_line_fault(ret_fault, "\"command\" is not a string: write one");
+		return run_command(mock, json_object_get_string(command), object, ret_fault);
 	}
-	json_object_put(object);
-	return error;
+	r = trace_request_read(object, mock->lines.number, &mock->request, ret_fault);
+	return r < 0 ? r : run_request(mock, stdout);
 }
 
 /* Answer lines until they end or a signal comes. */
 static int serve(struct mock *mock)
 {
 	struct json_line_fault fault;
-	size_t length;
-	char *text;
-	int got;
+	struct json_object *object;
+	int r;
 
-	answer_ready(stdout, &mock->announcer, &mock->options.publisher);
+	answers_ready(stdout, &mock->announcer, &mock->options.publisher);
 	fflush(stdout);
-	while ((got = lines_next(&mock->lines, &text, &length)) != 0) {
-		if (got == -EINTR)
-			return 0;
-		if (got == -E2BIG)
-			got = json_line_fault(&fault, "the line is too long: split it");
-		else if (got > 0 && json_line_blank(text, length))
-			continue;
-		else if (got > 0)
-			got = run_line(mock, text, length, &fault);
-		if (got == -EBADMSG) {
+	while ((r = json_line_next(&mock->lines, &object, &fault)) != 0) {
+		if (r > 0) {
+			r = run_line(mock, object, &fault);
+			json_object_put(object);
+		}
+		if (r == -EBADMSG) {
 			report(mock, fault.text);
-			answer_error(stdout, mock->lines.number, fault.text);
-		} else if (got < 0) {
-			return got;
+			answers_error(stdout, mock->lines.number, fault.text);
+		} else if (r < 0) {
+			return r == -EINTR ? 0 : r;
 		}
 		if (fflush(stdout) < 0)
 			return -errno;
@@ -212,7 +200,7 @@ static int replay(struct mock *mock)
 	int got, error = 0;
 
 	mock->started_ns = rdx_clock_ns();
-	while ((got = trace_next(&mock->lines, &mock->request, &fault)) != 0 && !error) {
+	while ((got = trace_request_next(&mock->lines, &mock->request, &fault)) != 0 && !error) {
 		if (got == -EINTR)
 			return 0;
 		if (got == -EBADMSG) {
@@ -228,7 +216,7 @@ static int replay(struct mock *mock)
 	if (error)
 		return error;
 	engine_finish(mock->engine);
-	answer_stats(stdout, mock->engine, &mock->announcer);
+	answers_stats(stdout, mock->engine, &mock->announcer);
 	return fflush(stdout) < 0 ? -errno : 0;
 }
 

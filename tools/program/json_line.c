@@ -19,7 +19,7 @@ int json_line_fault(struct json_line_fault *ret_fault, const char *format, ...)
 	return -EBADMSG;
 }
 
-int json_line_blank(const char *text, size_t length)
+static int is_blank(const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {
 		if (!isspace((unsigned char)text[i]))
@@ -99,6 +99,24 @@ int json_line_parse(const char *text, size_t length, struct json_object **ret_ob
 	}
 	*ret_object = object;
 	return 0;
+}
+
+int json_line_next(struct lines *lines, struct json_object **ret_object,
+		   struct json_line_fault *ret_fault)
+{
+	size_t length;
+	char *text;
+	int r;
+
+	do {
+		r = lines_next(lines, &text, &length);
+		if (r == -E2BIG)
+			return json_line_fault(ret_fault, "the line is too long: split it");
+		if (r <= 0)
+			return r;
+	} while (is_blank(text, length));
+	r = json_line_parse(text, length, ret_object, ret_fault);
+	return r < 0 ? r : 1;
 }
 
 /* Digits only: strtoull would take leading blanks, signs and a value that wraps. */

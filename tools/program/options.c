@@ -309,22 +309,42 @@ static struct argp_option *argp_options(const struct options_program *program, v
 
 /* -- parsing -- */
 
+static void take_argument(const struct argp_state *state, const struct parse *parse,
+			  const char *text)
+{
+	const struct options_arguments *arguments = parse->program->arguments;
+
+	if (!arguments || (arguments->most && state->arg_num >= arguments->most))
+		argp_error(state, "unexpected argument '%s'", text);
+	else
+		arguments->take(state, text, (char *)parse->input + arguments->at);
+}
+
+static void end_parsing(const struct argp_state *state, const struct parse *parse)
+{
+	const struct options_arguments *arguments = parse->program->arguments;
+
+	if (arguments && arguments->missing && state->arg_num == 0)
+		argp_error(state, "missing argument: %s", arguments->missing);
+	if (parse->program->check)
+		parse->program->check(state, parse->input);
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	const struct parse *parse = state->input;
-	const struct options_program *program = parse->program;
+	const struct options_entry *entry = parse->program->entries;
 
-	if (key == ARGP_KEY_ARG && program->argument)
-		program->argument(state, text, parse->input);
-	else if (key == ARGP_KEY_ARG)
-		argp_error(state, "unexpected argument '%s'", text);
-	if (key == ARGP_KEY_ARG)
+	switch (key) {
+	case ARGP_KEY_ARG:
+		take_argument(state, parse, text);
 		return 0;
-	if (key == ARGP_KEY_END && program->check)
-		program->check(state, parse->input);
-	for (const struct options_entry *entry = program->entries; entry->kind != OPTIONS_END;
-	     entry++) {
-		if (entry->kind == OPTIONS_HEADING || key != key_of(program, entry))
+	case ARGP_KEY_END:
+		end_parsing(state, parse);
+		return 0;
+	}
+	for (; entry->kind != OPTIONS_END; entry++) {
+		if (entry->kind == OPTIONS_HEADING || key != key_of(parse->program, entry))
 			continue;
 		take(state, entry, text, parse->input);
 		return 0;
@@ -338,7 +358,7 @@ void options_parse(const struct options_program *program, int argc, char **argv,
 	struct argp argp = {
 		.options = argp_options(program, input),
 		.parser = parse,
-		.args_doc = program->arguments,
+		.args_doc = program->arguments ? program->arguments->shown : NULL,
 		.doc = program->about,
 	};
 	int r;
@@ -356,15 +376,8 @@ void options_parse(const struct options_program *program, int argc, char **argv,
 	}
 }
 
-void options_single(const struct argp_state *state, const char **member, const char *text)
+void options_take_text(const struct argp_state *state, const char *text, void *member)
 {
-	if (*member)
-		argp_error(state, "unexpected argument '%s'", text);
-	*member = text;
-}
-
-void options_require(const struct argp_state *state, const char *member, const char *name)
-{
-	if (!member)
-		argp_error(state, "missing argument: %s", name);
+	(void)state;
+	memcpy(member, &text, sizeof(text));
 }

@@ -41,13 +41,20 @@ struct options_entry {
 };
 #define OPTIONS_TO(type, member) .at = offsetof(type, member), .bytes = sizeof(((type *)0)->member)
 
+/* What a program takes besides options. */
+struct options_arguments {
+	const char *shown;   /* in --help: "FILE|-" */
+	const char *missing; /* what to say is missing where there is none; NULL: that is right */
+	uint32_t most;       /* 0: any number */
+	size_t at;           /* the member that `take` gets */
+	void (*take)(const struct argp_state *state, const char *text, void *member);
+};
+
 struct options_program {
-	const struct options_entry *entries; /* up to OPTIONS_END */
-	const char *arguments;               /* "FILE"; NULL: there are none */
-	const char *about;                   /* in --help before the options, \v, after them */
-	/* Take an argument, and look at all of it at the end. Either may be NULL. */
-	void (*argument)(const struct argp_state *state, const char *text, void *input);
-	void (*check)(const struct argp_state *state, void *input);
+	const char *about; /* in --help before the options, \v, after them */
+	const struct options_entry *entries;       /* up to OPTIONS_END */
+	const struct options_arguments *arguments; /* NULL: there are none */
+	void (*check)(const struct argp_state *state, void *input); /* at the end; or NULL */
 };
 
 /*
@@ -56,9 +63,8 @@ struct options_program {
  */
 void options_parse(const struct options_program *program, int argc, char **argv, void *input);
 
-/* For `argument` and `check`: there may be one, there must be one; end the program. */
-void options_single(const struct argp_state *state, const char **member, const char *text);
-void options_require(const struct argp_state *state, const char *member, const char *name);
+/* To take one argument as it is: the member is a const char *. */
+void options_take_text(const struct argp_state *state, const char *text, void *member);
 
 /* Read a number as OPTIONS_NUMBER does: 1, or 0 where `text` is none within the bounds. */
 int options_read_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);

@@ -60,29 +60,28 @@ static const struct options_entry entries[] = {
 	{0},
 };
 
-static void argument(const struct argp_state *state, const char *text, void *input)
-{
-	struct query_options *options = input;
-
-	options_single(state, &options->file, text);
-}
-
 static void check(const struct argp_state *state, void *input)
 {
 	const struct query_options *options = input;
 
-	options_require(state, options->file, "FILE, or - for standard input");
 	if (options->tokens + options->local + options->prefix > 1)
 		argp_error(state, "give one of --tokens, --local, --prefix");
 	if ((options->lora || options->salt) && (options->local || options->prefix))
 		argp_error(state, "--lora and --salt go with --tokens only: hashes have them in them");
 }
 
+static const struct options_arguments arguments = {
+	.shown = "FILE|-",
+	.missing = "FILE, or - for standard input",
+	.most = 1,
+	.take = options_take_text,
+	.at = offsetof(struct query_options, file),
+};
+
 static const struct options_program program = {
 	.entries = entries,
-	.argument = argument,
 	.check = check,
-	.arguments = "FILE|-",
+	.arguments = &arguments,
 	.about = "Ask the index of a namespace which ranks hold the longest prefix of a request. "
 		 "Each line of FILE is a request: a JSON array of numbers, or numbers with blanks "
 		 "or commas between them.\v"

@@ -99,27 +99,17 @@ int trace_request_read(struct json_object *object, uint64_t line_number,
 	return read_hash_ids(object, request, ret_fault);
 }
 
-int trace_next(struct lines *lines, struct trace_request *request, struct json_line_fault *ret_fault)
+int trace_request_next(struct lines *lines, struct trace_request *request,
+		       struct json_line_fault *ret_fault)
 {
 	struct json_object *object;
-	size_t length;
-	char *text;
-	int error;
+	int r = json_line_next(lines, &object, ret_fault);
 
-	do {
-		int got = lines_next(lines, &text, &length);
-
-		if (got == -E2BIG)
-			return json_line_fault(ret_fault, "the line is too long: split it");
-		if (got <= 0)
-			return got;
-	} while (json_line_blank(text, length));
-	error = json_line_parse(text, length, &object, ret_fault);
-	if (error)
-		return error;
-	error = trace_request_read(object, lines->number, request, ret_fault);
+	if (r <= 0)
+		return r;
+	r = trace_request_read(object, lines->number, request, ret_fault);
 	json_object_put(object);
-	return error ? error : 1;
+	return r < 0 ? r : 1;
 }
 
 int trace_request_write(const struct trace_request *request, FILE *file)

@@ -42,7 +42,8 @@ int trace_request_read(struct json_object *object, uint64_t line_number,
  * The next request of a file; blank lines are skipped. 1, 0 at the end, -EBADMSG for a line
  * that is none (`ret_fault` says why; the next call goes on behind it), else as lines_next.
  */
-int trace_next(struct lines *lines, struct trace_request *request, struct json_line_fault *ret_fault);
+int trace_request_next(struct lines *lines, struct trace_request *request,
+		       struct json_line_fault *ret_fault);
 
 /* Room for `count` hash ids. -ENOMEM. */
 int trace_request_reserve(struct trace_request *request, uint32_t count);

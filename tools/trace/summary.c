@@ -22,7 +22,7 @@ struct trace_summarizer {
 	uint64_t lengths_capacity;
 };
 
-int trace_summarizer_open(struct trace_summarizer **ret_summarizer)
+int trace_summary_open(struct trace_summarizer **ret_summarizer)
 {
 	struct trace_summarizer *s = calloc(1, sizeof(*s));
 
@@ -38,7 +38,7 @@ int trace_summarizer_open(struct trace_summarizer **ret_summarizer)
 	return 0;
 }
 
-void trace_summarizer_close(struct trace_summarizer *s)
+void trace_summary_close(struct trace_summarizer *s)
 {
 	if (!s)
 		return;
@@ -110,7 +110,7 @@ static int check_parents(const struct trace_summarizer *s, const struct trace_re
 	return 0;
 }
 
-int trace_summarizer_add(struct trace_summarizer *s, const struct trace_request *request,
+int trace_summary_add(struct trace_summarizer *s, const struct trace_request *request,
 			 struct json_line_fault *ret_fault)
 {
 	struct trace_summary *sum = &s->summary;
@@ -155,7 +155,7 @@ static int compare_lengths(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-void trace_summarizer_result(struct trace_summarizer *s, struct trace_summary *ret_summary)
+void trace_summary_result(struct trace_summarizer *s, struct trace_summary *ret_summary)
 {
 	if (s->summary.requests) {
 		qsort(s->lengths, s->summary.requests, sizeof(*s->lengths), compare_lengths);

@@ -22,14 +22,14 @@ struct trace_summary {
 
 struct trace_summarizer;
 
-int trace_summarizer_open(struct trace_summarizer **ret_summarizer); /* -ENOMEM */
-void trace_summarizer_close(struct trace_summarizer *summarizer);
+int trace_summary_open(struct trace_summarizer **ret_summarizer); /* -ENOMEM */
+void trace_summary_close(struct trace_summarizer *summarizer);
 
 /* Add a request. -ENOMEM; -EBADMSG with `ret_fault` filled, and nothing added, where an id
  * follows another than before: an id stands for a whole prefix, so it has one parent. */
-int trace_summarizer_add(struct trace_summarizer *summarizer, const struct trace_request *request,
+int trace_summary_add(struct trace_summarizer *summarizer, const struct trace_request *request,
 			 struct json_line_fault *ret_fault);
 
-void trace_summarizer_result(struct trace_summarizer *summarizer, struct trace_summary *ret_summary);
+void trace_summary_result(struct trace_summarizer *summarizer, struct trace_summary *ret_summary);
 
 #endif

@@ -5,7 +5,7 @@
 #include "tools/program/json.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
-#include "tools/trace/generate.h"
+#include "tools/trace/generator.h"
 #include "tools/trace/summary.h"
 #include <ringdex/rdx_types.h>
 
@@ -14,14 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct trace_arguments {
+struct trace_options {
 	struct trace_generate_options generate;
 	const char *command;
 	const char *path;
 	int json;
 };
 
-#define TO(member)     OPTIONS_TO(struct trace_arguments, member)
+#define TO(member)     OPTIONS_TO(struct trace_options, member)
 #define TOKENS(member) TO(generate.member), .min = 1, .max = TRACE_INPUT_MAX / 4
 
 static const struct options_entry entries[] = {
@@ -53,37 +53,44 @@ static const struct options_entry entries[] = {
 	{0},
 };
 
-static int is_show(const struct trace_arguments *arguments)
+static int is_show(const struct trace_options *options)
 {
-	return arguments->command && strcmp(arguments->command, "show") == 0;
+	return options->command && strcmp(options->command, "show") == 0;
 }
 
-static void argument(const struct argp_state *state, const char *text, void *input)
+static void take_argument(const struct argp_state *state, const char *text, void *input)
 {
-	struct trace_arguments *arguments = input;
+	struct trace_options *options = input;
 
-	if (is_show(arguments))
-		options_single(state, &arguments->path, text);
+	if (!options->command)
+		options->command = text;
+	else if (is_show(options))
+		options->path = text;
 	else
-		options_single(state, &arguments->command, text);
-	if (!is_show(arguments) && strcmp(arguments->command, "generate") != 0)
+		argp_error(state, "unexpected argument '%s'", text);
+	if (!is_show(options) && strcmp(options->command, "generate") != 0)
 		argp_error(state, "'%s' is not one of generate, show", text);
 }
 
 static void check(const struct argp_state *state, void *input)
 {
-	const struct trace_arguments *arguments = input;
+	const struct trace_options *options = input;
 
-	options_require(state, arguments->command, "generate or show");
-	if (is_show(arguments))
-		options_require(state, arguments->path, "FILE, or - for standard input");
+	if (is_show(options) && !options->path)
+		argp_error(state, "missing argument: FILE, or - for standard input");
 }
+
+static const struct options_arguments arguments = {
+	.shown = "generate\nshow FILE|-",
+	.missing = "generate or show",
+	.most = 2,
+	.take = take_argument,
+};
 
 static const struct options_program program = {
 	.entries = entries,
-	.argument = argument,
 	.check = check,
-	.arguments = "generate\nshow FILE|-",
+	.arguments = &arguments,
 	.about = "Make and summarize traces of requests to a language model.\v"
 		 "generate writes a trace of multi-turn conversations to standard output, one JSON "
 		 "object a line, in the format of the Mooncake traces. show prints a summary of a "
@@ -164,11 +171,11 @@ static int64_t summarize(struct lines *lines, struct trace_summarizer *summarize
 	int got;
 
 	for (;;) {
-		got = trace_next(lines, &request, &fault);
+		got = trace_request_next(lines, &request, &fault);
 		if (got == 0)
 			break;
 		if (got > 0)
-			got = trace_summarizer_add(summarizer, &request, &fault);
+			got = trace_summary_add(summarizer, &request, &fault);
 		if (got == -EBADMSG) {
 			messages_say("%s:%" PRIu64 ": %s", lines->name, lines->number, fault.text);
 			bad++;
@@ -182,37 +189,37 @@ static int64_t summarize(struct lines *lines, struct trace_summarizer *summarize
 	return bad;
 }
 
-static int show(const struct trace_arguments *arguments)
+static int show(const struct trace_options *options)
 {
 	struct trace_summarizer *summarizer;
 	struct trace_summary summary;
 	struct lines lines;
 	int64_t bad;
-	int error = lines_open(&lines, arguments->path);
+	int error = lines_open(&lines, options->path);
 
 	if (error) {
-		messages_say_error(error, "cannot open %s", arguments->path);
+		messages_say_error(error, "cannot open %s", options->path);
 		return EXIT_FAILED;
 	}
-	error = trace_summarizer_open(&summarizer);
+	error = trace_summary_open(&summarizer);
 	if (error) {
 		lines_close(&lines);
 		messages_no_memory();
 	}
 	bad = summarize(&lines, summarizer);
 	if (bad >= 0) {
-		trace_summarizer_result(summarizer, &summary);
-		print_summary(&summary, (uint64_t)bad, arguments->json);
+		trace_summary_result(summarizer, &summary);
+		print_summary(&summary, (uint64_t)bad, options->json);
 	}
-	trace_summarizer_close(summarizer);
+	trace_summary_close(summarizer);
 	lines_close(&lines);
 	return bad ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)
 {
-	struct trace_arguments arguments = {.generate = TRACE_GENERATE_DEFAULTS};
+	struct trace_options options = {.generate = TRACE_GENERATE_DEFAULTS};
 
-	options_parse(&program, argc, argv, &arguments);
-	return is_show(&arguments) ? show(&arguments) : generate(&arguments.generate);
+	options_parse(&program, argc, argv, &options);
+	return is_show(&options) ? show(&options) : generate(&options.generate);
 }

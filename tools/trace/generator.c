@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tools/trace/generate.h"
+#include "tools/trace/generator.h"
 #include "tools/trace/random.h"
 
 #include <errno.h>

@@ -8,8 +8,8 @@
  * earlier turn of the session, as an edited message or a second try does. Arrivals follow
  * each session's own pauses, exponential in length. Same options and seed, same trace.
  */
-#ifndef TRACE_GENERATE_H
-#define TRACE_GENERATE_H
+#ifndef TRACE_GENERATOR_H
+#define TRACE_GENERATOR_H
 
 #include "tools/trace/request.h"
 
