@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/held.h"
 
+#include "shm/clock.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -189,20 +191,21 @@ static void let_go(void)
 			held_remove(holds[i].path);
 }
 
+/* First the guardian, then what it removes: there is no moment between the two. */
 static int take_hold(struct hold *hold)
 {
 	int r;
 
-	snprintf(hold->path, sizeof(hold->path), "%s/rdx-test-%d-XXXXXX", hold->where,
-		 (int)getpid());
-	if (!mkdtemp(hold->path))
-		return -errno;
-	hold->owner = getpid();
-	hold->made = 0;
+	snprintf(hold->path, sizeof(hold->path), "%s/rdx-test-%d-%06llx", hold->where,
+		 (int)getpid(), (unsigned long long)rdx_clock_ns() & 0xffffff);
 	r = start_guardian(hold->path);
 	if (r < 0)
 		fprintf(stderr, "no guardian: %s; killed, this test leaves %s\n", strerror(-r),
 			hold->path);
+	if (mkdir(hold->path, 0700) < 0)
+		return -errno;
+	hold->owner = getpid();
+	hold->made = 0;
 	setenv(hold->variable, hold->path, 1);
 	atexit(let_go);
 	return 0;
