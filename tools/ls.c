@@ -301,17 +301,13 @@ static size_t inspect_all(const struct space *space, const struct ranks *found,
 
 static int list_segments(const struct ls_options *options, const struct space *space)
 {
-	char missing[RANKS_TEXT_BYTES];
 	struct sighting *sightings;
 	struct ranks found;
 	int status = EXIT_DONE;
 	size_t count;
-	int r = ranks_find(space->dir_fd, &options->wanted, &found);
 
-	if (r < 0) {
-		messages_say_error(r, "cannot look into %s", space->dir);
+	if (ranks_find(space, &options->wanted, &found) < 0)
 		return EXIT_FAILED;
-	}
 	sightings = calloc(found.count + 1, sizeof(*sightings));
 	if (!sightings)
 		messages_no_memory();
@@ -321,11 +317,9 @@ static int list_segments(const struct ls_options *options, const struct space *s
 	else if (count)
 		print_table(sightings, count, options->all_columns);
 	else if (!options->wanted.count)
-		messages_say("no segment in %s: no worker has been there yet", space->dir);
-	if (ranks_missing(&options->wanted, &found, missing)) {
-		messages_say("no segment of %s in %s", missing, space->dir);
+		messages_say("no segment in %s: no worker has published there yet", space->dir);
+	if (ranks_missing(space, &options->wanted, &found, RANKS_SEE_LS))
 		status = EXIT_FAILED;
-	}
 	for (size_t i = 0; i < count; i++)
 		if (sightings[i].state == SIGHTING_UNREADABLE)
 			status = EXIT_FAILED;

@@ -82,7 +82,7 @@ static void print_words(FILE *to, const struct range_options *options,
 	switch (range->outcome) {
 	case RDX_RANGE_EVENTS:
 		if (range->last_event_id < range->first_event_id)
-			fprintf(to, "nothing was published yet\n");
+			fprintf(to, "nothing has been published yet\n");
 		else
 			fprintf(to, "%" PRIu64 " through %" PRIu64 ", from position %" PRIu64 "%s\n",
 				range->first_event_id, range->last_event_id, range->start.position,
@@ -91,8 +91,8 @@ static void print_words(FILE *to, const struct range_options *options,
 							    : ", the rank's birth");
 		return;
 	case RDX_RANGE_SNAPSHOT:
-		fprintf(to, "no clear of all tiers is in the ring, and what was asked for is not "
-			    "either: the state is in the ledger\n");
+		fprintf(to, "neither the events nor a clear of all tiers is in the ring: the state "
+			    "is in the ledger\n");
 		return;
 	case RDX_RANGE_TOO_NEW:
 		fprintf(to, "the newest event is %" PRIu64 "\n", range->last_event_id);

@@ -131,8 +131,8 @@ static int plan_segment(const struct size_options *options, struct sizes *sizes)
 	if (slots < (double)(8 * sizes->event_slots))
 		slots = (double)(8 * sizes->event_slots);
 	if (slots > (double)RDX_RING_SLOTS_MAX) {
-		messages_say("a ring of %.0f slots is too large, %llu is the most: bridge a shorter "
-			 "--outage", slots, (unsigned long long)RDX_RING_SLOTS_MAX);
+		messages_say("a ring of %.0f slots is too large, the most is %llu: give a shorter "
+			     "--outage", slots, (unsigned long long)RDX_RING_SLOTS_MAX);
 		return -EINVAL;
 	}
 	sizes->slots_needed = (uint64_t)slots + ((double)(uint64_t)slots < slots);
@@ -140,7 +140,7 @@ static int plan_segment(const struct size_options *options, struct sizes *sizes)
 	memcpy(spec.tier_blocks, options->tier_blocks, sizeof(spec.tier_blocks));
 	r = rdx_segment_plan(&spec, &sizes->segment);
 	if (r < 0) {
-		messages_say_error(r, "no such segment can be made");
+		messages_say_error(r, "cannot make such a segment");
 		return r;
 	}
 	sizes->ring_bytes = spec.ring_slots * sizeof(struct rdx_slot);
@@ -170,8 +170,8 @@ static int plan_index(const struct size_options *options, struct sizes *sizes)
 	ranks_per_word = RDX_MASK_COLUMNS / (RDX_SIDES * sizes->tiers);
 	sizes->mask_words = (uint32_t)((options->ranks + ranks_per_word - 1) / ranks_per_word);
 	if (sizes->mask_words > RDX_MASK_WORDS_MAX) {
-		messages_say("%" PRIu64 " ranks of %" PRIu32 " tiers do not fit one index, %" PRIu32
-			 " are the most: give them two namespaces",
+		messages_say("%" PRIu64 " ranks of %" PRIu32 " tiers do not fit into one index, the most is %" PRIu32
+			     ": use two namespaces",
 			 options->ranks, sizes->tiers, RDX_MASK_WORDS_MAX * ranks_per_word);
 		return -ENOSPC;
 	}
@@ -194,7 +194,7 @@ static void print_segment(const struct size_options *options, const struct sizes
 	printf("Ring of each rank: %s slots, %s\n",
 	       figures_grouped(sizes->segment.ring_slots, a), figures_size(sizes->ring_bytes, b));
 	printf("  %g events/s of %" PRIu64 " blocks, %s slots of 64 bytes each, for %g s: %s slots;\n"
-	       "  the next power of two bridges %.1f s\n",
+	       "  the next power of two covers %.1f s\n",
 	       options->events_per_second, options->blocks_per_event,
 	       figures_grouped(sizes->event_slots, a), (double)options->outage_ns / (double)NS_PER_S,
 	       figures_grouped(sizes->slots_needed, b), sizes->bridged_s);
@@ -239,9 +239,9 @@ static void print_settings(const struct size_options *options, const struct size
 	       "      sizeLimit: %" PRIu64 "Mi\n",
 	       mebibytes(sizes->total_bytes));
 	printf("Memory limit: add %" PRIu64 "Mi to the container of each rank, and %" PRIu64 "Mi to "
-	       "the router's:\n  pages count where they were touched first.\n",
+	       "the router's:\n  a page counts against the container that touches it first.\n",
 	       mebibytes(sizes->segment.file_bytes), mebibytes(sizes->index_peak_bytes));
-	printf("What else uses /dev/shm (NCCL, PyTorch) comes on top.\n");
+	printf("Add what else uses /dev/shm (NCCL, PyTorch).\n");
 }
 
 static void print_json(const struct size_options *options, const struct sizes *sizes)

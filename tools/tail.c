@@ -225,7 +225,7 @@ static void add_source(struct tail *tail, const struct rank_name *name)
 static int discover(struct tail *tail)
 {
 	struct ranks found;
-	int r = ranks_find(tail->space.dir_fd, &tail->options->wanted, &found);
+	int r = ranks_find(&tail->space, &tail->options->wanted, &found);
 
 	if (r < 0)
 		return r;
@@ -329,10 +329,8 @@ static int follow(struct tail *tail)
 		if (!tail->options->once && rdx_clock_ns() - scanned >= SCAN_NS) {
 			int r = discover(tail);
 
-			if (r < 0) {
-				messages_say_error(r, "cannot look into %s any more", tail->space.dir);
+			if (r < 0)
 				return r;
-			}
 			for (size_t i = 0; i < tail->source_count; i++)
 				if (tail->sources[i].reader && is_replaced(tail, &tail->sources[i]) &&
 				    print_batch(tail, &tail->sources[i]) == 0)
@@ -348,21 +346,16 @@ static int follow(struct tail *tail)
 /* Open what is there, and say what was named but is not. */
 static int start(struct tail *tail)
 {
-	char missing[RANKS_TEXT_BYTES];
 	struct ranks found = {0};
 	int r = discover(tail);
 
-	if (r < 0) {
-		messages_say_error(r, "cannot look into %s", tail->space.dir);
+	if (r < 0)
 		return r;
-	}
 	for (size_t i = 0; i < tail->source_count; i++)
 		ranks_add(&found, &tail->sources[i].name);
-	if (ranks_missing(&tail->options->wanted, &found, missing)) {
-		messages_say("no segment of %s in %s%s", missing, tail->space.dir,
-			 tail->options->once ? "" : " yet: waiting for it");
+	if (ranks_missing(&tail->space, &tail->options->wanted, &found,
+			  tail->options->once ? RANKS_SEE_LS : "waiting for it"))
 		tail->troubles |= tail->options->once;
-	}
 	ranks_free(&found);
 	tail->started = 1;
 	return 0;

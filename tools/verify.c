@@ -61,13 +61,13 @@ static const char *reason_text(int error)
 {
 	switch (-error) {
 	case EAGAIN:
-		return "events keep coming, index and ledger were never seen after the same one: "
-		       "try again when there are fewer";
+		return "events keep coming, and index and ledger were never seen after the same "
+		       "one: try again when there are fewer";
 	case ENOENT:
-		return "the index does not know it: if it has just come, try again";
+		return "the index does not know it: try again if it has just started";
 	case ESTALE:
-		return "the index holds another life of it, or does not say EXACT of it: ringdex "
-		       "follow says why";
+		return "the index holds an earlier life of it, or does not report it as EXACT: "
+		       "ringdex follow says why";
 	default:
 		return messages_explain(error);
 	}
@@ -212,27 +212,20 @@ static int verify_all(const struct verify_options *options, const struct space *
 
 static int verify(const struct verify_options *options, const struct space *space)
 {
-	char missing[RANKS_TEXT_BYTES];
 	struct ranks found;
-	int r, status;
+	int status;
 
 	if (!space_has_indexer(space)) {
 		messages_say("no indexer runs in %s, so there is nothing to compare with: start ringdex "
 			 "follow", space->dir);
 		return EXIT_NOT_COMPARED;
 	}
-	r = ranks_find(space->dir_fd, &options->wanted, &found);
-	if (r < 0) {
-		messages_say_error(r, "cannot look into %s", space->dir);
+	if (ranks_find(space, &options->wanted, &found) < 0)
 		return EXIT_FAILED;
-	}
-	if (ranks_missing(&options->wanted, &found, missing)) {
-		messages_say("no segment of %s in %s: ringdex ls shows what is there", missing,
-			 space->dir);
+	if (ranks_missing(space, &options->wanted, &found, RANKS_SEE_LS))
 		status = EXIT_NOT_COMPARED;
-	} else {
+	else
 		status = verify_all(options, space, &found);
-	}
 	ranks_free(&found);
 	return status;
 }

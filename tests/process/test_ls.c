@@ -28,7 +28,7 @@ static void ls_of_nothing(void **state)
 	json_object_put(object);
 	program_result_free(&r);
 	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
-	assert_has(r.err, "no worker has been there yet");
+	assert_has(r.err, "no worker has published there yet");
 	program_result_free(&r);
 	RUN(&r, 1, "ringdex-ls", NULL, "--dir", rig->dir, "7");
 	assert_has(r.err, "no segment of 7 in");
@@ -142,10 +142,10 @@ static void ls_says_why_a_rank_is_unreadable(void **state)
 		const char *reason;
 		const char *error;
 	} cases[] = {
-		{0, 1, -1, "it is no segment", "EBADMSG"},
+		{0, 1, -1, "it is not a segment", "EBADMSG"},
 		{8, 99, -1, "format version 99; this ringdex reads version 1", "EPROTONOSUPPORT"},
 		{24, 4, -1, "features (0x4)", "EPROTONOSUPPORT"},
-		{32, 4, -1, "its layout is another one", "EBADMSG"},
+		{32, 4, -1, "it has another layout", "EBADMSG"},
 		{40, 4, -1, "made with another key", "EKEYREJECTED"},
 		{0, 0, 8192, "truncated: 8192 of its", "EBADMSG"},
 		{0, 0, 10, "truncated: 10 bytes", "EBADMSG"},

@@ -79,7 +79,7 @@ static void query_finds_the_longest_prefix(void **state)
 	snprintf(text, sizeof(text), "[%" PRIu64 ", \"%" PRId64 "\"]\n\n%" PRIu64 ",%" PRIu64 "\n[1",
 		 local[0], (int64_t)local[1], local[0], local[1]);
 	RUN(&r, 1, "ringdex-query", text, "--dir", rig->dir, "--local", "--json", "-");
-	assert_has(r.err, "ringdex-query: standard input:4: no JSON array: it does not end");
+	assert_has(r.err, "ringdex-query: standard input:4: not a JSON array: it does not end");
 	object = parsed(strtok(r.out, "\n"));
 	assert_int_equal(leading_blocks(object, 0, "all"), 2);
 	json_object_put(object);
@@ -105,14 +105,14 @@ static void query_says_what_is_wrong(void **state)
 		const char *input;
 		const char *message;
 	} cases[] = {
-		{"1 2 x", "standard input:1: number 3, 'x', is not a whole number up to 4294967295"},
-		{"4294967296", "'4294967296', is not a whole number up to 4294967295"},
-		{"-1", "'-1', is not"},
-		{"[1, 2.5]", "'2.5', is not"},
-		{"[1, {}]", "'{}', is not"},
-		{"[1, \"2 3\"]", "an array of something else than numbers"},
-		{"[1,]", "no JSON array"},
-		{"[1] 2", "no JSON array: something follows it"},
+		{"1 2 x", "standard input:1: number 3: 'x' is not a whole number from 0 to 4294967295"},
+		{"4294967296", "'4294967296' is not a whole number from 0 to 4294967295"},
+		{"-1", "'-1' is not"},
+		{"[1, 2.5]", "'2.5' is not"},
+		{"[1, {}]", "'{}' is not"},
+		{"[1, \"2 3\"]", "an array of something other than numbers"},
+		{"[1,]", "not a JSON array"},
+		{"[1] 2", "not a JSON array: something follows it"},
 	};
 	struct rig *rig = *state;
 	struct rig_producer producer;

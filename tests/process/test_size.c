@@ -36,7 +36,7 @@ static void size_adds_up(void **state)
 	assert_has(r.err, "missing option: --blocks");
 	program_result_free(&r);
 	RUN(&r, 1, "ringdex-size", NULL, "--blocks", "1", "--outage", "24000h");
-	assert_has(r.err, "bridge a shorter --outage");
+	assert_has(r.err, "give a shorter --outage");
 	program_result_free(&r);
 	RUN(&r, 2, "ringdex-size", NULL, "--blocks", "1", "--events-per-second", "nan");
 	program_result_free(&r);

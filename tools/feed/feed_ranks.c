@@ -182,7 +182,7 @@ int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
 	error = publish(rank->publisher, line);
 	note_counters(rank, line_number);
 	if (error == -EOVERFLOW)
-		return json_line_fault(ret_fault, "the ring's positions are used up: start again");
+		return json_line_fault(ret_fault, "all positions of the ring are used up: start again");
 	return error ? json_line_fault(ret_fault, "not published: %s: report this", strerror(-error)) : 0;
 }
 

@@ -229,7 +229,7 @@ static void print_start(const struct follow *follow)
 
 	if (follow->options->json || rdx_indexer_stats(follow->indexer, &stats) < 0)
 		return;
-	printf("following %s, sleeping through %s\n", follow->space.dir,
+	printf("following %s, waiting with %s\n", follow->space.dir,
 	       options_shared_waits[stats.wait_mode]);
 	fflush(stdout);
 }

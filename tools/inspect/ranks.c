@@ -126,19 +126,23 @@ static void find_in_worker(int dir_fd, const char *dir_name, uint64_t worker_id,
 	closedir(stream);
 }
 
-int ranks_find(int dir_fd, const struct ranks *wanted, struct ranks *ret_found)
+int ranks_find(const struct space *space, const struct ranks *wanted, struct ranks *ret_found)
 {
 	struct ranks found = {0};
-	DIR *stream = open_below(dir_fd, ".");
+	DIR *stream = open_below(space->dir_fd, ".");
 	struct dirent *entry;
 
-	if (!stream)
-		return -errno;
+	if (!stream) {
+		int r = -errno;
+
+		messages_say_error(r, "cannot look into %s", space->dir);
+		return r;
+	}
 	while ((entry = readdir(stream))) {
 		uint64_t worker_id;
 
 		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
-			find_in_worker(dir_fd, entry->d_name, worker_id, wanted, &found);
+			find_in_worker(space->dir_fd, entry->d_name, worker_id, wanted, &found);
 	}
 	closedir(stream);
 	if (found.count)
@@ -147,8 +151,11 @@ int ranks_find(int dir_fd, const struct ranks *wanted, struct ranks *ret_found)
 	return 0;
 }
 
-int ranks_missing(const struct ranks *wanted, const struct ranks *found, char *ret_text)
+int ranks_missing(const struct space *space, const struct ranks *wanted,
+		  const struct ranks *found, const char *what_to_do)
 {
+	char text[RANKS_TEXT_BYTES];
+
 	for (size_t i = 0; i < wanted->count; i++) {
 		const struct rank_name *name = &wanted->names[i];
 		size_t at = 0;
@@ -157,7 +164,8 @@ int ranks_missing(const struct ranks *wanted, const struct ranks *found, char *r
 			at++;
 		if (at < found->count)
 			continue;
-		ranks_name_text(name, ret_text);
+		messages_say("no segment of %s in %s: %s", ranks_name_text(name, text), space->dir,
+			     what_to_do);
 		return 1;
 	}
 	return 0;

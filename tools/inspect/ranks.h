@@ -5,6 +5,8 @@
 #ifndef INSPECT_RANKS_H
 #define INSPECT_RANKS_H
 
+#include "tools/inspect/space.h"
+
 #include <argp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,14 +36,16 @@ void ranks_take(const struct argp_state *state, const char *text, void *list);
 void ranks_take_one(const struct argp_state *state, const char *text, void *ret_name);
 
 /* Every segment file in the namespace that is wanted, by worker and rank, and every worker
- * that might have one but cannot be looked into. -errno. */
-int ranks_find(int dir_fd, const struct ranks *wanted, struct ranks *ret_found);
+ * that might have one but cannot be looked into. Says why it cannot look; -errno. */
+int ranks_find(const struct space *space, const struct ranks *wanted, struct ranks *ret_found);
 
-/* For the `wanted` that is not in `found`: its text into ret_text ("7" or "7:0") and 1;
- * 0 where there is none. */
+#define RANKS_SEE_LS "ringdex ls shows what is there"
+
+/* Is one that is `wanted` not in `found`? Says which, and what to do about it. */
+int ranks_missing(const struct space *space, const struct ranks *wanted,
+		  const struct ranks *found, const char *what_to_do);
+
 #define RANKS_TEXT_BYTES 40
-int ranks_missing(const struct ranks *wanted, const struct ranks *found, char *ret_text);
-
 /* "7:0", or "7" where it is any rank of it. Returns ret_text. */
 const char *ranks_name_text(const struct rank_name *name, char *ret_text);
 

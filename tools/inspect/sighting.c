@@ -24,8 +24,7 @@ static void diagnose_header(const struct rdx_segment_header *header, uint64_t fi
 	if (header->magic == 0)
 		snprintf(ret_reason, SIGHTING_REASON_BYTES, "its header is empty: it was never finished");
 	else if (header->magic != RDX_SEGMENT_MAGIC)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it is no segment: its first bytes are another "
-			 "file's");
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it is not a segment: it does not begin like one");
 	else if (header->format_version != RDX_SEGMENT_VERSION)
 		snprintf(ret_reason, SIGHTING_REASON_BYTES, "format version %" PRIu32 "; this ringdex reads "
 			 "version %d: use the version its worker uses",
@@ -35,7 +34,7 @@ static void diagnose_header(const struct rdx_segment_header *header, uint64_t fi
 			 "ringdex does not know: use the version its worker uses",
 			 header->features_incompat & ~RDX_SEGMENT_INCOMPAT_KNOWN);
 	else if (header->layout_fingerprint != RDX_SEGMENT_FINGERPRINT)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "its layout is another one (fingerprint 0x%"
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it has another layout (fingerprint 0x%"
 			 PRIx64 ")", header->layout_fingerprint);
 	else if (header->file_bytes > file_bytes)
 		snprintf(ret_reason, SIGHTING_REASON_BYTES, "truncated: %" PRIu64 " of its %" PRIu64
@@ -78,7 +77,7 @@ const char *sighting_diagnose(const struct space *space, const struct rank_name 
 	if (fd < 0)
 		return ret_reason;
 	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it is no regular file");
+		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it is not a regular file");
 	else
 		got = pread(fd, &header, sizeof(header), 0);
 	close(fd);
@@ -149,7 +148,7 @@ void sighting_say_error(const struct space *space, const struct rank_name *name,
 
 	ranks_name_text(name, rank);
 	if (error == -ENOENT)
-		messages_say("no segment of %s in %s: ringdex ls shows what is there", rank, space->dir);
+		messages_say("no segment of %s in %s: " RANKS_SEE_LS, rank, space->dir);
 	else
 		messages_say("cannot read %s: %s", rank, sighting_diagnose(space, name, error, reason));
 }

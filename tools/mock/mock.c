@@ -109,8 +109,8 @@ static int run_advance(struct mock *mock, struct json_object *object, struct jso
 
 	if (!json_object_object_get_ex(object, "time_ms", &value) ||
 	    !json_line_unsigned(value, UINT64_MAX / 1000, &time_ms))
-		return json_line_fault(ret_fault, "\"time_ms\" is missing or no number of "
-					     "milliseconds: give the trace's time to run on to");
+		return json_line_fault(ret_fault, "\"time_ms\" is missing or not a number: give the time of the "
+				       "trace to run on to, in milliseconds");
 	engine_advance(mock->engine, time_ms * 1000);
 	answers_command(stdout, "advance", mock->engine);
 	return 0;

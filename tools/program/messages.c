@@ -59,9 +59,9 @@ const char *messages_explain(int error)
 	case ESRCH:
 		return "no live process holds it";
 	case ESTALE:
-		return "the worker has begun another life meanwhile: try again";
+		return "its worker has restarted meanwhile: try again";
 	case EAGAIN:
-		return "events come too fast for this moment: try again";
+		return "events come too fast: try again";
 	case EOWNERDEAD:
 		return "its producer died in the middle of an event: restart its worker";
 	default:

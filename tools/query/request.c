@@ -48,7 +48,7 @@ static int add_text(struct request *request, const char *text, size_t length, ui
 	if (length > DIGITS_MAX || !options_read_number(digits + negative, 0, max, &number) ||
 	    (negative && number > (uint64_t)INT64_MAX + 1)) {
 		snprintf(ret_fault, REQUEST_FAULT_BYTES,
-			 "number %" PRIu64 ", '%s', is not a whole number up to %" PRIu64,
+			 "number %" PRIu64 ": '%s' is not a whole number from 0 to %" PRIu64,
 			 request->count + 1, digits, max);
 		return -EBADMSG;
 	}
@@ -88,7 +88,7 @@ static int64_t count_elements(const char *line, char *ret_fault)
 	if (array && !rest[strspn(rest, SEPARATORS)])
 		count = (int64_t)json_object_array_length(array);
 	else
-		snprintf(ret_fault, REQUEST_FAULT_BYTES, "no JSON array: %s at character %zu",
+		snprintf(ret_fault, REQUEST_FAULT_BYTES, "not a JSON array: %s at character %zu",
 			 array				  ? "something follows it"
 			 : error == json_tokener_continue ? "it does not end"
 							  : json_tokener_error_desc(error),
@@ -107,7 +107,7 @@ static int read_json(struct request *request, const char *line, uint64_t max, ch
 			  : read_plain(request, line, SEPARATORS "[]\"", max, ret_fault);
 
 	if (r == 1 && request->count != (uint64_t)count) {
-		snprintf(ret_fault, REQUEST_FAULT_BYTES, "an array of something else than numbers");
+		snprintf(ret_fault, REQUEST_FAULT_BYTES, "an array of something other than numbers");
 		return -EBADMSG;
 	}
 	return r;

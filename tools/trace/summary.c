@@ -103,8 +103,8 @@ static int check_parents(const struct trace_summarizer *s, const struct trace_re
 		if (entry->used && (entry->has_parent != (i > 0) ||
 				    (i > 0 && entry->parent != request->hash_ids[i - 1])))
 			return json_line_fault(ret_fault,
-					  "hash id %" PRIu64 " follows another id than before: an id "
-					  "stands for a whole prefix, give the other prefix its own",
+					  "hash id %" PRIu64 " follows a different id than before: an id "
+					  "stands for a whole prefix; give the other prefix its own id",
 					  entry->id);
 	}
 	return 0;
