@@ -21,11 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RING_SLOTS      4096
-#define KINDS           3
-#define EXCHANGES       20000
-#define ROUNDS_DEFAULT  60
-#define WARM_UP_ROUNDS  5
+#define RING_SLOTS     4096
+#define KINDS          3
+#define EXCHANGES      20000
+#define ROUNDS_DEFAULT 60
+#define WARM_UP_ROUNDS 5
 
 /* What both processes see. One side for each direction. */
 struct side {
@@ -107,7 +107,7 @@ static void event_receive(struct party *party, uint64_t turn)
 #define SLICE(kind)                                                                                \
 	static double kind##_slice(struct party *party, uint64_t *turn)                            \
 	{                                                                                          \
-		uint64_t start = rdx_clock_ns();                                                 \
+		uint64_t start = rdx_clock_ns();                                                   \
                                                                                                    \
 		for (int i = 0; i < EXCHANGES; i++, (*turn)++) {                                   \
 			if (party->me == 0)                                                        \
@@ -116,7 +116,7 @@ static void event_receive(struct party *party, uint64_t turn)
 			if (party->me == 1)                                                        \
 				kind##_send(party, *turn);                                         \
 		}                                                                                  \
-		return (double)(rdx_clock_ns() - start) / EXCHANGES / 2;                         \
+		return (double)(rdx_clock_ns() - start) / EXCHANGES / 2;                           \
 	}
 SLICE(word)
 SLICE(line)

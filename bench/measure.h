@@ -9,7 +9,6 @@
 
 #include <stdint.h>
 
-
 /* Stay on the `place`-th processor this process may use, counted round. -errno. */
 int measure_pin(uint32_t place);
 

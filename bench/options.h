@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 struct options {
-	const char *what;      /* for --help, one line */
-	uint32_t rounds;       /* slices or repetitions: default in, chosen out */
-	uint64_t blocks;       /* likewise; 0: the benchmark has no such option */
+	const char *what; /* for --help, one line */
+	uint32_t rounds;  /* slices or repetitions: default in, chosen out */
+	uint64_t blocks;  /* likewise; 0: the benchmark has no such option */
 	uint64_t blocks_least;
 	int json;
 };

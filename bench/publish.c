@@ -21,11 +21,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RUN_BLOCKS     8
-#define RUNS_A_SLICE   2000
-#define APPENDS        100000
-#define LINES_A_SLICE  (RUN_BLOCKS * RUNS_A_SLICE)
-#define WARM_UP        3
+#define RUN_BLOCKS    8
+#define RUNS_A_SLICE  2000
+#define APPENDS       100000
+#define LINES_A_SLICE (RUN_BLOCKS * RUNS_A_SLICE)
+#define WARM_UP       3
 
 struct bench {
 	struct rdx_publisher *publisher;

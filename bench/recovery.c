@@ -23,12 +23,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LIVE_EVENTS    1000
-#define DEAD_MOST      1000000
-#define BARRIER_SLOTS  (UINT64_C(1) << 20) /* holds all of the largest history */
-#define LEDGER_BLOCKS  UINT64_C(2280000)
-#define RUN_BLOCKS     8
-#define CHUNK          4096
+#define LIVE_EVENTS   1000
+#define DEAD_MOST     1000000
+#define BARRIER_SLOTS (UINT64_C(1) << 20) /* holds all of the largest history */
+#define LEDGER_BLOCKS UINT64_C(2280000)
+#define RUN_BLOCKS    8
+#define CHUNK         4096
 
 struct bench {
 	struct rdx_publisher *publisher;
@@ -68,7 +68,8 @@ static int open_bench(struct bench *bench, uint64_t ring_slots, uint64_t blocks)
 	if (r == 0)
 		r = rdx_writer_open(&bench->writer, bench->dir_fd, &key, "bench", "", 16, &writer);
 	if (r == 0)
-		r = bench->slot = rdx_writer_rank_add(bench->writer, rdx_reader_info(bench->reader));
+		r = bench->slot =
+			rdx_writer_rank_add(bench->writer, rdx_reader_info(bench->reader));
 	return r < 0 ? r : 0;
 }
 
@@ -87,10 +88,8 @@ static void store(struct bench *bench, uint64_t events, uint32_t blocks)
 	uint64_t names[RUN_BLOCKS];
 
 	for (uint64_t event = 0; event < events; event++) {
-		struct rdx_stored stored = {.names = names,
-					    .local_hashes = names,
-					    .count = blocks,
-					    .name_bytes = 8};
+		struct rdx_stored stored = {
+			.names = names, .local_hashes = names, .count = blocks, .name_bytes = 8};
 
 		for (uint32_t i = 0; i < blocks; i++)
 			names[i] = ++bench->next_local * UINT64_C(0x9e3779b97f4a7c15);
@@ -139,11 +138,11 @@ static double recover(struct bench *bench, uint32_t way, uint64_t *ret_slots, ui
 	if (recovery.way == RDX_RECOVERED_LEDGER)
 		while ((count = rdx_reader_snapshot(bench->reader, hashes, CHUNK, &tier, &exact)) >
 		       0)
-			bench->failed |= rdx_writer_apply_blocks(bench->writer, bench->slot, tier, hashes,
-							  (uint32_t)count) != 0;
+			bench->failed |= rdx_writer_apply_blocks(bench->writer, bench->slot, tier,
+								 hashes, (uint32_t)count) != 0;
 	while (rdx_reader_next(bench->reader, &event) == 1)
 		apply(bench, &event);
-	rdx_writer_rank_live(bench->writer, bench->slot, 0, 0);
+	rdx_writer_rank_show(bench->writer, bench->slot, 0, 0);
 	start = rdx_clock_ns() - start;
 	rdx_reader_stats(bench->reader, &after);
 	*ret_slots = after.slots_read - before.slots_read;
@@ -189,7 +188,7 @@ static double copy_and_replay(struct bench *bench, struct rdx_slot *copy)
 		}
 		position += slots;
 	}
-	rdx_writer_rank_live(bench->writer, bench->slot, 0, 0);
+	rdx_writer_rank_show(bench->writer, bench->slot, 0, 0);
 	return (double)(rdx_clock_ns() - start);
 }
 

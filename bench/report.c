@@ -64,8 +64,8 @@ struct report *report_begin(const char *name, int json)
 	return report;
 }
 
-static void add_row(struct report *report, const char *what, const char *unit,
-		    const double *values, uint32_t count, double goal)
+static void add_row(struct report *report, const char *what, const char *unit, const double *values,
+		    uint32_t count, double goal)
 {
 	struct json_object *row = json_object_new_object();
 	double *sorted = malloc((count + 1) * sizeof(*sorted));
@@ -86,8 +86,8 @@ static void add_row(struct report *report, const char *what, const char *unit,
 	free(sorted);
 }
 
-void report_figure(struct report *report, const char *what, const char *unit,
-		   const double *values, uint32_t count)
+void report_figure(struct report *report, const char *what, const char *unit, const double *values,
+		   uint32_t count)
 {
 	add_row(report, what, unit, values, count, 0);
 }

@@ -14,8 +14,8 @@ struct report;
 struct report *report_begin(const char *name, int json);
 
 /* A figure: its repetitions (copied). */
-void report_figure(struct report *report, const char *what, const char *unit,
-		   const double *values, uint32_t count);
+void report_figure(struct report *report, const char *what, const char *unit, const double *values,
+		   uint32_t count);
 
 /* `a[i] / b[i]` of paired slices, with a goal (0: none) that is stated, never enforced. */
 void report_ratio(struct report *report, const char *what, const double *a, const double *b,

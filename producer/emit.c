@@ -26,10 +26,10 @@ static struct rdx_event_head begin_event(struct rdx_publisher *p, uint8_t kind, 
 
 static void publish(struct rdx_publisher *p, const struct rdx_publish *event)
 {
-	p->position = rdx_publish_event(p->owner.live, &p->owner.ring, p->owner.ledger,
-					p->position, event);
+	p->position = rdx_publish_event(p->owner.live, &p->owner.ring, p->owner.ledger, p->position,
+					event);
 	if (event->head.inexact)
-		p->inexact_told = 1;
+		p->inexact_reported = 1;
 }
 
 void rdx_emit_flush(struct rdx_publisher *p)
@@ -113,7 +113,7 @@ static void ring_bell(struct rdx_publisher *p)
 void rdx_emit_finish(struct rdx_publisher *p, uint64_t tail)
 {
 	rdx_emit_flush(p);
-	if (p->inexact && !p->inexact_told)
+	if (p->inexact && !p->inexact_reported)
 		emit_inexact(p);
 	rdx_emit_counters(p);
 	if (p->bell && p->position != tail)

@@ -16,22 +16,19 @@ void rdx_emit_flush(struct rdx_publisher *p);
  * publish what is collected if the block cannot go into the same event, since the
  * event's orphan bits are those of the moment after it.
  */
-static inline void rdx_emit_before_stored(struct rdx_publisher *p, uint8_t tier,
-					  uint32_t index)
+static inline void rdx_emit_before_stored(struct rdx_publisher *p, uint8_t tier, uint32_t index)
 {
 	const struct rdx_pending *pending = &p->pending;
 
 	if (pending->count == 0)
 		return;
 	if (pending->kind == RDX_EVENT_STORED && pending->tier == tier &&
-	    pending->count < pending->stored_max &&
-	    pending->last == p->lineage.nodes[index].parent)
+	    pending->count < pending->stored_max && pending->last == p->lineage.nodes[index].parent)
 		return;
 	rdx_emit_flush(p);
 }
 
-static inline void rdx_emit_before_removed(struct rdx_publisher *p, uint8_t tier,
-					   uint32_t depth)
+static inline void rdx_emit_before_removed(struct rdx_publisher *p, uint8_t tier, uint32_t depth)
 {
 	const struct rdx_pending *pending = &p->pending;
 
@@ -55,9 +52,8 @@ static inline void rdx_emit_stored(struct rdx_publisher *p, uint8_t tier, uint32
 		pending->kind = RDX_EVENT_STORED;
 		pending->tier = tier;
 		pending->first_block = rdx_lineage_depth(node);
-		pending->parent = node->parent == RDX_NODE_ROOT
-					  ? 0
-					  : p->lineage.nodes[node->parent].prefix;
+		pending->parent =
+			node->parent == RDX_NODE_ROOT ? 0 : p->lineage.nodes[node->parent].prefix;
 	}
 	pending->hashes[pending->count] = node->local;
 	pending->prefixes[pending->count] = node->prefix;

@@ -6,7 +6,7 @@
 /* A life is 8 bits: nodes must be swept before it comes round. */
 #define LIVES_MAX 250
 
-#define SLOTS_PER_NODE 2
+#define BUCKETS_PER_NODE 2
 
 static uint64_t capacity_for(uint32_t names)
 {
@@ -16,7 +16,7 @@ static uint64_t capacity_for(uint32_t names)
 uint64_t rdx_lineage_bytes(uint32_t names)
 {
 	return capacity_for(names) *
-	       (sizeof(struct rdx_node) + SLOTS_PER_NODE * sizeof(uint64_t));
+	       (sizeof(struct rdx_node) + BUCKETS_PER_NODE * sizeof(uint64_t));
 }
 
 void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t names)
@@ -28,8 +28,8 @@ void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t names)
 		.capacity = (uint32_t)capacity,
 		.free_head = RDX_NODE_NONE,
 	};
-	lineage->table.slot = (uint64_t *)(lineage->nodes + capacity);
-	lineage->table.count = SLOTS_PER_NODE * capacity;
+	lineage->table.bucket = (uint64_t *)(lineage->nodes + capacity);
+	lineage->table.count = BUCKETS_PER_NODE * capacity;
 }
 
 static uint32_t take_node(struct rdx_lineage *lineage)
@@ -49,7 +49,7 @@ static void free_node(struct rdx_lineage *lineage, uint32_t index)
 {
 	struct rdx_node *node = &lineage->nodes[index];
 
-	rdx_slots_remove(&lineage->table, rdx_lineage_tag(node->prefix), index);
+	rdx_buckets_remove(&lineage->table, rdx_lineage_tag(node->prefix), index);
 	node->parent = lineage->free_head;
 	lineage->free_head = index;
 	lineage->count--;
@@ -82,7 +82,8 @@ void rdx_lineage_unkeep(struct rdx_lineage *lineage, uint32_t index)
 static int make_node(struct rdx_lineage *lineage, uint64_t prefix, uint64_t local, uint32_t parent,
 		     uint64_t at, uint32_t *ret_index)
 {
-	uint32_t depth = parent == RDX_NODE_ROOT ? 0 : rdx_lineage_depth(&lineage->nodes[parent]) + 1;
+	uint32_t depth =
+		parent == RDX_NODE_ROOT ? 0 : rdx_lineage_depth(&lineage->nodes[parent]) + 1;
 	uint32_t index = take_node(lineage);
 	struct rdx_node *node;
 
@@ -94,7 +95,7 @@ static int make_node(struct rdx_lineage *lineage, uint64_t prefix, uint64_t loca
 		.local = local,
 		.depth_life = depth | (uint32_t)lineage->life << RDX_NODE_SHIFT,
 	};
-	rdx_slots_insert(&lineage->table, at, rdx_lineage_tag(prefix), index);
+	rdx_buckets_insert(&lineage->table, at, rdx_lineage_tag(prefix), index);
 	*ret_index = index;
 	return 0;
 }

@@ -20,10 +20,10 @@
 #include <ringdex/rdx_types.h>
 #include <stddef.h>
 
-#include "producer/slots.h"
+#include "producer/buckets.h"
 
-#define RDX_NODE_NONE         RDX_SLOTS_NONE
-#define RDX_NODE_ROOT         RDX_SLOTS_NONE /* as a parent: the block starts a prompt */
+#define RDX_NODE_NONE         RDX_BUCKETS_NONE
+#define RDX_NODE_ROOT         RDX_BUCKETS_NONE /* as a parent: the block starts a prompt */
 #define RDX_NODE_CHILDREN_MAX ((1u << 24) - 1)
 #define RDX_NODE_DEPTH_MAX    ((1u << 24) - 1)
 #define RDX_NODE_HOLDERS_MAX  255
@@ -34,11 +34,11 @@
 struct rdx_node {
 	uint64_t prefix;
 	uint64_t local;
-	uint32_t parent;   /* node, or RDX_NODE_ROOT */
-	uint32_t names;    /* that refer to it, held or remembered */
-	uint32_t children; /* nodes that refer to it, held or not */
-	uint32_t depth_life; /* 24 bits, and 8 bits above */
-	uint32_t held[RDX_TIER_COUNT]; /* children whose nearest tier this is, 24 bits, and
+	uint32_t parent;                 /* node, or RDX_NODE_ROOT */
+	uint32_t names;                  /* that refer to it, held or remembered */
+	uint32_t children;               /* nodes that refer to it, held or not */
+	uint32_t depth_life;             /* 24 bits, and 8 bits above */
+	uint32_t held[RDX_TIER_COUNT];   /* children whose nearest tier this is, 24 bits, and
 					  above, 8 bits, names that hold the block in it */
 	uint32_t ledger[RDX_TIER_COUNT]; /* word, where held */
 };
@@ -53,7 +53,7 @@ static_assert(sizeof(struct rdx_node) == 64, "one line a node");
 
 struct rdx_lineage {
 	struct rdx_node *nodes;
-	struct rdx_slots table;
+	struct rdx_buckets table;
 	uint32_t capacity;
 	uint32_t fresh;     /* nodes from here on were never used */
 	uint32_t free_head; /* chained through `parent` */
@@ -89,8 +89,8 @@ static inline struct rdx_node *rdx_lineage_settle(struct rdx_lineage *lineage, u
 	if (node->depth_life >> RDX_NODE_SHIFT != lineage->life) {
 		for (int i = 0; i < RDX_TIER_COUNT; i++)
 			node->held[i] = 0;
-		node->depth_life =
-			rdx_lineage_depth(node) | (uint32_t)lineage->life << RDX_NODE_SHIFT;
+		node->depth_life = rdx_lineage_depth(node) | (uint32_t)lineage->life
+								     << RDX_NODE_SHIFT;
 	}
 	return node;
 }
@@ -100,16 +100,16 @@ static inline uint32_t rdx_lineage_tag(uint64_t prefix)
 	return (uint32_t)(prefix >> 32); /* uniform already */
 }
 
-/* The node of a prefix hash, or RDX_NODE_NONE and the free slot for it. */
+/* The node of a prefix hash, or RDX_NODE_NONE and the free bucket for it. */
 static inline uint32_t rdx_lineage_find(const struct rdx_lineage *lineage, uint64_t prefix,
 					uint64_t *ret_at)
 {
 	uint32_t tag = rdx_lineage_tag(prefix);
 	uint32_t index;
 
-	*ret_at = rdx_slots_home(&lineage->table, tag);
+	*ret_at = rdx_buckets_home(&lineage->table, tag);
 	do
-		index = rdx_slots_walk(&lineage->table, tag, ret_at);
+		index = rdx_buckets_walk(&lineage->table, tag, ret_at);
 	while (index != RDX_NODE_NONE && lineage->nodes[index].prefix != prefix);
 	return index;
 }
@@ -123,7 +123,7 @@ static inline int rdx_lineage_nearest(const struct rdx_node *node)
 	       : rdx_lineage_holders(node, 1) ? 1
 	       : rdx_lineage_holders(node, 2) ? 2
 	       : rdx_lineage_holders(node, 3) ? 3
-					   : RDX_TIER_COUNT;
+					      : RDX_TIER_COUNT;
 }
 
 static inline int rdx_lineage_has_held_children(const struct rdx_node *node)

@@ -19,13 +19,12 @@
 #define PREFETCH_BATCHES 3
 
 /* The map is full of remembered names most of its life: an emptier table is a faster one. */
-#define SLOTS_PER_NAME 4
+#define BUCKETS_PER_NAME 4
 
 uint64_t rdx_names_bytes(uint32_t capacity)
 {
-	return (uint64_t)capacity *
-	       (sizeof(struct rdx_name) + SLOTS_PER_NAME * sizeof(uint64_t) +
-		sizeof(uint64_t) + QUEUE_PER_NAME * sizeof(uint32_t));
+	return (uint64_t)capacity * (sizeof(struct rdx_name) + BUCKETS_PER_NAME * sizeof(uint64_t) +
+				     sizeof(uint64_t) + QUEUE_PER_NAME * sizeof(uint32_t));
 }
 
 void rdx_names_init(struct rdx_names *names, void *memory, uint32_t capacity, const uint64_t *key,
@@ -39,9 +38,9 @@ void rdx_names_init(struct rdx_names *names, void *memory, uint32_t capacity, co
 		.free_head = RDX_NAME_NONE,
 		.key = {key[0], key[1]},
 	};
-	names->table.slot = (uint64_t *)(names->entries + capacity);
-	names->table.count = SLOTS_PER_NAME * (uint64_t)capacity;
-	names->salts = names->table.slot + names->table.count;
+	names->table.bucket = (uint64_t *)(names->entries + capacity);
+	names->table.count = BUCKETS_PER_NAME * (uint64_t)capacity;
+	names->salts = names->table.bucket + names->table.count;
 	names->queue = (uint32_t *)(names->salts + capacity);
 }
 
@@ -54,7 +53,7 @@ static void free_entry(struct rdx_names *names, uint32_t index)
 {
 	struct rdx_name *entry = &names->entries[index];
 
-	rdx_slots_remove(&names->table, entry->tag, index);
+	rdx_buckets_remove(&names->table, entry->tag, index);
 	rdx_lineage_unname(names->lineage, entry->node);
 	entry->flags = 0;
 	entry->node = names->free_head;
@@ -178,7 +177,7 @@ void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count)
 	for (uint32_t i = count; i < count + end; i++) {
 		const struct rdx_name *entry = &names->entries[place[i]];
 
-		rdx_slots_prefetch(&names->table, entry->tag);
+		rdx_buckets_prefetch(&names->table, entry->tag);
 		__builtin_prefetch(&lineage->nodes[entry->node], 1);
 	}
 
@@ -190,7 +189,7 @@ void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count)
 		if (!(entry->flags & RDX_NAME_REMEMBERED))
 			continue; /* stale: a free entry has no node */
 		node = &lineage->nodes[entry->node];
-		rdx_slots_prefetch(&lineage->table, rdx_lineage_tag(node->prefix));
+		rdx_buckets_prefetch(&lineage->table, rdx_lineage_tag(node->prefix));
 		__builtin_prefetch(&lineage->nodes[node->parent], 1);
 	}
 }

@@ -23,7 +23,7 @@
 
 #include "producer/lineage.h"
 
-#define RDX_NAME_NONE       RDX_SLOTS_NONE
+#define RDX_NAME_NONE       RDX_BUCKETS_NONE
 #define RDX_NAMES_MAX       (UINT32_C(1) << 29)
 #define RDX_NAME_COPIES_MAX UINT16_MAX
 
@@ -58,7 +58,7 @@ struct rdx_name_key {
 
 struct rdx_names {
 	struct rdx_name *entries;
-	struct rdx_slots table;
+	struct rdx_buckets table;
 	struct rdx_lineage *lineage;
 	uint64_t *salts; /* by entry, read only where RDX_NAME_SALTED */
 	uint32_t *queue; /* entries in the order they were remembered, some stale */
@@ -121,23 +121,22 @@ static inline int rdx_names_equals(const struct rdx_name *name, const struct rdx
 static inline int rdx_names_keys_equal(const struct rdx_name_key *a, const struct rdx_name_key *b)
 {
 	return a->text[0] == b->text[0] &&
-	       (a->bytes == sizeof(a->text[0]) ||
-		memcmp(a->text, b->text, sizeof(a->text)) == 0);
+	       (a->bytes == sizeof(a->text[0]) || memcmp(a->text, b->text, sizeof(a->text)) == 0);
 }
 
 /* Bring an entry of an older life into the present one. May forget another name. */
 void rdx_names_settle(struct rdx_names *names, uint32_t entry);
 
 /* The entry of a name, held or remembered, settled into the present life; or
- * RDX_NAME_NONE and the free slot for it. May forget another name. */
-static inline uint32_t rdx_names_find_slot(struct rdx_names *names, const struct rdx_name_key *key,
-					   uint64_t *ret_at)
+ * RDX_NAME_NONE and the free bucket for it. May forget another name. */
+static inline uint32_t rdx_names_find_bucket(struct rdx_names *names,
+					     const struct rdx_name_key *key, uint64_t *ret_at)
 {
 	uint32_t index;
 
-	*ret_at = rdx_slots_home(&names->table, key->tag);
+	*ret_at = rdx_buckets_home(&names->table, key->tag);
 	do
-		index = rdx_slots_walk(&names->table, key->tag, ret_at);
+		index = rdx_buckets_walk(&names->table, key->tag, ret_at);
 	while (index != RDX_NAME_NONE && !rdx_names_equals(&names->entries[index], key));
 	if (index != RDX_NAME_NONE && names->entries[index].life != names->life)
 		rdx_names_settle(names, index);
@@ -148,7 +147,7 @@ static inline uint32_t rdx_names_find(struct rdx_names *names, const struct rdx_
 {
 	uint64_t at;
 
-	return rdx_names_find_slot(names, key, &at);
+	return rdx_names_find_bucket(names, key, &at);
 }
 
 /* Make sure that rdx_names_add has room for `count` names, by forgetting the oldest
@@ -162,7 +161,7 @@ static inline int rdx_names_have_room(const struct rdx_names *names)
 }
 
 /* Add a name where there is room; it is held and has no copies yet. The node has been
- * named for it. `at` is the slot that rdx_names_find_slot gave, with nothing added or
+ * named for it. `at` is the bucket that rdx_names_find_bucket gave, with nothing added or
  * forgotten since. */
 static inline uint32_t rdx_names_add(struct rdx_names *names, const struct rdx_name_key *key,
 				     uint64_t at, uint32_t node)
@@ -186,7 +185,7 @@ static inline uint32_t rdx_names_add(struct rdx_names *names, const struct rdx_n
 	};
 	if (key->bytes != sizeof(key->text[0]))
 		memcpy(entry->text, key->text, sizeof(entry->text));
-	rdx_slots_insert(&names->table, at, key->tag, index);
+	rdx_buckets_insert(&names->table, at, key->tag, index);
 	names->count++;
 	return index;
 }
@@ -217,8 +216,8 @@ void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count);
  * name is not known. */
 static inline int rdx_names_prefetch(const struct rdx_names *names, uint32_t tag)
 {
-	uint64_t at = rdx_slots_home(&names->table, tag);
-	uint32_t entry = rdx_slots_walk(&names->table, tag, &at);
+	uint64_t at = rdx_buckets_home(&names->table, tag);
+	uint32_t entry = rdx_buckets_walk(&names->table, tag, &at);
 
 	if (entry == RDX_NAME_NONE)
 		return 0;
@@ -229,8 +228,8 @@ static inline int rdx_names_prefetch(const struct rdx_names *names, uint32_t tag
 /* And its node, once the entry is there; probably this one, or RDX_NODE_NONE. */
 static inline uint32_t rdx_names_prefetch_node(const struct rdx_names *names, uint32_t tag)
 {
-	uint64_t at = rdx_slots_home(&names->table, tag);
-	uint32_t entry = rdx_slots_walk(&names->table, tag, &at);
+	uint64_t at = rdx_buckets_home(&names->table, tag);
+	uint32_t entry = rdx_buckets_walk(&names->table, tag, &at);
 
 	if (entry == RDX_NAME_NONE)
 		return RDX_NODE_NONE;

@@ -25,10 +25,10 @@
 /* A run of blocks being stored. */
 struct run {
 	const struct rdx_stored *stored;
-	uint32_t parent;      /* node of the block before, kept if it is the run's parent */
-	uint64_t prefix;      /* of that block, 0 for the root */
-	uint64_t seed;        /* of the run's local hashes */
-	uint64_t salt;        /* its part that comes from the salt */
+	uint32_t parent; /* node of the block before, kept if it is the run's parent */
+	uint64_t prefix; /* of that block, 0 for the root */
+	uint64_t seed;   /* of the run's local hashes */
+	uint64_t salt;   /* its part that comes from the salt */
 	struct rdx_name_key parent_key; /* where stored->parent is given */
 	struct rdx_name_key keys[CHUNK];
 	uint64_t local[CHUNK];
@@ -68,7 +68,7 @@ static void follow_clear(struct rdx_publisher *p)
 
 	if (!p->clear)
 		return;
-	generation = rdx_clear_generation(p->clear); /* C1 */
+	generation = rdx_clear_stamp(p->clear); /* C1 */
 	if (!rdx_clear_before(p->stamp, generation))
 		return;
 	p->stamp = generation;
@@ -101,7 +101,7 @@ static int exhaust(struct rdx_publisher *p, uint64_t time_ns)
 		p->time_ns = time_ns;
 		rdx_publisher_mark_inexact(p, kept_tiers(p));
 		if (p->position == RDX_POSITION_END)
-			p->inexact_told = 1;
+			p->inexact_reported = 1;
 		rdx_emit_finish(p, tail);
 	}
 	return -EOVERFLOW;
@@ -158,8 +158,7 @@ static enum rdx_counter add_copy(struct rdx_publisher *p, uint32_t index, uint8_
 
 	if (name->copies[tier]) {
 		rdx_publisher_count(p, RDX_COUNTER_REPEATS, 1);
-		if (p->report_mode == RDX_REPORT_MIXED ||
-		    name->copies[tier] == RDX_NAME_COPIES_MAX)
+		if (p->report_mode == RDX_REPORT_MIXED || name->copies[tier] == RDX_NAME_COPIES_MAX)
 			rdx_publisher_mark_inexact(p, (uint8_t)(1 << tier));
 		name->copies[tier] += name->copies[tier] != RDX_NAME_COPIES_MAX;
 		return KEPT;
@@ -198,7 +197,7 @@ static enum rdx_counter name_node(struct rdx_publisher *p, const struct run *run
 
 /* A name that was not known. */
 static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint32_t at,
-				  uint64_t slot)
+				  uint64_t bucket)
 {
 	const struct rdx_stored *stored = run->stored;
 	enum rdx_counter cause;
@@ -207,7 +206,7 @@ static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint
 	if (!rdx_names_have_room(&p->names)) {
 		if (rdx_names_reserve(&p->names, 1) < 0)
 			return RDX_COUNTER_MAP_FULL;
-		rdx_names_find_slot(&p->names, &run->keys[at], &slot); /* it moved */
+		rdx_names_find_bucket(&p->names, &run->keys[at], &bucket); /* it moved */
 	}
 	cause = name_node(p, run, at, &node);
 	if (cause != KEPT)
@@ -217,7 +216,7 @@ static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint
 		rdx_lineage_unname(&p->lineage, node);
 		return cause;
 	}
-	index = rdx_names_add(&p->names, &run->keys[at], slot, node);
+	index = rdx_names_add(&p->names, &run->keys[at], bucket, node);
 	p->names.entries[index].copies[stored->tier] = 1;
 	set_namespace(p, index, run);
 	run->parent = node;
@@ -254,13 +253,13 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 	const struct rdx_name_key *key = &run->keys[at];
 	enum rdx_counter cause;
 	uint32_t index;
-	uint64_t slot;
+	uint64_t bucket;
 
 	if (stored->parent && rdx_names_keys_equal(key, &run->parent_key))
 		return RDX_COUNTER_CONFLICTS; /* its own ancestor */
-	index = rdx_names_find_slot(&p->names, key, &slot);
+	index = rdx_names_find_bucket(&p->names, key, &bucket);
 	if (index == RDX_NAME_NONE)
-		return store_new(p, run, at, slot);
+		return store_new(p, run, at, bucket);
 	cause = know_again(p, run, index, at);
 	if (cause == KEPT)
 		cause = add_copy(p, index, stored->tier);
@@ -280,7 +279,7 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 	for (uint32_t i = 0; i < count; i++) {
 		rdx_names_key(&p->names, name_at(stored->names, from + i, stored->name_bytes),
 			      stored->name_bytes, stored->cache_group, &run->keys[i]);
-		rdx_slots_prefetch(&p->names.table, run->keys[i].tag);
+		rdx_buckets_prefetch(&p->names.table, run->keys[i].tag);
 	}
 	rdx_names_prefetch_oldest(&p->names, count);
 	if (stored->tokens)
@@ -293,7 +292,7 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t word = rdx_resident_peek(resident, i);
 
-		rdx_slots_prefetch(&p->lineage.table, rdx_lineage_tag(run->prefixes[i]));
+		rdx_buckets_prefetch(&p->lineage.table, rdx_lineage_tag(run->prefixes[i]));
 		if (word < resident->capacity) {
 			__builtin_prefetch((const void *)&ledger->words[word], 1);
 			__builtin_prefetch(&ledger->details[word], 1);
@@ -383,8 +382,7 @@ static void store(struct rdx_publisher *p, const struct rdx_stored *stored)
 		store_known(p, stored);
 	else if (stored->block_tokens && stored->block_tokens != p->block_tokens)
 		drop_blocks(p, stored->tier, RDX_COUNTER_OTHER_BLOCK_SIZE, stored->count);
-	else if (stored->tokens &&
-		 stored->token_count != (uint64_t)stored->count * p->block_tokens)
+	else if (stored->tokens && stored->token_count != (uint64_t)stored->count * p->block_tokens)
 		drop_blocks(p, stored->tier, RDX_COUNTER_MISMATCHED, stored->count);
 	else if (resolve_parent(p, stored, &run) < 0)
 		drop_blocks(p, stored->tier, RDX_COUNTER_UNKNOWN_PARENTS, stored->count);
@@ -454,7 +452,7 @@ static void remove_chunk(struct rdx_publisher *p, const struct rdx_removed *remo
 	for (uint32_t i = 0; i < count; i++) {
 		rdx_names_key(&p->names, name_at(removed->names, from + i, removed->name_bytes),
 			      removed->name_bytes, removed->cache_group, &keys[i]);
-		rdx_slots_prefetch(&p->names.table, keys[i].tag);
+		rdx_buckets_prefetch(&p->names.table, keys[i].tag);
 	}
 	for (uint32_t i = 0; i < count; i++)
 		rdx_names_prefetch(&p->names, keys[i].tag);
@@ -526,7 +524,7 @@ static int others_are_empty(const struct rdx_publisher *p, uint8_t tier)
 
 static void clear_tier(struct rdx_publisher *p, uint8_t tier)
 {
-	p->inexact_tiers &= (uint8_t)~(1 << tier);
+	p->inexact_tiers &= (uint8_t) ~(1 << tier);
 	if (!tier_is_kept(p, tier))
 		return; /* it was empty, and no reader knows it */
 	forget_tier(p, tier);

@@ -52,11 +52,11 @@ struct rdx_publisher {
 	uint32_t block_tokens;
 	uint32_t report_mode;
 	uint8_t inexact;
-	uint8_t inexact_tiers; /* bit t: the cause may be in tier t, and was not cleared since */
-	uint8_t inexact_told; /* an event with the bit is published */
-	uint8_t exhausted;    /* positions are used up */
-	uint8_t dead;         /* made before a fork */
-	uint8_t counted;      /* by rdx_publisher_count since the segment's counters were stored */
+	uint8_t inexact_tiers;    /* bit t: the cause may be in tier t, and was not cleared since */
+	uint8_t inexact_reported; /* an event with the bit is published */
+	uint8_t exhausted;        /* positions are used up */
+	uint8_t dead;             /* made before a fork */
+	uint8_t counted; /* by rdx_publisher_count since the segment's counters were stored */
 
 	struct rdx_mapping bell_mapping;
 	struct rdx_arena arenas[3]; /* names, lineage, the rest */
@@ -65,7 +65,8 @@ struct rdx_publisher {
 };
 
 /* A counter that does not change in every call. */
-static inline void rdx_publisher_count(struct rdx_publisher *p, enum rdx_counter counter, uint64_t n)
+static inline void rdx_publisher_count(struct rdx_publisher *p, enum rdx_counter counter,
+				       uint64_t n)
 {
 	p->counters[counter] += n;
 	p->counted = 1;
@@ -79,7 +80,7 @@ static inline void rdx_publisher_mark_inexact(struct rdx_publisher *p, uint8_t t
 	if (p->inexact)
 		return;
 	p->inexact = 1;
-	p->inexact_told = 0;
+	p->inexact_reported = 0;
 	rdx_publisher_count(p, RDX_COUNTER_INEXACT_MARKS, 1);
 }
 

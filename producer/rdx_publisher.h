@@ -32,7 +32,8 @@ struct rdx_publisher;
 
 /* What a store of a block means whose name this rank holds already. */
 #define RDX_REPORT_COPIES 0 /* one more physical copy, to be removed once more (default) */
-#define RDX_REPORT_MIXED  1 /* a copy or a mere repetition: counted as a copy, and the
+#define RDX_REPORT_MIXED                                                                           \
+	1 /* a copy or a mere repetition: counted as a copy, and the
 			       rank is INEXACT until its next clear of all tiers */
 
 /*
@@ -47,8 +48,8 @@ struct rdx_publisher_options {
 	const char *tenant;   /* NULL: "" */
 	uint64_t worker_id;
 	uint32_t dp_rank;
-	uint32_t block_tokens;                /* tokens per block, 1 .. RDX_BLOCK_TOKENS_MAX; 0: 16 */
-	uint64_t ring_slots;                  /* 64 bytes each, a power of two; 0: 65,536 */
+	uint32_t block_tokens; /* tokens per block, 1 .. RDX_BLOCK_TOKENS_MAX; 0: 16 */
+	uint64_t ring_slots;   /* 64 bytes each, a power of two; 0: 65,536 */
 	uint64_t tier_blocks[RDX_TIER_COUNT]; /* most blocks held per tier; 0: tier not kept, do not
 						 announce it: a store into it does not fit and
 						 makes the rank INEXACT */
@@ -63,7 +64,10 @@ struct rdx_publisher_options {
 	uint32_t reserved;
 };
 #define RDX_PUBLISHER_OPTIONS_INIT                                                                 \
-	{ sizeof(struct rdx_publisher_options), 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 }, 0, 0, 0, 0, 0 }
+	{                                                                                          \
+		sizeof(struct rdx_publisher_options), 0, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, 0, 0,  \
+			0, 0, 0                                                                    \
+	}
 
 /*
  * A run of consecutive blocks that the rank now holds in `tier`, each the child of
@@ -81,10 +85,10 @@ struct rdx_publisher_options {
  * the store that brings it back.
  */
 struct rdx_stored {
-	uint64_t time_ns;             /* CLOCK_MONOTONIC; 0: not stamped */
-	const void *names;            /* count * name_bytes bytes */
-	const void *parent;           /* name_bytes bytes; NULL: the run starts a prompt */
-	const uint32_t *tokens;       /* or NULL */
+	uint64_t time_ns;       /* CLOCK_MONOTONIC; 0: not stamped */
+	const void *names;      /* count * name_bytes bytes */
+	const void *parent;     /* name_bytes bytes; NULL: the run starts a prompt */
+	const uint32_t *tokens; /* or NULL */
 	uint64_t token_count;
 	const uint64_t *local_hashes; /* or NULL */
 	const char *lora;             /* of the run; NULL: as the parent's, else none. Seeds the
@@ -112,31 +116,31 @@ struct rdx_removed {
 
 /* Counters since open, unless said otherwise. The same stand in the segment. */
 struct rdx_publisher_stats {
-	uint64_t size;                   /* in: sizeof(struct rdx_publisher_stats) */
-	uint64_t events;                 /* published; also the last event id */
-	uint64_t slots;                  /* published; also the ring's tail position */
-	uint64_t blocks_stored;          /* published: first holder came */
-	uint64_t blocks_removed;         /* published: last holder went */
-	uint64_t clears;                 /* all-tier Cleared events */
-	uint64_t repeats;                /* stores of a held name: copies */
-	uint64_t unknown_parents;        /* blocks dropped: parent's name unknown -> INEXACT */
-	uint64_t unknown_names;          /* blocks named only, name unknown -> INEXACT */
-	uint64_t unknown_removals;       /* names unknown or not held in that tier: ignored */
-	uint64_t mismatched;             /* blocks dropped: tokens do not make count blocks -> INEXACT */
-	uint64_t other_block_size;       /* blocks dropped: not of the segment's block size */
-	uint64_t conflicts;              /* blocks dropped: a held name with other content, or a
+	uint64_t size;             /* in: sizeof(struct rdx_publisher_stats) */
+	uint64_t events;           /* published; also the last event id */
+	uint64_t slots;            /* published; also the ring's tail position */
+	uint64_t blocks_stored;    /* published: first holder came */
+	uint64_t blocks_removed;   /* published: last holder went */
+	uint64_t clears;           /* all-tier Cleared events */
+	uint64_t repeats;          /* stores of a held name: copies */
+	uint64_t unknown_parents;  /* blocks dropped: parent's name unknown -> INEXACT */
+	uint64_t unknown_names;    /* blocks named only, name unknown -> INEXACT */
+	uint64_t unknown_removals; /* names unknown or not held in that tier: ignored */
+	uint64_t mismatched;       /* blocks dropped: tokens do not make count blocks -> INEXACT */
+	uint64_t other_block_size; /* blocks dropped: not of the segment's block size */
+	uint64_t conflicts;        /* blocks dropped: a held name with other content, or a
 					    name below itself -> INEXACT */
-	uint64_t ledger_full;            /* blocks dropped: tier_blocks reached, or 0 -> INEXACT */
-	uint64_t map_full;               /* blocks dropped: all names are held, over 255 names
+	uint64_t ledger_full;      /* blocks dropped: tier_blocks reached, or 0 -> INEXACT */
+	uint64_t map_full;         /* blocks dropped: all names are held, over 255 names
 					    hold the block, or it is 2^24 deep -> INEXACT */
-	uint64_t inexact_marks;          /* times the rank became INEXACT */
-	uint64_t bells;                  /* futex wakes */
-	uint64_t held[RDX_TIER_COUNT];   /* now: blocks held per tier */
-	uint64_t orphans[RDX_TIER_COUNT];/* now: blocks without their parent, per set of tiers */
-	uint64_t names;                  /* now: names known, held or remembered */
-	uint32_t inexact;                /* now: 1 until the next all-tier clear */
-	uint32_t rings_bell;             /* 1: sleeping consumers of this user are woken */
-	uint32_t disk_backed;            /* 1: the directory is not memory: writing can block */
+	uint64_t inexact_marks;    /* times the rank became INEXACT */
+	uint64_t bells;            /* futex wakes */
+	uint64_t held[RDX_TIER_COUNT];    /* now: blocks held per tier */
+	uint64_t orphans[RDX_TIER_COUNT]; /* now: blocks without their parent, per set of tiers */
+	uint64_t names;                   /* now: names known, held or remembered */
+	uint32_t inexact;                 /* now: 1 until the next all-tier clear */
+	uint32_t rings_bell;              /* 1: sleeping consumers of this user are woken */
+	uint32_t disk_backed;             /* 1: the directory is not memory: writing can block */
 	uint32_t reserved;
 };
 
@@ -148,7 +152,7 @@ struct rdx_publisher_stats {
  *                  for one split event, no tier with blocks, instance or model missing, a
  *                  file_mode by which others may write
  *   -ENAMETOOLONG  instance, model or tenant over 255 bytes
- *   -EBUSY         another live process publishes this rank
+ *   -EBUSY         another running process publishes this rank
  *   -ENOSPC        the file system cannot hold the segment; nothing is left behind
  *   -EKEYREJECTED  the namespace's key file is damaged
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS  the directory, as from open(2)
@@ -197,7 +201,8 @@ RDX_API int rdx_publisher_stats(const struct rdx_publisher *publisher,
 				struct rdx_publisher_stats *ret_stats);
 
 /* Bytes of the segment file these options make; -EINVAL, -ENAMETOOLONG as for open. */
-RDX_API int rdx_publisher_segment_size(const struct rdx_publisher_options *options, uint64_t *ret_bytes);
+RDX_API int rdx_publisher_segment_size(const struct rdx_publisher_options *options,
+				       uint64_t *ret_bytes);
 
 #ifdef __cplusplus
 }

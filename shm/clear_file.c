@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
-		   uint32_t file_mode)
+			uint32_t file_mode)
 {
 	struct rdx_mapping mapping = {.fd = -1};
 	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};

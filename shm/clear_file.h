@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file of a worker's clear generation.
+ * The file of a worker's clear stamp.
  */
 #ifndef RDX_CLEAR_FILE_H
 #define RDX_CLEAR_FILE_H
@@ -13,6 +13,6 @@
  * read-only. -ENOENT, -EBADMSG, -errno.
  */
 int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
-		   uint32_t file_mode);
+			uint32_t file_mode);
 
 #endif

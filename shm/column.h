@@ -20,7 +20,7 @@
 
 #define RDX_COLUMN_NONE 64
 
-#define RDX_COLUMNS_LIVE          UINT64_C(1)
+#define RDX_COLUMNS_VISIBLE       UINT64_C(1)
 #define RDX_COLUMNS_WORD_SHIFT    1
 #define RDX_COLUMNS_TIER_SHIFT    4
 #define RDX_COLUMNS_TIER_BITS     7
@@ -30,11 +30,12 @@
 
 static_assert(RDX_MASK_WORDS_MAX <= 8, "the mask word has 3 bits");
 static_assert(RDX_COLUMNS_TIER_SHIFT + RDX_TIER_COUNT * RDX_COLUMNS_TIER_BITS ==
-		      RDX_COLUMNS_ORPHANS_SHIFT, "fields must not overlap");
+		      RDX_COLUMNS_ORPHANS_SHIFT,
+	      "fields must not overlap");
 
 /* A packed word, unpacked. */
 struct rdx_columns {
-	uint8_t live;
+	uint8_t visible;
 	uint8_t forced;
 	uint8_t orphans;
 	uint8_t word;
@@ -44,7 +45,7 @@ struct rdx_columns {
 
 static inline uint64_t rdx_column_pack(const struct rdx_columns *columns)
 {
-	uint64_t packed = columns->live ? RDX_COLUMNS_LIVE : 0;
+	uint64_t packed = columns->visible ? RDX_COLUMNS_VISIBLE : 0;
 
 	packed |= (uint64_t)columns->word << RDX_COLUMNS_WORD_SHIFT;
 	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
@@ -59,7 +60,7 @@ static inline uint64_t rdx_column_pack(const struct rdx_columns *columns)
 /* Any word gives something harmless: columns are 0 .. RDX_COLUMN_NONE. */
 static inline void rdx_column_unpack(uint64_t packed, struct rdx_columns *ret_columns)
 {
-	ret_columns->live = packed & RDX_COLUMNS_LIVE;
+	ret_columns->visible = packed & RDX_COLUMNS_VISIBLE;
 	ret_columns->word = packed >> RDX_COLUMNS_WORD_SHIFT & (RDX_MASK_WORDS_MAX - 1);
 	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
 		uint8_t column = packed >> (RDX_COLUMNS_TIER_SHIFT + tier * RDX_COLUMNS_TIER_BITS) &

@@ -48,20 +48,20 @@ static inline int rdx_entry_same(const struct rdx_index_entry *entry, uint64_t s
 
 /* The writer's: bits of this event are about to change. A Cleared made from the worker's
  * clear file has no id; what was intended before it stays. */
-static inline void rdx_entry_intend(struct rdx_index_entry *entry, uint64_t event_id)
+static inline void rdx_entry_begin(struct rdx_index_entry *entry, uint64_t event_id)
 {
 	/* relaxed: E3's fence orders it before the bits */
-	if (event_id > rdx_word_load(&entry->intent))
-		rdx_word_store(&entry->intent, event_id);
-	rdx_fence_release(); /* E3, with rdx_entry_intended */
+	if (event_id > rdx_word_load(&entry->begun))
+		rdx_word_store(&entry->begun, event_id);
+	rdx_fence_release(); /* E3, with rdx_entry_begun */
 }
 
 /* The reader's: the newest event of which any bit may have been seen, asked after the last
  * bit was read. */
-static inline uint64_t rdx_entry_intended(const struct rdx_index_entry *entry)
+static inline uint64_t rdx_entry_begun(const struct rdx_index_entry *entry)
 {
-	rdx_fence_acquire(); /* E3, with rdx_entry_intend */
-	return rdx_word_load(&entry->intent);
+	rdx_fence_acquire(); /* E3, with rdx_entry_begin */
+	return rdx_word_load(&entry->begun);
 }
 
 #endif

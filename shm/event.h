@@ -17,7 +17,7 @@ struct rdx_event_head {
 	uint64_t parent;      /* Stored */
 	uint32_t first_block; /* Stored */
 	uint32_t stamp;
-	uint32_t count;       /* hashes */
+	uint32_t count; /* hashes */
 	uint8_t kind;
 	uint8_t tier;
 	uint8_t orphans;

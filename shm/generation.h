@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which table of an index is the live one.
+ * Which table of an index is the current one.
  *
  *   G1  lines of the new table, generation (release) -> generation (acquire), lines: who
  *       sees the name sees the whole table
- *   G2  generation (release), then a column goes live in the new table only and its mask
+ *   G2  generation (release), then a column becomes visible in the new table only and its mask
  *       word's version is raised (V2) -> version (acquire), then generation: who sees the
  *       column sees a table that has it. So a reader loads versions first; and the pulses
  *       too (P1): who sees an event that is in the new table only sees the new name
@@ -32,7 +32,7 @@ static inline void rdx_generation_name(struct rdx_index_live *live, uint64_t gen
 	RDX_HOOK(RDX_HOOK_GENERATION_NAMED);
 }
 
-static inline uint64_t rdx_generation_live(const struct rdx_index_live *live)
+static inline uint64_t rdx_generation_current(const struct rdx_index_live *live)
 {
 	return atomic_load_explicit(&live->generation, memory_order_acquire); /* G1, G2 */
 }

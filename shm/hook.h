@@ -19,12 +19,12 @@ enum rdx_hook_step {
 	RDX_HOOK_EVENT_PUBLISHED, /* all slots are, tail is not moved */
 	RDX_HOOK_TAIL_MOVED,      /* a barrier is not yet named */
 	RDX_HOOK_BARRIER_NAMED,
-	RDX_HOOK_BELL_CHECK,      /* before the flag is looked at */
-	RDX_HOOK_BELL_RUNG,       /* word moved, nobody woken yet */
-	RDX_HOOK_CLEAR_BUMPED,    /* the worker's generation is up, no Cleared yet */
+	RDX_HOOK_BELL_CHECK,   /* before the flag is looked at */
+	RDX_HOOK_BELL_RUNG,    /* word moved, nobody woken yet */
+	RDX_HOOK_CLEAR_BUMPED, /* the worker's generation is up, no Cleared yet */
 	/* producer, opening */
-	RDX_HOOK_CLAIM_LOCKED,    /* the rank's lock file is held */
-	RDX_HOOK_SEGMENT_BUILT,   /* complete under its temporary name */
+	RDX_HOOK_CLAIM_LOCKED,  /* the rank's lock file is held */
+	RDX_HOOK_SEGMENT_BUILT, /* complete under its temporary name */
 	RDX_HOOK_SEGMENT_RENAMED,
 	/* consumer */
 	RDX_HOOK_READ_WORD,       /* word 0 was read */
@@ -39,11 +39,11 @@ enum rdx_hook_step {
 	RDX_HOOK_LOOKUP_SEARCHED, /* table searched, not scanned, versions not compared */
 	RDX_HOOK_COLUMN_OPENED,   /* version odd */
 	RDX_HOOK_COLUMN_CLOSED,
-	RDX_HOOK_GENERATION_BUILT,/* table complete, not named */
+	RDX_HOOK_GENERATION_BUILT, /* table complete, not named */
 	RDX_HOOK_GENERATION_NAMED,
 	RDX_HOOK_INDEX_RENAMED,
 	/* whoever faulted */
-	RDX_HOOK_GUARD_BASE,      /* where a guarded mapping begins is read, not its length */
+	RDX_HOOK_GUARD_BASE, /* where a guarded mapping begins is read, not its length */
 	RDX_HOOK_COUNT
 };
 

@@ -35,9 +35,9 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-e
 #define RDX_MASK_COLUMNS   64
 
 /* A line: 4 keys (0: never used), then for every mask word the 4 masks of those keys.
- * Slots are used in order, so a line has an empty slot if and only if its last key is 0. */
+ * Places are used in order, so a line has an empty place if and only if its last key is 0. */
 #define RDX_LINE_KEYS       4
-#define RDX_LINE_ALIGN      8 /* words: 64 bytes */
+#define RDX_LINE_ALIGN      8    /* words: 64 bytes */
 #define RDX_PROBE_LINES_MAX 1024 /* a key is never further from its home line than this */
 
 /* Never changes after the file got its name. */
@@ -100,7 +100,7 @@ struct rdx_index_entry {
 	_Atomic uint64_t sequence;
 	_Atomic uint64_t worker_id; /* this and dp_rank change only under version 0 */
 	_Atomic uint64_t dp_rank;
-	_Atomic uint64_t intent;    /* id of the newest event that began to change the table */
+	_Atomic uint64_t begun; /* id of the newest event that began to change the table */
 	_Atomic uint64_t counter[RDX_ENTRY_COUNTERS];
 	_Atomic uint64_t instance[RDX_TEXT_BYTES / 8];
 };
@@ -108,7 +108,7 @@ static_assert(sizeof(struct rdx_index_entry) == 512, "layout");
 
 /* The words that change. */
 struct rdx_index_live {
-	alignas(128) _Atomic uint64_t generation; /* N of the live .gen<N> */
+	alignas(128) _Atomic uint64_t generation; /* N of the current .gen<N> */
 	_Atomic uint64_t superseded;              /* 1: another file has taken this one's name */
 	_Atomic uint64_t rank_count;              /* ranks below this are known; under version 0 */
 	alignas(128) _Atomic uint64_t heartbeat_ns; /* CLOCK_MONOTONIC */

@@ -76,8 +76,8 @@ static int fill_file(int fd, const void *content, uint32_t bytes, uint32_t file_
 	return r;
 }
 
-int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name,
-			    const void *content, uint32_t bytes, uint32_t file_mode)
+int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, const void *content,
+			    uint32_t bytes, uint32_t file_mode)
 {
 	char temporary[RDX_NAME_BYTES], final[RDX_NAME_BYTES];
 	uint64_t id;

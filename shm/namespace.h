@@ -35,8 +35,8 @@ int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key);
  * by link(), so that two first comers agree on one content. `prefix` is "" or
  * "<worker_id>/". 0 also where the file was there already.
  */
-int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name,
-			    const void *content, uint32_t bytes, uint32_t file_mode);
+int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, const void *content,
+			    uint32_t bytes, uint32_t file_mode);
 
 /* `count` random bytes. -errno of getrandom(2). */
 int rdx_namespace_random(void *ret_bytes, uint32_t count);

@@ -18,11 +18,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* A worker's clear generation. Every rank of the worker may write it. */
+/* A worker's clear stamp. Every rank of the worker may write it. */
 struct rdx_clear {
 	uint64_t magic;
 	uint64_t id; /* random, never 0; generations compare only within one id */
-	_Atomic uint64_t generation;
+	_Atomic uint64_t stamp;
 	uint64_t reserved[5];
 };
 static_assert(sizeof(struct rdx_clear) == 64, "layout");

@@ -36,13 +36,13 @@ static inline void rdx_publish_stored_words(struct rdx_segment_live *live,
 	uint64_t parent = event->head.parent;
 
 	for (uint32_t i = 0; i < event->head.count; i++) {
-		rdx_ledger_set(live, ledger, event->head.tier, event->words[i],
-			       event->prefixes[i], event->hashes[i], parent);
+		rdx_ledger_set(live, ledger, event->head.tier, event->words[i], event->prefixes[i],
+			       event->hashes[i], parent);
 		parent = event->prefixes[i];
 	}
 }
 
-/* A ledger cleared belongs to the clear generation of its Cleared. */
+/* A ledger cleared belongs to the clear stamp of its Cleared. */
 static inline void rdx_publish_cleared_words(struct rdx_segment_live *live,
 					     struct rdx_ledger *ledgers,
 					     const struct rdx_publish *event)
@@ -78,9 +78,9 @@ static inline uint64_t rdx_publish_tail(const struct rdx_segment_live *live)
  * Publish one event at `position`, the tail. `ledgers`: one a tier. Returns the position
  * after it, the new tail. One caller at a time; wait-free.
  */
-static inline uint64_t rdx_publish_event(struct rdx_segment_live *live,
-					 const struct rdx_ring *ring, struct rdx_ledger *ledgers,
-					 uint64_t position, const struct rdx_publish *event)
+static inline uint64_t rdx_publish_event(struct rdx_segment_live *live, const struct rdx_ring *ring,
+					 struct rdx_ledger *ledgers, uint64_t position,
+					 const struct rdx_publish *event)
 {
 	uint64_t end = position + rdx_event_slots(event->head.kind, event->head.count);
 

@@ -58,7 +58,7 @@ extern "C" {
 #define RDX_STATE_RECOVERING 1 /* being rebuilt; nothing of it is served */
 #define RDX_STATE_INEXACT    2 /* something could not be represented or did not fit */
 #define RDX_STATE_STALE      3 /* the indexer is dead or behind */
-#define RDX_STATE_GONE       4 /* no live process holds the rank */
+#define RDX_STATE_GONE       4 /* no running process holds the rank */
 
 /* Limits of the format. */
 #define RDX_TEXT_BYTES       256 /* instance, model, tenant, with the NUL */
@@ -95,7 +95,7 @@ struct rdx_event {
 	const uint64_t *hashes;
 	uint32_t count;
 	uint32_t first_block;
-	uint32_t stamp;  /* the worker's clear generation; 0 where the scope is the rank */
+	uint32_t stamp;  /* the worker's clear stamp; 0 where the scope is the rank */
 	uint8_t kind;    /* RDX_EVENT_... */
 	uint8_t tier;    /* RDX_TIER_..., for CLEARED a scope */
 	uint8_t orphans; /* bit s: after the event, set s holds a block but not its parent */

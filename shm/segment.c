@@ -201,8 +201,7 @@ static void point_into(struct rdx_segment_owner *owner)
 		if (!ledger->capacity_blocks)
 			continue;
 		ledger->words = (_Atomic uint64_t *)(base + header->word_offset[tier]);
-		ledger->details =
-			(struct rdx_ledger_detail *)(base + header->detail_offset[tier]);
+		ledger->details = (struct rdx_ledger_detail *)(base + header->detail_offset[tier]);
 	}
 }
 
@@ -222,8 +221,7 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 	memcpy(owner->mapping.base, header, sizeof(*header));
 	point_into(owner);
 	if (owner->clear.base)
-		rdx_word_store(&owner->live->ledger_stamp,
-			       rdx_clear_generation(owner->clear.base));
+		rdx_word_store(&owner->live->ledger_stamp, rdx_clear_stamp(owner->clear.base));
 	r = rdx_lock_take(owner->mapping.fd);
 	if (r == 0) {
 		owner->header->magic = RDX_SEGMENT_MAGIC;

@@ -32,8 +32,8 @@ int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_hea
 /* A rank claimed and its new segment, as the producer holds them. */
 struct rdx_segment_owner {
 	struct rdx_mapping mapping;
-	struct rdx_mapping clear;  /* the worker's clear file, or none */
-	int32_t lock_fd;           /* of the rank's lock file, -1: none */
+	struct rdx_mapping clear; /* the worker's clear file, or none */
+	int32_t lock_fd;          /* of the rank's lock file, -1: none */
 	uint32_t in_memory;
 	struct rdx_segment_header *header;
 	struct rdx_segment_live *live;
@@ -72,7 +72,7 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 		     uint32_t dp_rank, const struct rdx_hash_key *key);
 void rdx_segment_leave(struct rdx_segment_view *view);
 
-/* Does a live process hold the segment, whatever its content is? 1, 0, -errno. */
+/* Does a running process hold the segment, whatever its content is? 1, 0, -errno. */
 int rdx_segment_held(int dir_fd, uint64_t worker_id, uint32_t dp_rank);
 
 /* Check a header of a file of `file_bytes` bytes; `key` NULL: not compared. */

@@ -101,10 +101,11 @@ enum rdx_counter {
 /* Words that change. The producer writes, everybody reads. What a reader polls lies on
  * line pairs of its own (adjacent lines are fetched together). */
 struct rdx_segment_live {
-	alignas(128) _Atomic uint64_t tail;    /* the position after the newest event */
-	alignas(128) _Atomic uint64_t barrier; /* 1 + position of the newest all-tier Cleared, 0: none */
+	alignas(128) _Atomic uint64_t tail; /* the position after the newest event */
+	alignas(128) _Atomic uint64_t
+		barrier; /* 1 + position of the newest all-tier Cleared, 0: none */
 	alignas(128) _Atomic uint64_t intent;  /* end position of the event being written */
-	_Atomic uint64_t ledger_stamp;         /* clear generation that the ledger belongs to */
+	_Atomic uint64_t ledger_stamp;         /* clear stamp that the ledger belongs to */
 	_Atomic uint64_t used[RDX_TIER_COUNT]; /* ledger words in use are below this */
 	alignas(128) _Atomic uint64_t counters[RDX_COUNTER_COUNT];
 };
@@ -141,8 +142,8 @@ struct rdx_ledger_detail {
 };
 static_assert(sizeof(struct rdx_ledger_detail) == 16, "layout");
 
-#define RDX_LIVE_OFFSET  RDX_PAGE_BYTES
-#define RDX_RING_OFFSET  (2 * RDX_PAGE_BYTES)
+#define RDX_LIVE_OFFSET RDX_PAGE_BYTES
+#define RDX_RING_OFFSET (2 * RDX_PAGE_BYTES)
 
 /* Names the layout above; another layout gives another number. */
 #define RDX_SEGMENT_FINGERPRINT                                                                    \

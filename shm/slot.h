@@ -15,11 +15,11 @@
 #include <ringdex/rdx_types.h>
 #include <stdint.h>
 
-#define RDX_SLOT_BUSY       (UINT64_C(1) << 15)
-#define RDX_SLOT_FIRST      (UINT64_C(1) << 14)
-#define RDX_SLOT_BACK_MASK  (RDX_SLOT_FIRST - 1)
-#define RDX_SLOT_SHIFT      16
-#define RDX_POSITION_END    ((UINT64_C(1) << 48) - 1) /* positions are below this */
+#define RDX_SLOT_BUSY      (UINT64_C(1) << 15)
+#define RDX_SLOT_FIRST     (UINT64_C(1) << 14)
+#define RDX_SLOT_BACK_MASK (RDX_SLOT_FIRST - 1)
+#define RDX_SLOT_SHIFT     16
+#define RDX_POSITION_END   ((UINT64_C(1) << 48) - 1) /* positions are below this */
 
 static_assert(RDX_EVENT_SLOTS_MAX - 1 <= RDX_SLOT_BACK_MASK, "slots back must fit");
 

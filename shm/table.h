@@ -7,7 +7,7 @@
  * the number of lines need not be a power of two, and a table is copied into another from
  * end to end; a key that finds its line full goes to the next.
  * Keys are never taken out or replaced within a generation: a key with no bit set is
- * merely absent. So probing ends at the first line with an empty slot, and a reader can
+ * merely absent. So probing ends at the first line with an empty place, and a reader can
  * never take one key's mask for another's.
  *
  * Words are relaxed: what orders them for readers is a version (column.h) where order
@@ -102,7 +102,7 @@ static inline uint64_t rdx_table_mask(const struct rdx_table *table, uint64_t ke
 	return mask ? rdx_word_load(mask + RDX_LINE_KEYS * word) : 0;
 }
 
-/* The writer's: like rdx_table_find, but the key gets a slot if it has none, and
+/* The writer's: like rdx_table_find, but the key gets a place if it has none, and
  * *used counts it. NULL: no room. */
 static inline _Atomic uint64_t *rdx_table_claim(const struct rdx_table *table, uint64_t key,
 						uint64_t *used, uint64_t used_max)

@@ -5,7 +5,7 @@
  *
  * Ordinary bits of the table change freely. What makes a reader's conclusions from them
  * wrong is changed only between rdx_version_open and rdx_version_close of the mask word:
- * which columns are live, which life they have, which sets may have orphans; and under
+ * which columns are visible, which life they have, which sets may have orphans; and under
  * mask word 0 also which ranks there are and their epochs.
  *
  *   V1  version + 1 (relaxed), release fence, changes, and everything after them
@@ -45,7 +45,7 @@ static inline void rdx_version_close(struct rdx_index_live *live, uint32_t word)
 /* The reader's: versions of the first `words` mask words. Returns 0 where one of them is
  * being changed. */
 static inline int rdx_version_load(const struct rdx_index_live *live, uint32_t words,
-				       uint64_t *ret_versions)
+				   uint64_t *ret_versions)
 {
 	uint64_t odd = 0;
 

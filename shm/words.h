@@ -39,7 +39,7 @@ static_assert(sizeof(_Atomic uint64_t) == 8 && sizeof(_Atomic uint32_t) == 4,
 #ifdef RDX_WORD_STORE
 #define RDX_FENCES 0
 #else
-#define RDX_FENCES 1
+#define RDX_FENCES     1
 #define RDX_WORD_STORE memory_order_relaxed
 #define RDX_WORD_LOAD  memory_order_relaxed
 #endif

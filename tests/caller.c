@@ -61,10 +61,10 @@ static int call_removed(const struct stream *stream, const struct stream_op *op,
 			struct rdx_publisher *publisher)
 {
 	uint64_t names[STREAM_DEPTH];
-	struct rdx_stored copies = {.names = names, .count = op->count, .tier = op->tier,
-				    .name_bytes = 8};
-	struct rdx_removed removed = {.names = names, .count = op->count, .tier = op->tier,
-				      .name_bytes = 8};
+	struct rdx_stored copies = {
+		.names = names, .count = op->count, .tier = op->tier, .name_bytes = 8};
+	struct rdx_removed removed = {
+		.names = names, .count = op->count, .tier = op->tier, .name_bytes = 8};
 	int r = 0;
 
 	for (uint32_t i = 0; i < op->count; i++)

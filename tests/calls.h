@@ -25,12 +25,12 @@ struct calls_shape {
 	uint32_t clear_in; /* one call in so many clears all tiers, 0: none */
 	uint8_t tiers;
 	/* of an orderly stream */
-	uint32_t chains;   /* conversations */
-	uint32_t depth;    /* blocks of each, at most CALL_BLOCKS */
-	uint8_t eras;      /* after a clear of all the conversations are others */
+	uint32_t chains; /* conversations */
+	uint32_t depth;  /* blocks of each, at most CALL_BLOCKS */
+	uint8_t eras;    /* after a clear of all the conversations are others */
 	/* of an unruly one */
-	uint32_t names;    /* of each length and group; 0: it is orderly */
-	uint32_t run_max;  /* blocks, at most CALL_BLOCKS */
+	uint32_t names;   /* of each length and group; 0: it is orderly */
+	uint32_t run_max; /* blocks, at most CALL_BLOCKS */
 };
 
 struct calls {

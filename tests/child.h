@@ -16,10 +16,10 @@
 
 /* What every role's plan begins with. */
 struct child_plan {
-	char dir[HELD_PATH_BYTES];   /* the namespace */
-	int32_t signal;              /* that it sends itself; 0: SIGKILL */
-	_Atomic uint32_t kill_step;  /* enum rdx_hook_step; RDX_HOOK_NONE: it lives */
-	_Atomic uint32_t kill_hits;  /* at the so manyth time from when this was set */
+	char dir[HELD_PATH_BYTES];  /* the namespace */
+	int32_t signal;             /* that it sends itself; 0: SIGKILL */
+	_Atomic uint32_t kill_step; /* enum rdx_hook_step; RDX_HOOK_NONE: it lives */
+	_Atomic uint32_t kill_hits; /* at the so manyth time from when this was set */
 };
 
 /* Memory of `bytes` bytes, zeroed, that children find by `path`; unmapped never, removed

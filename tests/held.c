@@ -20,10 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAUSE_US     20000
-#define TERM_PAUSES  100 /* for what cleans up after itself, as the demo does */
-#define KILL_PAUSES  500
-#define ENVIRONMENT  (1 << 20)
+#define PAUSE_US    20000
+#define TERM_PAUSES 100 /* for what cleans up after itself, as the demo does */
+#define KILL_PAUSES 500
+#define ENVIRONMENT (1 << 20)
 
 /* What lies in one place: numbered directories in one that bears the process's number. */
 static struct hold {

@@ -83,8 +83,11 @@ static void store(struct life *x, enum life_step step, uint32_t first, uint32_t 
 {
 	for (uint32_t i = first; i < first + n; i++)
 		x->held[i] |= (uint8_t)(1 << tier);
-	apply(x, step, &(struct rdx_event){.kind = RDX_EVENT_STORED, .tier = tier,
-					   .hashes = x->prefix + first, .count = n});
+	apply(x, step,
+	      &(struct rdx_event){.kind = RDX_EVENT_STORED,
+				  .tier = tier,
+				  .hashes = x->prefix + first,
+				  .count = n});
 }
 
 static void take(struct life *x, enum life_step step, uint32_t first, uint32_t n, uint8_t tier)
@@ -93,10 +96,11 @@ static void take(struct life *x, enum life_step step, uint32_t first, uint32_t n
 
 	for (uint32_t i = 0; i < n; i++) {
 		hashes[i] = x->prefix[first + n - 1 - i]; /* children first */
-		x->held[first + i] &= (uint8_t)~(1 << tier);
+		x->held[first + i] &= (uint8_t) ~(1 << tier);
 	}
-	apply(x, step, &(struct rdx_event){.kind = RDX_EVENT_REMOVED, .tier = tier,
-					   .hashes = hashes, .count = n});
+	apply(x, step,
+	      &(struct rdx_event){
+		      .kind = RDX_EVENT_REMOVED, .tier = tier, .hashes = hashes, .count = n});
 }
 
 static void pulse(struct life *x)
@@ -121,7 +125,7 @@ static void hide(struct life *x)
 	finish(x);
 }
 
-/* Build what the rank holds in fresh columns, and let it go live. */
+/* Build what the rank holds in fresh columns, and let it become visible. */
 static void build(struct life *x)
 {
 	if (rig_begin(x->writer, x->slot) < 0)
@@ -134,7 +138,7 @@ static void build(struct life *x)
 	}
 	x->live = 1;
 	begin(x, LIFE_LIVE);
-	rdx_writer_rank_live(x->writer, x->slot, orphan_bits(x), 0);
+	rdx_writer_rank_show(x->writer, x->slot, orphan_bits(x), 0);
 	finish(x);
 }
 
@@ -156,7 +160,7 @@ static void clear(struct life *x, uint8_t scope)
 	enum life_step step = scope == RDX_SCOPE_ALL ? LIFE_CLEAR : LIFE_CLEAR_TIER;
 
 	for (uint32_t i = 0; i < x->blocks; i++)
-		x->held[i] &= scope == RDX_SCOPE_ALL ? 0 : (uint8_t)~(1 << scope);
+		x->held[i] &= scope == RDX_SCOPE_ALL ? 0 : (uint8_t) ~(1 << scope);
 	if (apply(x, step, &(struct rdx_event){.kind = RDX_EVENT_CLEARED, .tier = scope}) ==
 	    -EAGAIN) {
 		hide(x);
@@ -186,8 +190,7 @@ static void store_orphans(struct life *x, uint32_t n, uint8_t tier)
 	uint32_t first = run_of(x, LIFE_TIERS - 1) + 1 + pick(x, 3);
 
 	if (first < x->blocks)
-		store(x, LIFE_ORPHANS, first, n < x->blocks - first ? n : x->blocks - first,
-		      tier);
+		store(x, LIFE_ORPHANS, first, n < x->blocks - first ? n : x->blocks - first, tier);
 }
 
 static void fill(struct life *x)
@@ -314,8 +317,8 @@ static int is_searched(const struct life_moment *m)
 }
 
 /* True at a moment, or while blocks led from one moment to the next. */
-static int true_once(const struct life *x, const struct life_window *w, uint32_t set,
-		     uint32_t run, uint32_t asked)
+static int true_once(const struct life *x, const struct life_window *w, uint32_t set, uint32_t run,
+		     uint32_t asked)
 {
 	for (uint64_t n = w->from; n < w->to; n++) {
 		const struct life_moment *m = &x->moment[n];

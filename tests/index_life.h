@@ -3,7 +3,7 @@
  * One rank's life in an index, made at random, and what was true of it at every moment:
  * what a reader may have been told is judged by it.
  *
- * A moment is the state after one event, or after the rank was hidden, went live, or was
+ * A moment is the state after one event, or after the rank was hidden, became visible, or was
  * said to be EXACT. Event ids count moments: event n leads to moment n - 1.
  */
 #ifndef RDX_TESTS_INDEX_LIFE_H
@@ -28,7 +28,7 @@ enum life_step {
 	LIFE_CLEAR_TIER,
 	LIFE_HIDE,
 	LIFE_LIVE,
-	LIFE_EXACT,   /* the rank was RECOVERING until now */
+	LIFE_EXACT, /* the rank was RECOVERING until now */
 	LIFE_STEPS
 };
 
@@ -89,8 +89,8 @@ uint32_t life_window_steps(const struct life *life, const struct life_window *wi
  * run of one instant of the call, not before the event that the row names? Where it was
  * scanned it has only to lie within what was there.
  */
-int life_allows_row(const struct life *life, struct life_window window,
-		    const struct rdx_run *row, uint32_t asked);
+int life_allows_row(const struct life *life, struct life_window window, const struct rdx_run *row,
+		    uint32_t asked);
 
 /* Is this what the rank held at the event of the mark? `held` as in struct life. */
 int life_allows_walk(const struct life *life, const struct rdx_index_mark *mark,

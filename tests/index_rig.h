@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define RIG_MODEL "model"
+#define RIG_MODEL          "model"
 #define RIG_NEVER_STALE_NS UINT64_C(1000000000000) /* however slow the machine */
 
 /* A rank with the tiers 0 .. tiers - 1. */

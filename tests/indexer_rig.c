@@ -128,8 +128,8 @@ void until_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank, ui
 		if (!patience_is_over(&patience))
 			continue;
 		print_message("worker %llu rank %u: state %u, not %u; cause %d, event %llu\n",
-			      (unsigned long long)worker_id, dp_rank, info.state, state,
-			      info.cause, (unsigned long long)info.last_event_id);
+			      (unsigned long long)worker_id, dp_rank, info.state, state, info.cause,
+			      (unsigned long long)info.last_event_id);
 		fail();
 	}
 	if (ret_info)

@@ -57,9 +57,9 @@ static inline void patience_check(const struct patience *patience, const char *c
 #define UNTIL_NAMED(condition, name)                                                               \
 	for (struct patience name = patience_begin(); !(condition);                                \
 	     patience_check(&name, #condition, __FILE__, __LINE__))
-#define UNTIL_AT(condition, line) UNTIL_NAMED(condition, until_##line)
+#define UNTIL_AT(condition, line)   UNTIL_NAMED(condition, until_##line)
 #define UNTIL_JOIN(condition, line) UNTIL_AT(condition, line)
-#define UNTIL(condition) UNTIL_JOIN(condition, __LINE__)
+#define UNTIL(condition)            UNTIL_JOIN(condition, __LINE__)
 
 /* Between looks at what another thread does: at first only its turn, then a sleep, after
  * which a busy machine's scheduler does not let it wait for all others once more. */
@@ -90,8 +90,8 @@ static inline struct effort effort_begin(uint64_t least, uint64_t most, uint64_t
 	return (struct effort){
 		.least = least,
 		.most = most,
-		.until_ns = is_long() ? UINT64_MAX
-				      : rdx_clock_ns() + seconds * UINT64_C(1000000000),
+		.until_ns =
+			is_long() ? UINT64_MAX : rdx_clock_ns() + seconds * UINT64_C(1000000000),
 	};
 }
 

@@ -146,8 +146,9 @@ static int talk(struct program *program, const char *input, struct text *texts)
 
 	signal(SIGPIPE, SIG_IGN);
 	while (open_outputs) {
-		struct pollfd fds[3] = {
-			{program->out, POLLIN, 0}, {program->err, POLLIN, 0}, {program->in, POLLOUT, 0}};
+		struct pollfd fds[3] = {{program->out, POLLIN, 0},
+					{program->err, POLLIN, 0},
+					{program->in, POLLOUT, 0}};
 		int64_t left = until - now_ms();
 
 		if (left <= 0 || poll(fds, 3, (int)left) == 0)

@@ -19,15 +19,14 @@ void program_result_free(struct program_result *result);
 /* A program still running. */
 struct program {
 	pid_t pid;
-	int in;  /* -1: /dev/null */
+	int in; /* -1: /dev/null */
 	int out;
 	int err;
 };
 
 /* Start `name`, found beside the test's own program, with arguments up to a NULL. `piped`:
  * its standard input is `in`. 0 or -errno. */
-int program_start(struct program *ret_program, const char *name, char *const *arguments,
-		  int piped);
+int program_start(struct program *ret_program, const char *name, char *const *arguments, int piped);
 
 /* Feed it `input` (NULL: nothing) and take all it says, until it ends. */
 int program_finish(struct program *program, const char *input, struct program_result *ret_result);

@@ -139,8 +139,7 @@ uint32_t oracle_run(const struct oracle *oracle, const uint64_t *prefixes, uint3
 static void unlink_name(struct oracle *oracle, const struct oracle_name *name)
 {
 	uint32_t index = (uint32_t)(name - oracle->names) + 1;
-	uint32_t *of_text =
-		&oracle->by_text[bucket_of_text(name->text, name->bytes, name->group)];
+	uint32_t *of_text = &oracle->by_text[bucket_of_text(name->text, name->bytes, name->group)];
 	uint32_t *of_prefix = &oracle->by_prefix[bucket(name->prefix)];
 
 	while (*of_text != index)
@@ -154,8 +153,7 @@ static void unlink_name(struct oracle *oracle, const struct oracle_name *name)
 static void link_name(struct oracle *oracle, struct oracle_name *name)
 {
 	uint32_t index = (uint32_t)(name - oracle->names) + 1;
-	uint32_t *of_text =
-		&oracle->by_text[bucket_of_text(name->text, name->bytes, name->group)];
+	uint32_t *of_text = &oracle->by_text[bucket_of_text(name->text, name->bytes, name->group)];
 	uint32_t *of_prefix = &oracle->by_prefix[bucket(name->prefix)];
 
 	name->next_of_text = *of_text;
@@ -181,8 +179,8 @@ static void set_copies(struct oracle *oracle, struct oracle_name *name, uint8_t 
 	int name_before = oracle_name_held(name);
 
 	name->copies[tier] = copies;
-	oracle->held[tier] += (uint64_t)oracle_holds(oracle, name->prefix, tier) -
-			      (uint64_t)held_before;
+	oracle->held[tier] +=
+		(uint64_t)oracle_holds(oracle, name->prefix, tier) - (uint64_t)held_before;
 	oracle->held_names += (uint32_t)oracle_name_held(name) - (uint32_t)name_before;
 }
 
@@ -339,8 +337,8 @@ static void store_run(struct oracle *oracle, const struct rdx_stored *stored)
 		else
 			content.local = stored->local_hashes[i];
 		rdx_hash_chain(&oracle->key, content.parent, &content.local, 1, &content.prefix);
-		cause = store_block(oracle, stored,
-				    name_at(stored->names, i, stored->name_bytes), &content);
+		cause = store_block(oracle, stored, name_at(stored->names, i, stored->name_bytes),
+				    &content);
 		if (cause)
 			drop(oracle, stored->tier, cause, stored->count - i);
 	}
@@ -371,8 +369,7 @@ void oracle_removed(struct oracle *oracle, const struct rdx_removed *removed)
 			continue;
 		}
 		set_copies(oracle, name, removed->tier, name->copies[removed->tier] - 1);
-		oracle->stats.blocks_removed +=
-			!oracle_holds(oracle, name->prefix, removed->tier);
+		oracle->stats.blocks_removed += !oracle_holds(oracle, name->prefix, removed->tier);
 	}
 }
 
@@ -381,11 +378,11 @@ void oracle_cleared(struct oracle *oracle, uint8_t scope)
 	int others = 0;
 
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		others |= tier != scope &&
-			  (oracle->held[tier] || oracle->inexact_tiers >> tier & 1);
+		others |=
+			tier != scope && (oracle->held[tier] || oracle->inexact_tiers >> tier & 1);
 	if (!others)
 		scope = RDX_SCOPE_ALL;
-	oracle->inexact_tiers &= scope == RDX_SCOPE_ALL ? 0 : (uint8_t)~(1 << scope);
+	oracle->inexact_tiers &= scope == RDX_SCOPE_ALL ? 0 : (uint8_t) ~(1 << scope);
 	for (uint32_t i = 0; i < oracle->used; i++) {
 		for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
 			if (oracle->names[i].copies[tier] &&

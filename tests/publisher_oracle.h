@@ -20,7 +20,7 @@ struct oracle_name {
 	uint8_t text[32];
 	uint64_t prefix;
 	uint64_t local;
-	uint64_t parent; /* prefix hash, 0: root */
+	uint64_t parent;  /* prefix hash, 0: root */
 	const char *lora; /* the caller's texts, which outlive the oracle; NULL: none */
 	const char *salt;
 	uint32_t copies[RDX_TIER_COUNT];
@@ -33,7 +33,7 @@ struct oracle {
 	struct oracle_name names[ORACLE_NAMES];
 	uint32_t by_text[ORACLE_BUCKETS]; /* 1 + index of the first */
 	uint32_t by_prefix[ORACLE_BUCKETS];
-	uint32_t used; /* names from here on were never known */
+	uint32_t used;      /* names from here on were never known */
 	uint32_t free_from; /* those below are known */
 	uint32_t known;
 	uint32_t held_names;
@@ -43,7 +43,7 @@ struct oracle {
 	uint32_t block_tokens;
 	uint32_t report_mode;
 	int inexact;
-	uint8_t inexact_tiers; /* where the causes are that no clear ended */
+	uint8_t inexact_tiers;            /* where the causes are that no clear ended */
 	struct rdx_publisher_stats stats; /* events, slots and bells are not kept */
 };
 

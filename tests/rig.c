@@ -89,9 +89,8 @@ static void publish_without_words(struct rig_producer *producer, struct rdx_publ
 	struct rdx_ledger ledgers[RDX_TIER_COUNT];
 
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-		ledgers[tier] = (struct rdx_ledger){.words = &nowhere_word,
-						    .details = &nowhere_detail,
-						    .used = UINT64_MAX};
+		ledgers[tier] = (struct rdx_ledger){
+			.words = &nowhere_word, .details = &nowhere_detail, .used = UINT64_MAX};
 	event.prefixes = event.hashes;
 	event.words = nowhere;
 	producer->tail = rdx_publish_event(producer->owner.live, &producer->owner.ring, ledgers,

@@ -287,7 +287,9 @@ void stream_write(struct stream_writer *writer, const struct stream *stream,
 	struct rig_producer *producer = writer->producer;
 	uint32_t words[STREAM_DEPTH];
 	struct rdx_publish event = {
-		.head = {.parent = op->parent, .count = op->count, .kind = op->kind,
+		.head = {.parent = op->parent,
+			 .count = op->count,
+			 .kind = op->kind,
 			 .tier = op->tier},
 		.hashes = op->hashes,
 		.prefixes = stream->prefix + op->first,

@@ -30,17 +30,17 @@
 
 struct stream {
 	uint64_t random;
-	uint64_t event_id;          /* of the newest operation */
-	uint32_t clear_in;          /* one operation in so many clears all, 0: none */
-	uint32_t tier_clear_in;     /* and one in so many one tier */
-	uint32_t stamp;             /* bumped by every clear of all, if `worker_clears` */
+	uint64_t event_id;      /* of the newest operation */
+	uint32_t clear_in;      /* one operation in so many clears all, 0: none */
+	uint32_t tier_clear_in; /* and one in so many one tier */
+	uint32_t stamp;         /* bumped by every clear of all, if `worker_clears` */
 	uint32_t worker_clears;
-	uint32_t rooted;            /* set before the first: each operation is one that a publisher
+	uint32_t rooted; /* set before the first: each operation is one that a publisher
 				       makes one event of, and no parent is a stranger to it */
 	uint32_t is_tree;
 	uint32_t tiers;
 	uint32_t blocks;
-	uint32_t moving;            /* 1 + the block that leaves moving_from next */
+	uint32_t moving; /* 1 + the block that leaves moving_from next */
 	uint8_t moving_from;
 	uint64_t count[RDX_TIER_COUNT];   /* blocks held */
 	uint32_t orphans[RDX_TIER_COUNT]; /* held in the tiers 0 .. t without their parent */
@@ -56,7 +56,7 @@ struct stream {
 
 struct stream_op {
 	uint8_t kind;
-	uint8_t tier;   /* or scope */
+	uint8_t tier; /* or scope */
 	uint32_t count;
 	uint32_t first; /* block; each of the others is the child of the one before */
 	uint64_t parent;
@@ -118,7 +118,7 @@ int stream_recover(struct stream_follower *follower, const struct rdx_cursor *fr
 /* The same by the ledger, where another way is open too. */
 int stream_recover_by_ledger(struct stream_follower *follower);
 
-/* Read on until the ring is read up, recovering from the cursor whenever it is lost. 0,
+/* Read on until the ring is caught up, recovering from the cursor whenever it is lost. 0,
  * or -ESTALE and other errors. */
 int stream_follow(struct stream_follower *follower);
 

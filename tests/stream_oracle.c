@@ -62,7 +62,8 @@ void stream_hold(struct stream *stream, uint32_t block, uint8_t tier, int held)
 		if (!(before & tiers_of(set)) == !(after & tiers_of(set)))
 			continue;
 		/* its children have their parent, or not; and it itself */
-		stream->orphans[set] += (held ? -1 : 1) * stream_children_in_set(stream, block, set);
+		stream->orphans[set] +=
+			(held ? -1 : 1) * stream_children_in_set(stream, block, set);
 		if (!in_set(stream, stream->parent[block], set))
 			stream->orphans[set] += held ? 1 : -1;
 	}
@@ -110,8 +111,7 @@ uint64_t stream_differences(const struct stream *stream, const struct rdx_holdin
 	uint64_t differences = 0;
 
 	for (uint32_t i = 0; i < stream->blocks; i++)
-		differences +=
-			rdx_holding_tiers(holding, stream->prefix[i]) != stream->held[i];
+		differences += rdx_holding_tiers(holding, stream->prefix[i]) != stream->held[i];
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 		differences += holding->count[tier] != stream->count[tier];
 	return differences;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 void tools_claim(struct rig *rig, struct rig_producer *producer, uint64_t worker, uint32_t rank,
-		  uint64_t slots)
+		 uint64_t slots)
 {
 	struct rdx_segment_spec spec = rig_spec(worker, rank, slots, 1024);
 
@@ -79,8 +79,8 @@ int tools_wait_for_first(struct program *program, const char *part)
 
 void tools_start_follow(struct rig *rig, struct program *program, const char *option)
 {
-	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", TOOLS_NEVER_STALE,
-			     (char *)option, NULL};
+	char *arguments[] = {"ringdex-follow",  "--dir",        rig->dir, "--json",
+			     TOOLS_NEVER_STALE, (char *)option, NULL};
 
 	assert_int_equal(program_start(program, arguments[0], arguments, 0), 0);
 }

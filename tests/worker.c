@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PACE_EVERY  16
-#define REST_US     100
+#define PACE_EVERY 16
+#define REST_US    100
 
 /* What a worker's ledgers can take. */
 static void set_blocks(struct rdx_publisher_options *options)
@@ -23,8 +23,11 @@ static void set_blocks(struct rdx_publisher_options *options)
 void worker_calls_make(struct calls *calls, const struct rdx_hash_key *key, uint64_t seed,
 		       uint32_t clear_in)
 {
-	struct calls_shape shape = {.chains = WORKER_CHAINS, .depth = WORKER_DEPTH,
-				    .clear_in = clear_in, .tiers = WORKER_TIERS, .eras = 1};
+	struct calls_shape shape = {.chains = WORKER_CHAINS,
+				    .depth = WORKER_DEPTH,
+				    .clear_in = clear_in,
+				    .tiers = WORKER_TIERS,
+				    .eras = 1};
 	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
 
 	set_blocks(&options);
@@ -41,8 +44,8 @@ const struct rdx_run *worker_row(const struct rdx_run *runs, int count, uint64_t
 }
 
 /* Answers about one conversation that are not the oracle's. */
-static int compare_chain(struct rdx_index *index, const struct calls *calls,
-			 uint64_t worker_id, uint32_t dp_rank, uint32_t chain)
+static int compare_chain(struct rdx_index *index, const struct calls *calls, uint64_t worker_id,
+			 uint32_t dp_rank, uint32_t chain)
 {
 	uint64_t prefixes[WORKER_DEPTH];
 	struct rdx_run runs[RDX_RANKS_MAX];
@@ -62,15 +65,16 @@ static int compare_chain(struct rdx_index *index, const struct calls *calls,
 		if (row->blocks[set] == want)
 			continue;
 		print_message("worker %llu rank %u chain %u set %u: %u blocks, not %u "
-			      "(state %u, scanned %u)\n", (unsigned long long)worker_id, dp_rank,
-			      chain, set, row->blocks[set], want, row->state, row->scanned);
+			      "(state %u, scanned %u)\n",
+			      (unsigned long long)worker_id, dp_rank, chain, set, row->blocks[set],
+			      want, row->state, row->scanned);
 		differences++;
 	}
 	return differences;
 }
 
-int worker_differences(struct rdx_index *index, const struct calls *calls,
-		       uint64_t worker_id, uint32_t dp_rank)
+int worker_differences(struct rdx_index *index, const struct calls *calls, uint64_t worker_id,
+		       uint32_t dp_rank)
 {
 	struct patience patience = patience_begin();
 	struct rdx_difference difference;
@@ -95,7 +99,8 @@ int worker_differences(struct rdx_index *index, const struct calls *calls,
 		return r;
 	if (difference.differences || difference.compared != held)
 		print_message("worker %llu rank %u: %llu differences to its ledger, %llu blocks, "
-			      "not %llu\n", (unsigned long long)worker_id, dp_rank,
+			      "not %llu\n",
+			      (unsigned long long)worker_id, dp_rank,
 			      (unsigned long long)difference.differences,
 			      (unsigned long long)difference.compared, (unsigned long long)held);
 	return differences + (int)difference.differences + (difference.compared != held);

@@ -29,8 +29,8 @@ void worker_calls_make(struct calls *calls, const struct rdx_hash_key *key, uint
  * Look all conversations up, searching and scanning, and ask rdx_index_verify. Returns how
  * many answers differ from the oracle's (printed), or -errno. The index must be at rest.
  */
-int worker_differences(struct rdx_index *index, const struct calls *calls,
-		       uint64_t worker_id, uint32_t dp_rank);
+int worker_differences(struct rdx_index *index, const struct calls *calls, uint64_t worker_id,
+		       uint32_t dp_rank);
 
 /* A worker process. What it is to be stands above the line, set before the start. */
 struct worker_plan {
@@ -41,11 +41,11 @@ struct worker_plan {
 	uint32_t dp_rank;
 	uint32_t clear_scope;
 	uint32_t clear_in;
-	uint32_t pace_us;        /* it sleeps so long after every 16th operation; 0: never */
+	uint32_t pace_us; /* it sleeps so long after every 16th operation; 0: never */
 	/* --- */
-	_Atomic uint64_t limit;  /* operations to do before it rests */
-	_Atomic uint64_t done;   /* operations done, when it rests */
-	_Atomic uint64_t events; /* published, when it rests */
+	_Atomic uint64_t limit;    /* operations to do before it rests */
+	_Atomic uint64_t done;     /* operations done, when it rests */
+	_Atomic uint64_t events;   /* published, when it rests */
 	_Atomic uint32_t order;    /* raised when the limit is given */
 	_Atomic uint32_t answered; /* the order it rests by */
 };

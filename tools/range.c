@@ -36,7 +36,8 @@ static const struct options_entry entries[] = {
 	 .max = UINT64_MAX, .fallback = "no end"},
 	{"events", 0, NULL,
 	 "Print the events too, as lines for ringdex feed; the outcome then goes to standard "
-	 "error, with --json before them", OPTIONS_FLAG, TO(events)},
+	 "error, with --json before them",
+	 OPTIONS_FLAG, TO(events)},
 	{0},
 };
 
@@ -84,11 +85,12 @@ static void print_words(FILE *to, const struct range_options *options,
 		if (range->last_event_id < range->first_event_id)
 			fprintf(to, "nothing has been published yet\n");
 		else
-			fprintf(to, "%" PRIu64 " through %" PRIu64 ", from position %" PRIu64 "%s\n",
+			fprintf(to,
+				"%" PRIu64 " through %" PRIu64 ", from position %" PRIu64 "%s\n",
 				range->first_event_id, range->last_event_id, range->start.position,
-				!range->from_barrier	    ? ""
-				: range->start.position     ? ", the newest clear of all tiers"
-							    : ", the rank's birth");
+				!range->from_barrier    ? ""
+				: range->start.position ? ", the newest clear of all tiers"
+							: ", the rank's birth");
 		return;
 	case RDX_RANGE_SNAPSHOT:
 		fprintf(to, "neither the events nor a clear of all tiers is in the ring: the state "
@@ -138,8 +140,9 @@ static int print_events(struct rdx_reader *reader, const struct rdx_range *range
 	}
 	event_line_free(&line);
 	if (r == -EOVERFLOW)
-		messages_say("the ring wrapped over event %" PRIu64 " while it was printed: ask again",
-			 event.event_id + 1);
+		messages_say("the ring wrapped over event %" PRIu64
+			     " while it was printed: ask again",
+			     event.event_id + 1);
 	else if (r < 0)
 		messages_say_error(r, "cannot read on after event %" PRIu64, event.event_id);
 	return r < 0 ? EXIT_FAILED : EXIT_DONE;

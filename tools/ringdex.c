@@ -26,8 +26,7 @@ struct group {
 };
 
 static const struct group groups[] = {
-	{"see it work",
-	 {{"demo", "Workers, a router, crashes, and a table of what came of it"}}},
+	{"see it work", {{"demo", "Workers, a router, crashes, and a table of what came of it"}}},
 	{"index and ask",
 	 {{"follow", "Maintain the index of a directory until told to stop"},
 	  {"query", "Who holds the longest prefix of a request?"},
@@ -40,10 +39,9 @@ static const struct group groups[] = {
 	 {{"feed", "Publish the events of a file or of standard input"},
 	  {"mock", "An inference engine without the inference"},
 	  {"trace", "Make or show traces of requests"}}},
-	{"plan",
-	 {{"size", "How much memory, and the settings that give it"}}},
+	{"plan", {{"size", "How much memory, and the settings that give it"}}},
 };
-#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+#define GROUPS       (sizeof(groups) / sizeof(groups[0]))
 #define COMMANDS_MAX (sizeof(groups[0].commands) / sizeof(groups[0].commands[0]))
 
 static void print_commands(void)
@@ -59,7 +57,8 @@ static void print_commands(void)
 			       groups[g].commands[c].summary);
 	}
 	printf("\n'ringdex COMMAND --help' says more of each. Any program named ringdex-COMMAND, "
-	       "beside\nthis one or in PATH, is a command too. Exit status: that of the command, 2 wrong "
+	       "beside\nthis one or in PATH, is a command too. Exit status: that of the command, 2 "
+	       "wrong "
 	       "usage,\n127 the command is not installed.\n");
 }
 
@@ -177,7 +176,8 @@ static int run_command(const char *name, char **arguments)
 		return EXIT_NOT_RUN;
 	}
 	if (is_known(name)) {
-		messages_say(PREFIX "%s is neither beside ringdex nor in PATH: is it installed?", name);
+		messages_say(PREFIX "%s is neither beside ringdex nor in PATH: is it installed?",
+			     name);
 		return EXIT_NOT_RUN;
 	}
 	messages_say("'%s' is not a command: ringdex --help lists them", name);
@@ -198,7 +198,8 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(first, "help") == 0 && argc > 2)
 		return run_command(argv[2], ask_help);
-	if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || strcmp(first, "help") == 0) {
+	if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 ||
+	    strcmp(first, "help") == 0) {
 		print_commands();
 		return EXIT_DONE;
 	}

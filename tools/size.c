@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define MIB               (UINT64_C(1) << 20)
-#define SMALL_FILES_BYTES (UINT64_C(1) << 20) /* key, bell, locks, clear files, .ctl */
+#define SMALL_FILES_BYTES (UINT64_C(1) << 20)       /* key, bell, locks, clear files, .ctl */
 #define INITIAL_SLOTS     (UINT64_C(65536) * 4 / 3) /* of an index, as in rdx_indexer.h */
 #define EVENT_BLOCKS_MAX  1000000
 #define NS_PER_S          UINT64_C(1000000000)
@@ -34,20 +34,20 @@ struct size_options {
 };
 
 struct sizes {
-	uint64_t event_slots;       /* of one batch of blocks_per_event */
+	uint64_t event_slots; /* of one batch of blocks_per_event */
 	uint64_t slots_needed;
 	struct rdx_segment_header segment;
 	uint64_t ring_bytes;
 	uint64_t ledger_bytes;
-	double bridged_s;           /* by the ring chosen */
-	uint64_t segments_bytes;    /* of all ranks */
+	double bridged_s;        /* by the ring chosen */
+	uint64_t segments_bytes; /* of all ranks */
 	uint64_t restart_bytes;
 	uint64_t keys;
 	uint32_t tiers;
 	uint32_t mask_words;
-	uint64_t slot_bytes;        /* of a key and its masks in the table */
+	uint64_t slot_bytes; /* of a key and its masks in the table */
 	uint64_t index_bytes;
-	uint64_t index_peak_bytes;  /* while a new table is built */
+	uint64_t index_peak_bytes; /* while a new table is built */
 	uint64_t total_bytes;
 };
 
@@ -61,7 +61,8 @@ static const struct options_entry entries[] = {
 	 .min = 1, .max = RDX_RANKS_MAX},
 	{"restarting", 0, "N",
 	 "Ranks that restart at the same time, the old segment of each beside the new one until "
-	 "that is complete", OPTIONS_NUMBER, TO(restarting), .max = RDX_RANKS_MAX},
+	 "that is complete",
+	 OPTIONS_NUMBER, TO(restarting), .max = RDX_RANKS_MAX},
 	OPTIONS_BLOCKS(TIER(RDX_TIER_DEVICE)),
 	OPTIONS_HOST_BLOCKS(TIER(RDX_TIER_HOST)),
 	OPTIONS_DISK_BLOCKS(TIER(RDX_TIER_DISK)),
@@ -73,8 +74,8 @@ static const struct options_entry entries[] = {
 	 .min = 1, .max = EVENT_BLOCKS_MAX},
 	{"outage", 0, "TIME",
 	 "How long a router may be away and still continue from the ring; after that it recovers "
-	 "from the newest clear or from the ledger, as exactly", OPTIONS_DURATION, TO(outage_ns),
-	 .min = 1, .max = OUTAGE_MAX_NS},
+	 "from the newest clear or from the ledger, as exactly",
+	 OPTIONS_DURATION, TO(outage_ns), .min = 1, .max = OUTAGE_MAX_NS},
 	{0},
 };
 
@@ -94,10 +95,11 @@ static void check(const struct argp_state *state, void *input)
 static const struct options_program program = {
 	.entries = entries,
 	.check = check,
-	.about = "Say how large the rings, segments and the index of a host are, and which settings "
-		 "of Docker and Kubernetes give them room.\v"
-		 "All sizes are upper bounds: the index is that of ranks which share no block.\n\n"
-		 "Exit status: 0 done, 1 no ring or index can be that large, 2 wrong usage.",
+	.about =
+		"Say how large the rings, segments and the index of a host are, and which settings "
+		"of Docker and Kubernetes give them room.\v"
+		"All sizes are upper bounds: the index is that of ranks which share no block.\n\n"
+		"Exit status: 0 done, 1 no ring or index can be that large, 2 wrong usage.",
 };
 
 static uint64_t next_power_of_two(uint64_t value)
@@ -132,7 +134,8 @@ static int plan_segment(const struct size_options *options, struct sizes *sizes)
 		slots = (double)(8 * sizes->event_slots);
 	if (slots > (double)RDX_RING_SLOTS_MAX) {
 		messages_say("a ring of %.0f slots is too large, the most is %llu: give a shorter "
-			     "--outage", slots, (unsigned long long)RDX_RING_SLOTS_MAX);
+			     "--outage",
+			     slots, (unsigned long long)RDX_RING_SLOTS_MAX);
 		return -EINVAL;
 	}
 	sizes->slots_needed = (uint64_t)slots + ((double)(uint64_t)slots < slots);
@@ -145,8 +148,8 @@ static int plan_segment(const struct size_options *options, struct sizes *sizes)
 	}
 	sizes->ring_bytes = spec.ring_slots * sizeof(struct rdx_slot);
 	sizes->ledger_bytes = sizes->segment.file_bytes - sizes->ring_bytes - RDX_RING_OFFSET;
-	sizes->bridged_s = (double)spec.ring_slots / (double)sizes->event_slots /
-			   options->events_per_second;
+	sizes->bridged_s =
+		(double)spec.ring_slots / (double)sizes->event_slots / options->events_per_second;
 	sizes->segments_bytes = options->ranks * sizes->segment.file_bytes;
 	sizes->restart_bytes = options->restarting * sizes->segment.file_bytes;
 	return 0;
@@ -170,13 +173,14 @@ static int plan_index(const struct size_options *options, struct sizes *sizes)
 	ranks_per_word = RDX_MASK_COLUMNS / (RDX_SIDES * sizes->tiers);
 	sizes->mask_words = (uint32_t)((options->ranks + ranks_per_word - 1) / ranks_per_word);
 	if (sizes->mask_words > RDX_MASK_WORDS_MAX) {
-		messages_say("%" PRIu64 " ranks of %" PRIu32 " tiers do not fit into one index, the most is %" PRIu32
+		messages_say("%" PRIu64 " ranks of %" PRIu32
+			     " tiers do not fit into one index, the most is %" PRIu32
 			     ": use two namespaces",
-			 options->ranks, sizes->tiers, RDX_MASK_WORDS_MAX * ranks_per_word);
+			     options->ranks, sizes->tiers, RDX_MASK_WORDS_MAX * ranks_per_word);
 		return -ENOSPC;
 	}
 	sizes->slot_bytes = rdx_table_stride(sizes->mask_words) * sizeof(uint64_t) / RDX_LINE_KEYS;
-	sizes->index_bytes = table_bytes(sizes, sizes->keys * RDX_GROW_SLOTS_PER_KEY);
+	sizes->index_bytes = table_bytes(sizes, sizes->keys * RDX_GROW_PLACES_PER_KEY);
 	/* full of dead keys, and the one without them built beside it */
 	sizes->index_peak_bytes = 2 * sizes->index_bytes;
 	return 0;
@@ -191,12 +195,14 @@ static void print_segment(const struct size_options *options, const struct sizes
 {
 	char a[FIGURES_BYTES], b[FIGURES_BYTES], c[FIGURES_BYTES];
 
-	printf("Ring of each rank: %s slots, %s\n",
-	       figures_grouped(sizes->segment.ring_slots, a), figures_size(sizes->ring_bytes, b));
-	printf("  %g events/s of %" PRIu64 " blocks, %s slots of 64 bytes each, for %g s: %s slots;\n"
+	printf("Ring of each rank: %s slots, %s\n", figures_grouped(sizes->segment.ring_slots, a),
+	       figures_size(sizes->ring_bytes, b));
+	printf("  %g events/s of %" PRIu64
+	       " blocks, %s slots of 64 bytes each, for %g s: %s slots;\n"
 	       "  the next power of two covers %.1f s\n",
 	       options->events_per_second, options->blocks_per_event,
-	       figures_grouped(sizes->event_slots, a), (double)options->outage_ns / (double)NS_PER_S,
+	       figures_grouped(sizes->event_slots, a),
+	       (double)options->outage_ns / (double)NS_PER_S,
 	       figures_grouped(sizes->slots_needed, b), sizes->bridged_s);
 	printf("Segment of each rank: %s\n", figures_size(sizes->segment.file_bytes, a));
 	printf("  header 8 KiB, ring %s, ledger %s:\n", figures_size(sizes->ring_bytes, a),
@@ -218,7 +224,7 @@ static void print_index(const struct sizes *sizes)
 	printf("Index: %s, and %s while a new table is built beside the old one\n",
 	       figures_size(sizes->index_bytes, a), figures_size(sizes->index_peak_bytes, b));
 	printf("  %s blocks if no two ranks share one, %d slots of %" PRIu64 " bytes for each\n",
-	       figures_grouped(sizes->keys, a), RDX_GROW_SLOTS_PER_KEY, sizes->slot_bytes);
+	       figures_grouped(sizes->keys, a), RDX_GROW_PLACES_PER_KEY, sizes->slot_bytes);
 }
 
 static void print_settings(const struct size_options *options, const struct sizes *sizes)
@@ -238,7 +244,8 @@ static void print_settings(const struct size_options *options, const struct size
 	       "      medium: Memory\n"
 	       "      sizeLimit: %" PRIu64 "Mi\n",
 	       mebibytes(sizes->total_bytes));
-	printf("Memory limit: add %" PRIu64 "Mi to the container of each rank, and %" PRIu64 "Mi to "
+	printf("Memory limit: add %" PRIu64 "Mi to the container of each rank, and %" PRIu64
+	       "Mi to "
 	       "the router's:\n  a page counts against the container that touches it first.\n",
 	       mebibytes(sizes->segment.file_bytes), mebibytes(sizes->index_peak_bytes));
 	printf("Add what else uses /dev/shm (NCCL, PyTorch).\n");

@@ -58,7 +58,8 @@ static const struct options_entry entries[] = {
 	OPTIONS_JSON(TO(json)),
 	{"from-barrier", 0, NULL,
 	 "Begin where recovery does, at the newest clear of all tiers in each ring or at the birth "
-	 "of the rank, not at the next event", OPTIONS_FLAG, TO(from_barrier)},
+	 "of the rank, not at the next event",
+	 OPTIONS_FLAG, TO(from_barrier)},
 	{"count", 'c', "N", "Stop after N events", OPTIONS_NUMBER, TO(count), .min = 1,
 	 .max = UINT64_MAX, .fallback = ""},
 	{"once", 0, NULL, "Stop when every ring has been read to its end", OPTIONS_FLAG, TO(once)},
@@ -74,16 +75,17 @@ static const struct options_arguments arguments = {
 static const struct options_program program = {
 	.entries = entries,
 	.arguments = &arguments,
-	.about = "Print the events of all ranks, or of those named, as they are published, one JSON "
-		 "object a line, until SIGINT or SIGTERM. Ranks that appear later are printed from "
-		 "their birth.\v"
-		 "ringdex feed accepts these lines; prefix hashes are the names of the blocks: "
-		 "'ringdex tail --from-barrier --once | ringdex feed --dir OTHER -' makes a second "
-		 "namespace that holds the same. When a rank begins another life, a line of type "
-		 "cleared without an event_id is printed. Events of different ranks are in no "
-		 "order.\n\n"
-		 "Exit status: 0 done or told to stop, 1 events were lost or a rank could not be "
-		 "read (standard error says which), 2 wrong usage.",
+	.about =
+		"Print the events of all ranks, or of those named, as they are published, one JSON "
+		"object a line, until SIGINT or SIGTERM. Ranks that appear later are printed from "
+		"their birth.\v"
+		"ringdex feed accepts these lines; prefix hashes are the names of the blocks: "
+		"'ringdex tail --from-barrier --once | ringdex feed --dir OTHER -' makes a second "
+		"namespace that holds the same. When a rank begins another life, a line of type "
+		"cleared without an event_id is printed. Events of different ranks are in no "
+		"order.\n\n"
+		"Exit status: 0 done or told to stop, 1 events were lost or a rank could not be "
+		"read (standard error says which), 2 wrong usage.",
 };
 
 /* The oldest whole event in the ring. */
@@ -144,8 +146,8 @@ static int go_to_recovery(struct tail *tail, struct source *source, const struct
 		return r;
 	rdx_reader_cursor(source->reader, &cursor);
 	messages_say("%s: lost the events %" PRIu64 " to %" PRIu64 ": the ring wrapped over them, "
-			   "and no clear of all tiers came after them",
-		 source_text(source), from ? from->event_id + 1 : 1, cursor.event_id);
+		     "and no clear of all tiers came after them",
+		     source_text(source), from ? from->event_id + 1 : 1, cursor.event_id);
 	tail->troubles = 1;
 	return 0;
 }
@@ -266,8 +268,7 @@ static void next_life(struct tail *tail, struct source *source)
 
 static int done(const struct tail *tail)
 {
-	return stop_asked() ||
-	       (tail->options->count && tail->printed >= tail->options->count);
+	return stop_asked() || (tail->options->count && tail->printed >= tail->options->count);
 }
 
 /* Print some events of one rank. How many, or how the reader failed. */
@@ -332,7 +333,8 @@ static int follow(struct tail *tail)
 			if (r < 0)
 				return r;
 			for (size_t i = 0; i < tail->source_count; i++)
-				if (tail->sources[i].reader && is_replaced(tail, &tail->sources[i]) &&
+				if (tail->sources[i].reader &&
+				    is_replaced(tail, &tail->sources[i]) &&
 				    print_batch(tail, &tail->sources[i]) == 0)
 					next_life(tail, &tail->sources[i]);
 			scanned = rdx_clock_ns();

@@ -204,7 +204,7 @@ static int verify_all(const struct verify_options *options, const struct space *
 		json_print(object);
 	}
 	if (!compared && status == EXIT_DONE) {
-		messages_say("no live rank in %s: nothing to compare", space->dir);
+		messages_say("no running rank in %s: nothing to compare", space->dir);
 		return EXIT_NOT_COMPARED;
 	}
 	return status;
@@ -216,8 +216,10 @@ static int verify(const struct verify_options *options, const struct space *spac
 	int status;
 
 	if (!space_has_indexer(space)) {
-		messages_say("no indexer runs in %s, so there is nothing to compare with: start ringdex "
-			 "follow", space->dir);
+		messages_say(
+			"no indexer runs in %s, so there is nothing to compare with: start ringdex "
+			"follow",
+			space->dir);
 		return EXIT_NOT_COMPARED;
 	}
 	if (ranks_find(space, &options->wanted, &found) < 0)

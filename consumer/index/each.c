@@ -10,9 +10,9 @@
 
 static int find_rank(const struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank)
 {
-	for (uint32_t slot = 0; slot < l->rank_count; slot++) {
-		if (l->rank[slot].worker_id == worker_id && l->rank[slot].dp_rank == dp_rank)
-			return (int)slot;
+	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
+		if (l->rank[seat].worker_id == worker_id && l->rank[seat].dp_rank == dp_rank)
+			return (int)seat;
 	}
 	return -ENOENT;
 }
@@ -34,8 +34,8 @@ static void walk(const struct rdx_table *table, const struct rdx_columns *column
 
 		for (uint32_t i = 0; i < RDX_LINE_KEYS; i++) {
 			uint64_t key = rdx_word_load(line + i);
-			uint64_t mask = rdx_word_load(
-				line + RDX_LINE_KEYS * (1 + columns->word) + i);
+			uint64_t mask =
+				rdx_word_load(line + RDX_LINE_KEYS * (1 + columns->word) + i);
 			uint8_t tiers = tiers_of(columns, mask);
 
 			if (key && tiers)
@@ -52,22 +52,22 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 	struct rdx_index_mark mark;
 	struct rdx_run run[RDX_RANKS_MAX];
 	uint64_t intent;
-	int slot, r;
+	int seat, r;
 
 	/* a lookup of nothing brings handle, columns and pulses up to date */
 	r = rdx_index_lookup(x, NULL, 0, run, RDX_RANKS_MAX);
 	if (r < 0)
 		return r;
-	slot = find_rank(l, worker_id, dp_rank);
-	if (slot < 0)
-		return slot;
-	if (!l->rank[slot].columns.live || l->pulse[slot].state != RDX_STATE_EXACT)
+	seat = find_rank(l, worker_id, dp_rank);
+	if (seat < 0)
+		return seat;
+	if (!l->rank[seat].columns.visible || l->pulse[seat].state != RDX_STATE_EXACT)
 		return -ESTALE;
-	mark.epoch = l->pulse[slot].epoch;
-	mark.event_id = l->pulse[slot].event_id;
-	walk(&l->table, &l->rank[slot].columns, visit, context);
+	mark.epoch = l->pulse[seat].epoch;
+	mark.event_id = l->pulse[seat].event_id;
+	walk(&l->table, &l->rank[seat].columns, visit, context);
 	/* no event after the mark had begun: whoever saw a change of one sees its intent */
-	intent = rdx_entry_intended(&l->live->entry[slot]);
+	intent = rdx_entry_begun(&l->live->entry[seat]);
 	if (!rdx_version_same(l->live, l->table.mask_words, l->versions) || intent > mark.event_id)
 		return -EAGAIN;
 	if (rdx_mapping_poisoned(&x->ctl[x->ctl_now]) || rdx_mapping_poisoned(&x->gen[x->gen_now]))

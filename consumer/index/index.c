@@ -35,10 +35,10 @@ static void replace(struct rdx_mapping *pair, uint32_t *now)
 	*now = !*now;
 }
 
-/* Map the live table of a control file. -ENOENT: it has been replaced already. */
+/* Map the current table of a control file. -ENOENT: it has been replaced already. */
 static int map_table(struct rdx_index *x, const struct rdx_index_live *live, uint64_t writer_id)
 {
-	uint64_t generation = rdx_generation_live(live);
+	uint64_t generation = rdx_generation_current(live);
 	struct rdx_mapping *next = &x->gen[!x->gen_now];
 	struct rdx_table table;
 	int r;
@@ -47,7 +47,7 @@ static int map_table(struct rdx_index *x, const struct rdx_index_live *live, uin
 	r = rdx_index_file_gen_map(next, &table, x->dir_fd, &x->id, generation, writer_id);
 	RDX_HOOK(RDX_HOOK_TABLE_MAPPED);
 	/* G4: of one that is let go of already nothing is to be read, whatever it is by now */
-	if (rdx_generation_live(live) != generation) {
+	if (rdx_generation_current(live) != generation) {
 		if (r == 0)
 			rdx_mapping_close(next);
 		return -ENOENT;
@@ -181,7 +181,7 @@ static int poisoned(const struct rdx_index *x)
 	       rdx_mapping_poisoned(&x->gen[x->gen_now]);
 }
 
-/* The table is not the live one any more: map that. -ENOENT means that it has changed
+/* The table is not the current one any more: map that. -ENOENT means that it has changed
  * again, or that its writer is dead and a successor has removed it. */
 static int remap(struct rdx_index *x)
 {
@@ -296,21 +296,21 @@ static int read_entry(const struct rdx_index_entry *entry, uint64_t *ret_counter
 	return -EAGAIN;
 }
 
-static int read_worker(const struct rdx_index *x, uint32_t slot, uint64_t now,
+static int read_worker(const struct rdx_index *x, uint32_t seat, uint64_t now,
 		       struct rdx_worker_info *ret_info)
 {
 	struct rdx_worker_info info = {0};
 	uint64_t counter[RDX_ENTRY_COUNTERS];
 	struct rdx_columns columns;
-	int r = read_entry(&x->lookup.live->entry[slot], counter, &info);
+	int r = read_entry(&x->lookup.live->entry[seat], counter, &info);
 
 	if (r < 0)
 		return r;
-	rdx_column_unpack(rdx_word_load(&x->lookup.live->columns[slot]), &columns);
+	rdx_column_unpack(rdx_word_load(&x->lookup.live->columns[seat]), &columns);
 	info.holes = columns.forced ? (1 << RDX_TIER_COUNT) - 1 : columns.orphans;
 	info.age_ns = now > counter[RDX_ENTRY_SEEN_NS] ? now - counter[RDX_ENTRY_SEEN_NS] : 0;
-	info.state = rdx_lookup_state((uint8_t)counter[RDX_ENTRY_STATE], columns.live, info.age_ns,
-				      x->lookup.stale_after_ns);
+	info.state = rdx_lookup_state((uint8_t)counter[RDX_ENTRY_STATE], columns.visible,
+				      info.age_ns, x->lookup.stale_after_ns);
 	info.epoch = counter[RDX_ENTRY_EPOCH];
 	info.last_event_id = counter[RDX_ENTRY_EVENT_ID];
 	info.position = counter[RDX_ENTRY_POSITION];
@@ -341,8 +341,8 @@ int rdx_index_workers(struct rdx_index *x, struct rdx_worker_info *ret_workers, 
 	count = rank_count(x);
 	if (count > capacity)
 		return poisoned(x) ? -EBADMSG : -ENOSPC;
-	for (uint32_t slot = 0; slot < count; slot++) {
-		int r = read_worker(x, slot, now, &x->worker[slot]);
+	for (uint32_t seat = 0; seat < count; seat++) {
+		int r = read_worker(x, seat, now, &x->worker[seat]);
 
 		if (poisoned(x))
 			return -EBADMSG;

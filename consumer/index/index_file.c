@@ -32,7 +32,7 @@ static int set_text(char *ret_text, const char *text)
 }
 
 int rdx_index_file_id(const char *model, const char *tenant, uint32_t block_tokens,
-		 struct rdx_index_id *ret_id)
+		      struct rdx_index_id *ret_id)
 {
 	struct rdx_index_id id = {
 		.block_tokens = block_tokens ? block_tokens : BLOCK_TOKENS_DEFAULT,
@@ -181,9 +181,9 @@ static int read_header(int fd, void *ret_header, size_t bytes)
 	return (size_t)got == bytes ? 0 : -EBADMSG;
 }
 
-int rdx_index_file_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd, const struct rdx_index_id *id,
-		      const struct rdx_hash_key *key, int writable,
-		      struct rdx_index_header *ret_header)
+int rdx_index_file_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd,
+			   const struct rdx_index_id *id, const struct rdx_hash_key *key,
+			   int writable, struct rdx_index_header *ret_header)
 {
 	struct rdx_index_header header;
 	char name[RDX_NAME_BYTES];
@@ -212,9 +212,8 @@ static int check_gen(const struct rdx_table_header *header, uint64_t file_bytes,
 		     uint64_t generation, uint64_t writer_id)
 {
 	if (header->magic != RDX_TABLE_MAGIC ||
-	    header->layout_fingerprint != RDX_INDEX_FINGERPRINT ||
-	    header->writer_id != writer_id || header->generation != generation ||
-	    header->file_bytes != file_bytes)
+	    header->layout_fingerprint != RDX_INDEX_FINGERPRINT || header->writer_id != writer_id ||
+	    header->generation != generation || header->file_bytes != file_bytes)
 		return -EBADMSG;
 	if (header->mask_words < 1 || header->mask_words > RDX_MASK_WORDS_MAX ||
 	    header->stride_words != rdx_table_stride(header->mask_words) || header->lines < 1 ||
@@ -225,7 +224,7 @@ static int check_gen(const struct rdx_table_header *header, uint64_t file_bytes,
 }
 
 int rdx_index_file_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *ret_table, int dir_fd,
-		      const struct rdx_index_id *id, uint64_t generation, uint64_t writer_id)
+			   const struct rdx_index_id *id, uint64_t generation, uint64_t writer_id)
 {
 	struct rdx_table_header header;
 	char name[RDX_NAME_BYTES];

@@ -21,7 +21,7 @@ struct rdx_index_id {
 
 /* `tenant` NULL: ""; block_tokens 0: 16. -EINVAL, -ENAMETOOLONG. */
 int rdx_index_file_id(const char *model, const char *tenant, uint32_t block_tokens,
-		 struct rdx_index_id *ret_id);
+		      struct rdx_index_id *ret_id);
 
 /* Names relative to the namespace, RDX_NAME_BYTES each. A temporary name is the writer's
  * alone: there is one writer, and what a dead one left is overwritten. */
@@ -30,7 +30,8 @@ void rdx_index_file_gen_name(const struct rdx_index_id *id, uint64_t generation,
 void rdx_index_file_gen_temporary(const struct rdx_index_id *id, char *ret_name);
 
 /* Is `file` (a name within index/) a table of this index? 1 and its number. */
-int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file, uint64_t *ret_generation);
+int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file,
+			  uint64_t *ret_generation);
 
 /*
  * Remove from index/ every file of an index that is none of `ids`: writers that are dead left
@@ -45,15 +46,15 @@ void rdx_index_file_remove_others(int dir_fd, const struct rdx_index_id *ids, ui
  *   -ENOENT           there is none
  *   -EBADMSG, -EPROTONOSUPPORT, -EKEYREJECTED, -errno
  */
-int rdx_index_file_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd, const struct rdx_index_id *id,
-		      const struct rdx_hash_key *key, int writable,
-		      struct rdx_index_header *ret_header);
+int rdx_index_file_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd,
+			   const struct rdx_index_id *id, const struct rdx_hash_key *key,
+			   int writable, struct rdx_index_header *ret_header);
 
 /*
  * Map table `generation` of the index whose writer is `writer_id`, read-only. -ENOENT where
  * it is gone already; -EBADMSG, -errno.
  */
 int rdx_index_file_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *ret_table, int dir_fd,
-		      const struct rdx_index_id *id, uint64_t generation, uint64_t writer_id);
+			   const struct rdx_index_id *id, uint64_t generation, uint64_t writer_id);
 
 #endif

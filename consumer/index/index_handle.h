@@ -42,7 +42,7 @@ struct rdx_index_mark {
  *   0
  *   -EAGAIN  the rank changed meanwhile
  *   -ENOENT  the index does not know the rank
- *   -ESTALE  the rank is not EXACT, or not live
+ *   -ESTALE  the rank is not EXACT, or not visible
  *   -EBADMSG
  */
 int rdx_index_each(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define FIRST_WAVE  8 /* blocks probed in all mask words, block 0 before the others */
+#define FIRST_WAVE  8  /* blocks probed in all mask words, block 0 before the others */
 #define WAVE_PROBES 16 /* blocks probed at once afterwards, about */
-#define WAVE_SPLITS 8 /* of one interval at most */
+#define WAVE_SPLITS 8  /* of one interval at most */
 #define WAVE_ITEMS  16 /* intervals of a wave at most: each is split at least once */
 #define SCAN_AHEAD  16
 
@@ -16,18 +16,19 @@ static_assert(WAVE_PROBES + 2 * WAVE_ITEMS <= RDX_WAVE_MAX, "what a wave leaves 
 static_assert(FIRST_WAVE * RDX_MASK_WORDS_MAX <= RDX_WAVE_MAX, "what the first leaves, too");
 
 /* The sets of a rank that are scanned, one entry for each different one. */
-static void plan_scans(struct rdx_lookup *l, uint32_t slot)
+static void plan_scans(struct rdx_lookup *l, uint32_t seat)
 {
-	const struct rdx_lookup_rank *rank = &l->rank[slot];
+	const struct rdx_lookup_rank *rank = &l->rank[seat];
 	uint64_t mask = 0, planned = 0;
 
 	for (uint8_t set = 0; set < RDX_TIER_COUNT; set++) {
 		mask |= rdx_column_bit(rank->columns.column[set]);
 		if (!(rank->scan & 1 << set) || mask == planned)
 			continue; /* rows take the run of the set before */
-		l->scan[l->scan_count++] = (struct rdx_lookup_scan){
-			.mask = mask, .rank = (uint16_t)slot, .set = set,
-			.word = rank->columns.word};
+		l->scan[l->scan_count++] = (struct rdx_lookup_scan){.mask = mask,
+								    .rank = (uint16_t)seat,
+								    .set = set,
+								    .word = rank->columns.word};
 		planned = mask;
 	}
 }
@@ -53,20 +54,20 @@ static void refresh(struct rdx_lookup *l, const uint64_t *versions)
 	l->rank_count = count < RDX_RANKS_MAX ? (uint32_t)count : RDX_RANKS_MAX;
 	l->scan_count = 0;
 	memset(l->search, 0, sizeof(l->search));
-	for (uint32_t slot = 0; slot < l->rank_count; slot++) {
-		struct rdx_lookup_rank *rank = &l->rank[slot];
-		const struct rdx_index_entry *entry = &l->live->entry[slot];
+	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
+		struct rdx_lookup_rank *rank = &l->rank[seat];
+		const struct rdx_index_entry *entry = &l->live->entry[seat];
 
 		rank->worker_id = rdx_word_load(&entry->worker_id);
 		rank->dp_rank = (uint32_t)rdx_word_load(&entry->dp_rank);
-		rdx_column_unpack(rdx_word_load(&l->live->columns[slot]), &rank->columns);
-		/* one beyond this table went live after its successor did (G2) */
-		rank->columns.live &= rank->columns.word < l->table.mask_words;
+		rdx_column_unpack(rdx_word_load(&l->live->columns[seat]), &rank->columns);
+		/* one beyond this table became visible after its successor did (G2) */
+		rank->columns.visible &= rank->columns.word < l->table.mask_words;
 		rank->scan = rank->columns.forced || l->force_scan ? (1 << RDX_TIER_COUNT) - 1
-								    : rank->columns.orphans;
-		if (!rank->columns.live)
+								   : rank->columns.orphans;
+		if (!rank->columns.visible)
 			continue;
-		plan_scans(l, slot);
+		plan_scans(l, seat);
 		l->search[rank->columns.word] |= search_columns(rank);
 	}
 	memcpy(l->versions, versions, sizeof(l->versions));
@@ -75,9 +76,9 @@ static void refresh(struct rdx_lookup *l, const uint64_t *versions)
 /* Before the probes: what the row says was applied is seen by them. */
 static void read_pulses(struct rdx_lookup *l)
 {
-	for (uint32_t slot = 0; slot < l->rank_count; slot++) {
-		const struct rdx_index_pulse *from = &l->live->pulse[slot];
-		struct rdx_lookup_pulse *to = &l->pulse[slot];
+	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
+		const struct rdx_index_pulse *from = &l->live->pulse[seat];
+		struct rdx_lookup_pulse *to = &l->pulse[seat];
 
 		/* P1, with the writer's store of it */
 		to->event_id = atomic_load_explicit(&from->event_id, memory_order_acquire);
@@ -144,8 +145,11 @@ static int first_probe(struct rdx_lookup *l, uint64_t key, uint32_t at, uint32_t
 			held = rdx_word_load(mask + RDX_LINE_KEYS * word) & l->search[word];
 
 		if (masks[word])
-			between(l, &(struct rdx_interval){.low = before, .high = at, .word = word,
-							  .at_low = masks[word], .at_high = held});
+			between(l, &(struct rdx_interval){.low = before,
+							  .high = at,
+							  .word = word,
+							  .at_low = masks[word],
+							  .at_high = held});
 		masks[word] = held;
 		any |= held;
 	}
@@ -248,8 +252,7 @@ static void end_scan(struct rdx_lookup *l, uint16_t i, uint32_t blocks)
 	l->scanned[l->scan[i].rank][l->scan[i].set] = blocks;
 }
 
-static void scan_word(struct rdx_lookup *l, uint32_t word, const uint64_t *prefix,
-		      uint32_t blocks)
+static void scan_word(struct rdx_lookup *l, uint32_t word, const uint64_t *prefix, uint32_t blocks)
 {
 	uint64_t columns, before = 0;
 	uint32_t active = begin_scans(l, word, &columns);
@@ -298,7 +301,7 @@ int rdx_lookup_attempt(struct rdx_lookup *l, const uint64_t *prefix, uint32_t bl
 	RDX_HOOK(RDX_HOOK_LOOKUP_PULSES);
 	/* after the versions: G2. After the pulses: who sees an event of the next table's time
 	 * (P1) sees that it is that time */
-	if (rdx_generation_live(l->live) != l->generation)
+	if (rdx_generation_current(l->live) != l->generation)
 		return -ESTALE;
 	search(l, prefix, blocks);
 	if (l->scan_count) {
@@ -309,9 +312,9 @@ int rdx_lookup_attempt(struct rdx_lookup *l, const uint64_t *prefix, uint32_t bl
 	return rdx_version_same(l->live, words, versions) ? 0 : -EAGAIN;
 }
 
-uint8_t rdx_lookup_state(uint8_t state, int live, uint64_t age_ns, uint64_t stale_after_ns)
+uint8_t rdx_lookup_state(uint8_t state, int visible, uint64_t age_ns, uint64_t stale_after_ns)
 {
-	if (state > RDX_STATE_GONE || (!live && state == RDX_STATE_EXACT))
+	if (state > RDX_STATE_GONE || (!visible && state == RDX_STATE_EXACT))
 		state = RDX_STATE_RECOVERING;
 	if (age_ns > stale_after_ns && (state == RDX_STATE_EXACT || state == RDX_STATE_INEXACT))
 		state = RDX_STATE_STALE;
@@ -320,9 +323,9 @@ uint8_t rdx_lookup_state(uint8_t state, int live, uint64_t age_ns, uint64_t stal
 
 /* Runs over growing sets never shrink: where one was scanned and one searched at another
  * moment, the greater is true of the greater set too. */
-static void fill_blocks(const struct rdx_lookup *l, uint32_t slot, uint32_t *ret_blocks)
+static void fill_blocks(const struct rdx_lookup *l, uint32_t seat, uint32_t *ret_blocks)
 {
-	const struct rdx_lookup_rank *rank = &l->rank[slot];
+	const struct rdx_lookup_rank *rank = &l->rank[seat];
 	const uint32_t *reach = l->reach[rank->columns.word];
 	uint32_t searched = 0, run = 0;
 
@@ -330,7 +333,7 @@ static void fill_blocks(const struct rdx_lookup *l, uint32_t slot, uint32_t *ret
 		uint32_t at = reach[rank->columns.column[set]];
 
 		searched = searched > at ? searched : at;
-		at = rank->scan & 1 << set ? l->scanned[slot][set] : searched;
+		at = rank->scan & 1 << set ? l->scanned[seat][set] : searched;
 		run = run > at ? run : at;
 		ret_blocks[set] = run;
 	}
@@ -341,14 +344,14 @@ int rdx_lookup_rows(const struct rdx_lookup *l, uint64_t now_ns, struct rdx_run 
 {
 	uint32_t rows = 0;
 
-	for (uint32_t slot = 0; slot < l->rank_count; slot++)
-		rows += l->pulse[slot].state != RDX_STATE_GONE;
+	for (uint32_t seat = 0; seat < l->rank_count; seat++)
+		rows += l->pulse[seat].state != RDX_STATE_GONE;
 	if (rows > capacity)
 		return -ENOSPC;
 	rows = 0;
-	for (uint32_t slot = 0; slot < l->rank_count; slot++) {
-		const struct rdx_lookup_pulse *pulse = &l->pulse[slot];
-		const struct rdx_lookup_rank *rank = &l->rank[slot];
+	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
+		const struct rdx_lookup_pulse *pulse = &l->pulse[seat];
+		const struct rdx_lookup_rank *rank = &l->rank[seat];
 		struct rdx_run *run = &ret_runs[rows];
 		uint64_t age_ns = now_ns > pulse->seen_ns ? now_ns - pulse->seen_ns : 0;
 
@@ -357,15 +360,15 @@ int rdx_lookup_rows(const struct rdx_lookup *l, uint64_t now_ns, struct rdx_run 
 		*run = (struct rdx_run){
 			.worker_id = rank->worker_id,
 			.dp_rank = rank->dp_rank,
-			.state = rdx_lookup_state(pulse->state, rank->columns.live, age_ns,
+			.state = rdx_lookup_state(pulse->state, rank->columns.visible, age_ns,
 						  l->stale_after_ns),
 			.epoch = pulse->epoch,
 			.last_event_id = pulse->event_id,
 			.age_ns = age_ns,
 		};
-		if (rank->columns.live && run->state != RDX_STATE_RECOVERING) {
+		if (rank->columns.visible && run->state != RDX_STATE_RECOVERING) {
 			run->scanned = rank->scan != 0;
-			fill_blocks(l, slot, run->blocks);
+			fill_blocks(l, seat, run->blocks);
 		}
 		rows++;
 	}

@@ -85,7 +85,7 @@ struct rdx_lookup {
  *
  *   0        rdx_lookup_rows tells the result
  *   -EAGAIN  columns changed meanwhile
- *   -ESTALE  `table` is not the live generation
+ *   -ESTALE  `table` is not the current generation
  */
 int rdx_lookup_attempt(struct rdx_lookup *lookup, const uint64_t *prefix, uint32_t blocks);
 
@@ -93,7 +93,7 @@ int rdx_lookup_attempt(struct rdx_lookup *lookup, const uint64_t *prefix, uint32
 int rdx_lookup_rows(const struct rdx_lookup *lookup, uint64_t now_ns, struct rdx_run *ret_runs,
 		    uint32_t capacity);
 
-/* What a rank is worth to a reader: `live` 0 is never EXACT, old is STALE. */
-uint8_t rdx_lookup_state(uint8_t state, int live, uint64_t age_ns, uint64_t stale_after_ns);
+/* What a rank is worth to a reader: `visible` 0 is never EXACT, old is STALE. */
+uint8_t rdx_lookup_state(uint8_t state, int visible, uint64_t age_ns, uint64_t stale_after_ns);
 
 #endif

@@ -32,15 +32,15 @@ struct rdx_index_key {
 struct rdx_run {
 	uint64_t worker_id;
 	uint32_t dp_rank;
-	uint8_t state;         /* RDX_STATE_... */
-	uint8_t scanned;       /* 1: block by block, since the rank had holes */
+	uint8_t state;   /* RDX_STATE_... */
+	uint8_t scanned; /* 1: block by block, since the rank had holes */
 	uint8_t reserved[2];
 	/* leading blocks held without a hole in device, device + host, device + host +
 	   disk, all tiers; all 0 while RECOVERING */
 	uint32_t blocks[RDX_TIER_COUNT];
 	uint64_t epoch;
 	uint64_t last_event_id;
-	uint64_t age_ns;       /* since the indexer last saw the rank read up and alive, or
+	uint64_t age_ns; /* since the indexer last saw the rank caught up and alive, or
 				  found that it cannot follow it */
 };
 
@@ -49,31 +49,31 @@ struct rdx_worker_info {
 	uint64_t worker_id;
 	uint32_t dp_rank;
 	uint8_t state;
-	uint8_t holes;         /* bit s: set s may hold a block without its parent */
+	uint8_t holes; /* bit s: set s may hold a block without its parent */
 	uint8_t reserved[2];
 	uint64_t epoch;
 	uint64_t last_event_id;
-	uint64_t position;     /* ring position read up to */
+	uint64_t position; /* ring position caught up to */
 	uint64_t age_ns;
 	uint64_t blocks[RDX_TIER_COUNT]; /* now held per tier */
 	uint64_t events;
-	uint64_t events_dead;  /* skipped behind barriers */
+	uint64_t events_dead; /* skipped behind barriers */
 	uint64_t slots_lost;
-	uint64_t recoveries[4];/* by RDX_RECOVERED_... of rdx_reader.h */
-	uint64_t recovery_ns;  /* time the last recovery took */
-	int32_t cause;         /* -errno why it, or a part of it, is missing; 0 when it is not */
+	uint64_t recoveries[4]; /* by RDX_RECOVERED_... of rdx_reader.h */
+	uint64_t recovery_ns;   /* time the last recovery took */
+	int32_t cause;          /* -errno why it, or a part of it, is missing; 0 when it is not */
 	uint32_t reserved2;
 	char instance[RDX_TEXT_BYTES];
 };
 
 /* One difference between the index and a worker's ledger. */
 struct rdx_difference {
-	uint64_t differences;  /* in all tiers */
-	uint64_t compared;     /* blocks held by the worker, in all tiers */
-	uint64_t event_id;     /* the common watermark */
-	uint64_t first_hash;   /* the smallest differing prefix hash, of the nearest tier */
+	uint64_t differences; /* in all tiers */
+	uint64_t compared;    /* blocks held by the worker, in all tiers */
+	uint64_t event_id;    /* the common watermark */
+	uint64_t first_hash;  /* the smallest differing prefix hash, of the nearest tier */
 	uint8_t first_tier;
-	uint8_t first_in_index;/* 1: the index has it, the worker has not */
+	uint8_t first_in_index; /* 1: the index has it, the worker has not */
 	uint8_t reserved[6];
 };
 

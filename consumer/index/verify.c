@@ -38,8 +38,7 @@ static void compare(const struct rdx_holding *a, const struct rdx_holding *b, ui
 			continue;
 		nearest = (uint8_t)__builtin_ctz(more);
 		if (difference->differences == 0 || nearest < difference->first_tier ||
-		    (nearest == difference->first_tier &&
-		     a->hashes[i] < difference->first_hash)) {
+		    (nearest == difference->first_tier && a->hashes[i] < difference->first_hash)) {
 			difference->first_hash = a->hashes[i];
 			difference->first_tier = nearest;
 			difference->first_in_index = in_index;

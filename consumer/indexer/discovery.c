@@ -47,8 +47,8 @@ static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function functi
 	dir = open_dir(dir_fd, name);
 	if (!dir)
 		return 0; /* it went, or it is not for us to read */
-	while (r >= 0 && entries++ < RDX_WORKER_ENTRIES_MAX &&
-	       segments < RDX_WORKER_SEGMENTS_MAX && (entry = readdir(dir))) {
+	while (r >= 0 && entries++ < RDX_WORKER_ENTRIES_MAX && segments < RDX_WORKER_SEGMENTS_MAX &&
+	       (entry = readdir(dir))) {
 		struct rdx_found found = {.worker_id = worker_id};
 		struct stat st;
 

@@ -18,16 +18,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INDEX_DIR        "index"
-#define SLOTS_DEFAULT    65536
-#define SLOTS_LEAST      64
-#define READY_NS         UINT64_C(1000000000)
-#define LEFTOVERS_NS     UINT64_C(3000000000) /* until then every live rank has been found */
-#define POLL_NS          UINT64_C(1000000) /* where somebody does not ring */
-#define BEAT_NS          UINT64_C(1000000) /* readers share the heartbeat's line */
-#define STEPS_A_POLL     4
-#define TAG_DIRECTORY    UINT32_C(0x100)
-#define MS               UINT64_C(1000000)
+#define INDEX_DIR     "index"
+#define SLOTS_DEFAULT 65536
+#define SLOTS_LEAST   64
+#define READY_NS      UINT64_C(1000000000)
+#define LEFTOVERS_NS  UINT64_C(3000000000) /* until then every running rank has been found */
+#define POLL_NS       UINT64_C(1000000)    /* where somebody does not ring */
+#define BEAT_NS       UINT64_C(1000000)    /* readers share the heartbeat's line */
+#define STEPS_A_POLL  4
+#define TAG_DIRECTORY UINT32_C(0x100)
+#define MS            UINT64_C(1000000)
 
 static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_options *options)
 {
@@ -62,8 +62,8 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 	int r;
 
 	if (options->size != sizeof(*options) || options->file_mode & ~0777u ||
-	    options->file_mode & (S_IWGRP | S_IWOTH) || options->column_words > RDX_MASK_WORDS_MAX ||
-	    options->wait_mode > RDX_WAIT_EPOLL)
+	    options->file_mode & (S_IWGRP | S_IWOTH) ||
+	    options->column_words > RDX_MASK_WORDS_MAX || options->wait_mode > RDX_WAIT_EPOLL)
 		return -EINVAL;
 	indexer = calloc(1, sizeof(*indexer));
 	if (!indexer)
@@ -145,7 +145,8 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint6
 }
 
 /* Recovering ranks hold an index back, so that it is not empty at first sight; not long. */
-static int is_settled(const struct rdx_indexer *indexer, const struct rdx_fed_index *index, uint64_t now)
+static int is_settled(const struct rdx_indexer *indexer, const struct rdx_fed_index *index,
+		      uint64_t now)
 {
 	if (now - index->opened_ns >= READY_NS)
 		return 1;
@@ -156,7 +157,7 @@ static int is_settled(const struct rdx_indexer *indexer, const struct rdx_fed_in
 	return 1;
 }
 
-/* Indexes that no live rank feeds any more keep their tables, and the memory: once it is
+/* Indexes that no running rank feeds any more keep their tables, and the memory: once it is
  * known which ranks there are, those of indexers before this one go. */
 static void remove_leftovers(struct rdx_indexer *indexer)
 {
@@ -224,7 +225,7 @@ static int has_work(const struct rdx_indexer *indexer)
 	return 0;
 }
 
-/* Does every live producer ring our bell? Each is asked until it was once seen to. */
+/* Does every running producer ring our bell? Each is asked until it was once seen to. */
 static int all_ring(struct rdx_indexer *indexer)
 {
 	if (!indexer->bell.base || rdx_mapping_poisoned(&indexer->bell))

@@ -7,7 +7,7 @@
 #define RDX_INDEXER_LOCK_H
 
 struct rdx_indexer_lock {
-	int fd; /* -1: not held, or in a forked child */
+	int fd;                        /* -1: not held, or in a forked child */
 	struct rdx_indexer_lock *next; /* of all held in this process */
 };
 

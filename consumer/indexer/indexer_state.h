@@ -24,7 +24,7 @@ struct rdx_fed_index {
 struct rdx_indexer {
 	int dir_fd;
 	struct rdx_indexer_lock lock;
-	uint8_t opened;           /* and the lock was held: it is not in a forked child */
+	uint8_t opened; /* and the lock was held: it is not in a forked child */
 	struct rdx_hash_key key;
 	struct rdx_writer_options writer_options;
 	uint64_t liveness_ns;
@@ -35,15 +35,15 @@ struct rdx_indexer {
 	uint32_t index_count;
 	struct rdx_rank **ranks;
 	uint32_t rank_count;
-	uint32_t next_rank;       /* begins the next round */
-	uint64_t walk_ns;         /* next walk through the directory */
-	uint64_t look_ns;         /* next look at the directory watch */
-	uint64_t beat_ns;         /* next heartbeat */
+	uint32_t next_rank; /* begins the next round */
+	uint64_t walk_ns;   /* next walk through the directory */
+	uint64_t look_ns;   /* next look at the directory watch */
+	uint64_t beat_ns;   /* next heartbeat */
 	uint64_t liveness_at_ns;
-	uint64_t leftovers_ns;    /* when leftovers are removed; 0: they are */
+	uint64_t leftovers_ns; /* when leftovers are removed; 0: they are */
 	uint64_t walks;
 	uint64_t wakes;
-	uint8_t pending;          /* table work is left */
+	uint8_t pending; /* table work is left */
 	struct rdx_rank_scratch scratch;
 	struct rdx_indexer_stats forgotten; /* of ranks that are no more */
 };

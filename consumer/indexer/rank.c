@@ -24,17 +24,17 @@ static void make_whole(struct rdx_rank *rank)
 static void begin_again(struct rdx_rank *rank)
 {
 	make_whole(rank);
-	rdx_writer_rank_hide(rank->writer, rank->slot);
+	rdx_writer_rank_hide(rank->writer, rank->seat);
 	rank->phase = RDX_PHASE_BEGIN;
 	rank->changed = 1;
 }
 
 void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
-		    struct rdx_index_writer *writer, int slot, uint64_t now_ns)
+		    struct rdx_index_writer *writer, int seat, uint64_t now_ns)
 {
 	rank->reader = reader;
 	rank->writer = writer;
-	rank->slot = slot;
+	rank->seat = seat;
 	rank->epoch = rdx_reader_info(reader)->epoch;
 	rank->event_id = rank->position = 0;
 	rank->stamp = rdx_reader_clear_stamp(reader);
@@ -65,7 +65,7 @@ static void drop(struct rdx_rank *rank)
 	struct rdx_reader_stats stats;
 
 	if (rank->writer)
-		rdx_writer_rank_hide(rank->writer, rank->slot);
+		rdx_writer_rank_hide(rank->writer, rank->seat);
 	rdx_rank_reader_stats(rank, &stats); /* not into one of its own addends */
 	rank->past = stats;
 	rdx_reader_close(rank->reader);
@@ -124,11 +124,11 @@ void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
 	pulse.events_dead = stats.events_dead;
 	pulse.slots_lost = stats.slots_lost;
 	memcpy(pulse.recoveries, stats.recoveries, sizeof(pulse.recoveries));
-	rdx_writer_rank_pulse(rank->writer, rank->slot, &pulse);
+	rdx_writer_rank_pulse(rank->writer, rank->seat, &pulse);
 	rank->changed = 0;
 	rank->pulsed_ns = now_ns;
 	if (rank->phase == RDX_PHASE_GONE)
-		rank->writer = NULL; /* the slot may be given to another rank from now on */
+		rank->writer = NULL; /* the seat may be given to another rank from now on */
 }
 
 int rdx_rank_has_work(const struct rdx_rank *rank)
@@ -163,7 +163,7 @@ static void handle(struct rdx_rank *rank, int r, uint64_t now_ns)
 static int begin(struct rdx_rank *rank, uint64_t now_ns)
 {
 	struct rdx_recovery recovery;
-	int r = rdx_writer_rank_begin(rank->writer, rank->slot);
+	int r = rdx_writer_rank_begin(rank->writer, rank->seat);
 
 	if (r == -EAGAIN)
 		return 0;
@@ -185,7 +185,7 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 		.events_skipped = recovery.events_skipped,
 		.events_replayed = rank->events, /* to be counted from */
 	};
-	/* of this clear generation is what recovery starts from: older events are void, and
+	/* of this clear stamp is what recovery starts from: older events are void, and
 	 * what it takes from the ledger must not be dropped for it again */
 	if (rdx_clear_before(rank->stamp, rank->reader->ignore_before))
 		rank->stamp = rank->reader->ignore_before;
@@ -209,8 +209,8 @@ static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uin
 
 	while (rank->phase == RDX_PHASE_SNAPSHOT && done < slots) {
 		uint8_t tier;
-		int64_t count = rdx_recovery_scan(rank->reader, scratch->hashes, CHUNK_HASHES, &tier,
-						&rank->exact_position);
+		int64_t count = rdx_recovery_scan(rank->reader, scratch->hashes, CHUNK_HASHES,
+						  &tier, &rank->exact_position);
 
 		if (count == 0 && rank->reader->scan.active) {
 			done += CHUNK_WORK;
@@ -219,8 +219,8 @@ static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uin
 			rank->tries = 0;
 		} else if (count > 0) {
 			handle(rank,
-			       rdx_writer_apply_blocks(rank->writer, rank->slot, tier, scratch->hashes,
-						(uint32_t)count),
+			       rdx_writer_apply_blocks(rank->writer, rank->seat, tier,
+						       scratch->hashes, (uint32_t)count),
 			       now_ns);
 			rank->row.ledger_blocks += (uint64_t)count;
 			done += (uint64_t)count;
@@ -235,7 +235,7 @@ static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uin
 	return (int)done + 1;
 }
 
-/* The worker's clear generation is `stamp` now: drop what is older. */
+/* The worker's clear stamp is `stamp` now: drop what is older. */
 static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint64_t now_ns)
 {
 	struct rdx_event cleared = {.kind = RDX_EVENT_CLEARED, .tier = RDX_SCOPE_ALL};
@@ -249,7 +249,8 @@ static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint64_t now_ns)
 	} else if (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW) {
 		rank->orphans = rank->inexact = 0;
 		make_whole(rank);
-		handle(rank, rdx_writer_apply_event(rank->writer, rank->slot, &cleared, NULL), now_ns);
+		handle(rank, rdx_writer_apply_event(rank->writer, rank->seat, &cleared, NULL),
+		       now_ns);
 	}
 	rank->changed = 1;
 }
@@ -281,7 +282,7 @@ static int apply(struct rdx_rank *rank, struct rdx_rank_scratch *scratch,
 	if (event->kind == RDX_EVENT_STORED)
 		rdx_hash_chain(&info->key, event->parent, event->hashes, event->count,
 			       scratch->hashes);
-	r = rdx_writer_apply_event(rank->writer, rank->slot, event, scratch->hashes);
+	r = rdx_writer_apply_event(rank->writer, rank->seat, event, scratch->hashes);
 	if (r == -EAGAIN && !all) {
 		/* a tier's column is not swept yet, and no barrier would spare it */
 		rank->reader->cursor.position = event->position;
@@ -297,12 +298,11 @@ static int apply(struct rdx_rank *rank, struct rdx_rank_scratch *scratch,
 	return 1;
 }
 
-static void go_live(struct rdx_rank *rank, struct rdx_rank_scratch *scratch)
+static void show(struct rdx_rank *rank, struct rdx_rank_scratch *scratch)
 {
-	if (rank->phase != RDX_PHASE_REPLAY ||
-	    rank->reader->cursor.position < rank->exact_position)
+	if (rank->phase != RDX_PHASE_REPLAY || rank->reader->cursor.position < rank->exact_position)
 		return;
-	rdx_writer_rank_live(rank->writer, rank->slot, rank->orphans, rank->dropped);
+	rdx_writer_rank_show(rank->writer, rank->seat, rank->orphans, rank->dropped);
 	rank->phase = RDX_PHASE_FOLLOW;
 	rank->recovery_ns = rdx_clock_ns() - rank->begun_ns;
 	rank->changed = 1;
@@ -320,7 +320,7 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 	uint64_t start;
 	int r;
 
-	go_live(rank, scratch);
+	show(rank, scratch);
 	/* after a jump the Cleared is read at once: what was built before it is dead */
 	r = rdx_recovery_jump(rank->reader);
 	if (r < 0) {
@@ -336,7 +336,7 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 			return (int)done;
 		r = rdx_reader_read(rank->reader, &event);
 		if (r == 0) {
-			rank->read_up = 1;
+			rank->caught_up = 1;
 			break;
 		}
 		if (r < 0) {
@@ -349,7 +349,7 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 			break;
 		if (!apply(rank, scratch, &event, now_ns))
 			break;
-		go_live(rank, scratch);
+		show(rank, scratch);
 	}
 	return rank->reader ? (int)(rank->reader->cursor.position - start) : 1;
 }
@@ -359,7 +359,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 {
 	int done = 0, r;
 
-	rank->read_up = 0;
+	rank->caught_up = 0;
 	if (rank->phase > RDX_PHASE_FOLLOW)
 		return 0;
 	/* whoever bumps the generation does so before any event is stamped with it */
@@ -391,7 +391,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 		rank->changed = 1;
 	rank->event_id = rank->reader->cursor.event_id;
 	rank->position = rank->reader->cursor.position;
-	if (rank->alive && rank->read_up)
+	if (rank->alive && rank->caught_up)
 		rank->seen_ns = now_ns;
 	return done;
 }

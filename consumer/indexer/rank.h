@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One rank as the indexer follows it: a reader, a slot in an index, and what happens next.
+ * One rank as the indexer follows it: a reader, a seat in an index, and what happens next.
  *
  *   BEGIN     take fresh columns, choose where to start      -> SNAPSHOT or REPLAY
  *   SNAPSHOT  ledger blocks into the build                   -> REPLAY
  *   REPLAY    events up to the position that makes it exact  -> FOLLOW, in one store
  *   FOLLOW    events as they come
  *   FAILED    dropped, with a cause; begun again after a while, or in another file
- *   GONE      no live process holds it
+ *   GONE      no running process holds it
  *
  * From anywhere a lap, or a clear for which no columns are swept, leads back to BEGIN.
  */
@@ -33,33 +33,33 @@ struct rdx_rank {
 	struct rdx_reader *reader;       /* NULL: could not be opened, or gone */
 	struct rdx_index_writer *writer; /* not owned; NULL: in no index */
 	enum rdx_phase phase;
-	int slot;                        /* in the index */
-	int cause;                       /* -errno why it is not followed, or dropped; 0 when that ends */
-	uint32_t tries;                  /* snapshots begun in vain */
-	uint32_t stamp;                  /* newest clear generation of the worker */
+	int seat;       /* in the index */
+	int cause;      /* -errno why it is not followed, or dropped; 0 when that ends */
+	uint32_t tries; /* snapshots begun in vain */
+	uint32_t stamp; /* newest clear stamp of the worker */
 	uint64_t exact_position;
-	uint64_t begun_ns;               /* this recovery */
-	uint64_t retry_ns;               /* FAILED: not before */
-	uint64_t walk;                   /* through the directory, in which it was last found */
-	uint64_t seen_ns;                /* last read up and alive */
+	uint64_t begun_ns; /* this recovery */
+	uint64_t retry_ns; /* FAILED: not before */
+	uint64_t walk;     /* through the directory, in which it was last found */
+	uint64_t seen_ns;  /* last caught up and alive */
 	uint64_t pulsed_ns;
 	uint64_t blocks_stored;
 	uint64_t blocks_removed;
 	uint64_t clears;
 	uint64_t events;
-	struct rdx_reader_stats past;    /* of the readers of its lives before */
-	struct rdx_recovery_row row;     /* of the recovery under way, or the last */
+	struct rdx_reader_stats past; /* of the readers of its lives before */
+	struct rdx_recovery_row row;  /* of the recovery under way, or the last */
 	uint64_t recovery_ns;
 	uint64_t epoch;
 	uint64_t event_id;
 	uint64_t position;
 	uint8_t orphans;
-	uint8_t inexact;                 /* the producer says so */
-	uint8_t dropped;                 /* something did not fit here */
+	uint8_t inexact; /* the producer says so */
+	uint8_t dropped; /* something did not fit here */
 	uint8_t alive;
-	uint8_t rings;                   /* its producer was seen to ring the bell */
-	uint8_t changed;                 /* since the last pulse */
-	uint8_t read_up;                 /* the last step found nothing more */
+	uint8_t rings;     /* its producer was seen to ring the bell */
+	uint8_t changed;   /* since the last pulse */
+	uint8_t caught_up; /* the last step found nothing more */
 };
 
 /* Recoveries that the indexer remembers for people to look at. */
@@ -72,9 +72,9 @@ struct rdx_rank_scratch {
 	uint64_t recovered_count;
 };
 
-/* Begin to follow an opened reader (taken over) in a slot of an index. */
+/* Begin to follow an opened reader (taken over) in a seat of an index. */
 void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
-		    struct rdx_index_writer *writer, int slot, uint64_t now_ns);
+		    struct rdx_index_writer *writer, int seat, uint64_t now_ns);
 
 /*
  * Do about `slots` slots' worth of work. Returns how much was done, 0 if there was

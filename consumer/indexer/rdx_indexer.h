@@ -29,42 +29,45 @@ struct rdx_indexer;
 
 /* Start from RDX_INDEXER_OPTIONS_INIT. */
 struct rdx_indexer_options {
-	uint64_t size;            /* sizeof(struct rdx_indexer_options) */
-	const char *dir;          /* NULL: /dev/shm/ringdex. Created if missing */
-	uint64_t initial_blocks;  /* room for this many blocks before the first growth; 0: 65,536 */
-	uint64_t stale_after_ns;  /* age from which a rank is STALE; 0: 250 ms */
-	uint32_t liveness_ms;     /* how often locks are asked; 0: 50 */
-	uint32_t wait_mode;       /* RDX_WAIT_... */
-	uint32_t file_mode;       /* of index files; 0: 0640. Nobody else may write */
-	uint32_t column_words;    /* 64 columns each, 1 .. 8; 0: 1. Grows by itself */
+	uint64_t size;           /* sizeof(struct rdx_indexer_options) */
+	const char *dir;         /* NULL: /dev/shm/ringdex. Created if missing */
+	uint64_t initial_blocks; /* room for this many blocks before the first growth; 0: 65,536 */
+	uint64_t stale_after_ns; /* age from which a rank is STALE; 0: 250 ms */
+	uint32_t liveness_ms;    /* how often locks are asked; 0: 50 */
+	uint32_t wait_mode;      /* RDX_WAIT_... */
+	uint32_t file_mode;      /* of index files; 0: 0640. Nobody else may write */
+	uint32_t column_words;   /* 64 columns each, 1 .. 8; 0: 1. Grows by itself */
 };
-#define RDX_INDEXER_OPTIONS_INIT { sizeof(struct rdx_indexer_options), 0, 0, 0, 0, 0, 0, 0 }
+#define RDX_INDEXER_OPTIONS_INIT                                                                   \
+	{                                                                                          \
+		sizeof(struct rdx_indexer_options), 0, 0, 0, 0, 0, 0, 0                            \
+	}
 
 /* Counters since open. */
 struct rdx_indexer_stats {
-	uint64_t size;              /* in: sizeof(struct rdx_indexer_stats) */
-	uint64_t indexes;           /* now */
-	uint64_t ranks;             /* now, not GONE */
-	uint64_t unreadable;        /* now: segments that could not be opened */
-	uint64_t refused;           /* now: ranks for which there is no column, or no room */
+	uint64_t size;       /* in: sizeof(struct rdx_indexer_stats) */
+	uint64_t indexes;    /* now */
+	uint64_t ranks;      /* now, not GONE */
+	uint64_t unreadable; /* now: segments that could not be opened */
+	uint64_t refused;    /* now: ranks for which there is no column, or no room */
 	uint64_t events;
 	uint64_t blocks_stored;
 	uint64_t blocks_removed;
 	uint64_t clears;
 	uint64_t events_dead;
 	uint64_t slots_lost;
-	uint64_t recoveries[4];     /* by RDX_RECOVERED_... of rdx_reader.h */
-	uint64_t generations;       /* tables built, also for clean-up */
-	uint64_t table_bytes;       /* now */
-	uint64_t wakes;             /* times a sleep ended before its timeout */
-	uint32_t wait_mode;         /* in use */
+	uint64_t recoveries[4]; /* by RDX_RECOVERED_... of rdx_reader.h */
+	uint64_t generations;   /* tables built, also for clean-up */
+	uint64_t table_bytes;   /* now */
+	uint64_t wakes;         /* times a sleep ended before its timeout */
+	uint32_t wait_mode;     /* in use */
 	uint32_t reserved;
 };
 
 /*
  * Blocking.
  *
- *   -EBUSY         another live process maintains an index of this namespace
+ *   -EBUSY         another running process maintains an index of this namespace
  *   -EKEYREJECTED  the namespace's key file is damaged
  *   -EINVAL, -ENOSPC, -EACCES, -ENOMEM; -ENOSYS or -EPERM where RDX_WAIT_URING was
  *   demanded and io_uring is not to be had
@@ -76,9 +79,9 @@ RDX_API int rdx_indexer_open(struct rdx_indexer **ret_indexer,
 RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
 
 /*
- * Do a bounded amount of work: discover and lose ranks, read up to `max_slots` ring slots
+ * Do a bounded amount of work: discover and lose ranks, caught up to `max_slots` ring slots
  * (0: 65,536) shared fairly between ranks, recover, sweep, grow, tick the heartbeat.
- * Returns how many slots were read or blocks recovered: 0 means everything is read up.
+ * Returns how many slots were read or blocks recovered: 0 means everything is caught up.
  * A worker that fails is dropped and shown, never the call: only -ENOMEM, the errno of a
  * directory that was removed, or -EOWNERDEAD where the handle was made before a fork.
  */
@@ -103,7 +106,7 @@ struct rdx_recovery_row {
 	uint64_t events_skipped;  /* dead or covered by the ledger, never read */
 	uint64_t events_replayed; /* read from the ring until it was exact */
 	uint64_t ledger_blocks;   /* taken from the ledger */
-	uint64_t duration_ns;     /* from the first look at the ring to the store that makes it live */
+	uint64_t duration_ns; /* from the first look at the ring to the store that makes it live */
 };
 
 /* The `i`-th recovery since open; the newest 256 are kept. -ENOENT: not yet, or no more. */
@@ -111,7 +114,7 @@ RDX_API int rdx_indexer_recovery(const struct rdx_indexer *indexer, uint64_t i,
 				 struct rdx_recovery_row *ret_row);
 
 /* What became of the `i`-th segment seen, for people: -ENOENT past the end. `cause` 0:
- * followed; -ESRCH: no live process holds it. */
+ * followed; -ESRCH: no running process holds it. */
 struct rdx_segment_row {
 	uint64_t worker_id;
 	uint32_t dp_rank;

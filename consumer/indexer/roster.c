@@ -9,8 +9,8 @@
 #define LOOK_NS UINT64_C(10000000) /* at the directory watch, when never asleep */
 
 /* The index that a rank feeds, made if it is new. NULL in *ret_writer only on failure. */
-static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *info,
-		    uint64_t now, struct rdx_index_writer **ret_writer)
+static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *info, uint64_t now,
+		    struct rdx_index_writer **ret_writer)
 {
 	struct rdx_fed_index *grown, *index;
 	int r;
@@ -48,7 +48,7 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 {
 	struct rdx_index_writer *writer = NULL;
 	struct rdx_reader *reader = NULL;
-	int slot = 0;
+	int seat = 0;
 	int r = rdx_reader_open_at(&reader, indexer->dir_fd, &indexer->key, rank->file.worker_id,
 				   rank->file.dp_rank);
 
@@ -60,8 +60,8 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 		rdx_rank_pulse(rank, now);
 	}
 	if (r == 0) {
-		slot = rdx_writer_rank_add(writer, rdx_reader_info(reader));
-		r = slot < 0 ? slot : 0;
+		seat = rdx_writer_rank_add(writer, rdx_reader_info(reader));
+		r = seat < 0 ? seat : 0;
 	}
 	if (r < 0) {
 		rdx_reader_close(reader);
@@ -73,7 +73,7 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 			rdx_rank_fail(rank, r, now);
 		return;
 	}
-	rdx_rank_start(rank, reader, writer, slot, now);
+	rdx_rank_start(rank, reader, writer, seat, now);
 	rank->alive = rdx_reader_alive(reader) == 1;
 	if (!rank->alive)
 		rdx_rank_gone(rank);

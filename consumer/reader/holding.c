@@ -8,14 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-#define CAPACITY_FIRST   UINT64_C(1024)
-#define SNAPSHOT_HASHES  4096
-#define CHAIN_HASHES     256
-#define WAIT_NS          UINT64_C(100000000)
-#define WAIT_STEP_NS     50000
-#define READ_NS          UINT64_C(1000000000) /* for what came during the scan, and since */
-#define READ_EVENTS      1024                 /* between two looks at the clock */
-#define SNAPSHOT_TRIES   8
+#define CAPACITY_FIRST  UINT64_C(1024)
+#define SNAPSHOT_HASHES 4096
+#define CHAIN_HASHES    256
+#define WAIT_NS         UINT64_C(100000000)
+#define WAIT_STEP_NS    50000
+#define READ_NS         UINT64_C(1000000000) /* for what came during the scan, and since */
+#define READ_EVENTS     1024                 /* between two looks at the clock */
+#define SNAPSHOT_TRIES  8
 
 void rdx_holding_free(struct rdx_holding *holding)
 {
@@ -169,8 +169,8 @@ static int take_snapshot(struct rdx_reader *reader, struct rdx_holding *holding,
 
 /* Read on until the state is exact and old enough. Waits for a producer in mid-event; does
  * not run after one that never stops. */
-static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding,
-		    uint64_t exact_position, uint64_t at_least_event_id)
+static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding, uint64_t exact_position,
+		    uint64_t at_least_event_id)
 {
 	uint64_t begun_ns = rdx_clock_ns(), events = 0;
 	struct rdx_event event;
@@ -203,7 +203,7 @@ int rdx_holding_of(const struct rdx_reader *reader, uint64_t at_least_event_id,
 	struct rdx_holding holding = {.capacity = 0};
 	struct rdx_reader *aside;
 	uint64_t exact_position = 0;
-	int r = rdx_reader_aside(reader, &aside);
+	int r = rdx_reader_open_side(reader, &aside);
 
 	if (r < 0)
 		return r;
@@ -221,7 +221,7 @@ int rdx_holding_of(const struct rdx_reader *reader, uint64_t at_least_event_id,
 	} else {
 		rdx_holding_free(&holding);
 	}
-	rdx_reader_close_aside(aside);
+	rdx_reader_close_side(aside);
 	return r == -EOVERFLOW ? -EAGAIN : r;
 }
 

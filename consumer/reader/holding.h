@@ -9,8 +9,8 @@
 #include "consumer/reader/reader.h"
 
 struct rdx_holding {
-	uint64_t *hashes; /* 0: free */
-	uint8_t *tiers;   /* bit per tier; 0: held no more */
+	uint64_t *hashes;  /* 0: free */
+	uint8_t *tiers;    /* bit per tier; 0: held no more */
 	uint64_t capacity; /* a power of two, 0: nothing yet */
 	uint64_t used;     /* slots with a hash */
 	uint64_t count[RDX_TIER_COUNT];

@@ -86,8 +86,8 @@ static int answer(const struct rdx_reader *reader, uint64_t first_id, struct rdx
 	return 0;
 }
 
-int rdx_reader_range(struct rdx_reader *reader, uint64_t epoch, uint64_t first_id,
-		     uint64_t last_id, struct rdx_range *ret_range)
+int rdx_reader_range(struct rdx_reader *reader, uint64_t epoch, uint64_t first_id, uint64_t last_id,
+		     struct rdx_range *ret_range)
 {
 	int r = -EAGAIN;
 

@@ -25,11 +25,11 @@ struct rdx_reader;
 struct rdx_rank_info {
 	uint64_t worker_id;
 	uint64_t epoch;
-	uint64_t clear_id;    /* of the worker's clear file; 0: the clear scope is the rank */
+	uint64_t clear_id; /* of the worker's clear file; 0: the clear scope is the rank */
 	uint64_t ring_slots;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
 	uint64_t file_bytes;
-	uint64_t created_ns;  /* CLOCK_REALTIME */
+	uint64_t created_ns; /* CLOCK_REALTIME */
 	uint64_t features_compat;
 	struct rdx_hash_key key;
 	uint32_t dp_rank;
@@ -45,16 +45,17 @@ struct rdx_rank_info {
 
 /* How recovery starts. */
 #define RDX_RECOVERED_CONTINUE 1 /* reading goes on at the cursor given */
-#define RDX_RECOVERED_BARRIER  2 /* drop the rank's blocks; reading starts at a Cleared, or at birth */
-#define RDX_RECOVERED_LEDGER   3 /* drop the rank's blocks; a snapshot comes first */
+#define RDX_RECOVERED_BARRIER                                                                      \
+	2 /* drop the rank's blocks; reading starts at a Cleared, or at birth */
+#define RDX_RECOVERED_LEDGER 3 /* drop the rank's blocks; a snapshot comes first */
 
 struct rdx_recovery {
-	uint32_t way;              /* RDX_RECOVERED_... */
-	uint8_t orphans;           /* as in an event: of the state at `start` */
-	uint8_t inexact;           /* likewise */
+	uint32_t way;    /* RDX_RECOVERED_... */
+	uint8_t orphans; /* as in an event: of the state at `start` */
+	uint8_t inexact; /* likewise */
 	uint8_t reserved[2];
-	struct rdx_cursor start;   /* where reading starts; a snapshot lies before it */
-	uint64_t events_skipped;   /* dead or lost, after the cursor given (or birth), not read */
+	struct rdx_cursor start; /* where reading starts; a snapshot lies before it */
+	uint64_t events_skipped; /* dead or lost, after the cursor given (or birth), not read */
 	uint64_t slots_skipped;
 };
 
@@ -65,16 +66,16 @@ struct rdx_recovery {
 #define RDX_RANGE_INVALID  4 /* last_id is before first_id */
 
 struct rdx_range {
-	uint32_t outcome;          /* RDX_RANGE_... */
-	uint32_t from_barrier;     /* EVENTS: 1 if `start` is an all-tier Cleared, or birth */
-	struct rdx_cursor start;   /* EVENTS: of the first event */
-	uint64_t first_event_id;   /* EVENTS: its id */
-	uint64_t last_event_id;    /* EVENTS, TOO_NEW: newest event of the view answered from */
+	uint32_t outcome;        /* RDX_RANGE_... */
+	uint32_t from_barrier;   /* EVENTS: 1 if `start` is an all-tier Cleared, or birth */
+	struct rdx_cursor start; /* EVENTS: of the first event */
+	uint64_t first_event_id; /* EVENTS: its id */
+	uint64_t last_event_id;  /* EVENTS, TOO_NEW: newest event of the view answered from */
 };
 
 /* Counters of one reader since it was opened. */
 struct rdx_reader_stats {
-	uint64_t slots_read;     /* ring slots copied and validated */
+	uint64_t slots_read; /* ring slots copied and validated */
 	uint64_t events_read;
 	uint64_t events_ignored; /* read, but older than the worker's newest clear */
 	uint64_t slots_lost;     /* overwritten before they were read, not behind a barrier */
@@ -101,7 +102,7 @@ RDX_API void rdx_reader_close(struct rdx_reader *reader);
 /* Valid until the reader is closed. */
 RDX_API const struct rdx_rank_info *rdx_reader_info(const struct rdx_reader *reader);
 
-/* 1 while a live process holds the rank, 0 if none does; -errno from fcntl(2). One
+/* 1 while a running process holds the rank, 0 if none does; -errno from fcntl(2). One
  * system call. */
 RDX_API int rdx_reader_alive(const struct rdx_reader *reader);
 
@@ -112,7 +113,7 @@ RDX_API int rdx_reader_cursor(const struct rdx_reader *reader, struct rdx_cursor
  * Read the next event, whole or not at all. Wait-free; touches one cache line a slot.
  *
  *   1           `ret_event` is filled
- *   0           the ring is read up
+ *   0           the ring is caught up
  *   -EOVERFLOW  the ring went past the cursor, or a snapshot was begun and failed: recover
  *   -EBADMSG    the segment's content is not what a producer writes, or its file was
  *               truncated (with the guard): close the reader, drop the rank
@@ -185,7 +186,7 @@ RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_
 				struct rdx_cursor *ret_exact_at);
 
 /*
- * The worker's clear generation, from its file; 0 where the scope is the rank. A clear
+ * The worker's clear stamp, from its file; 0 where the scope is the rank. A clear
  * said on another rank shows here, and only later in this rank's ring: whoever keeps what
  * a rank holds compares it before each batch, and when it is newer drops everything and
  * calls rdx_reader_ignore_before with it. rdx_reader_recover looks at it by itself, also

@@ -60,7 +60,7 @@ static int open_clear(struct rdx_reader *reader)
 		return r;
 	clear = reader->clear.base;
 	/* stamps go round: a generation is newer than another one only if both are known */
-	reader->ignore_before = rdx_clear_generation(clear);
+	reader->ignore_before = rdx_clear_stamp(clear);
 	if (clear->id != reader->info.clear_id || rdx_reader_poisoned(reader))
 		return -EBADMSG;
 	return 0;
@@ -125,10 +125,10 @@ void rdx_reader_close(struct rdx_reader *reader)
 	rdx_mapping_close(&reader->clear);
 	if (reader->dir_fd >= 0)
 		close(reader->dir_fd);
-	rdx_reader_close_aside(reader);
+	rdx_reader_close_side(reader);
 }
 
-int rdx_reader_aside(const struct rdx_reader *reader, struct rdx_reader **ret_aside)
+int rdx_reader_open_side(const struct rdx_reader *reader, struct rdx_reader **ret_aside)
 {
 	struct rdx_reader *aside = malloc(sizeof(*aside));
 
@@ -146,7 +146,7 @@ int rdx_reader_aside(const struct rdx_reader *reader, struct rdx_reader **ret_as
 	return 0;
 }
 
-void rdx_reader_close_aside(struct rdx_reader *aside)
+void rdx_reader_close_side(struct rdx_reader *aside)
 {
 	free(aside->log.slots);
 	free(aside->hashes);
@@ -187,7 +187,7 @@ int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *cursor)
 
 uint32_t rdx_reader_clear_stamp(const struct rdx_reader *reader)
 {
-	return reader->clear.base ? rdx_clear_generation(reader->clear.base) : 0;
+	return reader->clear.base ? rdx_clear_stamp(reader->clear.base) : 0;
 }
 
 void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp)
@@ -275,7 +275,8 @@ int rdx_reader_next(struct rdx_reader *reader, struct rdx_event *ret_event)
 
 		if (r <= 0)
 			return r;
-		if (!reader->info.clear_id || !rdx_clear_before(event.stamp, reader->ignore_before)) {
+		if (!reader->info.clear_id ||
+		    !rdx_clear_before(event.stamp, reader->ignore_before)) {
 			*ret_event = event;
 			return 1;
 		}

@@ -24,13 +24,13 @@ struct rdx_ledger_scan {
 	uint64_t used;
 	uint64_t start_position; /* T */
 	uint8_t active;
-	uint8_t tier;            /* RDX_TIER_COUNT: all read */
-	uint8_t tier_opened;     /* `used` was loaded */
+	uint8_t tier;        /* RDX_TIER_COUNT: all read */
+	uint8_t tier_opened; /* `used` was loaded */
 };
 
 struct rdx_reader {
 	struct rdx_segment_view view;
-	struct rdx_mapping clear; /* the worker's clear file, or none */
+	struct rdx_mapping clear;                /* the worker's clear file, or none */
 	const struct rdx_mapping *guarded;       /* the segment's, which the guard knows */
 	const struct rdx_mapping *guarded_clear; /* likewise; a look aside has copies */
 	struct rdx_rank_info info;
@@ -38,18 +38,17 @@ struct rdx_reader {
 	struct rdx_slot_log log;
 	struct rdx_ledger_scan scan;
 	struct rdx_reader_stats stats;
-	uint64_t *hashes;         /* of the event read last */
-	uint32_t slots_max;       /* of one event */
-	uint32_t ignore_before;   /* clear generation */
-	uint32_t half;            /* a snapshot was begun and not read to its end */
+	uint64_t *hashes;       /* of the event read last */
+	uint32_t slots_max;     /* of one event */
+	uint32_t ignore_before; /* clear stamp */
+	uint32_t half;          /* a snapshot was begun and not read to its end */
 	int dir_fd;
 };
 
 /* Was a file of the rank's truncated under us? Ask after reading, before use. */
 static inline int rdx_reader_poisoned(const struct rdx_reader *reader)
 {
-	return rdx_mapping_poisoned(reader->guarded) ||
-	       rdx_mapping_poisoned(reader->guarded_clear);
+	return rdx_mapping_poisoned(reader->guarded) || rdx_mapping_poisoned(reader->guarded_clear);
 }
 
 void rdx_reader_free_log(struct rdx_slot_log *log);
@@ -66,10 +65,10 @@ int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct 
 
 /*
  * A second reader of the same mapping with a cursor of its own, for a look aside. The
- * first must outlive it; close it with rdx_reader_close_aside. -ENOMEM.
+ * first must outlive it; close it with rdx_reader_close_side. -ENOMEM.
  */
-int rdx_reader_aside(const struct rdx_reader *reader, struct rdx_reader **ret_aside);
-void rdx_reader_close_aside(struct rdx_reader *aside);
+int rdx_reader_open_side(const struct rdx_reader *reader, struct rdx_reader **ret_aside);
+void rdx_reader_close_side(struct rdx_reader *aside);
 
 /* As rdx_reader_seek to a cursor of this epoch, but what was half before stays half. */
 void rdx_reader_go_to(struct rdx_reader *reader, const struct rdx_cursor *cursor);

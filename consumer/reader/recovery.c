@@ -20,7 +20,7 @@
 #define SCAN_WORDS      (UINT64_C(1) << 15)
 
 enum rdx_ring_found rdx_recovery_head_at(const struct rdx_reader *reader, uint64_t position,
-				       struct rdx_event_head *ret_head, uint64_t *ret_first)
+					 struct rdx_event_head *ret_head, uint64_t *ret_first)
 {
 	uint64_t words[RDX_SLOT_WORDS];
 	enum rdx_ring_found found = rdx_ring_get(&reader->view.ring, position, words);
@@ -44,7 +44,7 @@ enum rdx_ring_found rdx_recovery_head_at(const struct rdx_reader *reader, uint64
 }
 
 int rdx_recovery_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
-		      uint64_t *ret_end_position)
+			uint64_t *ret_end_position)
 {
 	uint64_t end = rdx_publish_tail(reader->view.live);
 	uint64_t limit = end + reader->info.ring_slots;
@@ -94,7 +94,7 @@ int rdx_recovery_in_ring(const struct rdx_reader *reader, uint64_t position)
 }
 
 int rdx_recovery_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
-		       uint64_t *ret_event_id)
+			 uint64_t *ret_event_id)
 {
 	uint64_t named = rdx_barrier_load(reader->view.live);
 	struct rdx_event_head head;
@@ -420,7 +420,7 @@ static uint64_t scan_words(struct rdx_reader *reader, uint64_t *ret_hashes, uint
 }
 
 int64_t rdx_recovery_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
-			uint8_t *ret_tier, uint64_t *ret_exact_position)
+			  uint8_t *ret_tier, uint64_t *ret_exact_position)
 {
 	struct rdx_ledger_scan *scan = &reader->scan;
 	uint64_t intended;
@@ -466,7 +466,8 @@ int64_t rdx_reader_snapshot(struct rdx_reader *reader, uint64_t *ret_hashes, uin
 	int64_t count;
 
 	do
-		count = rdx_recovery_scan(reader, ret_hashes, capacity, ret_tier, ret_exact_position);
+		count = rdx_recovery_scan(reader, ret_hashes, capacity, ret_tier,
+					  ret_exact_position);
 	while (count == 0 && reader->scan.active);
 	return count;
 }

@@ -25,7 +25,7 @@ int rdx_recovery_from_ledger(struct rdx_reader *reader, struct rdx_recovery *ret
  * is no long call: 0 is the end only if `scan.active` is 0 then.
  */
 int64_t rdx_recovery_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
-			uint8_t *ret_tier, uint64_t *ret_exact_position);
+			  uint8_t *ret_tier, uint64_t *ret_exact_position);
 
 /*
  * Begin or go on copying what the ring publishes into the log, so that it cannot be lost
@@ -40,7 +40,7 @@ int rdx_recovery_drain(struct rdx_reader *reader);
  * after it. {0, 0} in an empty ring. -EAGAIN where the ring moves too fast, -EBADMSG.
  */
 int rdx_recovery_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
-		      uint64_t *ret_end_position);
+			uint64_t *ret_end_position);
 
 /* Is everything from the start of an event at `position` on still in the ring? */
 int rdx_recovery_in_ring(const struct rdx_reader *reader, uint64_t position);
@@ -50,10 +50,10 @@ int rdx_recovery_in_ring(const struct rdx_reader *reader, uint64_t position);
  * ring that never wrapped), 0 if none is in the ring, -EBADMSG.
  */
 int rdx_recovery_barrier(const struct rdx_reader *reader, uint64_t *ret_position,
-		       uint64_t *ret_event_id);
+			 uint64_t *ret_event_id);
 
 /* Only the head of the event that the published slot at `position` belongs to. */
 enum rdx_ring_found rdx_recovery_head_at(const struct rdx_reader *reader, uint64_t position,
-				       struct rdx_event_head *ret_head, uint64_t *ret_first);
+					 struct rdx_event_head *ret_head, uint64_t *ret_first);
 
 #endif

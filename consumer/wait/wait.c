@@ -56,7 +56,7 @@ int rdx_wait_watch_fd(struct rdx_wait *wait, int fd, uint32_t tag)
 		return -EINVAL;
 	if (wait->fd_count == RDX_WAIT_FDS_MAX)
 		return -ENOSPC;
-	wait->fds[wait->fd_count] = (struct rdx_wait_fd){ .fd = fd, .tag = tag };
+	wait->fds[wait->fd_count] = (struct rdx_wait_fd){.fd = fd, .tag = tag};
 	r = wait->way->watch_fd(wait, wait->fd_count);
 	if (r < 0)
 		return r;

@@ -60,7 +60,7 @@ struct epoll_way {
 /* 0: look again. -EFAULT: there is no word, a further wait would spin. */
 static int futex_wait(const _Atomic uint32_t *word, uint32_t value, int private)
 {
-	struct timespec t = { 0, LOOK_AGAIN_NS };
+	struct timespec t = {0, LOOK_AGAIN_NS};
 
 	if (syscall(SYS_futex, word, FUTEX_WAIT | private, value, private ? NULL : &t, NULL, 0) < 0)
 		return errno == EFAULT ? -EFAULT : 0;
@@ -95,7 +95,7 @@ static void *wait_thread(void *argument)
 	struct epoll_way *e = argument;
 	uint32_t done = 0;
 
-	while (!atomic_load_explicit(&e->stop, memory_order_acquire)) { /* T2 */
+	while (!atomic_load_explicit(&e->stop, memory_order_acquire)) {               /* T2 */
 		uint32_t turn = atomic_load_explicit(&e->turn, memory_order_acquire); /* T1 */
 
 		if (turn == done)
@@ -142,7 +142,7 @@ static void thread_stop(struct epoll_way *e)
  * the guard must see the SIGBUS of a truncated bell. */
 static int thread_start(struct epoll_way *e, const _Atomic uint32_t *word)
 {
-	const int own[] = { SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
+	const int own[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
 	pthread_attr_t attributes;
 	sigset_t blocked;
 	int r;
@@ -189,7 +189,7 @@ static int arm(struct rdx_wait *wait, const _Atomic uint32_t *word, uint32_t exp
 
 static int wait_events(struct epoll_way *e, struct epoll_event *events, int64_t timeout_ns)
 {
-	struct timespec t = { timeout_ns / NS_PER_S, timeout_ns % NS_PER_S };
+	struct timespec t = {timeout_ns / NS_PER_S, timeout_ns % NS_PER_S};
 	int64_t ms = timeout_ns / NS_PER_MS + (timeout_ns % NS_PER_MS != 0);
 	int n;
 
@@ -229,7 +229,7 @@ static int wait_once(struct rdx_wait *wait, int64_t timeout_ns, uint32_t *woke)
 
 static int watch_as(struct epoll_way *e, int fd, uint32_t which)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = which };
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = which};
 
 	return epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }

@@ -20,10 +20,10 @@
 #include <ringdex/rdx_indexer.h>
 #include <stdlib.h>
 
-#define OP_FUTEX_WAIT	 51
-#define FUTEX_FLAG_U32	 2 /* 32 bits, and not private: other processes wake it */
-#define RING_ENTRIES	 32
-#define NS_PER_S	 INT64_C(1000000000)
+#define OP_FUTEX_WAIT  51
+#define FUTEX_FLAG_U32 2 /* 32 bits, and not private: other processes wake it */
+#define RING_ENTRIES   32
+#define NS_PER_S       INT64_C(1000000000)
 
 static_assert(RING_ENTRIES >= RDX_WAIT_FDS_MAX + 2, "all requests of one sleep fit");
 
@@ -145,8 +145,8 @@ static int collect(struct rdx_wait *wait, uint32_t *woke, uint32_t *ret_count)
  * interruption of its other system calls. Any kernel with futexes has these flags. */
 static int ring_open(struct uring *u)
 {
-	struct io_uring_params params = { .flags = IORING_SETUP_SINGLE_ISSUER |
-						   IORING_SETUP_DEFER_TASKRUN };
+	struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER |
+						  IORING_SETUP_DEFER_TASKRUN};
 	int r = io_uring_queue_init_params(RING_ENTRIES, &u->ring, &params);
 
 	if (r == 0)
@@ -157,7 +157,7 @@ static int ring_open(struct uring *u)
 /* The kernel binds a ring to the thread that made it: the handle has moved, so does it. */
 static int ring_reopen(struct rdx_wait *wait)
 {
-	struct uring *u = wait->state, fresh = { .number = u->number };
+	struct uring *u = wait->state, fresh = {.number = u->number};
 	int r = ring_open(&fresh);
 
 	if (r < 0)
@@ -172,7 +172,7 @@ static int ring_reopen(struct rdx_wait *wait)
 static int wait_once(struct rdx_wait *wait, int64_t timeout_ns, uint32_t *woke)
 {
 	struct uring *u = wait->state;
-	struct __kernel_timespec t = { timeout_ns / NS_PER_S, timeout_ns % NS_PER_S };
+	struct __kernel_timespec t = {timeout_ns / NS_PER_S, timeout_ns % NS_PER_S};
 	struct io_uring_cqe *first;
 	uint32_t count;
 	int r = 0, error;

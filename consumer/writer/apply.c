@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Apply blocks and events to the tables: the live one, and the next one while it is being
+ * Apply blocks and events to the tables: the current one, and the next one while it is being
  * built.
  */
 #include "consumer/writer/columns.h"
@@ -15,19 +15,19 @@
 
 static void prefetch(const struct rdx_index_writer *w, uint64_t key, uint32_t word)
 {
-	rdx_table_prefetch(&w->tables[w->live_table].table, key, word);
+	rdx_table_prefetch(&w->tables[w->current_table].table, key, word);
 	if (w->stage == RDX_GROW_COPY)
-		rdx_table_prefetch(&w->tables[!w->live_table].table, key, word);
+		rdx_table_prefetch(&w->tables[!w->current_table].table, key, word);
 }
 
-static void prefetch_first(const struct rdx_index_writer *w, uint32_t word,
-			   const uint64_t *prefix, uint32_t count)
+static void prefetch_first(const struct rdx_index_writer *w, uint32_t word, const uint64_t *prefix,
+			   uint32_t count)
 {
 	for (uint32_t i = 0; i < count && i < AHEAD; i++)
 		prefetch(w, prefix[i], word);
 }
 
-/* The next table gets whatever the live one gets. A key not yet copied is new there; the
+/* The next table gets whatever the current one gets. A key not yet copied is new there; the
  * copy adds the rest of its mask later. */
 static void set_next(struct rdx_index_writer *w, uint32_t word, uint64_t bit, uint64_t key)
 {
@@ -54,8 +54,8 @@ static void drop_next(struct rdx_index_writer *w, uint32_t word, uint64_t bit, u
 static uint32_t set_keys(struct rdx_index_writer *w, uint32_t word, uint8_t column,
 			 const uint64_t *prefix, uint32_t count)
 {
-	struct rdx_writer_table *live = rdx_writer_live(w);
-	uint64_t used = live->used, bit = rdx_column_bit(column), added = 0;
+	struct rdx_writer_table *current = rdx_writer_table(w);
+	uint64_t used = current->used, bit = rdx_column_bit(column), added = 0;
 	uint32_t i;
 
 	prefetch_first(w, word, prefix, count);
@@ -64,7 +64,8 @@ static uint32_t set_keys(struct rdx_index_writer *w, uint32_t word, uint8_t colu
 
 		if (i + AHEAD < count)
 			prefetch(w, prefix[i + AHEAD], word);
-		mask = rdx_table_claim(&live->table, prefix[i], &live->used, live->used_max);
+		mask = rdx_table_claim(&current->table, prefix[i], &current->used,
+				       current->used_max);
 		if (!mask)
 			break;
 		added += (uint64_t)rdx_table_mask_set(mask, word, bit);
@@ -72,8 +73,8 @@ static uint32_t set_keys(struct rdx_index_writer *w, uint32_t word, uint8_t colu
 			set_next(w, word, bit, prefix[i]);
 	}
 	w->word[word].count[column] += added;
-	if (live->used != used)
-		rdx_grow_pace(w, live->used - used);
+	if (current->used != used)
+		rdx_grow_pace(w, current->used - used);
 	return i;
 }
 
@@ -99,7 +100,7 @@ static uint32_t set_all(struct rdx_index_writer *w, uint32_t word, uint8_t colum
 static void drop_keys(struct rdx_index_writer *w, uint32_t word, uint8_t column,
 		      const uint64_t *prefix, uint32_t count)
 {
-	const struct rdx_table *table = &rdx_writer_live(w)->table;
+	const struct rdx_table *table = &rdx_writer_table(w)->table;
 	uint64_t bit = rdx_column_bit(column), dropped = 0;
 
 	prefetch_first(w, word, prefix, count);
@@ -118,10 +119,10 @@ static void drop_keys(struct rdx_index_writer *w, uint32_t word, uint8_t column,
 }
 
 /* What readers are told of the rank's sets: which have to be scanned. */
-static void tell_scan(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
-		      uint8_t forced)
+static void report_scan(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
+			uint8_t forced)
 {
-	if (!rank->is_live || (rank->orphans == orphans && rank->forced == forced))
+	if (!rank->is_visible || (rank->orphans == orphans && rank->forced == forced))
 		return;
 	rdx_version_open(w->live, rank->word);
 	rank->orphans = orphans;
@@ -137,14 +138,14 @@ static int column_of(const struct rdx_writer_rank *rank, uint8_t tier)
 
 	if (tier >= RDX_TIER_COUNT || !(rank->tiers & 1 << tier))
 		return -EBADMSG;
-	side = rank->is_building ? rank->build[tier] : rank->live[tier];
+	side = rank->is_building ? rank->build[tier] : rank->shown[tier];
 	return side == RDX_SIDE_NONE ? -EINVAL : rank->column[tier][side];
 }
 
-int rdx_writer_apply_blocks(struct rdx_index_writer *w, int slot, uint8_t tier, const uint64_t *prefix,
-		     uint32_t count)
+int rdx_writer_apply_blocks(struct rdx_index_writer *w, int seat, uint8_t tier,
+			    const uint64_t *prefix, uint32_t count)
 {
-	struct rdx_writer_rank *rank = &w->rank[slot];
+	struct rdx_writer_rank *rank = &w->rank[seat];
 	int column = column_of(rank, tier), r = 0;
 
 	if (column < 0)
@@ -157,7 +158,7 @@ int rdx_writer_apply_blocks(struct rdx_index_writer *w, int slot, uint8_t tier, 
 		if (rank->is_building)
 			rank->build_forced = 1;
 		else
-			tell_scan(w, rank, rank->orphans, 1);
+			report_scan(w, rank, rank->orphans, 1);
 		r = -ENOSPC;
 	}
 	return r;
@@ -194,7 +195,7 @@ static int plan_clear(const struct rdx_index_writer *w, const struct rdx_writer_
 static int clear(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
 		 const struct rdx_event *event)
 {
-	uint8_t *sides = rank->is_building ? rank->build : rank->live;
+	uint8_t *sides = rank->is_building ? rank->build : rank->shown;
 	uint8_t old[RDX_TIER_COUNT], fresh[RDX_TIER_COUNT];
 	int all = event->tier == RDX_SCOPE_ALL, r;
 
@@ -226,25 +227,25 @@ static int clear(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
 	return 0;
 }
 
-int rdx_writer_apply_event(struct rdx_index_writer *w, int slot, const struct rdx_event *event,
-		     const uint64_t *prefix)
+int rdx_writer_apply_event(struct rdx_index_writer *w, int seat, const struct rdx_event *event,
+			   const uint64_t *prefix)
 {
-	struct rdx_writer_rank *rank = &w->rank[slot];
+	struct rdx_writer_rank *rank = &w->rank[seat];
 	int r = 0;
 
-	if (!rank->is_live && !rank->is_building)
+	if (!rank->is_visible && !rank->is_building)
 		return -EINVAL;
-	rdx_entry_intend(&w->live->entry[slot], event->event_id);
+	rdx_entry_begin(&w->live->entry[seat], event->event_id);
 	if (event->kind == RDX_EVENT_CLEARED)
 		return clear(w, rank, event);
 	/* scanned before the first orphan is there, searched after the last is gone */
-	tell_scan(w, rank, rank->orphans | event->orphans, rank->forced);
+	report_scan(w, rank, rank->orphans | event->orphans, rank->forced);
 	if (event->kind == RDX_EVENT_STORED)
-		r = rdx_writer_apply_blocks(w, slot, event->tier, prefix, event->count);
+		r = rdx_writer_apply_blocks(w, seat, event->tier, prefix, event->count);
 	else if (event->kind == RDX_EVENT_REMOVED)
 		r = remove_blocks(w, rank, event);
 	else if (event->kind != RDX_EVENT_INEXACT)
 		r = -EBADMSG;
-	tell_scan(w, rank, event->orphans, rank->forced);
+	report_scan(w, rank, event->orphans, rank->forced);
 	return r;
 }

@@ -39,7 +39,7 @@ static int evict_gone(struct rdx_index_writer *w)
 	for (uint32_t i = 0; i < RDX_RANKS_MAX; i++) {
 		struct rdx_writer_rank *rank = &w->rank[i];
 
-		if (rank->known && rank->housed && !rank->is_live && !rank->is_building &&
+		if (rank->known && rank->housed && !rank->is_visible && !rank->is_building &&
 		    rank->state == RDX_STATE_GONE) {
 			rdx_columns_evict(w, rank);
 			evicted = 1;
@@ -51,7 +51,7 @@ static int evict_gone(struct rdx_index_writer *w)
 /* 1: housed. 0: not, but 1 in *ret_later if sweeping will make room. */
 static int find_home(struct rdx_index_writer *w, struct rdx_writer_rank *rank, int *ret_later)
 {
-	uint32_t words = rdx_writer_live(w)->table.mask_words;
+	uint32_t words = rdx_writer_table(w)->table.mask_words;
 	int need = (int)columns_needed(rank);
 
 	*ret_later = 0;
@@ -87,7 +87,7 @@ void rdx_columns_evict(struct rdx_index_writer *w, struct rdx_writer_rank *rank)
 {
 	struct rdx_writer_word *word = &w->word[rank->word];
 
-	assert(!rank->is_live && !rank->is_building);
+	assert(!rank->is_visible && !rank->is_building);
 	if (!rank->housed)
 		return;
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
@@ -143,7 +143,7 @@ void rdx_columns_retire(struct rdx_index_writer *w, struct rdx_writer_rank *rank
 void rdx_columns_publish(struct rdx_index_writer *w, struct rdx_writer_rank *rank)
 {
 	struct rdx_columns columns = {
-		.live = rank->is_live,
+		.visible = rank->is_visible,
 		.forced = rank->forced,
 		.orphans = rank->orphans,
 		.word = rank->word,
@@ -151,7 +151,7 @@ void rdx_columns_publish(struct rdx_index_writer *w, struct rdx_writer_rank *ran
 	};
 
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		uint8_t side = rank->live[tier];
+		uint8_t side = rank->shown[tier];
 
 		columns.column[tier] =
 			side == RDX_SIDE_NONE ? RDX_COLUMN_NONE : rank->column[tier][side];
@@ -186,7 +186,7 @@ static void clean(struct rdx_writer_word *word, uint64_t columns)
 
 static void sweep_lines(struct rdx_index_writer *w, uint64_t end)
 {
-	const struct rdx_table *table = &rdx_writer_live(w)->table;
+	const struct rdx_table *table = &rdx_writer_table(w)->table;
 
 	for (uint32_t word = 0; word < table->mask_words; word++) {
 		uint64_t sweeping = w->word[word].sweeping;
@@ -194,8 +194,8 @@ static void sweep_lines(struct rdx_index_writer *w, uint64_t end)
 		for (uint64_t at = w->sweep_line; sweeping && at < end; at++) {
 			_Atomic uint64_t *mask = rdx_table_line(table, at) + RDX_LINE_KEYS;
 
-			for (uint32_t slot = 0; slot < RDX_LINE_KEYS; slot++)
-				rdx_table_mask_drop(mask + slot, word, sweeping);
+			for (uint32_t place = 0; place < RDX_LINE_KEYS; place++)
+				rdx_table_mask_drop(mask + place, word, sweeping);
 		}
 	}
 	w->sweep_line = end;
@@ -203,7 +203,7 @@ static void sweep_lines(struct rdx_index_writer *w, uint64_t end)
 
 int rdx_columns_sweep(struct rdx_index_writer *w)
 {
-	uint64_t lines = rdx_writer_live(w)->table.lines;
+	uint64_t lines = rdx_writer_table(w)->table.lines;
 	uint64_t left;
 
 	if (!w->sweeping && !sweep_begin(w))

@@ -31,10 +31,10 @@ void rdx_columns_publish(struct rdx_index_writer *w, struct rdx_writer_rank *ran
 /* Are there columns to be swept? */
 int rdx_columns_unswept(const struct rdx_index_writer *w);
 
-/* One piece of sweeping the live table. 1 if there is more. */
+/* One piece of sweeping the current table. 1 if there is more. */
 int rdx_columns_sweep(struct rdx_index_writer *w);
 
-/* The next table has become the live one: what was not copied needs no sweep. */
+/* The next table has become the current one: what was not copied needs no sweep. */
 void rdx_columns_switched(struct rdx_index_writer *w);
 
 /* Columns of a mask word that no table had before. */

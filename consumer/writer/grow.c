@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Slots in use at which the next table is begun, and at which stores are refused. */
+/* Places taken at which the next table is begun, and at which stores are refused. */
 #define GROW_PERCENT 75
 #define FULL_PERCENT 90
 
@@ -20,9 +20,9 @@
 #define ALLOCATE_BYTES (256 << 10) /* of one piece */
 #define COPY_LINES     512         /* of one piece */
 #define NOW_TRIES      4
-#define LINES_PER_KEY  8           /* copied for every key added: done long before it is full */
-#define RETRY_PART     64          /* of the slots, before memory is asked for again */
-#define RETRY_REFUSED  4096        /* likewise, when the table is full */
+#define LINES_PER_KEY  8    /* copied for every key added: done long before it is full */
+#define RETRY_PART     64   /* of the places, before memory is asked for again */
+#define RETRY_REFUSED  4096 /* likewise, when the table is full */
 
 #define SAMPLE_PLACES 64 /* of the table, to estimate how many keys are alive */
 #define SAMPLE_LINES  64 /* at each */
@@ -34,11 +34,11 @@ static uint64_t table_bytes(uint64_t lines, uint32_t mask_words)
 
 static void set_limits(struct rdx_writer_table *table)
 {
-	uint64_t slots = table->table.lines * RDX_LINE_KEYS;
+	uint64_t places = table->table.lines * RDX_LINE_KEYS;
 
 	table->used = 0;
-	table->used_max = slots * FULL_PERCENT / 100;
-	table->grow_at = slots * GROW_PERCENT / 100;
+	table->used_max = places * FULL_PERCENT / 100;
+	table->grow_at = places * GROW_PERCENT / 100;
 }
 
 /* A file of the size, nothing of it allocated, mapped. */
@@ -65,8 +65,7 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 		return r;
 	}
 	(void)madvise(table->mapping.base, bytes, MADV_HUGEPAGE); /* fine without */
-	table->table.base =
-		(_Atomic uint64_t *)((uint8_t *)table->mapping.base + RDX_TABLE_OFFSET);
+	table->table.base = (_Atomic uint64_t *)((uint8_t *)table->mapping.base + RDX_TABLE_OFFSET);
 	table->table.lines = lines;
 	table->table.spread = w->spread;
 	table->table.mask_words = mask_words;
@@ -130,7 +129,7 @@ static void discard(struct rdx_index_writer *w, struct rdx_writer_table *table)
 int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks, uint32_t mask_words,
 		   uint64_t generation)
 {
-	struct rdx_writer_table *table = rdx_writer_live(w);
+	struct rdx_writer_table *table = rdx_writer_table(w);
 	uint64_t at = 0, lines = blocks / RDX_LINE_KEYS * 100 / GROW_PERCENT + 1;
 	int r;
 
@@ -154,9 +153,9 @@ int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks, uint32_t mask_wo
 	return 0;
 }
 
-/* Does a used column hold the key of this slot? Its masks are copied to ret_masks. */
-static int slot_alive(const struct rdx_index_writer *w, const struct rdx_table *table,
-		      const _Atomic uint64_t *mask, uint64_t *ret_masks)
+/* Does a used column hold the key of this place? Its masks are copied to ret_masks. */
+static int key_alive(const struct rdx_index_writer *w, const struct rdx_table *table,
+		     const _Atomic uint64_t *mask, uint64_t *ret_masks)
 {
 	uint64_t any = 0;
 
@@ -176,7 +175,7 @@ static uint64_t count_alive(const struct rdx_index_writer *w, const struct rdx_t
 		const _Atomic uint64_t *line = rdx_table_line(table, at);
 
 		for (uint32_t i = 0; i < RDX_LINE_KEYS; i++)
-			alive += (uint64_t)slot_alive(w, table, line + RDX_LINE_KEYS + i, masks);
+			alive += (uint64_t)key_alive(w, table, line + RDX_LINE_KEYS + i, masks);
 	}
 	return alive;
 }
@@ -184,7 +183,7 @@ static uint64_t count_alive(const struct rdx_index_writer *w, const struct rdx_t
 /* Keys are spread evenly over the lines, so some thousand of them tell for all. */
 static uint64_t estimate_alive(struct rdx_index_writer *w)
 {
-	const struct rdx_table *table = &rdx_writer_live(w)->table;
+	const struct rdx_table *table = &rdx_writer_table(w)->table;
 	uint64_t alive = 0, part = table->lines / SAMPLE_PLACES;
 
 	if (part <= SAMPLE_LINES)
@@ -196,8 +195,8 @@ static uint64_t estimate_alive(struct rdx_index_writer *w)
 
 static int start(struct rdx_index_writer *w, uint32_t mask_words)
 {
-	uint64_t lines = estimate_alive(w) * RDX_GROW_SLOTS_PER_KEY / RDX_LINE_KEYS;
-	uint64_t least = rdx_writer_live(w)->table.lines / SHRINK_MAX;
+	uint64_t lines = estimate_alive(w) * RDX_GROW_PLACES_PER_KEY / RDX_LINE_KEYS;
+	uint64_t least = rdx_writer_table(w)->table.lines / SHRINK_MAX;
 	int r;
 
 	least = least > w->lines_min ? least : w->lines_min;
@@ -214,16 +213,16 @@ static int start(struct rdx_index_writer *w, uint32_t mask_words)
 	return 0;
 }
 
-/* No memory: the live table goes on, and is tried again when it has got fuller. */
+/* No memory: the current table goes on, and is tried again when it has got fuller. */
 static void back_off(struct rdx_index_writer *w)
 {
-	struct rdx_writer_table *live = rdx_writer_live(w);
-	uint64_t grow_at = live->used + live->table.lines * RDX_LINE_KEYS / RETRY_PART;
+	struct rdx_writer_table *current = rdx_writer_table(w);
+	uint64_t grow_at = current->used + current->table.lines * RDX_LINE_KEYS / RETRY_PART;
 
 	w->failures++;
-	if (live->grow_at <= live->used)
-		live->grow_at = grow_at < live->used_max ? grow_at : live->used_max;
-	w->grow_refused = live->used < live->used_max ? 0 : w->refused + RETRY_REFUSED;
+	if (current->grow_at <= current->used)
+		current->grow_at = grow_at < current->used_max ? grow_at : current->used_max;
+	w->grow_refused = current->used < current->used_max ? 0 : w->refused + RETRY_REFUSED;
 }
 
 void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)
@@ -233,8 +232,7 @@ void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)
 	w->grow_lines_min = too_small ? 2 * next->table.lines : 0;
 	if (!too_small) {
 		back_off(w);
-		w->words_refused =
-			next->table.mask_words > rdx_writer_live(w)->table.mask_words;
+		w->words_refused = next->table.mask_words > rdx_writer_table(w)->table.mask_words;
 	}
 	discard(w, next);
 	w->stage = RDX_GROW_IDLE;
@@ -242,7 +240,7 @@ void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)
 
 int rdx_grow_words(struct rdx_index_writer *w)
 {
-	uint32_t words = rdx_writer_live(w)->table.mask_words;
+	uint32_t words = rdx_writer_table(w)->table.mask_words;
 
 	if (words >= RDX_MASK_WORDS_MAX)
 		return -ENOSPC;
@@ -263,11 +261,11 @@ int rdx_grow_words(struct rdx_index_writer *w)
 
 void rdx_grow_pace(struct rdx_index_writer *w, uint64_t keys_added)
 {
-	struct rdx_writer_table *live = rdx_writer_live(w);
+	struct rdx_writer_table *current = rdx_writer_table(w);
 
 	if (w->stage == RDX_GROW_IDLE) {
-		if (live->used >= live->grow_at && w->refused >= w->grow_refused &&
-		    start(w, live->table.mask_words) < 0)
+		if (current->used >= current->grow_at && w->refused >= w->grow_refused &&
+		    start(w, current->table.mask_words) < 0)
 			back_off(w);
 		return;
 	}
@@ -282,7 +280,7 @@ int rdx_grow_now(struct rdx_index_writer *w)
 
 	/* more than once only where a table turned out too small */
 	for (int try = 0; try < NOW_TRIES && w->generations == generations; try++) {
-		if (rdx_writer_live(w)->used < rdx_writer_live(w)->used_max)
+		if (rdx_writer_table(w)->used < rdx_writer_table(w)->used_max)
 			break;
 		rdx_grow_pace(w, 0);
 		while (w->stage != RDX_GROW_IDLE)
@@ -306,7 +304,7 @@ static void begin_copy(struct rdx_index_writer *w)
 /* Returns 0 if a key did not fit. */
 static int copy_line(struct rdx_index_writer *w, const _Atomic uint64_t *line)
 {
-	const struct rdx_table *table = &rdx_writer_live(w)->table;
+	const struct rdx_table *table = &rdx_writer_table(w)->table;
 	struct rdx_writer_table *next = rdx_writer_next(w);
 	uint64_t masks[RDX_MASK_WORDS_MAX];
 
@@ -316,7 +314,7 @@ static int copy_line(struct rdx_index_writer *w, const _Atomic uint64_t *line)
 
 		if (!key)
 			break;
-		if (!slot_alive(w, table, line + RDX_LINE_KEYS + i, masks))
+		if (!key_alive(w, table, line + RDX_LINE_KEYS + i, masks))
 			continue;
 		mask = rdx_table_claim(&next->table, key, &next->used, next->used_max);
 		if (!mask)
@@ -329,7 +327,7 @@ static int copy_line(struct rdx_index_writer *w, const _Atomic uint64_t *line)
 
 static void switch_tables(struct rdx_index_writer *w)
 {
-	struct rdx_writer_table *old = rdx_writer_live(w), *next = rdx_writer_next(w);
+	struct rdx_writer_table *old = rdx_writer_table(w), *next = rdx_writer_next(w);
 	char name[RDX_NAME_BYTES];
 
 	if (name_file(w, next, old->generation + 1) < 0) {
@@ -342,7 +340,7 @@ static void switch_tables(struct rdx_index_writer *w)
 	for (uint32_t word = old->table.mask_words; word < next->table.mask_words; word++)
 		rdx_columns_add_word(w, word);
 	rdx_retire_begin(w, &old->mapping);
-	w->live_table = !w->live_table;
+	w->current_table = !w->current_table;
 	w->stage = RDX_GROW_IDLE;
 	w->grow_lines_min = 0;
 	w->grow_refused = 0;
@@ -352,7 +350,7 @@ static void switch_tables(struct rdx_index_writer *w)
 
 static void copy(struct rdx_index_writer *w)
 {
-	const struct rdx_table *table = &rdx_writer_live(w)->table;
+	const struct rdx_table *table = &rdx_writer_table(w)->table;
 	uint64_t end = w->grow_at + COPY_LINES;
 
 	end = end < table->lines ? end : table->lines;
@@ -386,5 +384,5 @@ void rdx_grow_close(struct rdx_index_writer *w)
 {
 	if (w->stage != RDX_GROW_IDLE)
 		discard(w, rdx_writer_next(w));
-	rdx_mapping_close(&rdx_writer_live(w)->mapping);
+	rdx_mapping_close(&rdx_writer_table(w)->mapping);
 }

@@ -7,9 +7,9 @@
 
 #include "consumer/writer/writer_state.h"
 
-/* A new table has two slots per live key: with one mask word 32 bytes a key right after the
+/* A new table has two places per living key: with one mask word 32 bytes a key right after the
  * switch, 21 before the next one. */
-#define RDX_GROW_SLOTS_PER_KEY 2
+#define RDX_GROW_PLACES_PER_KEY 2
 
 /* The first table, at once. -ENOSPC, -errno. */
 int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks, uint32_t mask_words,
@@ -18,10 +18,10 @@ int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks, uint32_t mask_wo
 /* A table with more mask words is wanted: -EAGAIN, it will be built; -ENOSPC, it cannot. */
 int rdx_grow_words(struct rdx_index_writer *w);
 
-/* A key was added to the live table: begin to grow if it is time, and keep pace. */
+/* A key was added to the current table: begin to grow if it is time, and keep pace. */
 void rdx_grow_pace(struct rdx_index_writer *w, uint64_t keys_added);
 
-/* The live table is full: replace it now. 1 if there is room again; if not, the block that
+/* The current table is full: replace it now. 1 if there is room again; if not, the block that
  * did not fit is counted. */
 int rdx_grow_now(struct rdx_index_writer *w);
 

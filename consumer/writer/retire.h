@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Let go of a table that is no longer live, in small pieces: unmapping and freeing some
+ * Let go of a table that is no longer current, in small pieces: unmapping and freeing some
  * hundred megabytes at once would hold up events for tens of milliseconds.
  */
 #ifndef RDX_RETIRE_H

@@ -14,11 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define INITIAL_BLOCKS  65536
-#define STALE_AFTER_NS  UINT64_C(250000000)
-#define FILE_MODE       0640
-#define DIRECTORY_MODE  0755
-#define NS_PER_S        UINT64_C(1000000000)
+#define INITIAL_BLOCKS 65536
+#define STALE_AFTER_NS UINT64_C(250000000)
+#define FILE_MODE      0640
+#define DIRECTORY_MODE 0755
+#define NS_PER_S       UINT64_C(1000000000)
 
 /* For every table of this index in the directory but `kept`: the greatest number, and
  * removal if `remove`. 0, -errno. */
@@ -157,9 +157,8 @@ int rdx_writer_ready(struct rdx_index_writer *w)
 	if (r == 0) {
 		w->ready = 1;
 		if (old.base)
-			rdx_generation_supersede(
-				&((struct rdx_index_ctl *)old.base)->live);
-		(void)old_tables(w, 1, rdx_writer_live(w)->generation, &greatest);
+			rdx_generation_supersede(&((struct rdx_index_ctl *)old.base)->live);
+		(void)old_tables(w, 1, rdx_writer_table(w)->generation, &greatest);
 	}
 	rdx_mapping_close(&old);
 	return r;
@@ -176,7 +175,7 @@ void rdx_writer_close(struct rdx_index_writer *w)
 	if (!w->ready && w->ctl.base) {
 		rdx_index_file_ctl_name(&w->id, 1, name);
 		unlinkat(w->dir_fd, name, 0);
-		rdx_index_file_gen_name(&w->id, rdx_writer_live(w)->generation, name);
+		rdx_index_file_gen_name(&w->id, rdx_writer_table(w)->generation, name);
 		unlinkat(w->dir_fd, name, 0);
 	}
 	rdx_mapping_close(&w->ctl);
@@ -205,16 +204,16 @@ int rdx_writer_step(struct rdx_index_writer *w)
 
 void rdx_writer_stats(const struct rdx_index_writer *w, struct rdx_writer_stats *ret_stats)
 {
-	const struct rdx_writer_table *live = &w->tables[w->live_table];
+	const struct rdx_writer_table *current = &w->tables[w->current_table];
 
 	*ret_stats = (struct rdx_writer_stats){
 		.generations = w->generations,
 		.failures = w->failures,
-		.table_bytes = live->mapping.bytes,
-		.keys = live->used,
-		.slots = live->table.lines * RDX_LINE_KEYS,
+		.table_bytes = current->mapping.bytes,
+		.keys = current->used,
+		.places = current->table.lines * RDX_LINE_KEYS,
 		.refused = w->refused,
-		.mask_words = live->table.mask_words,
+		.mask_words = current->table.mask_words,
 		.growing = w->stage != RDX_GROW_IDLE,
 	};
 }

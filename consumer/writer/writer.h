@@ -20,13 +20,13 @@ struct rdx_writer_options {
 
 /* What rdx_writer_rank_pulse publishes of a rank. */
 struct rdx_writer_pulse {
-	uint8_t state;       /* RDX_STATE_..., not STALE */
+	uint8_t state; /* RDX_STATE_..., not STALE */
 	uint8_t reserved[3];
-	int32_t cause;       /* -errno or 0 */
+	int32_t cause; /* -errno or 0 */
 	uint64_t epoch;
-	uint64_t event_id;   /* newest applied */
+	uint64_t event_id; /* newest applied */
 	uint64_t position;
-	uint64_t seen_ns;    /* CLOCK_MONOTONIC: the rank was then read up and alive */
+	uint64_t seen_ns; /* CLOCK_MONOTONIC: the rank was then caught up and alive */
 	uint64_t events;
 	uint64_t events_dead;
 	uint64_t slots_lost;
@@ -49,9 +49,9 @@ int rdx_writer_ready(struct rdx_index_writer *writer);
 void rdx_writer_close(struct rdx_index_writer *writer);
 
 /*
- * Make a rank known; it is shown RECOVERING until it goes live. The same (worker, rank)
- * keeps its slot; slots of GONE ranks are given to others when there are no more. A rank
- * whose tiers differ from its last life's is hidden. Returns its slot, or -ENOSPC.
+ * Make a rank known; it is shown RECOVERING until it becomes visible. The same (worker, rank)
+ * keeps its seat; seats of GONE ranks are given to others when there are no more. A rank
+ * whose tiers differ from its last life's is hidden. Returns its seat, or -ENOSPC.
  */
 int rdx_writer_rank_add(struct rdx_index_writer *writer, const struct rdx_rank_info *info);
 
@@ -65,23 +65,23 @@ int rdx_writer_rank_add(struct rdx_index_writer *writer, const struct rdx_rank_i
  */
 int rdx_writer_rank_begin(struct rdx_index_writer *writer, int rank);
 
-/* The build goes live in one store; the columns live before are retired. */
-void rdx_writer_rank_live(struct rdx_index_writer *writer, int rank, uint8_t orphans,
+/* The build becomes visible in one store; the columns visible before are retired. */
+void rdx_writer_rank_show(struct rdx_index_writer *writer, int rank, uint8_t orphans,
 			  int forced_scan);
 
-/* Retire live columns and build: readers see no block of the rank from now on. */
+/* Retire visible columns and build: readers see no block of the rank from now on. */
 void rdx_writer_rank_hide(struct rdx_index_writer *writer, int rank);
 
 /*
- * Blocks of a snapshot, into the build, or else the live columns. -ENOSPC: some did not
+ * Blocks of a snapshot, into the build, or else the visible columns. -ENOSPC: some did not
  * fit; all others are stored, and the rank is scanned from now on. -EBADMSG: a tier that
  * the rank does not have. -EINVAL: the rank is hidden and not being built.
  */
 int rdx_writer_apply_blocks(struct rdx_index_writer *writer, int rank, uint8_t tier,
-		     const uint64_t *prefix, uint32_t count);
+			    const uint64_t *prefix, uint32_t count);
 
 /*
- * Apply one event, to the build, or else to the live columns; STORED: `prefix` are the
+ * Apply one event, to the build, or else to the visible columns; STORED: `prefix` are the
  * chained hashes of its blocks, otherwise unused. Bits that say which sets have orphans
  * are changed with it.
  *
@@ -94,7 +94,7 @@ int rdx_writer_apply_blocks(struct rdx_index_writer *writer, int rank, uint8_t t
  *   -EINVAL   the rank is hidden and not being built
  */
 int rdx_writer_apply_event(struct rdx_index_writer *writer, int rank, const struct rdx_event *event,
-		     const uint64_t *prefix);
+			   const uint64_t *prefix);
 
 /* Publish what is known of the rank. After every batch of events, and when idle. */
 void rdx_writer_rank_pulse(struct rdx_index_writer *writer, int rank,
@@ -112,12 +112,12 @@ int rdx_writer_step(struct rdx_index_writer *writer);
 struct rdx_writer_stats {
 	uint64_t generations; /* tables built */
 	uint64_t failures;    /* tables given up for lack of memory */
-	uint64_t table_bytes; /* of the live one */
-	uint64_t keys;        /* slots in use in it, dead ones included */
-	uint64_t slots;
-	uint64_t refused;     /* blocks that did not fit */
+	uint64_t table_bytes; /* of the current one */
+	uint64_t keys;        /* places taken in it, dead keys included */
+	uint64_t places;
+	uint64_t refused; /* blocks that did not fit */
 	uint32_t mask_words;
-	uint32_t growing;     /* 1: the next one is being built */
+	uint32_t growing; /* 1: the next one is being built */
 };
 void rdx_writer_stats(const struct rdx_index_writer *writer, struct rdx_writer_stats *ret_stats);
 

@@ -13,12 +13,12 @@
 
 static int is_spare(const struct rdx_writer_rank *rank)
 {
-	return rank->known && rank->state == RDX_STATE_GONE && !rank->is_live &&
+	return rank->known && rank->state == RDX_STATE_GONE && !rank->is_visible &&
 	       !rank->is_building;
 }
 
-/* The rank's slot, else one never used, else the one that is gone for longest. */
-static int find_slot(const struct rdx_index_writer *w, uint64_t worker_id, uint32_t dp_rank)
+/* The rank's seat, else one never used, else the one that is gone for longest. */
+static int find_seat(const struct rdx_index_writer *w, uint64_t worker_id, uint32_t dp_rank)
 {
 	int unused = -1, gone = -1;
 
@@ -37,16 +37,16 @@ static int find_slot(const struct rdx_index_writer *w, uint64_t worker_id, uint3
 
 static void forget_sides(struct rdx_writer_rank *rank)
 {
-	memset(rank->live, RDX_SIDE_NONE, sizeof(rank->live));
+	memset(rank->shown, RDX_SIDE_NONE, sizeof(rank->shown));
 	memset(rank->build, RDX_SIDE_NONE, sizeof(rank->build));
 	memset(rank->column, RDX_COLUMN_NONE, sizeof(rank->column));
 }
 
-/* A slot gets a rank: readers learn who it is under version 0. */
-static void introduce(struct rdx_index_writer *w, int slot, uint64_t worker_id, uint32_t dp_rank)
+/* A seat gets a rank: readers learn who it is under version 0. */
+static void introduce(struct rdx_index_writer *w, int seat, uint64_t worker_id, uint32_t dp_rank)
 {
-	struct rdx_writer_rank *rank = &w->rank[slot];
-	struct rdx_index_entry *entry = &w->live->entry[slot];
+	struct rdx_writer_rank *rank = &w->rank[seat];
+	struct rdx_index_entry *entry = &w->live->entry[seat];
 	uint64_t count = rdx_word_load(&w->live->rank_count);
 
 	if (rank->known)
@@ -58,15 +58,15 @@ static void introduce(struct rdx_index_writer *w, int slot, uint64_t worker_id, 
 	rdx_entry_open(entry);
 	rdx_word_store(&entry->worker_id, worker_id);
 	rdx_word_store(&entry->dp_rank, dp_rank);
-	rdx_word_store(&entry->intent, 0);
+	rdx_word_store(&entry->begun, 0);
 	for (uint32_t i = 0; i < RDX_ENTRY_COUNTERS; i++)
 		rdx_word_store(&entry->counter[i], 0);
 	rdx_entry_close(entry);
-	rdx_word_store(&w->live->pulse[slot].epoch, 0);
-	rdx_word_store(&w->live->pulse[slot].event_id, 0);
+	rdx_word_store(&w->live->pulse[seat].epoch, 0);
+	rdx_word_store(&w->live->pulse[seat].event_id, 0);
 	rdx_columns_publish(w, rank);
-	if (count <= (uint64_t)slot)
-		rdx_word_store(&w->live->rank_count, (uint64_t)slot + 1);
+	if (count <= (uint64_t)seat)
+		rdx_word_store(&w->live->rank_count, (uint64_t)seat + 1);
 	rdx_version_close(w->live, 0);
 }
 
@@ -80,38 +80,38 @@ static void set_instance(struct rdx_index_entry *entry, const char *instance)
 	rdx_entry_close(entry);
 }
 
-static void set_state(struct rdx_index_writer *w, int slot, uint8_t state)
+static void set_state(struct rdx_index_writer *w, int seat, uint8_t state)
 {
-	w->rank[slot].state = state;
-	rdx_word_store(&w->live->pulse[slot].state, state);
-	rdx_word_store(&w->live->entry[slot].counter[RDX_ENTRY_STATE], state);
+	w->rank[seat].state = state;
+	rdx_word_store(&w->live->pulse[seat].state, state);
+	rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_STATE], state);
 }
 
 int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *info)
 {
-	int slot = find_slot(w, info->worker_id, info->dp_rank);
+	int seat = find_seat(w, info->worker_id, info->dp_rank);
 	struct rdx_writer_rank *rank;
 	uint8_t tiers = 0;
 
-	if (slot < 0)
+	if (seat < 0)
 		return -ENOSPC;
-	rank = &w->rank[slot];
+	rank = &w->rank[seat];
 	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 		tiers |= (uint8_t)((info->tier_blocks[tier] != 0) << tier);
 	if (!rank->known || rank->worker_id != info->worker_id || rank->dp_rank != info->dp_rank) {
-		introduce(w, slot, info->worker_id, info->dp_rank);
+		introduce(w, seat, info->worker_id, info->dp_rank);
 	} else if (rank->tiers != tiers) {
-		rdx_writer_rank_hide(w, slot);
+		rdx_writer_rank_hide(w, seat);
 		rdx_columns_evict(w, rank);
 	}
 	rank->tiers = tiers;
-	set_instance(&w->live->entry[slot], info->instance);
-	if (!rank->is_live) {
-		set_state(w, slot, RDX_STATE_RECOVERING);
+	set_instance(&w->live->entry[seat], info->instance);
+	if (!rank->is_visible) {
+		set_state(w, seat, RDX_STATE_RECOVERING);
 		/* of its last life */
-		rdx_word_store(&w->live->entry[slot].counter[RDX_ENTRY_CAUSE], 0);
+		rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_CAUSE], 0);
 	}
-	return slot;
+	return seat;
 }
 
 static void retire_all(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t *sides)
@@ -123,9 +123,9 @@ static void retire_all(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
 	}
 }
 
-int rdx_writer_rank_begin(struct rdx_index_writer *w, int slot)
+int rdx_writer_rank_begin(struct rdx_index_writer *w, int seat)
 {
-	struct rdx_writer_rank *rank = &w->rank[slot];
+	struct rdx_writer_rank *rank = &w->rank[seat];
 	uint8_t sides[RDX_TIER_COUNT];
 	int r;
 
@@ -148,7 +148,7 @@ int rdx_writer_rank_begin(struct rdx_index_writer *w, int slot)
 		if (sides[tier] != RDX_SIDE_NONE)
 			rdx_columns_take(w, rank, tier, sides[tier]);
 	}
-	rdx_word_store(&w->live->entry[slot].intent, 0); /* ids may begin anew */
+	rdx_word_store(&w->live->entry[seat].begun, 0); /* ids may begin anew */
 	memcpy(rank->build, sides, sizeof(sides));
 	/* whoever is built anew may ask for memory again: the last refusal may be long ago,
 	 * and a rank that misses a few blocks is not refused often */
@@ -158,18 +158,18 @@ int rdx_writer_rank_begin(struct rdx_index_writer *w, int slot)
 	return 0;
 }
 
-void rdx_writer_rank_live(struct rdx_index_writer *w, int slot, uint8_t orphans, int forced_scan)
+void rdx_writer_rank_show(struct rdx_index_writer *w, int seat, uint8_t orphans, int forced_scan)
 {
-	struct rdx_writer_rank *rank = &w->rank[slot];
+	struct rdx_writer_rank *rank = &w->rank[seat];
 	uint8_t old[RDX_TIER_COUNT];
 
 	assert(rank->is_building);
-	memcpy(old, rank->live, sizeof(old));
-	memcpy(rank->live, rank->build, sizeof(old));
+	memcpy(old, rank->shown, sizeof(old));
+	memcpy(rank->shown, rank->build, sizeof(old));
 	memset(rank->build, RDX_SIDE_NONE, sizeof(rank->build));
 	rank->is_building = 0;
 	rdx_version_open(w->live, rank->word);
-	rank->is_live = 1;
+	rank->is_visible = 1;
 	rank->orphans = orphans;
 	rank->forced = forced_scan || rank->build_forced;
 	rdx_columns_publish(w, rank);
@@ -177,19 +177,19 @@ void rdx_writer_rank_live(struct rdx_index_writer *w, int slot, uint8_t orphans,
 	retire_all(w, rank, old);
 }
 
-void rdx_writer_rank_hide(struct rdx_index_writer *w, int slot)
+void rdx_writer_rank_hide(struct rdx_index_writer *w, int seat)
 {
-	struct rdx_writer_rank *rank = &w->rank[slot];
+	struct rdx_writer_rank *rank = &w->rank[seat];
 	uint8_t old[RDX_TIER_COUNT];
 
 	retire_all(w, rank, rank->build);
 	rank->is_building = 0;
-	if (!rank->is_live)
+	if (!rank->is_visible)
 		return;
-	memcpy(old, rank->live, sizeof(old));
-	memset(rank->live, RDX_SIDE_NONE, sizeof(rank->live));
+	memcpy(old, rank->shown, sizeof(old));
+	memset(rank->shown, RDX_SIDE_NONE, sizeof(rank->shown));
 	rdx_version_open(w->live, rank->word);
-	rank->is_live = 0;
+	rank->is_visible = 0;
 	rank->orphans = 0;
 	rank->forced = 0;
 	rdx_columns_publish(w, rank);
@@ -198,9 +198,9 @@ void rdx_writer_rank_hide(struct rdx_index_writer *w, int slot)
 }
 
 /* The part that lookups read. `event_id` last: whoever sees it sees its blocks. */
-static void pulse_lookup(struct rdx_index_writer *w, int slot, const struct rdx_writer_pulse *p)
+static void pulse_lookup(struct rdx_index_writer *w, int seat, const struct rdx_writer_pulse *p)
 {
-	struct rdx_index_pulse *pulse = &w->live->pulse[slot];
+	struct rdx_index_pulse *pulse = &w->live->pulse[seat];
 
 	if (rdx_word_load(&pulse->epoch) != p->epoch) {
 		rdx_version_open(w->live, 0);
@@ -214,10 +214,10 @@ static void pulse_lookup(struct rdx_index_writer *w, int slot, const struct rdx_
 	atomic_store_explicit(&pulse->event_id, p->event_id, memory_order_release);
 }
 
-void rdx_writer_rank_pulse(struct rdx_index_writer *w, int slot, const struct rdx_writer_pulse *p)
+void rdx_writer_rank_pulse(struct rdx_index_writer *w, int seat, const struct rdx_writer_pulse *p)
 {
-	struct rdx_writer_rank *rank = &w->rank[slot];
-	struct rdx_index_entry *entry = &w->live->entry[slot];
+	struct rdx_writer_rank *rank = &w->rank[seat];
+	struct rdx_index_entry *entry = &w->live->entry[seat];
 	uint64_t counter[RDX_ENTRY_COUNTERS] = {
 		[RDX_ENTRY_EPOCH] = p->epoch,
 		[RDX_ENTRY_EVENT_ID] = p->event_id,
@@ -236,7 +236,7 @@ void rdx_writer_rank_pulse(struct rdx_index_writer *w, int slot, const struct rd
 	rank->epoch = p->epoch;
 	rank->seen_ns = p->seen_ns;
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		uint8_t side = rank->live[tier];
+		uint8_t side = rank->shown[tier];
 
 		if (side != RDX_SIDE_NONE)
 			counter[RDX_ENTRY_BLOCKS + tier] =
@@ -246,5 +246,5 @@ void rdx_writer_rank_pulse(struct rdx_index_writer *w, int slot, const struct rd
 	rdx_entry_open(entry);
 	rdx_words_store(entry->counter, counter, RDX_ENTRY_COUNTERS);
 	rdx_entry_close(entry);
-	pulse_lookup(w, slot, p);
+	pulse_lookup(w, seat, p);
 }

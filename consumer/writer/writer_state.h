@@ -26,12 +26,12 @@ struct rdx_writer_rank {
 	uint8_t housed; /* has a home */
 	uint8_t word;
 	uint8_t column[RDX_TIER_COUNT][RDX_SIDES];
-	uint8_t live[RDX_TIER_COUNT];  /* side that is live, RDX_SIDE_NONE: hidden or no tier */
+	uint8_t shown[RDX_TIER_COUNT]; /* side that is visible, RDX_SIDE_NONE: hidden or no tier */
 	uint8_t build[RDX_TIER_COUNT]; /* side being built in */
-	uint8_t is_live;
+	uint8_t is_visible;
 	uint8_t is_building;
 	uint8_t build_forced; /* a block of the build did not fit */
-	uint8_t forced;       /* of the live columns */
+	uint8_t forced;       /* of the visible columns */
 	uint8_t orphans;
 	uint8_t state;
 	uint32_t life;
@@ -41,11 +41,11 @@ struct rdx_writer_rank {
 
 /* The columns of one mask word. A bit that is in none of these is a spare of a home. */
 struct rdx_writer_word {
-	uint64_t unowned;   /* clean, of no home */
-	uint64_t used;      /* live or being built in */
-	uint64_t dirty;     /* retired, bits not swept */
-	uint64_t abandoned; /* dirty, of no home any more */
-	uint64_t sweeping;  /* dirty when the pass of the sweep began */
+	uint64_t unowned;                 /* clean, of no home */
+	uint64_t used;                    /* visible or being built in */
+	uint64_t dirty;                   /* retired, bits not swept */
+	uint64_t abandoned;               /* dirty, of no home any more */
+	uint64_t sweeping;                /* dirty when the pass of the sweep began */
 	uint64_t count[RDX_MASK_COLUMNS]; /* blocks in a used column */
 };
 
@@ -54,7 +54,7 @@ struct rdx_writer_table {
 	struct rdx_mapping mapping;
 	struct rdx_table table;
 	uint64_t generation;
-	uint64_t used; /* slots with a key */
+	uint64_t used; /* places with a key */
 	uint64_t used_max;
 	uint64_t grow_at;
 };
@@ -85,7 +85,7 @@ struct rdx_index_writer {
 	int dir_fd;
 	uint32_t ready;
 	uint32_t file_mode;
-	uint32_t live_table; /* of `tables`; the other one is the next */
+	uint32_t current_table; /* of `tables`; the other one is the next */
 	struct rdx_index_id id;
 	struct rdx_mapping ctl;
 	struct rdx_index_live *live;
@@ -95,16 +95,16 @@ struct rdx_index_writer {
 	uint64_t lines_min;
 
 	enum rdx_grow_stage stage;
-	uint64_t grow_at;                      /* file offset or line */
-	uint64_t grow_debt;                    /* lines to be copied by those who fill the table */
-	uint64_t grow_lines_min;               /* after a table turned out too small */
+	uint64_t grow_at;        /* file offset or line */
+	uint64_t grow_debt;      /* lines to be copied by those who fill the table */
+	uint64_t grow_lines_min; /* after a table turned out too small */
 	uint64_t grow_clean[RDX_MASK_WORDS_MAX]; /* dirty when copying began: not copied */
-	uint64_t grow_refused;                 /* no memory last time: again at so many refused */
-	uint32_t words_refused;                /* likewise for a table with more mask words */
+	uint64_t grow_refused;                   /* no memory last time: again at so many refused */
+	uint32_t words_refused;                  /* likewise for a table with more mask words */
 
 	struct rdx_writer_retired retired;
 
-	uint64_t sweep_line; /* of the live table */
+	uint64_t sweep_line; /* of the current table */
 	uint32_t sweeping;
 
 	struct rdx_writer_word word[RDX_MASK_WORDS_MAX];
@@ -114,14 +114,14 @@ struct rdx_index_writer {
 	uint64_t refused;
 };
 
-static inline struct rdx_writer_table *rdx_writer_live(struct rdx_index_writer *w)
+static inline struct rdx_writer_table *rdx_writer_table(struct rdx_index_writer *w)
 {
-	return &w->tables[w->live_table];
+	return &w->tables[w->current_table];
 }
 
 static inline struct rdx_writer_table *rdx_writer_next(struct rdx_index_writer *w)
 {
-	return &w->tables[!w->live_table];
+	return &w->tables[!w->current_table];
 }
 
 #endif

@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 	r = rdx_indexer_open(&indexer, &options);
 	if (r < 0)
 		return fail("cannot maintain the index", r);
-	/* a router calls these two for as long as it lives; here: until all is read up */
+	/* a router calls these two for as long as it lives; here: until all is caught up */
 	while (rdx_indexer_poll(indexer, 0) > 0)
 		rdx_indexer_wait(indexer, 1000000);
 	rdx_indexer_poll(indexer, 0);
@@ -42,7 +42,8 @@ int main(int argc, char **argv)
 	rows = rdx_index_lookup_tokens(index, rdx_hash_seed(NULL, NULL), prompt, 12, runs,
 				       RDX_RANKS_MAX);
 	for (int i = 0; i < rows; i++)
-		printf("worker %" PRIu64 " rank %" PRIu32 " holds %" PRIu32 " blocks on its device\n",
+		printf("worker %" PRIu64 " rank %" PRIu32 " holds %" PRIu32
+		       " blocks on its device\n",
 		       runs[i].worker_id, runs[i].dp_rank, runs[i].blocks[RDX_TIER_DEVICE]);
 	rdx_index_close(index);
 	rdx_indexer_close(indexer);

@@ -20,11 +20,11 @@
 #else
 #define ROUNDS 16
 #endif
-#define WORKERS     3 /* the first is alone, the others are ranks of one worker */
-#define KILLS       6 /* of a round */
-#define INDEXER     WORKERS
-#define PACE_US     50
-#define CLEAR_IN    200
+#define WORKERS  3 /* the first is alone, the others are ranks of one worker */
+#define KILLS    6 /* of a round */
+#define INDEXER  WORKERS
+#define PACE_US  50
+#define CLEAR_IN 200
 
 struct fixture {
 	struct rig rig;
@@ -89,7 +89,7 @@ static void come_to_rest(struct fixture *f)
 		worker_run(f->worker[i], 0);
 	for (uint32_t i = 0; i < WORKERS; i++)
 		UNTIL(is_exact(f, i))
-			usleep(500);
+	usleep(500);
 	for (uint32_t i = 0; i <= WORKERS; i++)
 		assert_int_equal(child_was_killed(f->pid[i]), 0);
 }
@@ -115,7 +115,7 @@ static void check(struct fixture *f)
 	 * have to look */
 	for (uint32_t i = 1; i < WORKERS; i++)
 		UNTIL(same_as_ledger(f, i))
-			usleep(500);
+	usleep(500);
 }
 
 static void make(struct fixture *f)
@@ -144,7 +144,7 @@ static void make(struct fixture *f)
 	assert_non_null(f->indexer);
 	start(f, INDEXER);
 	UNTIL(rdx_index_open(&f->index, f->rig.dir, &key) == 0)
-		usleep(1000);
+	usleep(1000);
 }
 
 static void test_everything_is_killed(void **state)

@@ -337,8 +337,18 @@ static void ask_everything(struct fixture *f)
 static void test_live_words_out_of_bounds(void **state)
 {
 	static const uint64_t values[] = {
-		0, 1, 63, 64, 65, 1 << 20, RDX_POSITION_END - 1, RDX_POSITION_END,
-		RDX_POSITION_END + 1, UINT64_C(1) << 63, UINT64_MAX - 1, UINT64_MAX,
+		0,
+		1,
+		63,
+		64,
+		65,
+		1 << 20,
+		RDX_POSITION_END - 1,
+		RDX_POSITION_END,
+		RDX_POSITION_END + 1,
+		UINT64_C(1) << 63,
+		UINT64_MAX - 1,
+		UINT64_MAX,
 	};
 	struct fixture f;
 
@@ -349,9 +359,8 @@ static void test_live_words_out_of_bounds(void **state)
 		uint64_t value = i & 1 ? values[i / 2] : f.tail + values[i / 2];
 		struct rdx_segment_live saved;
 		_Atomic uint64_t *words[] = {
-			&f.live->tail, &f.live->barrier, &f.live->intent,
-			&f.live->used[0], &f.live->used[1], &f.live->used[3],
-			&f.live->ledger_stamp,
+			&f.live->tail,    &f.live->barrier, &f.live->intent,       &f.live->used[0],
+			&f.live->used[1], &f.live->used[3], &f.live->ledger_stamp,
 		};
 
 		memcpy(&saved, f.live, sizeof(saved));

@@ -31,13 +31,13 @@ int main(void)
 #else
 #define ROUNDS 2
 #endif
-#define WORKERS     2
-#define REACH_NS    UINT64_C(1000000000) /* a step not met by then is not met, mostly */
-#define REACH_LONGER 6 /* times twice as long, where it was never met */
-#define STALE_NS    UINT64_C(250000000)
-#define CLEAR_IN    300
-#define PACE_US     50
-#define LAP_US      20000
+#define WORKERS      2
+#define REACH_NS     UINT64_C(1000000000) /* a step not met by then is not met, mostly */
+#define REACH_LONGER 6                    /* times twice as long, where it was never met */
+#define STALE_NS     UINT64_C(250000000)
+#define CLEAR_IN     300
+#define PACE_US      50
+#define LAP_US       20000
 
 struct fixture {
 	struct rig rig;
@@ -127,7 +127,8 @@ static int is_exact(struct fixture *f, int i, int at_rest)
 static void until_exact(struct fixture *f, int at_rest)
 {
 	for (int i = 0; i < WORKERS; i++)
-		UNTIL(is_exact(f, i, at_rest)) {
+		UNTIL(is_exact(f, i, at_rest))
+		{
 			ask(f);
 			usleep(200);
 			assert_int_equal(child_was_killed(f->indexer_pid), 0);
@@ -206,7 +207,7 @@ static void assert_tidy(struct fixture *f)
 
 	snprintf(path, sizeof(path), "%s/index", f->rig.dir);
 	UNTIL(files_in(path) == 2)
-		usleep(2000); /* a table is being built */
+	usleep(2000); /* a table is being built */
 }
 
 static void assert_locked(struct fixture *f)
@@ -277,8 +278,7 @@ static void make(struct fixture *f)
 	rig_make(&f->rig);
 	for (int i = 0; i < WORKERS; i++) {
 		snprintf(name, sizeof(name), "worker%d", i);
-		f->worker[i] = child_share(&f->rig, name, sizeof(*f->worker[i]),
-					   f->worker_path[i]);
+		f->worker[i] = child_share(&f->rig, name, sizeof(*f->worker[i]), f->worker_path[i]);
 		assert_non_null(f->worker[i]);
 		f->worker[i]->worker_id = (uint64_t)i + 1;
 		f->worker[i]->ring_slots = i ? 1024 : 128;
@@ -294,7 +294,7 @@ static void make(struct fixture *f)
 	assert_non_null(f->plan);
 	start_indexer(f);
 	UNTIL(rdx_index_open(&f->index, f->rig.dir, &key) == 0)
-		usleep(1000);
+	usleep(1000);
 	until_exact(f, 0);
 }
 
@@ -335,7 +335,7 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 static void test_killed_reading(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_READ_WORD, RDX_HOOK_READ_COPIED, RDX_HOOK_SCAN_STARTED,
+		RDX_HOOK_READ_WORD,  RDX_HOOK_READ_COPIED, RDX_HOOK_SCAN_STARTED,
 		RDX_HOOK_SCAN_CHUNK, RDX_HOOK_SCAN_DONE,
 	};
 
@@ -346,7 +346,8 @@ static void test_killed_reading(void **state)
 static void test_killed_changing_columns(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_COLUMN_OPENED, RDX_HOOK_COLUMN_CLOSED,
+		RDX_HOOK_COLUMN_OPENED,
+		RDX_HOOK_COLUMN_CLOSED,
 	};
 
 	(void)state;
@@ -356,7 +357,9 @@ static void test_killed_changing_columns(void **state)
 static void test_killed_naming_tables(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_GENERATION_BUILT, RDX_HOOK_GENERATION_NAMED, RDX_HOOK_INDEX_RENAMED,
+		RDX_HOOK_GENERATION_BUILT,
+		RDX_HOOK_GENERATION_NAMED,
+		RDX_HOOK_INDEX_RENAMED,
 	};
 
 	(void)state;
@@ -389,7 +392,7 @@ static void test_a_stopped_indexer_is_stale(void **state)
 	until_exact(&f, 1);
 	kill(f.indexer_pid, SIGSTOP);
 	UNTIL(count_stale(&f, &age) == WORKERS)
-		usleep(1000);
+	usleep(1000);
 	assert_true(age > STALE_NS);
 	workers_run(&f, UINT64_MAX);
 	usleep(LAP_US);

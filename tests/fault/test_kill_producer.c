@@ -24,11 +24,11 @@ int main(void)
 }
 #else
 
-#define ROUNDS      24 /* of each step */
-#define ROUNDS_LEAST 9 /* every start of a reader with every ring */
-#define ROUNDS_S    1
-#define WORKER      5
-#define CLEAR_IN    40
+#define ROUNDS       24 /* of each step */
+#define ROUNDS_LEAST 9  /* every start of a reader with every ring */
+#define ROUNDS_S     1
+#define WORKER       5
+#define CLEAR_IN     40
 
 enum reader_start { READER_BEFORE, READER_DURING, READER_AFTER, READER_STARTS };
 
@@ -38,14 +38,14 @@ struct fixture {
 	struct caller_plan *plan; /* of the life under way */
 	struct stream_follower follower;
 	uint64_t random;
-	uint32_t stamp;           /* the worker's clear generation when it began */
-	struct caller_plan last;  /* of the life before it */
+	uint32_t stamp;          /* the worker's clear stamp when it began */
+	struct caller_plan last; /* of the life before it */
 	uint64_t last_epoch;
 	uint32_t last_stamp;
 	uint64_t exact, dropped, recovered[4];
 };
 
-/* The worker's clear generation as it is now; 0 where it never had one. */
+/* The worker's clear stamp as it is now; 0 where it never had one. */
 static uint32_t generation(struct fixture *f)
 {
 	struct rdx_mapping clear = {.fd = -1};
@@ -53,7 +53,7 @@ static uint32_t generation(struct fixture *f)
 
 	if (rdx_clear_file_open(&clear, f->rig.dir_fd, WORKER, 0, 0) < 0)
 		return 0;
-	now = rdx_clear_generation(clear.base);
+	now = rdx_clear_stamp(clear.base);
 	rdx_mapping_close(&clear);
 	return now;
 }
@@ -84,7 +84,7 @@ static int look(struct fixture *f)
 	return r;
 }
 
-/* Follow until the child has ended, then read up what it left. */
+/* Follow until the child has ended, then caught up what it left. */
 static void follow_child(struct fixture *f, pid_t child, enum reader_start start)
 {
 	int killed = 0;
@@ -221,12 +221,11 @@ static void run_step(struct fixture *f, enum rdx_hook_step step)
 		pid_t child;
 
 		f->plan->ring_slots = rings[round / READER_STARTS % 3];
-		f->plan->clear_scope = step == RDX_HOOK_CLEAR_BUMPED || round & 1
-					       ? RDX_CLEAR_WORKER
-					       : RDX_CLEAR_RANK;
+		f->plan->clear_scope = step == RDX_HOOK_CLEAR_BUMPED || round & 1 ? RDX_CLEAR_WORKER
+										  : RDX_CLEAR_RANK;
 		live_again(f);
-		child = start_child(f, step, 1 + (uint32_t)(rig_random(&f->random) %
-							    hits_most(step)));
+		child = start_child(f, step,
+				    1 + (uint32_t)(rig_random(&f->random) % hits_most(step)));
 		assert_true(child > 0);
 		follow_child(f, child, start);
 		assert_state(f, step);
@@ -262,7 +261,9 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 static void test_killed_while_opening(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_CLAIM_LOCKED, RDX_HOOK_SEGMENT_BUILT, RDX_HOOK_SEGMENT_RENAMED,
+		RDX_HOOK_CLAIM_LOCKED,
+		RDX_HOOK_SEGMENT_BUILT,
+		RDX_HOOK_SEGMENT_RENAMED,
 	};
 
 	(void)state;
@@ -272,7 +273,9 @@ static void test_killed_while_opening(void **state)
 static void test_killed_in_the_ledger(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_LEDGER_INTENT, RDX_HOOK_LEDGER_WORD, RDX_HOOK_LEDGER_WRITTEN,
+		RDX_HOOK_LEDGER_INTENT,
+		RDX_HOOK_LEDGER_WORD,
+		RDX_HOOK_LEDGER_WRITTEN,
 	};
 
 	(void)state;
@@ -282,7 +285,7 @@ static void test_killed_in_the_ledger(void **state)
 static void test_killed_in_the_ring(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_SLOT_BUSY, RDX_HOOK_SLOT_HALF, RDX_HOOK_SLOT_WRITTEN,
+		RDX_HOOK_SLOT_BUSY,      RDX_HOOK_SLOT_HALF,       RDX_HOOK_SLOT_WRITTEN,
 		RDX_HOOK_SLOT_PUBLISHED, RDX_HOOK_EVENT_PUBLISHED, RDX_HOOK_TAIL_MOVED,
 	};
 
@@ -293,7 +296,9 @@ static void test_killed_in_the_ring(void **state)
 static void test_killed_at_barrier_bell_and_clear(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_BARRIER_NAMED, RDX_HOOK_BELL_CHECK, RDX_HOOK_BELL_RUNG,
+		RDX_HOOK_BARRIER_NAMED,
+		RDX_HOOK_BELL_CHECK,
+		RDX_HOOK_BELL_RUNG,
 		RDX_HOOK_CLEAR_BUMPED,
 	};
 

@@ -100,15 +100,15 @@ static void assert_exact(struct fixture *f, struct stream_follower *witness)
 	stream_follower_free(&fresh);
 }
 
-static void run_round(struct fixture *f, struct stream_follower *witness,
-		      enum rdx_hook_step step)
+static void run_round(struct fixture *f, struct stream_follower *witness, enum rdx_hook_step step)
 {
 	int status = 0;
 	pid_t child;
 
 	kill_step = step;
 	kill_hits = 1 + rig_random(&f->random) %
-		    (step == RDX_HOOK_READ_WORD || step == RDX_HOOK_READ_COPIED ? 3000 : 20);
+				(step == RDX_HOOK_READ_WORD || step == RDX_HOOK_READ_COPIED ? 3000
+											    : 20);
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -117,8 +117,8 @@ static void run_round(struct fixture *f, struct stream_follower *witness,
 		run_reader(f);
 	}
 	UNTIL(waitpid(child, &status, WNOHANG) == child)
-		for (int i = 0; i < 20; i++)
-			publish(f);
+	for (int i = 0; i < 20; i++)
+		publish(f);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	assert_exact(f, witness);
@@ -166,7 +166,9 @@ static void test_reader_killed_while_reading(void **state)
 static void test_reader_killed_while_recovering(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_SCAN_STARTED, RDX_HOOK_SCAN_CHUNK, RDX_HOOK_SCAN_DONE,
+		RDX_HOOK_SCAN_STARTED,
+		RDX_HOOK_SCAN_CHUNK,
+		RDX_HOOK_SCAN_DONE,
 	};
 
 	(void)state;

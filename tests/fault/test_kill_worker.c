@@ -23,9 +23,9 @@ int main(void)
 #else
 #define ROUNDS 4
 #endif
-#define WORKER      7
-#define BYSTANDER   8
-#define CLEAR_IN    60
+#define WORKER    7
+#define BYSTANDER 8
+#define CLEAR_IN  60
 
 struct fixture {
 	struct rig rig;
@@ -99,7 +99,7 @@ static void assert_bystander(struct fixture *f)
 		assert_int_equal(calls_step(&f->bystander_stream, f->bystander), 0);
 	UNTIL(state_of(f, BYSTANDER, &event_id) == RDX_STATE_EXACT &&
 	      event_id == events_of(f->bystander))
-		poll_once(f);
+	poll_once(f);
 	assert_int_equal(worker_differences(f->index, &f->bystander_stream, BYSTANDER, 0), 0);
 }
 
@@ -109,7 +109,7 @@ static void until_killed(struct fixture *f, pid_t pid)
 	int r;
 
 	UNTIL((r = child_was_killed(pid)) != 0)
-		poll_once(f);
+	poll_once(f);
 	assert_int_equal(r, 1);
 }
 
@@ -119,7 +119,7 @@ static void until_gone(struct fixture *f)
 	uint64_t died = rdx_clock_ns(), taken, event_id;
 
 	UNTIL(state_of(f, WORKER, &event_id) == RDX_STATE_GONE)
-		poll_once(f);
+	poll_once(f);
 	taken = rdx_clock_ns() - died;
 	f->gone_ns_sum += taken;
 	f->gone_ns_max = taken > f->gone_ns_max ? taken : f->gone_ns_max;
@@ -132,9 +132,8 @@ static pid_t start(struct fixture *f, uint64_t limit)
 	pid_t pid;
 
 	f->plan->ring_slots = rings[rig_random(&f->random) % 3];
-	f->plan->clear_scope = f->worker_clears || rig_random(&f->random) % 2
-				       ? RDX_CLEAR_WORKER
-				       : RDX_CLEAR_RANK;
+	f->plan->clear_scope =
+		f->worker_clears || rig_random(&f->random) % 2 ? RDX_CLEAR_WORKER : RDX_CLEAR_RANK;
 	f->plan->seed = rig_random(&f->random);
 	worker_run(f->plan, limit);
 	pid = child_start(WORKER_ROLE, f->path);
@@ -150,7 +149,8 @@ static void live(struct fixture *f, enum rdx_hook_step step, uint32_t hits)
 	pid_t pid = start(f, limit);
 
 	UNTIL(worker_rests(f->plan) && state_of(f, WORKER, &event_id) == RDX_STATE_EXACT &&
-	      event_id == atomic_load(&f->plan->events)) {
+	      event_id == atomic_load(&f->plan->events))
+	{
 		poll_once(f);
 		assert_int_equal(child_was_killed(pid), 0);
 	}
@@ -218,8 +218,7 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count, int openi
 	for (uint32_t i = 0; i < count; i++) {
 		f.worker_clears = steps[i] == RDX_HOOK_CLEAR_BUMPED;
 		for (int round = 0; round < ROUNDS; round++) {
-			uint32_t hits = 1 + (uint32_t)(rig_random(&f.random) %
-						       hits_most(steps[i]));
+			uint32_t hits = 1 + (uint32_t)(rig_random(&f.random) % hits_most(steps[i]));
 
 			if (opening) {
 				die_opening(&f, steps[i]);
@@ -231,8 +230,8 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count, int openi
 		}
 	}
 	print_message("%llu lives exact, %llu ended unborn; from death to GONE: %.1f ms on "
-		      "average, %.1f at most\n", (unsigned long long)f.lives,
-		      (unsigned long long)f.unborn,
+		      "average, %.1f at most\n",
+		      (unsigned long long)f.lives, (unsigned long long)f.unborn,
 		      (double)f.gone_ns_sum / 1e6 / (double)f.gone_count,
 		      (double)f.gone_ns_max / 1e6);
 	rdx_index_close(f.index);
@@ -244,7 +243,9 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count, int openi
 static void test_killed_while_opening(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_CLAIM_LOCKED, RDX_HOOK_SEGMENT_BUILT, RDX_HOOK_SEGMENT_RENAMED,
+		RDX_HOOK_CLAIM_LOCKED,
+		RDX_HOOK_SEGMENT_BUILT,
+		RDX_HOOK_SEGMENT_RENAMED,
 	};
 
 	(void)state;
@@ -254,8 +255,8 @@ static void test_killed_while_opening(void **state)
 static void test_killed_in_an_event(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_LEDGER_INTENT, RDX_HOOK_LEDGER_WORD, RDX_HOOK_LEDGER_WRITTEN,
-		RDX_HOOK_SLOT_BUSY, RDX_HOOK_SLOT_HALF, RDX_HOOK_SLOT_WRITTEN,
+		RDX_HOOK_LEDGER_INTENT,  RDX_HOOK_LEDGER_WORD,     RDX_HOOK_LEDGER_WRITTEN,
+		RDX_HOOK_SLOT_BUSY,      RDX_HOOK_SLOT_HALF,       RDX_HOOK_SLOT_WRITTEN,
 		RDX_HOOK_SLOT_PUBLISHED, RDX_HOOK_EVENT_PUBLISHED, RDX_HOOK_TAIL_MOVED,
 	};
 
@@ -266,7 +267,9 @@ static void test_killed_in_an_event(void **state)
 static void test_killed_at_barrier_bell_and_clear(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_BARRIER_NAMED, RDX_HOOK_BELL_CHECK, RDX_HOOK_BELL_RUNG,
+		RDX_HOOK_BARRIER_NAMED,
+		RDX_HOOK_BELL_CHECK,
+		RDX_HOOK_BELL_RUNG,
 		RDX_HOOK_CLEAR_BUMPED,
 	};
 

@@ -3,7 +3,7 @@
  * Description: a producer that stops at any step of any slot of an event, for ever. A
  * reader at any place must see the ring as it is: what is whole is read, what is lost is
  * told as lost, and neither a lapped reader nor a fresh one takes a lost ring for one that
- * it has read up, or goes round in circles.
+ * it has caught up, or goes round in circles.
  *
  * Every combination: events of 1 to 8 slots in a ring of 64, the ring fresh, just full, and
  * gone round several times, with and without a barrier in its oldest slot.
@@ -137,7 +137,7 @@ static void read_from(struct fixture *f, uint64_t id)
 	assert_int_equal(rdx_reader_next(f->reader, &event), 0);
 }
 
-/* Recover again and again as a router does: it ends, read up, after few steps. */
+/* Recover again and again as a router does: it ends, caught up, after few steps. */
 static void recover_from(struct fixture *f, const struct rdx_cursor *from)
 {
 	struct rdx_recovery recovery;
@@ -212,7 +212,7 @@ static void start_over(struct fixture *f)
 static void run_all(struct fixture *f, uint64_t filled, uint32_t filler, int cleared)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_SLOT_BUSY, RDX_HOOK_SLOT_HALF, RDX_HOOK_SLOT_WRITTEN,
+		RDX_HOOK_SLOT_BUSY,      RDX_HOOK_SLOT_HALF,       RDX_HOOK_SLOT_WRITTEN,
 		RDX_HOOK_SLOT_PUBLISHED, RDX_HOOK_EVENT_PUBLISHED,
 	};
 

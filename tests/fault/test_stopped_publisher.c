@@ -38,9 +38,9 @@ struct fixture {
 	struct caller_plan *plan;
 	pid_t pid;
 	uint64_t random;
-	struct stream rested;                 /* the state when it last rested */
+	struct stream rested; /* the state when it last rested */
 	struct stream_follower reader[READERS];
-	struct rdx_cursor cursor[CURSORS];    /* where BEFORE was since then */
+	struct rdx_cursor cursor[CURSORS]; /* where BEFORE was since then */
 	uint32_t cursors;
 	uint64_t recovered[4], exact, half;
 };
@@ -108,8 +108,8 @@ static void look_from(struct fixture *f, const struct rdx_cursor *cursor, enum r
 	for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
 		for (uint32_t i = 0; i < STREAM_BLOCKS; i++)
 			if (held.held[i] >> tier & 1)
-				assert_int_equal(rdx_holding_add(&sleeper.holding, held.prefix[i],
-								 tier), 0);
+				assert_int_equal(
+					rdx_holding_add(&sleeper.holding, held.prefix[i], tier), 0);
 	assert_int_equal(stream_recover(&sleeper, cursor), 0);
 	look(f, &sleeper, step);
 	for (int way = 0; way < 4; way++)
@@ -185,7 +185,7 @@ static uint32_t generation(struct fixture *f)
 
 	if (rdx_clear_file_open(&clear, f->rig.dir_fd, WORKER, 0, 0) < 0)
 		return 0;
-	now = rdx_clear_generation(clear.base);
+	now = rdx_clear_stamp(clear.base);
 	rdx_mapping_close(&clear);
 	return now;
 }
@@ -240,9 +240,9 @@ static void run_step(struct fixture *f, enum rdx_hook_step step, uint64_t ring_s
 
 	atomic_store(&f->plan->limit, limit);
 	child_arm(&f->plan->child, RDX_HOOK_NONE, 0);
-	start_child(f, ring_slots, step == RDX_HOOK_CLEAR_BUMPED || rig_random(&f->random) & 1
-					   ? RDX_CLEAR_WORKER
-					   : RDX_CLEAR_RANK);
+	start_child(f, ring_slots,
+		    step == RDX_HOOK_CLEAR_BUMPED || rig_random(&f->random) & 1 ? RDX_CLEAR_WORKER
+										: RDX_CLEAR_RANK);
 	until_rested(f, limit);
 	for (int stop = 0; stop < STOPS; stop++) {
 		until_stopped(f, step, 1 + (uint32_t)(rig_random(&f->random) % hits_most(step)));
@@ -274,8 +274,8 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 		run_step(&f, steps[i], 512);
 	}
 	print_message("%llu looks exact, %llu at half an event; recovered: %llu went on, "
-		      "%llu barrier, %llu ledger\n", (unsigned long long)f.exact,
-		      (unsigned long long)f.half,
+		      "%llu barrier, %llu ledger\n",
+		      (unsigned long long)f.exact, (unsigned long long)f.half,
 		      (unsigned long long)f.recovered[RDX_RECOVERED_CONTINUE],
 		      (unsigned long long)f.recovered[RDX_RECOVERED_BARRIER],
 		      (unsigned long long)f.recovered[RDX_RECOVERED_LEDGER]);
@@ -288,7 +288,9 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 static void test_stopped_while_opening(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_CLAIM_LOCKED, RDX_HOOK_SEGMENT_BUILT, RDX_HOOK_SEGMENT_RENAMED,
+		RDX_HOOK_CLAIM_LOCKED,
+		RDX_HOOK_SEGMENT_BUILT,
+		RDX_HOOK_SEGMENT_RENAMED,
 	};
 	static struct fixture f;
 
@@ -319,7 +321,9 @@ static void test_stopped_while_opening(void **state)
 static void test_stopped_in_the_ledger(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_LEDGER_INTENT, RDX_HOOK_LEDGER_WORD, RDX_HOOK_LEDGER_WRITTEN,
+		RDX_HOOK_LEDGER_INTENT,
+		RDX_HOOK_LEDGER_WORD,
+		RDX_HOOK_LEDGER_WRITTEN,
 	};
 
 	(void)state;
@@ -329,7 +333,7 @@ static void test_stopped_in_the_ledger(void **state)
 static void test_stopped_in_the_ring(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_SLOT_BUSY, RDX_HOOK_SLOT_HALF, RDX_HOOK_SLOT_WRITTEN,
+		RDX_HOOK_SLOT_BUSY,      RDX_HOOK_SLOT_HALF,       RDX_HOOK_SLOT_WRITTEN,
 		RDX_HOOK_SLOT_PUBLISHED, RDX_HOOK_EVENT_PUBLISHED, RDX_HOOK_TAIL_MOVED,
 	};
 
@@ -340,7 +344,9 @@ static void test_stopped_in_the_ring(void **state)
 static void test_stopped_at_barrier_bell_and_clear(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_BARRIER_NAMED, RDX_HOOK_BELL_CHECK, RDX_HOOK_BELL_RUNG,
+		RDX_HOOK_BARRIER_NAMED,
+		RDX_HOOK_BELL_CHECK,
+		RDX_HOOK_BELL_RUNG,
 		RDX_HOOK_CLEAR_BUMPED,
 	};
 

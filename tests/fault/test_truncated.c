@@ -73,11 +73,13 @@ static void assert_bad(struct fixture *f, int first)
 			break;
 		case 2:
 			assert_int_equal(rdx_reader_range(f->reader, f->reader->info.epoch, 150,
-							  200, &range), -EBADMSG);
+							  200, &range),
+					 -EBADMSG);
 			break;
 		default:
-			assert_int_equal(rdx_reader_resident(f->reader, 0, hashes, 8, &count,
-							     &exact), -EBADMSG);
+			assert_int_equal(
+				rdx_reader_resident(f->reader, 0, hashes, 8, &count, &exact),
+				-EBADMSG);
 			break;
 		}
 }
@@ -198,8 +200,8 @@ static void test_a_slot_changes_hands(void **state)
 {
 	struct rdx_mapping first = {.bytes = PAGE}, longer = {.bytes = 8 * PAGE};
 	struct rdx_mapping faulting = {.bytes = PAGE};
-	uint8_t *pages = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *pages =
+		mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = memfd_create("faulting", MFD_CLOEXEC);
 
 	(void)state;
@@ -218,8 +220,8 @@ static void test_a_slot_changes_hands(void **state)
 	closed = &first;
 	opened = &longer;
 	rdx_hook_function = take_slot_over;
-	assert_int_equal(atomic_load_explicit((_Atomic uint8_t *)faulting.base,
-					      memory_order_relaxed), 0);
+	assert_int_equal(
+		atomic_load_explicit((_Atomic uint8_t *)faulting.base, memory_order_relaxed), 0);
 	assert_null(rdx_hook_function);
 	assert_int_equal(rdx_mapping_poisoned(&faulting), 1);
 	assert_int_equal(rdx_mapping_poisoned(&longer), 0);

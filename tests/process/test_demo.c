@@ -237,12 +237,9 @@ static void test_small_tmpfs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact_through_kills),
-		cmocka_unit_test(test_ledger_way),
-		cmocka_unit_test(test_table_for_people),
-		cmocka_unit_test(test_bad_usage),
-		cmocka_unit_test(test_told_to_stop),
-		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_exact_through_kills), cmocka_unit_test(test_ledger_way),
+		cmocka_unit_test(test_table_for_people),    cmocka_unit_test(test_bad_usage),
+		cmocka_unit_test(test_told_to_stop),        cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_small_tmpfs),
 	};
 

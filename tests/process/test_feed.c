@@ -68,7 +68,8 @@ static void every_way_to_write_it(void **state)
 		"\"token_ids\":[],\"block_size\":0,\"parent\":null}\n"
 		/* wide names */
 		"{\"worker\":1,\"data_parallel_rank\":\"1\",\"type\":\"stored\",\"lora\":\"a\","
-		"\"cache_salt\":\"s\",\"token_ids\":[7,8],\"names\":[\"00112233445566778899AABBccddeeff"
+		"\"cache_salt\":\"s\",\"token_ids\":[7,8],\"names\":["
+		"\"00112233445566778899AABBccddeeff"
 		"00112233445566778899aabbccddeeff\"]}\n"
 		/* below it, in its LoRA and salt */
 		"{\"worker\":1,\"dp_rank\":1,\"type\":\"stored\",\"token_ids\":[9,10],\"parent\":"
@@ -80,7 +81,7 @@ static void every_way_to_write_it(void **state)
 		"{\"worker\":1,\"dp_rank\":2,\"type\":\"BlockRemoved\",\"names\":[1]}\n"
 		"{\"worker\":1,\"dp_rank\":3,\"type\":\"stored\",\"names\":[1],\"tokens\":[1,2]}\n"
 		"{\"worker\":1,\"dp_rank\":3,\"type\":\"AllBlocksCleared\"}";
-	const uint32_t tokens[] = { 1, 2, 3, 4, 5, 6 }, lora_tokens[] = { 7, 8, 9, 10 };
+	const uint32_t tokens[] = {1, 2, 3, 4, 5, 6}, lora_tokens[] = {7, 8, 9, 10};
 	uint64_t locals[4];
 	struct rig *rig = *state;
 	struct program_result r;
@@ -92,11 +93,11 @@ static void every_way_to_write_it(void **state)
 	program_result_free(&r);
 
 	hash_tokens(rdx_hash_seed(NULL, NULL), tokens, 6, locals);
-	check_held(rig, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){ 3 }, 1);
-	check_held(rig, 2, RDX_TIER_DEVICE, locals, (uint32_t[]){ 1 }, 1);
+	check_held(rig, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){3}, 1);
+	check_held(rig, 2, RDX_TIER_DEVICE, locals, (uint32_t[]){1}, 1);
 	check_held(rig, 3, RDX_TIER_DEVICE, NULL, NULL, 0);
 	hash_tokens(rdx_hash_seed("a", "s"), lora_tokens, 4, locals);
-	check_held(rig, 1, RDX_TIER_DEVICE, locals, (uint32_t[]){ 2 }, 1);
+	check_held(rig, 1, RDX_TIER_DEVICE, locals, (uint32_t[]){2}, 1);
 }
 
 /* The host's copy alone: its hash hangs below three blocks that are only in the device. */
@@ -106,7 +107,7 @@ static void host_copy_by_name(void **state)
 		"{\"worker\":1,\"type\":\"stored\",\"names\":[1,2],\"local_hashes\":[5,6]}\n"
 		"{\"worker\":1,\"type\":\"removed\",\"names\":[2]}\n"
 		"{\"worker\":1,\"type\":\"stored\",\"tier\":\"host\",\"names\":[2]}\n";
-	uint64_t expected[2] = { 5, 6 }, held[2], count;
+	uint64_t expected[2] = {5, 6}, held[2], count;
 	struct rig *rig = *state;
 	struct rdx_reader *reader;
 	struct program_result r;
@@ -134,38 +135,38 @@ static void bad_lines_are_named(void **state)
 		const char *line;
 		const char *message;
 	} cases[] = {
-		{ LINE "1],\"local_hashes\":[1]}", NULL },
-		{ "nonsense", "not JSON" },
-		{ LINE "1],\"local_hashes\":[1]", "unexpected end" },
-		{ "[]", "not a JSON object" },
-		{ LINE "18446744073709551616],\"local_hashes\":[1]}", "beyond 64 bits" },
-		{ LINE "-9223372036854775809],\"local_hashes\":[1]}", "beyond 64 bits" },
-		{ LINE "\"18446744073709551616\"],\"local_hashes\":[1]}",
-		  "names[0] is \"18446744073709551616\": give a 64-bit integer" },
-		{ LINE "1.5],\"local_hashes\":[1]}", "names[0] is 1.5" },
-		{ LINE "null],\"local_hashes\":[1]}", "names[0] is null" },
-		{ LINE "1,\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"],"
-		       "\"local_hashes\":[1,2]}",
-		  "names[1] has 32 bytes, those before have 8" },
-		{ LINE "1],\"local_hashes\":[1,2]}", "2 local_hashes for 1 names" },
-		{ LINE "1],\"local_hashes\":[1],\"token_ids\":[1]}", "give one of them" },
-		{ LINE "1],\"token_ids\":[4294967296]}", "token_ids[0] is 4294967296" },
-		{ LINE "1],\"token_ids\":7}", "\"token_ids\" is 7: give an array" },
-		{ LINE "1],\"parent\":[]}", "\"parent\" is [ ]" },
-		{ LINE "1],\"tier\":\"tape\"}", "\"tier\" is tape: give device" },
-		{ LINE "1],\"tier\":\"all\"}", "\"tier\" is all: give device" },
-		{ LINE "1],\"group\":256}", "\"group\" is 256" },
-		{ LINE "1],\"lora\":4}", "\"lora\" is 4: give a string" },
-		{ "{\"type\":\"cleared\"}", "no \"worker\"" },
-		{ "{\"worker\":-1,\"type\":\"cleared\"}", "\"worker\" is -1" },
-		{ "{\"worker\":1,\"dp_rank\":4294967296,\"type\":\"cleared\"}", "\"dp_rank\" is" },
-		{ "{\"worker\":1}", "no \"type\"" },
-		{ "{\"worker\":1,\"type\":\"moved\"}", "\"type\" is moved" },
-		{ "{\"worker\":1,\"type\":\"removed\"}", "no \"names\"" },
-		{ LINE "2],\"local_hashes\":[2],\"parent\":1}", NULL },
+		{LINE "1],\"local_hashes\":[1]}", NULL},
+		{"nonsense", "not JSON"},
+		{LINE "1],\"local_hashes\":[1]", "unexpected end"},
+		{"[]", "not a JSON object"},
+		{LINE "18446744073709551616],\"local_hashes\":[1]}", "beyond 64 bits"},
+		{LINE "-9223372036854775809],\"local_hashes\":[1]}", "beyond 64 bits"},
+		{LINE "\"18446744073709551616\"],\"local_hashes\":[1]}",
+		 "names[0] is \"18446744073709551616\": give a 64-bit integer"},
+		{LINE "1.5],\"local_hashes\":[1]}", "names[0] is 1.5"},
+		{LINE "null],\"local_hashes\":[1]}", "names[0] is null"},
+		{LINE "1,\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"],"
+		      "\"local_hashes\":[1,2]}",
+		 "names[1] has 32 bytes, those before have 8"},
+		{LINE "1],\"local_hashes\":[1,2]}", "2 local_hashes for 1 names"},
+		{LINE "1],\"local_hashes\":[1],\"token_ids\":[1]}", "give one of them"},
+		{LINE "1],\"token_ids\":[4294967296]}", "token_ids[0] is 4294967296"},
+		{LINE "1],\"token_ids\":7}", "\"token_ids\" is 7: give an array"},
+		{LINE "1],\"parent\":[]}", "\"parent\" is [ ]"},
+		{LINE "1],\"tier\":\"tape\"}", "\"tier\" is tape: give device"},
+		{LINE "1],\"tier\":\"all\"}", "\"tier\" is all: give device"},
+		{LINE "1],\"group\":256}", "\"group\" is 256"},
+		{LINE "1],\"lora\":4}", "\"lora\" is 4: give a string"},
+		{"{\"type\":\"cleared\"}", "no \"worker\""},
+		{"{\"worker\":-1,\"type\":\"cleared\"}", "\"worker\" is -1"},
+		{"{\"worker\":1,\"dp_rank\":4294967296,\"type\":\"cleared\"}", "\"dp_rank\" is"},
+		{"{\"worker\":1}", "no \"type\""},
+		{"{\"worker\":1,\"type\":\"moved\"}", "\"type\" is moved"},
+		{"{\"worker\":1,\"type\":\"removed\"}", "no \"names\""},
+		{LINE "2],\"local_hashes\":[2],\"parent\":1}", NULL},
 	};
 	const uint32_t count = sizeof(cases) / sizeof(*cases);
-	const uint64_t locals[] = { 1, 2 };
+	const uint64_t locals[] = {1, 2};
 	struct rig *rig = *state;
 	struct program_result r;
 	char *input = NULL, expected[256];
@@ -196,7 +197,7 @@ static void bad_lines_are_named(void **state)
 	assert_has(r.err, expected);
 	program_result_free(&r);
 	free(input);
-	check_held(rig, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){ 2 }, 1);
+	check_held(rig, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){2}, 1);
 }
 
 /* Well-formed, but not to be represented: a warning with the first line, status 0. */
@@ -204,11 +205,14 @@ static void what_is_not_represented_is_said(void **state)
 {
 	static const char input[] =
 		"{\"worker\":1,\"type\":\"removed\",\"names\":[1]}\n"
-		"{\"worker\":1,\"type\":\"stored\",\"names\":[2],\"parent\":9,\"token_ids\":[1,2]}\n"
-		"{\"worker\":1,\"type\":\"stored\",\"names\":[2],\"parent\":9,\"token_ids\":[1,2]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[2],\"parent\":9,\"token_ids\":[1,2]}"
+		"\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[2],\"parent\":9,\"token_ids\":[1,2]}"
+		"\n"
 		"{\"worker\":1,\"type\":\"stored\",\"names\":[3],\"token_ids\":[1,2,3]}\n"
 		"{\"worker\":1,\"type\":\"stored\",\"names\":[4]}\n"
-		"{\"worker\":1,\"type\":\"stored\",\"names\":[5],\"token_ids\":[1],\"block_size\":1}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[5],\"token_ids\":[1],\"block_size\":"
+		"1}\n"
 		"{\"worker\":1,\"type\":\"stored\",\"names\":[6,7,8],\"local_hashes\":[1,2,3]}\n"
 		"{\"worker\":1,\"type\":\"stored\",\"tier\":\"disk\",\"names\":[6]}\n"
 		"{\"worker\":1,\"type\":\"stored\",\"names\":[6],\"local_hashes\":[4]}\n";
@@ -254,8 +258,10 @@ static void usage_and_files(void **state)
 	assert_has(r.err, "/nonexistent/file: No such file");
 	program_result_free(&r);
 	snprintf(nowhere, sizeof(nowhere), "%s/a/b", rig->dir);
-	RUN(&r, 1, "ringdex-feed", "{\"worker\":1,\"type\":\"cleared\"}\n{\"worker\":1,\"type\":"
-				   "\"cleared\"}", "--dir", nowhere, "-");
+	RUN(&r, 1, "ringdex-feed",
+	    "{\"worker\":1,\"type\":\"cleared\"}\n{\"worker\":1,\"type\":"
+	    "\"cleared\"}",
+	    "--dir", nowhere, "-");
 	assert_has(r.err, "standard input:1: cannot open rank 0 of worker 1");
 	assert_has(r.err, "standard input:2: rank 0 of worker 1 could not be opened");
 	program_result_free(&r);
@@ -284,25 +290,25 @@ static void holds_and_goes_round(void **state)
 		"{\"worker\":1,\"type\":\"stored\",\"names\":[1,2,3],\"local_hashes\":[7,8,9]}\n"
 		"{\"worker\":1,\"type\":\"stored\",\"tier\":\"host\",\"names\":[2]}\n"
 		"{\"worker\":1,\"type\":\"removed\",\"names\":[3]}\n";
-	const uint64_t locals[] = { 7, 8 };
+	const uint64_t locals[] = {7, 8};
 	struct rig *rig = *state;
 	struct rig other;
 	struct program feed;
 	struct program_result r, tail;
 
 	rig_make(&other);
-	assert_int_equal(program_start(&feed, "ringdex-feed",
-				       (char *[]){ "ringdex-feed", "--hold", "--dir", rig->dir, "-",
-						   NULL },
-				       1),
-			 0);
+	assert_int_equal(
+		program_start(&feed, "ringdex-feed",
+			      (char *[]){"ringdex-feed", "--hold", "--dir", rig->dir, "-", NULL},
+			      1),
+		0);
 	assert_int_equal(write(feed.in, input, strlen(input)), strlen(input));
 	close(feed.in);
 	feed.in = -1;
 	wait_for(&feed, "lines: 3, bad: 0");
 
 	RUN(&r, 1, "ringdex-feed", input, "--dir", rig->dir, "-");
-	assert_has(r.err, "another live process has it");
+	assert_has(r.err, "another running process has it");
 	program_result_free(&r);
 
 	RUN(&tail, 0, "ringdex-tail", NULL, "--from-barrier", "--once", "--dir", rig->dir);
@@ -310,7 +316,7 @@ static void holds_and_goes_round(void **state)
 	assert_null(strstr(r.err, "warning"));
 	program_result_free(&r);
 	program_result_free(&tail);
-	check_held(&other, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){ 2 }, 1);
+	check_held(&other, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){2}, 1);
 
 	assert_int_equal(kill(feed.pid, SIGTERM), 0);
 	assert_int_equal(program_finish(&feed, NULL, &r), 0);
@@ -325,7 +331,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_way_to_write_it, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(host_copy_by_name, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(bad_lines_are_named, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(what_is_not_represented_is_said, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_represented_is_said, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(usage_and_files, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(holds_and_goes_round, rig_setup, rig_teardown),
 	};

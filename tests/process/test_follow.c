@@ -26,15 +26,17 @@ static void follow_maintains_an_index(void **state)
 	tools_start_follow(rig, &program, "--interval=50ms");
 	assert_true(tools_wait_for(&program, "\"state\":\"EXACT\""));
 	RUN(&r, 1, "ringdex-follow", NULL, "--dir", rig->dir);
-	assert_has(r.err, "another live process maintains the index");
+	assert_has(r.err, "another running process maintains the index");
 	program_result_free(&r);
 
 	tools_claim(rig, &producers[1], 8, 1, 64);
-	assert_true(tools_wait_for(&program, "{\"worker\":8,\"dp_rank\":1,\"followed\":true,\"cause\":null,"
-				       "\"state\":\"EXACT\""));
+	assert_true(tools_wait_for(&program,
+				   "{\"worker\":8,\"dp_rank\":1,\"followed\":true,\"cause\":null,"
+				   "\"state\":\"EXACT\""));
 	rig_release(&producers[0]);
-	assert_true(tools_wait_for(&program, "{\"worker\":7,\"dp_rank\":0,\"followed\":true,\"cause\":null,"
-				       "\"state\":\"GONE\""));
+	assert_true(tools_wait_for(&program,
+				   "{\"worker\":7,\"dp_rank\":0,\"followed\":true,\"cause\":null,"
+				   "\"state\":\"GONE\""));
 	for (uint64_t i = 1; i <= 20; i++)
 		rig_store(rig, &producers[1], i);
 	assert_true(tools_wait_for(&program, "\"last_event_id\":20"));
@@ -68,10 +70,10 @@ static void follow_says_once_that_a_rank_is_gone(void **state)
 	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
 	assert_true(tools_wait_for(&program, "8:0 EXACT"));
 	rig_release(&producers[0]);
-	assert_true(tools_wait_for(&program, "7:0 GONE: no live process holds it\n"));
+	assert_true(tools_wait_for(&program, "7:0 GONE: no running process holds it\n"));
 	usleep(300000); /* in which it would say so again */
 	rig_release(&producers[1]);
-	assert_true(tools_wait_for_first(&program, "8:0 GONE: no live process holds it\n"));
+	assert_true(tools_wait_for_first(&program, "8:0 GONE: no running process holds it\n"));
 	kill(program.pid, SIGHUP); /* the terminal was closed */
 	assert_int_equal(program_finish(&program, NULL, &r), 0);
 	assert_int_equal(r.status, 0);
@@ -81,8 +83,8 @@ static void follow_says_once_that_a_rank_is_gone(void **state)
 
 	/* dead from the start */
 	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
-	assert_true(tools_wait_for(&program, "\n7:0 GONE: no live process holds it\n"
-				       "8:0 GONE: no live process holds it\n"));
+	assert_true(tools_wait_for(&program, "\n7:0 GONE: no running process holds it\n"
+					     "8:0 GONE: no running process holds it\n"));
 	kill(program.pid, SIGTERM);
 	assert_int_equal(program_finish(&program, NULL, &r), 0);
 	assert_int_equal(r.status, 0);
@@ -101,7 +103,7 @@ static void follow_shows_what_it_cannot_read(void **state)
 	tools_damage(rig, 7, 8, 99, -1);
 	tools_start_follow(rig, &program, NULL);
 	assert_true(tools_wait_for(&program, "{\"worker\":7,\"dp_rank\":0,\"followed\":false,"
-				       "\"cause\":\"EPROTONOSUPPORT\"}"));
+					     "\"cause\":\"EPROTONOSUPPORT\"}"));
 	tools_stop_follow(&program);
 	RUN(&r, 2, "ringdex-follow", NULL, "--wait", "never");
 	assert_has(r.err, "not one of auto, io_uring, epoll");
@@ -131,8 +133,7 @@ static void follow_ends_when_the_directory_goes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(follow_maintains_an_index, rig_setup,
-						rig_teardown),
+		cmocka_unit_test_setup_teardown(follow_maintains_an_index, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(follow_says_once_that_a_rank_is_gone, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(follow_shows_what_it_cannot_read, rig_setup,

@@ -120,7 +120,7 @@ static void test_a_worker_comes_back_for_another_index(void **state)
 	until_state(&x, 2, 0, RDX_STATE_GONE, NULL, NULL);
 	seen = x;
 	UNTIL(rdx_index_open(&seen.index, x.dir, &other) == 0)
-		indexer_poll(&x);
+	indexer_poll(&x);
 	until_state(&seen, 2, 0, RDX_STATE_EXACT, publisher, NULL);
 	assert_int_equal(prompt_run(seen.index, 1, 40, 2, 0), 20);
 	assert_int_equal(prompt_run(seen.index, GOOD_PROMPT, 40, GOOD, 0), -1);
@@ -135,7 +135,7 @@ static void test_a_worker_comes_back_for_another_index(void **state)
 	prompt_store(publisher, 1, 10, 0);
 	seen = x;
 	UNTIL(rdx_index_open(&seen.index, x.dir, &wide) == 0)
-		indexer_poll(&x);
+	indexer_poll(&x);
 	until_state(&seen, 2, 0, RDX_STATE_EXACT, publisher, NULL);
 	assert_int_equal(prompt_run(seen.index, 1, 40, 2, 0), 10);
 	assert_int_equal(prompt_run(x.index, 1, 40, 2, 0), -1);
@@ -165,7 +165,7 @@ static void test_tenants_side_by_side(void **state)
 
 		seen[i] = x;
 		UNTIL(rdx_index_open(&seen[i].index, x.dir, &key) == 0)
-			indexer_poll(&x);
+		indexer_poll(&x);
 		until_state(&seen[i], 2 + i, 0, RDX_STATE_EXACT, publisher[i], NULL);
 		for (uint32_t k = 0; k < 3; k++)
 			assert_int_equal(prompt_run(seen[i].index, 1, 40, 2 + k, 0),
@@ -268,7 +268,9 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 {
 #ifdef RDX_HOOKS
 	static const uint32_t steps[] = {
-		RDX_HOOK_LEDGER_WORD, RDX_HOOK_SLOT_HALF, RDX_HOOK_SLOT_PUBLISHED,
+		RDX_HOOK_LEDGER_WORD,
+		RDX_HOOK_SLOT_HALF,
+		RDX_HOOK_SLOT_PUBLISHED,
 		RDX_HOOK_EVENT_PUBLISHED,
 	};
 	struct indexer_rig x;
@@ -294,14 +296,15 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 
 		child_arm(&plan->child, steps[i], 50);
 		worker_run(plan, stream.done + 400);
-		UNTIL(child_has_stopped(pid)) {
+		UNTIL(child_has_stopped(pid))
+		{
 			/* most operations of some streams change nothing: go on until it is met */
 			if (worker_rests(plan))
 				worker_run(plan, atomic_load(&plan->done) + 400);
 			indexer_poll(&x);
 		}
 		poll_for_us(&x, STALE_US);
-		/* it lives, and its ring is read up as far as it goes */
+		/* it lives, and its ring is caught up as far as it goes */
 		until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
 		/* a fresh indexer cannot know all of it yet */
 		rdx_indexer_close(x.indexer);
@@ -310,9 +313,10 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 		until_state(&x, GOOD, 0, RDX_STATE_EXACT, good, NULL);
 		kill(pid, SIGCONT);
 		UNTIL(worker_rests(plan))
-			indexer_poll(&x);
+		indexer_poll(&x);
 		until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
-		UNTIL(info.last_event_id == atomic_load(&plan->events)) {
+		UNTIL(info.last_event_id == atomic_load(&plan->events))
+		{
 			indexer_poll(&x);
 			until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
 		}
@@ -338,7 +342,8 @@ static void test_the_namespace_is_removed(void **state)
 
 	(void)state;
 	held_remove(x.dir);
-	UNTIL(r < 0) {
+	UNTIL(r < 0)
+	{
 		r = rdx_indexer_poll(x.indexer, 0);
 		if (r == 0)
 			assert_true(rdx_indexer_wait(x.indexer, 2000000) >= 0);
@@ -411,7 +416,7 @@ static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 	snprintf(path, sizeof(path), "%s/20", x.dir);
 	held_remove(path);
 	UNTIL(rdx_indexer_segment(x.indexer, 1, &row) == -ENOENT)
-		indexer_poll(&x);
+	indexer_poll(&x);
 	assert_int_equal(rdx_indexer_segment(x.indexer, 0, &row), 0);
 	assert_int_equal(row.worker_id, GOOD);
 	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);

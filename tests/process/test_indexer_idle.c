@@ -11,14 +11,14 @@
 #include <time.h>
 
 #define RING_SLOTS 64
-#define LAPS       200     /* events of one slot: the ring goes round */
-#define BLOCKS     4000    /* more than the first table holds */
-#define WAITS      4       /* in a row, each as long as the liveness period */
-#define ROUNDS_MAX 200000  /* until there is no work left: a loop without sleep is soon there */
+#define LAPS       200    /* events of one slot: the ring goes round */
+#define BLOCKS     4000   /* more than the first table holds */
+#define WAITS      4      /* in a row, each as long as the liveness period */
+#define ROUNDS_MAX 200000 /* until there is no work left: a loop without sleep is soon there */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CPU_PART   20
+#define CPU_PART 20
 #else
-#define CPU_PART   100     /* of the time that passes */
+#define CPU_PART 100 /* of the time that passes */
 #endif
 
 static uint64_t cpu_ns(void)

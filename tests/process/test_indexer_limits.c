@@ -18,11 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RANKS_FIRST 40  /* with four tiers: more than 64 columns' worth */
-#define RANKS_FULL  64  /* all 512 columns: a pair for each tier */
-#define RANKS_MORE  70
-#define RANKS_MANY  (RDX_RANKS_MAX + 4)
-#define WORKER_ID   1
+#define RANKS_FIRST  40 /* with four tiers: more than 64 columns' worth */
+#define RANKS_FULL   64 /* all 512 columns: a pair for each tier */
+#define RANKS_MORE   70
+#define RANKS_MANY   (RDX_RANKS_MAX + 4)
+#define WORKER_ID    1
 #define FILES_A_RANK 5 /* open at once, publisher and indexer in one process */
 
 static struct rdx_publisher *open_rank(const struct indexer_rig *x, uint32_t rank, int tiers)
@@ -71,8 +71,8 @@ static void need_files(rlim_t files)
 		return;
 	if (limit.rlim_max < files) {
 		print_message("skipped: at most %llu files may be open, %llu are needed "
-			      "(ulimit -Hn)\n", (unsigned long long)limit.rlim_max,
-			      (unsigned long long)files);
+			      "(ulimit -Hn)\n",
+			      (unsigned long long)limit.rlim_max, (unsigned long long)files);
 		skip();
 	}
 	limit.rlim_cur = files;
@@ -134,7 +134,7 @@ static void test_more_ranks_than_an_index_knows(void **state)
 	open_ranks(&x, publisher, 0, RANKS_MANY, 1);
 	indexer_rig_open(&x, RDX_WAIT_AUTO);
 	UNTIL(refused(&x) == RANKS_MANY - RDX_RANKS_MAX)
-		indexer_poll(&x);
+	indexer_poll(&x);
 	for (uint32_t i = 0; rdx_indexer_segment(x.indexer, i, &row) == 0; i++) {
 		if (row.cause == 0) {
 			until_state(&x, WORKER_ID, row.dp_rank, RDX_STATE_EXACT,

@@ -2,7 +2,7 @@
 /*
  * Description: forced laps. A producer at full speed, a reader that cannot keep up, rings
  * of 64 to 4096 slots: not one torn event, every loss counted exactly (read + lost + dead =
- * published), a lost ring never taken for one that is read up. As many slots as a few
+ * published), a lost ring never taken for one that is caught up. As many slots as a few
  * seconds allow, and with RDX_LONG=1 at least 10^8.
  *
  * Every payload word derives from the epoch and the position of its slot, so an event
@@ -44,7 +44,7 @@ struct tally {
 struct shared {
 	_Atomic uint64_t slots; /* published, set at the end */
 	_Atomic uint64_t events;
-	_Atomic uint64_t read_up; /* where the reader last found nothing more */
+	_Atomic uint64_t caught_up;  /* where the reader last found nothing more */
 	_Atomic uint64_t laps, read; /* so far, of the reader */
 	_Atomic int done;
 	struct tally tally; /* of the reader, read after it ended */
@@ -76,18 +76,16 @@ static void publish(struct lap *lap, uint64_t epoch)
 {
 	struct rig_producer *producer = &lap->producer;
 	uint64_t id = ++producer->event_id, position = producer->tail, hashes[HASHES_MAX];
-	struct rdx_publish event = {
-		.head = {
-			.event_id = id,
-			.kind = RDX_EVENT_STORED,
-			.time_ns = word_of(epoch, position, 100),
-			.parent = word_of(epoch, position, 101),
-			.first_block = (uint32_t)word_of(epoch, position, 102),
-			.stamp = (uint32_t)word_of(epoch, position, 103),
-			.count = count_of(id),
-		},
-		.hashes = hashes,
+	struct rdx_event_head head = {
+		.event_id = id,
+		.kind = RDX_EVENT_STORED,
+		.time_ns = word_of(epoch, position, 100),
+		.parent = word_of(epoch, position, 101),
+		.first_block = (uint32_t)word_of(epoch, position, 102),
+		.stamp = (uint32_t)word_of(epoch, position, 103),
+		.count = count_of(id),
 	};
+	struct rdx_publish event = {.head = head, .hashes = hashes};
 
 	if (lap->clear_in && id % lap->clear_in == 0) {
 		event.head.kind = RDX_EVENT_CLEARED;
@@ -99,12 +97,12 @@ static void publish(struct lap *lap, uint64_t epoch)
 	rig_publish(producer, &event);
 }
 
-/* Let the reader read up, so that it reads at all where both share a core; not for long:
+/* Let the reader caught up, so that it reads at all where both share a core; not for long:
  * it dawdles. */
 static void wait_for_reader(struct lap *lap)
 {
 	for (int i = 0; i < YIELDS; i++) {
-		if (atomic_load(&lap->shared->read_up) >= lap->producer.tail)
+		if (atomic_load(&lap->shared->caught_up) >= lap->producer.tail)
 			return;
 		patience_nap(i);
 	}
@@ -203,7 +201,7 @@ static void read_all(struct lap *lap)
 			if (done)
 				break;
 			rdx_reader_cursor(lap->reader, &cursor);
-			atomic_store(&lap->shared->read_up, cursor.position);
+			atomic_store(&lap->shared->caught_up, cursor.position);
 			patience_nap(idle++);
 		} else if (r == -EOVERFLOW) {
 			atomic_store(&lap->shared->laps, ++tally->laps);
@@ -265,8 +263,7 @@ static void close_lap(struct lap *lap)
 	rig_remove(&lap->rig);
 }
 
-static void lap_processes(uint64_t ring_slots, uint64_t slots, uint32_t clear_in,
-			 uint64_t blocks)
+static void lap_processes(uint64_t ring_slots, uint64_t slots, uint32_t clear_in, uint64_t blocks)
 {
 	static struct lap lap;
 	int status = 0;
@@ -294,8 +291,7 @@ static void *publish_thread(void *argument)
 }
 
 /* Threads on one mapping. */
-static void lap_threads(uint64_t ring_slots, uint64_t slots, uint32_t clear_in,
-		        uint64_t blocks)
+static void lap_threads(uint64_t ring_slots, uint64_t slots, uint32_t clear_in, uint64_t blocks)
 {
 	static struct lap lap;
 	pthread_t thread;
@@ -349,8 +345,8 @@ static void test_near_the_end_of_positions(void **state)
 		while (lap.producer.tail < RDX_POSITION_END)
 			rig_append(&lap.producer, RDX_EVENT_STORED, 0, 0, &hash, 1);
 		assert_int_equal(rdx_reader_recover(lap.reader, NULL, &recovery), 0);
-		assert_int_equal(recovery.way, left[i] > 64 ? RDX_RECOVERED_LEDGER
-							    : RDX_RECOVERED_BARRIER);
+		assert_int_equal(recovery.way,
+				 left[i] > 64 ? RDX_RECOVERED_LEDGER : RDX_RECOVERED_BARRIER);
 		if (recovery.way == RDX_RECOVERED_BARRIER) {
 			assert_int_equal(recovery.start.position, begin);
 			for (uint64_t id = 1001; id <= 1000 + left[i]; id++) {
@@ -359,8 +355,9 @@ static void test_near_the_end_of_positions(void **state)
 			}
 		}
 		assert_int_equal(rdx_reader_next(lap.reader, &event), 0);
-		assert_int_equal(rdx_reader_range(lap.reader, recovery.start.epoch,
-						  1000 + left[i], UINT64_MAX, &range), 0);
+		assert_int_equal(rdx_reader_range(lap.reader, recovery.start.epoch, 1000 + left[i],
+						  UINT64_MAX, &range),
+				 0);
 		assert_int_equal(range.outcome, RDX_RANGE_EVENTS);
 		assert_int_equal(range.start.position, RDX_POSITION_END - 1);
 		/* a lapped cursor is told so here too */

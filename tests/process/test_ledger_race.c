@@ -79,8 +79,7 @@ static void wait_in_scan(enum rdx_hook_step step)
 		return;
 	if (rig_random(&random) & 3)
 		return;
-	awaited = atomic_load_explicit(&hooked->written, memory_order_relaxed) + 1 +
-		  (random & 7);
+	awaited = atomic_load_explicit(&hooked->written, memory_order_relaxed) + 1 + (random & 7);
 	atomic_store_explicit(&hooked->awaited, awaited, memory_order_relaxed);
 	for (int i = 0; atomic_load_explicit(&hooked->written, memory_order_relaxed) < awaited; i++)
 		patience_nap(i);
@@ -200,12 +199,12 @@ static void run_race(uint64_t ring_slots, uint32_t clear_in, uint32_t pause, uin
 #ifdef RDX_HOOKS
 	rdx_hook_function = NULL;
 #endif
-	print_message("ring of %llu: %llu of %llu recoveries exact (%llu with events during the scan), "
-		      "%llu overrun, %llu events written\n",
-		      (unsigned long long)ring_slots, (unsigned long long)race.exact,
-		      (unsigned long long)recoveries,
-		      (unsigned long long)race.replayed, (unsigned long long)race.overrun,
-		      (unsigned long long)race.producer.event_id);
+	print_message(
+		"ring of %llu: %llu of %llu recoveries exact (%llu with events during the scan), "
+		"%llu overrun, %llu events written\n",
+		(unsigned long long)ring_slots, (unsigned long long)race.exact,
+		(unsigned long long)recoveries, (unsigned long long)race.replayed,
+		(unsigned long long)race.overrun, (unsigned long long)race.producer.event_id);
 	assert_int_equal(race.wrong, 0);
 	assert_int_equal(race.errors, 0);
 	assert_true(race.exact >= RECOVERIES_LEAST && race.replayed > 0);

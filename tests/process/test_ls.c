@@ -188,7 +188,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ls_shows_a_live_rank, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(ls_shows_dead_ranks_and_chooses, rig_setup,
 						rig_teardown),
-		cmocka_unit_test_setup_teardown(ls_prints_json_of_any_name, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_prints_json_of_any_name, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(ls_says_why_a_rank_is_unreadable, rig_setup,
 						rig_teardown),
 	};

@@ -47,11 +47,19 @@ static struct json_object *ask(struct mock *mock, const char *text)
 /* Start a rank of worker 1 with up to two more arguments, and read that it is ready. */
 static void start(struct mock *mock, struct rig *rig, const char *dp_rank, char *one, char *two)
 {
-	char *arguments[] = { "ringdex-mock",  "--dir",	 rig->dir, "--worker-id=1",
-			      "--blocks=1000", "--dp-rank", (char *)dp_rank, one, two, NULL };
+	char *arguments[] = {"ringdex-mock",
+			     "--dir",
+			     rig->dir,
+			     "--worker-id=1",
+			     "--blocks=1000",
+			     "--dp-rank",
+			     (char *)dp_rank,
+			     one,
+			     two,
+			     NULL};
 	struct json_object *ready;
 
-	*mock = (struct mock){ .dp_rank = (uint32_t)atoi(dp_rank) };
+	*mock = (struct mock){.dp_rank = (uint32_t)atoi(dp_rank)};
 	assert_int_equal(program_start(&mock->program, "ringdex-mock", arguments, 1), 0);
 	mock->in = fdopen(mock->program.in, "w");
 	mock->out = fdopen(dup(mock->program.out), "r");
@@ -256,12 +264,12 @@ static void time_runs_on_when_told(void **state)
 static void bad_lines_get_an_answer(void **state)
 {
 	static const char *const lines[][2] = {
-		{ "nonsense", "not JSON" },
-		{ "{\"command\":\"dance\"}", "unknown command" },
-		{ "{\"command\":3}", "not a string" },
-		{ "{\"command\":\"clear\",\"tier\":\"disk\"}", "give device, host or all" },
-		{ "{\"command\":\"advance\"}", "time_ms" },
-		{ "{\"timestamp\":1}", "no \"input_length\"" },
+		{"nonsense", "not JSON"},
+		{"{\"command\":\"dance\"}", "unknown command"},
+		{"{\"command\":3}", "not a string"},
+		{"{\"command\":\"clear\",\"tier\":\"disk\"}", "give device, host or all"},
+		{"{\"command\":\"advance\"}", "time_ms"},
+		{"{\"timestamp\":1}", "no \"input_length\""},
 	};
 	const uint32_t count = sizeof(lines) / sizeof(*lines);
 	struct rig *rig = *state;
@@ -272,8 +280,8 @@ static void bad_lines_get_an_answer(void **state)
 	for (uint32_t i = 0; i < count; i++) {
 		answered = ask(&mock, lines[i][0]);
 		assert_int_equal(number(answered, "line"), i + 1);
-		assert_non_null(strstr(json_object_get_string(member(answered, "error")),
-				       lines[i][1]));
+		assert_non_null(
+			strstr(json_object_get_string(member(answered, "error")), lines[i][1]));
 		json_object_put(answered);
 	}
 	/* a request that never fits is no bad line */
@@ -312,7 +320,8 @@ static void replays_a_trace(void **state)
 	static const char trace[] =
 		"{\"timestamp\":0,\"input_length\":512,\"output_length\":32,\"hash_ids\":[1]}\n"
 		"bad\n"
-		"{\"timestamp\":9000,\"input_length\":1024,\"output_length\":0,\"hash_ids\":[1,2]}\n";
+		"{\"timestamp\":9000,\"input_length\":1024,\"output_length\":0,\"hash_ids\":[1,2]}"
+		"\n";
 	struct program_result result;
 	struct rig *rig = *state;
 	struct json_object *stats;
@@ -337,9 +346,12 @@ static void replays_a_trace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(dump_is_what_the_segment_holds, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(names_differ_prefixes_do_not, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(one_rank_announces_the_workers_clear, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(dump_is_what_the_segment_holds, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(names_differ_prefixes_do_not, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(one_rank_announces_the_workers_clear, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(time_runs_on_when_told, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(bad_lines_get_an_answer, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(ends_on_a_signal, rig_setup, rig_teardown),

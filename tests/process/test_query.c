@@ -21,10 +21,12 @@ static uint64_t leading_blocks(struct json_object *object, size_t row, const cha
 static void wait_equal(struct rig *rig, struct program_result *r)
 {
 	assert_int_equal(program_run(r, "ringdex-verify", NULL, "--dir", rig->dir, NULL), 0);
-	UNTIL(r->status == 0) {
+	UNTIL(r->status == 0)
+	{
 		program_result_free(r);
 		usleep(20000);
-		assert_int_equal(program_run(r, "ringdex-verify", NULL, "--dir", rig->dir, NULL), 0);
+		assert_int_equal(program_run(r, "ringdex-verify", NULL, "--dir", rig->dir, NULL),
+				 0);
 	}
 }
 
@@ -61,7 +63,8 @@ static void query_finds_the_longest_prefix(void **state)
 	RUN(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--lora", "adapter", "--json", "-");
 	object = parsed(r.out);
 	assert_int_equal(number(object, "blocks"), 4);
-	assert_int_equal(number(json_object_array_get_idx(member(object, "ranks"), 0), "worker"), 8);
+	assert_int_equal(number(json_object_array_get_idx(member(object, "ranks"), 0), "worker"),
+			 8);
 	assert_int_equal(leading_blocks(object, 0, "device"), 3);
 	assert_int_equal(leading_blocks(object, 1, "all"), 2);
 	assert_string_equal(string(json_object_array_get_idx(member(object, "ranks"), 1), "state"),
@@ -76,8 +79,9 @@ static void query_finds_the_longest_prefix(void **state)
 	json_object_put(object);
 	program_result_free(&r);
 
-	snprintf(text, sizeof(text), "[%" PRIu64 ", \"%" PRId64 "\"]\n\n%" PRIu64 ",%" PRIu64 "\n[1",
-		 local[0], (int64_t)local[1], local[0], local[1]);
+	snprintf(text, sizeof(text),
+		 "[%" PRIu64 ", \"%" PRId64 "\"]\n\n%" PRIu64 ",%" PRIu64 "\n[1", local[0],
+		 (int64_t)local[1], local[0], local[1]);
 	RUN(&r, 1, "ringdex-query", text, "--dir", rig->dir, "--local", "--json", "-");
 	assert_has(r.err, "ringdex-query: standard input:4: not a JSON array: it does not end");
 	object = parsed(strtok(r.out, "\n"));
@@ -105,7 +109,8 @@ static void query_says_what_is_wrong(void **state)
 		const char *input;
 		const char *message;
 	} cases[] = {
-		{"1 2 x", "standard input:1: number 3: 'x' is not a whole number from 0 to 4294967295"},
+		{"1 2 x",
+		 "standard input:1: number 3: 'x' is not a whole number from 0 to 4294967295"},
 		{"4294967296", "'4294967296' is not a whole number from 0 to 4294967295"},
 		{"-1", "'-1' is not"},
 		{"[1, 2.5]", "'2.5' is not"},
@@ -191,8 +196,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(query_finds_the_longest_prefix, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(query_says_what_is_wrong, rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(verify_finds_a_difference, rig_setup,
-						rig_teardown),
+		cmocka_unit_test_setup_teardown(verify_finds_a_difference, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

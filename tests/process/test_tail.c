@@ -194,7 +194,7 @@ static void tail_does_not_cut_off_a_slow_reader(void **state)
 	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
 	assert_true(fcntl(program.out, F_SETPIPE_SZ, 4096) >= 4096);
 	UNTIL(waiting >= 4096)
-		assert_int_equal(ioctl(program.out, FIONREAD, &waiting), 0);
+	assert_int_equal(ioctl(program.out, FIONREAD, &waiting), 0);
 	/* the first ends a write that the pipe took a part of, the next one that it took none of */
 	for (int i = 0; i < 10; i++) {
 		kill(program.pid, SIGINT);
@@ -285,8 +285,8 @@ static void tail_and_feed_go_round(void **state)
 	RUN(&trace, 0, "ringdex", NULL, "trace", "generate", "--requests", "60", "--seed", "7");
 	snprintf(path, sizeof(path), "%s/requests", rig->dir);
 	write_file(path, trace.out);
-	RUN(&r, 0, "ringdex", NULL, "mock", "--dir", rig->dir, "--worker-id", "3", "--blocks", "1000",
-	    "--host-blocks", "1500", "--trace", path);
+	RUN(&r, 0, "ringdex", NULL, "mock", "--dir", rig->dir, "--worker-id", "3", "--blocks",
+	    "1000", "--host-blocks", "1500", "--trace", path);
 	program_result_free(&r);
 	RUN(&events, 0, "ringdex", NULL, "tail", "--dir", rig->dir, "--from-barrier", "--once");
 	assert_has(events.out, "\"tier\":\"host\"");

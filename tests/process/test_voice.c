@@ -159,8 +159,7 @@ static size_t read_help(const char *program, struct entry *entries, size_t count
 		assert_true(count < ENTRIES_MAX);
 		if (read_entry(line, length, program, &entries[count]))
 			count++;
-		else if (count > first && length > HELP_COLUMN &&
-			 strspn(line, " ") == HELP_COLUMN)
+		else if (count > first && length > HELP_COLUMN && strspn(line, " ") == HELP_COLUMN)
 			add_text(&entries[count - 1], line, length);
 		line += length + (line[length] == '\n');
 	}
@@ -173,9 +172,9 @@ static size_t read_help(const char *program, struct entry *entries, size_t count
 
 static void print_pair(const struct entry *a, const struct entry *b)
 {
-	print_error("%s: -%c --%s=%s %s\n%s: -%c --%s=%s %s\n", a->program, a->letter ? a->letter : ' ',
-		    a->name, a->value, a->help, b->program, b->letter ? b->letter : ' ', b->name,
-		    b->value, b->help);
+	print_error("%s: -%c --%s=%s %s\n%s: -%c --%s=%s %s\n", a->program,
+		    a->letter ? a->letter : ' ', a->name, a->value, a->help, b->program,
+		    b->letter ? b->letter : ' ', b->name, b->value, b->help);
 }
 
 static void an_option_is_the_same_in_all(void **state)
@@ -256,7 +255,8 @@ static void one_default_of_the_seed(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		RUN(&r, 0, programs_with_seed[i], NULL, "--help");
-		assert_has(r.out, "--seed=N               Seed of all random choices [default: 1]\n");
+		assert_has(r.out,
+			   "--seed=N               Seed of all random choices [default: 1]\n");
 		program_result_free(&r);
 	}
 }
@@ -307,7 +307,8 @@ static void a_directory_that_is_missing(void **state)
 
 		snprintf(expected, sizeof(expected),
 			 "%s: cannot open /dev/shm/no/such: No such file or directory: start a "
-			 "worker or name the directory with --dir\n", readers[i]);
+			 "worker or name the directory with --dir\n",
+			 readers[i]);
 		RUN(&r, 1, readers[i], NULL, "--dir=/dev/shm/no/such", argument);
 		assert_string_equal(r.err, expected);
 		assert_string_equal(r.out, "");

@@ -19,11 +19,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define RANKS       3
-#define WORKER      4
-#define RUN         5 /* blocks stored by a rank in a round */
-#define ROUNDS_MAX  64
-#define RING_SLOTS  64
+#define RANKS      3
+#define WORKER     4
+#define RUN        5 /* blocks stored by a rank in a round */
+#define ROUNDS_MAX 64
+#define RING_SLOTS 64
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define RACE_US 100000
@@ -110,7 +110,7 @@ static void close_indexer(struct world *world)
 	world->indexer = NULL;
 }
 
-/* The worker's clear generation, set while none of its ranks lives. */
+/* The worker's clear stamp, set while none of its ranks lives. */
 static void set_generation(struct world *world, uint64_t generation)
 {
 	char path[128];
@@ -122,7 +122,7 @@ static void set_generation(struct world *world, uint64_t generation)
 	assert_true(fd >= 0);
 	clear = mmap(NULL, sizeof(*clear), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_true(clear != MAP_FAILED);
-	atomic_store(&clear->generation, generation);
+	atomic_store(&clear->stamp, generation);
 	munmap(clear, sizeof(*clear));
 	close(fd);
 }
@@ -194,7 +194,7 @@ static int is_settled(struct world *world)
 static void settle(struct world *world)
 {
 	UNTIL(is_settled(world))
-		assert_true(rdx_indexer_poll(world->indexer, 0) >= 0);
+	assert_true(rdx_indexer_poll(world->indexer, 0) >= 0);
 	/* an idle rank's clear has no event: one more look at every rank */
 	while (rdx_indexer_poll(world->indexer, 0) > 0)
 		;
@@ -208,8 +208,8 @@ static void assert_index(struct world *world)
 
 	for (uint32_t round = 0; round <= world->rounds; round++) {
 		prefixes_of(world, round, prefixes);
-		assert_int_equal(rdx_index_lookup(world->index, prefixes, RUN, runs,
-						  RDX_RANKS_MAX), RANKS);
+		assert_int_equal(rdx_index_lookup(world->index, prefixes, RUN, runs, RDX_RANKS_MAX),
+				 RANKS);
 		for (uint32_t rank = 0; rank < RANKS; rank++)
 			assert_int_equal(worker_row(runs, RANKS, WORKER, rank)->blocks[0],
 					 world->holds[round][rank] ? RUN : 0);
@@ -269,8 +269,8 @@ static void assert_range(struct world *world, uint32_t rank)
 
 	assert_int_equal(rdx_reader_open(&reader, world->rig.dir, WORKER, rank), 0);
 	assert_int_equal(rdx_reader_recover(reader, NULL, &recovery), 0);
-	assert_int_equal(rdx_reader_range(reader, rdx_reader_info(reader)->epoch, 0, UINT64_MAX,
-					  &range), 0);
+	assert_int_equal(
+		rdx_reader_range(reader, rdx_reader_info(reader)->epoch, 0, UINT64_MAX, &range), 0);
 	if (range.outcome == RDX_RANGE_EVENTS) {
 		assert_int_equal(rdx_reader_seek(reader, &range.start), 0);
 		while (rdx_reader_next(reader, &event) == 1) {
@@ -347,7 +347,9 @@ static void test_ranks_read_in_every_order(void **state)
 static void test_the_generation_wraps(void **state)
 {
 	static const uint64_t starts[] = {
-		UINT64_C(0x7ffffffc), UINT64_C(0xfffffffc), UINT64_C(0x1fffffffc),
+		UINT64_C(0x7ffffffc),
+		UINT64_C(0xfffffffc),
+		UINT64_C(0x1fffffffc),
 	};
 
 	(void)state;
@@ -447,7 +449,8 @@ static void test_two_ranks_clear_at_once(void **state)
 			UNTIL(worker_rests(plan[i]) && world.index &&
 			      worker_find(world.index, WORKER, i, &info) == 1 &&
 			      info.state == RDX_STATE_EXACT &&
-			      info.last_event_id == atomic_load(&plan[i]->events)) {
+			      info.last_event_id == atomic_load(&plan[i]->events))
+			{
 				assert_true(rdx_indexer_poll(world.indexer, 0) >= 0);
 				if (!world.index)
 					rdx_index_open(&world.index, world.rig.dir, &key);

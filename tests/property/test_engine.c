@@ -217,7 +217,7 @@ static struct trace_generator *random_trace(uint64_t seed)
 
 static void clear_now_and_then(struct random_state *random, struct engine *engine)
 {
-	static const uint8_t scopes[] = { RDX_SCOPE_ALL, RDX_TIER_DEVICE, RDX_TIER_HOST };
+	static const uint8_t scopes[] = {RDX_SCOPE_ALL, RDX_TIER_DEVICE, RDX_TIER_HOST};
 
 	if (random_below(random, 40) == 0)
 		engine_clear(engine, scopes[random_below(random, 3)], 1);
@@ -226,7 +226,7 @@ static void clear_now_and_then(struct random_state *random, struct engine *engin
 /* One engine, one trace; some requests come twice at once. */
 static void run(uint64_t seed, struct naive *naive, struct engine_stats *ret_stats)
 {
-	struct random_state random = { seed };
+	struct random_state random = {seed};
 	struct engine *engine = random_engine(&random, naive);
 	struct trace_generator *generator = random_trace(seed);
 	struct trace_request request;
@@ -252,9 +252,9 @@ static void run(uint64_t seed, struct naive *naive, struct engine_stats *ret_sta
 
 static void events_tell_what_the_pool_holds(void **state)
 {
-	struct naive naive = { .names = calloc(NAMES_CAPACITY, sizeof(*naive.names)) };
+	struct naive naive = {.names = calloc(NAMES_CAPACITY, sizeof(*naive.names))};
 	struct effort effort = effort_begin(RUNS_LEAST, RUNS, RUNS_S);
-	struct engine_stats stats, all = { 0 };
+	struct engine_stats stats, all = {0};
 
 	(void)state;
 	assert_non_null(naive.names);
@@ -293,9 +293,12 @@ static void ignore(void *context, const struct engine_event *event)
 static void time_and_hits(void **state)
 {
 	struct engine_options options = ENGINE_DEFAULTS;
-	uint64_t ids[] = { 7, 8 }, events = 0;
+	uint64_t ids[] = {7, 8}, events = 0;
 	struct trace_request request = {
-		.timestamp_ms = 1000, .hash_ids = ids, .hash_count = 2, .input_length = 640,
+		.timestamp_ms = 1000,
+		.hash_ids = ids,
+		.hash_count = 2,
+		.input_length = 640,
 		.output_length = 40,
 	};
 	struct engine_answer answer;

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EVENTS      1600000
-#define BLOCKS      STREAM_BLOCKS_MAX
-#define RANKS       40
-#define FIRST_RANKS 6
-#define CLEAR_IN    750
+#define EVENTS        1600000
+#define BLOCKS        STREAM_BLOCKS_MAX
+#define RANKS         40
+#define FIRST_RANKS   6
+#define CLEAR_IN      750
 #define TIER_CLEAR_IN 1500
 
 struct rank {
@@ -54,10 +54,11 @@ static void show(struct world *w, struct rank *rank)
 			if (stream->held[i] >> tier & 1)
 				assert_int_equal(rdx_writer_apply_blocks(w->writer, rank->slot,
 									 tier, &stream->prefix[i],
-									 1), 0);
+									 1),
+						 0);
 		}
 	}
-	rdx_writer_rank_live(w->writer, rank->slot, stream_orphan_bits(stream), 0);
+	rdx_writer_rank_show(w->writer, rank->slot, stream_orphan_bits(stream), 0);
 	rank->shown = 1;
 	rig_pulse(w->writer, rank->slot, RDX_STATE_EXACT, 7, stream->event_id);
 }
@@ -80,8 +81,11 @@ static void operate(struct world *w, struct rank *rank)
 	stream_next(&rank->stream, &op);
 	if (!rank->shown)
 		return;
-	event = (struct rdx_event){.event_id = stream->event_id, .kind = op.kind, .tier = op.tier,
-				   .count = op.count, .hashes = op.hashes,
+	event = (struct rdx_event){.event_id = stream->event_id,
+				   .kind = op.kind,
+				   .tier = op.tier,
+				   .count = op.count,
+				   .hashes = op.hashes,
 				   .orphans = stream_orphan_bits(stream)};
 	r = rdx_writer_apply_event(w->writer, rank->slot, &event, stream->prefix + op.first);
 	if (r == -EAGAIN && event.kind == RDX_EVENT_CLEARED) {
@@ -137,7 +141,8 @@ static void check_rows(struct world *w, const struct rdx_run *runs, int rows, co
 		assert_int_equal(row->state, rank->shown ? RDX_STATE_EXACT : RDX_STATE_RECOVERING);
 		for (uint32_t set = 0; set < RDX_TIER_COUNT; set++)
 			assert_int_equal(row->blocks[set],
-					 rank->shown ? stream_run(&rank->stream, path, blocks, set) : 0);
+					 rank->shown ? stream_run(&rank->stream, path, blocks, set)
+						     : 0);
 		if (rank->shown) {
 			assert_int_equal(row->last_event_id, rank->stream.event_id);
 			assert_int_equal(row->scanned, forced || stream_orphan_bits(&rank->stream));
@@ -184,10 +189,10 @@ static void check_counts(struct world *w)
 /* The writer dies, or is replaced in order; its successor builds all anew. */
 static void succeed(struct world *w, int old_dies_first)
 {
-	struct rdx_writer_options options = {
-		/* swept at once, or in pieces */
-		.initial_blocks = pick(w, 2) ? 1 + pick(w, 200) : 40000,
-		.stale_after_ns = RIG_NEVER_STALE_NS};
+	struct rdx_writer_options options = {/* swept at once, or in pieces */
+					     .initial_blocks =
+						     pick(w, 2) ? 1 + pick(w, 200) : 40000,
+					     .stale_after_ns = RIG_NEVER_STALE_NS};
 	struct rdx_index_writer *old = w->writer;
 	struct rdx_writer_stats stats;
 

@@ -25,7 +25,7 @@
 struct race {
 	struct rig rig;
 	struct rdx_index_writer *writer;
-	struct rdx_index *index;   /* NULL: the reader uses the writer's own mapping */
+	struct rdx_index *index; /* NULL: the reader uses the writer's own mapping */
 	struct rdx_lookup *lookup;
 	struct life life;
 	uint64_t random;
@@ -146,7 +146,7 @@ static void open_race(struct race *x, int own_mapping)
 	assert_int_equal(rdx_writer_ready(x->writer), 0);
 	x->junk = -1;
 	if (own_mapping) {
-		const struct rdx_writer_table *table = rdx_writer_live(x->writer);
+		const struct rdx_writer_table *table = rdx_writer_table(x->writer);
 
 		x->lookup = calloc(1, sizeof(*x->lookup));
 		assert_non_null(x->lookup);
@@ -158,7 +158,7 @@ static void open_race(struct race *x, int own_mapping)
 	}
 	x->junk = rdx_writer_rank_add(x->writer, &junk);
 	assert_int_equal(rig_begin(x->writer, x->junk), 0);
-	rdx_writer_rank_live(x->writer, x->junk, 0, 0);
+	rdx_writer_rank_show(x->writer, x->junk, 0, 0);
 	assert_int_equal(rig_index(&x->rig, &x->index), 0);
 }
 

@@ -30,9 +30,9 @@ int main(void)
 #endif
 #define WORLDS_LEAST 24
 #define WORLDS_S     3
-#define LOOKS       60 /* of the reader in each world */
-#define STACK_BYTES (256 * 1024)
-#define WORKER      4
+#define LOOKS        60 /* of the reader in each world */
+#define STACK_BYTES  (256 * 1024)
+#define WORKER       4
 
 struct world {
 	struct rig rig;
@@ -46,8 +46,8 @@ struct world {
 	char *stack;
 	uint64_t random;
 	uint64_t clear_in;
-	uint64_t steps;      /* the producer may take before it is the reader's turn again */
-	uint32_t switch_in;  /* one reader's step in so many lets the producer on */
+	uint64_t steps;     /* the producer may take before it is the reader's turn again */
+	uint32_t switch_in; /* one reader's step in so many lets the producer on */
 	uint32_t steps_most;
 	int in_producer;
 	uint64_t exact, ranges, ways[4], retries, wrong;
@@ -99,8 +99,7 @@ static void open_world(uint64_t seed)
 	rig_make(&world->rig);
 	assert_int_equal(rig_claim(&world->rig, &world->producer, &spec), 0);
 	stream_writer_make(&world->writer, &world->producer);
-	stream_make(&world->stream, &world->rig.key, seed,
-		    clears[rig_random(&world->random) % 4]);
+	stream_make(&world->stream, &world->rig.key, seed, clears[rig_random(&world->random) % 4]);
 	world->followed = world->aside = world->stream;
 	assert_int_equal(rdx_reader_open(&world->follower.reader, world->rig.dir, WORKER, 0), 0);
 	world->stack = malloc(STACK_BYTES);
@@ -168,8 +167,7 @@ static void take_ledger(void)
 {
 	struct rdx_holding holding;
 	struct rdx_cursor exact_at;
-	int r = rdx_holding_of(world->follower.reader, world->aside.event_id, &holding,
-			       &exact_at);
+	int r = rdx_holding_of(world->follower.reader, world->aside.event_id, &holding, &exact_at);
 
 	if (r == -EAGAIN) {
 		world->retries++;
@@ -189,8 +187,8 @@ static void ask_range(void)
 	uint64_t newest = world->producer.event_id;
 	uint64_t first = newest ? 1 + rig_random(&world->random) % (newest + 2) : 0;
 	struct rdx_range range;
-	int r = rdx_reader_range(world->follower.reader, world->follower.reader->info.epoch,
-				 first, UINT64_MAX, &range);
+	int r = rdx_reader_range(world->follower.reader, world->follower.reader->info.epoch, first,
+				 UINT64_MAX, &range);
 
 	if (r == -EAGAIN) {
 		world->retries++;

@@ -17,12 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RANKS       6
-#define CHAINS      24 /* conversations that all ranks draw from */
-#define DEPTH       40
-#define BLOCKS      400 /* per tier: less than all blocks, so the ledger fills now and then */
-#define RING_SLOTS  256
-#define TIERS       3
+#define RANKS      6
+#define CHAINS     24 /* conversations that all ranks draw from */
+#define DEPTH      40
+#define BLOCKS     400 /* per tier: less than all blocks, so the ledger fills now and then */
+#define RING_SLOTS 256
+#define TIERS      3
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define ROUNDS 1000 /* at most: as the time allows, all with RDX_LONG=1 */
@@ -117,7 +117,7 @@ static void restart_publisher(struct world *world, struct rank *rank)
 	open_publisher(world, rank);
 }
 
-/* Let the indexer come to rest: every rank read up in its present life. */
+/* Let the indexer come to rest: every rank caught up in its present life. */
 static void settle(struct world *world)
 {
 	struct rdx_worker_info workers[RDX_RANKS_MAX];
@@ -177,9 +177,9 @@ static void check_row(struct world *world, const struct rdx_run *run, const uint
 
 		if (run->blocks[set] != want)
 			print_message("worker %llu rank %u set %d blocks %u: %u, not %u "
-				      "(scanned %u)\n", (unsigned long long)rank->worker_id,
-				      rank->dp_rank, set, blocks, run->blocks[set], want,
-				      run->scanned);
+				      "(scanned %u)\n",
+				      (unsigned long long)rank->worker_id, rank->dp_rank, set,
+				      blocks, run->blocks[set], want, run->scanned);
 		assert_int_equal(run->blocks[set], want);
 	}
 }
@@ -208,9 +208,9 @@ static void check_against_ledgers(struct world *world)
 		struct rank *rank = &world->rank[k];
 		struct rdx_difference difference;
 
-		assert_int_equal(rdx_index_verify(world->index, rank->worker_id, rank->dp_rank,
-						  &difference),
-				 0);
+		assert_int_equal(
+			rdx_index_verify(world->index, rank->worker_id, rank->dp_rank, &difference),
+			0);
 		assert_int_equal(difference.differences, 0);
 		assert_int_equal(difference.compared, calls_held(&rank->calls));
 	}
@@ -235,16 +235,15 @@ static void test_random_streams(void **state)
 
 	for (; effort_goes_on(&effort); round++) {
 		for (int i = 0; i < OPERATIONS_A_ROUND; i++) {
-			struct rank *rank =
-				&world->rank[rig_random(&world->random) % RANKS];
+			struct rank *rank = &world->rank[rig_random(&world->random) % RANKS];
 
 			call(world, rank);
 			if (rig_random(&world->random) % 4000 == 0)
 				restart_publisher(world, rank);
 			if (rig_random(&world->random) % 8 == 0) {
 				assert_true(rdx_indexer_poll(world->indexer,
-							     1 + rig_random(&world->random) % 200) >=
-					    0);
+							     1 + rig_random(&world->random) %
+									     200) >= 0);
 				polls++;
 			}
 		}

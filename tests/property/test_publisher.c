@@ -210,8 +210,7 @@ static void start(struct bench *bench, const struct rdx_publisher_options *templ
 	options.ring_slots = RING_SLOTS;
 	assert_int_equal(rdx_publisher_open(&bench->p, &options), 0);
 	bench->worker_wide = options.clear_scope == RDX_CLEAR_WORKER;
-	calls_make(&bench->calls, shape, &bench->rig.key, &options,
-		   rig_random(&bench->random));
+	calls_make(&bench->calls, shape, &bench->rig.key, &options, rig_random(&bench->random));
 	bench->calls.oracle.names_max = bench->p->names.capacity;
 	bench->replay = (struct replay){
 		.key = &bench->rig.key,
@@ -310,9 +309,9 @@ static void test_worker_wide(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_roomy),      cmocka_unit_test(test_one_tier),
-		cmocka_unit_test(test_tight),      cmocka_unit_test(test_many_names),
-		cmocka_unit_test(test_few_names),  cmocka_unit_test(test_worker_wide),
+		cmocka_unit_test(test_roomy),     cmocka_unit_test(test_one_tier),
+		cmocka_unit_test(test_tight),     cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_few_names), cmocka_unit_test(test_worker_wide),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,7 +195,8 @@ static void test_no_wakeup_is_lost(void **state)
 		/* mostly wait until all have seen it: a ring lost now is not made up by the next */
 		for (int i = 0; drawn % 4 && i < SLEEPERS; i++)
 			for (int tries = 0;
-			     atomic_load(&hall.seen[i]) < event && !atomic_load(&hall.lost); tries++)
+			     atomic_load(&hall.seen[i]) < event && !atomic_load(&hall.lost);
+			     tries++)
 				patience_nap(tries);
 	}
 	for (int i = 0; i < SLEEPERS; i++)

@@ -61,7 +61,7 @@ static void check_told(struct told *told, const char *expected)
 
 static void options_are_checked(void **state)
 {
-	struct pool_options options = { .device_blocks = 0 };
+	struct pool_options options = {.device_blocks = 0};
 	struct pool *pool = NULL;
 
 	(void)state;
@@ -149,7 +149,8 @@ static void evicted_blocks_move_to_the_host(void **state)
 	assert_int_equal(block_pool_allocate(pool, 3, blocks), 0);
 	check_told(&told, "-d3 -d2 -d1 +h2 +h1");
 	assert_int_equal(block_pool_find(pool, POOL_HOST, 3), POOL_NONE);
-	assert_int_equal(block_pool_content(pool, POOL_HOST, block_pool_find(pool, POOL_HOST, 2)), 102);
+	assert_int_equal(block_pool_content(pool, POOL_HOST, block_pool_find(pool, POOL_HOST, 2)),
+			 102);
 
 	/* 2 was used: 1 goes */
 	block_pool_touch(pool, 2);

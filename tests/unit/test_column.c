@@ -17,12 +17,13 @@ static void test_pack(void **state)
 	for (int i = 0; i < 100000; i++) {
 		uint64_t bits = rig_random(&random);
 		struct rdx_columns in = {
-			.live = bits & 1,
+			.visible = bits & 1,
 			.forced = bits >> 1 & 1,
 			.orphans = bits >> 2 & 15,
 			.word = bits >> 6 & 7,
 			.life = bits >> 9 & ((1 << 27) - 1),
-		}, out;
+		};
+		struct rdx_columns out;
 
 		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 			in.column[tier] = rig_random(&random) % (RDX_COLUMN_NONE + 1);
@@ -33,7 +34,7 @@ static void test_pack(void **state)
 
 static void test_lives_differ(void **state)
 {
-	struct rdx_columns columns = {.live = 1};
+	struct rdx_columns columns = {.visible = 1};
 	uint64_t packed = rdx_column_pack(&columns);
 
 	(void)state;

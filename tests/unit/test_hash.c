@@ -16,13 +16,13 @@
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define PREFIXES_LOG2 18
-#define SAMPLES  4096
+#define SAMPLES       4096
 #else
 #define PREFIXES_LOG2 (is_long() ? 22 : 20)
-#define SAMPLES  16384
+#define SAMPLES       16384
 #endif
 #define PREFIXES (UINT64_C(1) << PREFIXES_LOG2)
-#define VECTORS RDX_SOURCE_DIR "/../shared/reference/vectors/dynamo-hashes.jsonl"
+#define VECTORS  RDX_SOURCE_DIR "/../shared/reference/vectors/dynamo-hashes.jsonl"
 
 enum { TOKENS_MAX = 4096, BUCKETS = 65536 };
 

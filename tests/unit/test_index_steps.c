@@ -33,7 +33,7 @@ static void open_writer(struct fixture *f, uint32_t events)
 	f->slot = rdx_writer_rank_add(f->writer, &info);
 	assert_int_equal(rig_begin(f->writer, f->slot), 0);
 	assert_int_equal(rdx_writer_apply_blocks(f->writer, f->slot, 0, f->prefix, events), 0);
-	rdx_writer_rank_live(f->writer, f->slot, 0, 0);
+	rdx_writer_rank_show(f->writer, f->slot, 0, 0);
 	rig_pulse(f->writer, f->slot, RDX_STATE_EXACT, 1, events);
 	rdx_writer_heartbeat(f->writer, rdx_clock_ns());
 }
@@ -74,14 +74,14 @@ static void apply(struct fixture *f, uint64_t id, uint8_t kind, uint8_t tier, ui
 
 #ifdef RDX_HOOKS
 enum meanwhile {
-	AN_EVENT,       /* in the live table */
-	A_SWITCH,       /* to another table, then the event in that one only */
-	A_WIDER_TABLE,  /* likewise, with more mask words */
+	AN_EVENT,      /* in the current table */
+	A_SWITCH,      /* to another table, then the event in that one only */
+	A_WIDER_TABLE, /* likewise, with more mask words */
 	MEANWHILE_COUNT
 };
 
-static const enum rdx_hook_step steps[] = {
-	RDX_HOOK_LOOKUP_COLUMNS, RDX_HOOK_LOOKUP_PULSES, RDX_HOOK_LOOKUP_SEARCHED};
+static const enum rdx_hook_step steps[] = {RDX_HOOK_LOOKUP_COLUMNS, RDX_HOOK_LOOKUP_PULSES,
+					   RDX_HOOK_LOOKUP_SEARCHED};
 
 static struct fixture *hooked;
 static enum rdx_hook_step hooked_step;
@@ -89,17 +89,17 @@ static enum meanwhile hooked_way;
 
 static void switch_tables(struct rdx_index_writer *w, int wider)
 {
-	uint64_t generation = rdx_generation_live(w->live);
+	uint64_t generation = rdx_generation_current(w->live);
 
 	if (wider) {
 		assert_int_equal(rdx_grow_words(w), -EAGAIN);
 	} else {
-		rdx_writer_live(w)->grow_at = 0; /* as if it were full */
+		rdx_writer_table(w)->grow_at = 0; /* as if it were full */
 		rdx_grow_pace(w, 0);
 	}
 	while (w->stage != RDX_GROW_IDLE)
 		rdx_grow_step(w);
-	assert_int_equal(rdx_generation_live(w->live), generation + 1);
+	assert_int_equal(rdx_generation_current(w->live), generation + 1);
 }
 
 /* All but the first page goes, as where it is freed in pieces. */
@@ -178,7 +178,7 @@ static void let_go(enum rdx_hook_step step)
 	if (step != opened_step)
 		return;
 	rdx_hook_function = NULL;
-	rdx_index_file_gen_name(&w->id, rdx_generation_live(w->live), name);
+	rdx_index_file_gen_name(&w->id, rdx_generation_current(w->live), name);
 	assert_int_equal(linkat(w->dir_fd, name, w->dir_fd, kept, 0), 0);
 	switch_tables(w, 0);
 	assert_int_equal(renameat(w->dir_fd, kept, w->dir_fd, name), 0);
@@ -241,8 +241,8 @@ static void test_a_walk(void **state)
 			if (r == 0)
 				assert_int_equal(blocks, mark.event_id);
 			blocks = 0;
-			assert_int_equal(rdx_index_each(f.index, 1, 0, count_blocks, &blocks, &mark),
-					 0);
+			assert_int_equal(
+				rdx_index_each(f.index, 1, 0, count_blocks, &blocks, &mark), 0);
 			assert_int_equal(mark.event_id, 2);
 			assert_int_equal(blocks, 2);
 			destroy(&f);
@@ -274,7 +274,7 @@ static void store_and_clear(void *context, uint64_t prefix, uint8_t tiers)
 /* Keys, the second of which a walk comes to later. */
 static void choose_keys(struct fixture *f)
 {
-	const struct rdx_table *table = &rdx_writer_live(f->writer)->table;
+	const struct rdx_table *table = &rdx_writer_table(f->writer)->table;
 
 	for (f->prefix[0] = 1; rdx_table_home(table, f->prefix[0]) >= table->lines / 2;)
 		f->prefix[0]++;

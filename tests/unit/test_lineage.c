@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define NAMES 32
+#define NAMES  32
 #define DEVICE RDX_TIER_DEVICE
 #define HOST   RDX_TIER_HOST
 #define DISK   RDX_TIER_DISK
@@ -51,8 +51,8 @@ static uint32_t name(struct rdx_lineage *lineage, uint32_t number, uint32_t pare
 static void expect_orphans(const struct rdx_lineage *lineage, uint64_t device, uint64_t host,
 			   uint64_t disk, uint64_t all)
 {
-	uint8_t bits = (uint8_t)((device != 0) | (host != 0) << 1 | (disk != 0) << 2 |
-				 (all != 0) << 3);
+	uint8_t bits =
+		(uint8_t)((device != 0) | (host != 0) << 1 | (disk != 0) << 2 | (all != 0) << 3);
 
 	assert_int_equal(lineage->orphans[0], device);
 	assert_int_equal(lineage->orphans[1], host);
@@ -153,8 +153,8 @@ static void test_nodes_are_bounded(void **state)
 		assert_true(lineage->count <= lineage->capacity);
 		if (i >= 2 * NAMES - 2 && i % 2 == 0) {
 			/* every second name of a long chain is left: forget the oldest */
-			uint64_t prefix = (i - (2 * NAMES - 2) + 1 + 1) *
-					  UINT64_C(0x9e3779b97f4a7c15);
+			uint64_t prefix =
+				(i - (2 * NAMES - 2) + 1 + 1) * UINT64_C(0x9e3779b97f4a7c15);
 
 			rdx_lineage_unname(lineage, rdx_lineage_find(lineage, prefix, &at));
 		}

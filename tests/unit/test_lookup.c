@@ -45,7 +45,7 @@ static int add(struct fixture *f, uint64_t worker_id, const uint64_t *prefix, ui
 	assert_true(slot >= 0);
 	assert_int_equal(rig_begin(f->writer, slot), 0);
 	assert_int_equal(rdx_writer_apply_blocks(f->writer, slot, 0, prefix, blocks), 0);
-	rdx_writer_rank_live(f->writer, slot, 0, 0);
+	rdx_writer_rank_show(f->writer, slot, 0, 0);
 	rig_pulse(f->writer, slot, RDX_STATE_EXACT, 1, worker_id);
 	return slot;
 }
@@ -228,8 +228,11 @@ static void test_holes(void **state)
 {
 	struct rdx_rank_info info = rig_info(1, 0, 2);
 	uint64_t *prefix = make_prefix(100, 10);
-	struct rdx_event removed = {.event_id = 1, .kind = RDX_EVENT_REMOVED, .count = 1,
-				    .hashes = prefix + 40, .orphans = 1};
+	struct rdx_event removed = {.event_id = 1,
+				    .kind = RDX_EVENT_REMOVED,
+				    .count = 1,
+				    .hashes = prefix + 40,
+				    .orphans = 1};
 	struct rdx_run run;
 	struct fixture f;
 	int slot;
@@ -240,7 +243,7 @@ static void test_holes(void **state)
 	assert_int_equal(rig_begin(f.writer, slot), 0);
 	assert_int_equal(rdx_writer_apply_blocks(f.writer, slot, 0, prefix, 90), 0);
 	assert_int_equal(rdx_writer_apply_blocks(f.writer, slot, 1, prefix, 60), 0);
-	rdx_writer_rank_live(f.writer, slot, 0, 0);
+	rdx_writer_rank_show(f.writer, slot, 0, 0);
 	rig_pulse(f.writer, slot, RDX_STATE_EXACT, 1, 0);
 	run = one_row(&f, prefix, 100);
 	assert_int_equal(run.scanned, 0);
@@ -258,12 +261,9 @@ static void test_holes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_run_and_length),
-		cmocka_unit_test(test_long_prefix),
-		cmocka_unit_test(test_local_and_tokens),
-		cmocka_unit_test(test_states),
-		cmocka_unit_test(test_outputs_untouched),
-		cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_every_run_and_length), cmocka_unit_test(test_long_prefix),
+		cmocka_unit_test(test_local_and_tokens),     cmocka_unit_test(test_states),
+		cmocka_unit_test(test_outputs_untouched),    cmocka_unit_test(test_holes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

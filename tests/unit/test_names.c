@@ -64,9 +64,8 @@ static uint32_t add(struct map *map, const void *text, uint8_t bytes, uint8_t gr
 
 	rdx_names_key(&map->names, text, bytes, group, &key);
 	assert_int_equal(rdx_names_reserve(&map->names, 1), 0);
-	assert_int_equal(rdx_names_find_slot(&map->names, &key, &slot), RDX_NAME_NONE);
-	assert_int_equal(
-		rdx_lineage_name(&map->lineage, prefix, prefix, RDX_NODE_ROOT, &node), 0);
+	assert_int_equal(rdx_names_find_bucket(&map->names, &key, &slot), RDX_NAME_NONE);
+	assert_int_equal(rdx_lineage_name(&map->lineage, prefix, prefix, RDX_NODE_ROOT, &node), 0);
 	entry = rdx_names_add(&map->names, &key, slot, node);
 	map->names.entries[entry].copies[0] = 1;
 	return entry;
@@ -205,7 +204,7 @@ static void test_lives_come_round(void **state)
 static void test_table(void **state)
 {
 	uint64_t words[2 * CAPACITY] = {0};
-	struct rdx_slots table = {words, 2 * CAPACITY};
+	struct rdx_buckets table = {words, 2 * CAPACITY};
 	uint32_t tags[CAPACITY];
 	uint8_t in[CAPACITY] = {0};
 	uint64_t random = 1;
@@ -218,15 +217,15 @@ static void test_table(void **state)
 		random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
 		which = (uint32_t)(random >> 40) % CAPACITY;
 		if (in[which]) {
-			rdx_slots_remove(&table, tags[which], which);
+			rdx_buckets_remove(&table, tags[which], which);
 		} else {
 			/* crowded at the end, so that probes wrap */
 			tags[which] = random >> 62 ? (uint32_t)(random >> 20) | 0xf8000000u
 						   : (uint32_t)(random >> 20);
-			at = rdx_slots_home(&table, tags[which]);
-			while (rdx_slots_walk(&table, tags[which], &at) != RDX_SLOTS_NONE)
+			at = rdx_buckets_home(&table, tags[which]);
+			while (rdx_buckets_walk(&table, tags[which], &at) != RDX_BUCKETS_NONE)
 				;
-			rdx_slots_insert(&table, at, tags[which], which);
+			rdx_buckets_insert(&table, at, tags[which], which);
 		}
 		in[which] = !in[which];
 		for (uint32_t j = 0; j < CAPACITY; j++) {
@@ -234,10 +233,10 @@ static void test_table(void **state)
 
 			if (!in[j])
 				continue;
-			at = rdx_slots_home(&table, tags[j]);
+			at = rdx_buckets_home(&table, tags[j]);
 			do
-				found = rdx_slots_walk(&table, tags[j], &at);
-			while (found != RDX_SLOTS_NONE && found != j);
+				found = rdx_buckets_walk(&table, tags[j], &at);
+			while (found != RDX_BUCKETS_NONE && found != j);
 			assert_int_equal(found, j);
 		}
 	}

@@ -341,8 +341,7 @@ static void test_times_and_order_of_removal(void **state)
 {
 	struct fixture *f = *state;
 	const uint64_t up[4] = {4, 3, 2, 1}, down[3] = {1, 2, 3};
-	struct rdx_removed removed = {
-		.time_ns = 5, .names = up, .count = 4, .name_bytes = 8};
+	struct rdx_removed removed = {.time_ns = 5, .names = up, .count = 4, .name_bytes = 8};
 
 	open_it(f);
 	store(f, 0, 1, 4);
@@ -606,8 +605,8 @@ static void test_tiers(void **state)
 	expect_event(f, RDX_EVENT_STORED, RDX_TIER_HOST, 2);
 }
 
-static void store_tokens(struct fixture *f, const uint64_t *parent, uint64_t name,
-			 const char *lora, const char *salt, uint64_t expected_seed)
+static void store_tokens(struct fixture *f, const uint64_t *parent, uint64_t name, const char *lora,
+			 const char *salt, uint64_t expected_seed)
 {
 	uint32_t tokens[TOKENS] = {(uint32_t)name, 2, 3, 4};
 	struct rdx_stored stored = {
@@ -719,7 +718,7 @@ static void test_worker_wide_clear(void **state)
 	/* a tier's clear is this rank's alone, also where it is published as one of all */
 	assert_int_equal(rdx_publish_cleared(first, RDX_TIER_DEVICE, 0), 0);
 	expect_event(f, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0);
-	assert_int_equal(rdx_clear_generation(first->clear), 1);
+	assert_int_equal(rdx_clear_stamp(first->clear), 1);
 	assert_int_equal(stats_of(second).clears, 1);
 	rdx_publisher_close(second);
 

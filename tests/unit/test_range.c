@@ -88,11 +88,11 @@ static void test_pr9296_range_response_starts_at_last_clear(void **state)
 
 	(void)state;
 	open_fixture(&f, 256);
-	store_many(&f, 5);       /* 1 .. 5 */
-	rig_clear(&f.producer);  /* 6 */
-	store_many(&f, 4);       /* 7 .. 10 */
-	rig_clear(&f.producer);  /* 11 */
-	store_many(&f, 3);       /* 12 .. 14 */
+	store_many(&f, 5);      /* 1 .. 5 */
+	rig_clear(&f.producer); /* 6 */
+	store_many(&f, 4);      /* 7 .. 10 */
+	rig_clear(&f.producer); /* 11 */
+	store_many(&f, 3);      /* 12 .. 14 */
 
 	got = range(&f, f.epoch, 1, UINT64_MAX);
 	assert_events(&f, &got, 11, 1);
@@ -123,7 +123,7 @@ static void test_pr9296_recovered_clear_keeps_live_tail(void **state)
 	assert_int_equal(recovery.way, RDX_RECOVERED_BARRIER);
 	assert_int_equal(rdx_reader_next(f.reader, &event), 1);
 	assert_int_equal(event.kind, RDX_EVENT_CLEARED);
-	store_many(&f, 3);      /* 24 .. 26: live, while it is under way */
+	store_many(&f, 3); /* 24 .. 26: live, while it is under way */
 	for (uint64_t id = 22; id <= 26; id++) {
 		assert_int_equal(rdx_reader_next(f.reader, &event), 1);
 		assert_int_equal(event.kind, RDX_EVENT_STORED);

@@ -89,7 +89,7 @@ static void destroy(struct fixture *f)
 /* The table is full and no other is to be had: a block does not fit. */
 static void run_out_of_space(struct fixture *f)
 {
-	struct rdx_writer_table *table = rdx_writer_live(f->writer);
+	struct rdx_writer_table *table = rdx_writer_table(f->writer);
 
 	table->used_max = table->used;
 	table->grow_at = UINT64_MAX;
@@ -154,7 +154,7 @@ static void test_a_recovery(void **state)
 	step(&f);
 	assert_int_equal(f.rank.phase, RDX_PHASE_BEGIN);
 	expect(&f, RDX_STATE_RECOVERING, 0);
-	rdx_writer_live(f.writer)->used_max = UINT64_MAX;
+	rdx_writer_table(f.writer)->used_max = UINT64_MAX;
 	while (rdx_writer_step(f.writer))
 		;
 	step(&f);

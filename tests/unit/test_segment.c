@@ -61,8 +61,9 @@ static int count_files(const struct rig *rig, const char *prefix)
 
 static void test_bad_geometry_is_einval(void **state)
 {
-	static const uint64_t slots[] = {0, 1, 32, 63, 65, 100, 1000, (UINT64_C(1) << 32) + 1,
-					 UINT64_C(1) << 33, UINT64_MAX};
+	static const uint64_t slots[] = {
+		0,         1, 32, 63, 65, 100, 1000, (UINT64_C(1) << 32) + 1, UINT64_C(1) << 33,
+		UINT64_MAX};
 	struct rdx_segment_spec spec;
 	struct rig rig;
 
@@ -214,8 +215,7 @@ static int claim_on_full_tmpfs(struct rig *rig)
 	struct rdx_segment_spec large = rig_spec(1, 0, 1 << 16, 64); /* 4 MiB */
 	struct rdx_segment_spec small = rig_spec(1, 0, 64, 64);
 
-	if (unshare(CLONE_NEWNS) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tmpfs", rig->dir, "tmpfs", 0, "size=1m") < 0)
 		return 77;
 	rig->dir_fd = rdx_namespace_open(rig->dir, 0);

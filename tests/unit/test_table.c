@@ -94,8 +94,8 @@ static void test_set_and_drop(void **state)
 		for (int i = 0; i < 150; i++) {
 			for (uint32_t word = 0; word < words; word++)
 				assert_int_equal(rdx_table_mask(&table, keys[i], word),
-						 word == (uint32_t)i % words
-							 ? UINT64_C(1) << i % 64 : 0);
+						 word == (uint32_t)i % words ? UINT64_C(1) << i % 64
+									     : 0);
 		}
 		for (int i = 0; i < 150; i++) {
 			_Atomic uint64_t *mask = rdx_table_find(&table, keys[i]);
@@ -168,12 +168,9 @@ static void test_rubbish_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stride),
-		cmocka_unit_test(test_homes_follow_products),
-		cmocka_unit_test(test_set_and_drop),
-		cmocka_unit_test(test_overflow_wraps),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_rubbish_ends),
+		cmocka_unit_test(test_stride),       cmocka_unit_test(test_homes_follow_products),
+		cmocka_unit_test(test_set_and_drop), cmocka_unit_test(test_overflow_wraps),
+		cmocka_unit_test(test_full),         cmocka_unit_test(test_rubbish_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,10 +70,10 @@ static void same_seed_same_trace(void **state)
 static void generated_trace_is_valid(void **state)
 {
 	struct trace_generate_options options = TRACE_GENERATE_DEFAULTS;
-	struct trace_request request = { 0 };
+	struct trace_request request = {0};
 	struct trace_summarizer *summarizer;
 	struct trace_summary summary;
-	struct lines lines = { .name = "trace" };
+	struct lines lines = {.name = "trace"};
 	struct json_line_fault fault;
 	uint64_t last_ms = 0;
 	size_t length;
@@ -120,7 +120,9 @@ static void generator_refuses_what_cannot_fit(void **state)
 	assert_null(generator);
 }
 
-#define GOOD "{\"timestamp\":7,\"input_length\":513,\"output_length\":2,\"hash_ids\":[5,18446744073709551615]}"
+#define GOOD                                                                                       \
+	"{\"timestamp\":7,\"input_length\":513,\"output_length\":2,\"hash_ids\":[5,"               \
+	"18446744073709551615]}"
 
 /* Each line's message must hold the given words; NULL: the line is good. */
 static void bad_lines_are_named(void **state)
@@ -129,30 +131,30 @@ static void bad_lines_are_named(void **state)
 		const char *line;
 		const char *words;
 	} cases[] = {
-		{ GOOD, NULL },
-		{ "nonsense", "not JSON" },
-		{ "{\"timestamp\":1", "unexpected end of data" },
-		{ GOOD " 1", "not JSON" },
-		{ "[1]", "not a JSON object" },
-		{ "{\"input_length\":1,\"output_length\":0,\"hash_ids\":[1]}", "no \"timestamp\"" },
-		{ "{\"timestamp\":-1,\"input_length\":1,\"output_length\":0,\"hash_ids\":[1]}",
-		  "\"timestamp\" is -1" },
-		{ "{\"timestamp\":1,\"input_length\":0,\"output_length\":0,\"hash_ids\":[]}",
-		  "\"input_length\" is 0" },
-		{ "{\"timestamp\":1,\"input_length\":513,\"output_length\":0,\"hash_ids\":[1]}",
-		  "1 hash_ids for 513 tokens: give 2" },
-		{ "{\"timestamp\":1,\"input_length\":1,\"output_length\":0,\"hash_ids\":[1.5]}",
-		  "hash_ids[0] is 1.5" },
-		{ "{\"timestamp\":1,\"input_length\":1,\"output_length\":0,\"hash_ids\":"
-		  "[18446744073709551616]}",
-		  "beyond 64 bits" },
-		{ "{\"timestamp\":1,\"input_length\":1,\"output_length\":0}", "no array" },
-		{ "{\"id\":9,\"timestamp\":1,\"input_length\":1,\"output_length\":0,"
-		  "\"hash_ids\":[\"3\"]}",
-		  NULL },
+		{GOOD, NULL},
+		{"nonsense", "not JSON"},
+		{"{\"timestamp\":1", "unexpected end of data"},
+		{GOOD " 1", "not JSON"},
+		{"[1]", "not a JSON object"},
+		{"{\"input_length\":1,\"output_length\":0,\"hash_ids\":[1]}", "no \"timestamp\""},
+		{"{\"timestamp\":-1,\"input_length\":1,\"output_length\":0,\"hash_ids\":[1]}",
+		 "\"timestamp\" is -1"},
+		{"{\"timestamp\":1,\"input_length\":0,\"output_length\":0,\"hash_ids\":[]}",
+		 "\"input_length\" is 0"},
+		{"{\"timestamp\":1,\"input_length\":513,\"output_length\":0,\"hash_ids\":[1]}",
+		 "1 hash_ids for 513 tokens: give 2"},
+		{"{\"timestamp\":1,\"input_length\":1,\"output_length\":0,\"hash_ids\":[1.5]}",
+		 "hash_ids[0] is 1.5"},
+		{"{\"timestamp\":1,\"input_length\":1,\"output_length\":0,\"hash_ids\":"
+		 "[18446744073709551616]}",
+		 "beyond 64 bits"},
+		{"{\"timestamp\":1,\"input_length\":1,\"output_length\":0}", "no array"},
+		{"{\"id\":9,\"timestamp\":1,\"input_length\":1,\"output_length\":0,"
+		 "\"hash_ids\":[\"3\"]}",
+		 NULL},
 	};
-	struct trace_request request = { 0 };
-	struct lines lines = { .name = "trace" };
+	struct trace_request request = {0};
+	struct lines lines = {.name = "trace"};
 	struct json_line_fault fault;
 	size_t length;
 	char *text = NULL;
@@ -183,8 +185,8 @@ static void bad_lines_are_named(void **state)
 
 static void an_id_has_one_parent(void **state)
 {
-	uint64_t first[] = { 1, 2 }, second[] = { 3, 2 }, third[] = { 2 };
-	struct trace_request request = { .hash_ids = first, .hash_count = 2 };
+	uint64_t first[] = {1, 2}, second[] = {3, 2}, third[] = {2};
+	struct trace_request request = {.hash_ids = first, .hash_count = 2};
 	struct trace_summarizer *summarizer;
 	struct trace_summary summary;
 	struct json_line_fault fault;
@@ -207,7 +209,7 @@ static void an_id_has_one_parent(void **state)
 
 static void tokens_depend_on_ids_alone(void **state)
 {
-	const uint64_t ids[] = { 4, 1000000 };
+	const uint64_t ids[] = {4, 1000000};
 	uint32_t prompt[600], span[RDX_TRACE_SPAN_TOKENS], part[16], answer[32], longer[64];
 
 	(void)state;
@@ -232,7 +234,7 @@ static void tokens_depend_on_ids_alone(void **state)
 
 static void long_lines_are_skipped(void **state)
 {
-	struct lines lines = { .name = "trace" };
+	struct lines lines = {.name = "trace"};
 	char path[] = "/tmp/rdx-lines-XXXXXX";
 	int fd = mkstemp(path);
 	size_t length;

@@ -106,7 +106,7 @@ struct ringer {
 static void *ring_later(void *argument)
 {
 	struct ringer *r = argument;
-	struct timespec t = { 0, r->after_ns };
+	struct timespec t = {0, r->after_ns};
 
 	nanosleep(&t, NULL);
 	atomic_fetch_add_explicit(&r->bell->word, r->add, memory_order_release);
@@ -116,7 +116,7 @@ static void *ring_later(void *argument)
 
 static void start_ringer(struct ringer *r, struct fixture *f, uint32_t add)
 {
-	*r = (struct ringer){ .bell = f->bell, .after_ns = SHORT_NS, .add = add };
+	*r = (struct ringer){.bell = f->bell, .after_ns = SHORT_NS, .add = add};
 	assert_int_equal(pthread_create(&r->thread, NULL, ring_later, r), 0);
 }
 
@@ -184,7 +184,7 @@ static void test_changed_by_process(void **state)
 		pid_t child = fork();
 
 		if (child == 0) {
-			struct ringer r = { .bell = f.bell, .after_ns = SHORT_NS, .add = 1 };
+			struct ringer r = {.bell = f.bell, .after_ns = SHORT_NS, .add = 1};
 
 			ring_later(&r);
 			_exit(0);
@@ -250,7 +250,7 @@ static void test_stale_requests(void **state)
 		/* a producer died before it woke anybody */
 		atomic_store(&f.bell->word, value + 1);
 		assert_int_equal(woken_by(&f, value + 1, NS_PER_MS), RDX_WOKE_TIMEOUT);
-		r = (struct ringer){ .bell = f.bell, .after_ns = NS_PER_MS, .add = 1 };
+		r = (struct ringer){.bell = f.bell, .after_ns = NS_PER_MS, .add = 1};
 		assert_int_equal(pthread_create(&r.thread, NULL, ring_later, &r), 0);
 		assert_int_equal(woken_by(&f, value + 1, LONG_NS), RDX_WOKE_WORD);
 		pthread_join(r.thread, NULL);
@@ -291,7 +291,8 @@ static void *produce(void *argument)
 			wake_all(&p->bell->word);
 			p->wakes++;
 		}
-		for (int tries = 0; atomic_load(&p->seen) != i && !atomic_load(&p->give_up); tries++)
+		for (int tries = 0; atomic_load(&p->seen) != i && !atomic_load(&p->give_up);
+		     tries++)
 			patience_nap(tries);
 	}
 	return NULL;
@@ -300,7 +301,7 @@ static void *produce(void *argument)
 static void test_rapid_bells(void **state)
 {
 	struct fixture f;
-	struct producer p = { 0 };
+	struct producer p = {0};
 	struct effort effort = effort_begin(BELLS_LEAST, BELLS, BELLS_S);
 	uint32_t lost = 0, sleeps = 0, i = 0;
 
@@ -334,7 +335,7 @@ static void test_close_while_armed(void **state)
 
 		open_fixture(&f, state);
 		assert_int_equal(woken_by(&f, 0, i % 2 ? 0 : NS_PER_MS), RDX_WOKE_TIMEOUT);
-		r = (struct ringer){ .bell = f.bell, .after_ns = i * 10000, .add = 1 };
+		r = (struct ringer){.bell = f.bell, .after_ns = i * 10000, .add = 1};
 		assert_int_equal(pthread_create(&r.thread, NULL, ring_later, &r), 0);
 		rdx_wait_close(f.wait);
 		pthread_join(r.thread, NULL);
@@ -361,7 +362,7 @@ static void *sleep_there(void *argument)
 static void test_moves_between_threads(void **state)
 {
 	struct fixture f;
-	struct mover m = { &f, -1, 0 };
+	struct mover m = {&f, -1, 0};
 	int ends[2];
 
 	open_fixture(&f, state);
@@ -382,7 +383,7 @@ static void test_moves_between_threads(void **state)
 		pthread_join(r.thread, NULL);
 		assert_int_equal(write(ends[1], "x", 1), 1);
 		assert_int_equal(woken_by(&f, (uint32_t)i + 1, LONG_NS), TAG_A);
-		assert_int_equal(read(ends[0], &(char){ 0 }, 1), 1);
+		assert_int_equal(read(ends[0], &(char){0}, 1), 1);
 	}
 	close_fixture(&f);
 	close(ends[0]);
@@ -392,7 +393,7 @@ static void test_moves_between_threads(void **state)
 static void *truncate_later(void *argument)
 {
 	struct fixture *f = argument;
-	struct timespec t = { 0, SHORT_NS };
+	struct timespec t = {0, SHORT_NS};
 
 	nanosleep(&t, NULL);
 	return ftruncate(openat(f->rig.dir_fd, "bell", O_RDWR | O_CLOEXEC), 0) < 0 ? f : NULL;
@@ -410,7 +411,8 @@ static void test_truncated(void **state)
 	assert_int_equal(rdx_guard_install(), 0); /* here, for cmocka installs its own */
 	assert_int_equal(rdx_guard_add(&f.seen), 0);
 	assert_int_equal(pthread_create(&thread, NULL, truncate_later, &f), 0);
-	UNTIL(rdx_mapping_poisoned(&f.seen)) {
+	UNTIL(rdx_mapping_poisoned(&f.seen))
+	{
 		uint32_t woke = 0;
 
 		r = rdx_wait_sleep(f.wait, f.word, 0, SHORT_NS, &woke);
@@ -438,21 +440,19 @@ static void test_modes(void **state)
 static uint32_t uring = RDX_WAIT_URING, epoll = RDX_WAIT_EPOLL;
 
 #define BOTH(test)                                                                                 \
-	{ #test " (io_uring)", test, NULL, NULL, &uring }, { #test " (epoll)", test, NULL, NULL, &epoll }
+	{#test " (io_uring)", test, NULL, NULL, &uring},                                           \
+	{                                                                                          \
+#test " (epoll)", test, NULL, NULL, &epoll                                         \
+	}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_modes),
-		BOTH(test_timeout),
-		BOTH(test_changed_before),
-		BOTH(test_changed_by_thread),
-		BOTH(test_changed_by_process),
-		BOTH(test_descriptors),
-		BOTH(test_stale_requests),
-		BOTH(test_rapid_bells),
-		BOTH(test_close_while_armed),
-		BOTH(test_moves_between_threads),
+		cmocka_unit_test(test_modes),  BOTH(test_timeout),
+		BOTH(test_changed_before),     BOTH(test_changed_by_thread),
+		BOTH(test_changed_by_process), BOTH(test_descriptors),
+		BOTH(test_stale_requests),     BOTH(test_rapid_bells),
+		BOTH(test_close_while_armed),  BOTH(test_moves_between_threads),
 		BOTH(test_truncated),
 	};
 

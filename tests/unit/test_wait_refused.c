@@ -24,12 +24,12 @@
 #include <unistd.h>
 
 #define OP_FUTEX_WAIT 51
-#define OP_NONE	      200 /* no kernel has so many yet */
-#define LONG_NS	      ((int64_t)patience_ns())
+#define OP_NONE       200 /* no kernel has so many yet */
+#define LONG_NS       ((int64_t)patience_ns())
 
 /* What a case is about, and what RDX_WAIT_URING must say in it. */
 struct refusal {
-	int answer;    /* errno of the system calls below, 0: no filter */
+	int answer; /* errno of the system calls below, 0: no filter */
 	int call[2];
 	int old_kernel;
 	int expected;
@@ -63,7 +63,7 @@ static int forbid(const struct refusal *refusal)
 		BPF_STMT(BPF_RET | BPF_K, deny),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
@@ -73,7 +73,7 @@ static int forbid(const struct refusal *refusal)
 static void *ring_later(void *argument)
 {
 	_Atomic uint32_t *word = argument;
-	struct timespec t = { 0, 20000000 };
+	struct timespec t = {0, 20000000};
 
 	nanosleep(&t, NULL);
 	atomic_fetch_add(word, 1);
@@ -84,8 +84,8 @@ static void *ring_later(void *argument)
 /* A sleep that is woken and one that is not: 0, or the number of the step that failed. */
 static int sleeps_well(struct rdx_wait *wait)
 {
-	_Atomic uint32_t *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	_Atomic uint32_t *word =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pthread_t thread;
 	uint32_t woke = 0;
 
@@ -132,15 +132,17 @@ static void run(const struct refusal *refusal)
 static void test_forbidden(void **state)
 {
 	(void)state;
-	run(&(struct refusal){ .answer = EPERM, .expected = -EPERM,
-			       .call = { SYS_io_uring_setup, SYS_io_uring_setup } });
+	run(&(struct refusal){.answer = EPERM,
+			      .expected = -EPERM,
+			      .call = {SYS_io_uring_setup, SYS_io_uring_setup}});
 }
 
 static void test_no_io_uring(void **state)
 {
 	(void)state;
-	run(&(struct refusal){ .answer = ENOSYS, .expected = -ENOSYS,
-			       .call = { SYS_io_uring_setup, SYS_epoll_pwait2 } });
+	run(&(struct refusal){.answer = ENOSYS,
+			      .expected = -ENOSYS,
+			      .call = {SYS_io_uring_setup, SYS_epoll_pwait2}});
 }
 
 static void test_no_futexes(void **state)
@@ -153,7 +155,7 @@ static void test_no_futexes(void **state)
 		skip();
 	}
 	rdx_wait_close(wait);
-	run(&(struct refusal){ .old_kernel = 1, .expected = -ENOSYS });
+	run(&(struct refusal){.old_kernel = 1, .expected = -ENOSYS});
 }
 
 int main(void)

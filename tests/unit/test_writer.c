@@ -23,7 +23,7 @@ static void show(struct rdx_index_writer *w, int slot, const uint64_t *prefix, u
 	assert_true(slot >= 0);
 	assert_int_equal(rig_begin(w, slot), 0);
 	assert_int_equal(rdx_writer_apply_blocks(w, slot, 0, prefix, blocks), 0);
-	rdx_writer_rank_live(w, slot, 0, 0);
+	rdx_writer_rank_show(w, slot, 0, 0);
 	rig_pulse(w, slot, RDX_STATE_EXACT, 1, 1);
 }
 
@@ -138,11 +138,10 @@ static void test_bad_files(void **state)
 	assert_int_equal(rig_writer(&rig, NULL, &w), 0);
 	assert_int_equal(rdx_writer_ready(w), 0);
 	rdx_index_file_ctl_name(&w->id, 0, ctl);
-	rdx_index_file_gen_name(&w->id, rdx_writer_live(w)->generation, gen);
+	rdx_index_file_gen_name(&w->id, rdx_writer_table(w)->generation, gen);
 	spoil(&rig, ctl, 0, 1, -EBADMSG);
 	spoil(&rig, ctl, offsetof(struct rdx_index_header, format_version), 99, -EPROTONOSUPPORT);
-	spoil(&rig, ctl, offsetof(struct rdx_index_header, features_incompat), 1,
-	      -EPROTONOSUPPORT);
+	spoil(&rig, ctl, offsetof(struct rdx_index_header, features_incompat), 1, -EPROTONOSUPPORT);
 	spoil(&rig, ctl, offsetof(struct rdx_index_header, layout_fingerprint), 1, -EBADMSG);
 	spoil(&rig, ctl, offsetof(struct rdx_index_header, key_fingerprint), 1, -EKEYREJECTED);
 	spoil(&rig, ctl, offsetof(struct rdx_index_header, model), 1, -EBADMSG);
@@ -192,7 +191,7 @@ static void successor(int marked)
 	if (!marked)
 		rdx_word_store(&w->live->superseded, 0); /* it died before it could */
 	UNTIL(run_of(x, prefix, 3, 1) != 1)
-		usleep(1000);
+	usleep(1000);
 	assert_int_equal(run_of(x, prefix, 3, 1), 3);
 	assert_int_equal(files_in_index(&rig), 2);
 	rdx_index_close(x);
@@ -279,8 +278,7 @@ static void test_columns_run_out(void **state)
 
 static void test_clears_wait_for_the_sweep(void **state)
 {
-	struct rdx_event clear = {.event_id = 1, .kind = RDX_EVENT_CLEARED,
-				  .tier = RDX_SCOPE_ALL};
+	struct rdx_event clear = {.event_id = 1, .kind = RDX_EVENT_CLEARED, .tier = RDX_SCOPE_ALL};
 	struct rdx_event store = {.event_id = 2, .kind = RDX_EVENT_STORED, .count = 2};
 	uint64_t prefix[2] = {21, 22};
 	struct rdx_index_writer *w;
@@ -317,8 +315,7 @@ static void test_clears_wait_for_the_sweep(void **state)
 static void test_clear_while_growing(void **state)
 {
 	enum { BLOCKS = 3000 };
-	struct rdx_event clear = {.event_id = 1, .kind = RDX_EVENT_CLEARED,
-				  .tier = RDX_SCOPE_ALL};
+	struct rdx_event clear = {.event_id = 1, .kind = RDX_EVENT_CLEARED, .tier = RDX_SCOPE_ALL};
 	uint64_t prefix[BLOCKS], random = 4;
 	struct rdx_writer_options options = {.initial_blocks = 2 * BLOCKS};
 	struct rdx_index_writer *w;
@@ -341,8 +338,13 @@ static void test_clear_while_growing(void **state)
 		assert_int_equal(rdx_writer_apply_blocks(w, a, 0, prefix, BLOCKS), 0);
 		assert_int_equal(rdx_writer_apply_blocks(w, b, 0, prefix, BLOCKS), 0);
 		assert_int_equal(rdx_writer_apply_event(w, a, &clear, NULL), 0);
-		assert_int_equal(rdx_writer_apply_event(w, a, &(struct rdx_event){
-			.event_id = 2, .kind = RDX_EVENT_STORED, .count = 10}, prefix), 0);
+		assert_int_equal(
+			rdx_writer_apply_event(w, a,
+					       &(struct rdx_event){.event_id = 2,
+								   .kind = RDX_EVENT_STORED,
+								   .count = 10},
+					       prefix),
+			0);
 		/* fill up to the growth, go on for some pieces, then clear the other */
 		while (w->stage == RDX_GROW_IDLE) {
 			uint64_t key = rig_random(&random) | 1;
@@ -462,8 +464,12 @@ static void test_full_table(void **state)
 	assert_int_equal(rig_index(&rig, &x), 0);
 	signal(SIGXFSZ, SIG_IGN);
 	limit_files(100 << 10); /* no table fits */
-	assert_int_equal(rdx_writer_apply_event(w, slot, &(struct rdx_event){
-		.event_id = 1, .kind = RDX_EVENT_STORED, .count = BLOCKS}, prefix), -ENOSPC);
+	assert_int_equal(rdx_writer_apply_event(w, slot,
+						&(struct rdx_event){.event_id = 1,
+								    .kind = RDX_EVENT_STORED,
+								    .count = BLOCKS},
+						prefix),
+			 -ENOSPC);
 	rdx_writer_stats(w, &stats);
 	assert_int_equal(stats.generations, 0);
 	assert_true(stats.failures > 0 && stats.refused == BLOCKS - stats.keys);
@@ -472,15 +478,19 @@ static void test_full_table(void **state)
 	assert_int_equal(run.blocks[0], stats.keys);
 	limit_files(RLIM_INFINITY);
 	/* what is known can still be removed and stored; then there is memory again */
-	assert_int_equal(rdx_writer_apply_event(w, slot, &(struct rdx_event){
-		.event_id = 2, .kind = RDX_EVENT_REMOVED, .count = 1, .hashes = prefix + 9}, NULL),
-		0);
+	assert_int_equal(rdx_writer_apply_event(w, slot,
+						&(struct rdx_event){.event_id = 2,
+								    .kind = RDX_EVENT_REMOVED,
+								    .count = 1,
+								    .hashes = prefix + 9},
+						NULL),
+			 0);
 	assert_int_equal(run_of(x, prefix, BLOCKS, 1), 9);
 	rdx_writer_rank_hide(w, slot);
 	assert_int_equal(rig_begin(w, slot), 0);
 	while (rdx_writer_apply_blocks(w, slot, 0, prefix, BLOCKS) == -ENOSPC)
 		assert_int_equal(rig_begin(w, slot), 0);
-	rdx_writer_rank_live(w, slot, 0, 0);
+	rdx_writer_rank_show(w, slot, 0, 0);
 	rdx_writer_stats(w, &stats);
 	assert_true(stats.generations > 0);
 	assert_int_equal(rdx_index_lookup(x, prefix, BLOCKS, &run, 1), 1);

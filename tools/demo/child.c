@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES  ((size_t)1 << 16)
-#define NS_PER_S    UINT64_C(1000000000)
+#define READ_BYTES   ((size_t)1 << 16)
+#define NS_PER_S     UINT64_C(1000000000)
 #define EXIT_NOT_RUN 127
 
 /* In the child: only calls that are allowed after fork. */

@@ -18,7 +18,10 @@ struct child {
 	size_t length;
 	size_t capacity;
 };
-#define CHILD_NONE {.out = -1}
+#define CHILD_NONE                                                                                 \
+	{                                                                                          \
+		.out = -1                                                                          \
+	}
 
 /* Start the program `path` with `arguments` (NULL-terminated, the first is its name).
  * -errno. */

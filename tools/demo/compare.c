@@ -73,10 +73,11 @@ int compare_step(struct comparison *comparison, const struct crew *crew)
 			return 0;
 		if (r == 0)
 			continue;
-		messages_say("worker %u cannot be compared: the index does not show it exact at its "
-			 "event %" PRIu64 ": %s",
-			 comparison->worker, crew->workers[comparison->worker].dump_event_id,
-			 messages_explain(r));
+		messages_say(
+			"worker %u cannot be compared: the index does not show it exact at its "
+			"event %" PRIu64 ": %s",
+			comparison->worker, crew->workers[comparison->worker].dump_event_id,
+			messages_explain(r));
 		comparison->failed++;
 	}
 	comparison->times++;

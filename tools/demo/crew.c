@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ARGUMENTS_MAX 32
+#define ARGUMENTS_MAX  32
 #define ARGUMENT_BYTES 32
-#define HASH_BASE     16
+#define HASH_BASE      16
 
 void crew_open(struct crew *ret_crew, const struct settings *settings, const char *base_dir,
 	       const char *name)
@@ -80,8 +80,8 @@ static int start(struct crew *crew, struct child *child, struct command_line *li
 	beside_this(line->arguments[0], path);
 	r = child_start(child, path, line->arguments);
 	if (r < 0)
-		messages_say("cannot start %s: %s: it is built and installed beside this program", path,
-			 strerror(-r));
+		messages_say("cannot start %s: %s: it is built and installed beside this program",
+			     path, strerror(-r));
 	return r;
 }
 
@@ -102,9 +102,8 @@ int crew_start_worker(struct crew *crew, uint32_t w)
 int crew_start_router(struct crew *crew)
 {
 	const char *wait = options_shared_waits[crew->settings->wait_mode];
-	struct command_line line = {.arguments = {"ringdex-demo", "--router", "--wait",
-						  (char *)wait},
-				    .count = 4};
+	struct command_line line = {
+		.arguments = {"ringdex-demo", "--router", "--wait", (char *)wait}, .count = 4};
 
 	add_number(&line, "--workers", crew->settings->workers);
 	add_number(&line, "--overlap-weight", crew->settings->overlap_weight);

@@ -18,7 +18,7 @@ enum crew_state {
 	CREW_DOWN,
 	CREW_STARTING, /* started, not ready */
 	CREW_UP,
-	CREW_STOPPED,  /* by SIGSTOP */
+	CREW_STOPPED, /* by SIGSTOP */
 };
 
 /* One tier of an engine's cache: as many blocks, and the sum of their mixed hashes. */
@@ -61,8 +61,8 @@ struct crew {
 	struct worker workers[DEMO_WORKERS_MAX];
 	struct child router;
 	enum crew_state router_state;
-	char wait[16];            /* how its indexer sleeps */
-	struct rdx_index *index;  /* NULL before there was a router */
+	char wait[16];           /* how its indexer sleeps */
+	struct rdx_index *index; /* NULL before there was a router */
 	struct crew_published published;
 };
 

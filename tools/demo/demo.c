@@ -54,8 +54,8 @@ static const struct options_entry entries[] = {
 	 "Times that the router is stopped: briefly, until a ring has wrapped, briefly, ...",
 	 OPTIONS_NUMBER, TO(pauses), .max = INCIDENTS_MAX},
 	{"no-baselines", 0, NULL,
-	 "Skip the passes without incidents: overlap, random and round-robin routing",
-	 OPTIONS_FLAG, TO(no_baselines)},
+	 "Skip the passes without incidents: overlap, random and round-robin routing", OPTIONS_FLAG,
+	 TO(no_baselines)},
 	{.help = "Output:", .kind = OPTIONS_HEADING},
 	OPTIONS_DIR(TO(dir), .fallback = "a new one in /dev/shm, removed at the end"),
 	OPTIONS_JSON(TO(json)),
@@ -149,16 +149,23 @@ static int run(const struct settings *s)
 	}
 	place_close();
 	if (stop_asked())
-		messages_say("told to stop: all ended, %s", s->dir ? "the --dir is left as it is"
-								   : "nothing left behind");
+		messages_say("told to stop: all ended, %s",
+			     s->dir ? "the --dir is left as it is" : "nothing left behind");
 	return status;
 }
 
 int main(int argc, char **argv)
 {
 	struct settings settings = {
-		.seed = OPTIONS_SEED_DEFAULT, .workers = 4, .blocks = 12288, .host_blocks = 4096,
-		.block_tokens = 16, .ring_slots = 32768, .kills = 4, .clears = 4, .pauses = 2,
+		.seed = OPTIONS_SEED_DEFAULT,
+		.workers = 4,
+		.blocks = 12288,
+		.host_blocks = 4096,
+		.block_tokens = 16,
+		.ring_slots = 32768,
+		.kills = 4,
+		.clears = 4,
+		.pauses = 2,
 		.overlap_weight = 4,
 	};
 

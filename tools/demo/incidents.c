@@ -14,9 +14,9 @@
 #include <string.h>
 
 #define PAUSE_NS    UINT64_C(250000000)
-#define PAUSE_PART  4 /* of the trace at most is routed without the router */
-#define CLEAR_LEAD  3 /* ticks' worth of requests before the kill of a router */
-#define HOST_CLEAR  4 /* each fourth clear is of the host tier alone */
+#define PAUSE_PART  4                    /* of the trace at most is routed without the router */
+#define CLEAR_LEAD  3                    /* ticks' worth of requests before the kill of a router */
+#define HOST_CLEAR  4                    /* each fourth clear is of the host tier alone */
 #define PATIENCE_NS UINT64_C(1000000000) /* for reports of recoveries that do not come */
 
 /* -- the plan -- */
@@ -26,8 +26,8 @@ static void plan(struct incidents *in, const struct settings *s, enum incident_k
 {
 	/* in turn, and another is cleared than the one that dies right after */
 	uint32_t turn = kind == INCIDENT_CLEAR ? number + 1 : number / 2;
-	int host_only = kind == INCIDENT_CLEAR && s->host_blocks &&
-			number % HOST_CLEAR == HOST_CLEAR - 1;
+	int host_only =
+		kind == INCIDENT_CLEAR && s->host_blocks && number % HOST_CLEAR == HOST_CLEAR - 1;
 
 	in->items[in->count++] = (struct incident){
 		.kind = kind,
@@ -54,8 +54,8 @@ void incidents_plan(struct incidents *ret_incidents, const struct settings *sett
 	struct incidents *in = ret_incidents;
 	uint64_t lead = CLEAR_LEAD * (uint64_t)s->workers * 2;
 
-	*in = (struct incidents){.items = calloc((size_t)s->kills + s->clears + s->pauses + 1,
-						 sizeof(*in->items))};
+	*in = (struct incidents){
+		.items = calloc((size_t)s->kills + s->clears + s->pauses + 1, sizeof(*in->items))};
 	if (!in->items)
 		messages_no_memory();
 	for (uint32_t i = 0; i < s->kills; i++)
@@ -133,8 +133,8 @@ static struct recovery *add_recovery(struct incidents *in, const struct traffic 
 {
 	struct recovery *recovery;
 
-	in->recoveries = reallocarray(in->recoveries, in->recovery_count + 1,
-				      sizeof(*in->recoveries));
+	in->recoveries =
+		reallocarray(in->recoveries, in->recovery_count + 1, sizeof(*in->recoveries));
 	if (!in->recoveries)
 		messages_no_memory();
 	recovery = &in->recoveries[in->recovery_count++];
@@ -387,8 +387,7 @@ static int clear(struct incident *incident, struct crew *crew)
 	struct rdx_worker_info row;
 
 	if (crew_row(crew, incident->worker, &row))
-		figures_grouped(row.blocks[RDX_TIER_HOST] +
-					(all ? row.blocks[RDX_TIER_DEVICE] : 0),
+		figures_grouped(row.blocks[RDX_TIER_HOST] + (all ? row.blocks[RDX_TIER_DEVICE] : 0),
 				held);
 	narrate("worker %u clears its %scache: %s blocks gone with one event", incident->worker,
 		all ? "" : "host tier's ", held);

@@ -17,10 +17,10 @@ enum incident_kind { INCIDENT_KILL_WORKER, INCIDENT_KILL_ROUTER, INCIDENT_CLEAR,
 
 enum incident_stage {
 	INCIDENT_PLANNED,
-	INCIDENT_ARMED, /* waits for a request to be under way */
-	INCIDENT_AWAY,  /* the worker is dead and still in the index, or the router is stopped */
+	INCIDENT_ARMED,  /* waits for a request to be under way */
+	INCIDENT_AWAY,   /* the worker is dead and still in the index, or the router is stopped */
 	INCIDENT_COMING, /* started or let go on, and not exact in the index yet */
-	INCIDENT_BACK,  /* exact; the router has not said how it recovered */
+	INCIDENT_BACK,   /* exact; the router has not said how it recovered */
 	INCIDENT_OVER,
 	INCIDENT_CHECKED, /* the index was compared since */
 };
@@ -28,7 +28,7 @@ enum incident_stage {
 struct incident {
 	enum incident_kind kind;
 	enum incident_stage stage;
-	uint64_t at;          /* before this request */
+	uint64_t at; /* before this request */
 	uint32_t worker;
 	uint8_t tier;         /* of a clear: RDX_SCOPE_ALL or RDX_TIER_HOST */
 	uint8_t until_lapped; /* of a pause: until a ring has wrapped */
@@ -54,12 +54,12 @@ struct recovery {
 struct incidents {
 	struct incident *items;
 	uint32_t count;
-	uint32_t begun;             /* the last of these may be under way */
+	uint32_t begun; /* the last of these may be under way */
 	struct recovery *recoveries;
 	uint32_t recovery_count;
-	uint32_t recovery_first;    /* of the incident begun last */
-	uint32_t recovery_wanted;   /* so many are to be reported after it */
-	int hurry;                  /* what waits for a request does so no more */
+	uint32_t recovery_first;  /* of the incident begun last */
+	uint32_t recovery_wanted; /* so many are to be reported after it */
+	int hurry;                /* what waits for a request does so no more */
 	struct rdx_worker_info rows[DEMO_WORKERS_MAX]; /* when the router was stopped */
 	uint64_t newest[DEMO_WORKERS_MAX]; /* event of each worker that must be in the index */
 };

@@ -60,8 +60,8 @@ void narrate(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	put_words(text, (uint32_t)fprintf(out, "%6.1f s  ",
-					  (double)(rdx_clock_ns() - started_ns) / 1e9));
+	put_words(text,
+		  (uint32_t)fprintf(out, "%6.1f s  ", (double)(rdx_clock_ns() - started_ns) / 1e9));
 	fprintf(out, "\n%s", progress);
 	fflush(out);
 }
@@ -74,10 +74,9 @@ void narrate_progress(const char *pass, uint64_t done, uint64_t total, double hi
 
 	if (is_terminal && now - shown_ns >= SHOW_NS) {
 		shown_ns = now;
-		snprintf(progress, sizeof(progress),
-			 "%18s [%.*s%*s] %s / %s requests, %.1f %%", pass, cells,
-			 "########################", BAR_CELLS - cells, "", figures_grouped(done, a),
-			 figures_grouped(total, b), 100 * hit_rate);
+		snprintf(progress, sizeof(progress), "%18s [%.*s%*s] %s / %s requests, %.1f %%",
+			 pass, cells, "########################", BAR_CELLS - cells, "",
+			 figures_grouped(done, a), figures_grouped(total, b), 100 * hit_rate);
 		fprintf(out, CLEAR_LINE "%s", progress);
 		fflush(out);
 	}

@@ -11,9 +11,9 @@
 
 #define TICK_MS    100
 #define NAME_BYTES 24
-#define TURN_NS   UINT64_C(100000000)
-#define WATCH_NS  UINT64_C(200000)      /* a turn, while the index is waited for */
-#define SILENT_NS UINT64_C(30000000000) /* who says nothing for that long is taken for hung */
+#define TURN_NS    UINT64_C(100000000)
+#define WATCH_NS   UINT64_C(200000)      /* a turn, while the index is waited for */
+#define SILENT_NS  UINT64_C(30000000000) /* who says nothing for that long is taken for hung */
 
 /* -- the loop -- */
 

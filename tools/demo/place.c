@@ -24,8 +24,8 @@
 /* Sizes of docs/operations.md. */
 #define SEGMENT_BYTES 16384 /* header, and what is lost by padding */
 #define SLOT_BYTES    64
-#define LEDGER_BYTES  24    /* for a block */
-#define INDEX_BYTES   128   /* for a block: 4 slots of 16 bytes, in two tables while it grows */
+#define LEDGER_BYTES  24  /* for a block */
+#define INDEX_BYTES   128 /* for a block: 4 slots of 16 bytes, in two tables while it grows */
 #define SMALL_FILES   (UINT64_C(1) << 20)
 
 static char own[PATH_MAX]; /* the folder to remove, or "" */
@@ -35,8 +35,8 @@ static int remover_pipe;
 uint64_t place_needs(const struct settings *settings)
 {
 	uint64_t blocks = (uint64_t)settings->blocks + settings->host_blocks;
-	uint64_t segment = SEGMENT_BYTES + (uint64_t)settings->ring_slots * SLOT_BYTES +
-			   blocks * LEDGER_BYTES;
+	uint64_t segment =
+		SEGMENT_BYTES + (uint64_t)settings->ring_slots * SLOT_BYTES + blocks * LEDGER_BYTES;
 
 	/* a worker that comes back makes its new segment beside the old one */
 	return SMALL_FILES + settings->workers * blocks * INDEX_BYTES +
@@ -80,7 +80,7 @@ static int make_own(void)
 	strcpy(own, OWN_FOLDER);
 	if (!mkdtemp(own)) {
 		messages_say("cannot make %s: %s: name a writable folder in memory with --dir", own,
-			 strerror(errno));
+			     strerror(errno));
 		return 0;
 	}
 	if (pipe2(ends, O_CLOEXEC) == 0 && (remover = fork()) >= 0) {
@@ -110,9 +110,10 @@ static int has_room(const struct settings *settings, const char *dir)
 	free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
 	if (free_bytes >= needs)
 		return 1;
-	messages_say("%s has %s left, up to %s are needed: give fewer --workers or --blocks, name a "
-		 "larger tmpfs with --dir, or enlarge this one (docker run --shm-size)",
-		 dir, figures_size(free_bytes, left), figures_size(needs, needed));
+	messages_say(
+		"%s has %s left, up to %s are needed: give fewer --workers or --blocks, name a "
+		"larger tmpfs with --dir, or enlarge this one (docker run --shm-size)",
+		dir, figures_size(free_bytes, left), figures_size(needs, needed));
 	return 0;
 }
 

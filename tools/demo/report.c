@@ -138,11 +138,13 @@ static void routing(struct sheet *sheet, void *row)
 
 	text(sheet, "ROUTING", NULL, pass->plan->title);
 	cell(sheet, "REQUESTS", "requests", UNIT_COUNT, t->done);
-	cell(sheet, "PREFIX HIT RATE", "hit_rate", UNIT_SHARE, share(sum.cached_blocks, sum.blocks));
+	cell(sheet, "PREFIX HIT RATE", "hit_rate", UNIT_SHARE,
+	     share(sum.cached_blocks, sum.blocks));
 	if (sheet->table)
 		table_tone(sheet->table, t->policy == POLICY_OVERLAP ? TABLE_GOOD : TABLE_PLAIN);
 	cell(sheet, "OF IT HOST", "hit_rate_host", UNIT_SHARE, share(sum.host_blocks, sum.blocks));
-	cell(sheet, "FIRST TOKEN P50", NULL, UNIT_NS, 1000 * samples_percentile(&t->first_token_us, 500));
+	cell(sheet, "FIRST TOKEN P50", NULL, UNIT_NS,
+	     1000 * samples_percentile(&t->first_token_us, 500));
 	cell(sheet, "P99", NULL, UNIT_NS, 1000 * samples_percentile(&t->first_token_us, 990));
 	text(sheet, NULL, "policy", pass->plan->key);
 	cell(sheet, NULL, "refused", UNIT_COUNT, t->refused);
@@ -197,8 +199,8 @@ static void workers(struct sheet *sheet, void *row)
 	cell(sheet, "WORKER", "worker", UNIT_PLAIN, w->number);
 	cell(sheet, "LIVES", "lives", UNIT_PLAIN, w->worker->lives);
 	cell(sheet, "REQUESTS", "requests", UNIT_COUNT, w->served->requests);
-	cell(sheet, "HIT RATE", "hit_rate",
-	     UNIT_SHARE, share(w->served->cached_blocks, w->served->blocks));
+	cell(sheet, "HIT RATE", "hit_rate", UNIT_SHARE,
+	     share(w->served->cached_blocks, w->served->blocks));
 	cell(sheet, "PUBLISH CALLS", "publish_calls", UNIT_COUNT, w->worker->calls);
 	if (sheet->row)
 		json_put(sheet->row, "publish_ns", row_json(publish_ns, w->worker));
@@ -267,8 +269,8 @@ static uint32_t worker_rows(struct pass *pass, struct worker_row *ret_rows)
 	uint32_t count = pass->crew.settings->workers;
 
 	for (uint32_t w = 0; w < count; w++)
-		ret_rows[w] = (struct worker_row){w, &pass->crew.workers[w],
-						  &pass->traffic.served[w]};
+		ret_rows[w] =
+			(struct worker_row){w, &pass->crew.workers[w], &pass->traffic.served[w]};
 	return count;
 }
 
@@ -285,12 +287,13 @@ static void print_recoveries(struct incidents *in)
 	print_table("Recoveries, from shared memory alone: events skipped, blocks taken from the\n"
 		    "ledger, events replayed. continue: read on where it was; barrier: from the\n"
 		    "newest Cleared, or from birth; ledger: the blocks held, then the events since",
-		    recoveries, in->recovery_count ? &in->recoveries[first] : &none,
-		    sizeof(none), in->recovery_count - first);
+		    recoveries, in->recovery_count ? &in->recoveries[first] : &none, sizeof(none),
+		    in->recovery_count - first);
 	if (first == in->recovery_count)
 		printf("none\n");
 	if (wrapped)
-		printf("(ring wrapped: the router was not given the processor in time, and a whole\n"
+		printf("(ring wrapped: the router was not given the processor in time, and a "
+		       "whole\n"
 		       "ring was written meanwhile)\n");
 }
 
@@ -303,16 +306,18 @@ void report_print(struct pass *passes, uint32_t count)
 	struct worker_row rows[DEMO_WORKERS_MAX];
 	char a[FIGURES_BYTES], b[FIGURES_BYTES];
 
-	print_table("Routing: blocks of the prompts found cached, and time to the first token in the\n"
-		    "engines' virtual time",
-		    routing, passes, sizeof(*passes), count);
+	print_table(
+		"Routing: blocks of the prompts found cached, and time to the first token in the\n"
+		"engines' virtual time",
+		routing, passes, sizeof(*passes), count);
 	print_table("Published meanwhile, in real time", published, passes, sizeof(*passes), count);
 	print_table("Router: from token ids to prefix hashes, from those to each worker's leading\n"
 		    "blocks, each timed, while the other thread applies events",
 		    lookups, named, sizeof(named[0]), 2);
-	print_table("Workers: what publishing costs the engine, each call timed, and by block stored,\n"
-		    "in the worker's last life",
-		    workers, rows, sizeof(rows[0]), worker_rows(pass, rows));
+	print_table(
+		"Workers: what publishing costs the engine, each call timed, and by block stored,\n"
+		"in the worker's last life",
+		workers, rows, sizeof(rows[0]), worker_rows(pass, rows));
 	print_recoveries(&pass->incidents);
 	printf("\ndivergences: %s. The index was compared with the workers' ledgers and the\n"
 	       "engines' own caches %" PRIu64 " times, %s blocks in all.\n",

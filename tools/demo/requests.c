@@ -40,8 +40,8 @@ static void add(struct requests *requests, const struct trace_request *from, uin
 				       : last_ms;
 	if (requests->count == requests->capacity) {
 		requests->capacity = 2 * requests->capacity + 1024;
-		requests->items = reallocarray(requests->items, requests->capacity,
-					       sizeof(*requests->items));
+		requests->items =
+			reallocarray(requests->items, requests->capacity, sizeof(*requests->items));
 		if (!requests->items)
 			messages_no_memory();
 	}
@@ -70,7 +70,7 @@ static int load_file(struct requests *requests, const struct settings *settings)
 		add(requests, &request, &first_ms);
 	if (r < 0 && r != -EINTR)
 		messages_say("%s:%" PRIu64 ": %s", settings->trace, lines.number,
-			 r == -EBADMSG ? fault.text : strerror(-r));
+			     r == -EBADMSG ? fault.text : strerror(-r));
 	trace_request_free(&request);
 	lines_close(&lines);
 	return r;

@@ -8,10 +8,10 @@
 #include "tools/demo/settings.h"
 
 struct request {
-	uint64_t timestamp_ms;  /* from the trace's first, never falling */
-	uint32_t input_length;  /* tokens */
+	uint64_t timestamp_ms; /* from the trace's first, never falling */
+	uint32_t input_length; /* tokens */
 	uint32_t output_length;
-	char *fields;           /* of its JSON object, but the id; up to the } and a newline */
+	char *fields; /* of its JSON object, but the id; up to the } and a newline */
 };
 
 struct requests {

@@ -44,8 +44,7 @@ static void report_recoveries(struct router *router)
 		       ",\"replayed\":%" PRIu64 ",\"ledger_blocks\":%" PRIu64 ",\"ns\":%" PRIu64
 		       "}\n",
 		       row.way == RDX_RECOVERED_LEDGER ? "ledger" : "barrier", row.worker_id,
-		       row.events_skipped, row.events_replayed, row.ledger_blocks,
-		       row.duration_ns);
+		       row.events_skipped, row.events_replayed, row.ledger_blocks, row.duration_ns);
 		fflush(stdout);
 	}
 }
@@ -105,8 +104,8 @@ static int choose(const struct router *router, struct json_object *loads, uint32
 		int64_t load = json_object_get_int64(json_object_array_get_idx(loads, w));
 		double cost = router->settings->overlap_weight * (blocks - held[w]) + (double)load;
 
-		if (load < 0 || (best >= 0 && (cost > least ||
-					       (cost == least && load >= least_load))))
+		if (load < 0 ||
+		    (best >= 0 && (cost > least || (cost == least && load >= least_load))))
 			continue;
 		least = cost;
 		least_load = load;

@@ -43,7 +43,7 @@ struct traffic {
 	uint64_t oldest;        /* all before it are done */
 	uint64_t begin;         /* of this tick */
 	uint64_t end;
-	uint64_t open;          /* of this tick, not admitted */
+	uint64_t open; /* of this tick, not admitted */
 
 	uint64_t done;
 	uint64_t refused;        /* would never fit an engine */

@@ -11,20 +11,19 @@
 #define ALIASES_MAX 4
 
 /* What a field may be called; the first one present counts. */
-static const char *const worker_names[ALIASES_MAX] = { "worker", "worker_id", "instance_id" };
-static const char *const rank_names[ALIASES_MAX] = { "dp_rank", "data_parallel_rank", "rank" };
-static const char *const type_names[ALIASES_MAX] = { "type", "kind", "event" };
-static const char *const tier_names[ALIASES_MAX] = { "tier", "medium", "storage_tier", "scope" };
-static const char *const parent_names[ALIASES_MAX] = { "parent", "parent_hash",
-						       "parent_block_hash" };
-static const char *const block_names[ALIASES_MAX] = { "names", "block_hashes", "hashes" };
-static const char *const token_names[ALIASES_MAX] = { "token_ids", "tokens" };
-static const char *const local_names[ALIASES_MAX] = { "local_hashes", "tokens_hashes" };
-static const char *const time_names[ALIASES_MAX] = { "time_ns" };
-static const char *const size_names[ALIASES_MAX] = { "block_size", "block_tokens" };
-static const char *const lora_names[ALIASES_MAX] = { "lora", "lora_name" };
-static const char *const salt_names[ALIASES_MAX] = { "salt", "cache_salt" };
-static const char *const group_names[ALIASES_MAX] = { "group", "group_idx", "cache_group" };
+static const char *const worker_names[ALIASES_MAX] = {"worker", "worker_id", "instance_id"};
+static const char *const rank_names[ALIASES_MAX] = {"dp_rank", "data_parallel_rank", "rank"};
+static const char *const type_names[ALIASES_MAX] = {"type", "kind", "event"};
+static const char *const tier_names[ALIASES_MAX] = {"tier", "medium", "storage_tier", "scope"};
+static const char *const parent_names[ALIASES_MAX] = {"parent", "parent_hash", "parent_block_hash"};
+static const char *const block_names[ALIASES_MAX] = {"names", "block_hashes", "hashes"};
+static const char *const token_names[ALIASES_MAX] = {"token_ids", "tokens"};
+static const char *const local_names[ALIASES_MAX] = {"local_hashes", "tokens_hashes"};
+static const char *const time_names[ALIASES_MAX] = {"time_ns"};
+static const char *const size_names[ALIASES_MAX] = {"block_size", "block_tokens"};
+static const char *const lora_names[ALIASES_MAX] = {"lora", "lora_name"};
+static const char *const salt_names[ALIASES_MAX] = {"salt", "cache_salt"};
+static const char *const group_names[ALIASES_MAX] = {"group", "group_idx", "cache_group"};
 
 struct word {
 	const char *text;
@@ -32,24 +31,21 @@ struct word {
 };
 
 static const struct word kinds[] = {
-	{ "stored", RDX_EVENT_STORED },
-	{ "BlockStored", RDX_EVENT_STORED },
-	{ "removed", RDX_EVENT_REMOVED },
-	{ "BlockRemoved", RDX_EVENT_REMOVED },
-	{ "cleared", RDX_EVENT_CLEARED },
-	{ "AllBlocksCleared", RDX_EVENT_CLEARED },
-	{ "inexact", RDX_EVENT_INEXACT },
+	{"stored", RDX_EVENT_STORED},   {"BlockStored", RDX_EVENT_STORED},
+	{"removed", RDX_EVENT_REMOVED}, {"BlockRemoved", RDX_EVENT_REMOVED},
+	{"cleared", RDX_EVENT_CLEARED}, {"AllBlocksCleared", RDX_EVENT_CLEARED},
+	{"inexact", RDX_EVENT_INEXACT},
 };
 
 static const struct word tiers[] = {
-	{ "device", RDX_TIER_DEVICE },    { "gpu", RDX_TIER_DEVICE },
-	{ "host", RDX_TIER_HOST },        { "host_pinned", RDX_TIER_HOST },
-	{ "cpu", RDX_TIER_HOST },         { "cpu_pinned", RDX_TIER_HOST },
-	{ "cpu_tier1", RDX_TIER_HOST },   { "disk", RDX_TIER_DISK },
-	{ "nvme", RDX_TIER_DISK },        { "storage", RDX_TIER_DISK },
-	{ "cpu_tier2", RDX_TIER_DISK },   { "external", RDX_TIER_EXTERNAL },
-	{ "network", RDX_TIER_EXTERNAL }, { "remote", RDX_TIER_EXTERNAL },
-	{ "shared", RDX_TIER_EXTERNAL },  { "all", RDX_SCOPE_ALL },
+	{"device", RDX_TIER_DEVICE},    {"gpu", RDX_TIER_DEVICE},
+	{"host", RDX_TIER_HOST},        {"host_pinned", RDX_TIER_HOST},
+	{"cpu", RDX_TIER_HOST},         {"cpu_pinned", RDX_TIER_HOST},
+	{"cpu_tier1", RDX_TIER_HOST},   {"disk", RDX_TIER_DISK},
+	{"nvme", RDX_TIER_DISK},        {"storage", RDX_TIER_DISK},
+	{"cpu_tier2", RDX_TIER_DISK},   {"external", RDX_TIER_EXTERNAL},
+	{"network", RDX_TIER_EXTERNAL}, {"remote", RDX_TIER_EXTERNAL},
+	{"shared", RDX_TIER_EXTERNAL},  {"all", RDX_SCOPE_ALL},
 };
 
 /* The field's value; NULL where it is absent or null. `ret_name` gets how it is called. */
@@ -79,11 +75,12 @@ static int read_unsigned(struct json_object *object, const char *const *names, u
 		return 0;
 	}
 	if (!value)
-		return json_line_fault(ret_fault, "no \"%s\": give a number from 0 to %" PRIu64, name,
-				  max);
+		return json_line_fault(ret_fault, "no \"%s\": give a number from 0 to %" PRIu64,
+				       name, max);
 	if (!json_line_unsigned(value, max, ret_value))
-		return json_line_fault(ret_fault, "\"%s\" is %.40s: give a number from 0 to %" PRIu64,
-				  name, json_object_to_json_string(value), max);
+		return json_line_fault(ret_fault,
+				       "\"%s\" is %.40s: give a number from 0 to %" PRIu64, name,
+				       json_object_to_json_string(value), max);
 	return 0;
 }
 
@@ -95,7 +92,7 @@ static int read_text(struct json_object *object, const char *const *names, const
 
 	if (value && !json_object_is_type(value, json_type_string))
 		return json_line_fault(ret_fault, "\"%s\" is %.40s: give a string or null", name,
-				  json_object_to_json_string(value));
+				       json_object_to_json_string(value));
 	*ret_text = value ? json_object_get_string(value) : NULL;
 	return 0;
 }
@@ -120,11 +117,12 @@ static int read_kind(struct feed_line *line, struct json_object *object,
 	if (error)
 		return error;
 	if (!text)
-		return json_line_fault(ret_fault, "no \"type\": give stored, removed, cleared or inexact");
-	if (!find_word(kinds, sizeof(kinds) / sizeof(*kinds), text, &line->kind))
 		return json_line_fault(ret_fault,
-				  "\"type\" is %.40s: give stored, removed, cleared or inexact",
-				  text);
+				       "no \"type\": give stored, removed, cleared or inexact");
+	if (!find_word(kinds, sizeof(kinds) / sizeof(*kinds), text, &line->kind))
+		return json_line_fault(
+			ret_fault, "\"type\" is %.40s: give stored, removed, cleared or inexact",
+			text);
 	return 0;
 }
 
@@ -141,8 +139,8 @@ static int read_tier(struct feed_line *line, struct json_object *object,
 	if (text && (!find_word(tiers, sizeof(tiers) / sizeof(*tiers), text, &line->tier) ||
 		     (line->tier == RDX_SCOPE_ALL && !clears)))
 		return json_line_fault(ret_fault,
-				  "\"tier\" is %.40s: give device, host, disk or external%s", text,
-				  clears ? ", or all" : "");
+				       "\"tier\" is %.40s: give device, host, disk or external%s",
+				       text, clears ? ", or all" : "");
 	return 0;
 }
 
@@ -202,7 +200,7 @@ static int read_array(struct json_object *object, const char *const *names,
 
 	if (array && !json_object_is_type(array, json_type_array))
 		return json_line_fault(ret_fault, "\"%s\" is %.40s: give an array", *ret_name,
-				  json_object_to_json_string(array));
+				       json_object_to_json_string(array));
 	*ret_array = array;
 	*ret_count = array ? json_object_array_length(array) : 0;
 	return 0;
@@ -216,14 +214,15 @@ static int store_name(struct feed_line *line, uint64_t at, struct json_object *v
 
 	if (!width)
 		return json_line_fault(ret_fault,
-				  "%s[%" PRIu64 "] is %.70s: give a 64-bit integer, or 64 "
-				  "hexadecimal digits",
-				  field_name, at, json_object_to_json_string(value));
+				       "%s[%" PRIu64 "] is %.70s: give a 64-bit integer, or 64 "
+				       "hexadecimal digits",
+				       field_name, at, json_object_to_json_string(value));
 	if (at && width != line->name_bytes)
 		return json_line_fault(ret_fault,
-				  "%s[%" PRIu64 "] has %u bytes, those before have %u: give names "
-				  "of one size",
-				  field_name, at, width, line->name_bytes);
+				       "%s[%" PRIu64
+				       "] has %u bytes, those before have %u: give names "
+				       "of one size",
+				       field_name, at, width, line->name_bytes);
 	line->name_bytes = width;
 	memcpy(line->names + at * width, bytes, width);
 	return 0;
@@ -244,7 +243,7 @@ static int read_names(struct feed_line *line, struct json_object *object,
 		return json_line_fault(ret_fault, "no \"names\": give an array of block names");
 	if (count > FEED_COUNT_MAX)
 		return json_line_fault(ret_fault, "%" PRIu64 " names: give at most %u", count,
-				  FEED_COUNT_MAX);
+				       FEED_COUNT_MAX);
 	error = reserve(&names, &line->names_capacity, count * FEED_NAME_BYTES_MAX);
 	line->names = names;
 	for (uint64_t i = 0; !error && i < count; i++)
@@ -264,14 +263,15 @@ static int read_parent(struct feed_line *line, struct json_object *object,
 		return 0;
 	width = read_name(value, line->parent);
 	if (!width)
-		return json_line_fault(ret_fault,
-				  "\"%s\" is %.70s: give a 64-bit integer, 64 hexadecimal digits, "
-				  "or null",
-				  name, json_object_to_json_string(value));
+		return json_line_fault(
+			ret_fault,
+			"\"%s\" is %.70s: give a 64-bit integer, 64 hexadecimal digits, "
+			"or null",
+			name, json_object_to_json_string(value));
 	if (line->count && width != line->name_bytes)
-		return json_line_fault(ret_fault,
-				  "\"%s\" has %u bytes, the names have %u: give names of one size",
-				  name, width, line->name_bytes);
+		return json_line_fault(
+			ret_fault, "\"%s\" has %u bytes, the names have %u: give names of one size",
+			name, width, line->name_bytes);
 	line->has_parent = 1;
 	return 0;
 }
@@ -296,9 +296,9 @@ static int read_tokens(struct feed_line *line, struct json_object *object,
 
 		if (!json_line_unsigned(value, UINT32_MAX, &token))
 			return json_line_fault(ret_fault,
-					  "%s[%" PRIu64 "] is %.40s: give a number from 0 to "
-					  "2^32 - 1",
-					  name, i, json_object_to_json_string(value));
+					       "%s[%" PRIu64 "] is %.40s: give a number from 0 to "
+					       "2^32 - 1",
+					       name, i, json_object_to_json_string(value));
 		line->tokens[i] = (uint32_t)token;
 	}
 	line->token_count = count;
@@ -319,8 +319,8 @@ static int read_locals(struct feed_line *line, struct json_object *object,
 	if (line->token_count)
 		return json_line_fault(ret_fault, "token_ids and %s: give one of them", name);
 	if (count != line->count)
-		return json_line_fault(ret_fault, "%" PRIu64 " %s for %u names: give one for each", count,
-				  name, line->count);
+		return json_line_fault(ret_fault, "%" PRIu64 " %s for %u names: give one for each",
+				       count, name, line->count);
 	error = reserve(&locals, &line->locals_capacity, count * sizeof(*line->locals));
 	line->locals = locals;
 	if (error)
@@ -330,8 +330,8 @@ static int read_locals(struct feed_line *line, struct json_object *object,
 
 		if (!json_line_integer(value, &line->locals[i]))
 			return json_line_fault(ret_fault,
-					  "%s[%" PRIu64 "] is %.40s: give a 64-bit integer", name, i,
-					  json_object_to_json_string(value));
+					       "%s[%" PRIu64 "] is %.40s: give a 64-bit integer",
+					       name, i, json_object_to_json_string(value));
 	}
 	line->has_locals = 1;
 	return 0;
@@ -403,5 +403,5 @@ void feed_line_free(struct feed_line *line)
 	free(line->names);
 	free(line->locals);
 	free(line->tokens);
-	*line = (struct feed_line){ 0 };
+	*line = (struct feed_line){0};
 }

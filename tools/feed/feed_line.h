@@ -20,17 +20,17 @@ struct feed_line {
 	uint8_t kind;          /* RDX_EVENT_... */
 	uint8_t tier;          /* of a clear: a scope */
 	uint8_t group;
-	uint8_t name_bytes;    /* 8 or 32 */
+	uint8_t name_bytes; /* 8 or 32 */
 	int has_parent;
 	int has_locals;
 	uint32_t count;
 	uint8_t parent[FEED_NAME_BYTES_MAX];
-	uint8_t *names;        /* count * name_bytes */
-	uint64_t *locals;      /* count, where has_locals */
-	uint32_t *tokens;      /* token_count */
+	uint8_t *names;   /* count * name_bytes */
+	uint64_t *locals; /* count, where has_locals */
+	uint32_t *tokens; /* token_count */
 	uint64_t token_count;
-	const char *lora;      /* or NULL */
-	const char *salt;      /* or NULL */
+	const char *lora;        /* or NULL */
+	const char *salt;        /* or NULL */
 	uint64_t names_capacity; /* bytes of each array */
 	uint64_t locals_capacity;
 	uint64_t tokens_capacity;

@@ -25,7 +25,8 @@ static const struct options_entry entries[] = {
 	OPTIONS_CLEAR_SCOPE(TO(publisher.clear_scope)),
 	{"report-mode", 0, "copies|mixed",
 	 "What a second store of a block is: a further copy, or perhaps a repetition, which makes "
-	 "the rank INEXACT", OPTIONS_CHOICE, TO(publisher.report_mode), .choices = modes},
+	 "the rank INEXACT",
+	 OPTIONS_CHOICE, TO(publisher.report_mode), .choices = modes},
 	OPTIONS_HOLD(TO(hold)),
 	{"quiet", 'q', NULL, "Print no summary", OPTIONS_FLAG, TO(quiet)},
 	{0},

@@ -17,15 +17,14 @@ static const struct {
 	unsigned int counter;
 	size_t offset;
 } warnings[] = {
-#define COUNTER(name, field) {RDX_COUNTER_##name, offsetof(struct rdx_publisher_stats, field)}
-	COUNTER(UNKNOWN_PARENTS, unknown_parents),
-	COUNTER(UNKNOWN_NAMES, unknown_names),
-	COUNTER(UNKNOWN_REMOVALS, unknown_removals),
-	COUNTER(MISMATCHED, mismatched),
-	COUNTER(OTHER_BLOCK_SIZE, other_block_size),
-	COUNTER(CONFLICTS, conflicts),
-	COUNTER(LEDGER_FULL, ledger_full),
-	COUNTER(MAP_FULL, map_full),
+#define COUNTER(name, field)                                                                       \
+	{                                                                                          \
+		RDX_COUNTER_##name, offsetof(struct rdx_publisher_stats, field)                    \
+	}
+	COUNTER(UNKNOWN_PARENTS, unknown_parents),   COUNTER(UNKNOWN_NAMES, unknown_names),
+	COUNTER(UNKNOWN_REMOVALS, unknown_removals), COUNTER(MISMATCHED, mismatched),
+	COUNTER(OTHER_BLOCK_SIZE, other_block_size), COUNTER(CONFLICTS, conflicts),
+	COUNTER(LEDGER_FULL, ledger_full),           COUNTER(MAP_FULL, map_full),
 	COUNTER(INEXACT_MARKS, inexact_marks),
 #undef COUNTER
 };
@@ -49,7 +48,7 @@ static uint64_t counter(const struct rdx_publisher_stats *stats, size_t i)
 
 static struct rdx_publisher_stats stats_of(const struct feed_rank *rank)
 {
-	struct rdx_publisher_stats stats = { .size = sizeof(stats) };
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
 	rdx_publisher_stats(rank->publisher, &stats);
 	return stats;
@@ -163,8 +162,8 @@ static void note_counters(struct feed_rank *rank, uint64_t line_number)
 	}
 }
 
-int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
-		       uint64_t line_number, struct json_line_fault *ret_fault)
+int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line, uint64_t line_number,
+		       struct json_line_fault *ret_fault)
 {
 	struct feed_rank *rank = find(ranks, line->worker, line->dp_rank);
 	int error;
@@ -176,19 +175,23 @@ int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
 	}
 	if (!rank->publisher)
 		return json_line_fault(ret_fault,
-				  "rank %u of worker %" PRIu64 " could not be opened: see the first "
-				  "message",
-				  line->dp_rank, line->worker);
+				       "rank %u of worker %" PRIu64
+				       " could not be opened: see the first "
+				       "message",
+				       line->dp_rank, line->worker);
 	error = publish(rank->publisher, line);
 	note_counters(rank, line_number);
 	if (error == -EOVERFLOW)
-		return json_line_fault(ret_fault, "all positions of the ring are used up: start again");
-	return error ? json_line_fault(ret_fault, "not published: %s: report this", strerror(-error)) : 0;
+		return json_line_fault(ret_fault,
+				       "all positions of the ring are used up: start again");
+	return error ? json_line_fault(ret_fault, "not published: %s: report this",
+				       strerror(-error))
+		     : 0;
 }
 
 void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_totals)
 {
-	struct feed_totals totals = { 0 };
+	struct feed_totals totals = {0};
 
 	for (uint32_t i = 0; i < ranks->count; i++) {
 		struct rdx_publisher_stats stats;
@@ -219,8 +222,9 @@ void feed_ranks_warn(const struct feed_ranks *ranks, const char *input)
 				     " %s (first here)",
 				     input, rank->first_line[w], rank->worker, rank->dp_rank,
 				     rank->seen[w],
-				     text ? text : "times it became INEXACT, until the next clear of all "
-						   "tiers");
+				     text ? text
+					  : "times it became INEXACT, until the next clear of all "
+					    "tiers");
 		}
 	}
 }

@@ -33,8 +33,8 @@ struct feed_totals {
  * rank cannot be opened or the publisher refuses it; -ENOMEM. A rank that could not be
  * opened is not tried again.
  */
-int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line,
-		       uint64_t line_number, struct json_line_fault *ret_fault);
+int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line, uint64_t line_number,
+		       struct json_line_fault *ret_fault);
 
 void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_totals);
 

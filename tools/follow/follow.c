@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOOK_NS UINT64_C(50000000) /* between looks at what changed */
+#define LOOK_NS   UINT64_C(50000000) /* between looks at what changed */
 #define NS_PER_MS UINT64_C(1000000)
 #define DAY_NS    UINT64_C(86400000000000)
 
@@ -62,13 +62,14 @@ static void check(const struct argp_state *state, void *input)
 static const struct options_program program = {
 	.entries = entries,
 	.check = check,
-	.about = "Maintain the index of a namespace: follow every rank, recover it when needed, and "
-		 "let every process of this host ask (ringdex query). Runs until SIGINT or SIGTERM. "
-		 "A missing directory is created.\v"
-		 "It prints a line when a rank comes, goes, or changes its state: EXACT, "
-		 "RECOVERING, INEXACT (something could not be represented or did not fit), STALE, "
-		 "GONE. With --json each change prints the whole state on a line.\n\n"
-		 "Exit status: 0 told to stop, 1 it could not start or go on, 2 wrong usage.",
+	.about =
+		"Maintain the index of a namespace: follow every rank, recover it when needed, and "
+		"let every process of this host ask (ringdex query). Runs until SIGINT or SIGTERM. "
+		"A missing directory is created.\v"
+		"It prints a line when a rank comes, goes, or changes its state: EXACT, "
+		"RECOVERING, INEXACT (something could not be represented or did not fit), STALE, "
+		"GONE. With --json each change prints the whole state on a line.\n\n"
+		"Exit status: 0 told to stop, 1 it could not start or go on, 2 wrong usage.",
 };
 
 static uint64_t held(const struct rdx_worker_info *info)
@@ -89,13 +90,14 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 
 	printf("%s ", ranks_text(info->worker_id, info->dp_rank, text));
 	if (info->state == RDX_STATE_GONE) {
-		printf("GONE: no live process holds it\n");
+		printf("GONE: no running process holds it\n");
 		return;
 	}
 	if (!rank->followed) {
 		printf("not followed: %s\n",
-		       info->cause == -ENOSPC ? "there is no room for it in the index"
-					      : sighting_diagnose(&follow->space, &name, info->cause, reason));
+		       info->cause == -ENOSPC
+			       ? "there is no room for it in the index"
+			       : sighting_diagnose(&follow->space, &name, info->cause, reason));
 		return;
 	}
 	printf("%s", state ? state : "?");
@@ -216,7 +218,8 @@ static int run(struct follow *follow)
 			return r; /* finish says why */
 		if (r < 0) {
 			messages_say("cannot go on in %s: %s", follow->space.dir,
-				 r == -ENOENT ? "the directory was removed" : messages_explain(r));
+				     r == -ENOENT ? "the directory was removed"
+						  : messages_explain(r));
 			return r;
 		}
 	}
@@ -239,9 +242,12 @@ static void say_start_failed(const struct follow_options *options, int error)
 	const char *dir = options->indexer.dir;
 
 	if (error == -EBUSY)
-		messages_say("another live process maintains the index of %s: ask that one with ringdex "
-			     "query, or stop it first", dir);
-	else if (options->indexer.wait_mode == RDX_WAIT_URING && (error == -ENOSYS || error == -EPERM))
+		messages_say("another running process maintains the index of %s: ask that one with "
+			     "ringdex "
+			     "query, or stop it first",
+			     dir);
+	else if (options->indexer.wait_mode == RDX_WAIT_URING &&
+		 (error == -ENOSYS || error == -EPERM))
 		messages_say("io_uring is not available here: use --wait auto or --wait epoll");
 	else
 		messages_say("cannot maintain the index of %s: %s", dir,

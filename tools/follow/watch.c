@@ -104,7 +104,7 @@ static void collect_unreadable(struct watch *watch, const struct rdx_indexer *in
 		struct rdx_worker_info info = {.worker_id = row.worker_id,
 					       .dp_rank = row.dp_rank,
 					       .state = row.cause == -ESRCH ? RDX_STATE_GONE
-										 : RDX_STATE_INEXACT,
+									    : RDX_STATE_INEXACT,
 					       .cause = row.cause};
 
 		if (row.cause && !is_told_of(watch, &row))
@@ -149,8 +149,7 @@ static int compare(const void *left, const void *right)
 	return a->dp_rank < b->dp_rank ? -1 : a->dp_rank > b->dp_rank;
 }
 
-int watch_look(struct watch *watch, const struct space *space,
-	       const struct rdx_indexer *indexer)
+int watch_look(struct watch *watch, const struct space *space, const struct rdx_indexer *indexer)
 {
 	struct watched_rank *before = watch->ranks;
 	size_t count = watch->rank_count;

@@ -27,8 +27,7 @@ struct watch {
 };
 
 /* Look again: how many ranks changed, -errno. Ends the program without memory. */
-int watch_look(struct watch *watch, const struct space *space,
-	       const struct rdx_indexer *indexer);
+int watch_look(struct watch *watch, const struct space *space, const struct rdx_indexer *indexer);
 void watch_free(struct watch *watch);
 
 #endif

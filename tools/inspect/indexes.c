@@ -80,22 +80,22 @@ static int fits(const struct index_wanted *wanted, const struct index_name *name
 	       (!wanted->block_tokens || wanted->block_tokens == name->block_tokens);
 }
 
-static void say_choice(const struct space *space, const struct index_name *names,
-			       int count, int fitting)
+static void say_choice(const struct space *space, const struct index_name *names, int count,
+		       int fitting)
 {
 	if (count == 0) {
 		messages_say("no index in %s: start one with ringdex follow", space->dir);
 		return;
 	}
 	messages_say("%s in %s%s", fitting ? "more than one index" : "no such index", space->dir,
-		 fitting ? ": choose by --model, --tenant, --block-tokens" : "; there is:");
+		     fitting ? ": choose by --model, --tenant, --block-tokens" : "; there is:");
 	for (int i = 0; i < count; i++)
 		fprintf(stderr, "   --model '%s' --tenant '%s' --block-tokens %" PRIu32 "\n",
 			names[i].model, names[i].tenant, names[i].block_tokens);
 }
 
 int indexes_open(const struct space *space, const struct index_name *name,
-	       struct rdx_index **ret_index)
+		 struct rdx_index **ret_index)
 {
 	struct rdx_index_key key = {
 		.size = sizeof(key),
@@ -108,7 +108,7 @@ int indexes_open(const struct space *space, const struct index_name *name,
 }
 
 int indexes_choose(const struct space *space, const struct index_wanted *wanted,
-		      struct rdx_index **ret_index, struct index_name *ret_name)
+		   struct rdx_index **ret_index, struct index_name *ret_name)
 {
 	struct index_name *names;
 	int fitting = 0, chosen = 0, r = 0;
@@ -129,8 +129,8 @@ int indexes_choose(const struct space *space, const struct index_wanted *wanted,
 	} else {
 		r = indexes_open(space, &names[chosen], ret_index);
 		if (r < 0)
-			messages_say_error(r, "cannot open the index of '%s' in %s", names[chosen].model,
-				    space->dir);
+			messages_say_error(r, "cannot open the index of '%s' in %s",
+					   names[chosen].model, space->dir);
 		else
 			*ret_name = names[chosen];
 	}

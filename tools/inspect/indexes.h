@@ -32,10 +32,10 @@ int indexes_find(const struct space *space, struct index_name **ret_names);
  * and returns -errno where none does, or several do.
  */
 int indexes_choose(const struct space *space, const struct index_wanted *wanted,
-		      struct rdx_index **ret_index, struct index_name *ret_name);
+		   struct rdx_index **ret_index, struct index_name *ret_name);
 
 /* Open an index by its name. As rdx_index_open. */
 int indexes_open(const struct space *space, const struct index_name *name,
-	       struct rdx_index **ret_index);
+		 struct rdx_index **ret_index);
 
 #endif

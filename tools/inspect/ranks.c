@@ -59,7 +59,8 @@ static void read_name(const struct argp_state *state, const char *text, struct r
 	*ret_name = (struct rank_name){.any_rank = !colon};
 	if (!options_read_number(worker, 0, UINT64_MAX, &ret_name->worker_id) ||
 	    (colon && !options_read_number(colon + 1, 0, UINT32_MAX, &dp_rank)))
-		argp_error(state, "'%s' is not a rank: write WORKER or WORKER:RANK, such as 7 or 7:0",
+		argp_error(state,
+			   "'%s' is not a rank: write WORKER or WORKER:RANK, such as 7 or 7:0",
 			   text);
 	ret_name->dp_rank = (uint32_t)dp_rank;
 }
@@ -108,8 +109,7 @@ static void find_in_worker(int dir_fd, const char *dir_name, uint64_t worker_id,
 	struct dirent *entry;
 
 	if (!stream) {
-		struct rank_name name = {
-			.worker_id = worker_id, .any_rank = 1, .error = -errno};
+		struct rank_name name = {.worker_id = worker_id, .any_rank = 1, .error = -errno};
 
 		/* gone meanwhile, or no directory: no worker */
 		if (errno != ENOENT && errno != ENOTDIR && ranks_wanted(wanted, &name))
@@ -151,8 +151,8 @@ int ranks_find(const struct space *space, const struct ranks *wanted, struct ran
 	return 0;
 }
 
-int ranks_missing(const struct space *space, const struct ranks *wanted,
-		  const struct ranks *found, const char *what_to_do)
+int ranks_missing(const struct space *space, const struct ranks *wanted, const struct ranks *found,
+		  const char *what_to_do)
 {
 	char text[RANKS_TEXT_BYTES];
 

@@ -42,8 +42,8 @@ int ranks_find(const struct space *space, const struct ranks *wanted, struct ran
 #define RANKS_SEE_LS "ringdex ls shows what is there"
 
 /* Is one that is `wanted` not in `found`? Says which, and what to do about it. */
-int ranks_missing(const struct space *space, const struct ranks *wanted,
-		  const struct ranks *found, const char *what_to_do);
+int ranks_missing(const struct space *space, const struct ranks *wanted, const struct ranks *found,
+		  const char *what_to_do);
 
 #define RANKS_TEXT_BYTES 40
 /* "7:0", or "7" where it is any rank of it. Returns ret_text. */

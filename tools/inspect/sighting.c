@@ -22,31 +22,41 @@ static void diagnose_header(const struct rdx_segment_header *header, uint64_t fi
 			    const struct space *space, char *ret_reason)
 {
 	if (header->magic == 0)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "its header is empty: it was never finished");
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "its header is empty: it was never finished");
 	else if (header->magic != RDX_SEGMENT_MAGIC)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it is not a segment: it does not begin like one");
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "it is not a segment: it does not begin like one");
 	else if (header->format_version != RDX_SEGMENT_VERSION)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "format version %" PRIu32 "; this ringdex reads "
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "format version %" PRIu32 "; this ringdex reads "
 			 "version %d: use the version its worker uses",
 			 header->format_version, RDX_SEGMENT_VERSION);
 	else if (header->features_incompat & ~RDX_SEGMENT_INCOMPAT_KNOWN)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it uses features (0x%" PRIx64 ") that this "
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "it uses features (0x%" PRIx64 ") that this "
 			 "ringdex does not know: use the version its worker uses",
 			 header->features_incompat & ~RDX_SEGMENT_INCOMPAT_KNOWN);
 	else if (header->layout_fingerprint != RDX_SEGMENT_FINGERPRINT)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "it has another layout (fingerprint 0x%"
-			 PRIx64 ")", header->layout_fingerprint);
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "it has another layout (fingerprint 0x%" PRIx64 ")",
+			 header->layout_fingerprint);
 	else if (header->file_bytes > file_bytes)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "truncated: %" PRIu64 " of its %" PRIu64
-			 " bytes are there", file_bytes, header->file_bytes);
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "truncated: %" PRIu64 " of its %" PRIu64 " bytes are there", file_bytes,
+			 header->file_bytes);
 	else if (header->hash_scheme != RDX_HASH_SCHEME)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "hash scheme %" PRIu32 "; this ringdex knows %d",
-			 header->hash_scheme, RDX_HASH_SCHEME);
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "hash scheme %" PRIu32 "; this ringdex knows %d", header->hash_scheme,
+			 RDX_HASH_SCHEME);
 	else if (header->key_fingerprint != space->key.fingerprint)
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "made with another key than %s/key: restart its "
-			 "worker", space->dir);
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "made with another key than %s/key: restart its "
+			 "worker",
+			 space->dir);
 	else
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "its header contradicts itself, or its clear "
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "its header contradicts itself, or its clear "
 			 "file is missing: restart its worker");
 }
 
@@ -84,11 +94,12 @@ const char *sighting_diagnose(const struct space *space, const struct rank_name 
 	if (got == (ssize_t)sizeof(header))
 		diagnose_header(&header, (uint64_t)st.st_size, space, ret_reason);
 	else if (got >= 0 && S_ISREG(st.st_mode))
-		snprintf(ret_reason, SIGHTING_REASON_BYTES, "truncated: %zd bytes, less than a header", got);
+		snprintf(ret_reason, SIGHTING_REASON_BYTES,
+			 "truncated: %zd bytes, less than a header", got);
 	return ret_reason;
 }
 
-/* Does a live process hold the file's lock? Asked of the file, not of a mapping. */
+/* Does a running process hold the file's lock? Asked of the file, not of a mapping. */
 static int file_is_held(const struct space *space, const struct rank_name *name)
 {
 	char path[RDX_NAME_BYTES];
@@ -112,7 +123,7 @@ static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 		r = rdx_recovery_newest(reader, &sighting->last_event_id, &sighting->end_position);
 	if (r == 0)
 		r = rdx_recovery_barrier(reader, &sighting->barrier_position,
-				       &sighting->barrier_event_id);
+					 &sighting->barrier_event_id);
 	if (r < 0)
 		return r;
 	sighting->has_barrier = r;
@@ -150,7 +161,8 @@ void sighting_say_error(const struct space *space, const struct rank_name *name,
 	if (error == -ENOENT)
 		messages_say("no segment of %s in %s: " RANKS_SEE_LS, rank, space->dir);
 	else
-		messages_say("cannot read %s: %s", rank, sighting_diagnose(space, name, error, reason));
+		messages_say("cannot read %s: %s", rank,
+			     sighting_diagnose(space, name, error, reason));
 }
 
 int sighting_look(const struct space *space, const struct rank_name *name,

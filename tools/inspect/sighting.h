@@ -18,8 +18,8 @@ enum sighting_state { SIGHTING_LIVE, SIGHTING_DEAD, SIGHTING_UNREADABLE };
 struct sighting {
 	struct rank_name name;
 	enum sighting_state state;
-	int alive;                 /* 1: a live process holds it; also where unreadable */
-	int error;                 /* -errno where unreadable */
+	int alive; /* 1: a running process holds it; also where unreadable */
+	int error; /* -errno where unreadable */
 	char reason[SIGHTING_REASON_BYTES]; /* likewise, in words */
 
 	/* the rest only where it could be read */
@@ -27,8 +27,8 @@ struct sighting {
 	uint32_t clear_scope_worker; /* 1: its clears are the whole worker's */
 	int has_barrier;
 	uint64_t barrier_position;
-	uint64_t barrier_event_id;   /* 0: birth */
-	uint64_t end_position;       /* after the newest event */
+	uint64_t barrier_event_id; /* 0: birth */
+	uint64_t end_position;     /* after the newest event */
 	uint64_t last_event_id;
 	uint64_t counters[RDX_COUNTER_COUNT];
 };

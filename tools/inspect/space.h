@@ -21,7 +21,7 @@ void space_guard(void);
 int space_open(struct space *ret_space, const char *dir);
 void space_close(struct space *space);
 
-/* Does a live process maintain the indexes? */
+/* Does a running process maintain the indexes? */
 int space_has_indexer(const struct space *space);
 
 #endif

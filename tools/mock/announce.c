@@ -50,7 +50,7 @@ static int read_namespace(const struct rdx_publisher_options *options, uint64_t 
 int announcer_open(struct announcer *ret_announcer, const struct rdx_publisher_options *options,
 		   uint8_t name_bytes, struct rdx_hash_key *ret_key)
 {
-	struct announcer announcer = { .name_bytes = name_bytes };
+	struct announcer announcer = {.name_bytes = name_bytes};
 	struct rdx_hash_key key;
 	int error = rdx_publisher_open(&announcer.publisher, options);
 
@@ -91,8 +91,8 @@ static const void *published_names(struct announcer *announcer, const struct eng
 	if (announcer->name_bytes == sizeof(uint64_t))
 		return event->names;
 	if (event->count + 1 > announcer->wide_capacity) {
-		uint64_t *wide = realloc(announcer->wide,
-					 2 * (event->count + (size_t)1) * WIDE_WORDS * sizeof(*wide));
+		uint64_t *wide = realloc(announcer->wide, 2 * (event->count + (size_t)1) *
+								  WIDE_WORDS * sizeof(*wide));
 
 		if (!wide)
 			return NULL;
@@ -109,8 +109,8 @@ static const void *published_names(struct announcer *announcer, const struct eng
 	return announcer->wide;
 }
 
-static int publish(struct announcer *announcer, const struct engine_event *event,
-		   uint64_t time_ns, const void *names, const void *parent)
+static int publish(struct announcer *announcer, const struct engine_event *event, uint64_t time_ns,
+		   const void *names, const void *parent)
 {
 	if (event->kind == RDX_EVENT_CLEARED)
 		return rdx_publish_cleared(announcer->publisher, event->tier, time_ns);
@@ -123,17 +123,18 @@ static int publish(struct announcer *announcer, const struct engine_event *event
 						   .tier = event->tier,
 						   .name_bytes = announcer->name_bytes,
 					   });
-	return rdx_publish_stored(announcer->publisher,
-				  &(struct rdx_stored){
-					  .time_ns = time_ns,
-					  .names = names,
-					  .parent = parent,
-					  .tokens = event->tokens,
-					  .token_count = (uint64_t)event->count * event->block_tokens,
-					  .count = event->count,
-					  .tier = event->tier,
-					  .name_bytes = announcer->name_bytes,
-				  });
+	return rdx_publish_stored(
+		announcer->publisher,
+		&(struct rdx_stored){
+			.time_ns = time_ns,
+			.names = names,
+			.parent = parent,
+			.tokens = event->tokens,
+			.token_count = (uint64_t)event->count * event->block_tokens,
+			.count = event->count,
+			.tier = event->tier,
+			.name_bytes = announcer->name_bytes,
+		});
 }
 
 void announcer_event(void *context, const struct engine_event *event)

@@ -11,13 +11,13 @@
 
 struct announcer {
 	struct rdx_publisher *publisher;
-	struct samples calls;     /* of publish calls */
-	uint64_t stored_ns;       /* in calls that store blocks with tokens, ... */
-	uint64_t stored_blocks;   /* ... and how many those were */
-	uint64_t blocks;          /* stored and removed, as the engine told them */
-	uint64_t failed;          /* calls that did not answer 0 */
+	struct samples calls;   /* of publish calls */
+	uint64_t stored_ns;     /* in calls that store blocks with tokens, ... */
+	uint64_t stored_blocks; /* ... and how many those were */
+	uint64_t blocks;        /* stored and removed, as the engine told them */
+	uint64_t failed;        /* calls that did not answer 0 */
 	uint64_t epoch;
-	uint64_t *wide;           /* names of 32 bytes */
+	uint64_t *wide; /* names of 32 bytes */
 	uint32_t wide_capacity;
 	uint8_t name_bytes;
 	int first_error;

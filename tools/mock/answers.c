@@ -19,7 +19,7 @@ static void rank_fields(FILE *file, const struct announcer *announcer,
 }
 
 void answers_ready(FILE *file, const struct announcer *announcer,
-		  const struct rdx_publisher_options *options)
+		   const struct rdx_publisher_options *options)
 {
 	fputs("{\"ready\":true,", file);
 	rank_fields(file, announcer, options);
@@ -77,8 +77,8 @@ static void engine_fields(FILE *file, const struct engine_stats *s)
 		",\"preempted\":%" PRIu64 ",\"running\":%u,\"prompt_blocks\":%" PRIu64
 		",\"hit_device_blocks\":%" PRIu64 ",\"hit_host_blocks\":%" PRIu64
 		",\"hit_rate\":%.4f,\"clear_commands\":%" PRIu64,
-		ms(s->time_us), s->requests, s->refused, s->preempted, s->running,
-		s->prompt_blocks, s->hit_device, s->hit_host,
+		ms(s->time_us), s->requests, s->refused, s->preempted, s->running, s->prompt_blocks,
+		s->hit_device, s->hit_host,
 		s->prompt_blocks ? (double)hits / (double)s->prompt_blocks : 0, s->clears);
 }
 
@@ -117,7 +117,7 @@ static void latency_fields(FILE *file, struct announcer *a)
 
 void answers_stats(FILE *file, const struct engine *engine, struct announcer *announcer)
 {
-	struct rdx_publisher_stats published = { .size = sizeof(published) };
+	struct rdx_publisher_stats published = {.size = sizeof(published)};
 	struct engine_stats stats;
 
 	engine_stats(engine, &stats);
@@ -155,9 +155,9 @@ static void write_hashes(FILE *file, const char *field, const uint64_t *hashes, 
 }
 
 int answers_dump(FILE *file, const struct engine *engine, const struct announcer *announcer,
-		const struct rdx_publisher_options *options)
+		 const struct rdx_publisher_options *options)
 {
-	struct rdx_publisher_stats published = { .size = sizeof(published) };
+	struct rdx_publisher_stats published = {.size = sizeof(published)};
 	uint64_t *device, *host;
 	uint32_t device_count, host_count;
 	int error = engine_cached(engine, POOL_DEVICE, &device, &device_count);

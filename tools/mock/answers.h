@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 void answers_ready(FILE *file, const struct announcer *announcer,
-		  const struct rdx_publisher_options *options);
+		   const struct rdx_publisher_options *options);
 void answers_request(FILE *file, uint64_t id, const struct engine_answer *answer);
 void answers_error(FILE *file, uint64_t line, const char *text);
 void answers_refused(FILE *file, uint64_t id, const char *text);
@@ -22,6 +22,6 @@ void answers_stats(FILE *file, const struct engine *engine, struct announcer *an
 
 /* -ENOMEM. */
 int answers_dump(FILE *file, const struct engine *engine, const struct announcer *announcer,
-		const struct rdx_publisher_options *options);
+		 const struct rdx_publisher_options *options);
 
 #endif

@@ -262,7 +262,8 @@ int block_pool_allocate(struct pool *pool, uint32_t count, uint32_t *ret_blocks)
 		if (block->name) {
 			pool->evicted[evicted++] = *block;
 			unname_block(device, at);
-			changed(pool, RDX_EVENT_REMOVED, POOL_DEVICE, pool->evicted[evicted - 1].name);
+			changed(pool, RDX_EVENT_REMOVED, POOL_DEVICE,
+				pool->evicted[evicted - 1].name);
 		}
 	}
 	host_receive(pool, evicted);

@@ -21,9 +21,9 @@ struct engine {
 	struct pool *pool;
 	struct place *places; /* in order of arrival */
 	uint32_t used;
-	uint32_t waiting;     /* of `used`, preempted */
+	uint32_t waiting; /* of `used`, preempted */
 	uint32_t prefilling;
-	uint64_t *removed;    /* names of the Removed event being gathered */
+	uint64_t *removed; /* names of the Removed event being gathered */
 	uint32_t removed_count;
 	uint8_t removed_tier;
 	struct engine_stats stats;
@@ -87,19 +87,21 @@ static void name_until(struct engine *e, struct sequence *sequence, uint32_t end
 	if (first >= end)
 		return;
 	for (uint32_t i = first; i < end; i++)
-		block_pool_name(e->pool, sequence->blocks[i], sequence->names[i], sequence->prefixes[i]);
+		block_pool_name(e->pool, sequence->blocks[i], sequence->names[i],
+				sequence->prefixes[i]);
 	sequence->named = end;
-	e->options.emit(e->options.context,
-			&(struct engine_event){
-				.kind = RDX_EVENT_STORED,
-				.tier = RDX_TIER_DEVICE,
-				.count = end - first,
-				.block_tokens = e->options.block_tokens,
-				.parent = first ? sequence->names[first - 1] : 0,
-				.names = sequence->names + first,
-				.tokens = sequence->tokens + (size_t)first * e->options.block_tokens,
-				.locals = sequence->locals + first,
-			});
+	e->options.emit(
+		e->options.context,
+		&(struct engine_event){
+			.kind = RDX_EVENT_STORED,
+			.tier = RDX_TIER_DEVICE,
+			.count = end - first,
+			.block_tokens = e->options.block_tokens,
+			.parent = first ? sequence->names[first - 1] : 0,
+			.names = sequence->names + first,
+			.tokens = sequence->tokens + (size_t)first * e->options.block_tokens,
+			.locals = sequence->locals + first,
+		});
 }
 
 /* -- one sequence -- */
@@ -124,7 +126,7 @@ static struct hits find_hits(const struct engine *e, struct sequence *sequence)
 {
 	/* at least one token is computed */
 	uint32_t most = (sequence->done_tokens - 1) / e->options.block_tokens;
-	struct hits hits = { 0 };
+	struct hits hits = {0};
 
 	while (hits.device < most) {
 		uint32_t at = block_pool_find(e->pool, POOL_DEVICE, sequence->names[hits.device]);
@@ -135,7 +137,8 @@ static struct hits find_hits(const struct engine *e, struct sequence *sequence)
 		sequence->blocks[hits.device++] = at;
 	}
 	while (hits.device + hits.host < most &&
-	       block_pool_find(e->pool, POOL_HOST, sequence->names[hits.device + hits.host]) != POOL_NONE)
+	       block_pool_find(e->pool, POOL_HOST, sequence->names[hits.device + hits.host]) !=
+		       POOL_NONE)
 		hits.host++;
 	return hits;
 }
@@ -246,8 +249,8 @@ static void go_on(struct engine *e, struct place *place)
 		return;
 	room = block_tokens - sequence->done_tokens % block_tokens;
 	sequence->step_tokens = left < room ? left : room;
-	place->due_us = e->stats.time_us + duration_us(sequence->step_tokens,
-						       e->options.decode_rate);
+	place->due_us =
+		e->stats.time_us + duration_us(sequence->step_tokens, e->options.decode_rate);
 }
 
 static void fire(struct engine *e, struct place *place)
@@ -321,7 +324,7 @@ static int try_start(struct engine *e, struct sequence *sequence, struct hits *r
 	readmit(e);
 	if (e->waiting || e->used == e->options.running_max)
 		return 0;
-	*place = (struct place){ .sequence = sequence };
+	*place = (struct place){.sequence = sequence};
 	if (!admit(e, place, ret_hits))
 		return 0;
 	e->used++;
@@ -387,7 +390,7 @@ void engine_clear(struct engine *e, uint8_t scope, int tell)
 	e->stats.clears++;
 	if (tell)
 		e->options.emit(e->options.context,
-				&(struct engine_event){ .kind = RDX_EVENT_CLEARED, .tier = scope });
+				&(struct engine_event){.kind = RDX_EVENT_CLEARED, .tier = scope});
 }
 
 /* -- open, close, look -- */

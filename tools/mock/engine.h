@@ -27,22 +27,22 @@ struct engine_event {
 	uint8_t tier; /* of a clear: a scope */
 	uint32_t count;
 	uint32_t block_tokens;
-	uint64_t parent;              /* name of the block before the first; 0: none */
+	uint64_t parent; /* name of the block before the first; 0: none */
 	const uint64_t *names;
-	const uint32_t *tokens;       /* of stored blocks; NULL: named only (to the host) */
-	const uint64_t *locals;       /* their local hashes, or NULL */
+	const uint32_t *tokens; /* of stored blocks; NULL: named only (to the host) */
+	const uint64_t *locals; /* their local hashes, or NULL */
 };
 
 struct engine_options {
 	uint32_t block_tokens;
 	uint32_t device_blocks;
 	uint32_t host_blocks;
-	uint32_t running_max;     /* requests at once */
-	uint32_t prefill_lanes;   /* prefills at once */
-	uint32_t prefill_rate;    /* tokens a second, each lane */
-	uint32_t decode_rate;     /* tokens a second, each request */
-	uint32_t removals_max;    /* names of one Removed event; 1: as vLLM */
-	uint32_t clear_keeps;     /* 1: a clear lets running requests go on: later blocks of
+	uint32_t running_max;   /* requests at once */
+	uint32_t prefill_lanes; /* prefills at once */
+	uint32_t prefill_rate;  /* tokens a second, each lane */
+	uint32_t decode_rate;   /* tokens a second, each request */
+	uint32_t removals_max;  /* names of one Removed event; 1: as vLLM */
+	uint32_t clear_keeps;   /* 1: a clear lets running requests go on: later blocks of
 				     theirs name parents from before. 0: they start again */
 	uint64_t name_seed;
 	struct rdx_hash_key key;
@@ -58,26 +58,26 @@ struct engine_options {
 	}
 
 struct engine_answer {
-	uint64_t time_us;      /* when it was admitted */
-	uint64_t queued_us;    /* since its arrival */
-	uint64_t prefill_us;   /* it takes to compute the rest of the prompt */
-	uint32_t total_blocks; /* full blocks of the prompt */
-	uint32_t device_blocks;/* of them found in the device tier, ... */
-	uint32_t host_blocks;  /* ... and behind those in the host tier */
-	uint32_t running;      /* requests, this one too */
-	uint32_t free_blocks;  /* of the device tier, cached or not */
+	uint64_t time_us;       /* when it was admitted */
+	uint64_t queued_us;     /* since its arrival */
+	uint64_t prefill_us;    /* it takes to compute the rest of the prompt */
+	uint32_t total_blocks;  /* full blocks of the prompt */
+	uint32_t device_blocks; /* of them found in the device tier, ... */
+	uint32_t host_blocks;   /* ... and behind those in the host tier */
+	uint32_t running;       /* requests, this one too */
+	uint32_t free_blocks;   /* of the device tier, cached or not */
 };
 
 struct engine_stats {
 	uint64_t time_us;
 	uint64_t requests;
-	uint64_t refused;      /* never fitted */
+	uint64_t refused; /* never fitted */
 	uint64_t preempted;
 	uint64_t prompt_blocks;
 	uint64_t hit_device;
 	uint64_t hit_host;
 	uint64_t clears;
-	uint32_t running;      /* waiting ones too */
+	uint32_t running; /* waiting ones too */
 };
 
 struct engine;

@@ -71,13 +71,14 @@ static int run_request(struct mock *mock, FILE *answers)
 		return 0;
 	if (error)
 		answers_refused(answers, mock->request.id,
-			       "more blocks than the engine has: raise --blocks");
+				"more blocks than the engine has: raise --blocks");
 	else
 		answers_request(answers, mock->request.id, &answer);
 	return 0;
 }
 
-static int run_clear(struct mock *mock, struct json_object *object, struct json_line_fault *ret_fault)
+static int run_clear(struct mock *mock, struct json_object *object,
+		     struct json_line_fault *ret_fault)
 {
 	struct json_object *value;
 	const char *tier = "all";
@@ -94,7 +95,7 @@ static int run_clear(struct mock *mock, struct json_object *object, struct json_
 		scope = RDX_TIER_HOST;
 	else
 		return json_line_fault(ret_fault, "\"tier\" is %.40s: give device, host or all",
-				  tier ? tier : "null");
+				       tier ? tier : "null");
 	if (json_object_object_get_ex(object, "announce", &value))
 		tell = json_object_get_boolean(value);
 	engine_clear(mock->engine, scope, tell);
@@ -102,15 +103,17 @@ static int run_clear(struct mock *mock, struct json_object *object, struct json_
 	return 0;
 }
 
-static int run_advance(struct mock *mock, struct json_object *object, struct json_line_fault *ret_fault)
+static int run_advance(struct mock *mock, struct json_object *object,
+		       struct json_line_fault *ret_fault)
 {
 	struct json_object *value;
 	uint64_t time_ms;
 
 	if (!json_object_object_get_ex(object, "time_ms", &value) ||
 	    !json_line_unsigned(value, UINT64_MAX / 1000, &time_ms))
-		return json_line_fault(ret_fault, "\"time_ms\" is missing or not a number: give the time of the "
-				       "trace to run on to, in milliseconds");
+		return json_line_fault(
+			ret_fault, "\"time_ms\" is missing or not a number: give the time of the "
+				   "trace to run on to, in milliseconds");
 	engine_advance(mock->engine, time_ms * 1000);
 	answers_command(stdout, "advance", mock->engine);
 	return 0;
@@ -129,15 +132,16 @@ static int run_command(struct mock *mock, const char *command, struct json_objec
 	}
 	if (strcmp(command, "dump") == 0)
 		return answers_dump(stdout, mock->engine, &mock->announcer,
-				   &mock->options.publisher);
+				    &mock->options.publisher);
 	if (strcmp(command, "finish") == 0) {
 		engine_finish(mock->engine);
 		answers_command(stdout, "finish", mock->engine);
 		return 0;
 	}
-	return json_line_fault(ret_fault, "unknown command %.40s: advance, clear, dump, finish or "
-				     "stats",
-			  command);
+	return json_line_fault(ret_fault,
+			       "unknown command %.40s: advance, clear, dump, finish or "
+			       "stats",
+			       command);
 }
 
 static int run_line(struct mock *mock, struct json_object *object,
@@ -260,8 +264,10 @@ static int run(struct mock *mock)
 	else if (mock->options.hold)
 		stop_sleep(STOP_FOREVER);
 	if (mock->announcer.failed)
-		messages_say_error(mock->announcer.first_error, "%" PRIu64 " publish calls failed, the "
-				   "first one", mock->announcer.failed);
+		messages_say_error(mock->announcer.first_error,
+				   "%" PRIu64 " publish calls failed, the "
+				   "first one",
+				   mock->announcer.failed);
 	error = error || mock->bad_lines || mock->announcer.failed;
 	engine_close(mock->engine);
 	announcer_close(&mock->announcer);

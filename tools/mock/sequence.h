@@ -10,24 +10,24 @@
 #include <ringdex/rdx_hash.h>
 
 enum sequence_state {
-	SEQUENCE_WAITING,   /* holds nothing */
+	SEQUENCE_WAITING, /* holds nothing */
 	SEQUENCE_PREFILLING,
 	SEQUENCE_DECODING,
 };
 
 struct sequence {
-	uint64_t order;         /* of arrival */
-	uint32_t total_tokens;  /* prompt and answer */
-	uint32_t done_tokens;   /* prompt and the answer so far */
-	uint32_t step_tokens;   /* that the next timer brings */
-	uint32_t full_blocks;   /* of total_tokens */
-	uint32_t held;          /* physical blocks, the first of `blocks` */
-	uint32_t named;         /* leading blocks that are named */
+	uint64_t order;        /* of arrival */
+	uint32_t total_tokens; /* prompt and answer */
+	uint32_t done_tokens;  /* prompt and the answer so far */
+	uint32_t step_tokens;  /* that the next timer brings */
+	uint32_t full_blocks;  /* of total_tokens */
+	uint32_t held;         /* physical blocks, the first of `blocks` */
+	uint32_t named;        /* leading blocks that are named */
 	enum sequence_state state;
-	uint32_t *tokens;       /* total_tokens */
-	uint64_t *locals;       /* full_blocks each: local hashes, ... */
-	uint64_t *names;        /* ... the engine's own names, ... */
-	uint64_t *prefixes;     /* ... and prefix hashes, for checks only */
+	uint32_t *tokens;   /* total_tokens */
+	uint64_t *locals;   /* full_blocks each: local hashes, ... */
+	uint64_t *names;    /* ... the engine's own names, ... */
+	uint64_t *prefixes; /* ... and prefix hashes, for checks only */
 	uint32_t *blocks;
 };
 

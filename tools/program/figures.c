@@ -8,8 +8,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The largest unit that leaves at least 1 of it, with one decimal below `precise_below`. */
-static const char *scaled(double value, double step, double precise_below,
-			  const char *const *units, size_t count, char *ret_text)
+static const char *scaled(double value, double step, double precise_below, const char *const *units,
+			  size_t count, char *ret_text)
 {
 	size_t i = 0;
 

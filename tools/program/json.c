@@ -50,7 +50,7 @@ void json_put_flag(struct json_object *object, const char *name, int value)
 /* Bytes of the UTF-8 sequence that begins here, 0 where none does. */
 static size_t sequence(const unsigned char *s)
 {
-	size_t bytes = s[0] < 0x80		       ? 1
+	size_t bytes = s[0] < 0x80                   ? 1
 		       : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
 		       : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
 		       : s[0] >= 0xf0 && s[0] < 0xf5 ? 4

@@ -30,7 +30,9 @@ struct json_field {
 	uint32_t bytes;
 };
 #define JSON_FIELD_AS(name, type, member)                                                          \
-	{name, (uint32_t)offsetof(type, member), (uint32_t)sizeof(((type *)0)->member)}
+	{                                                                                          \
+		name, (uint32_t)offsetof(type, member), (uint32_t)sizeof(((type *)0)->member)      \
+	}
 #define JSON_FIELD(type, member) JSON_FIELD_AS(#member, type, member)
 void json_put_fields(struct json_object *object, const struct json_field *fields, uint32_t count,
 		     const void *from);

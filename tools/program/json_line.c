@@ -78,7 +78,8 @@ int json_line_parse(const char *text, size_t length, struct json_object **ret_ob
 	if (memchr(text, 0, length))
 		return json_line_fault(ret_fault, "a NUL byte in the line: write UTF-8 text");
 	if (!integers_fit(text, length))
-		return json_line_fault(ret_fault, "a number beyond 64 bits: write -2^63 to 2^64 - 1");
+		return json_line_fault(ret_fault,
+				       "a number beyond 64 bits: write -2^63 to 2^64 - 1");
 	tokener = json_tokener_new();
 	if (!tokener)
 		return -ENOMEM;
@@ -90,8 +91,9 @@ int json_line_parse(const char *text, size_t length, struct json_object **ret_ob
 	json_tokener_free(tokener);
 	if (error != json_tokener_success) {
 		json_object_put(object);
-		return json_line_fault(ret_fault, "not JSON: %s at column %zu: write one object per line",
-				  json_tokener_error_desc(error), stopped_at + 1);
+		return json_line_fault(ret_fault,
+				       "not JSON: %s at column %zu: write one object per line",
+				       json_tokener_error_desc(error), stopped_at + 1);
 	}
 	if (!json_object_is_type(object, json_type_object)) {
 		json_object_put(object);

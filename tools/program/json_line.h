@@ -19,7 +19,7 @@ struct json_line_fault {
 
 /* Fill `ret_fault` as printf does and return -EBADMSG. */
 __attribute__((format(printf, 2, 3))) int json_line_fault(struct json_line_fault *ret_fault,
-						     const char *format, ...);
+							  const char *format, ...);
 
 /*
  * Parse one line. The object is the caller's, freed with json_object_put. -ENOMEM, or

@@ -65,8 +65,8 @@ static int make_room(struct lines *lines)
 static int wait_input(const struct lines *lines)
 {
 	struct pollfd waited[2] = {
-		{ .fd = lines->fd, .events = POLLIN },
-		{ .fd = stop_fd(), .events = POLLIN },
+		{.fd = lines->fd, .events = POLLIN},
+		{.fd = stop_fd(), .events = POLLIN},
 	};
 
 	while (poll(waited, 2, -1) < 0) {

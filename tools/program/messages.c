@@ -49,7 +49,7 @@ const char *messages_explain(int error)
 		return "truncated, or not what a producer writes: restart its worker, or remove "
 		       "the file if it has none";
 	case EBUSY:
-		return "held by another live process: stop that one first";
+		return "held by another running process: stop that one first";
 	case EACCES:
 	case EPERM:
 		return "Permission denied: run as the owner, or as a member of the group of the "
@@ -57,7 +57,7 @@ const char *messages_explain(int error)
 	case EMFILE:
 		return "Too many open files: raise the limit with ulimit -n";
 	case ESRCH:
-		return "no live process holds it";
+		return "no running process holds it";
 	case ESTALE:
 		return "its worker has restarted meanwhile: try again";
 	case EAGAIN:
@@ -77,12 +77,14 @@ const char *messages_explain_create(int error)
 	case ENAMETOOLONG:
 		return "File name too long: instance, model and tenant have at most 255 bytes";
 	case EBUSY:
-		return "another live process has it: stop that one first, or choose another";
+		return "another running process has it: stop that one first, or choose another";
 	case ENOSPC:
-		return "No space left on device: make the file system larger, or the rings and tiers "
+		return "No space left on device: make the file system larger, or the rings and "
+		       "tiers "
 		       "smaller";
 	case EKEYREJECTED:
-		return "its key file is damaged: choose another --dir, or remove the directory while "
+		return "its key file is damaged: choose another --dir, or remove the directory "
+		       "while "
 		       "nobody uses it";
 	case EACCES:
 	case EPERM:

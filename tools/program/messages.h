@@ -6,9 +6,9 @@
 #define PROGRAM_MESSAGES_H
 
 /* Exit codes of every program; each says in its --help what 1 stands for. */
-#define EXIT_DONE        0
-#define EXIT_FAILED      1
-#define EXIT_USAGE       2
+#define EXIT_DONE         0
+#define EXIT_FAILED       1
+#define EXIT_USAGE        2
 #define EXIT_NOT_COMPARED 3
 
 /* One line on standard error, after the program's name. */

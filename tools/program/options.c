@@ -160,8 +160,8 @@ static void take_number(const struct argp_state *state, const struct options_ent
 
 	if (!options_read_number(text, entry->min, entry->max, &value) ||
 	    (entry->kind == OPTIONS_POWER && (value & (value - 1))))
-		wrong(state, entry, text, text_of("a %s from %" PRIu64 " to %" PRIu64, what,
-						  entry->min, entry->max));
+		wrong(state, entry, text,
+		      text_of("a %s from %" PRIu64 " to %" PRIu64, what, entry->min, entry->max));
 	store_number(entry, input, value);
 }
 
@@ -174,8 +174,8 @@ static void take_fraction(const struct argp_state *state, const struct options_e
 	/* the form also refuses what is not a number */
 	if (!read_fraction(text, &value, &end) || *end ||
 	    !(value >= entry->least && value <= entry->most))
-		wrong(state, entry, text, text_of("a number from %g to %g", entry->least,
-						  entry->most));
+		wrong(state, entry, text,
+		      text_of("a number from %g to %g", entry->least, entry->most));
 	memcpy(member(entry, input), &value, sizeof(value));
 }
 
@@ -188,8 +188,10 @@ static void take_duration(const struct argp_state *state, const struct options_e
 	write_duration(entry->min, min);
 	write_duration(entry->max, max);
 	if (!read_duration(text, entry->min, entry->max, &ns))
-		wrong(state, entry, text, text_of("a duration from %s to %s, such as 250ms, 10s or "
-						  "5m", min, max));
+		wrong(state, entry, text,
+		      text_of("a duration from %s to %s, such as 250ms, 10s or "
+			      "5m",
+			      min, max));
 	store_number(entry, input, ns);
 }
 

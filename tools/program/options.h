@@ -24,12 +24,12 @@ enum options_kind {
 };
 
 struct options_entry {
-	const char *name;     /* without "--" */
-	char letter;          /* 0: none */
-	const char *value;    /* what stands for its value in --help */
+	const char *name;  /* without "--" */
+	char letter;       /* 0: none */
+	const char *value; /* what stands for its value in --help */
 	const char *help;
 	enum options_kind kind;
-	size_t at;            /* the member that it sets, of `bytes` bytes: OPTIONS_TO */
+	size_t at; /* the member that it sets, of `bytes` bytes: OPTIONS_TO */
 	size_t bytes;
 	uint64_t min;
 	uint64_t max;
@@ -51,9 +51,9 @@ struct options_arguments {
 };
 
 struct options_program {
-	const char *about; /* in --help before the options, \v, after them */
-	const struct options_entry *entries;       /* up to OPTIONS_END */
-	const struct options_arguments *arguments; /* NULL: there are none */
+	const char *about;                   /* in --help before the options, \v, after them */
+	const struct options_entry *entries; /* up to OPTIONS_END */
+	const struct options_arguments *arguments;                  /* NULL: there are none */
 	void (*check)(const struct argp_state *state, void *input); /* at the end; or NULL */
 };
 

@@ -15,56 +15,102 @@
 #define OPTIONS_SEED_DEFAULT 1 /* of every program */
 
 /* Where */
-#define OPTIONS_DIR(...) \
-	{"dir", 'd', "DIR", "Directory of the namespace", OPTIONS_TEXT, .min = 1, __VA_ARGS__}
-#define OPTIONS_MODEL(...) {"model", 'm', "NAME", "Model name", OPTIONS_TEXT, __VA_ARGS__}
-#define OPTIONS_TENANT(...) {"tenant", 0, "NAME", "Tenant name", OPTIONS_TEXT, __VA_ARGS__}
+#define OPTIONS_DIR(...)                                                                           \
+	{                                                                                          \
+		"dir", 'd', "DIR", "Directory of the namespace", OPTIONS_TEXT, .min = 1,           \
+									       __VA_ARGS__         \
+	}
+#define OPTIONS_MODEL(...)                                                                         \
+	{                                                                                          \
+		"model", 'm', "NAME", "Model name", OPTIONS_TEXT, __VA_ARGS__                      \
+	}
+#define OPTIONS_TENANT(...)                                                                        \
+	{                                                                                          \
+		"tenant", 0, "NAME", "Tenant name", OPTIONS_TEXT, __VA_ARGS__                      \
+	}
 #define OPTIONS_INSTANCE(...)                                                                      \
-	{"instance", 0, "URL", "Where requests for a rank go", OPTIONS_TEXT, __VA_ARGS__}
+	{                                                                                          \
+		"instance", 0, "URL", "Where requests for a rank go", OPTIONS_TEXT, __VA_ARGS__    \
+	}
 
 /* Sizes */
 #define OPTIONS_BLOCK_TOKENS(...)                                                                  \
-	{"block-tokens", 'b', "N", "Tokens in a block", OPTIONS_NUMBER, .min = 1,                  \
-	 .max = RDX_BLOCK_TOKENS_MAX, __VA_ARGS__}
+	{                                                                                          \
+		"block-tokens", 'b', "N", "Tokens in a block", OPTIONS_NUMBER,                     \
+			.min = 1, .max = RDX_BLOCK_TOKENS_MAX, __VA_ARGS__                         \
+	}
 #define OPTIONS_BLOCKS(...)                                                                        \
-	{"blocks", 0, "N", "Blocks in the device tier of each rank", OPTIONS_NUMBER, __VA_ARGS__}
+	{                                                                                          \
+		"blocks", 0, "N", "Blocks in the device tier of each rank", OPTIONS_NUMBER,        \
+			__VA_ARGS__                                                                \
+	}
 #define OPTIONS_HOST_BLOCKS(...)                                                                   \
-	{"host-blocks", 0, "N", "Blocks in the host tier of each rank", OPTIONS_NUMBER, __VA_ARGS__}
+	{                                                                                          \
+		"host-blocks", 0, "N", "Blocks in the host tier of each rank", OPTIONS_NUMBER,     \
+			__VA_ARGS__                                                                \
+	}
 #define OPTIONS_DISK_BLOCKS(...)                                                                   \
-	{"disk-blocks", 0, "N", "Blocks in the disk tier of each rank", OPTIONS_NUMBER, __VA_ARGS__}
+	{                                                                                          \
+		"disk-blocks", 0, "N", "Blocks in the disk tier of each rank", OPTIONS_NUMBER,     \
+			__VA_ARGS__                                                                \
+	}
 #define OPTIONS_EXTERNAL_BLOCKS(...)                                                               \
-	{"external-blocks", 0, "N", "Blocks in the external tier of each rank", OPTIONS_NUMBER,    \
-	 __VA_ARGS__}
+	{                                                                                          \
+		"external-blocks", 0, "N", "Blocks in the external tier of each rank",             \
+			OPTIONS_NUMBER, __VA_ARGS__                                                \
+	}
 #define OPTIONS_RING_SLOTS(...)                                                                    \
-	{"ring-slots", 0, "N", "Slots of 64 bytes in each ring, a power of two", OPTIONS_POWER,    \
-	 .min = RDX_RING_SLOTS_MIN, __VA_ARGS__}
+	{                                                                                          \
+		"ring-slots", 0, "N", "Slots of 64 bytes in each ring, a power of two",            \
+			OPTIONS_POWER, .min = RDX_RING_SLOTS_MIN, __VA_ARGS__                      \
+	}
 
 /* How */
 #define OPTIONS_CLEAR_SCOPE(...)                                                                   \
-	{"clear-scope", 0, "rank|worker", "What a clear clears: its rank, or all ranks of its "    \
-	 "worker", OPTIONS_CHOICE, .choices = options_shared_scopes, __VA_ARGS__}
+	{                                                                                          \
+		"clear-scope", 0, "rank|worker",                                                   \
+			"What a clear clears: its rank, or all ranks of its "                      \
+			"worker",                                                                  \
+			OPTIONS_CHOICE, .choices = options_shared_scopes, __VA_ARGS__              \
+	}
 #define OPTIONS_WAIT(...)                                                                          \
-	{"wait", 0, "auto|io_uring|epoll", "How to sleep while nothing happens; auto takes "       \
-	 "io_uring where the kernel allows it", OPTIONS_CHOICE, .choices = options_shared_waits,   \
-	 __VA_ARGS__}
+	{                                                                                          \
+		"wait", 0, "auto|io_uring|epoll",                                                  \
+			"How to sleep while nothing happens; auto takes "                          \
+			"io_uring where the kernel allows it",                                     \
+			OPTIONS_CHOICE, .choices = options_shared_waits, __VA_ARGS__               \
+	}
 #define OPTIONS_HOLD(...)                                                                          \
-	{"hold", 0, NULL, "Stay alive after the end of the input, until SIGINT or SIGTERM: the "   \
-	 "blocks of a dead worker leave the index", OPTIONS_FLAG, __VA_ARGS__}
+	{                                                                                          \
+		"hold", 0, NULL,                                                                   \
+			"Stay alive after the end of the input, until SIGINT or SIGTERM: the "     \
+			"blocks of a dead worker leave the index",                                 \
+			OPTIONS_FLAG, __VA_ARGS__                                                  \
+	}
 
 /* Traces */
 #define OPTIONS_TRACE(...)                                                                         \
-	{"trace", 't', "FILE", "Trace to replay, as ringdex-trace writes it; - is standard input", \
-	 OPTIONS_TEXT, .min = 1, __VA_ARGS__}
+	{                                                                                          \
+		"trace", 't', "FILE",                                                              \
+			"Trace to replay, as ringdex-trace writes it; - is standard input",        \
+			OPTIONS_TEXT, .min = 1, __VA_ARGS__                                        \
+	}
 #define OPTIONS_REQUESTS(...)                                                                      \
-	{"requests", 'n', "N", "Number of requests", OPTIONS_NUMBER, __VA_ARGS__}
+	{                                                                                          \
+		"requests", 'n', "N", "Number of requests", OPTIONS_NUMBER, __VA_ARGS__            \
+	}
 #define OPTIONS_SEED(...)                                                                          \
-	{"seed", 's', "N", "Seed of all random choices", OPTIONS_NUMBER, .max = UINT64_MAX,        \
-	 __VA_ARGS__}
+	{                                                                                          \
+		"seed", 's', "N", "Seed of all random choices", OPTIONS_NUMBER, .max = UINT64_MAX, \
+										__VA_ARGS__        \
+	}
 
 /* Output */
 #define OPTIONS_JSON(...)                                                                          \
-	{"json", 'j', NULL, "Print JSON; 64-bit ids and hashes are numbers, not strings",          \
-	 OPTIONS_FLAG, __VA_ARGS__}
+	{                                                                                          \
+		"json", 'j', NULL, "Print JSON; 64-bit ids and hashes are numbers, not strings",   \
+			OPTIONS_FLAG, __VA_ARGS__                                                  \
+	}
 
 extern const char *const options_shared_scopes[]; /* RDX_CLEAR_... */
 extern const char *const options_shared_waits[];  /* RDX_WAIT_... */

@@ -15,7 +15,7 @@ struct samples {
 	uint64_t capacity;
 	uint64_t total_ns; /* of all, recorded or not */
 	uint64_t total_count;
-	uint64_t max_ns;   /* likewise */
+	uint64_t max_ns; /* likewise */
 	int sorted;
 };
 

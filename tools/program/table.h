@@ -33,8 +33,7 @@ struct table *table_new(const struct table_column *columns, uint32_t count);
 void table_row(struct table *table);
 
 /* Append a cell to the row. A cell too many is a bug and ends the program. */
-__attribute__((format(printf, 2, 3))) void table_text(struct table *table, const char *format,
-						      ...);
+__attribute__((format(printf, 2, 3))) void table_text(struct table *table, const char *format, ...);
 void table_number(struct table *table, uint64_t value);
 void table_grouped(struct table *table, uint64_t value); /* "1,234" */
 void table_duration(struct table *table, uint64_t ns);   /* "3.4 ms" */

@@ -67,7 +67,8 @@ static void check(const struct argp_state *state, void *input)
 	if (options->tokens + options->local + options->prefix > 1)
 		argp_error(state, "give one of --tokens, --local, --prefix");
 	if ((options->lora || options->salt) && (options->local || options->prefix))
-		argp_error(state, "--lora and --salt go with --tokens only: hashes have them in them");
+		argp_error(state,
+			   "--lora and --salt go with --tokens only: hashes have them in them");
 }
 
 static const struct options_arguments arguments = {
@@ -82,17 +83,18 @@ static const struct options_program program = {
 	.entries = entries,
 	.check = check,
 	.arguments = &arguments,
-	.about = "Ask the index of a namespace which ranks hold the longest prefix of a request. "
-		 "Each line of FILE is a request: a JSON array of numbers, or numbers with blanks "
-		 "or commas between them.\v"
-		 "The answer is, for each rank and best first, the number of leading blocks that it "
-		 "holds without a hole in its DEVICE tier, in device and host (+HOST), in those "
-		 "and disk (+DISK), and in ALL tiers. STATE is what the answer is worth: EXACT, "
-		 "RECOVERING (nothing is served), INEXACT (something could not be represented), "
-		 "STALE (the indexer is dead or behind). AGE is the time since the rank was last "
-		 "seen alive and caught up. With --json each request gives a line. ringdex follow "
-		 "maintains the index.\n\n"
-		 "Exit status: 0 every request was answered, 1 one was not, 2 wrong usage.",
+	.about =
+		"Ask the index of a namespace which ranks hold the longest prefix of a request. "
+		"Each line of FILE is a request: a JSON array of numbers, or numbers with blanks "
+		"or commas between them.\v"
+		"The answer is, for each rank and best first, the number of leading blocks that it "
+		"holds without a hole in its DEVICE tier, in device and host (+HOST), in those "
+		"and disk (+DISK), and in ALL tiers. STATE is what the answer is worth: EXACT, "
+		"RECOVERING (nothing is served), INEXACT (something could not be represented), "
+		"STALE (the indexer is dead or behind). AGE is the time since the rank was last "
+		"seen alive and caught up. With --json each request gives a line. ringdex follow "
+		"maintains the index.\n\n"
+		"Exit status: 0 every request was answered, 1 one was not, 2 wrong usage.",
 };
 
 /* Longest of all tiers first, then of the nearer ones, then by rank. */

@@ -89,7 +89,7 @@ static int64_t count_elements(const char *line, char *ret_fault)
 		count = (int64_t)json_object_array_length(array);
 	else
 		snprintf(ret_fault, REQUEST_FAULT_BYTES, "not a JSON array: %s at character %zu",
-			 array				  ? "something follows it"
+			 array                            ? "something follows it"
 			 : error == json_tokener_continue ? "it does not end"
 							  : json_tokener_error_desc(error),
 			 (size_t)(rest - line) + 1);
@@ -107,7 +107,8 @@ static int read_json(struct request *request, const char *line, uint64_t max, ch
 			  : read_plain(request, line, SEPARATORS "[]\"", max, ret_fault);
 
 	if (r == 1 && request->count != (uint64_t)count) {
-		snprintf(ret_fault, REQUEST_FAULT_BYTES, "an array of something other than numbers");
+		snprintf(ret_fault, REQUEST_FAULT_BYTES,
+			 "an array of something other than numbers");
 		return -EBADMSG;
 	}
 	return r;

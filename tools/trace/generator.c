@@ -128,7 +128,7 @@ static int first_base(struct trace_generator *g, struct turn *ret_base)
 {
 	uint32_t system;
 
-	*ret_base = (struct turn){ 0 };
+	*ret_base = (struct turn){0};
 	if (!g->options.system_prompts)
 		return 0;
 	system = choose_system(g);

@@ -8,7 +8,7 @@
 void trace_request_free(struct trace_request *request)
 {
 	free(request->hash_ids);
-	*request = (struct trace_request){ 0 };
+	*request = (struct trace_request){0};
 }
 
 int trace_request_reserve(struct trace_request *request, uint32_t count)
@@ -34,12 +34,13 @@ static int read_number(struct json_object *object, const char *field, uint64_t m
 	struct json_object *value;
 
 	if (!json_object_object_get_ex(object, field, &value))
-		return json_line_fault(ret_fault, "no \"%s\": give a number from %" PRIu64 " to %" PRIu64,
-				  field, min, max);
+		return json_line_fault(ret_fault,
+				       "no \"%s\": give a number from %" PRIu64 " to %" PRIu64,
+				       field, min, max);
 	if (!json_line_unsigned(value, max, ret_value) || *ret_value < min)
-		return json_line_fault(ret_fault, "\"%s\" is %.40s: give a number from %" PRIu64
-					     " to %" PRIu64,
-				  field, json_object_to_json_string(value), min, max);
+		return json_line_fault(
+			ret_fault, "\"%s\" is %.40s: give a number from %" PRIu64 " to %" PRIu64,
+			field, json_object_to_json_string(value), min, max);
 	return 0;
 }
 
@@ -52,21 +53,24 @@ static int read_hash_ids(struct json_object *object, struct trace_request *reque
 
 	if (!json_object_object_get_ex(object, "hash_ids", &ids) ||
 	    !json_object_is_type(ids, json_type_array))
-		return json_line_fault(ret_fault, "no array \"hash_ids\": give one id per %u tokens",
-				  RDX_TRACE_SPAN_TOKENS);
+		return json_line_fault(ret_fault,
+				       "no array \"hash_ids\": give one id per %u tokens",
+				       RDX_TRACE_SPAN_TOKENS);
 	count = json_object_array_length(ids);
 	if (count != spans)
-		return json_line_fault(ret_fault, "%zu hash_ids for %u tokens: give %u, one per %u tokens",
-				  count, request->input_length, spans, RDX_TRACE_SPAN_TOKENS);
+		return json_line_fault(ret_fault,
+				       "%zu hash_ids for %u tokens: give %u, one per %u tokens",
+				       count, request->input_length, spans, RDX_TRACE_SPAN_TOKENS);
 	if (trace_request_reserve(request, spans) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < spans; i++) {
 		struct json_object *id = json_object_array_get_idx(ids, i);
 
 		if (!json_line_unsigned(id, UINT64_MAX, &request->hash_ids[i]))
-			return json_line_fault(ret_fault, "hash_ids[%u] is %.40s: give a number from 0 to "
-						     "2^64 - 1",
-					  i, json_object_to_json_string(id));
+			return json_line_fault(ret_fault,
+					       "hash_ids[%u] is %.40s: give a number from 0 to "
+					       "2^64 - 1",
+					       i, json_object_to_json_string(id));
 	}
 	request->hash_count = spans;
 	return 0;

@@ -102,16 +102,17 @@ static int check_parents(const struct trace_summarizer *s, const struct trace_re
 
 		if (entry->used && (entry->has_parent != (i > 0) ||
 				    (i > 0 && entry->parent != request->hash_ids[i - 1])))
-			return json_line_fault(ret_fault,
-					  "hash id %" PRIu64 " follows a different id than before: an id "
-					  "stands for a whole prefix; give the other prefix its own id",
-					  entry->id);
+			return json_line_fault(
+				ret_fault,
+				"hash id %" PRIu64 " follows a different id than before: an id "
+				"stands for a whole prefix; give the other prefix its own id",
+				entry->id);
 	}
 	return 0;
 }
 
 int trace_summary_add(struct trace_summarizer *s, const struct trace_request *request,
-			 struct json_line_fault *ret_fault)
+		      struct json_line_fault *ret_fault)
 {
 	struct trace_summary *sum = &s->summary;
 	int error = grow_ids(s, request->hash_count);
@@ -129,9 +130,10 @@ int trace_summary_add(struct trace_summarizer *s, const struct trace_request *re
 			sum->reused_ids++;
 			continue;
 		}
-		*entry = (struct id_entry){ .id = request->hash_ids[i], .used = 1,
-					    .has_parent = i > 0,
-					    .parent = i ? request->hash_ids[i - 1] : 0 };
+		*entry = (struct id_entry){.id = request->hash_ids[i],
+					   .used = 1,
+					   .has_parent = i > 0,
+					   .parent = i ? request->hash_ids[i - 1] : 0};
 		sum->distinct_ids++;
 	}
 	s->lengths[sum->requests] = request->hash_count;
