@@ -1,183 +1,234 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/mock/answers.h"
 
+#include "tools/program/json.h"
+
 #include <inttypes.h>
-#include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define HASH_TEXT_BYTES 17
 
 static double ms(uint64_t us)
 {
 	return (double)us / 1000;
 }
 
-static void rank_fields(FILE *file, const struct announcer *announcer,
-			const struct rdx_publisher_options *options)
+static double ratio(uint64_t part, uint64_t all)
 {
-	fprintf(file, "\"worker_id\":%" PRIu64 ",\"dp_rank\":%u,\"epoch\":\"%" PRIu64 "\"",
-		options->worker_id, options->dp_rank, announcer->epoch);
+	return all ? (double)part / (double)all : 0;
 }
 
-void answers_ready(FILE *file, const struct announcer *announcer,
-		   const struct rdx_publisher_options *options)
+static struct json_object *begin(const char *command)
 {
-	fputs("{\"ready\":true,", file);
-	rank_fields(file, announcer, options);
-	fprintf(file, ",\"pid\":%d}\n", (int)getpid());
+	struct json_object *object = json_new_object();
+
+	json_put_text(object, "command", command);
+	return object;
 }
 
-void answers_request(FILE *file, uint64_t id, const struct engine_answer *answer)
+/* The epoch as a string: many readers of JSON have no numbers of 64 bits. */
+static void put_rank(struct json_object *object, const struct announcer *announcer,
+		     const struct rdx_publisher_options *options)
 {
-	fprintf(file,
-		"{\"id\":%" PRIu64 ",\"cached_blocks\":%u,\"host_blocks\":%u,\"total_blocks\":%u,"
-		"\"time_ms\":%.3f,\"queued_ms\":%.3f,\"prefill_ms\":%.3f,\"running\":%u,"
-		"\"free_blocks\":%u}\n",
-		id, answer->device_blocks + answer->host_blocks, answer->host_blocks,
-		answer->total_blocks, ms(answer->time_us), ms(answer->queued_us),
-		ms(answer->prefill_us), answer->running, answer->free_blocks);
+	char epoch[24];
+
+	snprintf(epoch, sizeof(epoch), "%" PRIu64, announcer->epoch);
+	json_put_number(object, "worker_id", options->worker_id);
+	json_put_number(object, "dp_rank", options->dp_rank);
+	json_put_text(object, "epoch", epoch);
 }
 
-static void write_text(FILE *file, const char *text)
+void answers_ready(const struct announcer *announcer, const struct rdx_publisher_options *options)
 {
-	struct json_object *string = json_object_new_string(text);
+	struct json_object *object = json_new_object();
 
-	fputs(string ? json_object_to_json_string(string) : "\"out of memory\"", file);
-	json_object_put(string);
+	json_put_flag(object, "ready", 1);
+	put_rank(object, announcer, options);
+	json_put_number(object, "pid", (uint64_t)getpid());
+	json_print_line(object);
 }
 
-void answers_error(FILE *file, uint64_t line, const char *text)
+void answers_request(uint64_t id, const struct engine_answer *answer)
 {
-	fprintf(file, "{\"line\":%" PRIu64 ",\"error\":", line);
-	write_text(file, text);
-	fputs("}\n", file);
+	static const struct json_field fields[] = {
+		JSON_FIELD(struct engine_answer, host_blocks),
+		JSON_FIELD(struct engine_answer, total_blocks),
+		JSON_FIELD(struct engine_answer, running),
+		JSON_FIELD(struct engine_answer, free_blocks),
+	};
+	struct json_object *object = json_new_object();
+
+	json_put_number(object, "id", id);
+	json_put_number(object, "cached_blocks", answer->device_blocks + answer->host_blocks);
+	JSON_PUT_FIELDS(object, fields, answer);
+	json_put_fraction(object, "time_ms", ms(answer->time_us));
+	json_put_fraction(object, "queued_ms", ms(answer->queued_us));
+	json_put_fraction(object, "prefill_ms", ms(answer->prefill_us));
+	json_print_line(object);
 }
 
-void answers_refused(FILE *file, uint64_t id, const char *text)
+static void say_error(const char *what, uint64_t number, const char *text)
 {
-	fprintf(file, "{\"id\":%" PRIu64 ",\"error\":", id);
-	write_text(file, text);
-	fputs("}\n", file);
+	struct json_object *object = json_new_object();
+
+	json_put_number(object, what, number);
+	json_put_text(object, "error", text);
+	json_print_line(object);
 }
 
-void answers_command(FILE *file, const char *command, const struct engine *engine)
+void answers_error(uint64_t line, const char *text)
 {
+	say_error("line", line, text);
+}
+
+void answers_refused(uint64_t id, const char *text)
+{
+	say_error("id", id, text);
+}
+
+void answers_command(const char *command, const struct engine *engine)
+{
+	struct json_object *object = begin(command);
 	struct engine_stats stats;
 
 	engine_stats(engine, &stats);
-	fprintf(file, "{\"command\":\"%s\",\"time_ms\":%.3f,\"running\":%u}\n", command,
-		ms(stats.time_us), stats.running);
+	json_put_fraction(object, "time_ms", ms(stats.time_us));
+	json_put_number(object, "running", stats.running);
+	json_print_line(object);
 }
 
-static void engine_fields(FILE *file, const struct engine_stats *s)
+static void put_engine(struct json_object *object, const struct engine *engine)
 {
-	uint64_t hits = s->hit_device + s->hit_host;
+	static const struct json_field fields[] = {
+		JSON_FIELD(struct engine_stats, requests),
+		JSON_FIELD(struct engine_stats, refused),
+		JSON_FIELD(struct engine_stats, preempted),
+		JSON_FIELD(struct engine_stats, running),
+		JSON_FIELD(struct engine_stats, prompt_blocks),
+		JSON_FIELD_AS("hit_device_blocks", struct engine_stats, hit_device),
+		JSON_FIELD_AS("hit_host_blocks", struct engine_stats, hit_host),
+		JSON_FIELD_AS("clear_commands", struct engine_stats, clears),
+	};
+	struct engine_stats stats;
 
-	fprintf(file,
-		"\"time_ms\":%.3f,\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
-		",\"preempted\":%" PRIu64 ",\"running\":%u,\"prompt_blocks\":%" PRIu64
-		",\"hit_device_blocks\":%" PRIu64 ",\"hit_host_blocks\":%" PRIu64
-		",\"hit_rate\":%.4f,\"clear_commands\":%" PRIu64,
-		ms(s->time_us), s->requests, s->refused, s->preempted, s->running, s->prompt_blocks,
-		s->hit_device, s->hit_host,
-		s->prompt_blocks ? (double)hits / (double)s->prompt_blocks : 0, s->clears);
+	engine_stats(engine, &stats);
+	json_put_fraction(object, "time_ms", ms(stats.time_us));
+	JSON_PUT_FIELDS(object, fields, &stats);
+	json_put_fraction(object, "hit_rate",
+			  ratio(stats.hit_device + stats.hit_host, stats.prompt_blocks));
 }
 
-static void publisher_fields(FILE *file, const struct rdx_publisher_stats *s)
+static void put_publisher(struct json_object *object, const struct rdx_publisher_stats *published)
 {
-	fprintf(file,
-		"\"events\":%" PRIu64 ",\"slots\":%" PRIu64 ",\"blocks_stored\":%" PRIu64
-		",\"blocks_removed\":%" PRIu64 ",\"clears\":%" PRIu64 ",\"repeats\":%" PRIu64
-		",\"unknown_parents\":%" PRIu64 ",\"unknown_names\":%" PRIu64
-		",\"unknown_removals\":%" PRIu64 ",\"mismatched\":%" PRIu64
-		",\"other_block_size\":%" PRIu64 ",\"conflicts\":%" PRIu64
-		",\"ledger_full\":%" PRIu64 ",\"map_full\":%" PRIu64 ",\"inexact_marks\":%" PRIu64
-		",\"bells\":%" PRIu64 ",\"inexact\":%u,\"held_device\":%" PRIu64
-		",\"held_host\":%" PRIu64 ",\"names\":%" PRIu64,
-		s->events, s->slots, s->blocks_stored, s->blocks_removed, s->clears, s->repeats,
-		s->unknown_parents, s->unknown_names, s->unknown_removals, s->mismatched,
-		s->other_block_size, s->conflicts, s->ledger_full, s->map_full, s->inexact_marks,
-		s->bells, s->inexact, s->held[RDX_TIER_DEVICE], s->held[RDX_TIER_HOST], s->names);
+	static const struct json_field fields[] = {
+		JSON_FIELD(struct rdx_publisher_stats, events),
+		JSON_FIELD(struct rdx_publisher_stats, slots),
+		JSON_FIELD(struct rdx_publisher_stats, blocks_stored),
+		JSON_FIELD(struct rdx_publisher_stats, blocks_removed),
+		JSON_FIELD(struct rdx_publisher_stats, clears),
+		JSON_FIELD(struct rdx_publisher_stats, repeats),
+		JSON_FIELD(struct rdx_publisher_stats, unknown_parents),
+		JSON_FIELD(struct rdx_publisher_stats, unknown_names),
+		JSON_FIELD(struct rdx_publisher_stats, unknown_removals),
+		JSON_FIELD(struct rdx_publisher_stats, mismatched),
+		JSON_FIELD(struct rdx_publisher_stats, other_block_size),
+		JSON_FIELD(struct rdx_publisher_stats, conflicts),
+		JSON_FIELD(struct rdx_publisher_stats, ledger_full),
+		JSON_FIELD(struct rdx_publisher_stats, map_full),
+		JSON_FIELD(struct rdx_publisher_stats, inexact_marks),
+		JSON_FIELD(struct rdx_publisher_stats, bells),
+		JSON_FIELD(struct rdx_publisher_stats, inexact),
+		JSON_FIELD_AS("held_device", struct rdx_publisher_stats, held[RDX_TIER_DEVICE]),
+		JSON_FIELD_AS("held_host", struct rdx_publisher_stats, held[RDX_TIER_HOST]),
+		JSON_FIELD(struct rdx_publisher_stats, names),
+	};
+
+	JSON_PUT_FIELDS(object, fields, published);
 }
 
-static void latency_fields(FILE *file, struct announcer *a)
+static void put_latency(struct json_object *object, struct announcer *announcer)
 {
-	struct samples *calls = &a->calls;
+	static const struct {
+		const char *name;
+		uint32_t per_mille;
+	} percentiles[] = {{"p50", 500}, {"p90", 900}, {"p99", 990}, {"p999", 999}};
+	struct json_object *latency = json_new_object();
+	struct samples *calls = &announcer->calls;
 
-	fprintf(file,
-		"\"publish_calls\":%" PRIu64 ",\"publish_failed\":%" PRIu64
-		",\"publish_blocks\":%" PRIu64 ",\"publish_ns\":{\"samples\":%" PRIu64
-		",\"mean\":%.1f,\"p50\":%" PRIu64 ",\"p90\":%" PRIu64 ",\"p99\":%" PRIu64
-		",\"p999\":%" PRIu64 ",\"max\":%" PRIu64 "},\"publish_ns_per_stored_block\":%.1f",
-		calls->total_count, a->failed, a->blocks, calls->count,
-		calls->total_count ? (double)calls->total_ns / (double)calls->total_count : 0,
-		samples_percentile(calls, 500), samples_percentile(calls, 900),
-		samples_percentile(calls, 990), samples_percentile(calls, 999), calls->max_ns,
-		a->stored_blocks ? (double)a->stored_ns / (double)a->stored_blocks : 0);
+	json_put_number(object, "publish_calls", calls->total_count);
+	json_put_number(object, "publish_failed", announcer->failed);
+	json_put_number(object, "publish_blocks", announcer->blocks);
+	json_put_number(latency, "samples", calls->count);
+	json_put_fraction(latency, "mean", ratio(calls->total_ns, calls->total_count));
+	for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]); i++)
+		json_put_number(latency, percentiles[i].name,
+				samples_percentile(calls, percentiles[i].per_mille));
+	json_put_number(latency, "max", calls->max_ns);
+	json_put(object, "publish_ns", latency);
+	json_put_fraction(object, "publish_ns_per_stored_block",
+			  ratio(announcer->stored_ns, announcer->stored_blocks));
 }
 
-void answers_stats(FILE *file, const struct engine *engine, struct announcer *announcer)
+void answers_stats(const struct engine *engine, struct announcer *announcer)
 {
 	struct rdx_publisher_stats published = {.size = sizeof(published)};
-	struct engine_stats stats;
+	struct json_object *object = begin("stats");
 
-	engine_stats(engine, &stats);
 	rdx_publisher_stats(announcer->publisher, &published);
-	fputs("{\"command\":\"stats\",", file);
-	engine_fields(file, &stats);
-	fputc(',', file);
-	publisher_fields(file, &published);
-	fputc(',', file);
-	latency_fields(file, announcer);
-	fputs("}\n", file);
+	put_engine(object, engine);
+	put_publisher(object, &published);
+	put_latency(object, announcer);
+	json_print_line(object);
 }
 
 /* 16 digits without a call of printf for each of some 100,000 hashes. */
-static void write_hash(FILE *file, uint64_t hash)
+static void write_hash(uint64_t hash, char *ret_text)
 {
-	static const char digits[] = "0123456789abcdef";
-	char text[18] = "\"";
-
-	for (int i = 16; i > 0; i--, hash >>= 4)
-		text[i] = digits[hash & 15];
-	text[17] = '"';
-	fwrite(text, 1, sizeof(text), file);
+	ret_text[HASH_TEXT_BYTES - 1] = 0;
+	for (int i = HASH_TEXT_BYTES - 2; i >= 0; i--, hash >>= 4)
+		ret_text[i] = "0123456789abcdef"[hash & 15];
 }
 
-static void write_hashes(FILE *file, const char *field, const uint64_t *hashes, uint32_t count)
+static int put_cached(struct json_object *object, const char *name, const struct engine *engine,
+		      uint8_t tier)
 {
-	fprintf(file, ",\"%s\":[", field);
+	struct json_object *array;
+	char text[HASH_TEXT_BYTES];
+	uint64_t *hashes;
+	uint32_t count;
+	int r = engine_cached(engine, tier, &hashes, &count);
+
+	if (r < 0)
+		return r;
+	array = json_new_array();
 	for (uint32_t i = 0; i < count; i++) {
-		if (i)
-			fputc(',', file);
-		write_hash(file, hashes[i]);
+		write_hash(hashes[i], text);
+		json_append_text(array, text);
 	}
-	fputc(']', file);
+	json_put(object, name, array);
+	free(hashes);
+	return 0;
 }
 
-int answers_dump(FILE *file, const struct engine *engine, const struct announcer *announcer,
+int answers_dump(const struct engine *engine, const struct announcer *announcer,
 		 const struct rdx_publisher_options *options)
 {
 	struct rdx_publisher_stats published = {.size = sizeof(published)};
-	uint64_t *device, *host;
-	uint32_t device_count, host_count;
-	int error = engine_cached(engine, POOL_DEVICE, &device, &device_count);
+	struct json_object *object = begin("dump");
+	int r;
 
-	if (error)
-		return error;
-	error = engine_cached(engine, POOL_HOST, &host, &host_count);
-	if (error) {
-		free(device);
-		return error;
-	}
 	rdx_publisher_stats(announcer->publisher, &published);
-	fputs("{\"command\":\"dump\",", file);
-	rank_fields(file, announcer, options);
-	fprintf(file, ",\"last_event_id\":%" PRIu64 ",\"inexact\":%u", published.events,
-		published.inexact);
-	write_hashes(file, "device", device, device_count);
-	write_hashes(file, "host", host, host_count);
-	fputs("}\n", file);
-	free(device);
-	free(host);
-	return 0;
+	put_rank(object, announcer, options);
+	json_put_number(object, "last_event_id", published.events);
+	json_put_number(object, "inexact", published.inexact);
+	r = put_cached(object, "device", engine, POOL_DEVICE);
+	if (r == 0)
+		r = put_cached(object, "host", engine, POOL_HOST);
+	if (r < 0)
+		json_object_put(object);
+	else
+		json_print_line(object);
+	return r;
 }

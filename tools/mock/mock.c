@@ -60,20 +60,20 @@ static void report(struct mock *mock, const char *text)
 	mock->bad_lines++;
 }
 
-static int run_request(struct mock *mock, FILE *answers)
+static int run_request(struct mock *mock, int answer_it)
 {
 	struct engine_answer answer;
 	int error = engine_submit(mock->engine, &mock->request, &answer);
 
 	if (error && error != -E2BIG)
 		return error;
-	if (!answers)
+	if (!answer_it)
 		return 0;
 	if (error)
-		answers_refused(answers, mock->request.id,
+		answers_refused(mock->request.id,
 				"more blocks than the engine has: raise --blocks");
 	else
-		answers_request(answers, mock->request.id, &answer);
+		answers_request(mock->request.id, &answer);
 	return 0;
 }
 
@@ -99,7 +99,7 @@ static int run_clear(struct mock *mock, struct json_object *object,
 	if (json_object_object_get_ex(object, "announce", &value))
 		tell = json_object_get_boolean(value);
 	engine_clear(mock->engine, scope, tell);
-	answers_command(stdout, "clear", mock->engine);
+	answers_command("clear", mock->engine);
 	return 0;
 }
 
@@ -115,7 +115,7 @@ static int run_advance(struct mock *mock, struct json_object *object,
 			ret_fault, "\"time_ms\" is missing or not a number: give the time of the "
 				   "trace to run on to, in milliseconds");
 	engine_advance(mock->engine, time_ms * 1000);
-	answers_command(stdout, "advance", mock->engine);
+	answers_command("advance", mock->engine);
 	return 0;
 }
 
@@ -127,15 +127,14 @@ static int run_command(struct mock *mock, const char *command, struct json_objec
 	if (strcmp(command, "advance") == 0)
 		return run_advance(mock, object, ret_fault);
 	if (strcmp(command, "stats") == 0) {
-		answers_stats(stdout, mock->engine, &mock->announcer);
+		answers_stats(mock->engine, &mock->announcer);
 		return 0;
 	}
 	if (strcmp(command, "dump") == 0)
-		return answers_dump(stdout, mock->engine, &mock->announcer,
-				    &mock->options.publisher);
+		return answers_dump(mock->engine, &mock->announcer, &mock->options.publisher);
 	if (strcmp(command, "finish") == 0) {
 		engine_finish(mock->engine);
-		answers_command(stdout, "finish", mock->engine);
+		answers_command("finish", mock->engine);
 		return 0;
 	}
 	return json_line_fault(ret_fault,
@@ -156,7 +155,7 @@ static int run_line(struct mock *mock, struct json_object *object,
 		return run_command(mock, json_object_get_string(command), object, ret_fault);
 	}
 	r = trace_request_read(object, mock->lines.number, &mock->request, ret_fault);
-	return r < 0 ? r : run_request(mock, stdout);
+	return r < 0 ? r : run_request(mock, 1);
 }
 
 /* Answer lines until they end or a signal comes. */
@@ -166,7 +165,7 @@ static int serve(struct mock *mock)
 	struct json_object *object;
 	int r;
 
-	answers_ready(stdout, &mock->announcer, &mock->options.publisher);
+	answers_ready(&mock->announcer, &mock->options.publisher);
 	fflush(stdout);
 	while ((r = json_line_next(&mock->lines, &object, &fault)) != 0) {
 		if (r > 0) {
@@ -175,7 +174,7 @@ static int serve(struct mock *mock)
 		}
 		if (r == -EBADMSG) {
 			report(mock, fault.text);
-			answers_error(stdout, mock->lines.number, fault.text);
+			answers_error(mock->lines.number, fault.text);
 		} else if (r < 0) {
 			return r == -EINTR ? 0 : r;
 		}
@@ -215,12 +214,12 @@ static int replay(struct mock *mock)
 			return got;
 		if (keep_pace(mock) > 0)
 			return 0;
-		error = run_request(mock, NULL);
+		error = run_request(mock, 0);
 	}
 	if (error)
 		return error;
 	engine_finish(mock->engine);
-	answers_stats(stdout, mock->engine, &mock->announcer);
+	answers_stats(mock->engine, &mock->announcer);
 	return fflush(stdout) < 0 ? -errno : 0;
 }
 

@@ -137,11 +137,18 @@ void json_append(struct json_object *array, struct json_object *child)
 		messages_no_memory();
 }
 
+void json_append_text(struct json_object *array, const char *value)
+{
+	json_append(array, text_json(value));
+}
+
 static void print(struct json_object *object, int flags)
 {
-	const char *text =
-		json_object_to_json_string_ext(object, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text;
 
+	/* as many digits as people write, not all that tell doubles apart */
+	json_c_set_serialization_double_format("%.12g", JSON_C_OPTION_GLOBAL);
+	text = json_object_to_json_string_ext(object, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
 	if (!text)
 		messages_no_memory();
 	fputs(text, stdout);

@@ -40,6 +40,7 @@ void json_put_fields(struct json_object *object, const struct json_field *fields
 	json_put_fields(object, fields, sizeof(fields) / sizeof((fields)[0]), from)
 
 void json_append(struct json_object *array, struct json_object *child);
+void json_append_text(struct json_object *array, const char *value);
 
 /* Print on one line, and drop it. */
 void json_print_line(struct json_object *object);
