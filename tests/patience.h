@@ -75,7 +75,7 @@ static inline void patience_nap(int tries)
  * RDX_LONG=1 all of them: while (effort_goes_on(&effort)) one unit; */
 struct effort {
 	uint64_t least, most, done;
-	uint64_t until_ns;
+	uint64_t until_ns, give_up_ns;
 };
 
 static inline int is_long(void)
@@ -102,6 +102,16 @@ static inline int effort_goes_on(struct effort *effort)
 		return 0;
 	effort->done++;
 	return 1;
+}
+
+/* The same, and on with patience until what the work is to meet with was met. */
+static inline int effort_goes_on_until(struct effort *effort, int met)
+{
+	if (effort_goes_on(effort))
+		return 1;
+	if (!effort->give_up_ns)
+		effort->give_up_ns = rdx_clock_ns() + patience_ns();
+	return !met && rdx_clock_ns() < effort->give_up_ns;
 }
 
 #endif

@@ -76,16 +76,19 @@ static void publish(struct lap *lap, uint64_t epoch)
 {
 	struct rig_producer *producer = &lap->producer;
 	uint64_t id = ++producer->event_id, position = producer->tail, hashes[HASHES_MAX];
-	struct rdx_event_head head = {
-		.event_id = id,
-		.kind = RDX_EVENT_STORED,
-		.time_ns = word_of(epoch, position, 100),
-		.parent = word_of(epoch, position, 101),
-		.first_block = (uint32_t)word_of(epoch, position, 102),
-		.stamp = (uint32_t)word_of(epoch, position, 103),
-		.count = count_of(id),
+	struct rdx_publish event = {
+		.head =
+			{
+				.event_id = id,
+				.kind = RDX_EVENT_STORED,
+				.time_ns = word_of(epoch, position, 100),
+				.parent = word_of(epoch, position, 101),
+				.first_block = (uint32_t)word_of(epoch, position, 102),
+				.stamp = (uint32_t)word_of(epoch, position, 103),
+				.count = count_of(id),
+			},
+		.hashes = hashes,
 	};
-	struct rdx_publish event = {.head = head, .hashes = hashes};
 
 	if (lap->clear_in && id % lap->clear_in == 0) {
 		event.head.kind = RDX_EVENT_CLEARED;
@@ -111,8 +114,12 @@ static void wait_for_reader(struct lap *lap)
 /* All slots are published, or those that the time allows, if the reader has had its share. */
 static int lap_is_done(const struct lap *lap, struct effort *effort)
 {
-	return (lap->producer.tail >= lap->slots_wanted || !effort_goes_on(effort)) &&
-	       atomic_load(&lap->shared->laps) > 0 && atomic_load(&lap->shared->read) > READ_LEAST;
+	int met =
+		atomic_load(&lap->shared->laps) > 0 && atomic_load(&lap->shared->read) > READ_LEAST;
+
+	if (met && lap->producer.tail >= lap->slots_wanted)
+		return 1;
+	return !effort_goes_on_until(effort, met);
 }
 
 /* Bursts of up to one ring and a quarter at full speed. */

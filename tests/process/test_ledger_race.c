@@ -131,7 +131,7 @@ static void recover_many(struct race *race, uint64_t recoveries)
 
 	stream_make(&oracle, &race->rig.key, race->seed, race->clear_in);
 	/* the producer's thread may be slow to start: go on until there was a race at all */
-	while (effort_goes_on(&effort) || !race->replayed) {
+	while (!race->wrong && effort_goes_on_until(&effort, race->replayed > 0)) {
 		static const uint64_t pieces[] = {STREAM_BLOCKS, 64, 7, 300};
 		struct rdx_holding holding = {.capacity = 0};
 		struct rdx_cursor exact_at;

@@ -184,7 +184,7 @@ static void test_no_wakeup_is_lost(void **state)
 		uint64_t drawn = rig_random(&random);
 
 		event++;
-		last = !effort_goes_on(&effort) && rings && atomic_load(&hall.sleeps);
+		last = !effort_goes_on_until(&effort, rings && atomic_load(&hall.sleeps));
 		if (last)
 			atomic_store(&hall.end, event);
 		atomic_store_explicit(&hall.published, event, memory_order_release);
@@ -204,6 +204,7 @@ static void test_no_wakeup_is_lost(void **state)
 	print_message("%llu events, %llu rings, %llu sleeps\n", (unsigned long long)event,
 		      (unsigned long long)rings, (unsigned long long)atomic_load(&hall.sleeps));
 	assert_int_equal(atomic_load(&hall.lost), 0);
+	assert_true(rings > 0 && atomic_load(&hall.sleeps) > 0);
 }
 
 static void path_of(const struct rig *rig, char *ret_path)

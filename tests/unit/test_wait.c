@@ -308,7 +308,7 @@ static void test_rapid_bells(void **state)
 	open_fixture(&f, state);
 	p.bell = f.bell;
 	assert_int_equal(pthread_create(&p.thread, NULL, produce, &p), 0);
-	while (!lost && (effort_goes_on(&effort) || !sleeps || !p.wakes)) {
+	while (!lost && effort_goes_on_until(&effort, sleeps && p.wakes)) {
 		i++;
 		while (!lost && atomic_load(&p.published) != i) {
 			uint32_t word = rdx_bell_arm(f.bell);
@@ -323,6 +323,7 @@ static void test_rapid_bells(void **state)
 	atomic_store(&p.give_up, 1);
 	pthread_join(p.thread, NULL);
 	assert_int_equal(lost, 0);
+	assert_true(sleeps > 0 && p.wakes > 0);
 	print_message("%u of %u bells rang for a sleeper\n", p.wakes, i);
 	close_fixture(&f);
 }
