@@ -14,6 +14,7 @@
 
 #define FIRST_KEY     0x100 /* of options without a letter */
 #define DEFAULT_BYTES 64
+#define RIGHT_BYTES   256 /* what would be right, in words */
 
 static const struct {
 	const char *name;
@@ -33,20 +34,6 @@ struct parse {
 	const struct options_program *program;
 	void *input;
 };
-
-__attribute__((format(printf, 1, 2))) static char *text_of(const char *format, ...)
-{
-	va_list arguments;
-	char *text;
-	int length;
-
-	va_start(arguments, format);
-	length = vasprintf(&text, format, arguments);
-	va_end(arguments);
-	if (length < 0)
-		messages_no_memory();
-	return text;
-}
 
 /* -- values -- */
 
@@ -146,9 +133,17 @@ static uint64_t load_number(const struct options_entry *entry, void *input)
 
 /* -- the kinds: each reads its value, or says what would be one -- */
 
-static void wrong(const struct argp_state *state, const struct options_entry *entry,
-		  const char *text, const char *right)
+/* "--x: 'text' is not " and then as printf. Ends the program. */
+__attribute__((format(printf, 4, 5))) static void wrong(const struct argp_state *state,
+							const struct options_entry *entry,
+							const char *text, const char *format, ...)
 {
+	char right[RIGHT_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(right, sizeof(right), format, arguments);
+	va_end(arguments);
 	argp_error(state, "--%s: '%s' is not %s", entry->name, text, right);
 }
 
@@ -160,8 +155,8 @@ static void take_number(const struct argp_state *state, const struct options_ent
 
 	if (!options_read_number(text, entry->min, entry->max, &value) ||
 	    (entry->kind == OPTIONS_POWER && (value & (value - 1))))
-		wrong(state, entry, text,
-		      text_of("a %s from %" PRIu64 " to %" PRIu64, what, entry->min, entry->max));
+		wrong(state, entry, text, "a %s from %" PRIu64 " to %" PRIu64, what, entry->min,
+		      entry->max);
 	store_number(entry, input, value);
 }
 
@@ -174,8 +169,7 @@ static void take_fraction(const struct argp_state *state, const struct options_e
 	/* the form also refuses what is not a number */
 	if (!read_fraction(text, &value, &end) || *end ||
 	    !(value >= entry->least && value <= entry->most))
-		wrong(state, entry, text,
-		      text_of("a number from %g to %g", entry->least, entry->most));
+		wrong(state, entry, text, "a number from %g to %g", entry->least, entry->most);
 	memcpy(member(entry, input), &value, sizeof(value));
 }
 
@@ -188,27 +182,27 @@ static void take_duration(const struct argp_state *state, const struct options_e
 	write_duration(entry->min, min);
 	write_duration(entry->max, max);
 	if (!read_duration(text, entry->min, entry->max, &ns))
-		wrong(state, entry, text,
-		      text_of("a duration from %s to %s, such as 250ms, 10s or "
-			      "5m",
-			      min, max));
+		wrong(state, entry, text, "a duration from %s to %s, such as 250ms, 10s or 5m", min,
+		      max);
 	store_number(entry, input, ns);
 }
 
 static void take_choice(const struct argp_state *state, const struct options_entry *entry,
 			const char *text, void *input)
 {
-	char *right = text_of("one of");
+	char all[RIGHT_BYTES] = "";
+	size_t length = 0;
 
 	for (uint32_t i = 0; entry->choices[i]; i++) {
 		if (strcmp(entry->choices[i], text) == 0) {
 			store_number(entry, input, i);
-			free(right);
 			return;
 		}
-		right = text_of("%s%s %s", right, i ? "," : "", entry->choices[i]);
+		assert(length + strlen(entry->choices[i]) + 2 < sizeof(all));
+		length += (size_t)snprintf(all + length, sizeof(all) - length, "%s %s",
+					   i ? "," : "", entry->choices[i]);
 	}
-	wrong(state, entry, text, right);
+	wrong(state, entry, text, "one of%s", all);
 }
 
 static void take_text(const struct argp_state *state, const struct options_entry *entry,
@@ -275,7 +269,19 @@ static int key_of(const struct options_program *program, const struct options_en
 	return entry->letter ? entry->letter : FIRST_KEY + (int)(entry - program->entries);
 }
 
-/* The table as argp wants it. It lives as long as the program. */
+/* The help with its default, to be freed. */
+static char *doc_of(const struct options_entry *entry, void *input)
+{
+	char standard[DEFAULT_BYTES], *doc;
+
+	write_default(entry, input, standard);
+	if (asprintf(&doc, standard[0] ? "%s [default: %s]" : "%s", entry->help ? entry->help : "",
+		     standard) < 0)
+		messages_no_memory();
+	return doc;
+}
+
+/* The table as argp wants it, to be freed with its texts. */
 static struct argp_option *argp_options(const struct options_program *program, void *input)
 {
 	struct argp_option *list;
@@ -289,20 +295,18 @@ static struct argp_option *argp_options(const struct options_program *program, v
 		messages_no_memory();
 	for (size_t i = 0; i < count; i++) {
 		const struct options_entry *entry = &program->entries[i];
-		char standard[DEFAULT_BYTES];
 
 		if (entry->kind == OPTIONS_HEADING) {
-			list[i] = (struct argp_option){.doc = entry->help, .group = ++group};
+			list[i] =
+				(struct argp_option){.doc = doc_of(entry, input), .group = ++group};
 			continue;
 		}
-		write_default(entry, input, standard);
 		list[i] = (struct argp_option){
 			.name = entry->name,
 			.key = key_of(program, entry),
 			.arg = entry->value,
 			.flags = entry->hidden ? OPTION_HIDDEN : 0,
-			.doc = standard[0] ? text_of("%s [default: %s]", entry->help, standard)
-					   : entry->help,
+			.doc = doc_of(entry, input),
 			.group = group,
 		};
 	}
@@ -356,22 +360,29 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 void options_parse(const struct options_program *program, int argc, char **argv, void *input)
 {
+	static char version[RIGHT_BYTES];
+	const struct options_arguments *arguments = program->arguments;
 	struct parse given = {.program = program, .input = input};
+	struct argp_option *list = argp_options(program, input);
 	struct argp argp = {
-		.options = argp_options(program, input),
+		.options = list,
 		.parser = parse,
-		.args_doc = program->arguments ? program->arguments->shown : NULL,
+		.args_doc = arguments ? arguments->shown : NULL,
 		.doc = program->about,
 	};
 	int r;
 
 	/* names may be of any language; numbers are those of C */
 	setlocale(LC_CTYPE, "");
-	argp_program_version = text_of("%s " RDX_VERSION, program_invocation_short_name);
+	snprintf(version, sizeof(version), "%s " RDX_VERSION, program_invocation_short_name);
+	argp_program_version = version;
 	argp_err_exit_status = EXIT_USAGE;
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	messages_check_output();
 	r = argp_parse(&argp, argc, argv, 0, NULL, &given);
+	for (struct argp_option *option = list; option->doc; option++)
+		free((char *)option->doc);
+	free(list);
 	if (r) {
 		messages_say("%s", strerror(r));
 		exit(EXIT_USAGE);
