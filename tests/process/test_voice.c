@@ -316,6 +316,21 @@ static void a_directory_that_is_missing(void **state)
 	}
 }
 
+/* Not whatever keeps a directory from being opened is that it is not there. */
+static void a_directory_that_cannot_be(void **state)
+{
+	char option[TEXT_BYTES], expected[2 * TEXT_BYTES];
+	struct program_result r;
+
+	(void)state;
+	snprintf(option, sizeof(option), "--dir=/dev/shm/%0*d", NAME_MAX + 1, 0);
+	snprintf(expected, sizeof(expected), "ringdex-ls: cannot open %s: File name too long\n",
+		 option + strlen("--dir="));
+	RUN(&r, 1, "ringdex-ls", NULL, option);
+	assert_string_equal(r.err, expected);
+	program_result_free(&r);
+}
+
 static void a_directory_that_cannot_be_made(void **state)
 {
 	static const char right[] = "its parent is not a directory: create that one or choose "
@@ -405,6 +420,7 @@ int main(void)
 		cmocka_unit_test(a_duration_without_a_unit),
 		cmocka_unit_test(slots_that_are_no_power_of_two),
 		cmocka_unit_test(a_directory_that_is_missing),
+		cmocka_unit_test(a_directory_that_cannot_be),
 		cmocka_unit_test(a_directory_that_cannot_be_made),
 		cmocka_unit_test_setup_teardown(a_file_that_is_missing, rig_setup, rig_teardown),
 		cmocka_unit_test(a_full_disk),

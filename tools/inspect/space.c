@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ringdex/rdx_reader.h>
-#include <string.h>
 #include <unistd.h>
 
 #define LOCK_NAME "indexer.lock"
@@ -26,8 +25,10 @@ int space_open(struct space *ret_space, const char *dir)
 	int dir_fd = rdx_namespace_open(dir, 0);
 
 	if (dir_fd < 0) {
-		messages_say("cannot open %s: %s: start a worker or name the directory with --dir",
-			     dir, strerror(-dir_fd));
+		messages_say("cannot open %s: %s%s", dir, messages_explain(dir_fd),
+			     dir_fd == -ENOENT || dir_fd == -ENOTDIR
+				     ? ": start a worker or name the directory with --dir"
+				     : "");
 		return dir_fd;
 	}
 	space_guard();

@@ -87,8 +87,11 @@ const char *messages_explain_create(int error)
 		       "while "
 		       "nobody uses it";
 	case EACCES:
-	case EPERM:
 		return "Permission denied: choose a --dir that this user may write";
+	case EPERM:
+		return "Operation not permitted: choose a --dir that this user may write, and let "
+		       "a "
+		       "seccomp filter allow fallocate, fcntl and madvise";
 	case EROFS:
 		return "Read-only file system: choose a --dir that this user may write";
 	case ENOENT:
