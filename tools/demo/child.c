@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,9 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES   ((size_t)1 << 16)
-#define NS_PER_S     UINT64_C(1000000000)
-#define EXIT_NOT_RUN 127
+#define ARGUMENTS_MAX 32
+#define READ_BYTES    ((size_t)1 << 16)
+#define NS_PER_S      UINT64_C(1000000000)
+#define EXIT_NOT_RUN  127
 
 /* In the child: only calls that are allowed after fork. */
 static _Noreturn void become(const char *path, char *const *arguments, int in, int out,
@@ -34,11 +36,12 @@ static _Noreturn void become(const char *path, char *const *arguments, int in, i
 	_exit(EXIT_NOT_RUN);
 }
 
-int child_start(struct child *ret_child, const char *path, char *const *arguments)
+static int start(struct child *ret_child, const char *path, char *const *arguments)
 {
-	int in[2] = {-1, -1}, out[2] = {-1, -1}, r = 0;
+	int in[2] = {-1, -1}, out[2] = {-1, -1};
 	pid_t parent = getpid(), pid = -1;
 	FILE *file = NULL;
+	int r = 0;
 
 	if (access(path, X_OK) < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ||
 	    !(file = fdopen(in[1], "w")) || (pid = fork()) < 0)
@@ -47,17 +50,41 @@ int child_start(struct child *ret_child, const char *path, char *const *argument
 		become(path, arguments, in[0], out[1], parent);
 	close(in[0]);
 	close(out[1]);
-	if (r < 0) {
-		if (file)
-			fclose(file);
-		else
-			close(in[1]);
-		close(out[0]);
-		return r;
-	}
-	fcntl(out[0], F_SETFL, O_NONBLOCK);
 	*ret_child = (struct child){.pid = pid, .in = file, .out = out[0]};
-	return 0;
+	if (r < 0 && !file)
+		close(in[1]);
+	if (r < 0)
+		child_stop(ret_child);
+	else
+		fcntl(out[0], F_SETFL, O_NONBLOCK);
+	return r;
+}
+
+int child_start(struct child *ret_child, const char *format, ...)
+{
+	char *arguments[ARGUMENTS_MAX + 1] = {NULL}, *text, *rest, path[PATH_MAX];
+	ssize_t folder = readlink("/proc/self/exe", path, PATH_MAX);
+	va_list values;
+	int r;
+
+	va_start(values, format);
+	if (vasprintf(&text, format, values) < 0)
+		messages_no_memory();
+	va_end(values);
+	rest = text;
+	for (uint32_t i = 0; rest && i < ARGUMENTS_MAX; i++)
+		arguments[i] = strsep(&rest, "\n");
+	while (folder > 0 && path[folder - 1] != '/')
+		folder--;
+	folder = folder < 0 ? 0 : folder;
+	snprintf(path + folder, (size_t)(PATH_MAX - folder), "%s", arguments[0]);
+	r = start(ret_child, path, arguments);
+	snprintf(ret_child->name, sizeof(ret_child->name), "%s", arguments[0]);
+	if (r < 0)
+		messages_say("cannot start %s: %s: it is built and installed beside this program",
+			     path, strerror(-r));
+	free(text);
+	return r;
 }
 
 int child_tell(struct child *child, const char *format, ...)
@@ -115,6 +142,9 @@ static int hand_over(struct child *child, uint32_t place, child_handler handler,
 	while (r >= 0 && left && (end = memchr(line, '\n', left))) {
 		*end = 0;
 		r = handler(context, place, line);
+		if (r == -EBADMSG)
+			messages_say("%s (process %d) said what cannot be understood: %.120s",
+				     child->name, child->pid, line);
 		lines++;
 		left -= (size_t)(end + 1 - line);
 		line = end + 1;
@@ -125,7 +155,7 @@ static int hand_over(struct child *child, uint32_t place, child_handler handler,
 }
 
 int child_listen(struct child *const *children, uint32_t count, uint64_t timeout_ns,
-		 child_handler handler, void *context, uint32_t *ret_ended)
+		 child_handler handler, void *context)
 {
 	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
 				   .tv_nsec = (long)(timeout_ns % NS_PER_S)};
@@ -139,15 +169,16 @@ int child_listen(struct child *const *children, uint32_t count, uint64_t timeout
 		return -EINTR;
 	for (uint32_t i = 0; i < count; i++) {
 		ssize_t got = wait[i].revents ? take_in(children[i]) : -EAGAIN;
-		int r = got > 0 ? hand_over(children[i], i, handler, context) : 0;
+		int r = got > 0 ? hand_over(children[i], i, handler, context) : (int)got;
 
-		if (got == -EAGAIN || got == -EINTR)
-			continue;
-		if (got == 0)
-			*ret_ended = i;
-		if (got <= 0 || r < 0)
-			return r < 0 ? r : got < 0 ? (int)got : -EPIPE;
-		lines += r;
+		if (r == 0 && got == 0) {
+			messages_say("%s (process %d) ended by itself", children[i]->name,
+				     children[i]->pid);
+			return -EPIPE;
+		}
+		if (r < 0 && r != -EAGAIN && r != -EINTR)
+			return r;
+		lines += r > 0 ? r : 0;
 	}
 	return lines;
 }

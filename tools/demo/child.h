@@ -12,6 +12,7 @@
 
 struct child {
 	pid_t pid; /* 0: not running */
+	char name[16];
 	FILE *in;
 	int out;
 	char *heard; /* not given to the handler yet */
@@ -23,9 +24,10 @@ struct child {
 		.out = -1                                                                          \
 	}
 
-/* Start the program `path` with `arguments` (NULL-terminated, the first is its name).
- * -errno. */
-int child_start(struct child *ret_child, const char *path, char *const *arguments);
+/* Start a program that lies beside this one: its name and arguments, each on a line. -errno
+ * after a message. */
+__attribute__((format(printf, 2, 3))) int child_start(struct child *ret_child, const char *format,
+						      ...);
 
 /* Write a line to it. -EPIPE where it is gone. */
 __attribute__((format(printf, 2, 3))) int child_tell(struct child *child, const char *format, ...);
@@ -36,11 +38,12 @@ void child_stop(struct child *child);
 /*
  * Wait for at most `timeout_ns` until some of the children say something, and hand over every
  * whole line, with the child's place. The handler only takes note: it does not start, stop
- * or listen to children. Returns how many lines there were; -EINTR after a stop signal, -EPIPE
- * where a child ended by itself (*ret_ended is its place), or what a handler answered, if < 0.
+ * or listen to children. Returns how many lines there were; -EINTR after a stop signal; after a
+ * message -EPIPE where a child ended by itself, -EBADMSG where a handler says that of a line; or
+ * what else a handler answered, if < 0.
  */
 typedef int (*child_handler)(void *context, uint32_t place, const char *line);
 int child_listen(struct child *const *children, uint32_t count, uint64_t timeout_ns,
-		 child_handler handler, void *context, uint32_t *ret_ended);
+		 child_handler handler, void *context);
 
 #endif

@@ -11,11 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#define ARGUMENTS_MAX  32
-#define ARGUMENT_BYTES 32
-#define HASH_BASE      16
+#define HASH_BASE 16
 
 void crew_open(struct crew *ret_crew, const struct settings *settings, const char *base_dir,
 	       const char *name)
@@ -37,93 +34,43 @@ void crew_close(struct crew *crew)
 
 /* -- start and end -- */
 
-struct command_line {
-	char *arguments[ARGUMENTS_MAX];
-	char texts[ARGUMENTS_MAX][ARGUMENT_BYTES];
-	uint32_t count;
-};
-
-static void add_text(struct command_line *line, const char *text)
-{
-	line->arguments[line->count++] = (char *)text;
-}
-
-static void add_number(struct command_line *line, const char *option, double value)
-{
-	add_text(line, option);
-	snprintf(line->texts[line->count], ARGUMENT_BYTES, "%.10g", value);
-	add_text(line, line->texts[line->count]);
-}
-
-/* The path of a program that is built and installed beside this one. */
-static void beside_this(const char *name, char *ret_path)
-{
-	ssize_t length = readlink("/proc/self/exe", ret_path, PATH_MAX - 1);
-
-	ret_path[length > 0 ? length : 0] = 0;
-	length = strrchr(ret_path, '/') ? strrchr(ret_path, '/') + 1 - ret_path : 0;
-	snprintf(ret_path + length, (size_t)(PATH_MAX - length), "%s", name);
-}
-
-/* What worker and router are told alike, and start. */
-static int start(struct crew *crew, struct child *child, struct command_line *line)
-{
-	const struct settings *s = crew->settings;
-	char path[PATH_MAX];
-	int r;
-
-	add_text(line, "--dir");
-	add_text(line, crew->dir);
-	add_number(line, "--blocks", s->blocks);
-	add_number(line, "--host-blocks", s->host_blocks);
-	add_number(line, "--block-tokens", s->block_tokens);
-	beside_this(line->arguments[0], path);
-	r = child_start(child, path, line->arguments);
-	if (r < 0)
-		messages_say("cannot start %s: %s: it is built and installed beside this program",
-			     path, strerror(-r));
-	return r;
-}
+#define NAMESPACE_FORMAT "--dir\n%s\n--blocks\n%u\n--host-blocks\n%u\n--block-tokens\n%u\n"
 
 int crew_start_worker(struct crew *crew, uint32_t w)
 {
-	struct command_line line = {.arguments = {"ringdex-mock", "--model", DEMO_MODEL},
-				    .count = 3};
+	const struct settings *s = crew->settings;
 	struct worker *worker = &crew->workers[w];
 
-	add_number(&line, "--worker-id", w);
-	add_number(&line, "--ring-slots", crew->settings->ring_slots);
-	add_number(&line, "--decode-rate", DEMO_DECODE_RATE);
 	worker->state = CREW_STARTING;
 	worker->lives++;
-	return start(crew, &worker->child, &line);
+	return child_start(&worker->child,
+			   "ringdex-mock\n" NAMESPACE_FORMAT "--model\n" DEMO_MODEL
+			   "\n--worker-id\n%u\n--ring-slots\n%u\n--decode-rate\n%u",
+			   crew->dir, s->blocks, s->host_blocks, s->block_tokens, w, s->ring_slots,
+			   DEMO_DECODE_RATE);
 }
 
 int crew_start_router(struct crew *crew)
 {
-	const char *wait = options_shared_waits[crew->settings->wait_mode];
-	struct command_line line = {
-		.arguments = {"ringdex-demo", "--router", "--wait", (char *)wait}, .count = 4};
+	const struct settings *s = crew->settings;
 
-	add_number(&line, "--workers", crew->settings->workers);
-	add_number(&line, "--overlap-weight", crew->settings->overlap_weight);
 	crew->router_state = CREW_STARTING;
-	return start(crew, &crew->router, &line);
+	return child_start(&crew->router,
+			   "ringdex-demo\n--router\n" NAMESPACE_FORMAT
+			   "--workers\n%u\n--overlap-weight\n%.9g\n--wait\n%s",
+			   crew->dir, s->blocks, s->host_blocks, s->block_tokens, s->workers,
+			   s->overlap_weight, options_shared_waits[s->wait_mode]);
 }
 
 /* What its segment says that it published, to the sums. */
 static void account(struct crew *crew, uint32_t w)
 {
-	struct crew_published *sum = &crew->published;
 	struct sighting last;
 
 	if (!crew_sight(crew, w, &last))
 		return;
-	sum->events += last.last_event_id;
-	sum->blocks_stored += last.counters[RDX_COUNTER_BLOCKS_STORED];
-	sum->blocks_removed += last.counters[RDX_COUNTER_BLOCKS_REMOVED];
-	sum->clears += last.counters[RDX_COUNTER_CLEARS];
-	sum->inexact_marks += last.counters[RDX_COUNTER_INEXACT_MARKS];
+	for (int counter = 0; counter < RDX_COUNTER_COUNT; counter++)
+		crew->published[counter] += last.counters[counter];
 }
 
 void crew_account(struct crew *crew)
@@ -200,13 +147,18 @@ uint64_t crew_number(struct json_object *object, const char *name)
 	return json_object_get_uint64(json_object_object_get(object, name));
 }
 
+double crew_real(struct json_object *object, const char *name)
+{
+	return json_object_get_double(json_object_object_get(object, name));
+}
+
 void crew_digest_add(struct crew_digest *digest, uint64_t hash)
 {
 	digest->blocks++;
 	digest->sum += rdx_trace_mix(hash + RDX_TRACE_GOLDEN);
 }
 
-static int heard_dump(struct worker *worker, struct json_object *object)
+static void heard_dump(struct worker *worker, struct json_object *object)
 {
 	worker->dump_event_id = crew_number(object, "last_event_id");
 	memset(worker->cache, 0, sizeof(worker->cache));
@@ -221,20 +173,6 @@ static int heard_dump(struct worker *worker, struct json_object *object)
 					strtoull(json_object_get_string(hash), NULL, HASH_BASE));
 		}
 	}
-	return 0;
-}
-
-static int heard_stats(struct worker *worker, struct json_object *object)
-{
-	struct json_object *ns = json_object_object_get(object, "publish_ns"), *per_block;
-
-	if (json_object_object_get_ex(object, "publish_ns_per_stored_block", &per_block))
-		worker->per_block_ns = json_object_get_double(per_block);
-	worker->calls = crew_number(object, "publish_calls");
-	worker->p50_ns = crew_number(ns, "p50");
-	worker->p99_ns = crew_number(ns, "p99");
-	worker->max_ns = crew_number(ns, "max");
-	return 0;
 }
 
 int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
@@ -252,9 +190,13 @@ int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
 	if (!text)
 		return -EBADMSG;
 	worker->pending--;
-	if (strcmp(text, "dump") == 0)
-		return heard_dump(worker, object);
-	return strcmp(text, "stats") == 0 ? heard_stats(worker, object) : 0;
+	if (strcmp(text, "dump") == 0) {
+		heard_dump(worker, object);
+	} else if (strcmp(text, "stats") == 0) {
+		json_object_put(worker->stats);
+		worker->stats = json_object_get(object);
+	}
+	return 0;
 }
 
 int crew_heard_ready(struct crew *crew, struct json_object *object)

@@ -38,21 +38,7 @@ struct worker {
 	struct crew_digest cache[RDX_TIER_COUNT];
 	uint64_t dump_event_id;
 
-	/* its last answer to "stats": of publish calls in its last life */
-	uint64_t calls;
-	uint64_t p50_ns;
-	uint64_t p99_ns;
-	uint64_t max_ns;
-	double per_block_ns;
-};
-
-/* Sums of what all published, dead lives too. */
-struct crew_published {
-	uint64_t events;
-	uint64_t blocks_stored;
-	uint64_t blocks_removed;
-	uint64_t clears;
-	uint64_t inexact_marks;
+	struct json_object *stats; /* its last answer to "stats": of its last life */
 };
 
 struct crew {
@@ -61,9 +47,9 @@ struct crew {
 	struct worker workers[DEMO_WORKERS_MAX];
 	struct child router;
 	enum crew_state router_state;
-	char wait[16];           /* how its indexer sleeps */
-	struct rdx_index *index; /* NULL before there was a router */
-	struct crew_published published;
+	char wait[16];                         /* how its indexer sleeps */
+	struct rdx_index *index;               /* NULL before there was a router */
+	uint64_t published[RDX_COUNTER_COUNT]; /* sums of all workers' counters, dead lives too */
 };
 
 void crew_open(struct crew *ret_crew, const struct settings *settings, const char *base_dir,
@@ -105,8 +91,9 @@ int crew_sight(const struct crew *crew, uint32_t w, struct sighting *ret_sightin
 /* Add what the workers published in lives that did not end, as their segments say. */
 void crew_account(struct crew *crew);
 
-/* A number, or one within an object within; 0 where it is not there. */
+/* A number of what they say; 0 where it is not there. */
 uint64_t crew_number(struct json_object *object, const char *name);
+double crew_real(struct json_object *object, const char *name);
 
 /* Count a block of that hash. */
 void crew_digest_add(struct crew_digest *digest, uint64_t hash);

@@ -78,20 +78,6 @@ void incidents_close(struct incidents *incidents)
 	free(incidents->recoveries);
 }
 
-/* -- where the last one is -- */
-
-static struct incident *current(const struct incidents *in)
-{
-	return in->begun ? &in->items[in->begun - 1] : NULL;
-}
-
-static int is_in(const struct incidents *in, enum incident_stage first, enum incident_stage last)
-{
-	const struct incident *incident = current(in);
-
-	return incident && incident->stage >= first && incident->stage <= last;
-}
-
 const char *incidents_name(enum incident_kind kind)
 {
 	static const char *const names[] = {"worker_killed", "router_killed", "worker_cleared",
@@ -105,26 +91,9 @@ int incidents_is_due(const struct incidents *incidents, uint64_t next)
 	return incidents->begun < incidents->count && incidents->items[incidents->begun].at <= next;
 }
 
-int incidents_is_active(const struct incidents *incidents)
+enum incident_stage incidents_stage(const struct incidents *incidents)
 {
-	return is_in(incidents, INCIDENT_ARMED, INCIDENT_BACK);
-}
-
-int incidents_is_unchecked(const struct incidents *incidents)
-{
-	return is_in(incidents, INCIDENT_OVER, INCIDENT_OVER);
-}
-
-int incidents_is_holding(const struct incidents *incidents)
-{
-	return is_in(incidents, INCIDENT_AWAY, INCIDENT_AWAY) &&
-	       current(incidents)->kind == INCIDENT_PAUSE && !current(incidents)->until_lapped &&
-	       current(incidents)->without;
-}
-
-void incidents_set_checked(struct incidents *incidents)
-{
-	current(incidents)->stage = INCIDENT_CHECKED;
+	return incidents->now ? incidents->now->stage : INCIDENT_PLANNED;
 }
 
 /* -- recoveries -- */
@@ -140,8 +109,8 @@ static struct recovery *add_recovery(struct incidents *in, const struct traffic 
 	recovery = &in->recoveries[in->recovery_count++];
 	*recovery = (struct recovery){.after = traffic->done ? "ring_wrapped" : "start",
 				      .request = traffic->done};
-	if (is_in(in, INCIDENT_AWAY, INCIDENT_BACK))
-		recovery->after = incidents_name(current(in)->kind);
+	if (incidents_stage(in) >= INCIDENT_AWAY && incidents_stage(in) <= INCIDENT_BACK)
+		recovery->after = incidents_name(in->now->kind);
 	return recovery;
 }
 
@@ -358,9 +327,9 @@ static void see_reported(struct incidents *in, struct incident *incident)
 
 int incidents_step(struct incidents *incidents, struct crew *crew, struct traffic *traffic)
 {
-	struct incident *incident = current(incidents);
+	struct incident *incident = incidents->now;
 
-	if (!incidents_is_active(incidents))
+	if (!incident)
 		return 0;
 	if (incident->stage == INCIDENT_ARMED && incident->kind == INCIDENT_KILL_ROUTER)
 		return kill_router(incidents, incident, crew, traffic);
@@ -401,6 +370,7 @@ int incidents_begin(struct incidents *incidents, struct crew *crew, struct traff
 {
 	struct incident *incident = &incidents->items[incidents->begun++];
 
+	incidents->now = incident;
 	incidents->recovery_first = incidents->recovery_count;
 	incidents->hurry = 0;
 	traffic->blind = 0;

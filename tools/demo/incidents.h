@@ -54,7 +54,8 @@ struct recovery {
 struct incidents {
 	struct incident *items;
 	uint32_t count;
-	uint32_t begun; /* the last of these may be under way */
+	uint32_t begun;
+	struct incident *now; /* the one begun last */
 	struct recovery *recoveries;
 	uint32_t recovery_count;
 	uint32_t recovery_first;  /* of the incident begun last */
@@ -71,13 +72,11 @@ void incidents_plan(struct incidents *ret_incidents, const struct settings *sett
 		    uint64_t requests);
 void incidents_close(struct incidents *incidents);
 
-/* Is one to begin before request `next`? Is the one begun last under way, over and not
- * checked, a short stop that the next tick must wait for? */
+/* Where the one begun last is; PLANNED where there is none. */
+enum incident_stage incidents_stage(const struct incidents *incidents);
+
+/* Is one to begin before request `next`? */
 int incidents_is_due(const struct incidents *incidents, uint64_t next);
-int incidents_is_active(const struct incidents *incidents);
-int incidents_is_unchecked(const struct incidents *incidents);
-int incidents_is_holding(const struct incidents *incidents);
-void incidents_set_checked(struct incidents *incidents);
 
 /* Begin the next one. */
 int incidents_begin(struct incidents *incidents, struct crew *crew, struct traffic *traffic);

@@ -9,28 +9,18 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#define TICK_MS    100
-#define NAME_BYTES 24
-#define TURN_NS    UINT64_C(100000000)
-#define WATCH_NS   UINT64_C(200000)      /* a turn, while the index is waited for */
-#define SILENT_NS  UINT64_C(30000000000) /* who says nothing for that long is taken for hung */
+#define TICK_MS   100
+#define TURN_NS   UINT64_C(100000000)
+#define WATCH_NS  UINT64_C(200000)      /* a turn, while the index is waited for */
+#define SILENT_NS UINT64_C(30000000000) /* who says nothing for that long is taken for hung */
 
 /* -- the loop -- */
-
-static const char *name_of(const struct pass *pass, uint32_t place, char *ret_text)
-{
-	if (place == pass->crew.settings->workers)
-		return "the router";
-	snprintf(ret_text, NAME_BYTES, "worker %u", place);
-	return ret_text;
-}
 
 static int on_line(void *context, uint32_t place, const char *line)
 {
 	struct pass *pass = context;
 	struct json_object *object = json_tokener_parse(line);
 	int router = place == pass->crew.settings->workers, r;
-	char name[NAME_BYTES];
 
 	if (json_object_object_get_ex(object, "id", NULL))
 		r = router ? traffic_heard_router(&pass->traffic, &pass->crew, object)
@@ -42,9 +32,6 @@ static int on_line(void *context, uint32_t place, const char *line)
 	else
 		r = crew_heard_ready(&pass->crew, object);
 	json_object_put(object);
-	if (r == -EBADMSG)
-		messages_say("%s said what cannot be understood: %.120s",
-			     name_of(pass, place, name), line);
 	return r;
 }
 
@@ -52,8 +39,7 @@ static int on_line(void *context, uint32_t place, const char *line)
 static int turn(struct pass *pass, uint64_t timeout_ns)
 {
 	struct child *children[DEMO_WORKERS_MAX + 1];
-	uint32_t workers = pass->crew.settings->workers, ended = 0;
-	char name[NAME_BYTES];
+	uint32_t workers = pass->crew.settings->workers;
 	int r = traffic_dispatch(&pass->traffic, &pass->crew);
 
 	if (r == 0)
@@ -63,10 +49,15 @@ static int turn(struct pass *pass, uint64_t timeout_ns)
 	for (uint32_t w = 0; w < workers; w++)
 		children[w] = &pass->crew.workers[w].child;
 	children[workers] = &pass->crew.router;
-	r = child_listen(children, workers + 1, timeout_ns, on_line, pass, &ended);
-	if (r == -EPIPE)
-		messages_say("%s ended by itself", name_of(pass, ended, name));
-	return r;
+	return child_listen(children, workers + 1, timeout_ns, on_line, pass);
+}
+
+/* Is no incident under way? */
+static int is_quiet(struct pass *pass)
+{
+	enum incident_stage stage = incidents_stage(&pass->incidents);
+
+	return stage == INCIDENT_PLANNED || stage >= INCIDENT_OVER;
 }
 
 /* Turn the loop until it is so. */
@@ -75,7 +66,7 @@ static int await(struct pass *pass, int (*is_so)(struct pass *pass))
 	uint64_t heard_ns = rdx_clock_ns();
 
 	while (!is_so(pass)) {
-		int watching = incidents_is_active(&pass->incidents) || pass->comparison.until_ns;
+		int watching = !is_quiet(pass) || pass->comparison.until_ns;
 		int lines = turn(pass, watching ? WATCH_NS : TURN_NS);
 
 		if (lines < 0)
@@ -101,14 +92,13 @@ static int is_settled(struct pass *pass)
 	return crew_is_idle(&pass->crew) && pass->traffic.open == 0;
 }
 
-static int is_let_go(struct pass *pass)
+/* May the next tick begin? A short stop of the router goes before it. */
+static int is_free(struct pass *pass)
 {
-	return !incidents_is_holding(&pass->incidents);
-}
+	const struct incident *now = pass->incidents.now;
 
-static int is_quiet(struct pass *pass)
-{
-	return !incidents_is_active(&pass->incidents);
+	return incidents_stage(&pass->incidents) != INCIDENT_AWAY || now->kind != INCIDENT_PAUSE ||
+	       now->until_lapped || !now->without;
 }
 
 static int is_compared(struct pass *pass)
@@ -140,9 +130,9 @@ static int compare(struct pass *pass)
 /* Compare after an incident from which something had to be recovered. */
 static int check(struct pass *pass)
 {
-	if (!incidents_is_unchecked(&pass->incidents))
+	if (incidents_stage(&pass->incidents) != INCIDENT_OVER)
 		return 0;
-	incidents_set_checked(&pass->incidents);
+	pass->incidents.now->stage = INCIDENT_CHECKED;
 	return compare(pass);
 }
 
@@ -180,7 +170,7 @@ static int tick(struct pass *pass)
 	if (r == 0) /* between ticks a stop may end */
 		r = incidents_step(&pass->incidents, &pass->crew, &pass->traffic);
 	if (r == 0)
-		r = await(pass, is_let_go);
+		r = await(pass, is_free);
 	return r < 0 ? r : check(pass);
 }
 
@@ -196,7 +186,7 @@ static int replay(struct pass *pass)
 		r = tick(pass);
 		sum = traffic_served(traffic);
 		narrate_progress(pass->plan->title, traffic->done, traffic->trace->count,
-				 sum.blocks ? (double)sum.cached_blocks / (double)sum.blocks : 0);
+				 traffic_hit_rate(&sum));
 	}
 	if (r == 0)
 		r = quiet(pass);
@@ -249,6 +239,8 @@ int pass_run(struct pass *pass, const struct pass_plan *plan, const struct setti
 
 void pass_close(struct pass *pass)
 {
+	for (uint32_t w = 0; w < DEMO_WORKERS_MAX; w++)
+		json_object_put(pass->crew.workers[w].stats);
 	traffic_close(&pass->traffic);
 	incidents_close(&pass->incidents);
 }

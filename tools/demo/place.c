@@ -101,12 +101,9 @@ static int has_room(const struct settings *settings, const char *dir)
 {
 	char needed[FIGURES_BYTES], left[FIGURES_BYTES];
 	uint64_t needs = place_needs(settings), free_bytes;
-	struct statvfs room;
+	struct statvfs room = {0};
 
-	if (statvfs(dir, &room) < 0) {
-		messages_say("%s: %s", dir, strerror(errno));
-		return 0;
-	}
+	statvfs(dir, &room);
 	free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
 	if (free_bytes >= needs)
 		return 1;

@@ -21,8 +21,8 @@ struct sheet {
 	struct json_object *row; /* NULL where people are told */
 };
 
-/* Describes a row: a call for each of its cells, always the same ones. */
-typedef void (*sheet_row)(struct sheet *sheet, void *row);
+/* Describes row `i`: a call for each of its cells, always the same ones. */
+typedef void (*sheet_row)(struct sheet *sheet, struct pass *passes, uint32_t i);
 
 enum unit { UNIT_PLAIN, UNIT_COUNT, UNIT_NS, UNIT_SHARE, UNIT_DECIMAL };
 
@@ -64,156 +64,149 @@ static void cell(struct sheet *sheet, const char *title, const char *name, enum 
 		table_text(sheet->table, unit == UNIT_DECIMAL ? "%.1f" : "%.0f", value);
 }
 
-static void print_table(const char *title, sheet_row describe, void *rows, size_t size,
-			uint32_t count)
+static void print_table(const char *title, sheet_row describe, struct pass *passes, uint32_t first,
+			uint32_t end)
 {
 	struct sheet sheet = {.count = 0};
 
-	describe(&sheet, rows);
+	describe(&sheet, passes, first);
 	sheet.table = table_new(sheet.columns, sheet.count);
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		table_row(sheet.table);
-		describe(&sheet, (char *)rows + i * size);
+		describe(&sheet, passes, i);
 	}
 	printf("\n%s\n", title);
 	table_print(sheet.table);
 }
 
-static struct json_object *row_json(sheet_row describe, void *row)
+static struct json_object *row_json(sheet_row describe, struct pass *passes, uint32_t i)
 {
 	struct sheet sheet = {.row = json_new_object()};
 
-	describe(&sheet, row);
+	describe(&sheet, passes, i);
 	return sheet.row;
 }
 
-static void put_list(struct json_object *object, const char *name, sheet_row describe, void *rows,
-		     size_t size, uint32_t count)
+static void put_list(struct json_object *object, const char *name, sheet_row describe,
+		     struct pass *passes, uint32_t count)
 {
 	struct json_object *list = json_new_array();
 
 	for (uint32_t i = 0; i < count; i++)
-		json_append(list, row_json(describe, (char *)rows + i * size));
+		json_append(list, row_json(describe, passes, i));
 	json_put(object, name, list);
 }
 
 /* -- what the rows are -- */
 
-static double share(uint64_t part, uint64_t whole)
+static double hit_rate(const struct pass *pass)
 {
-	return whole ? (double)part / (double)whole : 0;
+	struct served sum = traffic_served(&pass->traffic);
+
+	return traffic_hit_rate(&sum);
 }
 
-/* Of a struct samples. */
-static void percentiles(struct sheet *sheet, void *row)
+static void percentiles(struct sheet *sheet, struct samples *samples)
 {
-	struct samples *s = row;
-
-	cell(sheet, "COUNT", "count", UNIT_COUNT, s->total_count);
-	cell(sheet, "P50", "p50", UNIT_NS, samples_percentile(s, 500));
-	cell(sheet, "P90", "p90", UNIT_NS, samples_percentile(s, 900));
-	cell(sheet, "P99", "p99", UNIT_NS, samples_percentile(s, 990));
-	cell(sheet, "P99.9", "p999", UNIT_NS, samples_percentile(s, 999));
-	cell(sheet, "MAX", "max", UNIT_NS, s->max_ns);
+	cell(sheet, "COUNT", "count", UNIT_COUNT, samples->total_count);
+	cell(sheet, "P50", "p50", UNIT_NS, samples_percentile(samples, 500));
+	cell(sheet, "P90", "p90", UNIT_NS, samples_percentile(samples, 900));
+	cell(sheet, "P99", "p99", UNIT_NS, samples_percentile(samples, 990));
+	cell(sheet, "P99.9", "p999", UNIT_NS, samples_percentile(samples, 999));
+	cell(sheet, "MAX", "max", UNIT_NS, samples->max_ns);
 }
 
-struct named_samples {
-	const char *name;
-	struct samples *samples;
-};
-
-static void lookups(struct sheet *sheet, void *row)
+/* Of the router, in the first pass. */
+static void lookups(struct sheet *sheet, struct pass *passes, uint32_t i)
 {
-	struct named_samples *named = row;
-
-	text(sheet, "ROUTER", NULL, named->name);
-	percentiles(sheet, named->samples);
+	text(sheet, "ROUTER", NULL, i ? "look up all workers" : "hash the prompt");
+	percentiles(sheet, i ? &passes->traffic.lookup_ns : &passes->traffic.hash_ns);
 }
 
-static void routing(struct sheet *sheet, void *row)
+static void first_token(struct sheet *sheet, struct pass *passes, uint32_t i)
 {
-	struct pass *pass = row;
-	struct traffic *t = &pass->traffic;
+	percentiles(sheet, &passes[i].traffic.first_token_us);
+}
+
+static void routing(struct sheet *sheet, struct pass *passes, uint32_t i)
+{
+	struct traffic *t = &passes[i].traffic;
 	struct served sum = traffic_served(t);
 
-	text(sheet, "ROUTING", NULL, pass->plan->title);
+	text(sheet, "ROUTING", NULL, passes[i].plan->title);
+	text(sheet, NULL, "policy", passes[i].plan->key);
 	cell(sheet, "REQUESTS", "requests", UNIT_COUNT, t->done);
-	cell(sheet, "PREFIX HIT RATE", "hit_rate", UNIT_SHARE,
-	     share(sum.cached_blocks, sum.blocks));
+	cell(sheet, "PREFIX HIT RATE", "hit_rate", UNIT_SHARE, traffic_hit_rate(&sum));
 	if (sheet->table)
 		table_tone(sheet->table, t->policy == POLICY_OVERLAP ? TABLE_GOOD : TABLE_PLAIN);
-	cell(sheet, "OF IT HOST", "hit_rate_host", UNIT_SHARE, share(sum.host_blocks, sum.blocks));
+	cell(sheet, "OF IT HOST", "hit_rate_host", UNIT_SHARE,
+	     sum.blocks ? (double)sum.host_blocks / (double)sum.blocks : 0);
 	cell(sheet, "FIRST TOKEN P50", NULL, UNIT_NS,
 	     1000 * samples_percentile(&t->first_token_us, 500));
 	cell(sheet, "P99", NULL, UNIT_NS, 1000 * samples_percentile(&t->first_token_us, 990));
-	text(sheet, NULL, "policy", pass->plan->key);
 	cell(sheet, NULL, "refused", UNIT_COUNT, t->refused);
 	cell(sheet, NULL, "prompt_blocks", UNIT_COUNT, sum.blocks);
 	cell(sheet, NULL, "cached_blocks", UNIT_COUNT, sum.cached_blocks);
+}
+
+static void published(struct sheet *sheet, struct pass *passes, uint32_t i)
+{
+	const uint64_t *sums = passes[i].crew.published;
+
+	text(sheet, "ROUTING", NULL, passes[i].plan->title);
+	cell(sheet, "EVENTS", "events", UNIT_COUNT, sums[RDX_COUNTER_EVENTS]);
+	cell(sheet, "BLOCKS STORED", "blocks_stored", UNIT_COUNT, sums[RDX_COUNTER_BLOCKS_STORED]);
+	cell(sheet, "REMOVED", "blocks_removed", UNIT_COUNT, sums[RDX_COUNTER_BLOCKS_REMOVED]);
+	cell(sheet, "TOOK", "wall_ns", UNIT_NS, passes[i].wall_ns);
+	cell(sheet, NULL, "clears", UNIT_COUNT, sums[RDX_COUNTER_CLEARS]);
+	cell(sheet, NULL, "inexact_marks", UNIT_COUNT, sums[RDX_COUNTER_INEXACT_MARKS]);
+}
+
+static void policies(struct sheet *sheet, struct pass *passes, uint32_t i)
+{
+	routing(sheet, passes, i);
+	published(sheet, passes, i);
+	json_put(sheet->row, "first_token_virtual_us", row_json(first_token, passes, i));
+}
+
+static void publish_ns(struct sheet *sheet, struct pass *passes, uint32_t w)
+{
+	struct json_object *stats = passes->crew.workers[w].stats;
+	struct json_object *ns = json_object_object_get(stats, "publish_ns");
+	double per_block = crew_real(stats, "publish_ns_per_stored_block");
+
+	cell(sheet, "P50", "p50", UNIT_NS, crew_number(ns, "p50"));
+	cell(sheet, "P99", "p99", UNIT_NS, crew_number(ns, "p99"));
+	cell(sheet, "MAX", "max", UNIT_NS, crew_number(ns, "max"));
+	cell(sheet, "PER BLOCK", NULL, UNIT_NS, per_block);
+	cell(sheet, NULL, "per_block_stored", UNIT_DECIMAL, per_block);
+}
+
+static void workers(struct sheet *sheet, struct pass *passes, uint32_t w)
+{
+	const struct worker *worker = &passes->crew.workers[w];
+	const struct served *served = &passes->traffic.served[w];
+
+	cell(sheet, "WORKER", "worker", UNIT_PLAIN, w);
+	cell(sheet, "LIVES", "lives", UNIT_PLAIN, worker->lives);
+	cell(sheet, "REQUESTS", "requests", UNIT_COUNT, served->requests);
+	cell(sheet, "HIT RATE", "hit_rate", UNIT_SHARE, traffic_hit_rate(served));
+	cell(sheet, "PUBLISH CALLS", "publish_calls", UNIT_COUNT,
+	     crew_number(worker->stats, "publish_calls"));
 	if (sheet->row)
-		json_put(sheet->row, "first_token_virtual_us",
-			 row_json(percentiles, &t->first_token_us));
-}
-
-static void published(struct sheet *sheet, void *row)
-{
-	struct pass *pass = row;
-	const struct crew_published *p = &pass->crew.published;
-
-	text(sheet, "ROUTING", NULL, pass->plan->title);
-	cell(sheet, "EVENTS", "events", UNIT_COUNT, p->events);
-	cell(sheet, "BLOCKS STORED", "blocks_stored", UNIT_COUNT, p->blocks_stored);
-	cell(sheet, "REMOVED", "blocks_removed", UNIT_COUNT, p->blocks_removed);
-	cell(sheet, "TOOK", "wall_ns", UNIT_NS, pass->wall_ns);
-	cell(sheet, NULL, "clears", UNIT_COUNT, p->clears);
-	cell(sheet, NULL, "inexact_marks", UNIT_COUNT, p->inexact_marks);
-}
-
-static void policies(struct sheet *sheet, void *row)
-{
-	routing(sheet, row);
-	published(sheet, row);
-}
-
-static void publish_ns(struct sheet *sheet, void *row)
-{
-	const struct worker *worker = row;
-
-	cell(sheet, "P50", "p50", UNIT_NS, worker->p50_ns);
-	cell(sheet, "P99", "p99", UNIT_NS, worker->p99_ns);
-	cell(sheet, "MAX", "max", UNIT_NS, worker->max_ns);
-	cell(sheet, "PER BLOCK", NULL, UNIT_NS, worker->per_block_ns);
-	cell(sheet, NULL, "per_block_stored", UNIT_DECIMAL, worker->per_block_ns);
-}
-
-struct worker_row {
-	uint64_t number;
-	struct worker *worker;
-	const struct served *served;
-};
-
-static void workers(struct sheet *sheet, void *row)
-{
-	const struct worker_row *w = row;
-
-	cell(sheet, "WORKER", "worker", UNIT_PLAIN, w->number);
-	cell(sheet, "LIVES", "lives", UNIT_PLAIN, w->worker->lives);
-	cell(sheet, "REQUESTS", "requests", UNIT_COUNT, w->served->requests);
-	cell(sheet, "HIT RATE", "hit_rate", UNIT_SHARE,
-	     share(w->served->cached_blocks, w->served->blocks));
-	cell(sheet, "PUBLISH CALLS", "publish_calls", UNIT_COUNT, w->worker->calls);
-	if (sheet->row)
-		json_put(sheet->row, "publish_ns", row_json(publish_ns, w->worker));
+		json_put(sheet->row, "publish_ns", row_json(publish_ns, passes, w));
 	else
-		publish_ns(sheet, w->worker);
+		publish_ns(sheet, passes, w);
 }
 
-static void recoveries(struct sheet *sheet, void *row)
+static void recoveries(struct sheet *sheet, struct pass *passes, uint32_t i)
 {
-	const struct recovery *r = row;
+	static const struct recovery none = {.after = ""};
+	const struct incidents *in = &passes->incidents;
+	const struct recovery *r = i < in->recovery_count ? &in->recoveries[i] : &none;
 	char words[NAME_BYTES];
 
-	snprintf(words, sizeof(words), "%s", r->after ? r->after : "");
+	snprintf(words, sizeof(words), "%s", r->after);
 	for (char *at = words; *at; at++)
 		*at = *at == '_' ? ' ' : *at;
 	text(sheet, "AFTER", NULL, words);
@@ -227,9 +220,9 @@ static void recoveries(struct sheet *sheet, void *row)
 	cell(sheet, "MICROSECONDS", "microseconds", UNIT_DECIMAL, (double)r->ns / 1000);
 }
 
-static void incidents(struct sheet *sheet, void *row)
+static void incidents(struct sheet *sheet, struct pass *passes, uint32_t i)
 {
-	const struct incident *incident = row;
+	const struct incident *incident = &passes->incidents.items[i];
 	enum incident_kind kind = incident->kind;
 
 	text(sheet, NULL, "what", incidents_name(kind));
@@ -264,20 +257,10 @@ struct comparison report_comparison(const struct pass *passes, uint32_t count)
 	return sum;
 }
 
-static uint32_t worker_rows(struct pass *pass, struct worker_row *ret_rows)
-{
-	uint32_t count = pass->crew.settings->workers;
-
-	for (uint32_t w = 0; w < count; w++)
-		ret_rows[w] =
-			(struct worker_row){w, &pass->crew.workers[w], &pass->traffic.served[w]};
-	return count;
-}
-
 /* Those of empty workers at the start are nothing to show. */
-static void print_recoveries(struct incidents *in)
+static void print_recoveries(struct pass *passes)
 {
-	struct recovery none = {.after = NULL};
+	const struct incidents *in = &passes->incidents;
 	uint32_t first = 0, wrapped = 0;
 
 	while (first < in->recovery_count && strcmp(in->recoveries[first].after, "start") == 0)
@@ -287,8 +270,7 @@ static void print_recoveries(struct incidents *in)
 	print_table("Recoveries, from shared memory alone: events skipped, blocks taken from the\n"
 		    "ledger, events replayed. continue: read on where it was; barrier: from the\n"
 		    "newest Cleared, or from birth; ledger: the blocks held, then the events since",
-		    recoveries, in->recovery_count ? &in->recoveries[first] : &none, sizeof(none),
-		    in->recovery_count - first);
+		    recoveries, passes, first, in->recovery_count);
 	if (first == in->recovery_count)
 		printf("none\n");
 	if (wrapped)
@@ -299,68 +281,60 @@ static void print_recoveries(struct incidents *in)
 
 void report_print(struct pass *passes, uint32_t count)
 {
-	struct pass *pass = &passes[0];
 	const struct comparison c = report_comparison(passes, count);
-	struct named_samples named[] = {{"hash the prompt", &pass->traffic.hash_ns},
-					{"look up all workers", &pass->traffic.lookup_ns}};
-	struct worker_row rows[DEMO_WORKERS_MAX];
+	const struct traffic *traffic = &passes->traffic;
 	char a[FIGURES_BYTES], b[FIGURES_BYTES];
 
 	print_table(
 		"Routing: blocks of the prompts found cached, and time to the first token in the\n"
 		"engines' virtual time",
-		routing, passes, sizeof(*passes), count);
-	print_table("Published meanwhile, in real time", published, passes, sizeof(*passes), count);
+		routing, passes, 0, count);
+	print_table("Published meanwhile, in real time", published, passes, 0, count);
 	print_table("Router: from token ids to prefix hashes, from those to each worker's leading\n"
 		    "blocks, each timed, while the other thread applies events",
-		    lookups, named, sizeof(named[0]), 2);
+		    lookups, passes, 0, 2);
 	print_table(
 		"Workers: what publishing costs the engine, each call timed, and by block stored,\n"
 		"in the worker's last life",
-		workers, rows, sizeof(rows[0]), worker_rows(pass, rows));
-	print_recoveries(&pass->incidents);
+		workers, passes, 0, passes->crew.settings->workers);
+	print_recoveries(passes);
 	printf("\ndivergences: %s. The index was compared with the workers' ledgers and the\n"
 	       "engines' own caches %" PRIu64 " times, %s blocks in all.\n",
 	       figures_grouped(c.divergences, a), c.times, figures_grouped(c.blocks, b));
 	printf("index: %s at the end; its process slept by %s.\n",
-	       figures_size(pass->traffic.index_bytes, a), pass->crew.wait);
+	       figures_size(traffic->index_bytes, a), passes->crew.wait);
 	if (c.failed)
 		printf("%" PRIu64 " comparisons could not be made: see above.\n", c.failed);
-	if (pass->traffic.refused)
+	if (traffic->refused)
 		printf("%" PRIu64 " requests need more blocks than a worker has: give more "
 		       "--blocks.\n",
-		       pass->traffic.refused);
+		       traffic->refused);
 }
 
 void report_print_json(struct pass *passes, uint32_t count)
 {
 	struct json_object *object = json_new_object(), *rates = json_new_object();
 	const struct comparison c = report_comparison(passes, count);
-	struct pass *pass = &passes[0];
-	struct incidents *in = &pass->incidents;
-	struct served sum = traffic_served(&pass->traffic);
-	struct worker_row rows[DEMO_WORKERS_MAX];
+	const struct incidents *in = &passes->incidents;
+	const struct traffic *traffic = &passes->traffic;
 
+	for (uint32_t i = 0; i < count; i++)
+		json_put_fraction(rates, passes[i].plan->key, hit_rate(&passes[i]));
 	json_put_number(object, "divergences", c.divergences);
 	json_put_number(object, "comparisons", c.times);
 	json_put_number(object, "comparisons_failed", c.failed);
 	json_put_number(object, "blocks_compared", c.blocks);
-	json_put_fraction(object, "hit_rate", share(sum.cached_blocks, sum.blocks));
-	json_put_number(object, "requests", pass->traffic.done);
-	json_put(object, "hash_ns", row_json(percentiles, &pass->traffic.hash_ns));
-	json_put(object, "lookup_ns", row_json(percentiles, &pass->traffic.lookup_ns));
-	json_put_number(object, "lookups_without_answer", pass->traffic.without_answer);
-	json_put_text(object, "wait", pass->crew.wait);
-	json_put_number(object, "index_bytes", pass->traffic.index_bytes);
-	for (uint32_t i = 0; i < count; i++) {
-		sum = traffic_served(&passes[i].traffic);
-		json_put_fraction(rates, passes[i].plan->key, share(sum.cached_blocks, sum.blocks));
-	}
+	json_put_fraction(object, "hit_rate", hit_rate(passes));
+	json_put_number(object, "requests", traffic->done);
+	json_put(object, "hash_ns", row_json(lookups, passes, 0));
+	json_put(object, "lookup_ns", row_json(lookups, passes, 1));
+	json_put_number(object, "lookups_without_answer", traffic->without_answer);
+	json_put_text(object, "wait", passes->crew.wait);
+	json_put_number(object, "index_bytes", traffic->index_bytes);
 	json_put(object, "hit_rates", rates);
-	put_list(object, "policies", policies, passes, sizeof(*passes), count);
-	put_list(object, "workers", workers, rows, sizeof(rows[0]), worker_rows(pass, rows));
-	put_list(object, "incidents", incidents, in->items, sizeof(*in->items), in->count);
-	put_list(object, "recoveries", recoveries, in->recoveries, sizeof(*in->recoveries),
-		 in->recovery_count);
+	put_list(object, "policies", policies, passes, count);
+	put_list(object, "workers", workers, passes, passes->crew.settings->workers);
+	put_list(object, "incidents", incidents, passes, in->count);
+	put_list(object, "recoveries", recoveries, passes, in->recovery_count);
 	json_print(object);
 }

@@ -52,11 +52,15 @@ void traffic_take_off(struct traffic *traffic, uint64_t end_ms)
 
 /* -- where to -- */
 
-/* Blocks in use at each worker, -1 where it must not be chosen. */
-static void loads(const struct traffic *traffic, const struct crew *crew, int64_t *ret_loads)
+/* Blocks in use at each worker, -1 where it is not up; is one? */
+static int loads(const struct traffic *traffic, const struct crew *crew, int64_t *ret_loads)
 {
-	for (uint32_t w = 0; w < crew->settings->workers; w++)
+	int some = 0;
+
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
 		ret_loads[w] = crew->workers[w].state == CREW_UP ? 0 : -1;
+		some |= ret_loads[w] == 0;
+	}
 	for (uint64_t i = traffic->oldest; i < traffic->end; i++) {
 		const struct flight *flight = &traffic->flights[i];
 		const struct request *request = &traffic->trace->items[i];
@@ -67,6 +71,7 @@ static void loads(const struct traffic *traffic, const struct crew *crew, int64_
 				(request->input_length + request->output_length) /
 				crew->settings->block_tokens;
 	}
+	return some;
 }
 
 static int ask(struct traffic *traffic, struct crew *crew, uint64_t i)
@@ -75,7 +80,8 @@ static int ask(struct traffic *traffic, struct crew *crew, uint64_t i)
 	int64_t load[DEMO_WORKERS_MAX];
 	int length = 0;
 
-	loads(traffic, crew, load);
+	if (!loads(traffic, crew, load))
+		return 0;
 	for (uint32_t w = 0; w < crew->settings->workers; w++)
 		length += snprintf(text + length, LOAD_BYTES, "%s%" PRId64, w ? "," : "", load[w]);
 	traffic->flights[i].state = FLIGHT_ASKED;
@@ -113,22 +119,12 @@ static int choose_blindly(struct traffic *traffic, const struct crew *crew, stru
 	return 0;
 }
 
-static int some_worker_is_up(const struct crew *crew)
-{
-	for (uint32_t w = 0; w < crew->settings->workers; w++) {
-		if (crew->workers[w].state == CREW_UP)
-			return 1;
-	}
-	return 0;
-}
-
 int traffic_dispatch(struct traffic *traffic, struct crew *crew)
 {
 	int stopped = crew->router_state == CREW_STOPPED, r = 0;
 	int blind = stopped || crew->router_state == CREW_DOWN;
 	/* one question at a time, for each must count the load of the one before */
-	int may_ask = crew->router_state == CREW_UP && some_worker_is_up(crew) &&
-		      !traffic_waiting(traffic, TRAFFIC_ROUTER, 0);
+	int may_ask = crew->router_state == CREW_UP && !traffic_waiting(traffic, TRAFFIC_ROUTER, 0);
 
 	for (uint64_t i = traffic->begin; r == 0 && i < traffic->end; i++) {
 		struct flight *flight = &traffic->flights[i];
@@ -164,8 +160,7 @@ int traffic_heard_worker(struct traffic *traffic, struct crew *crew, uint32_t w,
 			 struct json_object *object)
 {
 	struct served *served = &traffic->served[w];
-	struct json_object *time, *queued, *prefill;
-	double took_ms;
+	double prefill_ms = crew_real(object, "prefill_ms");
 	uint64_t id;
 	struct flight *flight = find(traffic, object, FLIGHT_SENT, &id);
 
@@ -179,18 +174,14 @@ int traffic_heard_worker(struct traffic *traffic, struct crew *crew, uint32_t w,
 		traffic->refused++;
 		return 0;
 	}
-	if (!json_object_object_get_ex(object, "time_ms", &time) ||
-	    !json_object_object_get_ex(object, "queued_ms", &queued) ||
-	    !json_object_object_get_ex(object, "prefill_ms", &prefill))
-		return -EBADMSG;
 	served->requests++;
 	served->blocks += crew_number(object, "total_blocks");
 	served->cached_blocks += crew_number(object, "cached_blocks");
 	served->host_blocks += crew_number(object, "host_blocks");
-	took_ms = json_object_get_double(queued) + json_object_get_double(prefill);
-	samples_add(&traffic->first_token_us, (uint64_t)(took_ms * 1000));
+	samples_add(&traffic->first_token_us,
+		    (uint64_t)(1000 * (crew_real(object, "queued_ms") + prefill_ms)));
 	flight->state = FLIGHT_RUNNING;
-	flight->until_ms = json_object_get_double(time) + json_object_get_double(prefill) +
+	flight->until_ms = crew_real(object, "time_ms") + prefill_ms +
 			   traffic->trace->items[id].output_length * 1000.0 / DEMO_DECODE_RATE;
 	return 0;
 }

@@ -80,4 +80,9 @@ uint32_t traffic_waiting(struct traffic *traffic, uint32_t worker, int lose);
 /* Of all workers together. */
 struct served traffic_served(const struct traffic *traffic);
 
+static inline double traffic_hit_rate(const struct served *served)
+{
+	return served->blocks ? (double)served->cached_blocks / (double)served->blocks : 0;
+}
+
 #endif
