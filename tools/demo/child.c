@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/child.h"
 
+#include "tools/demo/narrate.h"
 #include "tools/demo/settings.h"
 #include "tools/program/messages.h"
 #include "tools/program/stop.h"
@@ -36,36 +37,35 @@ static _Noreturn void become(const char *path, char *const *arguments, int in, i
 	_exit(EXIT_NOT_RUN);
 }
 
-static int start(struct child *ret_child, const char *path, char *const *arguments)
-{
-	int in[2] = {-1, -1}, out[2] = {-1, -1};
-	pid_t parent = getpid(), pid = -1;
-	FILE *file = NULL;
-	int r = 0;
+static struct child *running[DEMO_WORKERS_MAX + 1];
 
-	if (access(path, X_OK) < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ||
-	    !(file = fdopen(in[1], "w")) || (pid = fork()) < 0)
-		r = -errno;
-	if (pid == 0)
-		become(path, arguments, in[0], out[1], parent);
-	close(in[0]);
-	close(out[1]);
-	*ret_child = (struct child){.pid = pid, .in = file, .out = out[0]};
-	if (r < 0 && !file)
-		close(in[1]);
-	if (r < 0)
-		child_stop(ret_child);
-	else
-		fcntl(out[0], F_SETFL, O_NONBLOCK);
-	return r;
+static void stop_all(void)
+{
+	for (uint32_t i = 0; i < DEMO_WORKERS_MAX + 1; i++) {
+		if (running[i])
+			child_stop(running[i]);
+	}
 }
 
-int child_start(struct child *ret_child, const char *format, ...)
+static void keep(struct child *child, struct child *in_place_of)
+{
+	static int registered;
+	uint32_t i = 0;
+
+	if (!registered && atexit(stop_all) == 0)
+		registered = 1;
+	while (i < DEMO_WORKERS_MAX && running[i] != in_place_of)
+		i++;
+	running[i] = child;
+}
+
+void child_start(struct child *ret_child, const char *format, ...)
 {
 	char *arguments[ARGUMENTS_MAX + 1] = {NULL}, *text, *rest, path[PATH_MAX];
 	ssize_t folder = readlink("/proc/self/exe", path, PATH_MAX);
+	pid_t parent = getpid();
+	int in[2], out[2];
 	va_list values;
-	int r;
 
 	va_start(values, format);
 	if (vasprintf(&text, format, values) < 0)
@@ -78,26 +78,33 @@ int child_start(struct child *ret_child, const char *format, ...)
 		folder--;
 	folder = folder < 0 ? 0 : folder;
 	snprintf(path + folder, (size_t)(PATH_MAX - folder), "%s", arguments[0]);
-	r = start(ret_child, path, arguments);
+	if (access(path, X_OK) < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ||
+	    !(ret_child->in = fdopen(in[1], "w")) || (ret_child->pid = fork()) < 0)
+		narrate_failure("cannot start %s: %s: it is built and installed beside this "
+				"program",
+				path, strerror(errno));
+	if (ret_child->pid == 0)
+		become(path, arguments, in[0], out[1], parent);
+	keep(ret_child, NULL);
 	snprintf(ret_child->name, sizeof(ret_child->name), "%s", arguments[0]);
-	if (r < 0)
-		messages_say("cannot start %s: %s: it is built and installed beside this program",
-			     path, strerror(-r));
+	ret_child->out = out[0];
+	fcntl(out[0], F_SETFL, O_NONBLOCK);
+	close(in[0]);
+	close(out[1]);
 	free(text);
-	return r;
 }
 
-int child_tell(struct child *child, const char *format, ...)
+void child_tell(struct child *child, const char *format, ...)
 {
 	va_list arguments;
 	int r;
 
-	if (!child->in)
-		return -EPIPE;
 	va_start(arguments, format);
 	r = vfprintf(child->in, format, arguments);
 	va_end(arguments);
-	return r < 0 || fflush(child->in) ? -errno : 0;
+	if ((r < 0 || fflush(child->in)) && !stop_asked())
+		narrate_failure("%s (process %d) does not listen any more: %s", child->name,
+				child->pid, strerror(errno));
 }
 
 void child_stop(struct child *child)
@@ -106,6 +113,7 @@ void child_stop(struct child *child)
 		kill(child->pid, SIGKILL);
 		while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
 			;
+		keep(NULL, child);
 	}
 	if (child->in)
 		fclose(child->in);
@@ -115,8 +123,8 @@ void child_stop(struct child *child)
 	*child = (struct child)CHILD_NONE;
 }
 
-/* Take in what it has written. 0 at its end, -EAGAIN where there is nothing now. */
-static ssize_t take_in(struct child *child)
+/* Take in what it has written. */
+static void take_in(struct child *child)
 {
 	ssize_t got;
 
@@ -127,58 +135,50 @@ static ssize_t take_in(struct child *child)
 			messages_no_memory();
 	}
 	got = read(child->out, child->heard + child->length, child->capacity - child->length);
-	if (got > 0)
-		child->length += (size_t)got;
-	return got < 0 ? -errno : got;
+	if (got == 0)
+		narrate_failure("%s (process %d) ended by itself", child->name, child->pid);
+	child->length += got > 0 ? (size_t)got : 0;
 }
 
 /* Every whole line to the handler; the rest stays. Returns how many. */
-static int hand_over(struct child *child, uint32_t place, child_handler handler, void *context)
+static uint32_t hand_over(struct child *child, uint32_t place, child_handler handler, void *context)
 {
 	char *line = child->heard, *end;
 	size_t left = child->length;
-	int lines = 0, r = 0;
+	uint32_t lines = 0;
 
-	while (r >= 0 && left && (end = memchr(line, '\n', left))) {
+	while (left && (end = memchr(line, '\n', left))) {
 		*end = 0;
-		r = handler(context, place, line);
-		if (r == -EBADMSG)
-			messages_say("%s (process %d) said what cannot be understood: %.120s",
-				     child->name, child->pid, line);
+		if (!handler(context, place, line))
+			narrate_failure("%s (process %d) said what cannot be understood: %.120s",
+					child->name, child->pid, line);
 		lines++;
 		left -= (size_t)(end + 1 - line);
 		line = end + 1;
 	}
 	memmove(child->heard, line, left);
 	child->length = left;
-	return r < 0 ? r : lines;
+	return lines;
 }
 
-int child_listen(struct child *const *children, uint32_t count, uint64_t timeout_ns,
-		 child_handler handler, void *context)
+uint32_t child_listen(struct child *const *children, uint32_t count, uint64_t timeout_ns,
+		      child_handler handler, void *context)
 {
 	struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
 				   .tv_nsec = (long)(timeout_ns % NS_PER_S)};
 	struct pollfd wait[DEMO_WORKERS_MAX + 1];
-	int lines = 0;
+	uint32_t lines = 0;
 
 	for (uint32_t i = 0; i < count; i++)
 		wait[i] = (struct pollfd){.fd = children[i]->out, .events = POLLIN};
 	ppoll(wait, count, &timeout, NULL);
 	if (stop_asked())
-		return -EINTR;
+		narrate_failure("told to stop");
 	for (uint32_t i = 0; i < count; i++) {
-		ssize_t got = wait[i].revents ? take_in(children[i]) : -EAGAIN;
-		int r = got > 0 ? hand_over(children[i], i, handler, context) : (int)got;
-
-		if (r == 0 && got == 0) {
-			messages_say("%s (process %d) ended by itself", children[i]->name,
-				     children[i]->pid);
-			return -EPIPE;
-		}
-		if (r < 0 && r != -EAGAIN && r != -EINTR)
-			return r;
-		lines += r > 0 ? r : 0;
+		if (!wait[i].revents)
+			continue;
+		take_in(children[i]);
+		lines += hand_over(children[i], i, handler, context);
 	}
 	return lines;
 }

@@ -24,13 +24,15 @@ struct child {
 		.out = -1                                                                          \
 	}
 
-/* Start a program that lies beside this one: its name and arguments, each on a line. -errno
- * after a message. */
-__attribute__((format(printf, 2, 3))) int child_start(struct child *ret_child, const char *format,
-						      ...);
+/* What fails here ends the demo, and so does a child that ends by itself. At exit all that
+ * run are killed. */
 
-/* Write a line to it. -EPIPE where it is gone. */
-__attribute__((format(printf, 2, 3))) int child_tell(struct child *child, const char *format, ...);
+/* Start a program that lies beside this one: its name and arguments, each on a line. */
+__attribute__((format(printf, 2, 3))) void child_start(struct child *ret_child, const char *format,
+						       ...);
+
+/* Write a line to it. */
+__attribute__((format(printf, 2, 3))) void child_tell(struct child *child, const char *format, ...);
 
 /* Kill it if it runs, wait for its end, close and free everything. */
 void child_stop(struct child *child);
@@ -38,12 +40,11 @@ void child_stop(struct child *child);
 /*
  * Wait for at most `timeout_ns` until some of the children say something, and hand over every
  * whole line, with the child's place. The handler only takes note: it does not start, stop
- * or listen to children. Returns how many lines there were; -EINTR after a stop signal; after a
- * message -EPIPE where a child ended by itself, -EBADMSG where a handler says that of a line; or
- * what else a handler answered, if < 0.
+ * or listen to children; it answers 0 where it does not understand the line. Returns how many
+ * lines there were.
  */
 typedef int (*child_handler)(void *context, uint32_t place, const char *line);
-int child_listen(struct child *const *children, uint32_t count, uint64_t timeout_ns,
-		 child_handler handler, void *context);
+uint32_t child_listen(struct child *const *children, uint32_t count, uint64_t timeout_ns,
+		      child_handler handler, void *context);
 
 #endif

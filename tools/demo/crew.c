@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/crew.h"
 
+#include "tools/demo/narrate.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
 #include "tools/trace/trace_tokens.h"
@@ -36,30 +37,30 @@ void crew_close(struct crew *crew)
 
 #define NAMESPACE_FORMAT "--dir\n%s\n--blocks\n%u\n--host-blocks\n%u\n--block-tokens\n%u\n"
 
-int crew_start_worker(struct crew *crew, uint32_t w)
+void crew_start_worker(struct crew *crew, uint32_t w)
 {
 	const struct settings *s = crew->settings;
 	struct worker *worker = &crew->workers[w];
 
 	worker->state = CREW_STARTING;
 	worker->lives++;
-	return child_start(&worker->child,
-			   "ringdex-mock\n" NAMESPACE_FORMAT "--model\n" DEMO_MODEL
-			   "\n--worker-id\n%u\n--ring-slots\n%u\n--decode-rate\n%u",
-			   crew->dir, s->blocks, s->host_blocks, s->block_tokens, w, s->ring_slots,
-			   DEMO_DECODE_RATE);
+	child_start(&worker->child,
+		    "ringdex-mock\n" NAMESPACE_FORMAT "--model\n" DEMO_MODEL
+		    "\n--worker-id\n%u\n--ring-slots\n%u\n--decode-rate\n%u",
+		    crew->dir, s->blocks, s->host_blocks, s->block_tokens, w, s->ring_slots,
+		    DEMO_DECODE_RATE);
 }
 
-int crew_start_router(struct crew *crew)
+void crew_start_router(struct crew *crew)
 {
 	const struct settings *s = crew->settings;
 
 	crew->router_state = CREW_STARTING;
-	return child_start(&crew->router,
-			   "ringdex-demo\n--router\n" NAMESPACE_FORMAT
-			   "--workers\n%u\n--overlap-weight\n%.9g\n--wait\n%s",
-			   crew->dir, s->blocks, s->host_blocks, s->block_tokens, s->workers,
-			   s->overlap_weight, options_shared_waits[s->wait_mode]);
+	child_start(&crew->router,
+		    "ringdex-demo\n--router\n" NAMESPACE_FORMAT
+		    "--workers\n%u\n--overlap-weight\n%.9g\n--wait\n%s",
+		    crew->dir, s->blocks, s->host_blocks, s->block_tokens, s->workers,
+		    s->overlap_weight, options_shared_waits[s->wait_mode]);
 }
 
 /* What its segment says that it published, to the sums. */
@@ -109,19 +110,16 @@ void crew_continue_router(struct crew *crew)
 
 /* -- to and from them -- */
 
-int crew_tell(struct crew *crew, const char *line)
+void crew_tell(struct crew *crew, const char *line)
 {
-	int r = 0;
-
-	for (uint32_t w = 0; r == 0 && w < crew->settings->workers; w++) {
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
 		struct worker *worker = &crew->workers[w];
 
 		if (worker->state != CREW_UP)
 			continue;
 		worker->pending++;
-		r = child_tell(&worker->child, "%s", line);
+		child_tell(&worker->child, "%s", line);
 	}
-	return r;
 }
 
 int crew_is_up(const struct crew *crew)
@@ -184,11 +182,11 @@ int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
 	if (json_object_object_get_ex(object, "ready", NULL) && text) {
 		worker->epoch = strtoull(text, NULL, 10);
 		worker->state = CREW_UP;
-		return 0;
+		return 1;
 	}
 	text = json_object_get_string(json_object_object_get(object, "command"));
 	if (!text)
-		return -EBADMSG;
+		return 0;
 	worker->pending--;
 	if (strcmp(text, "dump") == 0) {
 		heard_dump(worker, object);
@@ -196,7 +194,7 @@ int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
 		json_object_put(worker->stats);
 		worker->stats = json_object_get(object);
 	}
-	return 0;
+	return 1;
 }
 
 int crew_heard_ready(struct crew *crew, struct json_object *object)
@@ -210,15 +208,16 @@ int crew_heard_ready(struct crew *crew, struct json_object *object)
 	int r;
 
 	if (!wait)
-		return -EBADMSG;
+		return 0;
 	snprintf(crew->wait, sizeof(crew->wait), "%s", wait);
 	crew->router_state = CREW_UP;
 	rdx_index_close(crew->index);
 	crew->index = NULL;
 	r = rdx_index_open(&crew->index, crew->dir, &key);
 	if (r < 0)
-		messages_say_error(r, "cannot open the router's index in %s", crew->dir);
-	return r;
+		narrate_failure("cannot open the router's index in %s: %s", crew->dir,
+				messages_explain(r));
+	return 1;
 }
 
 /* -- what they share -- */

@@ -58,9 +58,9 @@ void crew_open(struct crew *ret_crew, const struct settings *settings, const cha
 /* End all processes, if some are left. */
 void crew_close(struct crew *crew);
 
-/* Start a process; it is up when it says so. -errno after a message. */
-int crew_start_worker(struct crew *crew, uint32_t w);
-int crew_start_router(struct crew *crew);
+/* Start a process; it is up when it says so. */
+void crew_start_worker(struct crew *crew, uint32_t w);
+void crew_start_router(struct crew *crew);
 
 /* SIGKILL, and wait for the end. What the worker published is added to the sums. */
 void crew_kill_worker(struct crew *crew, uint32_t w);
@@ -71,14 +71,14 @@ void crew_stop_router(struct crew *crew);
 void crew_continue_router(struct crew *crew);
 
 /* Send a line to all workers that are up, each counted as pending. */
-int crew_tell(struct crew *crew, const char *line);
+void crew_tell(struct crew *crew, const char *line);
 
 /* Is everything up, or answered by those that are up? */
 int crew_is_up(const struct crew *crew);
 int crew_is_idle(const struct crew *crew);
 
 /* Take note of what a worker or the router says, but for what concerns requests and
- * recoveries. -EBADMSG where it is something else. */
+ * recoveries. 0 where it is something else. */
 int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object);
 int crew_heard_ready(struct crew *crew, struct json_object *object);
 

@@ -102,56 +102,32 @@ static void introduce(const struct settings *s, const struct requests *trace, co
 		figures_grouped(trace->count, requests), (double)last->timestamp_ms / 1000);
 }
 
-/* Report on passes that all came to their end. */
-static int result(struct pass *passes, uint32_t count, int json)
-{
-	struct comparison c = report_comparison(passes, count);
-
-	if (json)
-		report_print_json(passes, count);
-	else
-		report_print(passes, count);
-	return c.divergences || c.failed || !c.times ? EXIT_FAILED : EXIT_DONE;
-}
-
-static int run_passes(const struct settings *s, const struct requests *trace, const char *dir)
+static int run(const struct settings *s)
 {
 	struct pass *passes = calloc(PLANS, sizeof(*passes));
-	uint32_t count = s->no_baselines ? 1 : PLANS, done = 0;
-	int r = 0, status = EXIT_FAILED;
+	uint32_t count = s->no_baselines ? 1 : PLANS;
+	struct comparison c;
+	struct requests trace;
+	const char *dir;
 
 	if (!passes)
 		messages_no_memory();
-	introduce(s, trace, dir);
-	while (r == 0 && done < count) {
-		r = pass_run(&passes[done], &plans[done], s, trace, dir);
-		done++;
-	}
-	if (r == 0)
-		status = result(passes, count, s->json);
-	for (uint32_t i = 0; i < done; i++)
-		pass_close(&passes[i]);
-	free(passes);
-	return status;
-}
-
-static int run(const struct settings *s)
-{
-	struct requests trace;
-	int status = EXIT_FAILED;
-	const char *dir;
-
 	narrate_open(s->json ? stderr : stdout);
 	dir = place_open(s);
-	if (dir && requests_load(&trace, s) == 0) {
-		status = run_passes(s, &trace, dir);
-		requests_free(&trace);
-	}
-	place_close();
-	if (stop_asked())
-		messages_say("told to stop: all ended, %s",
-			     s->dir ? "the --dir is left as it is" : "nothing left behind");
-	return status;
+	requests_load(&trace, s);
+	introduce(s, &trace, dir);
+	for (uint32_t i = 0; i < count; i++)
+		pass_run(&passes[i], &plans[i], s, &trace, dir);
+	if (s->json)
+		report_print_json(passes, count);
+	else
+		report_print(passes, count);
+	c = report_comparison(passes, count);
+	for (uint32_t i = 0; i < count; i++)
+		pass_close(&passes[i]);
+	free(passes);
+	requests_free(&trace);
+	return c.divergences || c.failed || !c.times ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)

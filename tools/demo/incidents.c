@@ -7,7 +7,6 @@
 #include "tools/program/messages.h"
 #include "tools/trace/trace_tokens.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <ringdex/rdx_reader.h>
 #include <stdlib.h>
@@ -114,8 +113,8 @@ static struct recovery *add_recovery(struct incidents *in, const struct traffic 
 	return recovery;
 }
 
-int incidents_heard(struct incidents *incidents, const struct traffic *traffic,
-		    struct json_object *object)
+void incidents_heard(struct incidents *incidents, const struct traffic *traffic,
+		     struct json_object *object)
 {
 	struct recovery *recovery = add_recovery(incidents, traffic);
 
@@ -126,7 +125,6 @@ int incidents_heard(struct incidents *incidents, const struct traffic *traffic,
 	recovery->ns = crew_number(object, "ns");
 	snprintf(recovery->way, sizeof(recovery->way), "%s",
 		 json_object_get_string(json_object_object_get(object, "recovered")));
-	return 0;
 }
 
 static uint64_t recoveries_of(const struct rdx_worker_info *row)
@@ -195,11 +193,11 @@ static void kill_worker(struct incidents *in, struct incident *incident, struct 
 		w, traffic->done, incident->again);
 }
 
-static int kill_router(struct incidents *in, struct incident *incident, struct crew *crew,
-		       struct traffic *traffic)
+static void kill_router(struct incidents *in, struct incident *incident, struct crew *crew,
+			struct traffic *traffic)
 {
 	if (!traffic_waiting(traffic, TRAFFIC_ROUTER, 0) && !in->hurry)
-		return 0;
+		return;
 	crew_kill_router(crew);
 	incident->since_ns = rdx_clock_ns();
 	incident->again = traffic_waiting(traffic, TRAFFIC_ROUTER, 1);
@@ -208,18 +206,18 @@ static int kill_router(struct incidents *in, struct incident *incident, struct c
 	in->recovery_wanted = crew->settings->workers;
 	narrate("router killed with SIGKILL at request %" PRIu64 "; started again, requests wait",
 		traffic->done);
-	return crew_start_router(crew);
+	crew_start_router(crew);
 }
 
-static int restart_worker(struct incident *incident, struct crew *crew)
+static void restart_worker(struct incident *incident, struct crew *crew)
 {
 	struct rdx_worker_info row;
 
 	if (crew_row(crew, incident->worker, &row) && row.state != RDX_STATE_GONE)
-		return 0;
+		return;
 	incident->dropped_ns = rdx_clock_ns() - incident->since_ns;
 	incident->stage = INCIDENT_COMING;
-	return crew_start_worker(crew, incident->worker);
+	crew_start_worker(crew, incident->worker);
 }
 
 static void stop_router(struct incidents *in, struct incident *incident, struct crew *crew,
@@ -325,30 +323,28 @@ static void see_reported(struct incidents *in, struct incident *incident)
 		narrate("router has caught up after %s: %s", a, ways);
 }
 
-int incidents_step(struct incidents *incidents, struct crew *crew, struct traffic *traffic)
+void incidents_step(struct incidents *incidents, struct crew *crew, struct traffic *traffic)
 {
 	struct incident *incident = incidents->now;
+	enum incident_stage stage = incidents_stage(incidents);
 
-	if (!incident)
-		return 0;
-	if (incident->stage == INCIDENT_ARMED && incident->kind == INCIDENT_KILL_ROUTER)
-		return kill_router(incidents, incident, crew, traffic);
-	if (incident->stage == INCIDENT_ARMED)
+	if (stage == INCIDENT_ARMED && incident->kind == INCIDENT_KILL_ROUTER)
+		kill_router(incidents, incident, crew, traffic);
+	else if (stage == INCIDENT_ARMED)
 		kill_worker(incidents, incident, crew, traffic);
-	else if (incident->stage == INCIDENT_AWAY && incident->kind == INCIDENT_KILL_WORKER)
-		return restart_worker(incident, crew);
-	else if (incident->stage == INCIDENT_AWAY)
+	else if (stage == INCIDENT_AWAY && incident->kind == INCIDENT_KILL_WORKER)
+		restart_worker(incident, crew);
+	else if (stage == INCIDENT_AWAY)
 		continue_router(incidents, incident, crew, traffic);
-	else if (incident->stage == INCIDENT_COMING)
+	else if (stage == INCIDENT_COMING)
 		see_back(incidents, incident, crew, traffic);
-	if (incident->stage == INCIDENT_BACK)
+	else if (stage == INCIDENT_BACK)
 		see_reported(incidents, incident);
-	return 0;
 }
 
 /* -- begin -- */
 
-static int clear(struct incident *incident, struct crew *crew)
+static void clear(struct incident *incident, struct crew *crew)
 {
 	struct worker *worker = &crew->workers[incident->worker];
 	int all = incident->tier == RDX_SCOPE_ALL;
@@ -362,11 +358,11 @@ static int clear(struct incident *incident, struct crew *crew)
 		all ? "" : "host tier's ", held);
 	incident->stage = INCIDENT_CHECKED; /* nothing has to be recovered */
 	worker->pending++;
-	return child_tell(&worker->child, "{\"command\":\"clear\",\"tier\":\"%s\"}\n",
-			  rdx_tier_text(incident->tier));
+	child_tell(&worker->child, "{\"command\":\"clear\",\"tier\":\"%s\"}\n",
+		   rdx_tier_text(incident->tier));
 }
 
-int incidents_begin(struct incidents *incidents, struct crew *crew, struct traffic *traffic)
+void incidents_begin(struct incidents *incidents, struct crew *crew, struct traffic *traffic)
 {
 	struct incident *incident = &incidents->items[incidents->begun++];
 
@@ -376,8 +372,7 @@ int incidents_begin(struct incidents *incidents, struct crew *crew, struct traff
 	traffic->blind = 0;
 	incident->stage = INCIDENT_ARMED;
 	if (incident->kind == INCIDENT_CLEAR)
-		return clear(incident, crew);
+		clear(incident, crew);
 	if (incident->kind == INCIDENT_PAUSE)
 		stop_router(incidents, incident, crew, traffic);
-	return 0;
 }

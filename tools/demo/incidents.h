@@ -79,14 +79,14 @@ enum incident_stage incidents_stage(const struct incidents *incidents);
 int incidents_is_due(const struct incidents *incidents, uint64_t next);
 
 /* Begin the next one. */
-int incidents_begin(struct incidents *incidents, struct crew *crew, struct traffic *traffic);
+void incidents_begin(struct incidents *incidents, struct crew *crew, struct traffic *traffic);
 
 /* Take the one under way further, if it may go. Once each turn, after the requests that may
  * be sent are sent. */
-int incidents_step(struct incidents *incidents, struct crew *crew, struct traffic *traffic);
+void incidents_step(struct incidents *incidents, struct crew *crew, struct traffic *traffic);
 
-/* The router reports a recovery. -EBADMSG. */
-int incidents_heard(struct incidents *incidents, const struct traffic *traffic,
-		    struct json_object *object);
+/* The router reports a recovery. */
+void incidents_heard(struct incidents *incidents, const struct traffic *traffic,
+		     struct json_object *object);
 
 #endif

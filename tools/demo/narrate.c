@@ -3,9 +3,11 @@
 
 #include "shm/clock.h"
 #include "tools/program/figures.h"
+#include "tools/program/messages.h"
 #include "tools/program/table.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -93,4 +95,17 @@ void narrate_end(void)
 	progress[0] = 0;
 	quarter = 0;
 	fflush(out);
+}
+
+void narrate_failure(const char *format, ...)
+{
+	va_list arguments;
+	char text[1024];
+
+	narrate_end();
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	messages_say("%s", text);
+	exit(EXIT_FAILED);
 }

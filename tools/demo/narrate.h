@@ -21,4 +21,7 @@ void narrate_progress(const char *pass, uint64_t done, uint64_t total, double hi
 /* The pass has ended: the line of progress goes away. */
 void narrate_end(void);
 
+/* Say on standard error why the demo cannot go on, and exit with EXIT_FAILED. */
+__attribute__((format(printf, 1, 2))) _Noreturn void narrate_failure(const char *format, ...);
+
 #endif

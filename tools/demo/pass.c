@@ -4,9 +4,7 @@
 #include "shm/clock.h"
 #include "tools/demo/narrate.h"
 #include "tools/demo/place.h"
-#include "tools/program/messages.h"
 
-#include <errno.h>
 #include <inttypes.h>
 
 #define TICK_MS   100
@@ -20,32 +18,30 @@ static int on_line(void *context, uint32_t place, const char *line)
 {
 	struct pass *pass = context;
 	struct json_object *object = json_tokener_parse(line);
-	int router = place == pass->crew.settings->workers, r;
+	int router = place == pass->crew.settings->workers, understood = 1;
 
 	if (json_object_object_get_ex(object, "id", NULL))
-		r = router ? traffic_heard_router(&pass->traffic, &pass->crew, object)
-			   : traffic_heard_worker(&pass->traffic, &pass->crew, place, object);
+		understood =
+			router ? traffic_heard_router(&pass->traffic, &pass->crew, object)
+			       : traffic_heard_worker(&pass->traffic, &pass->crew, place, object);
 	else if (!router)
-		r = crew_heard_worker(&pass->crew, place, object);
+		understood = crew_heard_worker(&pass->crew, place, object);
 	else if (json_object_object_get_ex(object, "recovered", NULL))
-		r = incidents_heard(&pass->incidents, &pass->traffic, object);
+		incidents_heard(&pass->incidents, &pass->traffic, object);
 	else
-		r = crew_heard_ready(&pass->crew, object);
+		understood = crew_heard_ready(&pass->crew, object);
 	json_object_put(object);
-	return r;
+	return understood;
 }
 
-/* Send what may be sent, take the incident further, listen. The lines heard, or -errno. */
-static int turn(struct pass *pass, uint64_t timeout_ns)
+/* Send what may be sent, take the incident further, listen. Returns the lines heard. */
+static uint32_t turn(struct pass *pass, uint64_t timeout_ns)
 {
 	struct child *children[DEMO_WORKERS_MAX + 1];
 	uint32_t workers = pass->crew.settings->workers;
-	int r = traffic_dispatch(&pass->traffic, &pass->crew);
 
-	if (r == 0)
-		r = incidents_step(&pass->incidents, &pass->crew, &pass->traffic);
-	if (r < 0)
-		return r;
+	traffic_dispatch(&pass->traffic, &pass->crew);
+	incidents_step(&pass->incidents, &pass->crew, &pass->traffic);
 	for (uint32_t w = 0; w < workers; w++)
 		children[w] = &pass->crew.workers[w].child;
 	children[workers] = &pass->crew.router;
@@ -61,25 +57,19 @@ static int is_quiet(struct pass *pass)
 }
 
 /* Turn the loop until it is so. */
-static int await(struct pass *pass, int (*is_so)(struct pass *pass))
+static void await(struct pass *pass, int (*is_so)(struct pass *pass))
 {
 	uint64_t heard_ns = rdx_clock_ns();
 
 	while (!is_so(pass)) {
 		int watching = !is_quiet(pass) || pass->comparison.until_ns;
-		int lines = turn(pass, watching ? WATCH_NS : TURN_NS);
 
-		if (lines < 0)
-			return lines;
-		if (lines > 0)
+		if (turn(pass, watching ? WATCH_NS : TURN_NS))
 			heard_ns = rdx_clock_ns();
-		if (rdx_clock_ns() - heard_ns > SILENT_NS) {
-			messages_say("nothing came from the workers or the router for %u s",
-				     (unsigned int)(SILENT_NS / 1000000000));
-			return -ETIMEDOUT;
-		}
+		if (rdx_clock_ns() - heard_ns > SILENT_NS)
+			narrate_failure("nothing came from the workers or the router for %u s",
+					(unsigned int)(SILENT_NS / 1000000000));
 	}
-	return 0;
 }
 
 static int is_up(struct pass *pass)
@@ -108,133 +98,100 @@ static int is_compared(struct pass *pass)
 
 /* -- the sequence -- */
 
-static int command(struct pass *pass, const char *line)
+static void command(struct pass *pass, const char *line)
 {
-	int r = crew_tell(&pass->crew, line);
-
-	return r < 0 ? r : await(pass, is_settled);
+	crew_tell(&pass->crew, line);
+	await(pass, is_settled);
 }
 
-static int compare(struct pass *pass)
+static void compare(struct pass *pass)
 {
-	int r = command(pass, "{\"command\":\"dump\"}\n");
-
-	if (r < 0)
-		return r;
+	command(pass, "{\"command\":\"dump\"}\n");
 	compare_begin(&pass->comparison);
-	r = await(pass, is_compared);
+	await(pass, is_compared);
 	pass->comparison.until_ns = 0;
-	return r;
 }
 
 /* Compare after an incident from which something had to be recovered. */
-static int check(struct pass *pass)
+static void check(struct pass *pass)
 {
 	if (incidents_stage(&pass->incidents) != INCIDENT_OVER)
-		return 0;
+		return;
 	pass->incidents.now->stage = INCIDENT_CHECKED;
-	return compare(pass);
+	compare(pass);
 }
 
 /* See the incident under way to its end. */
-static int quiet(struct pass *pass)
+static void quiet(struct pass *pass)
 {
-	int r;
-
 	pass->incidents.hurry = 1;
-	r = await(pass, is_quiet);
-	return r < 0 ? r : check(pass);
+	await(pass, is_quiet);
+	check(pass);
 }
 
-static int tick(struct pass *pass)
+static void tick(struct pass *pass)
 {
 	const struct request *next = &pass->traffic.trace->items[pass->traffic.end];
 	char line[80];
-	int r;
 
 	snprintf(line, sizeof(line), "{\"command\":\"advance\",\"time_ms\":%" PRIu64 "}\n",
 		 next->timestamp_ms);
 	traffic_expire(&pass->traffic, next->timestamp_ms);
-	r = command(pass, line);
-	while (r == 0 && incidents_is_due(&pass->incidents, pass->traffic.end)) {
-		r = quiet(pass);
-		if (r == 0)
-			r = incidents_begin(&pass->incidents, &pass->crew, &pass->traffic);
-		if (r == 0)
-			r = await(pass, is_settled);
+	command(pass, line);
+	while (incidents_is_due(&pass->incidents, pass->traffic.end)) {
+		quiet(pass);
+		incidents_begin(&pass->incidents, &pass->crew, &pass->traffic);
+		await(pass, is_settled);
 	}
-	if (r < 0)
-		return r;
 	traffic_take_off(&pass->traffic, next->timestamp_ms + TICK_MS);
-	r = await(pass, is_settled);
-	if (r == 0) /* between ticks a stop may end */
-		r = incidents_step(&pass->incidents, &pass->crew, &pass->traffic);
-	if (r == 0)
-		r = await(pass, is_free);
-	return r < 0 ? r : check(pass);
+	await(pass, is_settled);
+	/* between ticks a stop may end */
+	incidents_step(&pass->incidents, &pass->crew, &pass->traffic);
+	await(pass, is_free);
+	check(pass);
 }
 
-static int replay(struct pass *pass)
+static void replay(struct pass *pass)
 {
 	struct traffic *traffic = &pass->traffic;
 	uint64_t started_ns = rdx_clock_ns();
-	int r = 0;
 
-	while (r == 0 && traffic->end < traffic->trace->count) {
+	while (traffic->end < traffic->trace->count) {
 		struct served sum;
 
-		r = tick(pass);
+		tick(pass);
 		sum = traffic_served(traffic);
 		narrate_progress(pass->plan->title, traffic->done, traffic->trace->count,
 				 traffic_hit_rate(&sum));
 	}
-	if (r == 0)
-		r = quiet(pass);
+	quiet(pass);
 	pass->wall_ns = rdx_clock_ns() - started_ns;
-	return r;
-}
-
-static int run(struct pass *pass)
-{
-	int r = 0;
-
-	for (uint32_t w = 0; r == 0 && w < pass->crew.settings->workers; w++)
-		r = crew_start_worker(&pass->crew, w);
-	if (r == 0)
-		r = await(pass, is_up);
-	if (r == 0 && pass->plan->policy == POLICY_OVERLAP)
-		r = crew_start_router(&pass->crew);
-	if (r == 0)
-		r = await(pass, is_up);
-	if (r == 0)
-		r = replay(pass);
 	narrate_end();
-	if (r == 0)
-		r = command(pass, "{\"command\":\"finish\"}\n");
-	if (r == 0 && pass->crew.index)
-		r = compare(pass);
-	if (r == 0)
-		r = command(pass, "{\"command\":\"stats\"}\n");
-	if (r == 0)
-		crew_account(&pass->crew);
-	return r;
 }
 
-int pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
-	     const struct requests *trace, const char *base_dir)
+void pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
+	      const struct requests *trace, const char *base_dir)
 {
-	int r;
-
 	*pass = (struct pass){.plan = plan};
 	crew_open(&pass->crew, settings, base_dir, plan->key);
 	traffic_open(&pass->traffic, trace, plan->policy, settings->seed);
 	if (plan->disturbed)
 		incidents_plan(&pass->incidents, settings, trace->count);
 	narrate("%s", plan->what);
-	r = run(pass);
+	for (uint32_t w = 0; w < settings->workers; w++)
+		crew_start_worker(&pass->crew, w);
+	await(pass, is_up);
+	if (plan->policy == POLICY_OVERLAP)
+		crew_start_router(&pass->crew);
+	await(pass, is_up);
+	replay(pass);
+	command(pass, "{\"command\":\"finish\"}\n");
+	if (pass->crew.index)
+		compare(pass);
+	command(pass, "{\"command\":\"stats\"}\n");
+	crew_account(&pass->crew);
 	crew_close(&pass->crew);
 	place_drop(pass->crew.dir);
-	return r;
 }
 
 void pass_close(struct pass *pass)

@@ -33,10 +33,9 @@ struct pass {
 	uint64_t wall_ns;
 };
 
-/* Replay the trace. A message and -errno where it cannot be done; -EINTR when told to stop.
- * The result stays with `pass`. */
-int pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
-	     const struct requests *trace, const char *base_dir);
+/* Replay the trace. The result stays with `pass`. */
+void pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
+	      const struct requests *trace, const char *base_dir);
 void pass_close(struct pass *pass);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/place.h"
 
-#include "tools/program/messages.h"
+#include "tools/demo/narrate.h"
 #include "tools/program/figures.h"
 
 #include <errno.h>
@@ -73,31 +73,32 @@ static _Noreturn void wait_and_remove(int pipe_end)
 	_exit(0);
 }
 
-static int make_own(void)
+/* At exit: the folder goes now. */
+static void remove_now(void)
+{
+	close(remover_pipe);
+	while (waitpid(remover, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static void make_own(void)
 {
 	int ends[2];
 
 	strcpy(own, OWN_FOLDER);
-	if (!mkdtemp(own)) {
-		messages_say("cannot make %s: %s: name a writable folder in memory with --dir", own,
-			     strerror(errno));
-		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0 || !mkdtemp(own) || (remover = fork()) < 0)
+		narrate_failure("cannot make %s: %s: name a writable folder in memory with --dir",
+				own, strerror(errno));
+	if (remover == 0) {
+		close(ends[1]);
+		wait_and_remove(ends[0]);
 	}
-	if (pipe2(ends, O_CLOEXEC) == 0 && (remover = fork()) >= 0) {
-		if (remover == 0) {
-			close(ends[1]);
-			wait_and_remove(ends[0]);
-		}
-		close(ends[0]);
-		remover_pipe = ends[1];
-		return 1;
-	}
-	messages_say("cannot start a process: %s", strerror(errno));
-	rmdir(own);
-	return 0;
+	close(ends[0]);
+	remover_pipe = ends[1];
+	atexit(remove_now);
 }
 
-static int has_room(const struct settings *settings, const char *dir)
+static void check_room(const struct settings *settings, const char *dir)
 {
 	char needed[FIGURES_BYTES], left[FIGURES_BYTES];
 	uint64_t needs = place_needs(settings), free_bytes;
@@ -105,40 +106,27 @@ static int has_room(const struct settings *settings, const char *dir)
 
 	statvfs(dir, &room);
 	free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
-	if (free_bytes >= needs)
-		return 1;
-	messages_say(
-		"%s has %s left, up to %s are needed: give fewer --workers or --blocks, name a "
-		"larger tmpfs with --dir, or enlarge this one (docker run --shm-size)",
-		dir, figures_size(free_bytes, left), figures_size(needs, needed));
-	return 0;
+	if (free_bytes < needs)
+		narrate_failure("%s has %s left, up to %s are needed: give fewer --workers or "
+				"--blocks, name a larger tmpfs with --dir, or enlarge this one "
+				"(docker run --shm-size)",
+				dir, figures_size(free_bytes, left), figures_size(needs, needed));
 }
 
 const char *place_open(const struct settings *settings)
 {
 	const char *dir = settings->dir ? settings->dir : own;
 
-	if (settings->dir && mkdir(dir, 0755) < 0 && errno != EEXIST) {
-		messages_say("cannot make %s: %s", dir, strerror(errno));
-		return NULL;
-	}
-	if (!settings->dir && !make_own())
-		return NULL;
-	return has_room(settings, dir) ? dir : NULL;
+	if (!settings->dir)
+		make_own();
+	else if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		narrate_failure("cannot make %s: %s", dir, strerror(errno));
+	check_room(settings, dir);
+	return dir;
 }
 
 void place_drop(const char *dir)
 {
 	if (remover)
 		remove_tree(dir);
-}
-
-void place_close(void)
-{
-	if (!remover)
-		return;
-	close(remover_pipe);
-	while (waitpid(remover, NULL, 0) < 0 && errno == EINTR)
-		;
-	remover = 0;
 }

@@ -13,15 +13,12 @@ uint64_t place_needs(const struct settings *settings);
 
 /*
  * Make the folder, or take the one the user named, see that there is room, and return its
- * name; NULL after a message. Before any other process or thread is started: one that the
- * demo cannot take along when it is killed removes the folder, however the demo ends.
+ * name. Before any other process or thread is started. A process that outlives the demo
+ * removes the folder, also after SIGKILL; an exit waits for it.
  */
 const char *place_open(const struct settings *settings);
 
 /* Remove the namespace of a pass; nothing where the user named the folder. */
 void place_drop(const char *dir);
-
-/* The folder goes now. */
-void place_close(void);
 
 #endif

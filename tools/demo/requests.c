@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/requests.h"
 
+#include "tools/demo/narrate.h"
 #include "tools/program/messages.h"
 #include "tools/trace/generator.h"
 
@@ -53,7 +54,7 @@ static void add(struct requests *requests, const struct trace_request *from, uin
 	};
 }
 
-static int load_file(struct requests *requests, const struct settings *settings)
+static void load_file(struct requests *requests, const struct settings *settings)
 {
 	struct trace_request request = {0};
 	struct json_line_fault fault = {""};
@@ -61,22 +62,23 @@ static int load_file(struct requests *requests, const struct settings *settings)
 	struct lines lines;
 	int r = lines_open(&lines, settings->trace);
 
-	if (r < 0) {
-		messages_say("cannot read %s: %s", settings->trace, strerror(-r));
-		return r;
-	}
+	if (r < 0)
+		narrate_failure("cannot read %s: %s", settings->trace, strerror(-r));
 	while ((!settings->requests || requests->count < settings->requests) &&
 	       (r = trace_request_next(&lines, &request, &fault)) > 0)
 		add(requests, &request, &first_ms);
-	if (r < 0 && r != -EINTR)
-		messages_say("%s:%" PRIu64 ": %s", settings->trace, lines.number,
-			     r == -EBADMSG ? fault.text : strerror(-r));
+	if (r == -EINTR)
+		narrate_failure("told to stop");
+	if (r < 0)
+		narrate_failure("%s:%" PRIu64 ": %s", settings->trace, lines.number,
+				r == -EBADMSG ? fault.text : strerror(-r));
+	if (requests->count == 0)
+		narrate_failure("%s: no requests in it", settings->trace);
 	trace_request_free(&request);
 	lines_close(&lines);
-	return r;
 }
 
-static int generate(struct requests *requests, const struct settings *settings)
+static void generate(struct requests *requests, const struct settings *settings)
 {
 	struct trace_generate_options options = TRACE_GENERATE_DEFAULTS;
 	struct trace_generator *generator;
@@ -93,24 +95,15 @@ static int generate(struct requests *requests, const struct settings *settings)
 	while (trace_generator_next(generator, &request) > 0)
 		add(requests, &request, &first_ms);
 	trace_generator_close(generator);
-	return 0;
 }
 
-int requests_load(struct requests *ret_requests, const struct settings *settings)
+void requests_load(struct requests *ret_requests, const struct settings *settings)
 {
-	struct requests requests = {0};
-	int r = settings->trace ? load_file(&requests, settings) : generate(&requests, settings);
-
-	if (r >= 0 && requests.count == 0) {
-		messages_say("%s: no requests in it", settings->trace);
-		r = -EBADMSG;
-	}
-	if (r < 0) {
-		requests_free(&requests);
-		return r;
-	}
-	*ret_requests = requests;
-	return 0;
+	*ret_requests = (struct requests){0};
+	if (settings->trace)
+		load_file(ret_requests, settings);
+	else
+		generate(ret_requests, settings);
 }
 
 void requests_free(struct requests *requests)
@@ -118,5 +111,4 @@ void requests_free(struct requests *requests)
 	for (uint64_t i = 0; i < requests->count; i++)
 		free(requests->items[i].fields);
 	free(requests->items);
-	*requests = (struct requests){0};
 }

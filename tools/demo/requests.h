@@ -20,11 +20,9 @@ struct requests {
 	uint64_t capacity;
 };
 
-/*
- * Read settings->trace, or generate one, at most settings->requests of it. A message and
- * -errno when it fails; -EINTR: told to stop.
- */
-int requests_load(struct requests *ret_requests, const struct settings *settings);
+/* Read settings->trace, or generate one, at most settings->requests of it. What fails ends the
+ * demo. */
+void requests_load(struct requests *ret_requests, const struct settings *settings);
 void requests_free(struct requests *requests);
 
 #endif

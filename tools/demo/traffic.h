@@ -65,9 +65,9 @@ void traffic_expire(struct traffic *traffic, uint64_t now_ms);
 void traffic_take_off(struct traffic *traffic, uint64_t end_ms);
 
 /* Find a worker for each request that has none, and send what has one. */
-int traffic_dispatch(struct traffic *traffic, struct crew *crew);
+void traffic_dispatch(struct traffic *traffic, struct crew *crew);
 
-/* Answers of a worker and of the router. -EBADMSG. */
+/* Answers of a worker and of the router. 0 where nothing was asked. */
 int traffic_heard_worker(struct traffic *traffic, struct crew *crew, uint32_t w,
 			 struct json_object *object);
 int traffic_heard_router(struct traffic *traffic, const struct crew *crew,
