@@ -4,7 +4,6 @@
 #include "tools/demo/narrate.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
-#include "tools/trace/trace_tokens.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-
-#define HASH_BASE 16
 
 void crew_open(struct crew *ret_crew, const struct settings *settings, const char *base_dir,
 	       const char *name)
@@ -150,50 +147,21 @@ double crew_real(struct json_object *object, const char *name)
 	return json_object_get_double(json_object_object_get(object, name));
 }
 
-void crew_digest_add(struct crew_digest *digest, uint64_t hash)
-{
-	digest->blocks++;
-	digest->sum += rdx_trace_mix(hash + RDX_TRACE_GOLDEN);
-}
-
-static void heard_dump(struct worker *worker, struct json_object *object)
-{
-	worker->dump_event_id = crew_number(object, "last_event_id");
-	memset(worker->cache, 0, sizeof(worker->cache));
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		struct json_object *list = json_object_object_get(object, rdx_tier_text(tier));
-		size_t count = list ? json_object_array_length(list) : 0;
-
-		for (size_t i = 0; i < count; i++) {
-			struct json_object *hash = json_object_array_get_idx(list, i);
-
-			crew_digest_add(&worker->cache[tier],
-					strtoull(json_object_get_string(hash), NULL, HASH_BASE));
-		}
-	}
-}
-
 int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
 {
 	struct worker *worker = &crew->workers[w];
-	const char *text;
+	const char *epoch = json_object_get_string(json_object_object_get(object, "epoch"));
 
-	text = json_object_get_string(json_object_object_get(object, "epoch"));
-	if (json_object_object_get_ex(object, "ready", NULL) && text) {
-		worker->epoch = strtoull(text, NULL, 10);
-		worker->state = CREW_UP;
+	if (json_object_object_get_ex(object, "command", NULL)) {
+		worker->pending--;
+		json_object_put(worker->answer);
+		worker->answer = json_object_get(object);
 		return 1;
 	}
-	text = json_object_get_string(json_object_object_get(object, "command"));
-	if (!text)
+	if (!epoch)
 		return 0;
-	worker->pending--;
-	if (strcmp(text, "dump") == 0) {
-		heard_dump(worker, object);
-	} else if (strcmp(text, "stats") == 0) {
-		json_object_put(worker->stats);
-		worker->stats = json_object_get(object);
-	}
+	worker->epoch = strtoull(epoch, NULL, 10);
+	worker->state = CREW_UP;
 	return 1;
 }
 

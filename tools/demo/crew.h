@@ -21,24 +21,13 @@ enum crew_state {
 	CREW_STOPPED, /* by SIGSTOP */
 };
 
-/* One tier of an engine's cache: as many blocks, and the sum of their mixed hashes. */
-struct crew_digest {
-	uint64_t blocks;
-	uint64_t sum;
-};
-
 struct worker {
 	struct child child;
 	enum crew_state state;
 	uint32_t pending; /* lines sent and not answered */
 	uint64_t epoch;
 	uint64_t lives;
-
-	/* its last answer to "dump" */
-	struct crew_digest cache[RDX_TIER_COUNT];
-	uint64_t dump_event_id;
-
-	struct json_object *stats; /* its last answer to "stats": of its last life */
+	struct json_object *answer; /* to its last command */
 };
 
 struct crew {
@@ -94,8 +83,5 @@ void crew_account(struct crew *crew);
 /* A number of what they say; 0 where it is not there. */
 uint64_t crew_number(struct json_object *object, const char *name);
 double crew_real(struct json_object *object, const char *name);
-
-/* Count a block of that hash. */
-void crew_digest_add(struct crew_digest *digest, uint64_t hash);
 
 #endif

@@ -175,38 +175,35 @@ static uint32_t ways_text(const struct incidents *in, char *ret_text, size_t byt
 
 /* -- stages -- */
 
-static void kill_worker(struct incidents *in, struct incident *incident, struct crew *crew,
-			struct traffic *traffic)
+static void kill_one(struct incidents *in, struct incident *incident, struct crew *crew,
+		     struct traffic *traffic)
 {
-	uint32_t w = incident->worker;
+	int router = incident->kind == INCIDENT_KILL_ROUTER;
+	uint32_t whom = router ? TRAFFIC_ROUTER : incident->worker;
 
-	if (!traffic_waiting(traffic, w, 0) && !in->hurry)
+	if (!traffic_waiting(traffic, whom, 0) && !in->hurry)
 		return;
-	crew_kill_worker(crew, w);
+	if (router)
+		crew_kill_router(crew);
+	else
+		crew_kill_worker(crew, whom);
 	incident->since_ns = rdx_clock_ns();
-	incident->again = traffic_waiting(traffic, w, 1);
-	incident->stage = INCIDENT_AWAY;
-	in->newest[w] = 0;
-	in->recovery_wanted = 1;
-	narrate("worker %u killed with SIGKILL at request %" PRIu64 "; %" PRIu64
-		" of its unanswered requests routed again",
-		w, traffic->done, incident->again);
-}
-
-static void kill_router(struct incidents *in, struct incident *incident, struct crew *crew,
-			struct traffic *traffic)
-{
-	if (!traffic_waiting(traffic, TRAFFIC_ROUTER, 0) && !in->hurry)
-		return;
-	crew_kill_router(crew);
-	incident->since_ns = rdx_clock_ns();
-	incident->again = traffic_waiting(traffic, TRAFFIC_ROUTER, 1);
-	incident->stage = INCIDENT_COMING;
+	incident->again = traffic_waiting(traffic, whom, 1);
 	memset(in->newest, 0, sizeof(in->newest));
-	in->recovery_wanted = crew->settings->workers;
-	narrate("router killed with SIGKILL at request %" PRIu64 "; started again, requests wait",
-		traffic->done);
-	crew_start_router(crew);
+	if (router) {
+		in->recovery_wanted = crew->settings->workers;
+		incident->stage = INCIDENT_COMING;
+		narrate("router killed with SIGKILL at request %" PRIu64 "; started again, "
+			"requests wait",
+			traffic->done);
+		crew_start_router(crew);
+	} else {
+		in->recovery_wanted = 1;
+		incident->stage = INCIDENT_AWAY;
+		narrate("worker %u killed with SIGKILL at request %" PRIu64 "; %" PRIu64
+			" of its unanswered requests routed again",
+			whom, traffic->done, incident->again);
+	}
 }
 
 static void restart_worker(struct incident *incident, struct crew *crew)
@@ -328,10 +325,8 @@ void incidents_step(struct incidents *incidents, struct crew *crew, struct traff
 	struct incident *incident = incidents->now;
 	enum incident_stage stage = incidents_stage(incidents);
 
-	if (stage == INCIDENT_ARMED && incident->kind == INCIDENT_KILL_ROUTER)
-		kill_router(incidents, incident, crew, traffic);
-	else if (stage == INCIDENT_ARMED)
-		kill_worker(incidents, incident, crew, traffic);
+	if (stage == INCIDENT_ARMED)
+		kill_one(incidents, incident, crew, traffic);
 	else if (stage == INCIDENT_AWAY && incident->kind == INCIDENT_KILL_WORKER)
 		restart_worker(incident, crew);
 	else if (stage == INCIDENT_AWAY)

@@ -197,7 +197,7 @@ void pass_run(struct pass *pass, const struct pass_plan *plan, const struct sett
 void pass_close(struct pass *pass)
 {
 	for (uint32_t w = 0; w < DEMO_WORKERS_MAX; w++)
-		json_object_put(pass->crew.workers[w].stats);
+		json_object_put(pass->crew.workers[w].answer);
 	traffic_close(&pass->traffic);
 	incidents_close(&pass->incidents);
 }

@@ -171,7 +171,7 @@ static void policies(struct sheet *sheet, struct pass *passes, uint32_t i)
 
 static void publish_ns(struct sheet *sheet, struct pass *passes, uint32_t w)
 {
-	struct json_object *stats = passes->crew.workers[w].stats;
+	struct json_object *stats = passes->crew.workers[w].answer;
 	struct json_object *ns = json_object_object_get(stats, "publish_ns");
 	double per_block = crew_real(stats, "publish_ns_per_stored_block");
 
@@ -192,7 +192,7 @@ static void workers(struct sheet *sheet, struct pass *passes, uint32_t w)
 	cell(sheet, "REQUESTS", "requests", UNIT_COUNT, served->requests);
 	cell(sheet, "HIT RATE", "hit_rate", UNIT_SHARE, traffic_hit_rate(served));
 	cell(sheet, "PUBLISH CALLS", "publish_calls", UNIT_COUNT,
-	     crew_number(worker->stats, "publish_calls"));
+	     crew_number(worker->answer, "publish_calls"));
 	if (sheet->row)
 		json_put(sheet->row, "publish_ns", row_json(publish_ns, passes, w));
 	else
