@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,7 +28,7 @@
 #else
 #define SLOTS_TOTAL UINT64_C(180000000)
 #endif
-#define LAP_S         1
+#define LAP_S         2
 #define READ_LEAST    1000 /* slots, for there to be something to check */
 #define YIELDS        50
 #define WORKER        9
@@ -107,7 +108,7 @@ static void wait_for_reader(struct lap *lap)
 	for (int i = 0; i < YIELDS; i++) {
 		if (atomic_load(&lap->shared->caught_up) >= lap->producer.tail)
 			return;
-		patience_nap(i);
+		sched_yield();
 	}
 }
 
@@ -190,14 +191,12 @@ static void read_all(struct lap *lap)
 	uint64_t epoch = rdx_reader_info(lap->reader)->epoch, random = epoch;
 	struct tally *tally = &lap->shared->tally;
 	struct rdx_event event;
-	int idle = 0;
 
 	for (;;) {
 		/* asked before the ring is: whoever has read it up after the end is at the end */
 		int done = atomic_load(&lap->shared->done);
 		int r = rdx_reader_next(lap->reader, &event);
 
-		idle = r == 0 ? idle : 0;
 		if (r == 1) {
 			tally->torn += (uint64_t)is_torn(&event, epoch);
 			atomic_fetch_add_explicit(&lap->shared->read, 1, memory_order_relaxed);
@@ -209,7 +208,7 @@ static void read_all(struct lap *lap)
 				break;
 			rdx_reader_cursor(lap->reader, &cursor);
 			atomic_store(&lap->shared->caught_up, cursor.position);
-			patience_nap(idle++);
+			sched_yield();
 		} else if (r == -EOVERFLOW) {
 			atomic_store(&lap->shared->laps, ++tally->laps);
 			do
