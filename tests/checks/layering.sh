@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Description: folders include only what they may, fences stand in one header, files stay
-# short. Runs at the top of the tree; prints each violation and fails if there is one.
+# Description: folders include only what they may, no sources include each other's headers in
+# a circle, fences stand in one header, files stay short. Runs at the top of the tree; prints
+# each violation and fails if there is one.
 set -euo pipefail
 
 LINES_MAX=600
@@ -45,12 +46,23 @@ both_sides() {
 	return 0
 }
 
+# Which source asks for the functions of which other one: no way leads back.
+circles() {
+	local file other
+	while IFS= read -r file; do
+		while IFS= read -r other; do
+			[[ ! -e $other.c || $other.c == "$file" ]] || printf '%s %s\n' "${file%.c}" "$other"
+		done < <(sed -nE "s@^$include\"([a-z_/]+)\.h\".*@\1@p" "$file")
+	done < <(sources shm producer consumer tools | grep '\.c$') | tsort 2>&1 >/dev/null
+}
+
 violation "shm/ includes producer/ or consumer/" \
 	"$(sources shm | xargs grep -nE "$include.*($producers|$consumers)" /dev/null || true)"
 violation "producer/ includes consumer/" \
 	"$(sources producer | xargs grep -nE "$include.*($consumers)" /dev/null || true)"
 violation "consumer/ includes producer/" \
 	"$(sources consumer | xargs grep -nE "$include.*($producers)" /dev/null || true)"
+violation "sources that need each other in a circle" "$(circles || true)"
 violation "a library includes tools/" \
 	"$(sources shm producer consumer | xargs grep -nE "$include[\"<](\.\./)*tools/" /dev/null || true)"
 violation "a library has a main" \
