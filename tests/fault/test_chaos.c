@@ -88,8 +88,8 @@ static void come_to_rest(struct fixture *f)
 	for (uint32_t i = 0; i < WORKERS; i++)
 		worker_run(f->worker[i], 0);
 	for (uint32_t i = 0; i < WORKERS; i++)
-		UNTIL(is_exact(f, i))
-	usleep(500);
+		UNTIL (is_exact(f, i))
+			usleep(500);
 	for (uint32_t i = 0; i <= WORKERS; i++)
 		assert_int_equal(child_was_killed(f->pid[i]), 0);
 }
@@ -114,8 +114,8 @@ static void check(struct fixture *f)
 	/* a rank at rest is cleared by the other one without an event: the indexer may yet
 	 * have to look */
 	for (uint32_t i = 1; i < WORKERS; i++)
-		UNTIL(same_as_ledger(f, i))
-	usleep(500);
+		UNTIL (same_as_ledger(f, i))
+			usleep(500);
 }
 
 static void make(struct fixture *f)
@@ -143,8 +143,8 @@ static void make(struct fixture *f)
 	f->indexer = child_share(&f->rig, "indexer", sizeof(*f->indexer), f->path[INDEXER]);
 	assert_non_null(f->indexer);
 	start(f, INDEXER);
-	UNTIL(rdx_index_open(&f->index, f->rig.dir, &key) == 0)
-	usleep(1000);
+	UNTIL (rdx_index_open(&f->index, f->rig.dir, &key) == 0)
+		usleep(1000);
 }
 
 static void test_everything_is_killed(void **state)

@@ -127,8 +127,7 @@ static int is_exact(struct fixture *f, int i, int at_rest)
 static void until_exact(struct fixture *f, int at_rest)
 {
 	for (int i = 0; i < WORKERS; i++)
-		UNTIL(is_exact(f, i, at_rest))
-		{
+		UNTIL (is_exact(f, i, at_rest)) {
 			ask(f);
 			usleep(200);
 			assert_int_equal(child_was_killed(f->indexer_pid), 0);
@@ -206,8 +205,8 @@ static void assert_tidy(struct fixture *f)
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/index", f->rig.dir);
-	UNTIL(files_in(path) == 2)
-	usleep(2000); /* a table is being built */
+	UNTIL (files_in(path) == 2)
+		usleep(2000); /* a table is being built */
 }
 
 static void assert_locked(struct fixture *f)
@@ -293,8 +292,8 @@ static void make(struct fixture *f)
 	f->plan = child_share(&f->rig, "indexer", sizeof(*f->plan), f->indexer_path);
 	assert_non_null(f->plan);
 	start_indexer(f);
-	UNTIL(rdx_index_open(&f->index, f->rig.dir, &key) == 0)
-	usleep(1000);
+	UNTIL (rdx_index_open(&f->index, f->rig.dir, &key) == 0)
+		usleep(1000);
 	until_exact(f, 0);
 }
 
@@ -391,8 +390,8 @@ static void test_a_stopped_indexer_is_stale(void **state)
 	workers_rest(&f);
 	until_exact(&f, 1);
 	kill(f.indexer_pid, SIGSTOP);
-	UNTIL(count_stale(&f, &age) == WORKERS)
-	usleep(1000);
+	UNTIL (count_stale(&f, &age) == WORKERS)
+		usleep(1000);
 	assert_true(age > STALE_NS);
 	workers_run(&f, UINT64_MAX);
 	usleep(LAP_US);

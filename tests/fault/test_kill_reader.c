@@ -116,9 +116,9 @@ static void run_round(struct fixture *f, struct stream_follower *witness, enum r
 		rdx_segment_disown(&f->producer.owner);
 		run_reader(f);
 	}
-	UNTIL(waitpid(child, &status, WNOHANG) == child)
-	for (int i = 0; i < 20; i++)
-		publish(f);
+	UNTIL (waitpid(child, &status, WNOHANG) == child)
+		for (int i = 0; i < 20; i++)
+			publish(f);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	assert_exact(f, witness);

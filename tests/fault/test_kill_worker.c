@@ -97,9 +97,9 @@ static void assert_bystander(struct fixture *f)
 
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(calls_step(&f->bystander_stream, f->bystander), 0);
-	UNTIL(state_of(f, BYSTANDER, &event_id) == RDX_STATE_EXACT &&
-	      event_id == events_of(f->bystander))
-	poll_once(f);
+	UNTIL (state_of(f, BYSTANDER, &event_id) == RDX_STATE_EXACT &&
+	       event_id == events_of(f->bystander))
+		poll_once(f);
 	assert_int_equal(worker_differences(f->index, &f->bystander_stream, BYSTANDER, 0), 0);
 }
 
@@ -108,8 +108,8 @@ static void until_killed(struct fixture *f, pid_t pid)
 {
 	int r;
 
-	UNTIL((r = child_was_killed(pid)) != 0)
-	poll_once(f);
+	UNTIL ((r = child_was_killed(pid)) != 0)
+		poll_once(f);
 	assert_int_equal(r, 1);
 }
 
@@ -118,8 +118,8 @@ static void until_gone(struct fixture *f)
 {
 	uint64_t died = rdx_clock_ns(), taken, event_id;
 
-	UNTIL(state_of(f, WORKER, &event_id) == RDX_STATE_GONE)
-	poll_once(f);
+	UNTIL (state_of(f, WORKER, &event_id) == RDX_STATE_GONE)
+		poll_once(f);
 	taken = rdx_clock_ns() - died;
 	f->gone_ns_sum += taken;
 	f->gone_ns_max = taken > f->gone_ns_max ? taken : f->gone_ns_max;
@@ -148,9 +148,8 @@ static void live(struct fixture *f, enum rdx_hook_step step, uint32_t hits)
 	static struct calls stream;
 	pid_t pid = start(f, limit);
 
-	UNTIL(worker_rests(f->plan) && state_of(f, WORKER, &event_id) == RDX_STATE_EXACT &&
-	      event_id == atomic_load(&f->plan->events))
-	{
+	UNTIL (worker_rests(f->plan) && state_of(f, WORKER, &event_id) == RDX_STATE_EXACT &&
+	       event_id == atomic_load(&f->plan->events)) {
 		poll_once(f);
 		assert_int_equal(child_was_killed(pid), 0);
 	}

@@ -48,14 +48,12 @@ static void await_held(pid_t pid, const char *inside, char *ret_path)
 {
 	char path[HELD_PATH_BYTES + 64];
 
-	UNTIL(find_held("/dev/shm", pid, ret_path) || find_held("/tmp", pid, ret_path))
-	{
+	UNTIL (find_held("/dev/shm", pid, ret_path) || find_held("/tmp", pid, ret_path)) {
 		assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 		usleep(1000);
 	}
 	snprintf(path, sizeof(path), "%s/%s", ret_path, inside);
-	UNTIL(exists(path))
-	{
+	UNTIL (exists(path)) {
 		assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
 		usleep(1000);
 	}
@@ -67,10 +65,10 @@ static void kill_and_look(pid_t pid, const char *path)
 
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	UNTIL(!exists(path))
-	usleep(1000);
-	UNTIL(held_processes(path, 0) == 0)
-	usleep(1000);
+	UNTIL (!exists(path))
+		usleep(1000);
+	UNTIL (held_processes(path, 0) == 0)
+		usleep(1000);
 	assert_false(find_held("/dev/shm", pid, none));
 	assert_false(find_held("/tmp", pid, none));
 }
@@ -78,7 +76,9 @@ static void kill_and_look(pid_t pid, const char *path)
 static void test_programs_killed_in_mid_run(void **state)
 {
 	static const char *const names[] = {
+#ifdef RDX_HOOKS /* without them these are skipped before they hold anything */
 		"test_kill_producer", "test_kill_indexer", "test_chaos",
+#endif
 		"test_indexer",       "test_query",        "test_lap",
 	};
 	uint64_t random = rig_seed();

@@ -119,8 +119,8 @@ static void test_a_worker_comes_back_for_another_index(void **state)
 	prompt_store(publisher, 1, 20, 0);
 	until_state(&x, 2, 0, RDX_STATE_GONE, NULL, NULL);
 	seen = x;
-	UNTIL(rdx_index_open(&seen.index, x.dir, &other) == 0)
-	indexer_poll(&x);
+	UNTIL (rdx_index_open(&seen.index, x.dir, &other) == 0)
+		indexer_poll(&x);
 	until_state(&seen, 2, 0, RDX_STATE_EXACT, publisher, NULL);
 	assert_int_equal(prompt_run(seen.index, 1, 40, 2, 0), 20);
 	assert_int_equal(prompt_run(seen.index, GOOD_PROMPT, 40, GOOD, 0), -1);
@@ -134,8 +134,8 @@ static void test_a_worker_comes_back_for_another_index(void **state)
 	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
 	prompt_store(publisher, 1, 10, 0);
 	seen = x;
-	UNTIL(rdx_index_open(&seen.index, x.dir, &wide) == 0)
-	indexer_poll(&x);
+	UNTIL (rdx_index_open(&seen.index, x.dir, &wide) == 0)
+		indexer_poll(&x);
 	until_state(&seen, 2, 0, RDX_STATE_EXACT, publisher, NULL);
 	assert_int_equal(prompt_run(seen.index, 1, 40, 2, 0), 10);
 	assert_int_equal(prompt_run(x.index, 1, 40, 2, 0), -1);
@@ -164,8 +164,8 @@ static void test_tenants_side_by_side(void **state)
 			.size = sizeof(key), .model = WORKER_MODEL, .tenant = tenants[i]};
 
 		seen[i] = x;
-		UNTIL(rdx_index_open(&seen[i].index, x.dir, &key) == 0)
-		indexer_poll(&x);
+		UNTIL (rdx_index_open(&seen[i].index, x.dir, &key) == 0)
+			indexer_poll(&x);
 		until_state(&seen[i], 2 + i, 0, RDX_STATE_EXACT, publisher[i], NULL);
 		for (uint32_t k = 0; k < 3; k++)
 			assert_int_equal(prompt_run(seen[i].index, 1, 40, 2 + k, 0),
@@ -296,8 +296,7 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 
 		child_arm(&plan->child, steps[i], 50);
 		worker_run(plan, stream.done + 400);
-		UNTIL(child_has_stopped(pid))
-		{
+		UNTIL (child_has_stopped(pid)) {
 			/* most operations of some streams change nothing: go on until it is met */
 			if (worker_rests(plan))
 				worker_run(plan, atomic_load(&plan->done) + 400);
@@ -312,11 +311,10 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 		poll_for_us(&x, STALE_US);
 		until_state(&x, GOOD, 0, RDX_STATE_EXACT, good, NULL);
 		kill(pid, SIGCONT);
-		UNTIL(worker_rests(plan))
-		indexer_poll(&x);
+		UNTIL (worker_rests(plan))
+			indexer_poll(&x);
 		until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
-		UNTIL(info.last_event_id == atomic_load(&plan->events))
-		{
+		UNTIL (info.last_event_id == atomic_load(&plan->events)) {
 			indexer_poll(&x);
 			until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
 		}
@@ -342,8 +340,7 @@ static void test_the_namespace_is_removed(void **state)
 
 	(void)state;
 	held_remove(x.dir);
-	UNTIL(r < 0)
-	{
+	UNTIL (r < 0) {
 		r = rdx_indexer_poll(x.indexer, 0);
 		if (r == 0)
 			assert_true(rdx_indexer_wait(x.indexer, 2000000) >= 0);
@@ -415,8 +412,8 @@ static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 	until_cause(&x, 20, 0, -EBADMSG);
 	snprintf(path, sizeof(path), "%s/20", x.dir);
 	held_remove(path);
-	UNTIL(rdx_indexer_segment(x.indexer, 1, &row) == -ENOENT)
-	indexer_poll(&x);
+	UNTIL (rdx_indexer_segment(x.indexer, 1, &row) == -ENOENT)
+		indexer_poll(&x);
 	assert_int_equal(rdx_indexer_segment(x.indexer, 0, &row), 0);
 	assert_int_equal(row.worker_id, GOOD);
 	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);

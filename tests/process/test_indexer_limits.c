@@ -133,8 +133,8 @@ static void test_more_ranks_than_an_index_knows(void **state)
 	indexer_rig_make(&x);
 	open_ranks(&x, publisher, 0, RANKS_MANY, 1);
 	indexer_rig_open(&x, RDX_WAIT_AUTO);
-	UNTIL(refused(&x) == RANKS_MANY - RDX_RANKS_MAX)
-	indexer_poll(&x);
+	UNTIL (refused(&x) == RANKS_MANY - RDX_RANKS_MAX)
+		indexer_poll(&x);
 	for (uint32_t i = 0; rdx_indexer_segment(x.indexer, i, &row) == 0; i++) {
 		if (row.cause == 0) {
 			until_state(&x, WORKER_ID, row.dp_rank, RDX_STATE_EXACT,

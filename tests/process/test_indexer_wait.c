@@ -64,8 +64,7 @@ static void test_woken(uint32_t mode)
 	publishing.publisher = prompt_publisher(&x, 1, 0);
 	until_state(&x, 1, 0, RDX_STATE_EXACT, publishing.publisher, NULL);
 	assert_int_equal(pthread_create(&thread, NULL, publish, &publishing), 0);
-	UNTIL(info.last_event_id && info.last_event_id == atomic_load(&publishing.events))
-	{
+	UNTIL (info.last_event_id &&info.last_event_id == atomic_load(&publishing.events)) {
 		r = rdx_indexer_poll(x.indexer, 0);
 		assert_true(r >= 0);
 		if (r == 0)
@@ -111,8 +110,8 @@ static void test_woken_by_the_directory(void **state)
 		while (rdx_indexer_poll(x.indexer, 0) > 0)
 			;
 		publisher = prompt_publisher(&x, 1, 0);
-		UNTIL(woken)
-		woken = rdx_indexer_wait(x.indexer, -1);
+		UNTIL (woken)
+			woken = rdx_indexer_wait(x.indexer, -1);
 		assert_int_equal(woken, 1);
 		prompt_store(publisher, 1, 10, 0);
 		until_state(&x, 1, 0, RDX_STATE_EXACT, publisher, NULL);

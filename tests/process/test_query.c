@@ -21,8 +21,7 @@ static uint64_t leading_blocks(struct json_object *object, size_t row, const cha
 static void wait_equal(struct rig *rig, struct program_result *r)
 {
 	assert_int_equal(program_run(r, "ringdex-verify", NULL, "--dir", rig->dir, NULL), 0);
-	UNTIL(r->status == 0)
-	{
+	UNTIL (r->status == 0) {
 		program_result_free(r);
 		usleep(20000);
 		assert_int_equal(program_run(r, "ringdex-verify", NULL, "--dir", rig->dir, NULL),

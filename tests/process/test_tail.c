@@ -189,12 +189,12 @@ static void tail_does_not_cut_off_a_slow_reader(void **state)
 	int waiting = 0;
 
 	tools_claim(rig, &producer, 7, 0, 4096);
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	assert_true(fcntl(program.out, F_SETPIPE_SZ, 4096) >= 4096); /* while it is empty */
 	for (uint64_t i = 1; i <= 1000; i++)
 		rig_store(rig, &producer, i);
-	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
-	assert_true(fcntl(program.out, F_SETPIPE_SZ, 4096) >= 4096);
-	UNTIL(waiting >= 4096)
-	assert_int_equal(ioctl(program.out, FIONREAD, &waiting), 0);
+	UNTIL (waiting >= 4096)
+		assert_int_equal(ioctl(program.out, FIONREAD, &waiting), 0);
 	/* the first ends a write that the pipe took a part of, the next one that it took none of */
 	for (int i = 0; i < 10; i++) {
 		kill(program.pid, SIGINT);

@@ -193,8 +193,8 @@ static int is_settled(struct world *world)
 
 static void settle(struct world *world)
 {
-	UNTIL(is_settled(world))
-	assert_true(rdx_indexer_poll(world->indexer, 0) >= 0);
+	UNTIL (is_settled(world))
+		assert_true(rdx_indexer_poll(world->indexer, 0) >= 0);
 	/* an idle rank's clear has no event: one more look at every rank */
 	while (rdx_indexer_poll(world->indexer, 0) > 0)
 		;
@@ -446,11 +446,10 @@ static void test_two_ranks_clear_at_once(void **state)
 			assert_true(rdx_indexer_poll(world.indexer, 300) >= 0);
 		for (uint32_t i = 0; i < 2; i++) {
 			worker_run(plan[i], 0);
-			UNTIL(worker_rests(plan[i]) && world.index &&
-			      worker_find(world.index, WORKER, i, &info) == 1 &&
-			      info.state == RDX_STATE_EXACT &&
-			      info.last_event_id == atomic_load(&plan[i]->events))
-			{
+			UNTIL (worker_rests(plan[i]) && world.index &&
+			       worker_find(world.index, WORKER, i, &info) == 1 &&
+			       info.state == RDX_STATE_EXACT &&
+			       info.last_event_id == atomic_load(&plan[i]->events)) {
 				assert_true(rdx_indexer_poll(world.indexer, 0) >= 0);
 				if (!world.index)
 					rdx_index_open(&world.index, world.rig.dir, &key);

@@ -95,8 +95,8 @@ static int is_in_state(struct fixture *f, uint64_t worker_id, uint8_t state)
 /* Poll until the rank's row in the index has the state. */
 static void await_state(struct fixture *f, uint64_t worker_id, uint8_t state)
 {
-	UNTIL(is_in_state(f, worker_id, state))
-	assert_true(rdx_indexer_poll(f->indexer, 0) >= 0);
+	UNTIL (is_in_state(f, worker_id, state))
+		assert_true(rdx_indexer_poll(f->indexer, 0) >= 0);
 }
 
 /* What all lives of a rank add up to does not change when one ends. */
@@ -405,8 +405,7 @@ static void test_leftover_index(void **state)
 	assert_int_equal(fstatat(f.rig.dir_fd, name, &st, 0), 0);
 	options.dir = f.rig.dir;
 	assert_int_equal(rdx_indexer_open(&f.indexer, &options), 0);
-	UNTIL(fstatat(f.rig.dir_fd, name, &st, 0) < 0)
-	{
+	UNTIL (fstatat(f.rig.dir_fd, name, &st, 0) < 0) {
 		assert_true(rdx_indexer_poll(f.indexer, 0) >= 0);
 		(void)rdx_indexer_wait(f.indexer, 10000000);
 	}

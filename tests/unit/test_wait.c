@@ -412,8 +412,7 @@ static void test_truncated(void **state)
 	assert_int_equal(rdx_guard_install(), 0); /* here, for cmocka installs its own */
 	assert_int_equal(rdx_guard_add(&f.seen), 0);
 	assert_int_equal(pthread_create(&thread, NULL, truncate_later, &f), 0);
-	UNTIL(rdx_mapping_poisoned(&f.seen))
-	{
+	UNTIL (rdx_mapping_poisoned(&f.seen)) {
 		uint32_t woke = 0;
 
 		r = rdx_wait_sleep(f.wait, f.word, 0, SHORT_NS, &woke);

@@ -190,8 +190,8 @@ static void successor(int marked)
 	assert_true(rdx_generation_superseded(w->live));
 	if (!marked)
 		rdx_word_store(&w->live->superseded, 0); /* it died before it could */
-	UNTIL(run_of(x, prefix, 3, 1) != 1)
-	usleep(1000);
+	UNTIL (run_of(x, prefix, 3, 1) != 1)
+		usleep(1000);
 	assert_int_equal(run_of(x, prefix, 3, 1), 3);
 	assert_int_equal(files_in_index(&rig), 2);
 	rdx_index_close(x);
