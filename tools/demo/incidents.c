@@ -20,9 +20,9 @@
 
 /* -- the plan -- */
 
-static void plan(struct incidents *in, const struct settings *s, enum incident_kind kind,
-		 uint64_t at, uint32_t number)
+static void plan(struct incidents *in, enum incident_kind kind, uint64_t at, uint32_t number)
 {
+	const struct settings *s = in->crew->settings;
 	/* in turn, and another is cleared than the one that dies right after */
 	uint32_t turn = kind == INCIDENT_CLEAR ? number + 1 : number / 2;
 	int host_only =
@@ -46,29 +46,33 @@ static int earlier(const void *a, const void *b)
 	return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
-void incidents_plan(struct incidents *ret_incidents, const struct settings *settings,
-		    uint64_t requests)
+void incidents_open(struct incidents *ret_incidents, struct crew *crew, struct traffic *traffic)
 {
-	const struct settings *s = settings;
-	struct incidents *in = ret_incidents;
+	*ret_incidents = (struct incidents){.crew = crew, .traffic = traffic};
+}
+
+void incidents_plan(struct incidents *incidents)
+{
+	const struct settings *s = incidents->crew->settings;
+	uint64_t total = incidents->traffic->trace->count;
 	uint64_t lead = CLEAR_LEAD * (uint64_t)s->workers * 2;
 
-	*in = (struct incidents){
-		.items = calloc((size_t)s->kills + s->clears + s->pauses + 1, sizeof(*in->items))};
-	if (!in->items)
+	incidents->items =
+		calloc((size_t)s->kills + s->clears + s->pauses + 1, sizeof(*incidents->items));
+	if (!incidents->items)
 		messages_no_memory();
 	for (uint32_t i = 0; i < s->kills; i++)
-		plan(in, s, i % 2 ? INCIDENT_KILL_ROUTER : INCIDENT_KILL_WORKER,
-		     requests * (i + 1) / (s->kills + 1), i);
+		plan(incidents, i % 2 ? INCIDENT_KILL_ROUTER : INCIDENT_KILL_WORKER,
+		     total * (i + 1) / (s->kills + 1), i);
 	for (uint32_t i = 0; i < s->clears; i++) {
-		uint64_t at = requests * (i + 1) / (s->clears + 1);
+		uint64_t at = total * (i + 1) / (s->clears + 1);
 
-		plan(in, s, INCIDENT_CLEAR, at > lead ? at - lead : 0, i);
+		plan(incidents, INCIDENT_CLEAR, at > lead ? at - lead : 0, i);
 	}
-	for (uint32_t i = 0; i < s->pauses; i++)
-		plan(in, s, INCIDENT_PAUSE,
-		     requests * (2 * (uint64_t)i + 1) / (2 * (uint64_t)s->pauses), i);
-	qsort(in->items, in->count, sizeof(*in->items), earlier);
+	for (uint64_t i = 0; i < s->pauses; i++)
+		plan(incidents, INCIDENT_PAUSE, total * (2 * i + 1) / (2 * (uint64_t)s->pauses),
+		     (uint32_t)i);
+	qsort(incidents->items, incidents->count, sizeof(*incidents->items), earlier);
 }
 
 void incidents_close(struct incidents *incidents)
@@ -97,7 +101,7 @@ enum incident_stage incidents_stage(const struct incidents *incidents)
 
 /* -- recoveries -- */
 
-static struct recovery *add_recovery(struct incidents *in, const struct traffic *traffic)
+static struct recovery *add_recovery(struct incidents *in)
 {
 	struct recovery *recovery;
 
@@ -106,17 +110,16 @@ static struct recovery *add_recovery(struct incidents *in, const struct traffic 
 	if (!in->recoveries)
 		messages_no_memory();
 	recovery = &in->recoveries[in->recovery_count++];
-	*recovery = (struct recovery){.after = traffic->done ? "ring_wrapped" : "start",
-				      .request = traffic->done};
+	*recovery = (struct recovery){.after = in->traffic->done ? "ring_wrapped" : "start",
+				      .request = in->traffic->done};
 	if (incidents_stage(in) >= INCIDENT_AWAY && incidents_stage(in) <= INCIDENT_BACK)
 		recovery->after = incidents_name(in->now->kind);
 	return recovery;
 }
 
-void incidents_heard(struct incidents *incidents, const struct traffic *traffic,
-		     struct json_object *object)
+void incidents_heard(struct incidents *incidents, struct json_object *object)
 {
-	struct recovery *recovery = add_recovery(incidents, traffic);
+	struct recovery *recovery = add_recovery(incidents);
 
 	recovery->worker = crew_number(object, "worker");
 	recovery->skipped = crew_number(object, "skipped");
@@ -134,8 +137,7 @@ static uint64_t recoveries_of(const struct rdx_worker_info *row)
 
 /* The stop is over and the row is exact: a rank of which nothing was built anew was read on
  * where the indexer was. Returns how many recoveries the router is to report of it. */
-static uint32_t add_continued(struct incidents *in, const struct traffic *traffic,
-			      const struct rdx_worker_info *row, uint64_t ns)
+static uint32_t add_continued(struct incidents *in, const struct rdx_worker_info *row)
 {
 	const struct rdx_worker_info *before = &in->rows[row->worker_id];
 	struct recovery *recovery;
@@ -144,11 +146,11 @@ static uint32_t add_continued(struct incidents *in, const struct traffic *traffi
 		return 1;
 	if (row->last_event_id == before->last_event_id)
 		return 0;
-	recovery = add_recovery(in, traffic);
+	recovery = add_recovery(in);
 	recovery->worker = row->worker_id;
 	recovery->skipped = row->events_dead - before->events_dead;
 	recovery->replayed = row->events - before->events;
-	recovery->ns = ns;
+	recovery->ns = in->now->back_ns;
 	strcpy(recovery->way, "continue");
 	return 1;
 }
@@ -175,90 +177,93 @@ static uint32_t ways_text(const struct incidents *in, char *ret_text, size_t byt
 
 /* -- stages -- */
 
-static void kill_one(struct incidents *in, struct incident *incident, struct crew *crew,
-		     struct traffic *traffic)
+static void kill_one(struct incidents *in)
 {
+	struct incident *incident = in->now;
 	int router = incident->kind == INCIDENT_KILL_ROUTER;
 	uint32_t whom = router ? TRAFFIC_ROUTER : incident->worker;
 
-	if (!traffic_waiting(traffic, whom, 0) && !in->hurry)
+	if (!traffic_waiting(in->traffic, whom, 0) && !in->hurry)
 		return;
 	if (router)
-		crew_kill_router(crew);
+		crew_kill_router(in->crew);
 	else
-		crew_kill_worker(crew, whom);
+		crew_kill_worker(in->crew, whom);
 	incident->since_ns = rdx_clock_ns();
-	incident->again = traffic_waiting(traffic, whom, 1);
+	incident->again = traffic_waiting(in->traffic, whom, 1);
 	memset(in->newest, 0, sizeof(in->newest));
 	if (router) {
-		in->recovery_wanted = crew->settings->workers;
+		in->recovery_wanted = in->crew->settings->workers;
 		incident->stage = INCIDENT_COMING;
 		narrate("router killed with SIGKILL at request %" PRIu64 "; started again, "
 			"requests wait",
-			traffic->done);
-		crew_start_router(crew);
+			in->traffic->done);
+		crew_start_router(in->crew);
 	} else {
 		in->recovery_wanted = 1;
 		incident->stage = INCIDENT_AWAY;
 		narrate("worker %u killed with SIGKILL at request %" PRIu64 "; %" PRIu64
 			" of its unanswered requests routed again",
-			whom, traffic->done, incident->again);
+			whom, in->traffic->done, incident->again);
 	}
 }
 
-static void restart_worker(struct incident *incident, struct crew *crew)
+static void restart_worker(struct incidents *in)
 {
+	struct incident *incident = in->now;
 	struct rdx_worker_info row;
 
-	if (crew_row(crew, incident->worker, &row) && row.state != RDX_STATE_GONE)
+	if (crew_row(in->crew, incident->worker, &row) && row.state != RDX_STATE_GONE)
 		return;
 	incident->dropped_ns = rdx_clock_ns() - incident->since_ns;
 	incident->stage = INCIDENT_COMING;
-	crew_start_worker(crew, incident->worker);
+	crew_start_worker(in->crew, incident->worker);
 }
 
-static void stop_router(struct incidents *in, struct incident *incident, struct crew *crew,
-			const struct traffic *traffic)
+static void stop_router(struct incidents *in)
 {
-	crew_stop_router(crew);
-	for (uint32_t w = 0; w < crew->settings->workers; w++)
-		crew_row(crew, w, &in->rows[w]);
+	struct incident *incident = in->now;
+
+	crew_stop_router(in->crew);
+	for (uint32_t w = 0; w < in->crew->settings->workers; w++)
+		crew_row(in->crew, w, &in->rows[w]);
 	incident->since_ns = rdx_clock_ns();
 	incident->stage = INCIDENT_AWAY;
 	narrate("router stopped with SIGSTOP at request %" PRIu64 "%s; requests go round robin "
 		"meanwhile",
-		traffic->done, incident->until_lapped ? ", until a ring has wrapped" : "");
+		in->traffic->done, incident->until_lapped ? ", until a ring has wrapped" : "");
 }
 
 /* Has a ring gone past where the router stopped to read it? Also notes the newest events. */
-static int has_lapped(struct incidents *in, const struct crew *crew)
+static int has_lapped(struct incidents *in)
 {
 	struct sighting sighting;
 	int lapped = 0;
 
-	for (uint32_t w = 0; w < crew->settings->workers; w++) {
-		if (!crew_sight(crew, w, &sighting))
+	for (uint32_t w = 0; w < in->crew->settings->workers; w++) {
+		if (!crew_sight(in->crew, w, &sighting))
 			continue;
 		in->newest[w] = sighting.last_event_id;
-		lapped |= sighting.end_position - in->rows[w].position > crew->settings->ring_slots;
+		lapped |= sighting.end_position - in->rows[w].position >
+			  in->crew->settings->ring_slots;
 	}
 	return lapped;
 }
 
-static void continue_router(struct incidents *in, struct incident *incident, struct crew *crew,
-			    const struct traffic *traffic)
+static void continue_router(struct incidents *in)
 {
+	struct incident *incident = in->now;
 	uint64_t stopped_ns = rdx_clock_ns() - incident->since_ns;
 	char text[FIGURES_BYTES];
 	int may;
 
-	incident->without = traffic->blind;
-	may = incident->until_lapped ? incident->without >= traffic->trace->count / PAUSE_PART
+	incident->without = in->traffic->blind;
+	may = incident->until_lapped ? incident->without >= in->traffic->trace->count / PAUSE_PART
 				     : incident->without > 0;
-	if (traffic->open || !crew_is_idle(crew) || stopped_ns < PAUSE_NS ||
-	    !(has_lapped(in, crew) || may || in->hurry))
+	if (in->traffic->open || !crew_is_idle(in->crew) || stopped_ns < PAUSE_NS ||
+	    !(has_lapped(in) || may || in->hurry))
 		return;
-	crew_continue_router(crew);
+	crew_continue_router(in->crew);
 	incident->since_ns = rdx_clock_ns();
 	incident->stage = INCIDENT_COMING;
 	narrate("router let go on with SIGCONT after %s and %" PRIu64 " requests without it",
@@ -266,16 +271,16 @@ static void continue_router(struct incidents *in, struct incident *incident, str
 }
 
 /* Are all whom it concerns exact, and seen so since? `ret_rows` are theirs. */
-static int is_exact(const struct incidents *in, const struct incident *incident,
-		    const struct crew *crew, struct rdx_worker_info *ret_rows)
+static int is_exact(const struct incidents *in, struct rdx_worker_info *ret_rows)
 {
+	const struct incident *incident = in->now;
 	uint64_t now_ns = rdx_clock_ns();
 
-	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+	for (uint32_t w = 0; w < in->crew->settings->workers; w++) {
 		if (incident->kind == INCIDENT_KILL_WORKER && w != incident->worker)
 			continue;
-		if (!crew_row(crew, w, &ret_rows[w]) || ret_rows[w].state != RDX_STATE_EXACT ||
-		    ret_rows[w].epoch != crew->workers[w].epoch ||
+		if (!crew_row(in->crew, w, &ret_rows[w]) || ret_rows[w].state != RDX_STATE_EXACT ||
+		    ret_rows[w].epoch != in->crew->workers[w].epoch ||
 		    ret_rows[w].last_event_id < in->newest[w] ||
 		    now_ns - ret_rows[w].age_ns < incident->since_ns)
 			return 0;
@@ -283,25 +288,26 @@ static int is_exact(const struct incidents *in, const struct incident *incident,
 	return 1;
 }
 
-static void see_back(struct incidents *in, struct incident *incident, const struct crew *crew,
-		     const struct traffic *traffic)
+static void see_back(struct incidents *in)
 {
 	static struct rdx_worker_info rows[DEMO_WORKERS_MAX];
+	struct incident *incident = in->now;
 
-	if (!crew_is_up(crew) || !is_exact(in, incident, crew, rows))
+	if (!crew_is_up(in->crew) || !is_exact(in, rows))
 		return;
 	incident->back_ns = rdx_clock_ns() - incident->since_ns;
 	incident->stage = INCIDENT_BACK;
 	if (incident->kind != INCIDENT_PAUSE)
 		return;
 	in->recovery_wanted = 0;
-	for (uint32_t w = 0; w < crew->settings->workers; w++)
-		in->recovery_wanted += add_continued(in, traffic, &rows[w], incident->back_ns);
+	for (uint32_t w = 0; w < in->crew->settings->workers; w++)
+		in->recovery_wanted += add_continued(in, &rows[w]);
 }
 
 /* The router reports how it recovered right after the index shows it. */
-static void see_reported(struct incidents *in, struct incident *incident)
+static void see_reported(struct incidents *in)
 {
+	struct incident *incident = in->now;
 	char ways[160], a[FIGURES_BYTES], b[FIGURES_BYTES];
 	uint64_t waited_ns = rdx_clock_ns() - incident->since_ns - incident->back_ns;
 
@@ -320,33 +326,34 @@ static void see_reported(struct incidents *in, struct incident *incident)
 		narrate("router has caught up after %s: %s", a, ways);
 }
 
-void incidents_step(struct incidents *incidents, struct crew *crew, struct traffic *traffic)
+void incidents_step(struct incidents *incidents)
 {
 	struct incident *incident = incidents->now;
 	enum incident_stage stage = incidents_stage(incidents);
 
 	if (stage == INCIDENT_ARMED)
-		kill_one(incidents, incident, crew, traffic);
+		kill_one(incidents);
 	else if (stage == INCIDENT_AWAY && incident->kind == INCIDENT_KILL_WORKER)
-		restart_worker(incident, crew);
+		restart_worker(incidents);
 	else if (stage == INCIDENT_AWAY)
-		continue_router(incidents, incident, crew, traffic);
+		continue_router(incidents);
 	else if (stage == INCIDENT_COMING)
-		see_back(incidents, incident, crew, traffic);
+		see_back(incidents);
 	else if (stage == INCIDENT_BACK)
-		see_reported(incidents, incident);
+		see_reported(incidents);
 }
 
 /* -- begin -- */
 
-static void clear(struct incident *incident, struct crew *crew)
+static void clear(struct incidents *in)
 {
-	struct worker *worker = &crew->workers[incident->worker];
+	struct incident *incident = in->now;
+	struct worker *worker = &in->crew->workers[incident->worker];
 	int all = incident->tier == RDX_SCOPE_ALL;
 	char held[FIGURES_BYTES] = "its";
 	struct rdx_worker_info row;
 
-	if (crew_row(crew, incident->worker, &row))
+	if (crew_row(in->crew, incident->worker, &row))
 		figures_grouped(row.blocks[RDX_TIER_HOST] + (all ? row.blocks[RDX_TIER_DEVICE] : 0),
 				held);
 	narrate("worker %u clears its %scache: %s blocks gone with one event", incident->worker,
@@ -357,17 +364,17 @@ static void clear(struct incident *incident, struct crew *crew)
 		   rdx_tier_text(incident->tier));
 }
 
-void incidents_begin(struct incidents *incidents, struct crew *crew, struct traffic *traffic)
+void incidents_begin(struct incidents *incidents)
 {
 	struct incident *incident = &incidents->items[incidents->begun++];
 
 	incidents->now = incident;
 	incidents->recovery_first = incidents->recovery_count;
 	incidents->hurry = 0;
-	traffic->blind = 0;
+	incidents->traffic->blind = 0;
 	incident->stage = INCIDENT_ARMED;
 	if (incident->kind == INCIDENT_CLEAR)
-		clear(incident, crew);
+		clear(incidents);
 	if (incident->kind == INCIDENT_PAUSE)
-		stop_router(incidents, incident, crew, traffic);
+		stop_router(incidents);
 }

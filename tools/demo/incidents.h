@@ -52,6 +52,8 @@ struct recovery {
 };
 
 struct incidents {
+	struct crew *crew;
+	struct traffic *traffic;
 	struct incident *items;
 	uint32_t count;
 	uint32_t begun;
@@ -67,9 +69,9 @@ struct incidents {
 
 const char *incidents_name(enum incident_kind kind);
 
-/* Plan them over a trace of `requests`. */
-void incidents_plan(struct incidents *ret_incidents, const struct settings *settings,
-		    uint64_t requests);
+/* Plan none; plan them over the trace. */
+void incidents_open(struct incidents *ret_incidents, struct crew *crew, struct traffic *traffic);
+void incidents_plan(struct incidents *incidents);
 void incidents_close(struct incidents *incidents);
 
 /* Where the one begun last is; PLANNED where there is none. */
@@ -79,14 +81,13 @@ enum incident_stage incidents_stage(const struct incidents *incidents);
 int incidents_is_due(const struct incidents *incidents, uint64_t next);
 
 /* Begin the next one. */
-void incidents_begin(struct incidents *incidents, struct crew *crew, struct traffic *traffic);
+void incidents_begin(struct incidents *incidents);
 
 /* Take the one under way further, if it may go. Once each turn, after the requests that may
  * be sent are sent. */
-void incidents_step(struct incidents *incidents, struct crew *crew, struct traffic *traffic);
+void incidents_step(struct incidents *incidents);
 
 /* The router reports a recovery. */
-void incidents_heard(struct incidents *incidents, const struct traffic *traffic,
-		     struct json_object *object);
+void incidents_heard(struct incidents *incidents, struct json_object *object);
 
 #endif

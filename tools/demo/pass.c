@@ -21,13 +21,12 @@ static int on_line(void *context, uint32_t place, const char *line)
 	int router = place == pass->crew.settings->workers, understood = 1;
 
 	if (json_object_object_get_ex(object, "id", NULL))
-		understood =
-			router ? traffic_heard_router(&pass->traffic, &pass->crew, object)
-			       : traffic_heard_worker(&pass->traffic, &pass->crew, place, object);
+		understood = router ? traffic_heard_router(&pass->traffic, object)
+				    : traffic_heard_worker(&pass->traffic, place, object);
 	else if (!router)
 		understood = crew_heard_worker(&pass->crew, place, object);
 	else if (json_object_object_get_ex(object, "recovered", NULL))
-		incidents_heard(&pass->incidents, &pass->traffic, object);
+		incidents_heard(&pass->incidents, object);
 	else
 		understood = crew_heard_ready(&pass->crew, object);
 	json_object_put(object);
@@ -40,8 +39,8 @@ static uint32_t turn(struct pass *pass, uint64_t timeout_ns)
 	struct child *children[DEMO_WORKERS_MAX + 1];
 	uint32_t workers = pass->crew.settings->workers;
 
-	traffic_dispatch(&pass->traffic, &pass->crew);
-	incidents_step(&pass->incidents, &pass->crew, &pass->traffic);
+	traffic_dispatch(&pass->traffic);
+	incidents_step(&pass->incidents);
 	for (uint32_t w = 0; w < workers; w++)
 		children[w] = &pass->crew.workers[w].child;
 	children[workers] = &pass->crew.router;
@@ -140,13 +139,13 @@ static void tick(struct pass *pass)
 	command(pass, line);
 	while (incidents_is_due(&pass->incidents, pass->traffic.end)) {
 		quiet(pass);
-		incidents_begin(&pass->incidents, &pass->crew, &pass->traffic);
+		incidents_begin(&pass->incidents);
 		await(pass, is_settled);
 	}
 	traffic_take_off(&pass->traffic, next->timestamp_ms + TICK_MS);
 	await(pass, is_settled);
 	/* between ticks a stop may end */
-	incidents_step(&pass->incidents, &pass->crew, &pass->traffic);
+	incidents_step(&pass->incidents);
 	await(pass, is_free);
 	check(pass);
 }
@@ -174,9 +173,10 @@ void pass_run(struct pass *pass, const struct pass_plan *plan, const struct sett
 {
 	*pass = (struct pass){.plan = plan};
 	crew_open(&pass->crew, settings, base_dir, plan->key);
-	traffic_open(&pass->traffic, trace, plan->policy, settings->seed);
+	traffic_open(&pass->traffic, &pass->crew, trace, plan->policy);
+	incidents_open(&pass->incidents, &pass->crew, &pass->traffic);
 	if (plan->disturbed)
-		incidents_plan(&pass->incidents, settings, trace->count);
+		incidents_plan(&pass->incidents);
 	narrate("%s", plan->what);
 	for (uint32_t w = 0; w < settings->workers; w++)
 		crew_start_worker(&pass->crew, w);

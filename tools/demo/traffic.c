@@ -9,10 +9,11 @@
 
 #define LOAD_BYTES 24
 
-void traffic_open(struct traffic *ret_traffic, const struct requests *trace, enum policy policy,
-		  uint64_t seed)
+void traffic_open(struct traffic *ret_traffic, struct crew *crew, const struct requests *trace,
+		  enum policy policy)
 {
-	*ret_traffic = (struct traffic){.trace = trace, .policy = policy, .random = seed};
+	*ret_traffic = (struct traffic){
+		.crew = crew, .trace = trace, .policy = policy, .random = crew->settings->seed};
 	ret_traffic->flights = calloc(trace->count, sizeof(*ret_traffic->flights));
 	if (!ret_traffic->flights)
 		messages_no_memory();
@@ -51,8 +52,9 @@ void traffic_take_off(struct traffic *traffic, uint64_t end_ms)
 /* -- where to -- */
 
 /* Blocks in use at each worker, -1 where it is not up; is one? */
-static int loads(const struct traffic *traffic, const struct crew *crew, int64_t *ret_loads)
+static int loads(const struct traffic *traffic, int64_t *ret_loads)
 {
+	const struct crew *crew = traffic->crew;
 	int some = 0;
 
 	for (uint32_t w = 0; w < crew->settings->workers; w++) {
@@ -72,13 +74,14 @@ static int loads(const struct traffic *traffic, const struct crew *crew, int64_t
 	return some;
 }
 
-static void ask(struct traffic *traffic, struct crew *crew, uint64_t i)
+static void ask(struct traffic *traffic, uint64_t i)
 {
+	struct crew *crew = traffic->crew;
 	char text[DEMO_WORKERS_MAX * LOAD_BYTES] = "";
 	int64_t load[DEMO_WORKERS_MAX];
 	int length = 0;
 
-	if (!loads(traffic, crew, load))
+	if (!loads(traffic, load))
 		return;
 	for (uint32_t w = 0; w < crew->settings->workers; w++)
 		length += snprintf(text + length, LOAD_BYTES, "%s%" PRId64, w ? "," : "", load[w]);
@@ -87,9 +90,9 @@ static void ask(struct traffic *traffic, struct crew *crew, uint64_t i)
 		   traffic->trace->items[i].fields);
 }
 
-static void send_off(struct traffic *traffic, struct crew *crew, uint64_t i)
+static void send_off(struct traffic *traffic, uint64_t i)
 {
-	struct worker *worker = &crew->workers[traffic->flights[i].worker];
+	struct worker *worker = &traffic->crew->workers[traffic->flights[i].worker];
 
 	traffic->flights[i].state = FLIGHT_SENT;
 	worker->pending++;
@@ -97,8 +100,9 @@ static void send_off(struct traffic *traffic, struct crew *crew, uint64_t i)
 }
 
 /* The next worker that is up: in turn, or by chance. 0 where none is. */
-static int choose_blindly(struct traffic *traffic, const struct crew *crew, struct flight *flight)
+static int choose_blindly(struct traffic *traffic, struct flight *flight)
 {
+	const struct crew *crew = traffic->crew;
 	uint32_t workers = crew->settings->workers;
 
 	for (uint32_t tries = 0; tries < workers; tries++) {
@@ -116,22 +120,22 @@ static int choose_blindly(struct traffic *traffic, const struct crew *crew, stru
 	return 0;
 }
 
-void traffic_dispatch(struct traffic *traffic, struct crew *crew)
+void traffic_dispatch(struct traffic *traffic)
 {
-	int stopped = crew->router_state == CREW_STOPPED;
-	int blind = stopped || crew->router_state == CREW_DOWN;
+	enum crew_state router = traffic->crew->router_state;
+	int stopped = router == CREW_STOPPED, blind = stopped || router == CREW_DOWN;
 	/* one question at a time, for each must count the load of the one before */
-	int may_ask = crew->router_state == CREW_UP && !traffic_waiting(traffic, TRAFFIC_ROUTER, 0);
+	int may_ask = router == CREW_UP && !traffic_waiting(traffic, TRAFFIC_ROUTER, 0);
 
 	for (uint64_t i = traffic->begin; i < traffic->end; i++) {
 		struct flight *flight = &traffic->flights[i];
 
-		if (flight->state == FLIGHT_ASK && blind && choose_blindly(traffic, crew, flight))
+		if (flight->state == FLIGHT_ASK && blind && choose_blindly(traffic, flight))
 			traffic->blind += (uint64_t)stopped;
 		if (flight->state == FLIGHT_CHOSEN)
-			send_off(traffic, crew, i);
+			send_off(traffic, i);
 		if (flight->state == FLIGHT_ASK && may_ask) {
-			ask(traffic, crew, i);
+			ask(traffic, i);
 			may_ask = 0;
 		}
 	}
@@ -150,8 +154,7 @@ static struct flight *find(struct traffic *traffic, struct json_object *object,
 	return &traffic->flights[*ret_id];
 }
 
-int traffic_heard_worker(struct traffic *traffic, struct crew *crew, uint32_t w,
-			 struct json_object *object)
+int traffic_heard_worker(struct traffic *traffic, uint32_t w, struct json_object *object)
 {
 	struct served *served = &traffic->served[w];
 	double prefill_ms = crew_real(object, "prefill_ms");
@@ -160,7 +163,7 @@ int traffic_heard_worker(struct traffic *traffic, struct crew *crew, uint32_t w,
 
 	if (!flight || flight->worker != w)
 		return 0;
-	crew->workers[w].pending--;
+	traffic->crew->workers[w].pending--;
 	traffic->open--;
 	traffic->done++;
 	flight->state = FLIGHT_DONE;
@@ -180,9 +183,9 @@ int traffic_heard_worker(struct traffic *traffic, struct crew *crew, uint32_t w,
 	return 1;
 }
 
-int traffic_heard_router(struct traffic *traffic, const struct crew *crew,
-			 struct json_object *object)
+int traffic_heard_router(struct traffic *traffic, struct json_object *object)
 {
+	const struct crew *crew = traffic->crew;
 	int64_t w = json_object_get_int64(json_object_object_get(object, "worker"));
 	uint64_t id;
 	struct flight *flight = find(traffic, object, FLIGHT_ASKED, &id);

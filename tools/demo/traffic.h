@@ -35,6 +35,7 @@ struct served {
 };
 
 struct traffic {
+	struct crew *crew;
 	const struct requests *trace;
 	enum policy policy;
 	uint64_t random;
@@ -56,8 +57,8 @@ struct traffic {
 	struct samples lookup_ns;
 };
 
-void traffic_open(struct traffic *ret_traffic, const struct requests *trace, enum policy policy,
-		  uint64_t seed);
+void traffic_open(struct traffic *ret_traffic, struct crew *crew, const struct requests *trace,
+		  enum policy policy);
 void traffic_close(struct traffic *traffic);
 
 /* Forget what has ended by then; the requests that arrive before `end_ms` are the tick's. */
@@ -65,13 +66,11 @@ void traffic_expire(struct traffic *traffic, uint64_t now_ms);
 void traffic_take_off(struct traffic *traffic, uint64_t end_ms);
 
 /* Find a worker for each request that has none, and send what has one. */
-void traffic_dispatch(struct traffic *traffic, struct crew *crew);
+void traffic_dispatch(struct traffic *traffic);
 
 /* Answers of a worker and of the router. 0 where nothing was asked. */
-int traffic_heard_worker(struct traffic *traffic, struct crew *crew, uint32_t w,
-			 struct json_object *object);
-int traffic_heard_router(struct traffic *traffic, const struct crew *crew,
-			 struct json_object *object);
+int traffic_heard_worker(struct traffic *traffic, uint32_t w, struct json_object *object);
+int traffic_heard_router(struct traffic *traffic, struct json_object *object);
 
 /* How many requests wait for an answer of this worker, or of TRAFFIC_ROUTER. With `lose`, it
  * is dead: they need another, and what ran there is gone. */
