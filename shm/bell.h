@@ -25,6 +25,7 @@ static inline uint32_t rdx_bell_arm(struct rdx_bell *bell)
 {
 	uint32_t word = atomic_load_explicit(&bell->word, memory_order_acquire); /* S2 */
 
+	RDX_HOOK(RDX_HOOK_BELL_ARMING);
 	atomic_store_explicit(&bell->flag, 1, memory_order_relaxed);
 	rdx_fence_seq_cst(); /* S1, with rdx_bell_ring */
 	return word;
@@ -38,6 +39,7 @@ static inline int rdx_bell_ring(struct rdx_bell *bell)
 	if (!atomic_load_explicit(&bell->flag, memory_order_relaxed))
 		return 0;
 	atomic_store_explicit(&bell->flag, 0, memory_order_relaxed);
+	RDX_HOOK(RDX_HOOK_BELL_CLEARED);
 	atomic_fetch_add_explicit(&bell->word, 1, memory_order_release); /* S2 */
 	RDX_HOOK(RDX_HOOK_BELL_RUNG);
 	return 1;

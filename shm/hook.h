@@ -20,6 +20,7 @@ enum rdx_hook_step {
 	RDX_HOOK_TAIL_MOVED,      /* a barrier is not yet named */
 	RDX_HOOK_BARRIER_NAMED,
 	RDX_HOOK_BELL_CHECK,   /* before the flag is looked at */
+	RDX_HOOK_BELL_CLEARED, /* the flag is 0, the word not moved */
 	RDX_HOOK_BELL_RUNG,    /* word moved, nobody woken yet */
 	RDX_HOOK_CLEAR_BUMPED, /* the worker's generation is up, no Cleared yet */
 	/* producer, opening */
@@ -27,6 +28,7 @@ enum rdx_hook_step {
 	RDX_HOOK_SEGMENT_BUILT, /* complete under its temporary name */
 	RDX_HOOK_SEGMENT_RENAMED,
 	/* consumer */
+	RDX_HOOK_BELL_ARMING,     /* the word was read, the flag is not up */
 	RDX_HOOK_READ_WORD,       /* word 0 was read */
 	RDX_HOOK_READ_COPIED,     /* payload copied, not validated */
 	RDX_HOOK_SCAN_STARTED,    /* ledger: tail noted */

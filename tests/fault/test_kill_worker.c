@@ -183,6 +183,7 @@ static void die_opening(struct fixture *f, enum rdx_hook_step step)
 static uint32_t hits_most(enum rdx_hook_step step)
 {
 	switch (step) {
+	case RDX_HOOK_BELL_CLEARED:
 	case RDX_HOOK_BELL_RUNG:
 		return 20;
 	case RDX_HOOK_BARRIER_NAMED:
@@ -268,6 +269,7 @@ static void test_killed_at_barrier_bell_and_clear(void **state)
 	static const enum rdx_hook_step steps[] = {
 		RDX_HOOK_BARRIER_NAMED,
 		RDX_HOOK_BELL_CHECK,
+		RDX_HOOK_BELL_CLEARED,
 		RDX_HOOK_BELL_RUNG,
 		RDX_HOOK_CLEAR_BUMPED,
 	};

@@ -4,6 +4,7 @@
  * event is left unread until somebody polls again, and most sleeps end by the bell.
  */
 #include "tests/indexer_rig.h"
+#include "shm/hook.h"
 #include "tests/patience.h"
 
 #include <errno.h>
@@ -120,12 +121,57 @@ static void test_woken_by_the_directory(void **state)
 	}
 }
 
+#ifdef RDX_HOOKS
+static struct rdx_publisher *meanwhile;
+
+static void store_meanwhile(enum rdx_hook_step step)
+{
+	if (step != RDX_HOOK_BELL_ARMING)
+		return;
+	rdx_hook_function = NULL;
+	prompt_store(meanwhile, 2, 10, 0);
+}
+
+/* An event that comes while the indexer arms, and is not rung for, is not slept beside: it
+ * looks at the rings after it armed. */
+static void test_an_event_while_it_arms(void **state)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+	struct indexer_rig x;
+	uint64_t wakes = 0;
+	int r = 0;
+
+	(void)state;
+	indexer_rig_make(&x);
+	indexer_rig_open(&x, RDX_WAIT_AUTO);
+	meanwhile = prompt_publisher(&x, 1, 0);
+	until_state(&x, 1, 0, RDX_STATE_EXACT, meanwhile, NULL);
+	rdx_hook_function = store_meanwhile;
+	UNTIL(!rdx_hook_function)
+	{
+		while (rdx_indexer_poll(x.indexer, 0) > 0)
+			;
+		assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+		wakes = stats.wakes;
+		r = rdx_indexer_wait(x.indexer, -1);
+	}
+	assert_int_equal(r, 1);
+	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+	assert_true(stats.wakes == wakes);
+	rdx_publisher_close(meanwhile);
+	indexer_rig_end(&x);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_woken_with_io_uring),
 		cmocka_unit_test(test_woken_with_epoll),
 		cmocka_unit_test(test_woken_by_the_directory),
+#ifdef RDX_HOOKS
+		cmocka_unit_test(test_an_event_while_it_arms),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

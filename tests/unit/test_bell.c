@@ -46,6 +46,77 @@ static void test_one_ring_for_one_arming(void **state)
 	assert_int_equal(rdx_bell_ring(&bell), 1);
 }
 
+#ifdef RDX_HOOKS
+/* What one side does while the other stands at a step. */
+static struct rdx_bell *meant;
+static enum rdx_hook_step meanwhile_at;
+static int meanwhile_arms;
+static uint32_t meanwhile_word;
+
+static void meanwhile(enum rdx_hook_step step)
+{
+	if (step != meanwhile_at)
+		return;
+	rdx_hook_function = NULL;
+	if (meanwhile_arms)
+		meanwhile_word = rdx_bell_arm(meant);
+	else
+		rdx_bell_ring(meant);
+}
+
+static void at_step(struct rdx_bell *bell, enum rdx_hook_step step, int arms)
+{
+	meant = bell;
+	meanwhile_at = step;
+	meanwhile_arms = arms;
+	rdx_hook_function = meanwhile;
+}
+
+/* Who would sleep on this word is rung for by the next event. */
+static void assert_not_lost(const struct rdx_bell *bell, uint32_t word)
+{
+	assert_null(rdx_hook_function); /* the step was met */
+	assert_true(atomic_load(&bell->word) != word || atomic_load(&bell->flag));
+}
+
+/* At every step of a ring another consumer arms: S2, flag := 0 before the word moves. */
+static void test_armed_during_a_ring(void **state)
+{
+	static const enum rdx_hook_step steps[] = {
+		RDX_HOOK_BELL_CHECK,
+		RDX_HOOK_BELL_CLEARED,
+		RDX_HOOK_BELL_RUNG,
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		struct rdx_bell bell = {.magic = RDX_BELL_MAGIC};
+		uint32_t first = rdx_bell_arm(&bell);
+
+		at_step(&bell, steps[i], 1);
+		assert_int_equal(rdx_bell_ring(&bell), 1);
+		assert_not_lost(&bell, meanwhile_word);
+		assert_not_lost(&bell, first);
+	}
+}
+
+/* A ring comes while one arms: the word is read before the flag is up. */
+static void test_rung_during_an_arming(void **state)
+{
+	struct rdx_bell bell = {.magic = RDX_BELL_MAGIC};
+	uint32_t word;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		if (i)
+			rdx_bell_arm(&bell);
+		at_step(&bell, RDX_HOOK_BELL_ARMING, 0);
+		word = rdx_bell_arm(&bell);
+		assert_not_lost(&bell, word);
+	}
+}
+#endif
+
 /* Both are armed, one ring is for both. */
 static void test_two_sleepers_one_ring(void **state)
 {
@@ -95,33 +166,6 @@ static void test_the_word_wraps(void **state)
 	assert_int_equal(rdx_bell_ring(&bell), 1);
 	assert_int_equal(atomic_load(&bell.word), 0);
 }
-
-#ifdef RDX_HOOKS
-static struct rdx_bell *between;
-static uint32_t armed_between;
-
-static void arm_between(enum rdx_hook_step step)
-{
-	if (step == RDX_HOOK_BELL_RUNG)
-		armed_between = rdx_bell_arm(between);
-}
-
-/* Somebody arms between the new word and the wake: nobody clears that flag. */
-static void test_armed_in_the_middle_of_a_ring(void **state)
-{
-	struct rdx_bell bell = {.magic = RDX_BELL_MAGIC};
-
-	(void)state;
-	rdx_bell_arm(&bell);
-	between = &bell;
-	rdx_hook_function = arm_between;
-	assert_int_equal(rdx_bell_ring(&bell), 1);
-	rdx_hook_function = NULL;
-	assert_int_equal(armed_between, atomic_load(&bell.word));
-	assert_int_equal(rdx_bell_ring(&bell), 1);
-	assert_int_not_equal(armed_between, atomic_load(&bell.word));
-}
-#endif
 
 /* Sleepers that look at one counter, and a producer that counts and rings. */
 struct hall {
@@ -252,12 +296,13 @@ int main(void)
 		cmocka_unit_test(test_no_ring_while_nobody_is_armed),
 		cmocka_unit_test(test_one_ring_for_one_arming),
 		cmocka_unit_test(test_two_sleepers_one_ring),
+#ifdef RDX_HOOKS
+		cmocka_unit_test(test_armed_during_a_ring),
+		cmocka_unit_test(test_rung_during_an_arming),
+#endif
 		cmocka_unit_test(test_one_leaves_the_other_is_rung),
 		cmocka_unit_test(test_armed_after_a_ring),
 		cmocka_unit_test(test_the_word_wraps),
-#ifdef RDX_HOOKS
-		cmocka_unit_test(test_armed_in_the_middle_of_a_ring),
-#endif
 		cmocka_unit_test(test_no_wakeup_is_lost),
 		cmocka_unit_test(test_the_file),
 	};

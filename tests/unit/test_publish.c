@@ -786,6 +786,34 @@ static void test_bell(void **state)
 	store(f, 0, 1, 1);
 }
 
+#ifdef RDX_HOOKS
+static const struct rdx_segment_live *rung_for;
+static uint64_t tail_when_rung;
+
+static void note_tail(enum rdx_hook_step step)
+{
+	if (step == RDX_HOOK_BELL_RUNG)
+		tail_when_rung = rdx_publish_tail(rung_for);
+}
+
+/* Who is woken finds the event. */
+static void test_rung_after_the_event(void **state)
+{
+	struct fixture *f = *state;
+	struct rdx_mapping mapping;
+
+	open_it(f);
+	assert_int_equal(rdx_bell_file_open(&mapping, f->rig.dir_fd, 0), 0);
+	rdx_bell_arm(mapping.base);
+	rung_for = f->p->owner.live;
+	rdx_hook_function = note_tail;
+	store(f, 0, 1, 1);
+	rdx_hook_function = NULL;
+	assert_int_equal(tail_when_rung, 1);
+	rdx_mapping_close(&mapping);
+}
+#endif
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -812,6 +840,9 @@ int main(void)
 		TEST(test_worker_wide_clear),
 		TEST(test_positions_end),
 		TEST(test_bell),
+#ifdef RDX_HOOKS
+		TEST(test_rung_after_the_event),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
