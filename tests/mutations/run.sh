@@ -1,0 +1,302 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Applies the mutations of tests/mutations/*.txt, one at a time, in a copy of the tree, builds
+# the tests that must then fail, and runs them. Runs at the top of a clone:
+#   run.sh [--quick | --list | --check] [PATTERN...]
+# --quick: only the tests marked so. --check: only that each mutation still fits the source.
+# PATTERN: names of mutations, as the shell's. Prints a table; fails unless all are caught. How
+# a mutation is written: README.md beside this.
+set -euo pipefail
+
+here=tests/mutations
+scratch=build/mutate
+tree=$scratch/tree
+build=$tree/build/dev
+jobs=${JOBS:-2}
+limit=300 # seconds of a test
+tries=5   # of a test that depends on a seed or on chance
+export RDX_PATIENCE=${RDX_PATIENCE:-20} # seconds that a test waits for what may never come
+
+classes='quick|full'
+only=
+case "${1-}" in
+--quick) classes=quick; shift ;;
+--list) only=list; shift ;;
+--check)
+	only=check
+	scratch=$(mktemp -d)
+	trap 'rm -r "$scratch"' EXIT
+	tree=.
+	shift
+	;;
+esac
+patterns=("${@:-*}")
+
+die() {
+	printf 'mutate: %s\n' "$*" >&2
+	exit 2
+}
+
+# Files of the clone, as they are now
+files() {
+	git ls-files --cached --others --exclude-standard | while IFS= read -r file; do
+		[[ ! -e $file ]] || printf '%s\n' "$file"
+	done | sort
+}
+
+# The copy: what differs is copied, with a new time, so that little is built
+copy() {
+	local file
+	mkdir -p "$tree"
+	files >"$scratch/files"
+	while IFS= read -r file; do
+		cmp -s "$file" "$tree/$file" || install -D -m "$(stat -c %a "$file")" "$file" "$tree/$file"
+	done <"$scratch/files"
+	(cd "$tree" && find . -path ./build -prune -o -type f -printf '%P\n') | sort |
+		comm -13 "$scratch/files" - | while IFS= read -r file; do rm "$tree/$file"; done
+}
+
+configure() {
+	local launcher=()
+	! command -v ccache >/dev/null || launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
+	(cd "$tree" && cmake --preset dev "-DCMAKE_C_FLAGS_RELWITHDEBINFO=-O2" -DRDX_WERROR=OFF \
+		"${launcher[@]}")
+}
+
+# Split the lists: a folder for each mutation, with files `tests`, `why` and hunk-N, whose
+# first line is the file to be changed
+split_lists() {
+	rm -rf "$scratch/list"
+	mkdir -p "$scratch/list"
+	: >"$scratch/names"
+	awk -v list="$scratch/list" -v names="$scratch/names" '
+	function wrong(text) {
+		print FILENAME ":" FNR ": " text
+		bad = 1
+		exit 1
+	}
+	/^#/ || /^$/ { hunk = ""; next }
+	/^mutation [A-Za-z0-9._-]+$/ {
+		if ($2 in seen)
+			wrong("a second " $2)
+		seen[$2] = 1
+		folder = list "/" $2
+		system("mkdir " folder)
+		print $2 >names
+		hunks = 0
+		hunk = ""
+		next
+	}
+	!folder { wrong("before the first mutation") }
+	/^why ./ { print substr($0, 5) >(folder "/why"); next }
+	/^(quick|full) [a-z]+\/[a-z0-9_]+$/ { print >(folder "/tests"); next }
+	/^in ./ {
+		hunk = folder "/hunk-" ++hunks
+		print substr($0, 4) >hunk
+		next
+	}
+	/^[-+ ]/ && hunk { print >hunk; next }
+	{ wrong("neither mutation, why, quick, full, in, nor a line of a hunk") }
+	END { exit bad }' "$here"/*.txt || die "a list is not well formed"
+	for name in $(<"$scratch/names"); do
+		[[ -s $scratch/list/$name/why && -s $scratch/list/$name/tests &&
+			-s $scratch/list/$name/hunk-1 ]] || die "$name: without why, test or change"
+	done
+}
+
+selected() { # NAME
+	local pattern
+	for pattern in "${patterns[@]}"; do
+		# shellcheck disable=SC2053 # a pattern
+		[[ $1 != $pattern ]] || return 0
+	done
+	return 1
+}
+
+tests_of() { # NAME
+	sed -nE "s/^($classes) //p" "$scratch/list/$1/tests"
+}
+
+# The file with the old lines of a hunk exchanged for the new ones; they must stand there once.
+mutated_by() { # HUNK
+	read -r file <"$1"
+	awk '
+	NR == FNR && FNR == 1 { next }
+	NR == FNR {
+		rest = substr($0, 2) "\n"
+		if (/^[- ]/) old = old rest
+		if (/^[+ ]/) new = new rest
+		next
+	}
+	{ text = text $0 "\n" }
+	END {
+		text = "\n" text
+		at = index(text, "\n" old)
+		if (!old || !at || index(substr(text, at + 1), "\n" old))
+			exit 1
+		printf "%s%s%s", substr(text, 2, at - 1), new, substr(text, at + 1 + length(old))
+	}' "$1" "$tree/$file" >"$scratch/mutated" || {
+		printf '%s: its lines do not stand in %s exactly once\n' \
+			"$(basename "$(dirname "$1")")" "$file"
+		return 1
+	}
+}
+
+apply() { # NAME
+	local hunk file
+	for hunk in "$scratch/list/$1"/hunk-*; do
+		mutated_by "$hunk" || exit 2
+		cat "$scratch/mutated" >"$tree/$file"
+	done
+}
+
+# Does each mutation fit, and is there each test?
+check() {
+	local name hunk file test bad=0
+	for name in "${names[@]}"; do
+		for hunk in "$scratch/list/$name"/hunk-*; do
+			mutated_by "$hunk" || bad=1
+		done
+		for test in $(tests_of "$name"); do
+			[[ -e tests/${test%/*}/test_${test#*/}.c ]] ||
+				grep -qsw "${test#*/}" tests/checks/CMakeLists.txt ||
+				{ printf '%s: there is no %s\n' "$name" "$test"; bad=1; }
+		done
+	done
+	return $bad
+}
+
+undo() { # NAME
+	local hunk file
+	for hunk in "$scratch/list/$1"/hunk-*; do
+		read -r file <"$hunk"
+		cat "$file" >"$tree/$file"
+	done
+}
+
+# Only what the tests need; checks of the tree need nothing.
+build_tests() { # TEST...
+	local test targets=()
+	for test; do
+		[[ $test == */check_* ]] || targets+=("test_${test#*/}")
+	done
+	((!${#targets[@]})) ||
+		cmake --build "$build" -j "$jobs" --target "${targets[@]}" >"$scratch/log.txt" 2>&1
+}
+
+# Run a program of tests until it ends, or says that a test of it has failed: what is broken
+# may take long to end.
+run_program() { # PROGRAM
+	local log=$scratch/log.txt pid status=0
+	timeout -k 5 "$limit" stdbuf -oL "$1" >"$log" 2>&1 &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		if grep -qE '^\[  FAILED  \] ' "$log"; then
+			kill "$pid" 2>/dev/null || true
+			wait "$pid" || true
+			return 1
+		fi
+		sleep 0.1
+	done
+	wait "$pid" || status=$?
+	return $status
+}
+
+# How a test ended: passed, failed, time-out, skipped
+outcome() { # TEST
+	local status=0
+	if [[ $1 == */check_* ]]; then
+		ctest --test-dir "$build" -R "^dev/$1\$" --output-on-failure --no-tests=error \
+			>"$scratch/log.txt" 2>&1 || status=$?
+	else
+		run_program "$build/bin/test_${1#*/}" || status=$?
+	fi
+	case $status in
+	0) echo passed ;;
+	77) echo skipped ;;
+	124 | 137) echo time-out ;;
+	*) echo failed ;;
+	esac
+}
+
+row() {
+	printf '%-36s %-30s %-28s %s\n' "$@"
+}
+
+# One test against the mutation that is applied and built
+try() { # NAME TEST
+	local ended try begun=$SECONDS
+	for ((try = 1; try <= tries; try++)); do
+		ended=$(outcome "$2")
+		[[ $ended == passed ]] || break
+		[[ $2 != */check_* ]] || break
+	done
+	cp "$scratch/log.txt" "$scratch/list/$1/${2#*/}.log"
+	case $ended in
+	failed) row "$1" "$file" "$2" "caught, $((SECONDS - begun)) s, try $try" ;;
+	passed) row "$1" "$file" "$2" "NOT CAUGHT, $((SECONDS - begun)) s" ;;
+	*) row "$1" "$file" "$2" "NOT CAUGHT: $ended" ;;
+	esac
+	[[ $ended == failed ]]
+}
+
+mutate() { # NAME
+	local file test tests bad=0
+	mapfile -t tests < <(tests_of "$1")
+	read -r file <"$scratch/list/$1/hunk-1"
+	apply "$1"
+	if build_tests "${tests[@]}"; then
+		for test in "${tests[@]}"; do
+			try "$1" "$test" || bad=1
+		done
+	else
+		row "$1" "$file" "-" "DOES NOT BUILD"
+		cat "$scratch/log.txt"
+		bad=1
+	fi
+	undo "$1"
+	return $bad
+}
+
+# Without a mutation each test passes: else its failure says nothing.
+baseline() {
+	local test
+	build_tests "${all_tests[@]}" || { cat "$scratch/log.txt"; die "the tree does not build"; }
+	for test in "${all_tests[@]}"; do
+		[[ $(outcome "$test") == passed ]] ||
+			{ cat "$scratch/log.txt"; die "$test does not pass without a mutation"; }
+	done
+	printf '%d tests pass without a mutation, %d s\n' "${#all_tests[@]}" "$SECONDS"
+}
+
+[[ -d $here ]] || die "runs at the top of a clone"
+mkdir -p "$scratch"
+split_lists
+names=()
+for name in $(<"$scratch/names"); do
+	! selected "$name" || [[ -z $(tests_of "$name") ]] || names+=("$name")
+done
+((${#names[@]})) || die "no such mutation: ${patterns[*]}"
+if [[ $only == check ]]; then
+	check
+	exit
+fi
+if [[ $only == list ]]; then
+	for name in "${names[@]}"; do
+		row "$name" "$(head -n 1 "$scratch/list/$name/hunk-1")" \
+			"$(sed 's/^[a-z]* //' "$scratch/list/$name/tests" | paste -sd ' ')" \
+			"$(<"$scratch/list/$name/why")"
+	done
+	exit 0
+fi
+copy
+configure >"$scratch/log.txt" 2>&1 || { cat "$scratch/log.txt"; die "cannot configure"; }
+mapfile -t all_tests < <(for name in "${names[@]}"; do tests_of "$name"; done | sort -u)
+baseline
+row mutation file test result
+escaped=0
+for name in "${names[@]}"; do
+	mutate "$name" || ((++escaped))
+done
+printf '%d mutations, %d not caught, %d s\n' "${#names[@]}" "$escaped" "$SECONDS"
+((!escaped))
