@@ -296,11 +296,8 @@ static void test_killed_in_the_ring(void **state)
 static void test_killed_at_barrier_bell_and_clear(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_BARRIER_NAMED,
-		RDX_HOOK_BELL_CHECK,
-		RDX_HOOK_BELL_CLEARED,
-		RDX_HOOK_BELL_RUNG,
-		RDX_HOOK_CLEAR_BUMPED,
+		RDX_HOOK_BARRIER_NAMED, RDX_HOOK_BELL_CHECK,   RDX_HOOK_BELL_CLEARED,
+		RDX_HOOK_BELL_RUNG,     RDX_HOOK_CLEAR_BUMPED,
 	};
 
 	(void)state;

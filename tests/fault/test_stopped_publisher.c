@@ -344,11 +344,8 @@ static void test_stopped_in_the_ring(void **state)
 static void test_stopped_at_barrier_bell_and_clear(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_BARRIER_NAMED,
-		RDX_HOOK_BELL_CHECK,
-		RDX_HOOK_BELL_CLEARED,
-		RDX_HOOK_BELL_RUNG,
-		RDX_HOOK_CLEAR_BUMPED,
+		RDX_HOOK_BARRIER_NAMED, RDX_HOOK_BELL_CHECK,   RDX_HOOK_BELL_CLEARED,
+		RDX_HOOK_BELL_RUNG,     RDX_HOOK_CLEAR_BUMPED,
 	};
 
 	(void)state;

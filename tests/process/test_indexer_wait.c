@@ -147,8 +147,7 @@ static void test_an_event_while_it_arms(void **state)
 	meanwhile = prompt_publisher(&x, 1, 0);
 	until_state(&x, 1, 0, RDX_STATE_EXACT, meanwhile, NULL);
 	rdx_hook_function = store_meanwhile;
-	UNTIL(!rdx_hook_function)
-	{
+	UNTIL (!rdx_hook_function) {
 		while (rdx_indexer_poll(x.indexer, 0) > 0)
 			;
 		assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
