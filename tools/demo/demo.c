@@ -106,7 +106,7 @@ static int run(const struct settings *s)
 {
 	struct pass *passes = calloc(PLANS, sizeof(*passes));
 	uint32_t count = s->no_baselines ? 1 : PLANS;
-	struct comparison c;
+	struct comparison comparison = {0};
 	struct requests trace;
 	const char *dir;
 
@@ -117,17 +117,17 @@ static int run(const struct settings *s)
 	requests_load(&trace, s);
 	introduce(s, &trace, dir);
 	for (uint32_t i = 0; i < count; i++)
-		pass_run(&passes[i], &plans[i], s, &trace, dir);
+		pass_run(&passes[i], &plans[i], s, &trace, dir, &comparison);
 	if (s->json)
 		report_print_json(passes, count);
 	else
 		report_print(passes, count);
-	c = report_comparison(passes, count);
 	for (uint32_t i = 0; i < count; i++)
 		pass_close(&passes[i]);
 	free(passes);
 	requests_free(&trace);
-	return c.divergences || c.failed || !c.times ? EXIT_FAILED : EXIT_DONE;
+	return comparison.divergences || comparison.failed || !comparison.times ? EXIT_FAILED
+										: EXIT_DONE;
 }
 
 int main(int argc, char **argv)

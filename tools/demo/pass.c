@@ -61,7 +61,7 @@ static void await(struct pass *pass, int (*is_so)(struct pass *pass))
 	uint64_t heard_ns = rdx_clock_ns();
 
 	while (!is_so(pass)) {
-		int watching = !is_quiet(pass) || pass->comparison.until_ns;
+		int watching = !is_quiet(pass) || pass->comparison->until_ns;
 
 		if (turn(pass, watching ? WATCH_NS : TURN_NS))
 			heard_ns = rdx_clock_ns();
@@ -92,7 +92,7 @@ static int is_free(struct pass *pass)
 
 static int is_compared(struct pass *pass)
 {
-	return compare_step(&pass->comparison, &pass->crew);
+	return compare_step(pass->comparison, &pass->crew);
 }
 
 /* -- the sequence -- */
@@ -106,9 +106,9 @@ static void command(struct pass *pass, const char *line)
 static void compare(struct pass *pass)
 {
 	command(pass, "{\"command\":\"dump\"}\n");
-	compare_begin(&pass->comparison);
+	compare_begin(pass->comparison);
 	await(pass, is_compared);
-	pass->comparison.until_ns = 0;
+	pass->comparison->until_ns = 0;
 }
 
 /* Compare after an incident from which something had to be recovered. */
@@ -169,9 +169,9 @@ static void replay(struct pass *pass)
 }
 
 void pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
-	      const struct requests *trace, const char *base_dir)
+	      const struct requests *trace, const char *base_dir, struct comparison *comparison)
 {
-	*pass = (struct pass){.plan = plan};
+	*pass = (struct pass){.plan = plan, .comparison = comparison};
 	crew_open(&pass->crew, settings, base_dir, plan->key);
 	traffic_open(&pass->traffic, &pass->crew, trace, plan->policy);
 	incidents_open(&pass->incidents, &pass->crew, &pass->traffic);

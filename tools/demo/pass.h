@@ -29,13 +29,13 @@ struct pass {
 	struct crew crew;
 	struct traffic traffic;
 	struct incidents incidents;
-	struct comparison comparison;
+	struct comparison *comparison; /* of all passes */
 	uint64_t wall_ns;
 };
 
-/* Replay the trace. The result stays with `pass`. */
+/* Replay the trace. The result stays with `pass`, that of comparing is added to. */
 void pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
-	      const struct requests *trace, const char *base_dir);
+	      const struct requests *trace, const char *base_dir, struct comparison *comparison);
 void pass_close(struct pass *pass);
 
 #endif

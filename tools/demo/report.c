@@ -244,19 +244,6 @@ static void incidents(struct sheet *sheet, struct pass *passes, uint32_t i)
 
 /* -- all of it -- */
 
-struct comparison report_comparison(const struct pass *passes, uint32_t count)
-{
-	struct comparison sum = {0};
-
-	for (uint32_t i = 0; i < count; i++) {
-		sum.times += passes[i].comparison.times;
-		sum.blocks += passes[i].comparison.blocks;
-		sum.divergences += passes[i].comparison.divergences;
-		sum.failed += passes[i].comparison.failed;
-	}
-	return sum;
-}
-
 /* Those of empty workers at the start are nothing to show. */
 static void print_recoveries(struct pass *passes)
 {
@@ -281,7 +268,7 @@ static void print_recoveries(struct pass *passes)
 
 void report_print(struct pass *passes, uint32_t count)
 {
-	const struct comparison c = report_comparison(passes, count);
+	const struct comparison *c = passes->comparison;
 	const struct traffic *traffic = &passes->traffic;
 	char a[FIGURES_BYTES], b[FIGURES_BYTES];
 
@@ -300,11 +287,11 @@ void report_print(struct pass *passes, uint32_t count)
 	print_recoveries(passes);
 	printf("\ndivergences: %s. The index was compared with the workers' ledgers and the\n"
 	       "engines' own caches %" PRIu64 " times, %s blocks in all.\n",
-	       figures_grouped(c.divergences, a), c.times, figures_grouped(c.blocks, b));
+	       figures_grouped(c->divergences, a), c->times, figures_grouped(c->blocks, b));
 	printf("index: %s at the end; its process slept by %s.\n",
 	       figures_size(traffic->index_bytes, a), passes->crew.wait);
-	if (c.failed)
-		printf("%" PRIu64 " comparisons could not be made: see above.\n", c.failed);
+	if (c->failed)
+		printf("%" PRIu64 " comparisons could not be made: see above.\n", c->failed);
 	if (traffic->refused)
 		printf("%" PRIu64 " requests need more blocks than a worker has: give more "
 		       "--blocks.\n",
@@ -314,16 +301,16 @@ void report_print(struct pass *passes, uint32_t count)
 void report_print_json(struct pass *passes, uint32_t count)
 {
 	struct json_object *object = json_new_object(), *rates = json_new_object();
-	const struct comparison c = report_comparison(passes, count);
+	const struct comparison *c = passes->comparison;
 	const struct incidents *in = &passes->incidents;
 	const struct traffic *traffic = &passes->traffic;
 
 	for (uint32_t i = 0; i < count; i++)
 		json_put_fraction(rates, passes[i].plan->key, hit_rate(&passes[i]));
-	json_put_number(object, "divergences", c.divergences);
-	json_put_number(object, "comparisons", c.times);
-	json_put_number(object, "comparisons_failed", c.failed);
-	json_put_number(object, "blocks_compared", c.blocks);
+	json_put_number(object, "divergences", c->divergences);
+	json_put_number(object, "comparisons", c->times);
+	json_put_number(object, "comparisons_failed", c->failed);
+	json_put_number(object, "blocks_compared", c->blocks);
 	json_put_fraction(object, "hit_rate", hit_rate(passes));
 	json_put_number(object, "requests", traffic->done);
 	json_put(object, "hash_ns", row_json(lookups, passes, 0));

@@ -8,9 +8,6 @@
 
 #include "tools/demo/pass.h"
 
-/* Of all passes together. */
-struct comparison report_comparison(const struct pass *passes, uint32_t count);
-
 /* The first pass is the one with the incidents. */
 void report_print(struct pass *passes, uint32_t count);
 void report_print_json(struct pass *passes, uint32_t count);
