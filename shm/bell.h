@@ -10,8 +10,8 @@
  *   S2  flag := 0, word + 1 (release) -> word (acquire): a consumer that sees the new
  *       word and arms again is not cleared by the ring before
  *
- * The producer clears the flag, never the consumer: with two sleepers any other order
- * loses a wakeup. Sleep with a timeout all the same: a producer may die before it rings.
+ * The producer clears the flag, never the consumer: with two sleepers any other order loses a
+ * wakeup. Sleep with a timeout anyway: a producer may die before it rings.
  */
 #ifndef RDX_BELL_H
 #define RDX_BELL_H

@@ -29,7 +29,7 @@ int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
 	if (fd < 0)
 		return fd;
 	if (!rdx_file_is_ours_alone(fd))
-		r = -EPERM; /* whoever may write it may truncate it under us */
+		r = -EPERM; /* another writer could truncate it under us */
 	else if (bytes != sizeof(bell))
 		r = -EBADMSG;
 	else

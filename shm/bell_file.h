@@ -8,8 +8,8 @@
 #include "shm/mapping.h"
 
 /*
- * The namespace's bell: make it if there is none (`create`), map it read-write. -EPERM
- * where others than this process's user may write the file.
+ * The namespace's bell: make it if there is none (`create`), map it read-write. -EPERM if any other
+ * user may write the file.
  */
 int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The worker-wide clear: some engines clear all ranks of a worker and say so on one.
+ * The worker-wide clear: some engines clear all ranks of a worker and report it on one of them.
  *
- *   C1  stamp + 1 (acq_rel) -> stamp seen (acquire): whoever sees the new
- *       stamp in the file or in an event's stamp drops what is older
+ *   C1  stamp + 1 (acq_rel) -> stamp seen (acquire): a reader that sees the new stamp, in the file
+ *       or in an event, drops what is older
  */
 #ifndef RDX_CLEAR_H
 #define RDX_CLEAR_H
@@ -11,7 +11,7 @@
 #include "shm/hook.h"
 #include "shm/namespace_layout.h"
 
-/* Begin a new life and return it. */
+/* Raise the stamp and return the new one. */
 static inline uint32_t rdx_clear_bump(struct rdx_clear *clear)
 {
 	/* C1, with rdx_clear_stamp */

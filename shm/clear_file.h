@@ -8,9 +8,8 @@
 #include "shm/mapping.h"
 
 /*
- * A worker's clear file: with `create` made if there is none and mapped read-write, for
- * producers (-EPERM where others than this process's user may write it); else mapped
- * read-only. -ENOENT, -EBADMSG, -errno.
+ * A worker's clear file. With `create`, for producers: made if there is none, mapped read-write;
+ * -EPERM if any other user may write it. Otherwise mapped read-only. -ENOENT, -EBADMSG, -errno.
  */
 int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
 			uint32_t file_mode);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Columns: one life of one (rank, tier) is one bit of a mask word. All tiers of a rank
- * lie in one mask word, and one packed word says which:
+ * Columns: a column is one bit of a mask word; the keys that have it set are what one rank holds in
+ * one tier. All columns of a rank lie in one mask word, and one packed word says which:
  *
  *   63    37  36      35    32  31   25 ... 10   4  3    1  0
- *   life      forced  orphans   tier 3 ... tier 0   word    live
+ *   life      forced  orphans   tier 3 ... tier 0   word    visible
  *
- * A column number is 0..63, RDX_COLUMN_NONE where the rank has no such tier. `orphans`:
- * bit s, set s may hold a block without its parent, so it has to be scanned; `forced`:
- * all sets have to be. `life` differs after every change.
+ * A column number is 0..63, RDX_COLUMN_NONE where the rank has no such tier. `orphans`, bit s: set
+ * s may hold a block without its parent and must be scanned; `forced`: all sets must be. `life`
+ * differs after every change.
  *
- * Packed words change only under their mask word's version (version.h). A set gets its orphan bit before the first orphan is stored and loses it after the last
- * is gone: in between it is only scanned without need.
+ * Packed words change only under their mask word's version (version.h). A set gets its orphan bit
+ * before the first orphan is stored and loses it after the last is gone: at worst it is scanned
+ * without need.
  */
 #ifndef RDX_COLUMN_H
 #define RDX_COLUMN_H

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A rank's entry in an index: what is known of the rank beside its blocks, read as it was at
- * one instant, and the intent that bounds what a walk of the whole table may have seen.
+ * A rank's entry in an index: what is known of the rank besides its blocks, read as it was at one
+ * instant, and `begun`, which bounds the events that a walk of the whole table may have seen.
  *
  *   E1  sequence + 1 (relaxed), release fence, words -> words seen, acquire fence, sequence:
  *       a reader that saw a word of a change sees another sequence
  *   E2  words, sequence + 1 (release) -> sequence (acquire), words: a reader that saw the
  *       sequence sees the words
- *   E3  intent, release fence, bits of the event -> bits seen, acquire fence, intent: a walk
- *       that saw a change of an event sees an intent at or after it
+ *   E3  begun, release fence, bits of the event -> bits seen, acquire fence, begun: a walk that saw
+ *       a change of an event sees `begun` at or after that event
  */
 #ifndef RDX_ENTRY_H
 #define RDX_ENTRY_H
@@ -39,15 +39,15 @@ static inline uint64_t rdx_entry_sequence(const struct rdx_index_entry *entry)
 	return atomic_load_explicit(&entry->sequence, memory_order_acquire); /* E2 */
 }
 
-/* Did nothing change since `sequence` was loaded? Asked after the last word was read. */
+/* Did nothing change since `sequence` was loaded? Call it after the last word was read. */
 static inline int rdx_entry_same(const struct rdx_index_entry *entry, uint64_t sequence)
 {
 	rdx_fence_acquire(); /* E1, with rdx_entry_open */
 	return !(sequence & 1) && rdx_word_load(&entry->sequence) == sequence;
 }
 
-/* The writer's: bits of this event are about to change. A Cleared made from the worker's
- * clear file has no id; what was intended before it stays. */
+/* The writer's: bits of this event are about to change. A Cleared made from the worker's clear file
+ * has no id and leaves `begun` as it is. */
 static inline void rdx_entry_begin(struct rdx_index_entry *entry, uint64_t event_id)
 {
 	/* relaxed: E3's fence orders it before the bits */
@@ -56,8 +56,8 @@ static inline void rdx_entry_begin(struct rdx_index_entry *entry, uint64_t event
 	rdx_fence_release(); /* E3, with rdx_entry_begun */
 }
 
-/* The reader's: the newest event of which any bit may have been seen, asked after the last
- * bit was read. */
+/* The reader's: the newest event of which any bit may have been seen. Call it after the last bit
+ * was read. */
 static inline uint64_t rdx_entry_begun(const struct rdx_index_entry *entry)
 {
 	rdx_fence_acquire(); /* E3, with rdx_entry_begin */

@@ -10,7 +10,7 @@
 
 #include "shm/ring.h"
 
-/* What is in the first slot beside hashes. */
+/* What the first slot holds besides hashes. */
 struct rdx_event_head {
 	uint64_t event_id;
 	uint64_t time_ns;
@@ -166,7 +166,7 @@ static inline enum rdx_ring_found rdx_event_read(const struct rdx_ring_view *rin
 		found = rdx_ring_get(ring, position + back, words);
 		if (found == RDX_RING_LAPPED)
 			return found;
-		/* R3: whoever published the first slot had published this one */
+		/* R3: the producer published this slot before the first one */
 		if (found == RDX_RING_PENDING || words[0] != rdx_slot_word(position + back, back))
 			return RDX_RING_PUBLISHED;
 		for (uint32_t i = 0; i < RDX_PAYLOAD_WORDS; i++)

@@ -2,22 +2,22 @@
 /*
  * Which table of an index is the current one.
  *
- *   G1  lines of the new table, generation (release) -> generation (acquire), lines: who
- *       sees the name sees the whole table
+ *   G1  lines of the new table, generation (release) -> generation (acquire), lines: a reader that
+ *       sees the new number sees the whole table
  *   G2  generation (release), then a column becomes visible in the new table only and its mask
- *       word's version is raised (V2) -> version (acquire), then generation: who sees the
- *       column sees a table that has it. So a reader loads versions first; and the pulses
- *       too (P1): who sees an event that is in the new table only sees the new name
- *   G4  generation, then a lease, which the kernel grants if nobody has the old table open
- *       -> open, then generation: who still sees the name is counted before the lease is
- *       asked for, so what was mapped is not truncated (both system calls order memory)
+ *       word's version is raised (V2) -> version (acquire), then generation: a reader that sees the
+ *       column sees a table that has it. So a reader loads versions first, and the pulses too (P1):
+ *       one that sees an event of the new table sees its number
+ *   G4  generation, then a lease, which the kernel grants if nobody has the old table open -> open,
+ *       then generation: a reader that still sees the old number is counted before the lease is
+ *       requested, so what it mapped is not truncated (both system calls order memory)
  *
- * From the switch on the old table stands still: a reader that began before it answers as
- * of the switch. A successor of a dead writer begins a new control file under the same
- * name and marks the old one:
+ * After the switch the old table does not change: a reader that began before it answers as of the
+ * switch. The successor of a dead writer makes a new control file of the same name and marks the
+ * old one:
  *
- *   G3  new file renamed into place, superseded (release) -> superseded (acquire), open by
- *       name: who sees the mark finds the successor, however lately it looked in vain
+ *   G3  new file renamed into place, superseded (release) -> superseded (acquire), open by name: a
+ *       reader that sees the mark finds the successor, even if it found none a moment before
  */
 #ifndef RDX_GENERATION_H
 #define RDX_GENERATION_H

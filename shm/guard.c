@@ -2,10 +2,10 @@
 /*
  * The SIGBUS guard: a file truncated under a live mapping must not kill the router.
  *
- * The handler may run on any thread at any instruction, so the guarded mappings stand in
- * a fixed array of atomics. A slot's use is counted up when it is complete and when it is
- * about to be erased: between two looks at the same odd count it was one mapping's. All of
- * it is in one order (seq_cst): a handler waits for nobody, and no fault needs speed.
+ * The handler may run on any thread at any instruction, so the guarded mappings are kept in a fixed
+ * array of atomics. An entry's use count is raised when the entry is complete and before it is
+ * erased: between two looks at the same odd count it belonged to one mapping. All accesses are
+ * seq_cst: the handler waits for nobody, and a fault need not be fast.
  */
 #include "shm/guard.h"
 #include "shm/hook.h"
@@ -24,7 +24,7 @@ struct guarded {
 };
 
 static struct guarded guarded_mappings[RDX_GUARDED_MAX];
-static _Atomic uint32_t guarded_end; /* slots ever used */
+static _Atomic uint32_t guarded_end; /* entries ever used */
 static struct sigaction previous_action;
 
 int rdx_guard_add(struct rdx_mapping *mapping)
@@ -59,8 +59,8 @@ void rdx_guard_remove(struct rdx_mapping *mapping)
 	}
 }
 
-/* The mapping of a slot, if `address` lies in it. A slot that changes meanwhile is not that
- * of whoever faulted, whose mapping is guarded until its access is over. */
+/* An entry's mapping, if `address` lies in it. An entry that changes meanwhile is not the one that
+ * faulted: that mapping stays guarded until the access is over. */
 static struct rdx_mapping *mapping_at(const struct guarded *slot, uintptr_t address,
 				      uintptr_t *ret_base, uint64_t *ret_bytes)
 {
@@ -94,7 +94,7 @@ static int poison(uintptr_t address)
 
 		if (!mapping)
 			continue;
-		/* flag first: whoever reads the zeroes finds it set */
+		/* flag first: a reader of the zeroes finds it set */
 		atomic_store(&mapping->poisoned, 1);
 		return mmap((void *)base, bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
@@ -111,7 +111,7 @@ static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 			previous_action.sa_sigaction(signal_number, info, context);
 		else if (previous_action.sa_handler == SIG_DFL ||
 			 previous_action.sa_handler == SIG_IGN)
-			signal(SIGBUS, SIG_DFL); /* the fault comes again, and ends it */
+			signal(SIGBUS, SIG_DFL); /* the fault repeats and ends the process */
 		else
 			previous_action.sa_handler(signal_number);
 	}

@@ -9,8 +9,8 @@
 #include "shm/mapping.h"
 
 /*
- * A mapping between these two calls is guarded
- * and must not move in memory. -ENOSPC where RDX_GUARDED_MAX mappings are guarded already.
+ * Guard a mapping from the first call to the second; it must not move in memory meanwhile. -ENOSPC
+ * if RDX_GUARDED_MAX are guarded already.
  */
 #define RDX_GUARDED_MAX 4096
 int rdx_guard_add(struct rdx_mapping *mapping);

@@ -22,7 +22,7 @@ enum rdx_hook_step {
 	RDX_HOOK_BELL_CHECK,   /* before the flag is looked at */
 	RDX_HOOK_BELL_CLEARED, /* the flag is 0, the word not moved */
 	RDX_HOOK_BELL_RUNG,    /* word moved, nobody woken yet */
-	RDX_HOOK_CLEAR_BUMPED, /* the worker's generation is up, no Cleared yet */
+	RDX_HOOK_CLEAR_BUMPED, /* the worker's stamp is raised, no Cleared yet */
 	/* producer, opening */
 	RDX_HOOK_CLAIM_LOCKED,  /* the rank's lock file is held */
 	RDX_HOOK_SEGMENT_BUILT, /* complete under its temporary name */
@@ -44,8 +44,8 @@ enum rdx_hook_step {
 	RDX_HOOK_GENERATION_BUILT, /* table complete, not named */
 	RDX_HOOK_GENERATION_NAMED,
 	RDX_HOOK_INDEX_RENAMED,
-	/* whoever faulted */
-	RDX_HOOK_GUARD_BASE, /* where a guarded mapping begins is read, not its length */
+	/* the SIGBUS handler */
+	RDX_HOOK_GUARD_BASE, /* a guarded mapping's base is read, its length not yet */
 	RDX_HOOK_COUNT
 };
 

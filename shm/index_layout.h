@@ -3,7 +3,7 @@
  * Bytes of the index files of a namespace. Written once, here.
  *
  *   DIR/index/<name>.ctl      struct rdx_index_ctl: what the index is, which table is
- *                             live, the columns, what is known of every rank
+ *                             current, the columns, what is known of every rank
  *   DIR/index/<name>.gen<N>   one page of struct rdx_table_header, then the lines of one
  *                             generation of the table
  *
@@ -63,7 +63,7 @@ static_assert(offsetof(struct rdx_index_header, file_bytes) == 56, "layout");
 static_assert(offsetof(struct rdx_index_header, model) == 120, "layout");
 static_assert(sizeof(struct rdx_index_header) == 120 + 2 * RDX_TEXT_BYTES, "layout");
 
-/* Odd while the columns of one mask word change; see column.h. */
+/* Odd while the columns of one mask word change; see version.h. */
 struct rdx_index_version {
 	alignas(128) _Atomic uint64_t value;
 };
@@ -72,7 +72,7 @@ static_assert(sizeof(struct rdx_index_version) == 128, "layout");
 /* What a lookup reports of a rank. `epoch` changes only under version 0. */
 struct rdx_index_pulse {
 	_Atomic uint64_t seen_ns; /* CLOCK_MONOTONIC */
-	_Atomic uint64_t state;   /* RDX_STATE_..., never STALE: that is the reader's finding */
+	_Atomic uint64_t state;   /* RDX_STATE_..., never STALE: the reader decides that */
 	_Atomic uint64_t event_id;
 	_Atomic uint64_t epoch;
 };

@@ -3,15 +3,15 @@
  * The ledger: one word per resident block and tier, so that a reader that lost the ring
  * can rebuild the rank's exact state without asking the producer.
  *
- * Per event the producer stores intent, then ledger words, then slots, then tail
- * (publish.h). The reader notes T = tail, scans the words, then notes I = intent, and replays the ring from
- * T to max(T, I). Stores and removals are idempotent, and every word that changed during
- * the scan has its event in [T, I): the result is exact at I.
+ * Per event the producer stores intent, then ledger words, then slots, then tail (publish.h). The
+ * reader notes T = tail, scans the words, notes I = intent, and replays the ring from T to max(T,
+ * I). Stores and removals are idempotent, and every word that changed during the scan has its event
+ * in [T, I): the result is exact at max(T, I).
  *
  *   L1  intent, release fence, words -> words seen, acquire fence, intent: a reader that
  *       saw any effect of an event sees an intent at or after its end
- *   L2  word above used, used (release) -> used (acquire), word: what lies below `used`
- *       was written in this life of the ledger
+ *   L2  word above used, used (release) -> used (acquire), word: what lies below `used` was written
+ *       after the tier's last clear
  *
  * L3, which makes the scan see everything up to T, is the tail's: publish.h.
  */
@@ -39,8 +39,8 @@ static inline void rdx_ledger_intend(struct rdx_segment_live *live, uint64_t end
 	rdx_fence_release(); /* L1, with rdx_ledger_intended */
 }
 
-/* Word `i` of the tier now holds `prefix`. It is free: below `used` a freed word, else any
- * above which, and down to `used`, all are 0: freed before a clear that found none held. */
+/* Word `i` of the tier now holds `prefix`. It must be free: a freed word below `used`, or one at or
+ * above it with only zeroes between them, as a clear of an empty tier leaves. */
 static inline void rdx_ledger_set(struct rdx_segment_live *live, struct rdx_ledger *ledger,
 				  uint8_t tier, uint64_t i, uint64_t prefix, uint64_t local,
 				  uint64_t parent)
@@ -75,7 +75,7 @@ static inline uint64_t rdx_ledger_used(const struct rdx_segment_live *live, uint
 	return atomic_load_explicit(&live->used[tier], memory_order_acquire); /* L2 */
 }
 
-/* I, to be loaded after the scan. */
+/* I. Load it after the scan. */
 static inline uint64_t rdx_ledger_intended(const struct rdx_segment_live *live)
 {
 	rdx_fence_acquire(); /* L1, with rdx_ledger_intend */

@@ -16,7 +16,7 @@ int rdx_lock_take(int fd)
 
 int rdx_lock_held(int fd)
 {
-	/* asked for reading: a reader's read lock must not fake a life */
+	/* queried as a read lock: another read lock must not look like a producer */
 	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 
 	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)

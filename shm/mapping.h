@@ -12,8 +12,8 @@
 struct rdx_mapping {
 	void *base;
 	uint64_t bytes;
-	_Atomic uint32_t poisoned; /* 1: the guard replaced pages by zeroes: believe nothing */
-	int32_t fd;                /* kept open: it is the liveness question and the lock */
+	_Atomic uint32_t poisoned; /* 1: the guard replaced pages by zeroes: trust nothing */
+	int32_t fd;                /* kept open: it holds the lock, and liveness is checked by it */
 };
 
 /*

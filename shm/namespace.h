@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The namespace: a directory that the processes of one host share, its key, its names.
+ * The namespace: a directory that the processes of one host share, its key, its file names.
  *
- *   N1  a file's content, then its name by rename(2) or link(2) -> open by that name, its
- *       content: who opens a name finds a file that is complete. The kernel's own
- *       locks order the two, so no fence of ours is needed
+ *   N1  a file's content, then its name by rename(2) or link(2) -> open by that name, its content:
+ *       an open by that name finds a complete file. The kernel's own locks order the two, so no
+ *       fence of ours is needed
  */
 #ifndef RDX_NAMESPACE_H
 #define RDX_NAMESPACE_H
@@ -17,22 +17,22 @@
 const char *rdx_namespace_dir(const char *dir);
 
 /*
- * Open the namespace's directory, creating it (mode 0755 less
- * the umask, parents not) if `create`. Returns a descriptor that the caller closes, or
- * -errno from mkdir(2) or open(2).
+ * Open the namespace's directory; with `create`, make it first if it is missing (mode 0755 less the
+ * umask), but not its parents. Returns a descriptor that the caller closes, or -errno from mkdir(2)
+ * or open(2).
  */
 int rdx_namespace_open(const char *dir, int create);
 
 /*
- * Read the namespace's key, making it first if there is none: link() lets two first
- * comers agree. With `create` 0 a missing key is -ENOENT. -EKEYREJECTED where the file
- * is not RDX_KEY_BYTES bytes long; else -errno.
+ * Read the namespace's key, making it first if there is none: link() makes two processes that both
+ * come first agree. With `create` 0 a missing key is -ENOENT. -EKEYREJECTED where the file is not
+ * RDX_KEY_BYTES bytes long; else -errno.
  */
 int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key);
 
 /*
- * Make a small file whole or not at all: written under a temporary name, given its name
- * by link(), so that two first comers agree on one content. `prefix` is "" or
+ * Make a small file whole or not at all: written under a temporary name, given its name by link(),
+ * so that two processes that both come first agree on one content. `prefix` is "" or
  * "<worker_id>/". 0 also where the file was there already.
  */
 int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, const void *content,
@@ -44,7 +44,7 @@ int rdx_namespace_random(void *ret_bytes, uint32_t count);
 /* A random 64-bit id, never 0. */
 int rdx_namespace_random_id(uint64_t *ret_id);
 
-/* Is this decimal number a worker id or dp_rank in its one spelling? 1 and the value. */
+/* Is this a worker id or dp_rank, decimal and without leading zeros? 1 and the value. */
 int rdx_namespace_number(const char *text, uint64_t max, uint64_t *ret_value);
 
 /* Is `name` "<dp_rank>.seg"? 1 and the rank. */

@@ -21,7 +21,7 @@
 /* A worker's clear stamp. Every rank of the worker may write it. */
 struct rdx_clear {
 	uint64_t magic;
-	uint64_t id; /* random, never 0; generations compare only within one id */
+	uint64_t id; /* random, never 0; stamps compare only within one id */
 	_Atomic uint64_t stamp;
 	uint64_t reserved[5];
 };

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The order of one event: intent, ledger words, slots, tail, barrier. The only place where
- * it stands; a producer that dies between two of its steps leaves what every reader can take
- * apart:
+ * The order of one event: intent, ledger words, slots, tail, barrier. It is written here only. A
+ * producer that dies between two of its steps leaves a state that every reader understands:
  *
  *   after intent   readers know how far they have to replay (L1)
  *   after words    the ledger is ahead of the ring; intent says so
- *   after slots    the event is there (R1, R3), and beyond tail
- *   after tail     everything is there but the name of a Cleared
+ *   after slots    the event is published (R1, R3), beyond tail
+ *   after tail     only the barrier may be missing, after a Cleared
  *
- *   R4  slots -> tail (release): whoever loads tail (acquire) finds every slot below it
+ *   R4  slots -> tail (release): a reader that loads tail (acquire) finds every slot below it
  *       published, or overwritten
  *   L3  ledger words of earlier events -> tail (release) -> tail (acquire): a scan that
  *       begins after that load sees everything up to it
@@ -42,7 +41,7 @@ static inline void rdx_publish_stored_words(struct rdx_segment_live *live,
 	}
 }
 
-/* A ledger cleared belongs to the clear stamp of its Cleared. */
+/* A cleared ledger belongs to the clear stamp of its Cleared. */
 static inline void rdx_publish_cleared_words(struct rdx_segment_live *live,
 					     struct rdx_ledger *ledgers,
 					     const struct rdx_publish *event)

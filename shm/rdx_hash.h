@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hashes: what names a block, what names a prefix.
+ * Hashes: local hashes name a block's tokens, prefix hashes a whole prefix.
  *
  * All functions here are pure, thread-safe and wait-free.
  */

@@ -53,7 +53,7 @@ extern "C" {
 #define RDX_EVENT_CLEARED 3
 #define RDX_EVENT_INEXACT 4
 
-/* What an index entry of a rank is worth. One word everywhere. */
+/* What the index's answer about a rank is worth. */
 #define RDX_STATE_EXACT      0 /* equals what the full event history would have built */
 #define RDX_STATE_RECOVERING 1 /* being rebuilt; nothing of it is served */
 #define RDX_STATE_INEXACT    2 /* something could not be represented or did not fit */
@@ -70,7 +70,7 @@ extern "C" {
 #define RDX_BLOCK_TOKENS_MAX 65536
 #define RDX_RANKS_MAX        256 /* in one index */
 
-/* A place in one rank's history. {0} is no place. */
+/* A point in one rank's event history. {0} is none. */
 struct rdx_cursor {
 	uint64_t epoch;
 	uint64_t position; /* of the next event to read */

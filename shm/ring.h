@@ -7,10 +7,10 @@
  *   R1  slot published (release) -> slot seen published (acquire): its payload is there
  *   R2  busy mark, release fence, payload -> payload seen, acquire fence, word 0 again:
  *       a reader that saw one word of a newer event sees that word 0 changed
- *   R3  continuations published -> first slot published (release): whoever sees the first
+ *   R3  continuations published -> first slot published (release): a reader that sees the first
  *       slot of an event sees all of it
  *
- * R4, from an event's slots to the tail, stands in publish.h.
+ * R4, from an event's slots to the tail, is in publish.h.
  */
 #ifndef RDX_RING_H
 #define RDX_RING_H
@@ -25,7 +25,7 @@ struct rdx_ring {
 	uint64_t mask; /* capacity - 1 */
 };
 
-/* Same ring, as a reader maps it. */
+/* The same ring, as a reader maps it. */
 struct rdx_ring_view {
 	const struct rdx_slot *slots;
 	uint64_t mask;
@@ -62,14 +62,14 @@ static inline void rdx_ring_put(const struct rdx_ring *ring, uint64_t position, 
 enum rdx_ring_found {
 	RDX_RING_PUBLISHED, /* the words are good */
 	RDX_RING_PENDING,   /* not yet published */
-	RDX_RING_LAPPED,    /* overwritten: whatever was there is lost */
+	RDX_RING_LAPPED,    /* overwritten: what was there is lost */
 };
 
 /*
- * Copy the slot at `position` into ret_words (word 0 and the payload). A slot that is
- * neither PENDING nor LAPPED was copied whole. Positions are compared before BUSY is
- * looked at: a slot being overwritten by a newer position is lost already, and a reader
- * that took it for pending would wait for ever at a ring it has lost.
+ * Copy the slot at `position` into ret_words (word 0 and the payload). PUBLISHED: it was copied
+ * whole. Positions are compared before BUSY is checked: a slot being overwritten by a newer
+ * position is lost already, and a reader that took it for pending would wait for ever at a ring
+ * that has lapped it.
  */
 static inline enum rdx_ring_found rdx_ring_get(const struct rdx_ring_view *ring, uint64_t position,
 					       uint64_t *ret_words)

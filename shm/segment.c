@@ -85,7 +85,7 @@ int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_hea
 
 	if (spec->block_tokens == 0 || spec->block_tokens > RDX_BLOCK_TOKENS_MAX)
 		return -EINVAL;
-	/* whoever may write the file may truncate it under the engine */
+	/* a user who may write the file may truncate it under the engine */
 	if (spec->file_mode & ~0777u || spec->file_mode & (S_IWGRP | S_IWOTH))
 		return -EINVAL;
 	memcpy(header.tier_blocks, spec->tier_blocks, sizeof(header.tier_blocks));
@@ -127,7 +127,7 @@ int rdx_segment_check(const struct rdx_segment_header *header, uint64_t file_byt
 	if (!text_is_terminated(header->instance) || !text_is_terminated(header->model) ||
 	    !text_is_terminated(header->tenant))
 		return -EBADMSG;
-	/* the geometry has one form only: what it must be is computed, not followed */
+	/* there is only one valid geometry: compute it, do not follow the header's */
 	if (plan_geometry(&plan) < 0 || memcmp(&plan, header, sizeof(plan)) != 0)
 		return -EBADMSG;
 	if (file_bytes < header->file_bytes)
@@ -162,7 +162,7 @@ static uint64_t own_start_ticks(void)
 	return at ? strtoull(at + 1, NULL, 10) : 0;
 }
 
-/* Take the rank's lock file: never unlinked, locked before anything else is done. */
+/* Lock the rank's lock file, which is never unlinked, before anything else. */
 static int claim_rank(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
 {
 	char name[RDX_NAME_BYTES];

@@ -10,7 +10,7 @@
 #include "shm/ring.h"
 #include <ringdex/rdx_hash.h>
 
-/* What a segment is to be. Texts are checked by rdx_segment_plan. */
+/* What to make a segment of. rdx_segment_plan checks the texts. */
 struct rdx_segment_spec {
 	uint64_t worker_id;
 	uint32_t dp_rank;
@@ -42,15 +42,15 @@ struct rdx_segment_owner {
 };
 
 /*
- * Claim the rank (lock file), create its segment under a temporary name, lock it, rename
- * it into place. -EBUSY where another process holds the rank; -ENOSPC and everything else
- * leaves no file behind but the lock file.
+ * Claim the rank (lock file), create its segment under a temporary name, lock it, rename it into
+ * place. -EBUSY if another process holds the rank. No failure leaves a file behind but the lock
+ * file.
  */
 int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec);
 
-/* Drop the claim; the file stays. In a forked child `disown` must be used instead: it
- * closes descriptors and touches no mapping. */
+/* Drop the claim; the file stays. In a forked child use `disown` instead: it closes descriptors and
+ * touches no mapping. */
 void rdx_segment_release(struct rdx_segment_owner *owner);
 void rdx_segment_disown(struct rdx_segment_owner *owner);
 
@@ -72,7 +72,7 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 		     uint32_t dp_rank, const struct rdx_hash_key *key);
 void rdx_segment_leave(struct rdx_segment_view *view);
 
-/* Does a running process hold the segment, whatever its content is? 1, 0, -errno. */
+/* Does a running process hold the segment, whatever its content? 1, 0, -errno. */
 int rdx_segment_held(int dir_fd, uint64_t worker_id, uint32_t dp_rank);
 
 /* Check a header of a file of `file_bytes` bytes; `key` NULL: not compared. */

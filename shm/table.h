@@ -2,16 +2,15 @@
 /*
  * The table of one generation: probe, set and drop one key.
  *
- * Keys times a random odd number, `spread`, follow the lines: a worker that makes up the
- * words of its ledger cannot aim at a line. The home of a product p is (p * lines) >> 64, so
- * the number of lines need not be a power of two, and a table is copied into another from
- * end to end; a key that finds its line full goes to the next.
- * Keys are never taken out or replaced within a generation: a key with no bit set is
- * merely absent. So probing ends at the first line with an empty place, and a reader can
- * never take one key's mask for another's.
+ * A key's home line is (p * lines) >> 64, where p is the key times `spread`, a random odd number: a
+ * worker that makes up the words of its ledger cannot aim at a line, the number of lines need not
+ * be a power of two, and a table can be copied into another from end to end. A key that finds its
+ * line full goes to the next. Keys are never removed or replaced within a generation: a key with no
+ * bit set is merely absent. So probing ends at the first line with an empty place, and a reader
+ * never takes one key's mask for another's.
  *
- * Words are relaxed: what orders them for readers is a version (column.h) where order
- * matters, and nothing where one bit alone is the truth.
+ * Words are relaxed: where order matters to readers a version (version.h) gives it, and elsewhere
+ * one bit alone is the truth.
  */
 #ifndef RDX_TABLE_H
 #define RDX_TABLE_H
@@ -52,7 +51,7 @@ static inline uint64_t rdx_table_next(const struct rdx_table *table, uint64_t li
 	return line + 1 < table->lines ? line + 1 : 0;
 }
 
-/* Fetch what a probe for `key` will touch first; `word` is the mask word it is for. */
+/* Prefetch what a probe for `key` touches first; `word` is the mask word that it will read. */
 static inline void rdx_table_prefetch(const struct rdx_table *table, uint64_t key, uint32_t word)
 {
 	const _Atomic uint64_t *line = rdx_table_line(table, rdx_table_home(table, key));

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Versions of the mask words: what a reader concludes from several words is true of one
- * moment.
+ * Versions of the mask words make what a reader concludes from several words true of one moment.
  *
- * Ordinary bits of the table change freely. What makes a reader's conclusions from them
- * wrong is changed only between rdx_version_open and rdx_version_close of the mask word:
- * which columns are visible, which life they have, which sets may have orphans; and under
- * mask word 0 also which ranks there are and their epochs.
+ * Ordinary bits of the table change freely. What makes a reader's conclusions from them wrong is
+ * changed only between rdx_version_open and rdx_version_close of the mask word: which columns are
+ * visible, of which ranks, which sets may have orphans; and under mask word 0 also which ranks
+ * there are and their epochs.
  *
  *   V1  version + 1 (relaxed), release fence, changes, and everything after them
  *       -> any of it seen, acquire fence, version: a reader that saw an effect of the
@@ -42,8 +41,8 @@ static inline void rdx_version_close(struct rdx_index_live *live, uint32_t word)
 	RDX_HOOK(RDX_HOOK_COLUMN_CLOSED);
 }
 
-/* The reader's: versions of the first `words` mask words. Returns 0 where one of them is
- * being changed. */
+/* The reader's: versions of the first `words` mask words. Returns 0 if one of them is being
+ * changed. */
 static inline int rdx_version_load(const struct rdx_index_live *live, uint32_t words,
 				   uint64_t *ret_versions)
 {
@@ -57,7 +56,7 @@ static inline int rdx_version_load(const struct rdx_index_live *live, uint32_t w
 	return !(odd & 1);
 }
 
-/* Did nothing change since rdx_version_load? Asked after the last word was read. */
+/* Did nothing change since rdx_version_load? Call it after the last word was read. */
 static inline int rdx_version_same(const struct rdx_index_live *live, uint32_t words,
 				   const uint64_t *versions)
 {

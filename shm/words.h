@@ -81,7 +81,7 @@ static inline void rdx_fence_acquire(void)
 #endif
 }
 
-/* The bell's: a store before it and a load after it are not exchanged. */
+/* The bell's: a store before it and a load after it are not reordered. */
 static inline void rdx_fence_seq_cst(void)
 {
 	atomic_thread_fence(memory_order_seq_cst);
