@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A private hash table of 8-byte buckets: 32 bits of a key's hash, and the index + 1 of what
- * it stands for. Linear probing at a load of at most one half; removal shifts back, so no
- * tombstone ever slows a probe. A bucket's home comes from its own bits: moving it touches
+ * A private hash table of 8-byte buckets: 32 bits of a key's hash, and 1 + the index of the entry
+ * that it leads to. Linear probing at a load of at most one half; removal shifts buckets back, so
+ * no tombstones slow a probe. A bucket's home position follows from its own bits: moving it touches
  * nothing else.
  */
 #ifndef RDX_BUCKETS_H
@@ -39,8 +39,8 @@ static inline void rdx_buckets_prefetch(const struct rdx_buckets *table, uint32_
 
 /*
  * Walk the indexes filed under `tag`: start with *at = rdx_buckets_home, call until
- * RDX_BUCKETS_NONE; *at is then a free bucket where the tag may be inserted. The tag is not
- * the key: compare what the index stands for.
+ * RDX_BUCKETS_NONE; *at is then a free bucket where the tag may be inserted. The tag is not the
+ * key: compare the entry at the index.
  */
 static inline uint32_t rdx_buckets_walk(const struct rdx_buckets *table, uint32_t tag, uint64_t *at)
 {
@@ -68,7 +68,7 @@ static inline uint64_t rdx_buckets_distance(const struct rdx_buckets *table, uin
 	return to >= from ? to - from : to + table->count - from;
 }
 
-/* Take out what was inserted with the same tag and index. */
+/* Remove what was inserted with the same tag and index. */
 static inline void rdx_buckets_remove(struct rdx_buckets *table, uint32_t tag, uint32_t index)
 {
 	uint64_t hole = rdx_buckets_home(table, tag);

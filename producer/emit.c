@@ -72,7 +72,7 @@ static void emit_inexact(struct rdx_publisher *p)
 	publish(p, &event);
 }
 
-/* relaxed: each counter is a figure of its own, nothing is concluded from two */
+/* relaxed: each counter stands alone, nothing is concluded from two */
 static void store_counter(struct rdx_publisher *p, int counter, uint64_t value)
 {
 	p->counters[counter] = value;

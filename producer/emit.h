@@ -41,8 +41,8 @@ static inline void rdx_emit_before_removed(struct rdx_publisher *p, uint8_t tier
 	rdx_emit_flush(p);
 }
 
-/* Collect the block: the first holder came, and the ledger word is taken, or the last one
- * went, and the word is given back. */
+/* Collect the block: its first holder came and it gets a ledger word, or its last one went and the
+ * word is given back. */
 static inline void rdx_emit_stored(struct rdx_publisher *p, uint8_t tier, uint32_t index)
 {
 	const struct rdx_node *node = &p->lineage.nodes[index];
@@ -78,8 +78,8 @@ static inline void rdx_emit_removed(struct rdx_publisher *p, uint8_t tier, uint6
 /* Publish Cleared. The private state is cleared already; the ledger is cleared here. */
 void rdx_emit_cleared(struct rdx_publisher *p, uint8_t scope);
 
-/* End of a call: publish what is collected, say INEXACT if no event did, keep the
- * segment's counters, ring the bell. `tail` is the position at the call's start. */
+/* End of a call: publish what is collected, report INEXACT if no event did, store the segment's
+ * counters, ring the bell. `tail` is the position at the call's start. */
 void rdx_emit_finish(struct rdx_publisher *p, uint64_t tail);
 
 /* The counters that mirror state, and the flags. */

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-/* A life is 8 bits: nodes must be swept before it comes round. */
+/* A life is 8 bits: nodes must be swept before it wraps. */
 #define LIVES_MAX 250
 
 #define BUCKETS_PER_NODE 2
@@ -55,7 +55,7 @@ static void free_node(struct rdx_lineage *lineage, uint32_t index)
 	lineage->count--;
 }
 
-/* One child less. A node without names has let go of its parent already. */
+/* One child less. A node without names has dropped its parent already. */
 static void release_child(struct rdx_lineage *lineage, uint32_t index)
 {
 	struct rdx_node *node;
@@ -132,7 +132,7 @@ int rdx_lineage_name(struct rdx_lineage *lineage, uint64_t prefix, uint64_t loca
 		if (r < 0)
 			return r;
 	}
-	/* a node that had lost its last name has let go of its parent: same for both */
+	/* a node that had lost its last name has dropped its parent: same for both */
 	lineage->nodes[index].names = 1;
 	lineage->nodes[index].parent = parent;
 	rdx_lineage_keep(lineage, parent);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rank's tree of prefixes: who is whose parent, who is held in which tier, and how many
- * held blocks lack their parent.
+ * The rank's tree of prefixes: the parent of each block, the tiers that hold it, and how many held
+ * blocks lack their parent.
  *
- * A node is one prefix hash. It lives while a name or a child refers to it. A node without
- * a name lets go of its own parent: it is kept only so that its children can find it when
- * it comes back. So there are never more nodes than twice the names, and forgetting a name
- * frees two nodes at most.
+ * A node is one prefix hash. It lives while a name or a child refers to it. A node without a name
+ * drops its own parent: it is kept only so that its children find it if it comes back. So there are
+ * never more than twice as many nodes as names, and forgetting a name frees two nodes at most.
  *
- * A clear of everything is O(1): the life is counted up, and a node of an older life holds
- * nothing. It is settled when it is next touched, or by the sweep.
+ * A clear of everything is O(1): it raises `life`, and a node of an older life holds nothing. The
+ * node is settled when it is next touched, or by the sweep.
  *
  * Nothing here allocates or is shared; every call is O(1) unless it says otherwise.
  */
@@ -28,7 +27,7 @@
 #define RDX_NODE_DEPTH_MAX    ((1u << 24) - 1)
 #define RDX_NODE_HOLDERS_MAX  255
 
-/* A node that a caller keeps for the length of a call counts as one more child. */
+/* A node that a caller keeps during a call counts one more child. */
 #define RDX_LINEAGE_SPARE 4
 
 struct rdx_node {
@@ -44,8 +43,8 @@ struct rdx_node {
 };
 static_assert(sizeof(struct rdx_node) == 64, "one line a node");
 
-/* Always whole words: a load of a word of which only a byte was just stored waits until
- * every store before has reached the cache. */
+/* Always whole words: loading a word of which one byte was just stored waits until all earlier
+ * stores have reached the cache. */
 #define RDX_NODE_SHIFT     24
 #define RDX_NODE_LOW_MASK  ((1u << RDX_NODE_SHIFT) - 1)
 #define RDX_NODE_ONE_CHILD 1u
@@ -55,17 +54,17 @@ struct rdx_lineage {
 	struct rdx_node *nodes;
 	struct rdx_buckets table;
 	uint32_t capacity;
-	uint32_t fresh;     /* nodes from here on were never used */
+	uint32_t fresh;     /* nodes at or above were never used */
 	uint32_t free_head; /* chained through `parent` */
 	uint32_t count;     /* now in use */
 	uint32_t swept;     /* nodes below are of this life */
-	uint32_t lives;     /* begun since a sweep was last complete */
+	uint32_t lives;     /* started since the last complete sweep */
 	uint8_t life;
 	uint64_t held[RDX_TIER_COUNT];
 	uint64_t orphans[RDX_TIER_COUNT]; /* per set of tiers */
 };
 
-/* Bytes that rdx_lineage_init wants for trees under at most `names` names. */
+/* Bytes that rdx_lineage_init needs for at most `names` names. */
 uint64_t rdx_lineage_bytes(uint32_t names);
 
 /* `memory`: zeroed, aligned to 64, the caller's to free. */
@@ -145,16 +144,16 @@ int rdx_lineage_name(struct rdx_lineage *lineage, uint64_t prefix, uint64_t loca
 /* One name less. The name holds the block in no tier. */
 void rdx_lineage_unname(struct rdx_lineage *lineage, uint32_t index);
 
-/* Keep a node from going while its names may, and let go of it. RDX_NODE_ROOT is fine. */
+/* Keep a node although its last name may go, and drop it again. RDX_NODE_ROOT is allowed. */
 void rdx_lineage_keep(struct rdx_lineage *lineage, uint32_t index);
 void rdx_lineage_unkeep(struct rdx_lineage *lineage, uint32_t index);
 
-/* Orphans of the sets from .. to - 1, when the block comes into them (1) or leaves them (0):
- * its children's sake and its own. Only called where one of the two can matter. */
+/* Count the orphans of the sets from .. to - 1 when the block enters them (1) or leaves them (0):
+ * itself and its children. Only called where either can change. */
 void rdx_lineage_count_orphans(struct rdx_lineage *lineage, const struct rdx_node *node, int from,
 			       int to, int comes);
 
-/* The block's nearest tier is now `now`, and was `before`. */
+/* The block's nearest tier was `before` and is `now`. */
 static inline void rdx_lineage_move(struct rdx_lineage *lineage, const struct rdx_node *node,
 				    int before, int now)
 {
@@ -173,8 +172,8 @@ static inline void rdx_lineage_move(struct rdx_lineage *lineage, const struct rd
 					  now < before);
 }
 
-/* One more name holds the block in the tier (at most RDX_NODE_HOLDERS_MAX do; the caller
- * looks): 1 if it is the first. */
+/* One more name holds the block in the tier (at most RDX_NODE_HOLDERS_MAX; the caller checks): 1 if
+ * it is the first. */
 static inline int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
 {
 	struct rdx_node *node = rdx_lineage_settle(lineage, index);
@@ -189,7 +188,7 @@ static inline int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, 
 	return 1;
 }
 
-/* One name less does: 1 if it was the last. */
+/* One name less holds it: 1 if it was the last. */
 static inline int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
 {
 	struct rdx_node *node = rdx_lineage_settle(lineage, index);
@@ -204,7 +203,7 @@ static inline int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, 
 	return 1;
 }
 
-/* Nothing is held any more. O(1), but for each 250th without a sweep in between. */
+/* Nothing is held any more. O(1), except each 250th call without a sweep in between. */
 void rdx_lineage_clear(struct rdx_lineage *lineage);
 
 /* Settle up to `count` more nodes; nothing to do once all are. */

@@ -6,19 +6,19 @@
 
 #include <errno.h>
 
-/* A life is 8 bits: entries must be swept before it comes round. */
+/* A life is 8 bits: entries must be swept before it wraps. */
 #define LIVES_MAX 250
 
-/* Entries looked at in one step when a name must be found that a clear dropped. */
+/* Entries checked in one step of the search for a name that a clear dropped. */
 #define SWEEP_STEP 64
 
-/* The queue's stale places leave room for as many again. */
+/* Stale places of the queue may be as many again. */
 #define QUEUE_PER_NAME 2
 
-/* Batches of names to be forgotten that are on their way at once. */
+/* Batches of names to forget that are prefetched at once. */
 #define PREFETCH_BATCHES 3
 
-/* The map is full of remembered names most of its life: an emptier table is a faster one. */
+/* The map is mostly full of remembered names: an emptier table is faster. */
 #define BUCKETS_PER_NAME 4
 
 uint64_t rdx_names_bytes(uint32_t capacity)
@@ -69,7 +69,7 @@ static int oldest_is_stale(const struct rdx_names *names)
 	return !(entry->flags & RDX_NAME_REMEMBERED) || entry->queued_at != names->queue_head;
 }
 
-/* Take the queue's oldest place, and forget its name unless the place is stale. */
+/* Remove the queue's oldest place, and forget its name unless the place is stale. */
 static void forget_oldest(struct rdx_names *names)
 {
 	uint32_t at = names->queue_head;
@@ -149,7 +149,7 @@ void rdx_names_sweep(struct rdx_names *names, uint32_t count)
 		forget_oldest(names);
 }
 
-/* How many of the queue's places from the nth on, `count` at most, lie in one piece. */
+/* How many of the queue's places from the nth on, at most `count`, are contiguous. */
 static uint32_t places(const struct rdx_names *names, uint32_t nth, uint32_t count)
 {
 	uint32_t most = names->queue_size - names->queue_head;

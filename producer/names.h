@@ -3,16 +3,15 @@
  * The rank's private map from the engine's block names to nodes of the lineage, with the
  * copies that each name has per tier.
  *
- * A name is held while it has a copy anywhere, else remembered: engines name blocks as
- * parents, and announce copies in farther tiers, after the removal. Remembered names stand
- * in a queue in the order in which they lost their last copy; the oldest is forgotten when
- * its room is needed.
+ * A name is held while it has a copy anywhere, else remembered: engines name blocks as parents, and
+ * announce copies in farther tiers, after the removal. Remembered names are queued in the order in
+ * which they lost their last copy; the oldest is forgotten when room is needed.
  *
- * A clear of everything is O(1): the life is counted up, and a held name of an older life
- * has no copies. It joins the queue when it is next touched, or by the sweep.
+ * A clear of everything is O(1): it raises `life`, and a held name of an older life has no copies.
+ * The name joins the queue when it is next touched, or by the sweep.
  *
- * The hash is keyed by random bytes of this process: names come from engines, and what
- * an engine calls a block may follow from what strangers prompt.
+ * The hash is keyed by random bytes of this process: names come from engines, and users' prompts
+ * may determine them.
  *
  * Nothing here allocates or is shared; every call is O(1) amortized.
  */
@@ -29,9 +28,9 @@
 
 #define RDX_NAME_HELD       1u
 #define RDX_NAME_REMEMBERED 2u
-#define RDX_NAME_SALTED     4u /* its salt's part of the seed stands in names->salts */
+#define RDX_NAME_SALTED     4u /* its salt's part of the seed is in names->salts */
 
-/* Spreads a group, and mixes last: odd, about half of its bits set. */
+/* Multiplies the group, and in the last mixing step: odd, about half of its bits set. */
 #define RDX_NAMES_MIX UINT64_C(0xd6e8feb86659fd93)
 
 struct rdx_name {
@@ -51,7 +50,7 @@ static_assert(sizeof(struct rdx_name) == 64, "one line a name");
 /* A name as the engine gives it, ready to be looked up. */
 struct rdx_name_key {
 	uint64_t text[4]; /* of 8 bytes only the first word is set */
-	uint32_t tag;     /* what it is filed under */
+	uint32_t tag;     /* of its bucket */
 	uint8_t bytes;
 	uint8_t group;
 };
@@ -66,16 +65,16 @@ struct rdx_names {
 	uint32_t queue_head;
 	uint32_t queue_count;
 	uint32_t capacity;
-	uint32_t fresh;     /* entries from here on were never used */
+	uint32_t fresh;     /* entries at or above were never used */
 	uint32_t free_head; /* chained through `node` */
 	uint32_t count;     /* now known: held or remembered */
 	uint32_t swept;     /* entries below are of this life */
-	uint32_t lives;     /* begun since a sweep was last complete */
+	uint32_t lives;     /* started since the last complete sweep */
 	uint8_t life;
 	uint64_t key[2];
 };
 
-/* Bytes that rdx_names_init wants for this many names, at most RDX_NAMES_MAX. */
+/* Bytes that rdx_names_init needs for this many names, at most RDX_NAMES_MAX. */
 uint64_t rdx_names_bytes(uint32_t capacity);
 
 /* `memory`: zeroed, aligned to 64, the caller's to free. `key`: 2 random words. The
@@ -117,18 +116,18 @@ static inline int rdx_names_equals(const struct rdx_name *name, const struct rdx
 	       memcmp(name->text, key->text, sizeof(key->text)) == 0;
 }
 
-/* Of one length and group. */
+/* Keys of one length and group. */
 static inline int rdx_names_keys_equal(const struct rdx_name_key *a, const struct rdx_name_key *b)
 {
 	return a->text[0] == b->text[0] &&
 	       (a->bytes == sizeof(a->text[0]) || memcmp(a->text, b->text, sizeof(a->text)) == 0);
 }
 
-/* Bring an entry of an older life into the present one. May forget another name. */
+/* Bring an entry of an older life up to date. May forget another name. */
 void rdx_names_settle(struct rdx_names *names, uint32_t entry);
 
-/* The entry of a name, held or remembered, settled into the present life; or
- * RDX_NAME_NONE and the free bucket for it. May forget another name. */
+/* The entry of a name, held or remembered, brought up to date; or RDX_NAME_NONE and the free bucket
+ * for it. May forget another name. */
 static inline uint32_t rdx_names_find_bucket(struct rdx_names *names,
 					     const struct rdx_name_key *key, uint64_t *ret_at)
 {
@@ -150,19 +149,19 @@ static inline uint32_t rdx_names_find(struct rdx_names *names, const struct rdx_
 	return rdx_names_find_bucket(names, key, &at);
 }
 
-/* Make sure that rdx_names_add has room for `count` names, by forgetting the oldest
- * remembered ones if need be. -ENOSPC: fewer are not held. */
+/* Make room for `count` more names, by forgetting the oldest remembered ones if needed. -ENOSPC:
+ * too many names are held. */
 int rdx_names_reserve(struct rdx_names *names, uint32_t count);
 
-/* Is there room for one without forgetting any? */
+/* Is there room for one more without forgetting any? */
 static inline int rdx_names_have_room(const struct rdx_names *names)
 {
 	return names->count < names->capacity;
 }
 
-/* Add a name where there is room; it is held and has no copies yet. The node has been
- * named for it. `at` is the bucket that rdx_names_find_bucket gave, with nothing added or
- * forgotten since. */
+/* Add a name where there is room; it is held and has no copies yet. The node has counted the name
+ * already. `at` is the bucket that rdx_names_find_bucket gave, with nothing added or forgotten
+ * since. */
 static inline uint32_t rdx_names_add(struct rdx_names *names, const struct rdx_name_key *key,
 				     uint64_t at, uint32_t node)
 {
@@ -201,19 +200,19 @@ static inline void rdx_names_recall(struct rdx_names *names, uint32_t entry)
 /* A held name has lost its last copy. */
 void rdx_names_remember(struct rdx_names *names, uint32_t entry);
 
-/* No name has a copy any more. O(1), but for each 250th without a sweep in between. */
+/* No name has a copy any more. O(1), except each 250th call without a sweep in between. */
 void rdx_names_clear(struct rdx_names *names);
 
-/* Settle up to `count` more entries, and take as many stale places off the queue's head:
- * a little in every call, so that no call has much to do. */
+/* Settle up to `count` more entries, and remove as many stale places from the queue's head: a
+ * little in every call, so that no call has much to do. */
 void rdx_names_sweep(struct rdx_names *names, uint32_t count);
 
-/* Bring closer what it takes to forget the `count` oldest names and the two batches of as
- * many after them, each a step less far: a batch is looked at in three calls. */
+/* Prefetch what forgetting the `count` oldest names needs, and less of the next two batches of as
+ * many: a batch is prefetched step by step in three calls. */
 void rdx_names_prefetch_oldest(const struct rdx_names *names, uint32_t count);
 
-/* Bring closer what rdx_names_find will look at, once the table's line is there. 0: the
- * name is not known. */
+/* Prefetch what rdx_names_find will read, once the table's line is in the cache. 0: the name is not
+ * known. */
 static inline int rdx_names_prefetch(const struct rdx_names *names, uint32_t tag)
 {
 	uint64_t at = rdx_buckets_home(&names->table, tag);
@@ -225,7 +224,7 @@ static inline int rdx_names_prefetch(const struct rdx_names *names, uint32_t tag
 	return 1;
 }
 
-/* And its node, once the entry is there; probably this one, or RDX_NODE_NONE. */
+/* And its node, once the entry is in the cache. Returns the probable node, or RDX_NODE_NONE. */
 static inline uint32_t rdx_names_prefetch_node(const struct rdx_names *names, uint32_t tag)
 {
 	uint64_t at = rdx_buckets_home(&names->table, tag);

@@ -5,27 +5,27 @@
 
 #include <errno.h>
 
-/* Blocks looked up together: enough to hide memory's latency, few enough for the stack. */
+/* Blocks looked up together: enough to hide the latency of memory, few enough for the stack. */
 #define CHUNK 32
 
-/* Nodes and names settled per call while a clear has left some of an older life. */
+/* Nodes and names settled per call while some are of an older life. */
 #define SWEEP 32
 
-/* Events a call may publish beside one per block: the worker's clear, its own Cleared, and
+/* Events a call may publish besides one per block: the worker's clear, its own Cleared, and
  * INEXACT. */
 #define EVENTS_BESIDE 3
 
-/* Ring slots brought closer at the start of a call: no store of an event should have to
- * wait for its line when the bell's fence waits for all stores. */
+/* Ring slots prefetched at the start of a call, so that the bell's fence, which waits for all
+ * stores, need not wait for their lines. */
 #define SLOTS_AHEAD 4
 
-/* A counter that no drop is counted in stands for "not dropped". */
+/* Stands for "not dropped": a counter that counts no drops. */
 #define KEPT RDX_COUNTER_EVENTS
 
 /* A run of blocks being stored. */
 struct run {
 	const struct rdx_stored *stored;
-	uint32_t parent; /* node of the block before, kept if it is the run's parent */
+	uint32_t parent; /* node of the block before; kept if it is the run's parent */
 	uint64_t prefix; /* of that block, 0 for the root */
 	uint64_t seed;   /* of the run's local hashes */
 	uint64_t salt;   /* its part that comes from the salt */
@@ -45,7 +45,7 @@ static int names_are_valid(const void *names, uint32_t count, uint8_t bytes, uin
 	return (bytes == 8 || bytes == 32) && tier < RDX_TIER_COUNT && (names || count == 0);
 }
 
-/* Everything of the rank is gone: its private state. */
+/* The rank holds nothing any more: clear its private state. */
 static void forget_held(struct rdx_publisher *p)
 {
 	uint64_t held = 0;
@@ -61,7 +61,7 @@ static void forget_held(struct rdx_publisher *p)
 		rdx_resident_clear(&p->resident[tier]);
 }
 
-/* Another rank cleared the worker: this one clears itself before it says anything else. */
+/* Another rank cleared the worker: this one clears itself before it publishes anything else. */
 static void follow_clear(struct rdx_publisher *p)
 {
 	uint32_t generation;
@@ -91,7 +91,7 @@ static uint8_t kept_tiers(const struct rdx_publisher *p)
 	return tiers;
 }
 
-/* Positions end before the call could: say INEXACT while there is a slot for it. */
+/* Too few positions are left for the call: publish INEXACT while there is a slot for it. */
 static int exhaust(struct rdx_publisher *p, uint64_t time_ns)
 {
 	uint64_t tail = p->position;
@@ -195,7 +195,7 @@ static enum rdx_counter name_node(struct rdx_publisher *p, const struct run *run
 	return r == -EEXIST ? RDX_COUNTER_CONFLICTS : RDX_COUNTER_MAP_FULL;
 }
 
-/* A name that was not known. */
+/* Add a name that was not known. */
 static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint32_t at,
 				  uint64_t bucket)
 {
@@ -223,8 +223,8 @@ static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint
 	return KEPT;
 }
 
-/* A name that is known. While it is held it stands for what it did; a remembered one stands
- * for what this run says: content, adapter and salt. */
+/* A known name. While it is held it keeps its content, adapter and salt; a remembered one takes
+ * those of this run. */
 static enum rdx_counter know_again(struct rdx_publisher *p, const struct run *run, uint32_t index,
 				   uint32_t at)
 {
@@ -268,7 +268,7 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 	return cause;
 }
 
-/* Hash a chunk and bring closer what its blocks will look at. */
+/* Hash a chunk and prefetch what its blocks will read. */
 static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, uint32_t count)
 {
 	const struct rdx_stored *stored = run->stored;
@@ -318,7 +318,7 @@ static void store_run(struct rdx_publisher *p, struct run *run)
 		for (uint32_t at = 0; at < chunk && cause == KEPT; at++, i++)
 			cause = store_block(p, run, at);
 	}
-	/* what follows a dropped block in its prompt goes with it */
+	/* the blocks after a dropped one are dropped with it */
 	if (cause != KEPT)
 		drop_blocks(p, run->stored->tier, cause, count - i + 1);
 	rdx_lineage_unkeep(&p->lineage, kept);
@@ -431,8 +431,8 @@ static void remove_copy(struct rdx_publisher *p, uint32_t index, uint8_t tier)
 		rdx_names_remember(&p->names, index);
 }
 
-/* Bring closer what changes when the node's block goes. Its ledger word may be an old one:
- * then it is not there, and nothing comes closer. */
+/* Prefetch what changes when the node's block goes. Its ledger word may be out of date: then
+ * nothing is prefetched. */
 static void prefetch_held(const struct rdx_publisher *p, const struct rdx_node *node, uint8_t tier)
 {
 	const struct rdx_ledger *ledger = &p->owner.ledger[tier];
@@ -496,7 +496,7 @@ int rdx_publish_removed(struct rdx_publisher *p, const struct rdx_removed *remov
 	return 0;
 }
 
-/* Every copy in one tier is gone, while other tiers hold some. */
+/* Every copy in one tier is gone; other tiers hold some. */
 static void forget_tier(struct rdx_publisher *p, uint8_t tier)
 {
 	for (uint32_t i = 0; i < p->names.fresh; i++) {
@@ -512,7 +512,7 @@ static void forget_tier(struct rdx_publisher *p, uint8_t tier)
 	rdx_resident_clear(&p->resident[tier]);
 }
 
-/* Does a clear of the tier leave nothing? A block that is not represented may be left. */
+/* Does a clear of the tier leave nothing? A block that could not be represented counts as left. */
 static int others_are_empty(const struct rdx_publisher *p, uint8_t tier)
 {
 	for (int other = 0; other < RDX_TIER_COUNT; other++) {

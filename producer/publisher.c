@@ -20,7 +20,7 @@ static_assert(offsetof(struct rdx_publisher_stats, names) -
 		      RDX_COUNTER_NAMES * sizeof(uint64_t),
 	      "statistics and counters have one order");
 
-/* All open handles of the process, for the child after a fork. */
+/* All open handles of the process, for the child of a fork. */
 static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t handles_once = PTHREAD_ONCE_INIT;
 static struct rdx_publisher *handles;
@@ -111,7 +111,7 @@ static int reserve_arena(struct rdx_arena *arena, uint64_t bytes)
 	return madvise(base, bytes, MADV_DONTFORK) < 0 ? -errno : 0;
 }
 
-/* No page fault in a publish call later. */
+/* Touch every page: no page fault in a publish call later. */
 static int touch_arena(const struct rdx_arena *arena)
 {
 	uint8_t *bytes = arena->base;
@@ -120,13 +120,13 @@ static int touch_arena(const struct rdx_arena *arena)
 		return 0;
 	if (errno == ENOMEM)
 		return -ENOMEM;
-	/* before Linux 5.14: a store a page that the compiler must keep */
+	/* before Linux 5.14: one store a page, which the compiler must keep */
 	for (uint64_t at = 0; at < arena->bytes; at += RDX_PAGE_BYTES)
 		__atomic_store_n(bytes + at, 0, __ATOMIC_RELAXED);
 	return 0;
 }
 
-/* In a forked child there is nothing at these addresses, or something of the child's. */
+/* In a forked child these addresses are unmapped, or the child's own. */
 static void free_arenas(struct rdx_publisher *p)
 {
 	for (int i = 0; i < 3; i++) {
@@ -135,7 +135,7 @@ static void free_arenas(struct rdx_publisher *p)
 	}
 }
 
-/* Names that can be known: every held block under a name of its own, and the remembered. */
+/* Names that can be known: one for every held block, and the remembered ones. */
 static int names_wanted(const struct rdx_publisher_options *options, uint32_t *ret_names)
 {
 	uint64_t remembered = options->remembered_names;
@@ -179,7 +179,7 @@ static void lay_out_rest(struct rdx_publisher *p, const struct rdx_publisher_opt
 	}
 }
 
-/* Reserve all private memory; nothing of it is touched yet. */
+/* Reserve all private memory, without touching it yet. */
 static int reserve(struct rdx_publisher *p, const struct rdx_publisher_options *options)
 {
 	uint32_t slots = rdx_ring_event_slots_max(options->ring_slots);
@@ -216,7 +216,7 @@ static int start_names(struct rdx_publisher *p)
 
 static void open_bell(struct rdx_publisher *p, int dir_fd)
 {
-	/* a bell that is not ours is not rung: its consumers poll */
+	/* a bell of another user is not rung: its consumers poll */
 	if (rdx_bell_file_open(&p->bell_mapping, dir_fd, 1) < 0)
 		return;
 	p->bell = p->bell_mapping.base;
@@ -284,7 +284,8 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 		return r;
 	if (p->owner.clear.base) {
 		p->clear = p->owner.clear.base;
-		/* not the newest: what came since the ledger got its stamp is followed */
+		/* not the newest: a clear since the ledger got its stamp is applied by the next
+		 * call */
 		p->stamp = (uint32_t)rdx_word_load(&p->owner.live->ledger_stamp);
 	}
 	if (!p->owner.in_memory)
@@ -292,7 +293,7 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 	return 0;
 }
 
-/* Claim first and touch then: a rank that is taken is refused at once. */
+/* Claim first, touch memory then: a rank that is taken is refused at once. */
 static int start(struct rdx_publisher *p, const struct rdx_publisher_options *options)
 {
 	int dir_fd = rdx_namespace_open(options->dir, 1);

@@ -19,7 +19,7 @@ struct rdx_arena {
 	uint64_t bytes;
 };
 
-/* The event being collected. All blocks of it have been taken over into the lineage. */
+/* The event being collected. The lineage has all its blocks already. */
 struct rdx_pending {
 	uint64_t *hashes;   /* as the event holds them: local of a Stored, prefix of a Removed */
 	uint64_t *prefixes; /* Stored: for the ledger */
@@ -72,8 +72,7 @@ static inline void rdx_publisher_count(struct rdx_publisher *p, enum rdx_counter
 	p->counted = 1;
 }
 
-/* From here on events say that something is missing; in which tiers that may be, one bit
- * each. */
+/* From now on events carry the inexact bit; `tiers`, one bit each: where the cause may be. */
 static inline void rdx_publisher_mark_inexact(struct rdx_publisher *p, uint8_t tiers)
 {
 	p->inexact_tiers |= tiers;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which words of one tier's ledger are free: a stack of given-back words over a high-water
- * mark, so that a clear is O(1).
+ * Free words of one tier's ledger: a stack of those given back, and a high-water mark, so that a
+ * clear is O(1).
  */
 #ifndef RDX_RESIDENT_H
 #define RDX_RESIDENT_H
@@ -11,7 +11,7 @@
 struct rdx_resident {
 	uint32_t *given; /* room for `capacity` */
 	uint32_t given_count;
-	uint32_t fresh; /* words from here on are unused */
+	uint32_t fresh; /* words at or above were never used */
 	uint32_t capacity;
 };
 
@@ -38,7 +38,7 @@ static inline void rdx_resident_give(struct rdx_resident *resident, uint32_t wor
 	resident->given[resident->given_count++] = word;
 }
 
-/* The word that the nth take from now will give. */
+/* The word that the nth take from now on will return. */
 static inline uint32_t rdx_resident_peek(const struct rdx_resident *resident, uint32_t nth)
 {
 	if (nth < resident->given_count)
