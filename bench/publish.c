@@ -58,7 +58,8 @@ static uint64_t name_of(uint64_t number)
 static int store_run(struct bench *bench)
 {
 	uint64_t names[RUN_BLOCKS], locals[RUN_BLOCKS], parent;
-	struct rdx_stored stored = {.names = names,
+	struct rdx_stored stored = {.size = sizeof(stored),
+				    .names = names,
 				    .local_hashes = locals,
 				    .count = RUN_BLOCKS,
 				    .time_ns = bench->next_name,
@@ -82,8 +83,11 @@ static int remove_one(struct bench *bench)
 	uint64_t conversation = bench->next_removed / (16 * RUN_BLOCKS);
 	uint64_t depth = bench->next_removed % (16 * RUN_BLOCKS);
 	uint64_t name = name_of(conversation * 16 * RUN_BLOCKS + 16 * RUN_BLOCKS - 1 - depth);
-	struct rdx_removed removed = {
-		.names = &name, .count = 1, .tier = RDX_TIER_DEVICE, .name_bytes = 8};
+	struct rdx_removed removed = {.size = sizeof(removed),
+				      .names = &name,
+				      .count = 1,
+				      .tier = RDX_TIER_DEVICE,
+				      .name_bytes = 8};
 
 	bench->next_removed++;
 	return rdx_publish_removed(bench->publisher, &removed);
@@ -136,7 +140,7 @@ static double append_slice(struct bench *bench)
 
 static int open_bench(struct bench *bench, uint64_t blocks)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 	struct rdx_segment_spec bare = {.worker_id = 2,
 					.block_tokens = 16,
 					.ring_slots = 65536,
@@ -202,7 +206,7 @@ int main(int argc, char **argv)
 		removed[at] = removed_slice(&bench, &failed);
 		append[at] = append_slice(&bench);
 	}
-	rdx_publisher_stats(bench.publisher, &stats);
+	rdx_publisher_get_stats(bench.publisher, &stats);
 	failed |= stats.inexact || stats.unknown_removals ||
 		  stats.blocks_stored != bench.next_name ||
 		  stats.blocks_removed != bench.next_removed;

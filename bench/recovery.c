@@ -43,7 +43,7 @@ struct bench {
 
 static int open_bench(struct bench *bench, uint64_t ring_slots, uint64_t blocks)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 	struct rdx_writer_options writer = {.initial_blocks = blocks + DEAD_MOST / 10};
 	struct rdx_hash_key key;
 	int r;
@@ -88,8 +88,11 @@ static void store(struct bench *bench, uint64_t events, uint32_t blocks)
 	uint64_t names[RUN_BLOCKS];
 
 	for (uint64_t event = 0; event < events; event++) {
-		struct rdx_stored stored = {
-			.names = names, .local_hashes = names, .count = blocks, .name_bytes = 8};
+		struct rdx_stored stored = {.size = sizeof(stored),
+					    .names = names,
+					    .local_hashes = names,
+					    .count = blocks,
+					    .name_bytes = 8};
 
 		for (uint32_t i = 0; i < blocks; i++)
 			names[i] = ++bench->next_local * UINT64_C(0x9e3779b97f4a7c15);
@@ -124,15 +127,15 @@ static void apply(struct bench *bench, const struct rdx_event *event)
 static double recover(struct bench *bench, uint32_t way, uint64_t *ret_slots, uint64_t *ret_words)
 {
 	static uint64_t hashes[CHUNK];
-	struct rdx_reader_stats before, after;
-	struct rdx_recovery recovery;
-	struct rdx_event event;
+	struct rdx_reader_stats before = {.size = sizeof(before)}, after = before;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+	struct rdx_event event = {.size = sizeof(event)};
 	uint64_t exact = 0, start;
 	uint8_t tier;
 	int64_t count;
 
 	begin_build(bench);
-	rdx_reader_stats(bench->reader, &before);
+	rdx_reader_get_stats(bench->reader, &before);
 	start = rdx_clock_ns();
 	bench->failed |= rdx_reader_recover(bench->reader, NULL, &recovery) != 0;
 	if (recovery.way == RDX_RECOVERED_LEDGER)
@@ -144,7 +147,7 @@ static double recover(struct bench *bench, uint32_t way, uint64_t *ret_slots, ui
 		apply(bench, &event);
 	rdx_writer_rank_show(bench->writer, bench->slot, 0, 0);
 	start = rdx_clock_ns() - start;
-	rdx_reader_stats(bench->reader, &after);
+	rdx_reader_get_stats(bench->reader, &after);
 	*ret_slots = after.slots_read - before.slots_read;
 	*ret_words = after.ledger_words - before.ledger_words;
 	bench->failed |= recovery.way != way;
@@ -170,7 +173,8 @@ static double copy_and_replay(struct bench *bench, struct rdx_slot *copy)
 	}
 	while (rdx_event_read(&ring, position, 64, &head, hashes, &slots) == RDX_RING_PUBLISHED &&
 	       slots) {
-		struct rdx_event event = {.event_id = head.event_id,
+		struct rdx_event event = {.size = sizeof(event),
+					  .event_id = head.event_id,
 					  .parent = head.parent,
 					  .hashes = hashes,
 					  .count = head.count,

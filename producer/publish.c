@@ -2,6 +2,7 @@
 #include "producer/emit.h"
 
 #include "shm/clear.h"
+#include "shm/sized.h"
 
 #include <errno.h>
 
@@ -393,10 +394,17 @@ static void store(struct rdx_publisher *p, const struct rdx_stored *stored)
 int rdx_publish_stored(struct rdx_publisher *p, const struct rdx_stored *stored)
 {
 	uint64_t tail = p->position;
+	struct rdx_stored other;
 	int r;
 
 	if (p->dead)
 		return -EOWNERDEAD;
+	if (stored->size != sizeof(other)) {
+		r = rdx_sized_take(&other, sizeof(other), stored);
+		if (r < 0)
+			return r;
+		stored = &other;
+	}
 	if (!names_are_valid(stored->names, stored->count, stored->name_bytes, stored->tier) ||
 	    (stored->tokens && stored->local_hashes))
 		return -EINVAL;
@@ -475,10 +483,17 @@ static void remove_chunk(struct rdx_publisher *p, const struct rdx_removed *remo
 int rdx_publish_removed(struct rdx_publisher *p, const struct rdx_removed *removed)
 {
 	uint64_t tail = p->position;
+	struct rdx_removed other;
 	int r;
 
 	if (p->dead)
 		return -EOWNERDEAD;
+	if (removed->size != sizeof(other)) {
+		r = rdx_sized_take(&other, sizeof(other), removed);
+		if (r < 0)
+			return r;
+		removed = &other;
+	}
 	if (!names_are_valid(removed->names, removed->count, removed->name_bytes, removed->tier))
 		return -EINVAL;
 	if (removed->count == 0)

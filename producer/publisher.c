@@ -4,6 +4,7 @@
 #include "shm/bell_file.h"
 #include "shm/event.h"
 #include "shm/namespace.h"
+#include "shm/sized.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -247,10 +248,10 @@ static int plan(const struct rdx_publisher_options *from, struct rdx_publisher_o
 {
 	struct rdx_publisher_options options;
 	struct rdx_segment_spec spec;
+	int r = from ? rdx_sized_take(&options, sizeof(options), from) : -EINVAL;
 
-	if (!from || from->size != sizeof(options))
-		return -EINVAL;
-	options = *from;
+	if (r < 0)
+		return r;
 	if (options.clear_scope > RDX_CLEAR_WORKER || options.report_mode > RDX_REPORT_MIXED)
 		return -EINVAL;
 	if (options.block_tokens == 0)
@@ -288,6 +289,7 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 		 * call */
 		p->stamp = (uint32_t)rdx_word_load(&p->owner.live->ledger_stamp);
 	}
+	p->epoch = p->owner.header->epoch;
 	if (!p->owner.in_memory)
 		p->counters[RDX_COUNTER_FLAGS] |= RDX_LIVE_DISK_BACKED;
 	return 0;
@@ -360,20 +362,29 @@ void rdx_publisher_close(struct rdx_publisher *p)
 	free(p);
 }
 
-int rdx_publisher_stats(const struct rdx_publisher *p, struct rdx_publisher_stats *ret_stats)
+uint64_t rdx_publisher_epoch(const struct rdx_publisher *p)
+{
+	return p->epoch;
+}
+
+const struct rdx_hash_key *rdx_publisher_hash_key(const struct rdx_publisher *p)
+{
+	return &p->key;
+}
+
+int rdx_publisher_get_stats(const struct rdx_publisher *p, struct rdx_publisher_stats *ret_stats)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 	uint64_t flags = p->counters[RDX_COUNTER_FLAGS];
+	int r = p->dead ? -EOWNERDEAD : rdx_sized_check(ret_stats);
 
-	if (p->dead)
-		return -EOWNERDEAD;
-	if (ret_stats->size != sizeof(stats))
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	memcpy((uint8_t *)&stats + offsetof(struct rdx_publisher_stats, events), p->counters,
 	       (RDX_COUNTER_NAMES + 1) * sizeof(uint64_t));
 	stats.inexact = (flags & RDX_LIVE_INEXACT) != 0;
 	stats.rings_bell = (flags & RDX_LIVE_RINGS_BELL) != 0;
 	stats.disk_backed = (flags & RDX_LIVE_DISK_BACKED) != 0;
-	*ret_stats = stats;
+	rdx_sized_give(ret_stats, &stats, sizeof(stats));
 	return 0;
 }

@@ -43,6 +43,7 @@ struct rdx_publisher {
 	struct rdx_resident resident[RDX_TIER_COUNT];
 	struct rdx_pending pending;
 
+	uint64_t epoch;
 	uint64_t position; /* the ring's tail */
 	uint64_t time_ns;  /* of the call in progress */
 	uint64_t counters[RDX_COUNTER_COUNT];

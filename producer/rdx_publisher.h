@@ -10,14 +10,14 @@
  * rank is marked INEXACT where its index entry would otherwise be wrong; the engine
  * goes on.
  *
- * No pointer to a handle, options or a structure may be NULL, except where it is said.
- *
- * After fork() every handle is dead in the child: each call there answers
- * -EOWNERDEAD and rdx_publisher_close frees the child's copy. The parent goes on.
+ * After fork() every handle is dead in the child: each call there that can fail answers
+ * -EOWNERDEAD, rdx_publisher_close frees the child's copy. The parent goes on. The child
+ * may open handles of its own, of ranks that the parent does not hold.
  */
 #ifndef RDX_PUBLISHER_H
 #define RDX_PUBLISHER_H
 
+#include <ringdex/rdx_hash.h>
 #include <ringdex/rdx_types.h>
 
 #ifdef __cplusplus
@@ -36,10 +36,7 @@ struct rdx_publisher;
 	1 /* a copy or a mere repetition: counted as a copy, and the
 			       rank is INEXACT until its next clear of all tiers */
 
-/*
- * Start from RDX_PUBLISHER_OPTIONS_INIT. Texts are copied. Zero or NULL takes the
- * default where one is named.
- */
+/* Texts are copied. Zero or NULL takes the default where one is named. */
 struct rdx_publisher_options {
 	uint64_t size;        /* sizeof(struct rdx_publisher_options) */
 	const char *dir;      /* the namespace; NULL: /dev/shm/ringdex. Created if missing */
@@ -63,11 +60,6 @@ struct rdx_publisher_options {
 						 who truncates it kills the engine */
 	uint32_t reserved;
 };
-#define RDX_PUBLISHER_OPTIONS_INIT                                                                 \
-	{                                                                                          \
-		sizeof(struct rdx_publisher_options), 0, 0, 0, 0, 0, 0, 0, 0, {0, 0, 0, 0}, 0, 0,  \
-			0, 0, 0                                                                    \
-	}
 
 /*
  * A run of consecutive blocks that the rank now holds in `tier`, each the child of
@@ -85,6 +77,7 @@ struct rdx_publisher_options {
  * the store that brings it back.
  */
 struct rdx_stored {
+	uint64_t size;          /* sizeof(struct rdx_stored) */
 	uint64_t time_ns;       /* CLOCK_MONOTONIC; 0: not stamped */
 	const void *names;      /* count * name_bytes bytes */
 	const void *parent;     /* name_bytes bytes; NULL: the run starts a prompt */
@@ -105,7 +98,8 @@ struct rdx_stored {
 
 /* Blocks of which one physical copy in `tier` is gone. */
 struct rdx_removed {
-	uint64_t time_ns;
+	uint64_t size;    /* sizeof(struct rdx_removed) */
+	uint64_t time_ns; /* CLOCK_MONOTONIC; 0: not stamped */
 	const void *names;
 	uint32_t count;
 	uint8_t tier;
@@ -148,14 +142,21 @@ struct rdx_publisher_stats {
  * Claim the rank and create its segment. Blocking; allocates everything the handle
  * will ever use and touches it. Takes effect for readers when it returns.
  *
- *   -EINVAL        an option out of range: size, ring_slots no power of two or too small
- *                  for one split event, no tier with blocks, instance or model missing, a
- *                  file_mode by which others may write
- *   -ENAMETOOLONG  instance, model or tenant over 255 bytes
+ *   -EINVAL        an option out of range: ring_slots no power of two or too small for one
+ *                  split event, no tier with blocks, instance or model missing, a file_mode
+ *                  by which others may write
+ *   -ENAMETOOLONG  instance, model or tenant over 255 bytes; or the directory's path
  *   -EBUSY         another running process publishes this rank
  *   -ENOSPC        the file system cannot hold the segment; nothing is left behind
+ *   -EDQUOT, -EFBIG  likewise for the user's quota, and for the size of a file (an
+ *                  RLIMIT_FSIZE also raises SIGXFSZ)
  *   -EKEYREJECTED  the namespace's key file is damaged
- *   -EACCES, -ENOENT, -ENOTDIR, -EROFS  the directory, as from open(2)
+ *   -EBADMSG       RDX_CLEAR_WORKER: the worker's clear file is damaged
+ *   -EPERM         RDX_CLEAR_WORKER: the clear file is another user's, or others may write
+ *                  it; or the file system has no hard links, or forbids a file's mode
+ *   -EMFILE, -ENFILE  no descriptors left: a handle keeps up to four and opens with two more
+ *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP  of the directory or a file in it, as from
+ *                  open(2); -ENOLCK as from fcntl(2)
  *   -ENOMEM        also where blocks and names are more than 2^29
  */
 RDX_API int rdx_publisher_open(struct rdx_publisher **ret_publisher,
@@ -170,8 +171,8 @@ RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
  * where blocks are named only: there each stands for itself. Wait-free.
  *
  *   0              done; what could not be represented was counted
- *   -EINVAL        no such tier or name_bytes, names is NULL, or both tokens and
- *                  local_hashes are given: nothing was done
+ *   -EINVAL, -E2BIG  no such tier or name_bytes, names is NULL, both tokens and
+ *                  local_hashes are given, or of its size: nothing was done
  *   -EOVERFLOW     the ring's 48-bit positions are used up: the rank stays INEXACT
  *                  until it is opened again
  *   -EOWNERDEAD    the handle was made before a fork
@@ -195,12 +196,18 @@ RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, 
  * all-tier clear. Results as for rdx_publish_stored. Wait-free. */
 RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint64_t time_ns);
 
-/* Fill `ret_stats`. Same thread as the publish calls. -EINVAL where its `size`, set by the
- * caller, is another one. */
-RDX_API int rdx_publisher_stats(const struct rdx_publisher *publisher,
-				struct rdx_publisher_stats *ret_stats);
+/* Fill `ret_stats`. Same thread as the publish calls. -EOWNERDEAD after a fork. */
+RDX_API int rdx_publisher_get_stats(const struct rdx_publisher *publisher,
+				    struct rdx_publisher_stats *ret_stats);
 
-/* Bytes of the segment file these options make; -EINVAL, -ENAMETOOLONG as for open. */
+/* The epoch that this handle began: it names this life of the rank to every reader. */
+RDX_API uint64_t rdx_publisher_epoch(const struct rdx_publisher *publisher);
+
+/* The namespace's key, to chain local hashes as every index of it does (rdx_hash_chain).
+ * Valid until the handle is closed. */
+RDX_API const struct rdx_hash_key *rdx_publisher_hash_key(const struct rdx_publisher *publisher);
+
+/* Bytes of the segment file these options make; -EINVAL, -E2BIG, -ENAMETOOLONG as for open. */
 RDX_API int rdx_publisher_segment_size(const struct rdx_publisher_options *options,
 				       uint64_t *ret_bytes);
 

@@ -10,6 +10,7 @@
 #include "shm/guard.h"
 #include "shm/hook.h"
 #include "shm/mapping.h"
+#include <ringdex/rdx_types.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -118,7 +119,7 @@ static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 	errno = error;
 }
 
-int rdx_guard_handle(void)
+int rdx_guard_install(void)
 {
 	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 	struct sigaction before;

@@ -16,7 +16,4 @@
 int rdx_guard_add(struct rdx_mapping *mapping);
 void rdx_guard_remove(struct rdx_mapping *mapping);
 
-/* What rdx_guard_install does. */
-int rdx_guard_handle(void);
-
 #endif

@@ -75,8 +75,9 @@ struct rdx_index_pulse {
 	_Atomic uint64_t state;   /* RDX_STATE_..., never STALE: the reader decides that */
 	_Atomic uint64_t event_id;
 	_Atomic uint64_t epoch;
+	_Atomic uint64_t event_ns; /* CLOCK_MONOTONIC, of the newest event read; 0: none was */
 };
-static_assert(sizeof(struct rdx_index_pulse) == 32, "layout");
+static_assert(sizeof(struct rdx_index_pulse) == 40, "layout");
 
 /* Words of rdx_index_entry.counter. */
 enum rdx_entry_counter {
@@ -121,8 +122,8 @@ static_assert(offsetof(struct rdx_index_live, heartbeat_ns) == 128, "layout");
 static_assert(offsetof(struct rdx_index_live, version) == 256, "layout");
 static_assert(offsetof(struct rdx_index_live, columns) == 1280, "layout");
 static_assert(offsetof(struct rdx_index_live, pulse) == 3328, "layout");
-static_assert(offsetof(struct rdx_index_live, entry) == 11520, "layout");
-static_assert(sizeof(struct rdx_index_live) == 11520 + RDX_RANKS_MAX * 512, "layout");
+static_assert(offsetof(struct rdx_index_live, entry) == 13568, "layout");
+static_assert(sizeof(struct rdx_index_live) == 13568 + RDX_RANKS_MAX * 512, "layout");
 
 struct rdx_index_ctl {
 	struct rdx_index_header header;

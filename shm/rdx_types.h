@@ -17,9 +17,24 @@
  *
  * Functions return 0 or a count on success and -errno on failure; outputs named
  * ret_... are untouched on failure. The library never logs, never sets errno,
- * never exits.
+ * never exits. Times are nanoseconds; no pointer may be NULL, except where it is said.
  *
- * In C++ some structures need their `struct`: rdx_publisher_stats is a function too.
+ * Structures that may grow begin with their `size`, which the caller sets, in an array
+ * in its first element. Everything else may be 0, which is the default of every input:
+ *
+ *     struct rdx_publisher_options options = {.size = sizeof(options)};
+ *     struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
+ *
+ * So a program and a library that were built from different versions of these headers
+ * understand each other. What an input lacks is 0; what it has more must be 0. Of an output
+ * no more than its size is written, and 0 where the library knows less. Every call that
+ * takes such a structure also fails with
+ *
+ *   -EINVAL  `size` is 0 or no multiple of 8
+ *   -E2BIG   an input asks for something that this library does not know, or `size` is
+ *            over 4,096
+ *
+ * rdx_cursor and rdx_hash_key have no size and never change.
  */
 #ifndef RDX_TYPES_H
 #define RDX_TYPES_H
@@ -64,9 +79,9 @@ extern "C" {
 #define RDX_TEXT_BYTES       256 /* instance, model, tenant, with the NUL */
 #define RDX_KEY_BYTES        32
 #define RDX_RING_SLOTS_MIN   64
-#define RDX_RING_SLOTS_MAX   (UINT64_C(1) << 32)
-#define RDX_EVENT_SLOTS_MAX  4096 /* and never more than an eighth of the ring */
-#define RDX_TIER_BLOCKS_MAX  (UINT64_C(1) << 31)
+#define RDX_RING_SLOTS_MAX   4294967296 /* 2^32 */
+#define RDX_EVENT_SLOTS_MAX  4096       /* and never more than an eighth of the ring */
+#define RDX_TIER_BLOCKS_MAX  2147483648 /* 2^31 */
 #define RDX_BLOCK_TOKENS_MAX 65536
 #define RDX_RANKS_MAX        256 /* in one index */
 
@@ -88,6 +103,7 @@ struct rdx_cursor {
  * `hashes` belongs to the reader and is valid until the next call on it.
  */
 struct rdx_event {
+	uint64_t size; /* in: sizeof(struct rdx_event) */
 	uint64_t event_id;
 	uint64_t time_ns; /* CLOCK_MONOTONIC, 0: not stamped */
 	uint64_t position;
@@ -110,6 +126,14 @@ RDX_API const char *rdx_state_text(uint8_t state);
 
 /* "stored", "removed", "cleared", "inexact", or NULL. */
 RDX_API const char *rdx_event_text(uint8_t kind);
+
+/*
+ * Survive the truncation of a mapped file: install a SIGBUS handler that maps zero pages
+ * under the reader or index that faulted and marks it poisoned; its next result is
+ * -EBADMSG. Chains to the handler before it for any other address. Process-wide, call
+ * once; ringdex's own programs do. -errno from sigaction(2).
+ */
+RDX_API int rdx_guard_install(void);
 
 #ifdef __cplusplus
 }

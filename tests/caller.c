@@ -21,7 +21,7 @@ void caller_stream(struct stream *stream, const struct rdx_hash_key *key,
 
 int caller_open(struct rdx_publisher **ret_publisher, const struct caller_plan *plan)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	options.dir = plan->child.dir;
 	options.instance = "http://localhost:8000";
@@ -39,14 +39,15 @@ static uint64_t events_of(const struct rdx_publisher *publisher)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
-	return rdx_publisher_stats(publisher, &stats) < 0 ? 0 : stats.events;
+	return rdx_publisher_get_stats(publisher, &stats) < 0 ? 0 : stats.events;
 }
 
 static int call_stored(const struct stream *stream, const struct stream_op *op,
 		       struct rdx_publisher *publisher)
 {
 	const uint64_t *names = stream->local + op->first; /* as good as any */
-	struct rdx_stored stored = {.names = names,
+	struct rdx_stored stored = {.size = sizeof(stored),
+				    .names = names,
 				    .parent = op->first % STREAM_DEPTH ? names - 1 : NULL,
 				    .local_hashes = op->hashes,
 				    .count = op->count,
@@ -61,10 +62,16 @@ static int call_removed(const struct stream *stream, const struct stream_op *op,
 			struct rdx_publisher *publisher)
 {
 	uint64_t names[STREAM_DEPTH];
-	struct rdx_stored copies = {
-		.names = names, .count = op->count, .tier = op->tier, .name_bytes = 8};
-	struct rdx_removed removed = {
-		.names = names, .count = op->count, .tier = op->tier, .name_bytes = 8};
+	struct rdx_stored copies = {.size = sizeof(copies),
+				    .names = names,
+				    .count = op->count,
+				    .tier = op->tier,
+				    .name_bytes = 8};
+	struct rdx_removed removed = {.size = sizeof(removed),
+				      .names = names,
+				      .count = op->count,
+				      .tier = op->tier,
+				      .name_bytes = 8};
 	int r = 0;
 
 	for (uint32_t i = 0; i < op->count; i++)

@@ -203,8 +203,10 @@ static void draw_unruly(struct calls *calls, struct call *call)
 
 static void draw_stored(struct calls *calls, struct call *call)
 {
-	call->stored = (struct rdx_stored){
-		.time_ns = call->time_ns, .names = call->names, .tier = draw_tier(calls)};
+	call->stored = (struct rdx_stored){.size = sizeof(call->stored),
+					   .time_ns = call->time_ns,
+					   .names = call->names,
+					   .tier = draw_tier(calls)};
 	if (is_unruly(calls))
 		draw_unruly(calls, call);
 	else
@@ -238,6 +240,7 @@ static void draw_removed(struct calls *calls, struct call *call)
 
 	call->kind = RDX_EVENT_REMOVED;
 	*removed = (struct rdx_removed){
+		.size = sizeof(*removed),
 		.time_ns = call->time_ns,
 		.names = call->names,
 		.count = 1 + pick(calls, REMOVED_MAX),

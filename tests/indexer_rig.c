@@ -16,7 +16,7 @@ void indexer_rig_make(struct indexer_rig *x)
 
 void indexer_rig_open(struct indexer_rig *x, uint32_t wait_mode)
 {
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 
 	options.dir = x->dir;
 	options.initial_blocks = 256;
@@ -35,7 +35,7 @@ void indexer_rig_end(struct indexer_rig *x)
 struct rdx_publisher_options prompt_options(const struct indexer_rig *x, uint64_t worker_id,
 					    uint32_t dp_rank, int tiers, uint64_t blocks)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	options.dir = x->dir;
 	options.instance = "http://localhost:8000";
@@ -68,7 +68,8 @@ static void prompt_locals(uint64_t prompt, uint32_t count, uint64_t *ret_locals)
 void prompt_store(struct rdx_publisher *publisher, uint64_t prompt, uint32_t count, uint8_t tier)
 {
 	uint64_t locals[PROMPT_MAX];
-	struct rdx_stored stored = {.names = locals,
+	struct rdx_stored stored = {.size = sizeof(stored),
+				    .names = locals,
 				    .local_hashes = locals,
 				    .count = count,
 				    .tier = tier,
@@ -82,7 +83,7 @@ int prompt_run(struct rdx_index *index, uint64_t prompt, uint32_t count, uint64_
 	       uint32_t dp_rank)
 {
 	uint64_t locals[PROMPT_MAX];
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	const struct rdx_run *row;
 	int rows;
 
@@ -113,7 +114,7 @@ static int is_in_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_ra
 	if (worker_find(x->index, worker_id, dp_rank, info) != 1 || info->state != state)
 		return 0;
 	if (publisher)
-		assert_int_equal(rdx_publisher_stats(publisher, &stats), 0);
+		assert_int_equal(rdx_publisher_get_stats(publisher, &stats), 0);
 	return !publisher || info->last_event_id == stats.events;
 }
 
@@ -121,7 +122,7 @@ void until_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank, ui
 		 const struct rdx_publisher *publisher, struct rdx_worker_info *ret_info)
 {
 	struct patience patience = patience_begin();
-	struct rdx_worker_info info = {.state = UINT8_MAX};
+	struct rdx_worker_info info = {.size = sizeof(info), .state = UINT8_MAX};
 
 	while (!is_in_state(x, worker_id, dp_rank, state, publisher, &info)) {
 		indexer_poll(x);
@@ -138,7 +139,7 @@ void until_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank, ui
 
 static int32_t cause_of(const struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank)
 {
-	struct rdx_segment_row row;
+	struct rdx_segment_row row = {.size = sizeof(row)};
 
 	for (uint32_t i = 0; rdx_indexer_segment(x->indexer, i, &row) == 0; i++)
 		if (row.worker_id == worker_id && row.dp_rank == dp_rank)

@@ -357,7 +357,7 @@ static int begin_recovered(struct stream_follower *follower, const struct rdx_re
 
 int stream_recover(struct stream_follower *follower, const struct rdx_cursor *from)
 {
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	int r = rdx_reader_recover(follower->reader, from, &recovery);
 
 	return r < 0 ? r : begin_recovered(follower, &recovery);
@@ -365,7 +365,7 @@ int stream_recover(struct stream_follower *follower, const struct rdx_cursor *fr
 
 int stream_recover_by_ledger(struct stream_follower *follower)
 {
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	int r = rdx_recovery_from_ledger(follower->reader, &recovery);
 
 	return r < 0 ? r : begin_recovered(follower, &recovery);
@@ -382,7 +382,7 @@ static int apply(struct stream_follower *follower, const struct rdx_event *event
 int stream_follow(struct stream_follower *follower)
 {
 	struct rdx_cursor cursor;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 
 	for (;;) {
 		int r = rdx_reader_next(follower->reader, &event);

@@ -28,7 +28,7 @@ void worker_calls_make(struct calls *calls, const struct rdx_hash_key *key, uint
 				    .clear_in = clear_in,
 				    .tiers = WORKER_TIERS,
 				    .eras = 1};
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	set_blocks(&options);
 	calls_make(calls, &shape, key, &options, seed);
@@ -48,7 +48,7 @@ static int compare_chain(struct rdx_index *index, const struct calls *calls, uin
 			 uint32_t dp_rank, uint32_t chain)
 {
 	uint64_t prefixes[WORKER_DEPTH];
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	const struct rdx_run *row;
 	int count, differences = 0;
 
@@ -77,7 +77,7 @@ int worker_differences(struct rdx_index *index, const struct calls *calls, uint6
 		       uint32_t dp_rank)
 {
 	struct patience patience = patience_begin();
-	struct rdx_difference difference;
+	struct rdx_difference difference = {.size = sizeof(difference)};
 	uint64_t held = calls_held(calls);
 	int differences = 0, r;
 
@@ -108,7 +108,7 @@ int worker_differences(struct rdx_index *index, const struct calls *calls, uint6
 
 struct rdx_publisher_options worker_options(const struct worker_plan *plan)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	options.dir = plan->child.dir;
 	options.instance = "http://localhost:8000";
@@ -127,7 +127,7 @@ static void rest(struct worker_plan *plan, const struct calls *calls,
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
 	if (atomic_load(&plan->answered) != order) {
-		rdx_publisher_stats(publisher, &stats);
+		rdx_publisher_get_stats(publisher, &stats);
 		atomic_store(&plan->events, stats.events);
 		atomic_store(&plan->done, calls->done);
 		atomic_store(&plan->answered, order);
@@ -171,7 +171,7 @@ int worker_main(const char *path)
 int indexer_main(const char *path)
 {
 	struct indexer_plan *plan = child_attend(path, sizeof(*plan));
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 	struct rdx_indexer *indexer;
 	int r;
 
@@ -204,7 +204,7 @@ int worker_rests(struct worker_plan *plan)
 int worker_find(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
 		struct rdx_worker_info *ret_info)
 {
-	static struct rdx_worker_info info[RDX_RANKS_MAX];
+	static struct rdx_worker_info info[RDX_RANKS_MAX] = {{.size = sizeof(info[0])}};
 	int count = rdx_index_workers(index, info, RDX_RANKS_MAX);
 
 	for (int i = 0; i < count; i++) {

@@ -126,7 +126,7 @@ static void print_json(const struct rdx_rank_info *info, const struct rdx_range 
 static int print_events(struct rdx_reader *reader, const struct rdx_range *range)
 {
 	struct event_line line = {0};
-	struct rdx_event event = {.event_id = 0};
+	struct rdx_event event = {.size = sizeof(event), .event_id = 0};
 	int r = rdx_reader_seek(reader, &range->start);
 
 	while (r == 0 && event.event_id < range->last_event_id) {
@@ -152,7 +152,7 @@ static int answer(const struct range_options *options, struct rdx_reader *reader
 {
 	const struct rdx_rank_info *info = rdx_reader_info(reader);
 	uint64_t epoch = options->epoch ? options->epoch : info->epoch;
-	struct rdx_range range;
+	struct rdx_range range = {.size = sizeof(range)};
 	int r = rdx_reader_range(reader, epoch, options->first_id, options->last_id, &range);
 
 	if (r < 0) {

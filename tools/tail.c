@@ -131,7 +131,7 @@ static const char *source_text(const struct source *source)
  * oldest event there is. */
 static int go_to_recovery(struct tail *tail, struct source *source, const struct rdx_cursor *from)
 {
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_cursor cursor;
 	int r = rdx_reader_recover(source->reader, from, &recovery);
 
@@ -274,7 +274,7 @@ static int done(const struct tail *tail)
 /* Print some events of one rank. How many, or how the reader failed. */
 static int print_batch(struct tail *tail, struct source *source)
 {
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	int count = 0;
 
 	while (count < BATCH_EVENTS && !done(tail)) {

@@ -86,6 +86,7 @@ static int compare(const struct space *space, const struct rank_name *name,
 	r = indexes_open(space, &index_name, &index);
 	if (r < 0)
 		return r;
+	ret_difference->size = sizeof(*ret_difference);
 	r = rdx_index_verify(index, name->worker_id, name->dp_rank, ret_difference);
 	rdx_index_close(index);
 	return r;

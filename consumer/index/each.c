@@ -3,8 +3,10 @@
  * Everything that one rank holds, straight from the table.
  */
 #include "consumer/index/index_handle.h"
+#include "shm/clock.h"
 #include "shm/entry.h"
 #include "shm/version.h"
+#include "shm/sized.h"
 
 #include <errno.h>
 
@@ -50,12 +52,12 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 {
 	struct rdx_lookup *l = &x->lookup;
 	struct rdx_index_mark mark;
-	struct rdx_run run[RDX_RANKS_MAX];
 	uint64_t intent;
-	int seat, r;
+	int seat, r = rdx_sized_check(ret_mark);
 
 	/* a lookup of nothing brings handle, columns and pulses up to date */
-	r = rdx_index_lookup(x, NULL, 0, run, RDX_RANKS_MAX);
+	if (r == 0)
+		r = rdx_index_update(x, NULL, 0, rdx_clock_ns());
 	if (r < 0)
 		return r;
 	seat = find_rank(l, worker_id, dp_rank);
@@ -72,6 +74,6 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 		return -EAGAIN;
 	if (rdx_mapping_poisoned(&x->ctl[x->ctl_now]) || rdx_mapping_poisoned(&x->gen[x->gen_now]))
 		return -EBADMSG;
-	*ret_mark = mark;
+	rdx_sized_give(ret_mark, &mark, sizeof(mark));
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "shm/clock.h"
 #include "shm/entry.h"
 #include "shm/guard.h"
+#include "shm/sized.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -101,20 +102,21 @@ static int map_newest(struct rdx_index *x)
 	return r;
 }
 
-int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct rdx_index_key *key)
+int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct rdx_index_key *from)
 {
+	struct rdx_index_key key;
 	struct rdx_index *x;
-	int r = -EINVAL;
+	int r = from ? rdx_sized_take(&key, sizeof(key), from) : -EINVAL;
 
-	if (!key || key->size != sizeof(*key))
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		return -ENOMEM;
 	x->dir_fd = -1;
 	for (int i = 0; i < 2; i++)
 		x->ctl[i].fd = x->gen[i].fd = -1;
-	r = rdx_index_file_id(key->model, key->tenant, key->block_tokens, &x->id);
+	r = rdx_index_file_id(key.model, key.tenant, key.block_tokens, &x->id);
 	if (r == 0)
 		r = x->dir_fd = rdx_namespace_open(dir, 0);
 	if (r >= 0)
@@ -217,14 +219,75 @@ static int look_up(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks)
 	return -EAGAIN;
 }
 
-int rdx_index_lookup(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks,
-		     struct rdx_run *ret_runs, uint32_t capacity)
+void rdx_index_force_scan(struct rdx_index *x, int scan)
 {
-	uint64_t now = rdx_clock_ns();
+	x->lookup.force_scan = scan != 0;
+	x->lookup.cached = 0;
+}
+
+/* An entry as it was at one instant. -EAGAIN. */
+static int read_entry(const struct rdx_index_entry *entry, uint64_t *ret_counter,
+		      struct rdx_worker_info *ret_info)
+{
+	for (uint32_t try = 0; try < TRIES; try++) {
+		uint64_t sequence = rdx_entry_sequence(entry);
+		uint64_t instance[RDX_TEXT_BYTES / sizeof(uint64_t)];
+
+		ret_info->worker_id = rdx_word_load(&entry->worker_id);
+		ret_info->dp_rank = (uint32_t)rdx_word_load(&entry->dp_rank);
+		rdx_words_load(ret_counter, entry->counter, RDX_ENTRY_COUNTERS);
+		rdx_words_load(instance, entry->instance, RDX_TEXT_BYTES / sizeof(uint64_t));
+		if (rdx_entry_same(entry, sequence)) {
+			memcpy(ret_info->instance, instance, RDX_TEXT_BYTES);
+			ret_info->instance[RDX_TEXT_BYTES - 1] = 0;
+			return 0;
+		}
+		cpu_pause();
+	}
+	return -EAGAIN;
+}
+
+/* Copy the instances of epochs that are new to this handle. One that is not of its pulse's
+ * epoch, since the rank is just beginning another, is not known yet. */
+static void learn_instances(struct rdx_index *x)
+{
+	struct rdx_lookup *l = &x->lookup;
+
+	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
+		struct rdx_lookup_instance *instance = &l->instance[seat];
+		uint64_t counter[RDX_ENTRY_COUNTERS];
+		struct rdx_worker_info info;
+
+		if (instance->epoch == l->pulse[seat].epoch)
+			continue;
+		*instance = (struct rdx_lookup_instance){.epoch = 0};
+		if (read_entry(&l->live->entry[seat], counter, &info) < 0 ||
+		    counter[RDX_ENTRY_EPOCH] != l->pulse[seat].epoch)
+			continue;
+		instance->epoch = counter[RDX_ENTRY_EPOCH];
+		memcpy(instance->text, info.instance, RDX_TEXT_BYTES);
+	}
+}
+
+int rdx_index_update(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks, uint64_t now)
+{
 	int r;
 
 	follow(x, now);
 	r = look_up(x, prefix, blocks);
+	if (r == 0 && x->lookup.strangers)
+		learn_instances(x);
+	return r;
+}
+
+int rdx_index_lookup(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks,
+		     struct rdx_run *ret_runs, uint32_t capacity)
+{
+	uint64_t now = rdx_clock_ns();
+	int r = capacity ? rdx_sized_check(ret_runs) : 0;
+
+	if (r == 0)
+		r = rdx_index_update(x, prefix, blocks, now);
 	return r < 0 ? r : rdx_lookup_rows(&x->lookup, now, ret_runs, capacity);
 }
 
@@ -268,38 +331,11 @@ int rdx_index_lookup_tokens(struct rdx_index *x, uint64_t seed, const uint32_t *
 	return rdx_index_lookup(x, x->hashes, (uint32_t)blocks, ret_runs, capacity);
 }
 
-void rdx_index_force_scan(struct rdx_index *x, int scan)
-{
-	x->lookup.force_scan = scan != 0;
-	x->lookup.cached = 0;
-}
-
-/* An entry as it was at one instant. -EAGAIN. */
-static int read_entry(const struct rdx_index_entry *entry, uint64_t *ret_counter,
-		      struct rdx_worker_info *ret_info)
-{
-	for (uint32_t try = 0; try < TRIES; try++) {
-		uint64_t sequence = rdx_entry_sequence(entry);
-		uint64_t instance[RDX_TEXT_BYTES / sizeof(uint64_t)];
-
-		ret_info->worker_id = rdx_word_load(&entry->worker_id);
-		ret_info->dp_rank = (uint32_t)rdx_word_load(&entry->dp_rank);
-		rdx_words_load(ret_counter, entry->counter, RDX_ENTRY_COUNTERS);
-		rdx_words_load(instance, entry->instance, RDX_TEXT_BYTES / sizeof(uint64_t));
-		if (rdx_entry_same(entry, sequence)) {
-			memcpy(ret_info->instance, instance, RDX_TEXT_BYTES);
-			ret_info->instance[RDX_TEXT_BYTES - 1] = 0;
-			return 0;
-		}
-		cpu_pause();
-	}
-	return -EAGAIN;
-}
-
 static int read_worker(const struct rdx_index *x, uint32_t seat, uint64_t now,
 		       struct rdx_worker_info *ret_info)
 {
-	struct rdx_worker_info info = {0};
+	struct rdx_worker_info info = {.size = sizeof(info)};
+	uint64_t event_ns = rdx_word_load(&x->lookup.live->pulse[seat].event_ns);
 	uint64_t counter[RDX_ENTRY_COUNTERS];
 	struct rdx_columns columns;
 	int r = read_entry(&x->lookup.live->entry[seat], counter, &info);
@@ -308,7 +344,8 @@ static int read_worker(const struct rdx_index *x, uint32_t seat, uint64_t now,
 		return r;
 	rdx_column_unpack(rdx_word_load(&x->lookup.live->columns[seat]), &columns);
 	info.holes = columns.forced ? (1 << RDX_TIER_COUNT) - 1 : columns.orphans;
-	info.age_ns = now > counter[RDX_ENTRY_SEEN_NS] ? now - counter[RDX_ENTRY_SEEN_NS] : 0;
+	info.age_ns = rdx_lookup_age(now, counter[RDX_ENTRY_SEEN_NS]);
+	info.event_age_ns = event_ns ? rdx_lookup_age(now, event_ns) : UINT64_MAX;
 	info.state = rdx_lookup_state((uint8_t)counter[RDX_ENTRY_STATE], columns.visible,
 				      info.age_ns, x->lookup.stale_after_ns);
 	info.epoch = counter[RDX_ENTRY_EPOCH];
@@ -334,9 +371,16 @@ static uint32_t rank_count(const struct rdx_index *x)
 
 int rdx_index_workers(struct rdx_index *x, struct rdx_worker_info *ret_workers, uint32_t capacity)
 {
-	uint64_t now = rdx_clock_ns();
+	uint64_t now = rdx_clock_ns(), size = 0;
 	uint32_t count;
 
+	if (capacity) {
+		int r = rdx_sized_check(ret_workers);
+
+		if (r < 0)
+			return r;
+		size = ret_workers->size;
+	}
 	follow(x, now);
 	count = rank_count(x);
 	if (count > capacity)
@@ -349,6 +393,8 @@ int rdx_index_workers(struct rdx_index *x, struct rdx_worker_info *ret_workers, 
 		if (r < 0)
 			return r;
 	}
-	memcpy(ret_workers, x->worker, count * sizeof(*ret_workers));
+	for (uint32_t seat = 0; seat < count; seat++)
+		rdx_sized_fill((uint8_t *)ret_workers + seat * size, size, &x->worker[seat],
+			       sizeof(x->worker[seat]));
 	return (int)count;
 }

@@ -28,25 +28,9 @@ struct rdx_index {
 /* Tests: 1 scans every set of every rank, 0 searches where that is possible. */
 void rdx_index_force_scan(struct rdx_index *index, int scan);
 
-/* At which moment of a rank's history the walk below saw it. */
-struct rdx_index_mark {
-	uint64_t epoch;
-	uint64_t event_id;
-};
-
-/*
- * Call `visit` for every key that a rank holds in any tier, in no order: bit t of `tiers`,
- * it holds it in tier t. What was visited is the rank's exact state at the mark only if
- * the walk returns 0; else forget it. Blocking; reads the whole table.
- *
- *   0
- *   -EAGAIN  the rank changed meanwhile
- *   -ENOENT  the index does not know the rank
- *   -ESTALE  the rank is not EXACT, or not visible
- *   -EBADMSG
- */
-int rdx_index_each(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
-		   void (*visit)(void *context, uint64_t prefix, uint8_t tiers), void *context,
-		   struct rdx_index_mark *ret_mark);
+/* What a lookup does before there are rows: `lookup` has columns, pulses and reach of one
+ * instant. As rdx_index_lookup, but for the rows. */
+int rdx_index_update(struct rdx_index *index, const uint64_t *prefix, uint32_t blocks,
+		     uint64_t now_ns);
 
 #endif

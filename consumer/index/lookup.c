@@ -2,6 +2,8 @@
 #include "consumer/index/lookup.h"
 #include "shm/version.h"
 
+#include "shm/sized.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -76,6 +78,7 @@ static void refresh(struct rdx_lookup *l, const uint64_t *versions)
 /* Before the probes: what the row says was applied is seen by them. */
 static void read_pulses(struct rdx_lookup *l)
 {
+	l->strangers = 0;
 	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
 		const struct rdx_index_pulse *from = &l->live->pulse[seat];
 		struct rdx_lookup_pulse *to = &l->pulse[seat];
@@ -84,7 +87,9 @@ static void read_pulses(struct rdx_lookup *l)
 		to->event_id = atomic_load_explicit(&from->event_id, memory_order_acquire);
 		to->state = (uint8_t)rdx_word_load(&from->state);
 		to->seen_ns = rdx_word_load(&from->seen_ns);
+		to->event_ns = rdx_word_load(&from->event_ns);
 		to->epoch = rdx_word_load(&from->epoch);
+		l->strangers |= to->epoch != l->instance[seat].epoch;
 	}
 }
 
@@ -339,38 +344,56 @@ static void fill_blocks(const struct rdx_lookup *l, uint32_t seat, uint32_t *ret
 	}
 }
 
+static void fill_run(const struct rdx_lookup *l, uint32_t seat, uint64_t now_ns,
+		     struct rdx_run *ret_run)
+{
+	const struct rdx_lookup_pulse *pulse = &l->pulse[seat];
+	const struct rdx_lookup_rank *rank = &l->rank[seat];
+	uint64_t age_ns = rdx_lookup_age(now_ns, pulse->seen_ns);
+
+	*ret_run = (struct rdx_run){
+		.size = sizeof(*ret_run),
+		.worker_id = rank->worker_id,
+		.dp_rank = rank->dp_rank,
+		.state = rdx_lookup_state(pulse->state, rank->columns.visible, age_ns,
+					  l->stale_after_ns),
+		.epoch = pulse->epoch,
+		.last_event_id = pulse->event_id,
+		.age_ns = age_ns,
+		.event_age_ns =
+			pulse->event_ns ? rdx_lookup_age(now_ns, pulse->event_ns) : UINT64_MAX,
+		.instance = l->instance[seat].text,
+	};
+	if (rank->columns.visible && ret_run->state != RDX_STATE_RECOVERING) {
+		ret_run->scanned = rank->scan != 0;
+		fill_blocks(l, seat, ret_run->blocks);
+	}
+}
+
 int rdx_lookup_rows(const struct rdx_lookup *l, uint64_t now_ns, struct rdx_run *ret_runs,
 		    uint32_t capacity)
 {
 	uint32_t rows = 0;
+	uint8_t *at = (uint8_t *)ret_runs;
+	uint64_t size;
 
 	for (uint32_t seat = 0; seat < l->rank_count; seat++)
 		rows += l->pulse[seat].state != RDX_STATE_GONE;
 	if (rows > capacity)
 		return -ENOSPC;
-	rows = 0;
+	size = rows ? ret_runs->size : 0;
 	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
-		const struct rdx_lookup_pulse *pulse = &l->pulse[seat];
-		const struct rdx_lookup_rank *rank = &l->rank[seat];
-		struct rdx_run *run = &ret_runs[rows];
-		uint64_t age_ns = now_ns > pulse->seen_ns ? now_ns - pulse->seen_ns : 0;
+		struct rdx_run run;
 
-		if (pulse->state == RDX_STATE_GONE)
+		if (l->pulse[seat].state == RDX_STATE_GONE)
 			continue;
-		*run = (struct rdx_run){
-			.worker_id = rank->worker_id,
-			.dp_rank = rank->dp_rank,
-			.state = rdx_lookup_state(pulse->state, rank->columns.visible, age_ns,
-						  l->stale_after_ns),
-			.epoch = pulse->epoch,
-			.last_event_id = pulse->event_id,
-			.age_ns = age_ns,
-		};
-		if (rank->columns.visible && run->state != RDX_STATE_RECOVERING) {
-			run->scanned = rank->scan != 0;
-			fill_blocks(l, seat, run->blocks);
+		if (size == sizeof(run)) {
+			fill_run(l, seat, now_ns, (struct rdx_run *)at);
+		} else {
+			fill_run(l, seat, now_ns, &run);
+			rdx_sized_fill(at, size, &run, sizeof(run));
 		}
-		rows++;
+		at += size;
 	}
 	return (int)rows;
 }

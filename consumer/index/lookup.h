@@ -49,9 +49,16 @@ struct rdx_lookup_scan {
 
 struct rdx_lookup_pulse {
 	uint64_t seen_ns;
+	uint64_t event_ns;
 	uint64_t event_id;
 	uint64_t epoch;
 	uint8_t state;
+};
+
+/* The instance of an epoch, copied once in it. {0}: not known. */
+struct rdx_lookup_instance {
+	uint64_t epoch;
+	char text[RDX_TEXT_BYTES];
 };
 
 struct rdx_lookup {
@@ -75,9 +82,12 @@ struct rdx_lookup {
 	uint32_t reach[RDX_MASK_WORDS_MAX][RDX_MASK_COLUMNS + 1]; /* blocks; [RDX_COLUMN_NONE]: 0 */
 	uint32_t scanned[RDX_RANKS_MAX][RDX_TIER_COUNT];
 	struct rdx_lookup_pulse pulse[RDX_RANKS_MAX];
+	uint32_t strangers; /* 1: an instance is not of its pulse's epoch */
 	uint16_t active[RDX_RANKS_MAX * RDX_TIER_COUNT];
 	struct rdx_interval stack[RDX_STACK_MAX];
 	uint32_t stack_count;
+
+	struct rdx_lookup_instance instance[RDX_RANKS_MAX];
 };
 
 /*
@@ -89,9 +99,16 @@ struct rdx_lookup {
  */
 int rdx_lookup_attempt(struct rdx_lookup *lookup, const uint64_t *prefix, uint32_t blocks);
 
-/* Rows of the last attempt, at `now_ns`. Their number, or -ENOSPC. */
+/* Rows of the last attempt, at `now_ns`, each of the first one's size, which was checked.
+ * Their number, or -ENOSPC. */
 int rdx_lookup_rows(const struct rdx_lookup *lookup, uint64_t now_ns, struct rdx_run *ret_runs,
 		    uint32_t capacity);
+
+/* What has passed since, where another process wrote down the time. */
+static inline uint64_t rdx_lookup_age(uint64_t now_ns, uint64_t then_ns)
+{
+	return now_ns > then_ns ? now_ns - then_ns : 0;
+}
 
 /* What a rank is worth to a reader: `visible` 0 is never EXACT, old is STALE. */
 uint8_t rdx_lookup_state(uint8_t state, int visible, uint64_t age_ns, uint64_t stale_after_ns);

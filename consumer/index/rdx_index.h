@@ -5,7 +5,11 @@
  * The index is maintained by one process (rdx_indexer.h) and mapped read-only by any
  * number of others. A lookup takes no lock, makes no system call unless the index has
  * moved to another file, and stores nothing in shared memory. A handle serves one
- * thread; open one per thread.
+ * thread; open one per thread. Without rdx_guard_install (rdx_types.h) the truncation of
+ * an index file ends the process.
+ *
+ * After fork() parent and child each have a handle of their own and both may go on; each
+ * closes its own.
  */
 #ifndef RDX_INDEX_H
 #define RDX_INDEX_H
@@ -30,6 +34,7 @@ struct rdx_index_key {
 
 /* What one rank holds of a request. */
 struct rdx_run {
+	uint64_t size; /* in, of the first row: sizeof(struct rdx_run) */
 	uint64_t worker_id;
 	uint32_t dp_rank;
 	uint8_t state;   /* RDX_STATE_... */
@@ -40,12 +45,17 @@ struct rdx_run {
 	uint32_t blocks[RDX_TIER_COUNT];
 	uint64_t epoch;
 	uint64_t last_event_id;
-	uint64_t age_ns; /* since the indexer last saw the rank caught up and alive, or
+	uint64_t age_ns;       /* since the indexer last saw the rank caught up and alive, or
 				  found that it cannot follow it */
+	uint64_t event_age_ns; /* since its last event, as the engine stamped it, else as the
+				  indexer read it; UINT64_MAX: none was read in this epoch */
+	const char *instance;  /* of this epoch: where to send the request. In the handle, valid
+				  until the next call on it; "" while the rank begins a life */
 };
 
 /* What the index knows of a rank. */
 struct rdx_worker_info {
+	uint64_t size; /* in, of the first row: sizeof(struct rdx_worker_info) */
 	uint64_t worker_id;
 	uint32_t dp_rank;
 	uint8_t state;
@@ -54,7 +64,8 @@ struct rdx_worker_info {
 	uint64_t epoch;
 	uint64_t last_event_id;
 	uint64_t position; /* ring position caught up to */
-	uint64_t age_ns;
+	uint64_t age_ns;   /* this and the next as in rdx_run */
+	uint64_t event_age_ns;
 	uint64_t blocks[RDX_TIER_COUNT]; /* now held per tier */
 	uint64_t events;
 	uint64_t events_dead; /* skipped behind barriers */
@@ -66,8 +77,16 @@ struct rdx_worker_info {
 	char instance[RDX_TEXT_BYTES];
 };
 
+/* At which moment of a rank's history rdx_index_each saw it. */
+struct rdx_index_mark {
+	uint64_t size; /* in: sizeof(struct rdx_index_mark) */
+	uint64_t epoch;
+	uint64_t event_id;
+};
+
 /* One difference between the index and a worker's ledger. */
 struct rdx_difference {
+	uint64_t size;        /* in: sizeof(struct rdx_difference) */
 	uint64_t differences; /* in all tiers */
 	uint64_t compared;    /* blocks held by the worker, in all tiers */
 	uint64_t event_id;    /* the common watermark */
@@ -80,12 +99,19 @@ struct rdx_difference {
 /*
  * Map an index. `dir` NULL: /dev/shm/ringdex. Blocking.
  *
- *   -ENOENT           no indexer has made it yet
- *   -EINVAL, -ENAMETOOLONG  of the key
- *   -EBADMSG, -EPROTONOSUPPORT, -EKEYREJECTED, -EACCES, -ENOMEM
+ *   -ENOENT           no indexer has made it yet, or there is no such directory
+ *   -EINVAL, -E2BIG, -ENAMETOOLONG  of the key; the last also of the directory's path
+ *   -EBADMSG          not an index, truncated, or its bounds contradict each other
+ *   -EPROTONOSUPPORT  a format version or feature this library does not know
+ *   -EKEYREJECTED     made with another key or hash scheme than the directory's
+ *   -EMFILE, -ENFILE  no descriptors left: a handle keeps three and opens with one more
+ *   -EACCES, -ENOTDIR, -ELOOP  of the directory or a file in it, as from open(2)
+ *   -ENOMEM
  */
 RDX_API int rdx_index_open(struct rdx_index **ret_index, const char *dir,
 			   const struct rdx_index_key *key);
+
+/* NULL is allowed. */
 RDX_API void rdx_index_close(struct rdx_index *index);
 
 /* The key to chain local hashes with. Valid until the index is closed. */
@@ -105,10 +131,12 @@ RDX_API const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *in
  * A row's state is STALE where it would be EXACT or INEXACT but for its age. A rank that is
  * RECOVERING, or INEXACT because it was dropped, has no blocks.
  *
- *   >= 0      rows
+ *   >= 0      rows; the size of each is that of the first, which the caller set
  *   -ENOSPC   `capacity` rows are too few (RDX_RANKS_MAX always suffices)
  *   -EAGAIN   64 tries were disturbed
  *   -EBADMSG  the index file is damaged or was truncated (with the guard)
+ *   -EINVAL, -E2BIG  of the rows' size
+ *   and where the index has moved to another file, as for rdx_index_open
  */
 RDX_API int rdx_index_lookup(struct rdx_index *index, const uint64_t *prefix, uint32_t blocks,
 			     struct rdx_run *ret_runs, uint32_t capacity);
@@ -117,14 +145,32 @@ RDX_API int rdx_index_lookup(struct rdx_index *index, const uint64_t *prefix, ui
 RDX_API int rdx_index_lookup_local(struct rdx_index *index, const uint64_t *local, uint32_t blocks,
 				   struct rdx_run *ret_runs, uint32_t capacity);
 
-/* The same from token ids; `seed` from rdx_hash_seed. A partial last block is ignored. */
+/* The same from token ids; `seed` from rdx_hash_seed. A partial last block is ignored.
+ * -ENOMEM as above; -EINVAL also for more than 2^32 - 1 blocks. */
 RDX_API int rdx_index_lookup_tokens(struct rdx_index *index, uint64_t seed, const uint32_t *tokens,
 				    uint64_t token_count, struct rdx_run *ret_runs,
 				    uint32_t capacity);
 
-/* Every rank the index knows, also GONE ones. Rows, or -ENOSPC, -EAGAIN, -EBADMSG. */
+/* Every rank the index knows, also GONE ones. Rows, or -ENOSPC, -EAGAIN, -EBADMSG, -EINVAL,
+ * -E2BIG as above. */
 RDX_API int rdx_index_workers(struct rdx_index *index, struct rdx_worker_info *ret_workers,
 			      uint32_t capacity);
+
+/*
+ * Call `visit` for every prefix hash that a rank holds in any tier, in no order: bit t of
+ * `tiers`, it holds it in tier t. What was visited is the rank's exact state after the
+ * event of the mark only if the call returns 0; else forget it. No call on the index from
+ * `visit`. Blocking; reads the whole table.
+ *
+ *   0
+ *   -EAGAIN  the rank changed meanwhile
+ *   -ENOENT  the index does not know the rank
+ *   -ESTALE  the rank is not EXACT, or not visible
+ *   and as for rdx_index_lookup
+ */
+RDX_API int rdx_index_each(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
+			   void (*visit)(void *context, uint64_t prefix, uint8_t tiers),
+			   void *context, struct rdx_index_mark *ret_mark);
 
 /*
  * Compare the index with the rank's own ledger at one watermark. Blocking, slow (reads
@@ -134,7 +180,8 @@ RDX_API int rdx_index_workers(struct rdx_index *index, struct rdx_worker_info *r
  *   -EAGAIN  the two were never seen at one watermark (events keep coming)
  *   -ENOENT  the index does not know the rank, or its segment is not there
  *   -ESTALE  the index shows another epoch, or the rank is not EXACT in it
- *   and as for rdx_reader_open
+ *   -EOWNERDEAD  the worker died in the middle of an event
+ *   and as for rdx_reader_open (rdx_reader.h) and rdx_index_lookup
  */
 RDX_API int rdx_index_verify(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
 			     struct rdx_difference *ret_difference);

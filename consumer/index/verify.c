@@ -4,6 +4,7 @@
  */
 #include "consumer/reader/holding.h"
 #include "consumer/index/index_handle.h"
+#include "shm/sized.h"
 
 #include <errno.h>
 #include <time.h>
@@ -53,8 +54,8 @@ static int look(struct rdx_index *index, const struct rdx_reader *reader, uint64
 {
 	struct collected collected = {.error = 0};
 	struct rdx_holding holding = {.capacity = 0};
-	struct rdx_difference difference = {.differences = 0};
-	struct rdx_index_mark mark;
+	struct rdx_difference difference = {.size = sizeof(difference)};
+	struct rdx_index_mark mark = {.size = sizeof(mark)};
 	struct rdx_cursor exact_at;
 	int r = rdx_index_each(index, worker_id, dp_rank, collect, &collected, &mark);
 
@@ -84,8 +85,11 @@ int rdx_index_verify(struct rdx_index *index, uint64_t worker_id, uint32_t dp_ra
 {
 	struct rdx_difference difference;
 	struct rdx_reader *reader;
-	int r = rdx_reader_open_at(&reader, index->dir_fd, &index->hash_key, worker_id, dp_rank);
+	int r = rdx_sized_check(ret_difference);
 
+	if (r == 0)
+		r = rdx_reader_open_at(&reader, index->dir_fd, &index->hash_key, worker_id,
+				       dp_rank);
 	if (r < 0)
 		return r;
 	r = -EAGAIN;
@@ -98,7 +102,7 @@ int rdx_index_verify(struct rdx_index *index, uint64_t worker_id, uint32_t dp_ra
 			r = -EAGAIN;
 	}
 	if (r == 0)
-		*ret_difference = difference;
+		rdx_sized_give(ret_difference, &difference, sizeof(difference));
 	rdx_reader_close(reader);
 	return r;
 }

@@ -9,6 +9,7 @@
 #include "shm/clock.h"
 #include "shm/guard.h"
 #include "shm/namespace.h"
+#include "shm/sized.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@
 #define BEAT_NS       UINT64_C(1000000)    /* readers share the heartbeat's line */
 #define STEPS_A_POLL  4
 #define TAG_DIRECTORY UINT32_C(0x100)
-#define MS            UINT64_C(1000000)
+#define LIVENESS_NS   UINT64_C(50000000)
 
 static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_options *options)
 {
@@ -56,29 +57,31 @@ static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_opti
 	return r;
 }
 
-int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_options *options)
+int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_options *from)
 {
+	struct rdx_indexer_options options;
 	struct rdx_indexer *indexer;
-	int r;
+	int r = rdx_sized_take(&options, sizeof(options), from);
 
-	if (options->size != sizeof(*options) || options->file_mode & ~0777u ||
-	    options->file_mode & (S_IWGRP | S_IWOTH) ||
-	    options->column_words > RDX_MASK_WORDS_MAX || options->wait_mode > RDX_WAIT_EPOLL)
+	if (r < 0)
+		return r;
+	if (options.file_mode & ~0777u || options.file_mode & (S_IWGRP | S_IWOTH) ||
+	    options.column_words > RDX_MASK_WORDS_MAX || options.wait_mode > RDX_WAIT_EPOLL)
 		return -EINVAL;
 	indexer = calloc(1, sizeof(*indexer));
 	if (!indexer)
 		return -ENOMEM;
 	indexer->dir_fd = indexer->lock.fd = indexer->bell.fd = -1;
 	indexer->discovery.inotify_fd = -1;
-	indexer->liveness_ns = (options->liveness_ms ? options->liveness_ms : 50) * MS;
+	indexer->liveness_ns = options.liveness_ns ? options.liveness_ns : LIVENESS_NS;
 	indexer->writer_options = (struct rdx_writer_options){
-		.initial_blocks = options->initial_blocks,
-		.stale_after_ns = options->stale_after_ns,
-		.file_mode = options->file_mode,
-		.column_words = options->column_words,
+		.initial_blocks = options.initial_blocks,
+		.stale_after_ns = options.stale_after_ns,
+		.file_mode = options.file_mode,
+		.column_words = options.column_words,
 	};
 	indexer->leftovers_ns = rdx_clock_ns() + LEFTOVERS_NS;
-	r = open_files(indexer, options);
+	r = open_files(indexer, &options);
 	if (r < 0) {
 		rdx_indexer_close(indexer);
 		return r;
@@ -276,16 +279,16 @@ int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
 	return 1;
 }
 
-int rdx_indexer_stats(const struct rdx_indexer *indexer, struct rdx_indexer_stats *ret_stats)
+int rdx_indexer_get_stats(const struct rdx_indexer *indexer, struct rdx_indexer_stats *ret_stats)
 {
 	struct rdx_indexer_stats stats = indexer->forgotten;
+	int r = rdx_sized_check(ret_stats);
 
-	stats.size = sizeof(stats);
+	if (r < 0)
+		return r;
 	stats.indexes = indexer->index_count;
 	stats.wakes = indexer->wakes;
 	stats.wait_mode = rdx_wait_mode(indexer->wait);
-	if (ret_stats->size != sizeof(stats))
-		return -EINVAL;
 	for (uint32_t i = 0; i < indexer->rank_count; i++)
 		rdx_roster_add_stats(indexer->ranks[i], &stats);
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
@@ -295,7 +298,7 @@ int rdx_indexer_stats(const struct rdx_indexer *indexer, struct rdx_indexer_stat
 		stats.generations += writer.generations;
 		stats.table_bytes += writer.table_bytes;
 	}
-	*ret_stats = stats;
+	rdx_sized_give(ret_stats, &stats, sizeof(stats));
 	return 0;
 }
 
@@ -303,25 +306,34 @@ int rdx_indexer_recovery(const struct rdx_indexer *indexer, uint64_t i,
 			 struct rdx_recovery_row *ret_row)
 {
 	uint64_t count = indexer->scratch.recovered_count;
+	int r = rdx_sized_check(ret_row);
 
+	if (r < 0)
+		return r;
 	if (i >= count || count - i > RDX_RECOVERIES_KEPT)
 		return -ENOENT;
-	*ret_row = indexer->scratch.recovered[i % RDX_RECOVERIES_KEPT];
+	rdx_sized_give(ret_row, &indexer->scratch.recovered[i % RDX_RECOVERIES_KEPT],
+		       sizeof(*ret_row));
 	return 0;
 }
 
 int rdx_indexer_segment(const struct rdx_indexer *indexer, uint32_t i,
 			struct rdx_segment_row *ret_row)
 {
+	struct rdx_segment_row row;
 	const struct rdx_rank *rank;
+	int r = rdx_sized_check(ret_row);
 
+	if (r < 0)
+		return r;
 	if (i >= indexer->rank_count)
 		return -ENOENT;
 	rank = indexer->ranks[i];
-	*ret_row = (struct rdx_segment_row){
+	row = (struct rdx_segment_row){
 		.worker_id = rank->file.worker_id,
 		.dp_rank = rank->file.dp_rank,
 		.cause = rank->phase == RDX_PHASE_GONE ? -ESRCH : rank->cause,
 	};
+	rdx_sized_give(ret_row, &row, sizeof(row));
 	return 0;
 }

@@ -36,7 +36,7 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
 	rank->writer = writer;
 	rank->seat = seat;
 	rank->epoch = rdx_reader_info(reader)->epoch;
-	rank->event_id = rank->position = 0;
+	rank->event_id = rank->event_ns = rank->position = 0;
 	rank->stamp = rdx_reader_clear_stamp(reader);
 	rank->inexact = rank->orphans = 0;
 	rank->rings = 0;
@@ -49,13 +49,13 @@ void rdx_rank_reader_stats(const struct rdx_rank *rank, struct rdx_reader_stats 
 {
 	const uint64_t *past = (const uint64_t *)&rank->past;
 	uint64_t *sum = (uint64_t *)ret_stats;
-	struct rdx_reader_stats now = {0};
+	struct rdx_reader_stats now = {.size = sizeof(now)};
 
-	static_assert(sizeof(now) % sizeof(*sum) == 0, "counters only");
+	static_assert(sizeof(now) % sizeof(*sum) == 0, "after the size, counters only");
 	if (rank->reader)
-		rdx_reader_stats(rank->reader, &now);
+		(void)rdx_reader_get_stats(rank->reader, &now);
 	*ret_stats = now;
-	for (size_t i = 0; i < sizeof(now) / sizeof(*sum); i++)
+	for (size_t i = 1; i < sizeof(now) / sizeof(*sum); i++)
 		sum[i] += past[i];
 }
 
@@ -113,6 +113,7 @@ void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
 		.position = rank->position,
 		/* what is known of a dropped rank does not get old: it is not STALE */
 		.seen_ns = rank->phase == RDX_PHASE_FAILED ? now_ns : rank->seen_ns,
+		.event_ns = rank->event_ns,
 		.events = rank->events,
 		.recovery_ns = rank->recovery_ns,
 	};
@@ -179,6 +180,7 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 		return 0;
 	}
 	rank->row = (struct rdx_recovery_row){
+		.size = sizeof(rank->row),
 		.worker_id = rank->file.worker_id,
 		.dp_rank = rank->file.dp_rank,
 		.way = recovery.way,
@@ -343,6 +345,8 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 			handle(rank, r, now_ns);
 			break;
 		}
+		/* a stamp is the engine's word: not later than now */
+		rank->event_ns = event.time_ns && event.time_ns < now_ns ? event.time_ns : now_ns;
 		if (info->clear_id && rdx_clear_before(rank->stamp, event.stamp))
 			clear_before(rank, event.stamp, now_ns);
 		if (rank->phase != RDX_PHASE_REPLAY && rank->phase != RDX_PHASE_FOLLOW)

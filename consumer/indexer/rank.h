@@ -52,6 +52,7 @@ struct rdx_rank {
 	uint64_t recovery_ns;
 	uint64_t epoch;
 	uint64_t event_id;
+	uint64_t event_ns; /* when the last event read was made; 0: none was */
 	uint64_t position;
 	uint8_t orphans;
 	uint8_t inexact; /* the producer says so */

@@ -8,7 +8,7 @@
  * some.
  *
  * After fork() the handle is dead in the child, which does not keep the lock: poll and
- * wait answer -EOWNERDEAD, and rdx_indexer_close frees the child's copy.
+ * wait answer -EOWNERDEAD, and rdx_indexer_close frees the child's copy. The parent goes on.
  */
 #ifndef RDX_INDEXER_H
 #define RDX_INDEXER_H
@@ -27,21 +27,17 @@ struct rdx_indexer;
 #define RDX_WAIT_URING 1
 #define RDX_WAIT_EPOLL 2
 
-/* Start from RDX_INDEXER_OPTIONS_INIT. */
 struct rdx_indexer_options {
 	uint64_t size;           /* sizeof(struct rdx_indexer_options) */
 	const char *dir;         /* NULL: /dev/shm/ringdex. Created if missing */
 	uint64_t initial_blocks; /* room for this many blocks before the first growth; 0: 65,536 */
 	uint64_t stale_after_ns; /* age from which a rank is STALE; 0: 250 ms */
-	uint32_t liveness_ms;    /* how often locks are asked; 0: 50 */
+	uint64_t liveness_ns;    /* how often locks are asked; 0: 50 ms */
 	uint32_t wait_mode;      /* RDX_WAIT_... */
 	uint32_t file_mode;      /* of index files; 0: 0640. Nobody else may write */
 	uint32_t column_words;   /* 64 columns each, 1 .. 8; 0: 1. Grows by itself */
+	uint32_t reserved;
 };
-#define RDX_INDEXER_OPTIONS_INIT                                                                   \
-	{                                                                                          \
-		sizeof(struct rdx_indexer_options), 0, 0, 0, 0, 0, 0, 0                            \
-	}
 
 /* Counters since open. */
 struct rdx_indexer_stats {
@@ -65,12 +61,19 @@ struct rdx_indexer_stats {
 };
 
 /*
- * Blocking.
+ * Blocking. Indexes are made by rdx_indexer_poll, as ranks are found.
  *
+ *   -EINVAL        an option out of range
  *   -EBUSY         another running process maintains an index of this namespace
  *   -EKEYREJECTED  the namespace's key file is damaged
- *   -EINVAL, -ENOSPC, -EACCES, -ENOMEM; -ENOSYS or -EPERM where RDX_WAIT_URING was
- *   demanded and io_uring is not to be had
+ *   -ENOSYS, -EPERM, -ENOMEM  RDX_WAIT_URING was demanded, and there is no io_uring, it is
+ *                  forbidden, or RLIMIT_MEMLOCK is too low for it
+ *   -EMFILE, -ENFILE  no descriptors left: a handle keeps six, and two for each rank and
+ *                  three for each index
+ *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP, -ENAMETOOLONG, -ENOSPC, -EDQUOT  of the
+ *                  directory or a file in it, as from open(2); -ENOLCK as from fcntl(2);
+ *                  -EPERM where the file system has no hard links
+ *   -ENOMEM
  */
 RDX_API int rdx_indexer_open(struct rdx_indexer **ret_indexer,
 			     const struct rdx_indexer_options *options);
@@ -90,16 +93,17 @@ RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots);
 /*
  * Sleep until a producer rings, the directory changes or `timeout_ns` passes (< 0: until
  * the next liveness check; a sleep is never longer than that). Returns 1 if woken, 0 on
- * timeout.
+ * timeout or after a signal; -EOWNERDEAD after a fork, else -errno of io_uring_enter(2) or
+ * epoll_wait(2), which nothing but a lack of memory is known to cause.
  */
 RDX_API int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns);
 
-/* Fill `ret_stats`. -EINVAL where its `size`, set by the caller, is another one. */
-RDX_API int rdx_indexer_stats(const struct rdx_indexer *indexer,
-			      struct rdx_indexer_stats *ret_stats);
+RDX_API int rdx_indexer_get_stats(const struct rdx_indexer *indexer,
+				  struct rdx_indexer_stats *ret_stats);
 
 /* One recovery that ended in a live rank. */
 struct rdx_recovery_row {
+	uint64_t size; /* in: sizeof(struct rdx_recovery_row) */
 	uint64_t worker_id;
 	uint32_t dp_rank;
 	uint32_t way;             /* RDX_RECOVERED_BARRIER or _LEDGER */
@@ -116,6 +120,7 @@ RDX_API int rdx_indexer_recovery(const struct rdx_indexer *indexer, uint64_t i,
 /* What became of the `i`-th segment seen, for people: -ENOENT past the end. `cause` 0:
  * followed; -ESRCH: no running process holds it. */
 struct rdx_segment_row {
+	uint64_t size; /* in: sizeof(struct rdx_segment_row) */
 	uint64_t worker_id;
 	uint32_t dp_rank;
 	int32_t cause; /* -errno why it is not followed */

@@ -173,7 +173,7 @@ static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding, uint
 		    uint64_t at_least_event_id)
 {
 	uint64_t begun_ns = rdx_clock_ns(), events = 0;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 
 	while (reader->cursor.position < exact_position ||
 	       reader->cursor.event_id < at_least_event_id) {

@@ -4,6 +4,7 @@
  */
 #include "consumer/reader/reader.h"
 #include "consumer/reader/recovery.h"
+#include "shm/sized.h"
 
 #include <errno.h>
 
@@ -50,7 +51,7 @@ static int find_event(const struct rdx_reader *reader, uint64_t event_id, uint64
 static int answer(const struct rdx_reader *reader, uint64_t first_id, struct rdx_range *ret_range)
 {
 	struct rdx_range range = {.outcome = RDX_RANGE_EVENTS};
-	uint64_t end, position, barrier_position, barrier_id;
+	uint64_t end, position = 0, barrier_position, barrier_id;
 	int barrier, r = rdx_recovery_newest(reader, &range.last_event_id, &end);
 
 	if (r < 0)
@@ -89,18 +90,20 @@ static int answer(const struct rdx_reader *reader, uint64_t first_id, struct rdx
 int rdx_reader_range(struct rdx_reader *reader, uint64_t epoch, uint64_t first_id, uint64_t last_id,
 		     struct rdx_range *ret_range)
 {
-	int r = -EAGAIN;
+	struct rdx_range range = {.outcome = RDX_RANGE_INVALID};
+	int r = rdx_sized_check(ret_range);
 
-	if (last_id < first_id) {
-		*ret_range = (struct rdx_range){.outcome = RDX_RANGE_INVALID};
-		return 0;
-	}
+	if (r < 0)
+		return r;
 	/* ids of another epoch say nothing of this one */
+	r = last_id < first_id ? 0 : -EAGAIN;
 	if (epoch != reader->info.epoch)
 		first_id = 0;
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
-		r = answer(reader, first_id, ret_range);
+		r = answer(reader, first_id, &range);
 	if (r == 0 && rdx_reader_poisoned(reader))
 		return -EBADMSG;
+	if (r == 0)
+		rdx_sized_give(ret_range, &range, sizeof(range));
 	return r;
 }

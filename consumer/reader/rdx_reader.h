@@ -7,7 +7,11 @@
  *
  * Use: rdx_reader_open, rdx_reader_recover, apply the snapshot if there is one, then
  * rdx_reader_next until it answers 0, and so on. On -EOVERFLOW recover again; on
- * -ESTALE the rank has begun another life: close and open again.
+ * -ESTALE the rank has begun another life: close and open again. Without
+ * rdx_guard_install (rdx_types.h) the truncation of a segment ends the process.
+ *
+ * After fork() parent and child each have a reader of their own and both may go on; each
+ * closes its own.
  */
 #ifndef RDX_READER_H
 #define RDX_READER_H
@@ -23,6 +27,7 @@ struct rdx_reader;
 
 /* What the segment says of itself; copied and checked once, when it was opened. */
 struct rdx_rank_info {
+	uint64_t size; /* of what this library fills: there is nothing beyond */
 	uint64_t worker_id;
 	uint64_t epoch;
 	uint64_t clear_id; /* of the worker's clear file; 0: the clear scope is the rank */
@@ -50,6 +55,7 @@ struct rdx_rank_info {
 #define RDX_RECOVERED_LEDGER 3 /* drop the rank's blocks; a snapshot comes first */
 
 struct rdx_recovery {
+	uint64_t size;   /* in: sizeof(struct rdx_recovery) */
 	uint32_t way;    /* RDX_RECOVERED_... */
 	uint8_t orphans; /* as in an event: of the state at `start` */
 	uint8_t inexact; /* likewise */
@@ -66,6 +72,7 @@ struct rdx_recovery {
 #define RDX_RANGE_INVALID  4 /* last_id is before first_id */
 
 struct rdx_range {
+	uint64_t size;           /* in: sizeof(struct rdx_range) */
 	uint32_t outcome;        /* RDX_RANGE_... */
 	uint32_t from_barrier;   /* EVENTS: 1 if `start` is an all-tier Cleared, or birth */
 	struct rdx_cursor start; /* EVENTS: of the first event */
@@ -75,6 +82,7 @@ struct rdx_range {
 
 /* Counters of one reader since it was opened. */
 struct rdx_reader_stats {
+	uint64_t size;       /* in: sizeof(struct rdx_reader_stats) */
 	uint64_t slots_read; /* ring slots copied and validated */
 	uint64_t events_read;
 	uint64_t events_ignored; /* read, but older than the worker's newest clear */
@@ -93,10 +101,15 @@ struct rdx_reader_stats {
  *   -EBADMSG          not a segment, truncated, or its bounds contradict each other
  *   -EPROTONOSUPPORT  a format version or feature this library does not know
  *   -EKEYREJECTED     made with another key or hash scheme than the directory's
- *   -EACCES, -ENOMEM, -EMFILE
+ *   -EMFILE, -ENFILE  no descriptors left: a reader keeps up to three and opens with one more
+ *   -ENOSPC           4,096 files are mapped by readers and indexes of this process
+ *   -EACCES, -ENOTDIR, -ELOOP, -ENAMETOOLONG  of the directory or a file in it, as from open(2)
+ *   -ENOMEM
  */
 RDX_API int rdx_reader_open(struct rdx_reader **ret_reader, const char *dir, uint64_t worker_id,
 			    uint32_t dp_rank);
+
+/* NULL is allowed. */
 RDX_API void rdx_reader_close(struct rdx_reader *reader);
 
 /* Valid until the reader is closed. */
@@ -179,7 +192,8 @@ RDX_API int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *
  * for a producer that is in the middle of an event.
  *
  *   0, -ENOSPC (capacity too small: *ret_count is set, nothing else), -EAGAIN (events come
- *   too fast, or one is not finished), -EOWNERDEAD (and never will be), -EBADMSG, -ENOMEM
+ *   too fast, or one is not finished), -EOWNERDEAD (and never will be), -EBADMSG, -ENOMEM,
+ *   -EINVAL (no such tier)
  */
 RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_t *ret_hashes,
 				uint64_t capacity, uint64_t *ret_count,
@@ -196,15 +210,8 @@ RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_
 RDX_API uint32_t rdx_reader_clear_stamp(const struct rdx_reader *reader);
 RDX_API void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp);
 
-RDX_API void rdx_reader_stats(const struct rdx_reader *reader, struct rdx_reader_stats *ret_stats);
-
-/*
- * Survive the truncation of a mapped file: install a SIGBUS handler that maps zero pages
- * under the reader or index that faulted and marks it poisoned; its next result is
- * -EBADMSG. Chains to the handler before it for any other address. Process-wide, call
- * once; ringdex's own programs do. -errno from sigaction(2).
- */
-RDX_API int rdx_guard_install(void);
+RDX_API int rdx_reader_get_stats(const struct rdx_reader *reader,
+				 struct rdx_reader_stats *ret_stats);
 
 #ifdef __cplusplus
 }

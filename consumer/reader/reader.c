@@ -6,6 +6,7 @@
 #include "shm/guard.h"
 #include "shm/lock.h"
 #include "shm/namespace.h"
+#include "shm/sized.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 static void fill_info(struct rdx_rank_info *info, const struct rdx_segment_header *header,
 		      const struct rdx_hash_key *key)
 {
+	info->size = sizeof(*info);
 	info->worker_id = header->worker_id;
 	info->epoch = header->epoch;
 	info->clear_id = header->clear_id;
@@ -195,14 +197,13 @@ void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp)
 	reader->ignore_before = stamp;
 }
 
-void rdx_reader_stats(const struct rdx_reader *reader, struct rdx_reader_stats *ret_stats)
+int rdx_reader_get_stats(const struct rdx_reader *reader, struct rdx_reader_stats *ret_stats)
 {
-	*ret_stats = reader->stats;
-}
+	int r = rdx_sized_check(ret_stats);
 
-int rdx_guard_install(void)
-{
-	return rdx_guard_handle();
+	if (r == 0)
+		rdx_sized_give(ret_stats, &reader->stats, sizeof(reader->stats));
+	return r;
 }
 
 /* The log is read, or dead: megabytes that one recovery in a long life may need. */
@@ -216,6 +217,7 @@ static void deliver(struct rdx_reader *reader, const struct rdx_event_head *head
 		    struct rdx_event *ret_event)
 {
 	*ret_event = (struct rdx_event){
+		.size = sizeof(*ret_event),
 		.event_id = head->event_id,
 		.time_ns = head->time_ns,
 		.position = reader->cursor.position,
@@ -269,15 +271,17 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 int rdx_reader_next(struct rdx_reader *reader, struct rdx_event *ret_event)
 {
 	struct rdx_event event;
+	int r = rdx_sized_check(ret_event);
 
+	if (r < 0)
+		return r;
 	for (;;) {
-		int r = rdx_reader_read(reader, &event);
-
+		r = rdx_reader_read(reader, &event);
 		if (r <= 0)
 			return r;
 		if (!reader->info.clear_id ||
 		    !rdx_clear_before(event.stamp, reader->ignore_before)) {
-			*ret_event = event;
+			rdx_sized_give(ret_event, &event, sizeof(event));
 			return 1;
 		}
 		reader->stats.events_ignored++;

@@ -6,6 +6,7 @@
 #include "consumer/reader/reader.h"
 #include "shm/clear.h"
 #include "shm/namespace.h"
+#include "shm/sized.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -248,7 +249,7 @@ static int start_scan(struct rdx_reader *reader, struct rdx_recovery *recovery)
 int rdx_recovery_from_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_recovery)
 {
 	struct rdx_cursor birth = {.epoch = reader->info.epoch};
-	struct rdx_recovery recovery = {.way = RDX_RECOVERED_LEDGER};
+	struct rdx_recovery recovery = {.size = sizeof(recovery), .way = RDX_RECOVERED_LEDGER};
 	int r;
 
 	learn_stamp(reader);
@@ -269,7 +270,7 @@ int rdx_recovery_from_ledger(struct rdx_reader *reader, struct rdx_recovery *ret
 static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known, int may_continue,
 		  struct rdx_recovery *ret_recovery)
 {
-	struct rdx_recovery recovery = {.way = RDX_RECOVERED_CONTINUE};
+	struct rdx_recovery recovery = {.size = sizeof(recovery), .way = RDX_RECOVERED_CONTINUE};
 	int readable = known && rdx_recovery_in_ring(reader, start.position);
 	uint64_t position, event_id;
 	int barrier, r = check_name(reader);
@@ -311,11 +312,18 @@ int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_cursor *from,
 		       struct rdx_recovery *ret_recovery)
 {
 	struct rdx_cursor birth = {.epoch = reader->info.epoch};
+	struct rdx_recovery recovery;
+	int r = rdx_sized_check(ret_recovery);
 
+	if (r < 0)
+		return r;
 	if (!from || from->epoch != birth.epoch || !is_possible(reader, from))
-		return choose(reader, birth, 0, 0, ret_recovery);
-	/* half of a snapshot is nothing to go on from, wherever the cursor is */
-	return choose(reader, *from, 1, !reader->half, ret_recovery);
+		r = choose(reader, birth, 0, 0, &recovery);
+	else /* half of a snapshot is nothing to go on from, wherever the cursor is */
+		r = choose(reader, *from, 1, !reader->half, &recovery);
+	if (r == 0)
+		rdx_sized_give(ret_recovery, &recovery, sizeof(recovery));
+	return r;
 }
 
 int rdx_recovery_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_recovery)

@@ -26,7 +26,8 @@ struct rdx_writer_pulse {
 	uint64_t epoch;
 	uint64_t event_id; /* newest applied */
 	uint64_t position;
-	uint64_t seen_ns; /* CLOCK_MONOTONIC: the rank was then caught up and alive */
+	uint64_t seen_ns;  /* CLOCK_MONOTONIC: the rank was then caught up and alive */
+	uint64_t event_ns; /* likewise: its newest event was made; 0: none was read */
 	uint64_t events;
 	uint64_t events_dead;
 	uint64_t slots_lost;

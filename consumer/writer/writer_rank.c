@@ -64,18 +64,21 @@ static void introduce(struct rdx_index_writer *w, int seat, uint64_t worker_id, 
 	rdx_entry_close(entry);
 	rdx_word_store(&w->live->pulse[seat].epoch, 0);
 	rdx_word_store(&w->live->pulse[seat].event_id, 0);
+	rdx_word_store(&w->live->pulse[seat].event_ns, 0);
 	rdx_columns_publish(w, rank);
 	if (count <= (uint64_t)seat)
 		rdx_word_store(&w->live->rank_count, (uint64_t)seat + 1);
 	rdx_version_close(w->live, 0);
 }
 
-static void set_instance(struct rdx_index_entry *entry, const char *instance)
+/* With the epoch whose instance it is: a lookup compares it with the pulse's. */
+static void set_instance(struct rdx_index_entry *entry, uint64_t epoch, const char *instance)
 {
 	uint64_t words[RDX_TEXT_BYTES / sizeof(uint64_t)] = {0};
 
 	memcpy(words, instance, strnlen(instance, RDX_TEXT_BYTES - 1));
 	rdx_entry_open(entry);
+	rdx_word_store(&entry->counter[RDX_ENTRY_EPOCH], epoch);
 	rdx_words_store(entry->instance, words, RDX_TEXT_BYTES / sizeof(uint64_t));
 	rdx_entry_close(entry);
 }
@@ -105,7 +108,7 @@ int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *
 		rdx_columns_evict(w, rank);
 	}
 	rank->tiers = tiers;
-	set_instance(&w->live->entry[seat], info->instance);
+	set_instance(&w->live->entry[seat], info->epoch, info->instance);
 	if (!rank->is_visible) {
 		set_state(w, seat, RDX_STATE_RECOVERING);
 		/* of its last life */
@@ -209,6 +212,7 @@ static void pulse_lookup(struct rdx_index_writer *w, int seat, const struct rdx_
 		rdx_version_close(w->live, 0);
 	}
 	rdx_word_store(&pulse->seen_ns, p->seen_ns);
+	rdx_word_store(&pulse->event_ns, p->event_ns);
 	rdx_word_store(&pulse->state, p->state);
 	/* P1, with the lookup's load: blocks of an event -> its id seen */
 	atomic_store_explicit(&pulse->event_id, p->event_id, memory_order_release);

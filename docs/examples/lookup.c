@@ -18,10 +18,10 @@ static int fail(const char *what, int r)
 
 int main(int argc, char **argv)
 {
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 	struct rdx_index_key key = {.size = sizeof(key), .model = "example", .block_tokens = 4};
 	uint32_t prompt[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	struct rdx_indexer *indexer;
 	struct rdx_index *index;
 	int r, rows;
@@ -42,9 +42,10 @@ int main(int argc, char **argv)
 	rows = rdx_index_lookup_tokens(index, rdx_hash_seed(NULL, NULL), prompt, 12, runs,
 				       RDX_RANKS_MAX);
 	for (int i = 0; i < rows; i++)
-		printf("worker %" PRIu64 " rank %" PRIu32 " holds %" PRIu32
+		printf("worker %" PRIu64 " rank %" PRIu32 " at %s holds %" PRIu32
 		       " blocks on its device\n",
-		       runs[i].worker_id, runs[i].dp_rank, runs[i].blocks[RDX_TIER_DEVICE]);
+		       runs[i].worker_id, runs[i].dp_rank, runs[i].instance,
+		       runs[i].blocks[RDX_TIER_DEVICE]);
 	rdx_index_close(index);
 	rdx_indexer_close(indexer);
 	return rows < 0 ? fail("lookup", rows) : 0;

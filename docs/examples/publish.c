@@ -13,20 +13,24 @@
 
 int main(int argc, char **argv)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 	struct rdx_publisher *publisher;
 	/* the engine's own names of its blocks, opaque to ringdex */
 	uint64_t first[] = {0xa1, 0xa2, 0xa3}, second[] = {0xb2};
 	uint32_t prompt[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 	uint32_t other[] = {21, 22, 23, 24};
-	struct rdx_stored stored = {.names = first,
+	struct rdx_stored stored = {.size = sizeof(stored),
+				    .names = first,
 				    .count = 3,
 				    .tokens = prompt,
 				    .token_count = 3 * BLOCK_TOKENS,
 				    .tier = RDX_TIER_DEVICE,
 				    .name_bytes = 8};
-	struct rdx_removed removed = {
-		.names = &first[2], .count = 1, .tier = RDX_TIER_DEVICE, .name_bytes = 8};
+	struct rdx_removed removed = {.size = sizeof(removed),
+				      .names = &first[2],
+				      .count = 1,
+				      .tier = RDX_TIER_DEVICE,
+				      .name_bytes = 8};
 	int r;
 
 	options.dir = argc > 1 ? argv[1] : NULL;

@@ -9,6 +9,6 @@ read -r line <&"${worker[0]}"
 [[ $line == published ]]
 answer=$("$1/example-lookup" "$dir/namespace")
 printf '%s\n' "$answer"
-[[ $answer == "worker 1 rank 0 holds 2 blocks on its device" ]]
+[[ $answer == "worker 1 rank 0 at http://localhost:8000 holds 2 blocks on its device" ]]
 eval "exec ${worker[1]}>&-"
 wait

@@ -64,7 +64,7 @@ static void kill_one(struct fixture *f, uint32_t i)
 
 static void ask(struct fixture *f)
 {
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	uint64_t prefix = 1;
 	int count = rdx_index_lookup(f->index, &prefix, 1, runs, RDX_RANKS_MAX);
 
@@ -74,7 +74,7 @@ static void ask(struct fixture *f)
 
 static int is_exact(struct fixture *f, uint32_t i)
 {
-	struct rdx_worker_info info = {.state = RDX_STATE_GONE};
+	struct rdx_worker_info info = {.size = sizeof(info), .state = RDX_STATE_GONE};
 	struct worker_plan *plan = f->worker[i];
 
 	ask(f);
@@ -96,7 +96,7 @@ static void come_to_rest(struct fixture *f)
 
 static int same_as_ledger(struct fixture *f, uint32_t i)
 {
-	struct rdx_difference difference = {.differences = UINT64_MAX};
+	struct rdx_difference difference = {.size = sizeof(difference), .differences = UINT64_MAX};
 
 	return rdx_index_verify(f->index, f->worker[i]->worker_id, f->worker[i]->dp_rank,
 				&difference) == 0 &&

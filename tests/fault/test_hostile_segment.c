@@ -262,7 +262,7 @@ static void assert_valid(const struct rdx_event *event)
 
 static void read_on(struct rdx_reader *reader)
 {
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	int r, events = 0;
 
 	while ((r = rdx_reader_next(reader, &event)) == 1) {
@@ -290,10 +290,10 @@ static void ask_everything(struct fixture *f)
 {
 	static const uint64_t ids[] = {0, 1, 5, 50, 95, 100, 101, 1 << 20, UINT64_MAX};
 	static uint64_t hashes[STREAM_BLOCKS];
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_reader *reader;
 	struct rdx_cursor cursor;
-	struct rdx_range range;
+	struct rdx_range range = {.size = sizeof(range)};
 	uint64_t count;
 	int r = rdx_reader_open(&reader, f->rig.dir, WORKER, 0);
 
@@ -383,7 +383,7 @@ static void test_used_beyond_the_ledger_is_ebadmsg(void **state)
 	for (int i = 0; i < 4; i++) {
 		uint8_t tier = (uint8_t)(i / 2 ? 2 : 1); /* tier 2 has no ledger at all */
 		uint64_t hashes[8], exact, saved = atomic_load(&f.live->used[tier]);
-		struct rdx_recovery recovery;
+		struct rdx_recovery recovery = {.size = sizeof(recovery)};
 		struct rdx_reader *reader;
 		uint8_t got;
 		int64_t n;

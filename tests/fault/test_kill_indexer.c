@@ -64,7 +64,7 @@ static void start_indexer(struct fixture *f)
 /* Ask the held handle, and see that the answer does not claim too much. */
 static void ask(struct fixture *f)
 {
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	uint64_t before = rdx_clock_ns(), prefix = rig_random(&f->random) | 1;
 	int count = rdx_index_lookup(f->index, &prefix, 1, runs, RDX_RANKS_MAX);
 
@@ -116,7 +116,7 @@ static void workers_rest(struct fixture *f)
 
 static int is_exact(struct fixture *f, int i, int at_rest)
 {
-	struct rdx_worker_info info = {.state = RDX_STATE_GONE};
+	struct rdx_worker_info info = {.size = sizeof(info), .state = RDX_STATE_GONE};
 	int r = worker_find(f->index, (uint64_t)i + 1, 0, &info);
 
 	assert_true(r >= 0 || r == -EAGAIN);
@@ -211,7 +211,7 @@ static void assert_tidy(struct fixture *f)
 
 static void assert_locked(struct fixture *f)
 {
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 	struct rdx_indexer *second;
 
 	options.dir = f->rig.dir;
@@ -368,7 +368,7 @@ static void test_killed_naming_tables(void **state)
 /* How many rows are STALE, and the least age of all. */
 static int count_stale(struct fixture *f, uint64_t *ret_age_ns)
 {
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	int count = rdx_index_lookup(f->index, NULL, 0, runs, RDX_RANKS_MAX), stale = 0;
 
 	*ret_age_ns = UINT64_MAX;

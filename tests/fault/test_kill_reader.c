@@ -56,7 +56,7 @@ static void run_reader(struct fixture *f)
 	rdx_hook_function = kill_here;
 	for (;;) {
 		struct stream_follower follower = {.stamp = 0};
-		struct rdx_recovery recovery;
+		struct rdx_recovery recovery = {.size = sizeof(recovery)};
 		struct rdx_holding holding;
 		struct rdx_cursor exact_at;
 		int r = rdx_reader_open(&follower.reader, f->rig.dir, WORKER, 0);

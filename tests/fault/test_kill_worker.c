@@ -59,7 +59,7 @@ static int index_is_open(struct fixture *f)
 
 static uint8_t state_of(struct fixture *f, uint64_t worker_id, uint64_t *ret_event_id)
 {
-	struct rdx_worker_info info = {.state = RDX_STATE_GONE};
+	struct rdx_worker_info info = {.size = sizeof(info), .state = RDX_STATE_GONE};
 
 	if (index_is_open(f))
 		assert_true(worker_find(f->index, worker_id, 0, &info) >= 0);
@@ -71,14 +71,14 @@ static uint64_t events_of(const struct rdx_publisher *publisher)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
-	assert_int_equal(rdx_publisher_stats(publisher, &stats), 0);
+	assert_int_equal(rdx_publisher_get_stats(publisher, &stats), 0);
 	return stats.events;
 }
 
 /* Whatever is asked while the worker is dead, it is in no answer. */
 static void assert_no_answer(struct fixture *f, const struct calls *stream)
 {
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	uint64_t prefixes[WORKER_DEPTH];
 
 	for (uint32_t chain = 0; chain < WORKER_CHAINS; chain++) {
@@ -196,7 +196,7 @@ static uint32_t hits_most(enum rdx_hook_step step)
 
 static void run_steps(const enum rdx_hook_step *steps, uint32_t count, int opening)
 {
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 	struct rdx_publisher_options bystander;
 	struct fixture f = {.random = rig_seed()};
 

@@ -123,7 +123,7 @@ static void read_from(struct fixture *f, uint64_t id)
 		.position = id <= f->newest ? f->position_of[id] : f->event_end,
 		.event_id = id - 1,
 	};
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 
 	assert_int_equal(rdx_reader_seek(f->reader, &cursor), 0);
 	for (; id <= f->newest; id++) {
@@ -140,9 +140,9 @@ static void read_from(struct fixture *f, uint64_t id)
 /* Recover again and again as a router does: it ends, caught up, after few steps. */
 static void recover_from(struct fixture *f, const struct rdx_cursor *from)
 {
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_cursor cursor;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	uint64_t hash, exact;
 	uint8_t tier;
 	int r = -EOVERFLOW;
@@ -166,8 +166,8 @@ static void recover_from(struct fixture *f, const struct rdx_cursor *from)
 static void query_from(struct fixture *f, uint64_t id)
 {
 	uint64_t epoch = rdx_reader_info(f->reader)->epoch;
-	struct rdx_event event;
-	struct rdx_range range;
+	struct rdx_event event = {.size = sizeof(event)};
+	struct rdx_range range = {.size = sizeof(range)};
 	int r;
 
 	assert_int_equal(rdx_reader_range(f->reader, epoch, id, UINT64_MAX, &range), 0);

@@ -58,10 +58,10 @@ static void truncate_file(struct fixture *f, const char *name, off_t bytes)
 static void assert_bad(struct fixture *f, int first)
 {
 	uint64_t hashes[8], count;
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_cursor exact;
-	struct rdx_event event;
-	struct rdx_range range;
+	struct rdx_event event = {.size = sizeof(event)};
+	struct rdx_range range = {.size = sizeof(range)};
 
 	for (int i = first; i < first + 4; i++)
 		switch (i % 4) {
@@ -99,8 +99,8 @@ static void test_segment_truncated_to_nothing(void **state)
 
 static void test_segment_truncated_in_mid_read(void **state)
 {
-	struct rdx_recovery recovery;
-	struct rdx_event event;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+	struct rdx_event event = {.size = sizeof(event)};
 	struct fixture f;
 
 	(void)state;
@@ -118,7 +118,7 @@ static void test_segment_truncated_in_mid_read(void **state)
 static void test_ledger_truncated_in_mid_scan(void **state)
 {
 	uint64_t hashes[16], exact;
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct fixture f;
 	uint8_t tier;
 	int64_t n;
@@ -138,8 +138,8 @@ static void test_ledger_truncated_in_mid_scan(void **state)
 /* Zero pages in its place look like a worker that was never cleared. */
 static void test_clear_file_truncated(void **state)
 {
-	struct rdx_recovery recovery;
-	struct rdx_event event;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+	struct rdx_event event = {.size = sizeof(event)};
 	struct fixture f;
 
 	(void)state;
@@ -160,8 +160,8 @@ static void test_clear_file_truncated(void **state)
 
 static void test_others_read_on(void **state)
 {
-	struct rdx_recovery recovery;
-	struct rdx_event event;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+	struct rdx_event event = {.size = sizeof(event)};
 	struct fixture f, other;
 	int events = 0;
 

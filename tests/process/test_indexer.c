@@ -171,7 +171,7 @@ static void test_tenants_side_by_side(void **state)
 			assert_int_equal(prompt_run(seen[i].index, 1, 40, 2 + k, 0),
 					 k == i ? (int)(10 + i) : -1);
 	}
-	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+	assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 	assert_int_equal(stats.indexes, 4);
 	for (uint32_t i = 0; i < 3; i++) {
 		rdx_index_close(seen[i].index);
@@ -224,7 +224,7 @@ static void test_unreadable_segments(void **state)
 	until_cause(&x, 5, 0, -EBADMSG);
 	until_cause(&x, 6, 0, -EBADMSG);
 	until_cause(&x, GOOD, 0, 0);
-	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+	assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 	assert_int_equal(stats.unreadable, 5);
 
 	/* its next life is a good one */
@@ -241,7 +241,7 @@ static void test_a_segment_is_truncated_while_mapped(void **state)
 {
 	struct indexer_rig x;
 	struct rdx_publisher *good = make(&x), *publisher;
-	struct rdx_worker_info info;
+	struct rdx_worker_info info = {.size = sizeof(info)};
 	char path[160];
 
 	(void)state;
@@ -292,7 +292,7 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 	pid = child_start(WORKER_ROLE, path);
 	assert_true(pid > 0);
 	for (uint32_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-		struct rdx_worker_info info;
+		struct rdx_worker_info info = {.size = sizeof(info)};
 
 		child_arm(&plan->child, steps[i], 50);
 		worker_run(plan, stream.done + 400);
@@ -334,7 +334,7 @@ static void test_the_namespace_is_removed(void **state)
 {
 	struct indexer_rig x;
 	struct rdx_publisher *good = make(&x);
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	uint64_t prefix = 1;
 	int r = 0;
 
@@ -391,12 +391,12 @@ static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 	struct indexer_rig x;
 	struct rdx_publisher *good = make(&x);
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
-	struct rdx_segment_row row;
+	struct rdx_segment_row row = {.size = sizeof(row)};
 	uint64_t before;
 	char path[160];
 
 	(void)state;
-	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+	assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 	before = stats.blocks_stored;
 	for (uint64_t worker_id = 10; worker_id < 20; worker_id++) {
 		struct rdx_publisher *publisher = prompt_publisher(&x, worker_id, 0);
@@ -416,7 +416,7 @@ static void test_ranks_whose_files_are_removed_are_forgotten(void **state)
 		indexer_poll(&x);
 	assert_int_equal(rdx_indexer_segment(x.indexer, 0, &row), 0);
 	assert_int_equal(row.worker_id, GOOD);
-	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+	assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 	assert_int_equal(stats.blocks_stored - before, 100);
 	assert_int_equal(stats.unreadable, 0);
 	assert_int_equal(stats.ranks, 1);

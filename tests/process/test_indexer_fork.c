@@ -13,7 +13,7 @@
 
 static int open_indexer(const struct rig *rig, struct rdx_indexer **ret_indexer)
 {
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 
 	options.dir = rig->dir;
 	return rdx_indexer_open(ret_indexer, &options);

@@ -33,7 +33,7 @@ static struct rdx_indexer_stats stats_of(const struct indexer_rig *x)
 {
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 
-	assert_int_equal(rdx_indexer_stats(x->indexer, &stats), 0);
+	assert_int_equal(rdx_indexer_get_stats(x->indexer, &stats), 0);
 	return stats;
 }
 

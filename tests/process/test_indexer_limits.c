@@ -39,7 +39,7 @@ static struct rdx_publisher *open_rank(const struct indexer_rig *x, uint32_t ran
 static void assert_exact(struct indexer_rig *x, struct rdx_publisher **publisher, uint32_t from,
 			 uint32_t to)
 {
-	struct rdx_difference difference;
+	struct rdx_difference difference = {.size = sizeof(difference)};
 
 	for (uint32_t rank = from; rank < to; rank++) {
 		until_state(x, WORKER_ID, rank, RDX_STATE_EXACT, publisher[rank], NULL);
@@ -83,14 +83,14 @@ static uint64_t refused(const struct indexer_rig *x)
 {
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 
-	assert_int_equal(rdx_indexer_stats(x->indexer, &stats), 0);
+	assert_int_equal(rdx_indexer_get_stats(x->indexer, &stats), 0);
 	return stats.refused;
 }
 
 static void test_columns_grow_and_end(void **state)
 {
 	struct rdx_publisher *publisher[RANKS_MORE];
-	struct rdx_worker_info info;
+	struct rdx_worker_info info = {.size = sizeof(info)};
 	struct indexer_rig x;
 
 	(void)state;
@@ -124,7 +124,7 @@ static void test_columns_grow_and_end(void **state)
 static void test_more_ranks_than_an_index_knows(void **state)
 {
 	static struct rdx_publisher *publisher[RANKS_MANY];
-	struct rdx_segment_row row;
+	struct rdx_segment_row row = {.size = sizeof(row)};
 	struct indexer_rig x;
 	uint32_t named = 0;
 
@@ -176,8 +176,8 @@ static void run_out_of_space(struct indexer_rig *x)
 {
 	struct rdx_publisher_options options = prompt_options(x, 2, 0, 1, SMALL_BLOCKS);
 	struct rdx_publisher *modest = prompt_publisher(x, 1, 0), *crowd;
-	struct rdx_difference difference;
-	struct rdx_worker_info info;
+	struct rdx_difference difference = {.size = sizeof(difference)};
+	struct rdx_worker_info info = {.size = sizeof(info)};
 	char filler[128];
 
 	options.ring_slots = 1024;

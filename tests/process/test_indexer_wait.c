@@ -29,8 +29,11 @@ static void *publish(void *context)
 
 	for (uint64_t i = 0; publishing->result == 0; i++) {
 		uint64_t name = i % EVENTS + 1;
-		struct rdx_stored stored = {
-			.names = &name, .local_hashes = &name, .count = 1, .name_bytes = 8};
+		struct rdx_stored stored = {.size = sizeof(stored),
+					    .names = &name,
+					    .local_hashes = &name,
+					    .count = 1,
+					    .name_bytes = 8};
 
 		usleep(PAUSE_US);
 		publishing->result = rdx_publish_stored(publishing->publisher, &stored);
@@ -44,10 +47,10 @@ static void *publish(void *context)
 
 static void test_woken(uint32_t mode)
 {
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 	struct publishing publishing = {.result = 0};
-	struct rdx_worker_info info = {.last_event_id = 0};
+	struct rdx_worker_info info = {.size = sizeof(info), .last_event_id = 0};
 	struct indexer_rig x;
 	uint64_t timeouts = 0;
 	pthread_t thread;
@@ -71,7 +74,7 @@ static void test_woken(uint32_t mode)
 		if (r == 0)
 			timeouts += rdx_indexer_wait(x.indexer, -1) == 0;
 		worker_find(x.index, 1, 0, &info);
-		assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+		assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 		atomic_store(&publishing.enough, stats.wakes >= WAKES);
 	}
 	pthread_join(thread, NULL);
@@ -150,12 +153,12 @@ static void test_an_event_while_it_arms(void **state)
 	UNTIL (!rdx_hook_function) {
 		while (rdx_indexer_poll(x.indexer, 0) > 0)
 			;
-		assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+		assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 		wakes = stats.wakes;
 		r = rdx_indexer_wait(x.indexer, -1);
 	}
 	assert_int_equal(r, 1);
-	assert_int_equal(rdx_indexer_stats(x.indexer, &stats), 0);
+	assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 	assert_true(stats.wakes == wakes);
 	rdx_publisher_close(meanwhile);
 	indexer_rig_end(&x);

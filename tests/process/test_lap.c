@@ -161,7 +161,7 @@ static int is_torn(const struct rdx_event *event, uint64_t epoch)
 
 static int recover(struct lap *lap)
 {
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	uint64_t hashes[50], exact;
 	struct rdx_cursor cursor;
 	uint8_t tier;
@@ -190,7 +190,7 @@ static void read_all(struct lap *lap)
 {
 	uint64_t epoch = rdx_reader_info(lap->reader)->epoch, random = epoch;
 	struct tally *tally = &lap->shared->tally;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 
 	for (;;) {
 		/* asked before the ring is: whoever has read it up after the end is at the end */
@@ -220,7 +220,8 @@ static void read_all(struct lap *lap)
 			break;
 		}
 	}
-	rdx_reader_stats(lap->reader, &tally->stats);
+	tally->stats.size = sizeof(tally->stats);
+	rdx_reader_get_stats(lap->reader, &tally->stats);
 }
 
 static void open_lap(struct lap *lap, uint64_t ring_slots, uint64_t slots, uint32_t clear_in,
@@ -337,9 +338,9 @@ static void test_near_the_end_of_positions(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
 		uint64_t begin = RDX_POSITION_END - left[i], hash = 7;
-		struct rdx_recovery recovery;
-		struct rdx_event event;
-		struct rdx_range range;
+		struct rdx_recovery recovery = {.size = sizeof(recovery)};
+		struct rdx_event event = {.size = sizeof(event)};
+		struct rdx_range range = {.size = sizeof(range)};
 
 		open_lap(&lap, 64, 0, 0, 0);
 		lap.producer.tail = begin - 100;

@@ -93,9 +93,9 @@ static int recover_once(struct race *race, uint64_t piece, struct rdx_holding *r
 {
 	struct rdx_holding holding = {.capacity = 0};
 	uint64_t hashes[STREAM_BLOCKS], exact_position = 0;
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_cursor cursor;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	uint8_t tier;
 	int64_t n;
 	int r = rdx_recovery_from_ledger(race->reader, &recovery);

@@ -18,7 +18,7 @@
 
 static int open_one(struct rdx_publisher **ret_p, const struct rig *rig, uint32_t dp_rank)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	options.dir = rig->dir;
 	options.instance = "i";
@@ -33,8 +33,11 @@ static int open_one(struct rdx_publisher **ret_p, const struct rig *rig, uint32_
 
 static int publish_one(struct rdx_publisher *p, uint64_t name)
 {
-	struct rdx_stored stored = {
-		.names = &name, .local_hashes = &name, .count = 1, .name_bytes = 8};
+	struct rdx_stored stored = {.size = sizeof(stored),
+				    .names = &name,
+				    .local_hashes = &name,
+				    .count = 1,
+				    .name_bytes = 8};
 
 	return rdx_publish_stored(p, &stored);
 }
@@ -44,7 +47,8 @@ static int try_calls(struct rdx_publisher *p)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 	uint64_t name = 1;
-	struct rdx_removed removed = {.names = &name, .count = 1, .name_bytes = 8};
+	struct rdx_removed removed = {
+		.size = sizeof(removed), .names = &name, .count = 1, .name_bytes = 8};
 
 	if (publish_one(p, 1) != -EOWNERDEAD)
 		return 1;
@@ -54,7 +58,7 @@ static int try_calls(struct rdx_publisher *p)
 		return 3;
 	if (rdx_publish_inexact(p, 0) != -EOWNERDEAD)
 		return 4;
-	if (rdx_publisher_stats(p, &stats) != -EOWNERDEAD)
+	if (rdx_publisher_get_stats(p, &stats) != -EOWNERDEAD)
 		return 5;
 	return 0;
 }

@@ -61,8 +61,11 @@ static void prefixes_of(const struct world *world, uint32_t round, uint64_t *ret
 static void store_run(struct world *world, uint32_t rank, uint32_t round)
 {
 	uint64_t names[RUN], locals[RUN];
-	struct rdx_stored stored = {
-		.names = names, .local_hashes = locals, .count = RUN, .name_bytes = 8};
+	struct rdx_stored stored = {.size = sizeof(stored),
+				    .names = names,
+				    .local_hashes = locals,
+				    .count = RUN,
+				    .name_bytes = 8};
 
 	for (uint32_t i = 0; i < RUN; i++) {
 		locals[i] = local_of(round, i);
@@ -83,9 +86,13 @@ static void lap(struct world *world, uint32_t rank)
 {
 	for (uint64_t i = 0; i < RING_SLOTS; i++) {
 		uint64_t name = 1000000 + i;
-		struct rdx_stored stored = {
-			.names = &name, .local_hashes = &name, .count = 1, .name_bytes = 8};
-		struct rdx_removed removed = {.names = &name, .count = 1, .name_bytes = 8};
+		struct rdx_stored stored = {.size = sizeof(stored),
+					    .names = &name,
+					    .local_hashes = &name,
+					    .count = 1,
+					    .name_bytes = 8};
+		struct rdx_removed removed = {
+			.size = sizeof(removed), .names = &name, .count = 1, .name_bytes = 8};
 
 		assert_int_equal(rdx_publish_stored(world->publisher[rank], &stored), 0);
 		assert_int_equal(rdx_publish_removed(world->publisher[rank], &removed), 0);
@@ -94,7 +101,7 @@ static void lap(struct world *world, uint32_t rank)
 
 static void open_indexer(struct world *world)
 {
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 
 	options.dir = world->rig.dir;
 	options.initial_blocks = 256;
@@ -129,7 +136,7 @@ static void set_generation(struct world *world, uint64_t generation)
 
 static void open_rank(struct world *world, uint32_t rank)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	options.dir = world->rig.dir;
 	options.instance = "http://localhost:8000";
@@ -172,14 +179,14 @@ static uint64_t events_of(const struct rdx_publisher *publisher)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
-	assert_int_equal(rdx_publisher_stats(publisher, &stats), 0);
+	assert_int_equal(rdx_publisher_get_stats(publisher, &stats), 0);
 	return stats.events;
 }
 
 static int is_settled(struct world *world)
 {
 	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
-	struct rdx_worker_info info;
+	struct rdx_worker_info info = {.size = sizeof(info)};
 
 	if (!world->index && rdx_index_open(&world->index, world->rig.dir, &key) < 0)
 		return 0;
@@ -202,8 +209,8 @@ static void settle(struct world *world)
 
 static void assert_index(struct world *world)
 {
-	struct rdx_run runs[RDX_RANKS_MAX];
-	struct rdx_difference difference;
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
+	struct rdx_difference difference = {.size = sizeof(difference)};
 	uint64_t prefixes[RUN];
 
 	for (uint32_t round = 0; round <= world->rounds; round++) {
@@ -262,10 +269,10 @@ static void assert_ledger(struct world *world, uint32_t rank)
 static void assert_range(struct world *world, uint32_t rank)
 {
 	uint64_t held = 0;
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_reader *reader;
-	struct rdx_range range;
-	struct rdx_event event;
+	struct rdx_range range = {.size = sizeof(range)};
+	struct rdx_event event = {.size = sizeof(event)};
 
 	assert_int_equal(rdx_reader_open(&reader, world->rig.dir, WORKER, rank), 0);
 	assert_int_equal(rdx_reader_recover(reader, NULL, &recovery), 0);
@@ -367,7 +374,7 @@ static void test_the_generation_wraps(void **state)
 
 static uint64_t ledger_recoveries(struct world *world)
 {
-	struct rdx_recovery_row row;
+	struct rdx_recovery_row row = {.size = sizeof(row)};
 	uint64_t count = 0;
 
 	for (uint64_t i = 0; rdx_indexer_recovery(world->indexer, i, &row) == 0; i++)
@@ -416,8 +423,8 @@ static void test_two_ranks_clear_at_once(void **state)
 	struct world world = {.rounds = 0};
 	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
 	struct worker_plan *plan[2];
-	struct rdx_difference difference;
-	struct rdx_worker_info info;
+	struct rdx_difference difference = {.size = sizeof(difference)};
+	struct rdx_worker_info info = {.size = sizeof(info)};
 	uint64_t seed = rig_seed(), until, clears = 0;
 	char path[2][192];
 	pid_t pid[2];

@@ -74,7 +74,7 @@ static void hide(struct world *w, struct rank *rank)
 static void operate(struct world *w, struct rank *rank)
 {
 	const struct stream *stream = &rank->stream;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	struct stream_op op;
 	int r;
 
@@ -157,7 +157,7 @@ static void query(struct world *w)
 	const struct stream *stream = &w->rank[0].stream;
 	uint32_t block = pick(w, BLOCKS + 1), path[STREAM_DEPTH_MAX];
 	uint32_t blocks = block == BLOCKS ? 0 : stream_path(stream, block, path);
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	uint64_t prefix[STREAM_DEPTH_MAX];
 
 	for (uint32_t i = 0; i < blocks; i++)
@@ -174,7 +174,7 @@ static void query(struct world *w)
 
 static void check_counts(struct world *w)
 {
-	static struct rdx_worker_info info[RDX_RANKS_MAX];
+	static struct rdx_worker_info info[RDX_RANKS_MAX] = {{.size = sizeof(info[0])}};
 
 	assert_int_equal(rdx_index_workers(w->index, info, RDX_RANKS_MAX), w->ranks);
 	for (uint32_t i = 0; i < w->ranks; i++) {

@@ -73,7 +73,7 @@ static void *write_events(void *context)
 
 static int look(struct race *x, struct rdx_run *ret_run)
 {
-	struct rdx_run runs[4];
+	struct rdx_run runs[4] = {{.size = sizeof(runs[0])}};
 	const struct rdx_run *row;
 	int r;
 
@@ -103,7 +103,7 @@ static void *read_runs(void *context)
 	atomic_store(&x->ready, 1);
 	while (!atomic_load(&x->stop)) {
 		struct life_window window = life_window_begin(&x->life);
-		struct rdx_run run;
+		struct rdx_run run = {.size = sizeof(run)};
 		int r = look(x, &run);
 		uint32_t steps;
 

@@ -137,7 +137,7 @@ static void follow(uint64_t most)
 {
 	const struct rdx_rank_info *info = rdx_reader_info(world->follower.reader);
 	struct rdx_cursor cursor;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	int r = 0;
 
 	while (most-- > 0) {
@@ -186,7 +186,7 @@ static void ask_range(void)
 {
 	uint64_t newest = world->producer.event_id;
 	uint64_t first = newest ? 1 + rig_random(&world->random) % (newest + 2) : 0;
-	struct rdx_range range;
+	struct rdx_range range = {.size = sizeof(range)};
 	int r = rdx_reader_range(world->follower.reader, world->follower.reader->info.epoch, first,
 				 UINT64_MAX, &range);
 

@@ -55,7 +55,7 @@ struct world {
 
 static void open_publisher(struct world *world, struct rank *rank)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 	struct rdx_reader *reader;
 
 	options.dir = world->rig.dir;
@@ -93,7 +93,7 @@ static void call(struct world *world, struct rank *rank)
 
 static void restart_indexer(struct world *world)
 {
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 
 	rdx_indexer_close(world->indexer);
 	options.dir = world->rig.dir;
@@ -106,7 +106,7 @@ static uint64_t events_of(const struct rank *rank)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
-	assert_int_equal(rdx_publisher_stats(rank->publisher, &stats), 0);
+	assert_int_equal(rdx_publisher_get_stats(rank->publisher, &stats), 0);
 	return stats.events;
 }
 
@@ -120,7 +120,7 @@ static void restart_publisher(struct world *world, struct rank *rank)
 /* Let the indexer come to rest: every rank caught up in its present life. */
 static void settle(struct world *world)
 {
-	struct rdx_worker_info workers[RDX_RANKS_MAX];
+	struct rdx_worker_info workers[RDX_RANKS_MAX] = {{.size = sizeof(workers[0])}};
 	struct rdx_index_key key = {.size = sizeof(key), .model = "model"};
 	int good = 0;
 
@@ -187,7 +187,7 @@ static void check_row(struct world *world, const struct rdx_run *run, const uint
 static void check_lookups(struct world *world, int scan)
 {
 	uint64_t prefixes[DEPTH];
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 
 	rdx_index_force_scan(world->index, scan);
 	for (uint32_t chain = 0; chain < CHAINS; chain++) {
@@ -206,7 +206,7 @@ static void check_against_ledgers(struct world *world)
 {
 	for (int k = 0; k < RANKS; k++) {
 		struct rank *rank = &world->rank[k];
-		struct rdx_difference difference;
+		struct rdx_difference difference = {.size = sizeof(difference)};
 
 		assert_int_equal(
 			rdx_index_verify(world->index, rank->worker_id, rank->dp_rank, &difference),

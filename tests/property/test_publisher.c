@@ -99,7 +99,7 @@ static void check_counters(struct bench *bench)
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 	const struct rdx_publisher_stats *expected = &bench->calls.oracle.stats;
 
-	assert_int_equal(rdx_publisher_stats(bench->p, &stats), 0);
+	assert_int_equal(rdx_publisher_get_stats(bench->p, &stats), 0);
 	assert_int_equal(stats.events, bench->replay.event_id);
 	assert_int_equal(stats.slots, bench->replay.position);
 	assert_int_equal(stats.blocks_stored, expected->blocks_stored);
@@ -239,7 +239,7 @@ static void drive(const struct rdx_publisher_options *template, uint32_t names, 
 /* Room for everything: nothing is ever full or forgotten. */
 static void test_roomy(void **state)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	(void)state;
 	for (int i = 0; i < RDX_TIER_COUNT; i++)
@@ -249,7 +249,7 @@ static void test_roomy(void **state)
 
 static void test_one_tier(void **state)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	(void)state;
 	options.tier_blocks[RDX_TIER_DEVICE] = 200;
@@ -259,7 +259,7 @@ static void test_one_tier(void **state)
 /* Tiers fill, and names are forgotten as soon as they are not held. */
 static void test_tight(void **state)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	(void)state;
 	options.tier_blocks[RDX_TIER_DEVICE] = 24;
@@ -272,7 +272,7 @@ static void test_tight(void **state)
 /* Fewer names than held blocks can have names: the map fills too. */
 static void test_many_names(void **state)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	(void)state;
 	options.tier_blocks[RDX_TIER_DEVICE] = 16;
@@ -284,7 +284,7 @@ static void test_many_names(void **state)
  * runs over. */
 static void test_few_names(void **state)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	(void)state;
 	options.tier_blocks[RDX_TIER_DEVICE] = 30;
@@ -296,7 +296,7 @@ static void test_few_names(void **state)
 
 static void test_worker_wide(void **state)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 
 	(void)state;
 	for (int i = 0; i < RDX_TIER_COUNT; i++)

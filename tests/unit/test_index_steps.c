@@ -58,7 +58,7 @@ static void destroy(struct fixture *f)
 
 static struct rdx_run look_up(struct fixture *f)
 {
-	struct rdx_run run;
+	struct rdx_run run = {.size = sizeof(run)};
 
 	assert_int_equal(rdx_index_lookup(f->index, f->prefix, 2, &run, 1), 1);
 	return run;
@@ -135,7 +135,7 @@ static void arm(struct fixture *f, enum rdx_hook_step step, enum meanwhile way)
 static void look_up_beside(enum rdx_hook_step step, enum meanwhile way, int scan, int cached)
 {
 	struct fixture f;
-	struct rdx_run run;
+	struct rdx_run run = {.size = sizeof(run)};
 
 	make(&f);
 	rdx_index_force_scan(f.index, scan);
@@ -226,7 +226,7 @@ static void test_a_walk(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
 		for (enum meanwhile way = 0; way < MEANWHILE_COUNT; way++) {
-			struct rdx_index_mark mark;
+			struct rdx_index_mark mark = {.size = sizeof(mark)};
 			uint64_t blocks = 0;
 			struct fixture f;
 			int r;
@@ -285,7 +285,7 @@ static void choose_keys(struct fixture *f)
 /* A clear without an id does not undo the intent of the event before it. */
 static void test_a_walk_beside_a_clear_of_the_worker(void **state)
 {
-	struct rdx_index_mark mark;
+	struct rdx_index_mark mark = {.size = sizeof(mark)};
 	struct visits visits;
 	struct fixture f;
 
@@ -306,8 +306,8 @@ static void test_a_walk_beside_a_clear_of_the_worker(void **state)
 static void test_a_successor(void **state)
 {
 	struct rdx_index_writer *dead;
-	struct rdx_worker_info info;
-	struct rdx_run run;
+	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_run run = {.size = sizeof(run)};
 	struct fixture f;
 
 	(void)state;

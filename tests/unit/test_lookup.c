@@ -63,7 +63,7 @@ static uint64_t *make_prefix(uint32_t blocks, uint64_t seed)
 static void expect(struct fixture *f, const uint64_t *prefix, uint32_t blocks, uint64_t worker_id,
 		   uint32_t run)
 {
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 
 	for (int force = 0; force < 2; force++) {
 		const struct rdx_run *row;
@@ -116,7 +116,7 @@ static void test_local_and_tokens(void **state)
 {
 	uint32_t tokens[16 * 20 + 5];
 	uint64_t local[20], prefix[20];
-	struct rdx_run run;
+	struct rdx_run run = {.size = sizeof(run)};
 	struct fixture f;
 
 	(void)state;
@@ -139,7 +139,7 @@ static void test_local_and_tokens(void **state)
 
 static struct rdx_run one_row(struct fixture *f, const uint64_t *prefix, uint32_t blocks)
 {
-	struct rdx_run run;
+	struct rdx_run run = {.size = sizeof(run)};
 
 	assert_int_equal(rdx_index_lookup(f->index, prefix, blocks, &run, 1), 1);
 	return run;
@@ -149,8 +149,8 @@ static void test_states(void **state)
 {
 	uint64_t *prefix = make_prefix(10, 8);
 	struct rdx_writer_pulse pulse = {.epoch = 9, .event_id = 77, .seen_ns = rdx_clock_ns()};
-	struct rdx_worker_info info;
-	struct rdx_run run;
+	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_run run = {.size = sizeof(run)};
 	struct fixture f;
 	int slot;
 
@@ -200,7 +200,7 @@ static void test_states(void **state)
 static void test_outputs_untouched(void **state)
 {
 	struct rdx_run runs[2], untouched[2];
-	struct rdx_worker_info info;
+	struct rdx_worker_info info = {.size = sizeof(info)};
 	uint64_t *prefix = make_prefix(10, 9);
 	struct fixture f;
 
@@ -209,6 +209,7 @@ static void test_outputs_untouched(void **state)
 	add(&f, 1, prefix, 10);
 	add(&f, 2, prefix, 5);
 	memset(runs, 0x5a, sizeof(runs));
+	runs[0].size = sizeof(runs[0]);
 	memcpy(untouched, runs, sizeof(runs));
 	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 1), -ENOSPC);
 	assert_memory_equal(runs, untouched, sizeof(runs));
@@ -228,12 +229,13 @@ static void test_holes(void **state)
 {
 	struct rdx_rank_info info = rig_info(1, 0, 2);
 	uint64_t *prefix = make_prefix(100, 10);
-	struct rdx_event removed = {.event_id = 1,
+	struct rdx_event removed = {.size = sizeof(removed),
+				    .event_id = 1,
 				    .kind = RDX_EVENT_REMOVED,
 				    .count = 1,
 				    .hashes = prefix + 40,
 				    .orphans = 1};
-	struct rdx_run run;
+	struct rdx_run run = {.size = sizeof(run)};
 	struct fixture f;
 	int slot;
 

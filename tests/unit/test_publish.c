@@ -36,7 +36,7 @@ struct fixture {
 
 static int setup(void **state)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	rig_make(&f->rig);
@@ -73,7 +73,7 @@ static struct rdx_publisher_stats stats_of(struct rdx_publisher *p)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
-	assert_int_equal(rdx_publisher_stats(p, &stats), 0);
+	assert_int_equal(rdx_publisher_get_stats(p, &stats), 0);
 	return stats;
 }
 
@@ -110,6 +110,7 @@ static struct rdx_stored run_of(uint64_t parent, uint64_t first, uint32_t count)
 		locals[i] = (first + i) * 1000;
 	}
 	return (struct rdx_stored){
+		.size = sizeof(struct rdx_stored),
 		.names = names,
 		.parent = parent ? parents : NULL,
 		.local_hashes = locals,
@@ -136,8 +137,11 @@ static void store_known(struct fixture *f, uint8_t tier, uint64_t first, uint32_
 
 static void remove_names(struct fixture *f, uint8_t tier, const uint64_t *names, uint32_t count)
 {
-	struct rdx_removed removed = {
-		.names = names, .count = count, .tier = tier, .name_bytes = 8};
+	struct rdx_removed removed = {.size = sizeof(removed),
+				      .names = names,
+				      .count = count,
+				      .tier = tier,
+				      .name_bytes = 8};
 
 	assert_int_equal(rdx_publish_removed(f->p, &removed), 0);
 }
@@ -173,7 +177,7 @@ static void test_open_refuses(void **state)
 		expect_refused(&bad, error);                                                       \
 	} while (0)
 	expect_refused(NULL, -EINVAL);
-	REFUSED(size, sizeof(bad) - 8, -EINVAL);
+	REFUSED(size, sizeof(bad) - 4, -EINVAL);
 	REFUSED(ring_slots, 100, -EINVAL);
 	REFUSED(ring_slots, RDX_RING_SLOTS_MIN / 2, -EINVAL);
 	REFUSED(ring_slots, 2 * RDX_RING_SLOTS_MAX, -EINVAL);
@@ -260,7 +264,9 @@ static void test_calls_refuse(void **state)
 {
 	struct fixture *f = *state;
 	struct rdx_stored good = run_of(0, 1, 2), stored;
-	struct rdx_removed removed = {.names = good.names, .count = 2, .name_bytes = 8}, bad;
+	struct rdx_removed bad,
+		removed = {
+			.size = sizeof(removed), .names = good.names, .count = 2, .name_bytes = 8};
 	struct rdx_publisher_stats stats = {.size = sizeof(stats) - 1, .names = 77};
 	uint32_t tokens[8] = {0};
 
@@ -280,7 +286,7 @@ static void test_calls_refuse(void **state)
 	}
 	assert_int_equal(rdx_publish_cleared(f->p, RDX_TIER_COUNT, 0), -EINVAL);
 	assert_int_equal(rdx_publish_cleared(f->p, 16, 0), -EINVAL);
-	assert_int_equal(rdx_publisher_stats(f->p, &stats), -EINVAL);
+	assert_int_equal(rdx_publisher_get_stats(f->p, &stats), -EINVAL);
 	assert_int_equal(stats.names, 77);
 	stored = good;
 	stored.count = 0;
@@ -341,7 +347,8 @@ static void test_times_and_order_of_removal(void **state)
 {
 	struct fixture *f = *state;
 	const uint64_t up[4] = {4, 3, 2, 1}, down[3] = {1, 2, 3};
-	struct rdx_removed removed = {.time_ns = 5, .names = up, .count = 4, .name_bytes = 8};
+	struct rdx_removed removed = {
+		.size = sizeof(removed), .time_ns = 5, .names = up, .count = 4, .name_bytes = 8};
 
 	open_it(f);
 	store(f, 0, 1, 4);
@@ -610,6 +617,7 @@ static void store_tokens(struct fixture *f, const uint64_t *parent, uint64_t nam
 {
 	uint32_t tokens[TOKENS] = {(uint32_t)name, 2, 3, 4};
 	struct rdx_stored stored = {
+		.size = sizeof(stored),
 		.names = &name,
 		.parent = parent,
 		.tokens = tokens,
@@ -736,7 +744,8 @@ static void test_positions_end(void **state)
 {
 	struct fixture *f = *state;
 	struct rdx_stored stored = run_of(0, 1, 2);
-	struct rdx_removed removed = {.names = stored.names, .count = 1, .name_bytes = 8};
+	struct rdx_removed removed = {
+		.size = sizeof(removed), .names = stored.names, .count = 1, .name_bytes = 8};
 	uint64_t events;
 
 	open_it(f);

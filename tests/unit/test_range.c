@@ -41,9 +41,10 @@ static void store_many(struct fixture *f, uint64_t count)
 
 static struct rdx_range range(struct fixture *f, uint64_t epoch, uint64_t first, uint64_t last)
 {
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 
 	memset(&got, 0xee, sizeof(got));
+	got.size = sizeof(got);
 	assert_int_equal(rdx_reader_range(f->reader, epoch, first, last, &got), 0);
 	return got;
 }
@@ -53,7 +54,7 @@ static void assert_events(struct fixture *f, const struct rdx_range *got, uint64
 			  uint32_t from_barrier)
 {
 	uint64_t newest = f->producer.event_id, id = first;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	int r;
 
 	assert_int_equal(got->outcome, RDX_RANGE_EVENTS);
@@ -71,7 +72,7 @@ static void assert_events(struct fixture *f, const struct rdx_range *got, uint64
 
 static void assert_first_event_is_cleared(struct fixture *f, const struct rdx_range *got)
 {
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 
 	assert_int_equal(rdx_reader_seek(f->reader, &got->start), 0);
 	assert_int_equal(rdx_reader_next(f->reader, &event), 1);
@@ -84,7 +85,7 @@ static void assert_first_event_is_cleared(struct fixture *f, const struct rdx_ra
 static void test_pr9296_range_response_starts_at_last_clear(void **state)
 {
 	struct fixture f;
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 
 	(void)state;
 	open_fixture(&f, 256);
@@ -108,9 +109,9 @@ static void test_pr9296_range_response_starts_at_last_clear(void **state)
 static void test_pr9296_recovered_clear_keeps_live_tail(void **state)
 {
 	uint64_t hashes[64], count, want[8], local;
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_cursor exact;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	struct fixture f;
 	int kept = 0;
 
@@ -152,7 +153,7 @@ static void test_pr9296_recovered_clear_keeps_live_tail(void **state)
 
 static void test_too_new_begins_after_the_newest(void **state)
 {
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;
@@ -175,7 +176,7 @@ static void test_too_new_begins_after_the_newest(void **state)
 
 static void test_invalid_comes_before_everything(void **state)
 {
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;
@@ -194,7 +195,7 @@ static void test_invalid_comes_before_everything(void **state)
 
 static void test_too_old_is_a_snapshot_from_the_first_lost_event(void **state)
 {
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;
@@ -216,7 +217,7 @@ static void test_too_old_is_a_snapshot_from_the_first_lost_event(void **state)
 
 static void test_too_old_is_served_from_the_barrier(void **state)
 {
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;
@@ -242,7 +243,7 @@ static void test_too_old_is_served_from_the_barrier(void **state)
 
 static void test_another_epoch_or_no_start_is_answered_from_the_barrier(void **state)
 {
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;
@@ -270,7 +271,7 @@ static void test_another_epoch_or_no_start_is_answered_from_the_barrier(void **s
 
 static void test_empty_ring(void **state)
 {
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;
@@ -287,7 +288,7 @@ static void test_empty_ring(void **state)
 
 static void test_the_end_does_not_cut(void **state)
 {
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;
@@ -305,7 +306,7 @@ static void test_the_end_does_not_cut(void **state)
 /* A Cleared of one tier is no barrier. */
 static void test_a_tier_clear_is_not_a_barrier(void **state)
 {
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;
@@ -328,7 +329,7 @@ static void test_last_event_id_is_from_the_view_of_the_watermark(void **state)
 {
 	uint64_t local = 1234, end;
 	struct rdx_event_head head = {.kind = RDX_EVENT_STORED, .count = 1};
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;
@@ -349,7 +350,7 @@ static void test_last_event_id_is_from_the_view_of_the_watermark(void **state)
 static void test_multi_slot_events_at_the_borders_of_the_search(void **state)
 {
 	uint64_t hashes[51], position_of[600];
-	struct rdx_range got;
+	struct rdx_range got = {.size = sizeof(got)};
 	struct fixture f;
 
 	(void)state;

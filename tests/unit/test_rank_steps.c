@@ -28,7 +28,7 @@ struct fixture {
 
 static void make(struct fixture *f)
 {
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 
 	memset(f, 0, sizeof(*f));
 	rig_make(&f->rig);
@@ -48,7 +48,7 @@ static void destroy(struct fixture *f)
 static struct rdx_publisher *open_rank(struct fixture *f, uint64_t worker_id, uint64_t device,
 				       uint64_t host)
 {
-	struct rdx_publisher_options options = RDX_PUBLISHER_OPTIONS_INIT;
+	struct rdx_publisher_options options = {.size = sizeof(options)};
 	struct rdx_publisher *p;
 
 	options.dir = f->rig.dir;
@@ -64,8 +64,11 @@ static struct rdx_publisher *open_rank(struct fixture *f, uint64_t worker_id, ui
 
 static void store_one(struct rdx_publisher *p, uint64_t name)
 {
-	struct rdx_stored stored = {
-		.names = &name, .local_hashes = &name, .count = 1, .name_bytes = 8};
+	struct rdx_stored stored = {.size = sizeof(stored),
+				    .names = &name,
+				    .local_hashes = &name,
+				    .count = 1,
+				    .name_bytes = 8};
 
 	assert_int_equal(rdx_publish_stored(p, &stored), 0);
 }
@@ -74,13 +77,13 @@ static struct rdx_indexer_stats stats_of(const struct fixture *f)
 {
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 
-	assert_int_equal(rdx_indexer_stats(f->indexer, &stats), 0);
+	assert_int_equal(rdx_indexer_get_stats(f->indexer, &stats), 0);
 	return stats;
 }
 
 static int is_in_state(struct fixture *f, uint64_t worker_id, uint8_t state)
 {
-	struct rdx_worker_info rows[RDX_RANKS_MAX];
+	struct rdx_worker_info rows[RDX_RANKS_MAX] = {{.size = sizeof(rows[0])}};
 	int count;
 
 	if (!f->index && rig_index(&f->rig, &f->index) < 0)
@@ -160,7 +163,7 @@ static void test_clear_before_the_scan(void **state)
 	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 1000);
 	uint64_t local = 1005, prefix;
 	struct rig_producer producer;
-	struct rdx_run runs[4];
+	struct rdx_run runs[4] = {{.size = sizeof(runs[0])}};
 	struct fixture f;
 
 	(void)state;
@@ -263,7 +266,7 @@ static void test_empty_ledger_in_parts(void **state)
 static void test_log_after_a_jump(void **state)
 {
 	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 1000);
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rig_producer producer;
 	struct rdx_reader *reader;
 	struct fixture f;
@@ -298,10 +301,10 @@ static void test_drain_in_parts(void **state)
 {
 	enum { PART = 1 << 15 };
 	struct rdx_segment_spec spec = rig_spec(1, 0, PART * 8, 1000);
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rig_producer producer;
 	struct rdx_reader *reader;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	struct fixture f;
 
 	(void)state;
@@ -381,7 +384,7 @@ static void test_crowded_directory(void **state)
 static void test_leftover_index(void **state)
 {
 	static const char stranger[] = "index/0123456789abcdef.other";
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 	struct rdx_index_key key = {.size = sizeof(key), .model = RIG_MODEL};
 	struct rdx_publisher *p;
 	struct rdx_index *index;
@@ -433,7 +436,7 @@ static void poll_later(enum rdx_hook_step step)
 static void test_verify_beside_a_clear(void **state)
 {
 	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 1000);
-	struct rdx_difference difference = {.differences = 99};
+	struct rdx_difference difference = {.size = sizeof(difference), .differences = 99};
 	struct rig_producer producer;
 	struct fixture f;
 

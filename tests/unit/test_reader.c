@@ -41,7 +41,7 @@ static void store_many(struct fixture *f, uint64_t first_local, uint64_t count)
 static void test_reads_in_step(void **state)
 {
 	struct fixture f;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	uint64_t hashes[40];
 
 	(void)state;
@@ -72,9 +72,9 @@ static void test_reads_in_step(void **state)
 
 static void test_lapped_reader_knows_it(void **state)
 {
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_cursor cursor;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	struct fixture f;
 
 	(void)state;
@@ -95,7 +95,7 @@ static void test_lapped_reader_knows_it(void **state)
 
 static void test_lapped_by_a_half_written_slot(void **state)
 {
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	struct rdx_slot *slot;
 	struct fixture f;
 
@@ -111,7 +111,7 @@ static void test_lapped_by_a_half_written_slot(void **state)
 
 static void test_birth_is_a_barrier_until_the_ring_wraps(void **state)
 {
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct fixture f;
 
 	(void)state;
@@ -131,9 +131,9 @@ static void test_birth_is_a_barrier_until_the_ring_wraps(void **state)
 /* Dead events are neither read nor copied: slots read are counted. */
 static void test_dead_events_are_not_touched(void **state)
 {
-	struct rdx_reader_stats stats;
-	struct rdx_recovery recovery;
-	struct rdx_event event;
+	struct rdx_reader_stats stats = {.size = sizeof(stats)};
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+	struct rdx_event event = {.size = sizeof(event)};
 	struct fixture f;
 	int live = 0, r;
 
@@ -154,7 +154,7 @@ static void test_dead_events_are_not_touched(void **state)
 		live++;
 	assert_int_equal(r, 0);
 	assert_int_equal(live, 1000);
-	rdx_reader_stats(f.reader, &stats);
+	rdx_reader_get_stats(f.reader, &stats);
 	assert_int_equal(stats.slots_read, 1001);
 	assert_int_equal(stats.slots_dead, 1000000);
 	assert_int_equal(stats.events_dead, 1000000);
@@ -164,9 +164,9 @@ static void test_dead_events_are_not_touched(void **state)
 
 static void test_newer_barrier_is_jumped_to(void **state)
 {
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_cursor cursor;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	struct fixture f;
 
 	(void)state;
@@ -205,8 +205,8 @@ static void test_snapshot_and_replay_are_exact(void **state)
 {
 	enum { BLOCKS = 3000 };
 	static uint64_t got[2 * BLOCKS], want[2 * BLOCKS];
-	struct rdx_recovery recovery;
-	struct rdx_event event;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+	struct rdx_event event = {.size = sizeof(event)};
 	uint64_t exact = 0, count = 0;
 	struct fixture f;
 	uint8_t tier;
@@ -251,7 +251,7 @@ static void test_resident_leaves_the_cursor_alone(void **state)
 {
 	struct rdx_cursor before, after, exact;
 	uint64_t hashes[512], count;
-	struct rdx_event event;
+	struct rdx_event event = {.size = sizeof(event)};
 	struct fixture f;
 
 	(void)state;

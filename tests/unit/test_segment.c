@@ -298,7 +298,7 @@ static void test_life_is_the_lock(void **state)
 	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 64);
 	struct flock read_lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	struct rig_producer producer;
-	struct rdx_recovery recovery;
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
 	struct rdx_reader *reader;
 	char path[128];
 	struct rig rig;

@@ -37,7 +37,7 @@ static int add(struct rdx_index_writer *w, uint64_t worker_id, uint32_t tiers)
 static uint32_t run_of(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks,
 		       uint64_t worker_id)
 {
-	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
 	const struct rdx_run *row = rig_row(
 		runs, rdx_index_lookup(x, prefix, blocks, runs, RDX_RANKS_MAX), worker_id, 0);
 
@@ -447,7 +447,7 @@ static void test_full_table(void **state)
 	struct rdx_writer_stats stats;
 	struct rdx_index_writer *w;
 	uint64_t *prefix = calloc(BLOCKS, 8), random = 2;
-	struct rdx_run run;
+	struct rdx_run run = {.size = sizeof(run)};
 	struct rdx_index *x;
 	struct rig rig;
 	int slot;
@@ -522,7 +522,7 @@ static void test_each(void **state)
 {
 	uint64_t prefix[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 	struct rdx_event begun = {.event_id = 6, .kind = RDX_EVENT_INEXACT};
-	struct rdx_index_mark mark;
+	struct rdx_index_mark mark = {.size = sizeof(mark)};
 	struct rdx_index_writer *w;
 	struct seen seen = {0};
 	struct rdx_index *x;

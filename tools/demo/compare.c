@@ -72,8 +72,8 @@ static int compare_worker(struct comparison *comparison, const struct crew *crew
 	const struct worker *worker = &crew->workers[w];
 	uint64_t event_id = crew_number(worker->answer, "last_event_id");
 	struct digest digests[RDX_TIER_COUNT] = {{0, 0}};
-	struct rdx_difference ledger;
-	struct rdx_index_mark mark;
+	struct rdx_difference ledger = {.size = sizeof(ledger)};
+	struct rdx_index_mark mark = {.size = sizeof(mark)};
 	int r = rdx_index_each(crew->index, w, 0, add_key, digests, &mark);
 
 	if (r == 0 && (mark.epoch != worker->epoch || mark.event_id != event_id))

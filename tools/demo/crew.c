@@ -192,7 +192,7 @@ int crew_heard_ready(struct crew *crew, struct json_object *object)
 
 int crew_row(const struct crew *crew, uint32_t w, struct rdx_worker_info *ret_row)
 {
-	static struct rdx_worker_info rows[RDX_RANKS_MAX];
+	static struct rdx_worker_info rows[RDX_RANKS_MAX] = {{.size = sizeof(rows[0])}};
 	int count = rdx_index_workers(crew->index, rows, RDX_RANKS_MAX);
 
 	for (int i = 0; i < count; i++) {

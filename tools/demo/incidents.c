@@ -211,7 +211,7 @@ static void kill_one(struct incidents *in)
 static void restart_worker(struct incidents *in)
 {
 	struct incident *incident = in->now;
-	struct rdx_worker_info row;
+	struct rdx_worker_info row = {.size = sizeof(row)};
 
 	if (crew_row(in->crew, incident->worker, &row) && row.state != RDX_STATE_GONE)
 		return;
@@ -290,7 +290,7 @@ static int is_exact(const struct incidents *in, struct rdx_worker_info *ret_rows
 
 static void see_back(struct incidents *in)
 {
-	static struct rdx_worker_info rows[DEMO_WORKERS_MAX];
+	static struct rdx_worker_info rows[DEMO_WORKERS_MAX] = {{.size = sizeof(rows[0])}};
 	struct incident *incident = in->now;
 
 	if (!crew_is_up(in->crew) || !is_exact(in, rows))
@@ -351,7 +351,7 @@ static void clear(struct incidents *in)
 	struct worker *worker = &in->crew->workers[incident->worker];
 	int all = incident->tier == RDX_SCOPE_ALL;
 	char held[FIGURES_BYTES] = "its";
-	struct rdx_worker_info row;
+	struct rdx_worker_info row = {.size = sizeof(row)};
 
 	if (crew_row(in->crew, incident->worker, &row))
 		figures_grouped(row.blocks[RDX_TIER_HOST] + (all ? row.blocks[RDX_TIER_DEVICE] : 0),

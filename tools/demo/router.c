@@ -36,7 +36,7 @@ struct router {
 
 static void report_recoveries(struct router *router)
 {
-	struct rdx_recovery_row row;
+	struct rdx_recovery_row row = {.size = sizeof(row)};
 
 	while (rdx_indexer_recovery(router->indexer, router->reported, &row) == 0) {
 		router->reported++;
@@ -55,7 +55,7 @@ static int poll_once(struct router *router)
 	int r = rdx_indexer_poll(router->indexer, 0);
 
 	report_recoveries(router);
-	if (r == 0 && rdx_indexer_stats(router->indexer, &stats) == 0)
+	if (r == 0 && rdx_indexer_get_stats(router->indexer, &stats) == 0)
 		router->index_bytes = stats.table_bytes;
 	return r;
 }
@@ -130,6 +130,7 @@ static void answer(struct router *router, struct json_object *loads)
 	rdx_hash_chain(rdx_index_hash_key(router->index), 0, router->hashes, blocks,
 		       router->hashes);
 	hashed_ns = rdx_clock_ns();
+	router->runs[0].size = sizeof(router->runs[0]);
 	rows = rdx_index_lookup(router->index, router->hashes, blocks, router->runs, RDX_RANKS_MAX);
 	done_ns = rdx_clock_ns();
 	for (int i = 0; i < rows; i++) {
@@ -178,7 +179,7 @@ static int open_index(struct router *router)
 		.model = DEMO_MODEL,
 		.block_tokens = s->block_tokens,
 	};
-	struct rdx_indexer_options options = RDX_INDEXER_OPTIONS_INIT;
+	struct rdx_indexer_options options = {.size = sizeof(options)};
 	int r;
 
 	options.dir = s->dir;
@@ -202,7 +203,7 @@ static int run(struct router *router)
 	pthread_t indexing;
 	int r, status;
 
-	rdx_indexer_stats(router->indexer, &stats);
+	rdx_indexer_get_stats(router->indexer, &stats);
 	printf("{\"ready\":true,\"wait\":\"%s\"}\n",
 	       stats.wait_mode == RDX_WAIT_URING ? "io_uring" : "epoll");
 	fflush(stdout);

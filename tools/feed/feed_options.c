@@ -55,7 +55,8 @@ static const struct options_program program = {
 
 void feed_options_parse(int argc, char **argv, struct feed_options *ret_options)
 {
-	*ret_options = (struct feed_options){.publisher = RDX_PUBLISHER_OPTIONS_INIT};
+	*ret_options =
+		(struct feed_options){.publisher = {.size = sizeof(struct rdx_publisher_options)}};
 	ret_options->publisher.dir = RDX_DEFAULT_DIR;
 	ret_options->publisher.model = "feed";
 	ret_options->publisher.block_tokens = 16;

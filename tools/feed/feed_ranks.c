@@ -50,7 +50,7 @@ static struct rdx_publisher_stats stats_of(const struct feed_rank *rank)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
-	rdx_publisher_stats(rank->publisher, &stats);
+	rdx_publisher_get_stats(rank->publisher, &stats);
 	return stats;
 }
 
@@ -114,6 +114,7 @@ static int open_rank(struct feed_ranks *ranks, const struct feed_line *line,
 static int publish(struct rdx_publisher *publisher, const struct feed_line *line)
 {
 	const struct rdx_removed removed = {
+		.size = sizeof(removed),
 		.time_ns = line->time_ns,
 		.names = line->names,
 		.count = line->count,
@@ -122,6 +123,7 @@ static int publish(struct rdx_publisher *publisher, const struct feed_line *line
 		.name_bytes = line->name_bytes,
 	};
 	const struct rdx_stored stored = {
+		.size = sizeof(stored),
 		.time_ns = line->time_ns,
 		.names = line->names,
 		.parent = line->has_parent ? line->parent : NULL,
@@ -194,7 +196,7 @@ void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_t
 	struct feed_totals totals = {0};
 
 	for (uint32_t i = 0; i < ranks->count; i++) {
-		struct rdx_publisher_stats stats;
+		struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
 		if (!ranks->ranks[i].publisher)
 			continue;

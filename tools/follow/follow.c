@@ -169,7 +169,7 @@ static void print_json(const struct follow *follow)
 	struct json_object *object = json_new_object();
 	struct json_object *ranks = json_new_array();
 
-	if (rdx_indexer_stats(follow->indexer, &stats) == 0) {
+	if (rdx_indexer_get_stats(follow->indexer, &stats) == 0) {
 		json_put_number(object, "time_ns", rdx_clock_ns());
 		json_put_text(object, "wait", options_shared_waits[stats.wait_mode]);
 		JSON_PUT_FIELDS(object, fields, &stats);
@@ -230,7 +230,7 @@ static void print_start(const struct follow *follow)
 {
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 
-	if (follow->options->json || rdx_indexer_stats(follow->indexer, &stats) < 0)
+	if (follow->options->json || rdx_indexer_get_stats(follow->indexer, &stats) < 0)
 		return;
 	printf("following %s, waiting with %s\n", follow->space.dir,
 	       options_shared_waits[stats.wait_mode]);
@@ -256,7 +256,7 @@ static void say_start_failed(const struct follow_options *options, int error)
 
 int main(int argc, char **argv)
 {
-	struct follow_options options = {.indexer = RDX_INDEXER_OPTIONS_INIT};
+	struct follow_options options = {.indexer = {.size = sizeof(struct rdx_indexer_options)}};
 	struct follow follow = {.options = &options};
 	int r;
 

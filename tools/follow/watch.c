@@ -71,7 +71,10 @@ static struct watched_rank *add_rank(struct watch *watch, const struct rdx_worke
 
 static void collect_index(struct watch *watch, uint32_t i, struct rdx_worker_info *workers)
 {
-	int count = rdx_index_workers(watch->indexes[i], workers, RDX_RANKS_MAX);
+	int count;
+
+	workers[0].size = sizeof(workers[0]);
+	count = rdx_index_workers(watch->indexes[i], workers, RDX_RANKS_MAX);
 
 	for (int w = 0; w < count; w++) {
 		struct watched_rank *rank = add_rank(watch, &workers[w]);
@@ -98,10 +101,11 @@ static int is_told_of(const struct watch *watch, const struct rdx_segment_row *r
 /* Segments that cannot be read, did not fit, or were dead from the start, are in no index. */
 static void collect_unreadable(struct watch *watch, const struct rdx_indexer *indexer)
 {
-	struct rdx_segment_row row;
+	struct rdx_segment_row row = {.size = sizeof(row)};
 
 	for (uint32_t i = 0; rdx_indexer_segment(indexer, i, &row) == 0; i++) {
-		struct rdx_worker_info info = {.worker_id = row.worker_id,
+		struct rdx_worker_info info = {.size = sizeof(info),
+					       .worker_id = row.worker_id,
 					       .dp_rank = row.dp_rank,
 					       .state = row.cause == -ESRCH ? RDX_STATE_GONE
 									    : RDX_STATE_INEXACT,

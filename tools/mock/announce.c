@@ -117,6 +117,7 @@ static int publish(struct announcer *announcer, const struct engine_event *event
 	if (event->kind == RDX_EVENT_REMOVED)
 		return rdx_publish_removed(announcer->publisher,
 					   &(struct rdx_removed){
+						   .size = sizeof(struct rdx_removed),
 						   .time_ns = time_ns,
 						   .names = names,
 						   .count = event->count,
@@ -126,6 +127,7 @@ static int publish(struct announcer *announcer, const struct engine_event *event
 	return rdx_publish_stored(
 		announcer->publisher,
 		&(struct rdx_stored){
+			.size = sizeof(struct rdx_stored),
 			.time_ns = time_ns,
 			.names = names,
 			.parent = parent,

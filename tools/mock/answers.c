@@ -176,7 +176,7 @@ void answers_stats(const struct engine *engine, struct announcer *announcer)
 	struct rdx_publisher_stats published = {.size = sizeof(published)};
 	struct json_object *object = begin("stats");
 
-	rdx_publisher_stats(announcer->publisher, &published);
+	rdx_publisher_get_stats(announcer->publisher, &published);
 	put_engine(object, engine);
 	put_publisher(object, &published);
 	put_latency(object, announcer);
@@ -219,7 +219,7 @@ int answers_dump(const struct engine *engine, const struct announcer *announcer,
 	struct json_object *object = begin("dump");
 	int r;
 
-	rdx_publisher_stats(announcer->publisher, &published);
+	rdx_publisher_get_stats(announcer->publisher, &published);
 	put_rank(object, announcer, options);
 	json_put_number(object, "last_event_id", published.events);
 	json_put_number(object, "inexact", published.inexact);

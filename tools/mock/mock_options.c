@@ -72,7 +72,7 @@ void mock_options_parse(int argc, char **argv, struct mock_options *ret_options)
 	struct mock_options *o = ret_options;
 
 	*o = (struct mock_options){.engine = ENGINE_DEFAULTS,
-				   .publisher = RDX_PUBLISHER_OPTIONS_INIT};
+				   .publisher = {.size = sizeof(struct rdx_publisher_options)}};
 	o->engine.name_seed = OPTIONS_SEED_DEFAULT;
 	o->publisher.dir = RDX_DEFAULT_DIR;
 	o->publisher.model = "mock";

@@ -241,6 +241,8 @@ static int answer_line(struct query *query, const char *line)
 		messages_say("%s:%" PRIu64 ": %s", lines->name, lines->number, fault);
 	if (r <= 0)
 		return r;
+	query->runs[0].size = sizeof(query->runs[0]);
+	query->workers[0].size = sizeof(query->workers[0]);
 	rows = look_up(query, &blocks);
 	if (rows < 0) {
 		messages_say_error(rows, "%s:%" PRIu64 ": cannot answer", lines->name,
