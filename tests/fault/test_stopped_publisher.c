@@ -309,8 +309,11 @@ static void test_stopped_while_opening(void **state)
 		r = rdx_reader_open(&reader, f.rig.dir, WORKER, 0);
 		assert_true(r == 0 || (r == -ENOENT && i == 0) ||
 			    (r == -ENOENT && step != RDX_HOOK_SEGMENT_RENAMED));
-		if (r == 0)
+		if (r == 0) {
+			assert_int_equal(rdx_reader_alive(reader),
+					 step == RDX_HOOK_SEGMENT_RENAMED);
 			rdx_reader_close(reader);
+		}
 		assert_int_equal(kill(f.pid, SIGCONT), 0);
 		until_rested(&f, 100);
 		end_child(&f);

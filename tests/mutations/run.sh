@@ -289,6 +289,8 @@ if [[ $only == list ]]; then
 	done
 	exit 0
 fi
+exec 9>"$scratch/lock"
+flock -n 9 || die "another run is under way in $scratch"
 copy
 configure >"$scratch/log.txt" 2>&1 || { cat "$scratch/log.txt"; die "cannot configure"; }
 mapfile -t all_tests < <(for name in "${names[@]}"; do tests_of "$name"; done | sort -u)
