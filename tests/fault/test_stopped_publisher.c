@@ -23,7 +23,6 @@ int main(void)
 #else
 
 #define WORKER    6
-#define CLEAR_IN  30
 #define STOPS     6
 #define AFTER_MAX 80 /* events from a stop to the next rest */
 #define CURSORS   4
@@ -195,6 +194,7 @@ static void start_child(struct fixture *f, uint64_t ring_slots, uint32_t clear_s
 	f->plan->ring_slots = ring_slots;
 	f->plan->clear_scope = clear_scope;
 	f->plan->seed = rig_random(&f->random);
+	f->plan->clear_in = rig_random(&f->random) & 1 ? 4 : 30;
 	atomic_store(&f->plan->begun, 0);
 	atomic_store(&f->plan->completed, 0);
 	caller_stream(&f->rested, &f->rig.key, f->plan);
@@ -261,7 +261,6 @@ static void open_fixture(struct fixture *f)
 	assert_non_null(f->plan);
 	f->plan->child.signal = SIGSTOP;
 	f->plan->worker_id = WORKER;
-	f->plan->clear_in = CLEAR_IN;
 }
 
 static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
