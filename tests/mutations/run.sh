@@ -269,36 +269,40 @@ baseline() {
 	printf '%d tests pass without a mutation, %d s\n' "${#all_tests[@]}" "$SECONDS"
 }
 
-[[ -d $here ]] || die "runs at the top of a clone"
-mkdir -p "$scratch"
-split_lists
-names=()
-for name in $(<"$scratch/names"); do
-	! selected "$name" || [[ -z $(tests_of "$name") ]] || names+=("$name")
-done
-((${#names[@]})) || die "no such mutation: ${patterns[*]}"
-if [[ $only == check ]]; then
-	check
-	exit
-fi
-if [[ $only == list ]]; then
-	for name in "${names[@]}"; do
-		row "$name" "$(head -n 1 "$scratch/list/$name/hunk-1")" \
-			"$(sed 's/^[a-z]* //' "$scratch/list/$name/tests" | paste -sd ' ')" \
-			"$(<"$scratch/list/$name/why")"
+# Read as a whole before it runs: whoever edits this meanwhile does not disturb it.
+{
+	[[ -d $here ]] || die "runs at the top of a clone"
+	mkdir -p "$scratch"
+	split_lists
+	names=()
+	for name in $(<"$scratch/names"); do
+		! selected "$name" || [[ -z $(tests_of "$name") ]] || names+=("$name")
 	done
-	exit 0
-fi
-exec 9>"$scratch/lock"
-flock -n 9 || die "another run is under way in $scratch"
-copy
-configure >"$scratch/log.txt" 2>&1 || { cat "$scratch/log.txt"; die "cannot configure"; }
-mapfile -t all_tests < <(for name in "${names[@]}"; do tests_of "$name"; done | sort -u)
-baseline
-row mutation file test result
-escaped=0
-for name in "${names[@]}"; do
-	mutate "$name" || ((++escaped))
-done
-printf '%d mutations, %d not caught, %d s\n' "${#names[@]}" "$escaped" "$SECONDS"
-((!escaped))
+	((${#names[@]})) || die "no such mutation: ${patterns[*]}"
+	if [[ $only == check ]]; then
+		check
+		exit
+	fi
+	if [[ $only == list ]]; then
+		for name in "${names[@]}"; do
+			row "$name" "$(head -n 1 "$scratch/list/$name/hunk-1")" \
+				"$(sed 's/^[a-z]* //' "$scratch/list/$name/tests" | paste -sd ' ')" \
+				"$(<"$scratch/list/$name/why")"
+		done
+		exit 0
+	fi
+	exec 9>"$scratch/lock"
+	flock -n 9 || die "another run is under way in $scratch"
+	copy
+	configure >"$scratch/log.txt" 2>&1 || { cat "$scratch/log.txt"; die "cannot configure"; }
+	mapfile -t all_tests < <(for name in "${names[@]}"; do tests_of "$name"; done | sort -u)
+	baseline
+	row mutation file test result
+	escaped=0
+	for name in "${names[@]}"; do
+		mutate "$name" || ((++escaped))
+	done
+	printf '%d mutations, %d not caught, %d s\n' "${#names[@]}" "$escaped" "$SECONDS"
+	((!escaped))
+	exit
+}
