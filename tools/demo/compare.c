@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/compare.h"
 
-#include "consumer/index/index_handle.h"
 #include "shm/clock.h"
 #include "tools/demo/narrate.h"
+#include "tools/program/figures.h"
 #include "tools/program/messages.h"
 #include "tools/trace/trace_tokens.h"
-#include "tools/program/figures.h"
 
 #include <errno.h>
 #include <stdlib.h>
