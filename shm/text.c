@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ringdex/rdx_types.h>
+#include <ringdex/rdx_version.h>
 
 #include <stddef.h>
 
@@ -24,4 +25,14 @@ const char *rdx_event_text(uint8_t kind)
 	static const char *const text[] = {NULL, "stored", "removed", "cleared", "inexact"};
 
 	return kind <= RDX_EVENT_INEXACT ? text[kind] : NULL;
+}
+
+uint32_t rdx_version(void)
+{
+	return RDX_VERSION_MAJOR * 1000000 + RDX_VERSION_MINOR * 1000 + RDX_VERSION_PATCH;
+}
+
+const char *rdx_version_text(void)
+{
+	return RDX_VERSION;
 }

@@ -3,6 +3,7 @@
  * ringdex: runs `ringdex X` as the program ringdex-X, found beside itself, else in PATH.
  */
 #include "tools/program/messages.h"
+#include <ringdex/rdx_version.h>
 
 #include <errno.h>
 #include <limits.h>

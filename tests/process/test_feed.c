@@ -5,6 +5,7 @@
  * producer, usage, signals; what ringdex-tail prints is fed again.
  */
 #include "tests/expect.h"
+#include <ringdex/rdx_version.h>
 
 #include <ringdex/rdx_reader.h>
 

@@ -4,6 +4,7 @@
  * a misspelt one.
  */
 #include "tests/expect.h"
+#include <ringdex/rdx_version.h>
 
 static void lists_commands(void **state)
 {

@@ -2,6 +2,7 @@
 #include "tools/program/options.h"
 
 #include "tools/program/messages.h"
+#include <ringdex/rdx_version.h>
 
 #include <assert.h>
 #include <errno.h>
