@@ -13,7 +13,7 @@
 #define CHAIN_HASHES    256
 #define WAIT_NS         UINT64_C(100000000)
 #define WAIT_STEP_NS    50000
-#define READ_NS         UINT64_C(1000000000) /* for what came during the scan, and since */
+#define READ_NS         UINT64_C(1000000000) /* for events during the scan and after it */
 #define READ_EVENTS     1024                 /* between two looks at the clock */
 #define SNAPSHOT_TRIES  8
 
@@ -24,7 +24,7 @@ void rdx_holding_free(struct rdx_holding *holding)
 	memset(holding, 0, sizeof(*holding));
 }
 
-/* Where `prefix` is, or would be. Prefix hashes are uniform. */
+/* Where `prefix` is or would be. Prefix hashes are uniform. */
 static uint64_t place_of(const struct rdx_holding *holding, uint64_t prefix)
 {
 	uint64_t at = prefix & (holding->capacity - 1);
@@ -167,8 +167,8 @@ static int take_snapshot(struct rdx_reader *reader, struct rdx_holding *holding,
 	return (int)count;
 }
 
-/* Read on until the state is exact and old enough. Waits for a producer in mid-event; does
- * not run after one that never stops. */
+/* Read on until the state is exact and new enough. Waits for a producer in mid-event, but does not
+ * chase one that never pauses. */
 static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding, uint64_t exact_position,
 		    uint64_t at_least_event_id)
 {

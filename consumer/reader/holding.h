@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one rank holds, kept privately: prefix hash -> tiers. For looks aside (resident,
- * verify); the shared index is made otherwise, so that one can check the other.
+ * What one rank holds, in private memory: prefix hash -> tiers. For side readers (resident,
+ * verify); the shared index is made by other code, so that one can check the other.
  */
 #ifndef RDX_HOLDING_H
 #define RDX_HOLDING_H
@@ -10,9 +10,9 @@
 
 struct rdx_holding {
 	uint64_t *hashes;  /* 0: free */
-	uint8_t *tiers;    /* bit per tier; 0: held no more */
+	uint8_t *tiers;    /* bit per tier; 0: no longer held */
 	uint64_t capacity; /* a power of two, 0: nothing yet */
-	uint64_t used;     /* slots with a hash */
+	uint64_t used;     /* places with a hash */
 	uint64_t count[RDX_TIER_COUNT];
 };
 

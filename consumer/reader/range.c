@@ -47,7 +47,7 @@ static int find_event(const struct rdx_reader *reader, uint64_t event_id, uint64
 	return 0;
 }
 
-/* Answer from one view of the ring. -EAGAIN if it moved meanwhile. */
+/* Answer from one view of the ring. -EAGAIN if it changed meanwhile. */
 static int answer(const struct rdx_reader *reader, uint64_t first_id, struct rdx_range *ret_range)
 {
 	struct rdx_range range = {.outcome = RDX_RANGE_EVENTS};
@@ -95,7 +95,7 @@ int rdx_reader_range(struct rdx_reader *reader, uint64_t epoch, uint64_t first_i
 
 	if (r < 0)
 		return r;
-	/* ids of another epoch say nothing of this one */
+	/* ids of another epoch mean nothing in this one */
 	r = last_id < first_id ? 0 : -EAGAIN;
 	if (epoch != reader->info.epoch)
 		first_id = 0;

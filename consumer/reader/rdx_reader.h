@@ -6,9 +6,9 @@
  * never waits for it. It trusts nothing it reads. A handle serves one thread.
  *
  * Use: rdx_reader_open, rdx_reader_recover, apply the snapshot if there is one, then
- * rdx_reader_next until it answers 0, and so on. On -EOVERFLOW recover again; on
- * -ESTALE the rank has begun another life: close and open again. Without
- * rdx_guard_install (rdx_types.h) the truncation of a segment ends the process.
+ * rdx_reader_next until it answers 0, and so on. On -EOVERFLOW recover again. On -ESTALE the rank
+ * has a new epoch: close and open again. Without rdx_guard_install (rdx_types.h) the truncation of
+ * a segment ends the process.
  *
  * After fork() parent and child each have a reader of their own and both may go on; each
  * closes its own.
@@ -25,7 +25,7 @@ extern "C" {
 
 struct rdx_reader;
 
-/* What the segment says of itself; copied and checked once, when it was opened. */
+/* A segment's header; copied and checked once, at open. */
 struct rdx_rank_info {
 	uint64_t size; /* of what this library fills: there is nothing beyond */
 	uint64_t worker_id;
@@ -126,13 +126,12 @@ RDX_API int rdx_reader_cursor(const struct rdx_reader *reader, struct rdx_cursor
  * Read the next event, whole or not at all. Wait-free; touches one cache line a slot.
  *
  *   1           `ret_event` is filled
- *   0           the ring is caught up
- *   -EOVERFLOW  the ring went past the cursor, or a snapshot was begun and failed: recover
+ *   0           the reader has caught up
+ *   -EOVERFLOW  the ring lapped the reader, or a snapshot was begun and failed: recover
  *   -EBADMSG    the segment's content is not what a producer writes, or its file was
  *               truncated (with the guard): close the reader, drop the rank
  *
- * An event whose stamp is older than the newest clear of the worker that this reader
- * was told of (rdx_reader_ignore_before) is skipped.
+ * An event with an older stamp than rdx_reader_ignore_before set is skipped.
  */
 RDX_API int rdx_reader_next(struct rdx_reader *reader, struct rdx_event *ret_event);
 
@@ -142,7 +141,7 @@ RDX_API int rdx_reader_next(struct rdx_reader *reader, struct rdx_event *ret_eve
  * RDX_RECOVERED_LEDGER, rdx_reader_snapshot must be read to its end first.
  *
  *   0         chosen
- *   -ESTALE   the rank has begun another life in a new file: close and open again
+ *   -ESTALE   the rank has a new epoch, in a new file: close and open again
  *   -EAGAIN   the ring moves too fast for this moment: try again
  *   -EBADMSG  as above
  */
@@ -150,16 +149,15 @@ RDX_API int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_curso
 			       struct rdx_recovery *ret_recovery);
 
 /*
- * Copy up to `capacity` prefix hashes held in one tier from the producer's ledger; call
- * until it answers 0. Events that arrive meanwhile are kept in a bounded private log, and
- * rdx_reader_next reads them from there. The state is exact once the cursor's position
- * has reached *ret_exact_position; until then it is half of an event, or more, off.
- * A producer that died in the middle of an event leaves a position that is never
- * reached: ask rdx_reader_alive.
+ * Copy up to `capacity` prefix hashes held in one tier from the producer's ledger; call until it
+ * answers 0. Events that arrive meanwhile are kept in a bounded private log, and rdx_reader_next
+ * reads them from there. The state is exact once the cursor's position has reached
+ * *ret_exact_position; until then it is wrong by half an event or more. A producer that died in the
+ * middle of an event leaves a position that is never reached: ask rdx_reader_alive.
  *
  *   > 0         hashes copied, of tier *ret_tier
  *   0           the end; *ret_exact_position is set
- *   -EOVERFLOW  the ring went round faster than it could be read: recover again
+ *   -EOVERFLOW  the ring lapped the reader again: recover again
  *   -ENOMEM     no room for the log: recover again
  *   -EINVAL     no snapshot is under way
  *   -EBADMSG    as above
@@ -191,21 +189,20 @@ RDX_API int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *
  * many there are. The cursor of the reader is not moved. Allocates; waits up to 100 ms
  * for a producer that is in the middle of an event.
  *
- *   0, -ENOSPC (capacity too small: *ret_count is set, nothing else), -EAGAIN (events come
- *   too fast, or one is not finished), -EOWNERDEAD (and never will be), -EBADMSG, -ENOMEM,
- *   -EINVAL (no such tier)
+ *   0, -ENOSPC (capacity too small: *ret_count is set, nothing else), -EAGAIN (events come too
+ *   fast, or one is not finished), -EOWNERDEAD (it never will be), -EBADMSG, -ENOMEM, -EINVAL (no
+ *   such tier)
  */
 RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_t *ret_hashes,
 				uint64_t capacity, uint64_t *ret_count,
 				struct rdx_cursor *ret_exact_at);
 
 /*
- * The worker's clear stamp, from its file; 0 where the scope is the rank. A clear
- * said on another rank shows here, and only later in this rank's ring: whoever keeps what
- * a rank holds compares it before each batch, and when it is newer drops everything and
- * calls rdx_reader_ignore_before with it. rdx_reader_recover looks at it by itself, also
- * where the way is CONTINUE: drop what is older there too. Generations wrap: a is newer
- * than b if (int32_t)(a - b) > 0.
+ * The worker's clear stamp, from its file; 0 where the scope is the rank. A clear announced on
+ * another rank shows here first, and later in this rank's ring: a caller that keeps what a rank
+ * holds compares the stamp before each batch; if it is newer, it drops everything and calls
+ * rdx_reader_ignore_before with it. rdx_reader_recover compares it too, also where the way is
+ * CONTINUE: drop what is older there too. Stamps wrap: a is newer than b if (int32_t)(a - b) > 0.
  */
 RDX_API uint32_t rdx_reader_clear_stamp(const struct rdx_reader *reader);
 RDX_API void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp);

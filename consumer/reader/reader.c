@@ -46,7 +46,7 @@ static int allocate_hashes(struct rdx_reader *reader)
 	return reader->hashes ? 0 : -ENOMEM;
 }
 
-/* The clear file of a worker-wide scope. A worker that lost it is a damaged one. */
+/* The clear file of a worker-wide scope. A worker without it is damaged. */
 static int open_clear(struct rdx_reader *reader)
 {
 	struct rdx_clear *clear;
@@ -61,7 +61,7 @@ static int open_clear(struct rdx_reader *reader)
 	if (r < 0)
 		return r;
 	clear = reader->clear.base;
-	/* stamps go round: a generation is newer than another one only if both are known */
+	/* stamps wrap: they compare only where both are known */
 	reader->ignore_before = rdx_clear_stamp(clear);
 	if (clear->id != reader->info.clear_id || rdx_reader_poisoned(reader))
 		return -EBADMSG;
@@ -206,7 +206,7 @@ int rdx_reader_get_stats(const struct rdx_reader *reader, struct rdx_reader_stat
 	return r;
 }
 
-/* The log is read, or dead: megabytes that one recovery in a long life may need. */
+/* The log has been read, or is dead: megabytes that recoveries rarely need. */
 void rdx_reader_free_log(struct rdx_slot_log *log)
 {
 	free(log->slots);
@@ -243,7 +243,7 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 	uint32_t slots = 0;
 	enum rdx_ring_found found;
 
-	/* the snapshot that came before these events was lost */
+	/* the snapshot before these events was lost */
 	if (reader->half && !reader->scan.active)
 		return rdx_reader_poisoned(reader) ? -EBADMSG : -EOVERFLOW;
 	found = rdx_event_read(in_log ? &logged : &reader->view.ring, cursor->position,
@@ -254,7 +254,7 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 		return in_log ? -EBADMSG : 0;
 	if (found == RDX_RING_LAPPED)
 		return -EOVERFLOW;
-	/* ids are consecutive; 0 stands for a place whose last event is not known */
+	/* ids are consecutive; 0: the last event is not known */
 	if (slots == 0 || (cursor->event_id && head.event_id != cursor->event_id + 1))
 		return -EBADMSG;
 

@@ -18,7 +18,7 @@ struct rdx_slot_log {
 	uint64_t end;
 };
 
-/* A ledger scan under way. */
+/* A ledger scan in progress. */
 struct rdx_ledger_scan {
 	uint64_t next_word;
 	uint64_t used;
@@ -32,7 +32,7 @@ struct rdx_reader {
 	struct rdx_segment_view view;
 	struct rdx_mapping clear;                /* the worker's clear file, or none */
 	const struct rdx_mapping *guarded;       /* the segment's, which the guard knows */
-	const struct rdx_mapping *guarded_clear; /* likewise; a look aside has copies */
+	const struct rdx_mapping *guarded_clear; /* likewise; a side reader has copies */
 	struct rdx_rank_info info;
 	struct rdx_cursor cursor;
 	struct rdx_slot_log log;
@@ -53,7 +53,7 @@ static inline int rdx_reader_poisoned(const struct rdx_reader *reader)
 
 void rdx_reader_free_log(struct rdx_slot_log *log);
 
-/* Is what is read next in the log? Else it is in the ring, or nowhere yet. */
+/* Is the next event in the log? If not, it is in the ring or not published yet. */
 static inline int rdx_reader_logged(const struct rdx_reader *reader)
 {
 	return reader->cursor.position < reader->log.end;
@@ -64,16 +64,16 @@ int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct 
 		       uint64_t worker_id, uint32_t dp_rank);
 
 /*
- * A second reader of the same mapping with a cursor of its own, for a look aside. The
- * first must outlive it; close it with rdx_reader_close_side. -ENOMEM.
+ * A side reader: a second one of the same mapping with a cursor of its own. The first must outlive
+ * it; close it with rdx_reader_close_side. -ENOMEM.
  */
 int rdx_reader_open_side(const struct rdx_reader *reader, struct rdx_reader **ret_aside);
 void rdx_reader_close_side(struct rdx_reader *aside);
 
-/* As rdx_reader_seek to a cursor of this epoch, but what was half before stays half. */
+/* As rdx_reader_seek to a cursor of this epoch, but `half` stays as it is. */
 void rdx_reader_go_to(struct rdx_reader *reader, const struct rdx_cursor *cursor);
 
-/* As rdx_reader_next, without passing over events older than the worker's newest clear. */
+/* As rdx_reader_next, without skipping events older than the worker's newest clear. */
 int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event);
 
 #endif

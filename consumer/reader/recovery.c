@@ -36,7 +36,7 @@ enum rdx_ring_found rdx_recovery_head_at(const struct rdx_reader *reader, uint64
 	if (back) {
 		found = rdx_ring_get(&reader->view.ring, position - back, words);
 		if (found != RDX_RING_PUBLISHED)
-			return RDX_RING_LAPPED; /* it was there before its continuation */
+			return RDX_RING_LAPPED; /* the event was whole: it is lost */
 	}
 	slots = rdx_event_decode(words, reader->slots_max, ret_head);
 	if (slots > back)
@@ -54,7 +54,7 @@ int rdx_recovery_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 
 	if (end > RDX_POSITION_END)
 		return -EBADMSG;
-	/* a producer may have died, or be, between the slots and the tail */
+	/* a producer may be, or have died, between the slots and the tail */
 	while (end < limit) {
 		struct rdx_event_head next;
 		enum rdx_ring_found found = rdx_recovery_head_at(reader, end, &next, &first);
@@ -123,7 +123,7 @@ int rdx_recovery_barrier(const struct rdx_reader *reader, uint64_t *ret_position
 	return 1;
 }
 
-/* Put the cursor at the barrier: what lies between is dead. */
+/* Move the cursor to the barrier: everything between is dead. */
 static void go_to_barrier(struct rdx_reader *reader, uint64_t position, uint64_t event_id)
 {
 	uint64_t last_id = event_id ? event_id - 1 : 0;
@@ -152,7 +152,7 @@ int rdx_recovery_jump(struct rdx_reader *reader)
 	return 1;
 }
 
-/* Does the rank's name still lead to the file that is mapped? -ESTALE if to another. */
+/* Does the rank's file name still lead to the mapped file? -ESTALE if to another. */
 static int check_name(const struct rdx_reader *reader)
 {
 	char name[RDX_NAME_BYTES];
@@ -160,13 +160,13 @@ static int check_name(const struct rdx_reader *reader)
 
 	rdx_namespace_segment(reader->info.worker_id, reader->info.dp_rank, name);
 	if (fstatat(reader->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0; /* unlinked: what is mapped is still whole */
+		return 0; /* unlinked: the mapped file is still whole */
 	if (fstat(reader->view.mapping.fd, &mapped) < 0)
 		return -errno;
 	return named.st_ino == mapped.st_ino && named.st_dev == mapped.st_dev ? 0 : -ESTALE;
 }
 
-/* A cursor beyond the newest slot was never given by a reader of this epoch. */
+/* No reader of this epoch returned a cursor beyond the newest slot. */
 static int is_possible(const struct rdx_reader *reader, const struct rdx_cursor *from)
 {
 	uint64_t tail = rdx_publish_tail(reader->view.live);
@@ -193,15 +193,15 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 		if (found == RDX_RING_PENDING || first == UINT64_MAX)
 			return -EBADMSG;
 	}
-	/* the worker may have been cleared since its file was looked at: then what was stored
-	 * after that stands in the ledger, and is not replayed */
+	/* the worker may have been cleared since its file was read: then blocks stored after that
+	 * are in the ledger, and are not replayed */
 	if (reader->info.clear_id && rdx_clear_before(reader->ignore_before, last.stamp))
 		reader->ignore_before = last.stamp;
 	reader->cursor.position = tail;
 	reader->cursor.event_id = last.event_id;
 	*scan = (struct rdx_ledger_scan){.active = 1, .start_position = tail};
 	reader->half = 1;
-	/* a ledger from before the worker's newest clear holds nothing that lives */
+	/* a ledger from before the worker's newest clear counts as empty */
 	if (reader->info.clear_id &&
 	    rdx_clear_before((uint32_t)rdx_word_load(&reader->view.live->ledger_stamp),
 			     reader->ignore_before)) {
@@ -264,8 +264,8 @@ int rdx_recovery_from_ledger(struct rdx_reader *reader, struct rdx_recovery *ret
 }
 
 /*
- * Choose the way from `start`, where the reader stood, or birth if nothing is known of it
- * (`known` 0). Reading may go on at `start` only if `may_continue`.
+ * Choose the way from `start`, where the reader was, or birth if that is not known (`known` 0).
+ * Reading may go on at `start` only if `may_continue`.
  */
 static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known, int may_continue,
 		  struct rdx_recovery *ret_recovery)
@@ -285,7 +285,7 @@ static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known,
 
 	if (barrier && !(readable && may_continue && position <= start.position)) {
 		recovery.way = RDX_RECOVERED_BARRIER;
-		/* behind the barrier already: what was read is read again, nothing is dead */
+		/* past the barrier already: events are read again, none is dead */
 		if (position < start.position)
 			start = (struct rdx_cursor){start.epoch, position,
 						    event_id ? event_id - 1 : 0};
@@ -319,7 +319,7 @@ int rdx_reader_recover(struct rdx_reader *reader, const struct rdx_cursor *from,
 		return r;
 	if (!from || from->epoch != birth.epoch || !is_possible(reader, from))
 		r = choose(reader, birth, 0, 0, &recovery);
-	else /* half of a snapshot is nothing to go on from, wherever the cursor is */
+	else /* no reading on from half a snapshot, wherever the cursor is */
 		r = choose(reader, *from, 1, !reader->half, &recovery);
 	if (r == 0)
 		rdx_sized_give(ret_recovery, &recovery, sizeof(recovery));
@@ -378,7 +378,8 @@ int rdx_recovery_drain(struct rdx_reader *reader)
 		}
 		if (found == RDX_RING_LAPPED)
 			return -EOVERFLOW;
-		/* not in the middle of an event: its slots are read from one place */
+		/* not in the middle of an event: all its slots are read from the log or from the
+		 * ring */
 		if (log->end >= enough && rdx_slot_back(words[0]) == 0)
 			return 0;
 		r = grow_log(log);
@@ -387,7 +388,7 @@ int rdx_recovery_drain(struct rdx_reader *reader)
 		/* private memory, in the slots' own form so that events are read from it alike */
 		rdx_words_store(log->slots[log->end & (log->capacity - 1)].word, words,
 				RDX_SLOT_WORDS);
-		log->end++; /* counted when it is read from there: it may be dropped unread */
+		log->end++; /* counted when it is read from the log: it may be dropped unread */
 	}
 }
 
@@ -406,8 +407,8 @@ static int open_tier(struct rdx_reader *reader)
 	return 0;
 }
 
-/* Copy the next words in use of the tier under way: how many hashes. Bounded, also where
- * few words are in use, so that the ring is looked after. */
+/* Copy the next words in use of the tier in progress; returns how many. Bounded also where few
+ * words are in use, so that the ring is drained in time. */
 static uint64_t scan_words(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity)
 {
 	struct rdx_ledger_scan *scan = &reader->scan;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A lost reader finds its way: the newest event, the three ways, the log, the snapshot.
+ * Recovery of a lapped reader: the newest event, the three ways, the log, the snapshot.
  */
 #ifndef RDX_RECOVERY_H
 #define RDX_RECOVERY_H
 
 #include "consumer/reader/reader.h"
 
-/* If a barrier newer than the cursor is in the ring, go there: everything between is
- * dead and is not read. 1 if it went, 0 if not, -EBADMSG. */
+/* If a barrier newer than the cursor is in the ring, move there: everything between is dead and is
+ * not read. 1 if it moved, 0 if not, -EBADMSG. */
 int rdx_recovery_jump(struct rdx_reader *reader);
 
 /*
- * Recover although reading could go on, for a caller that lost what it had built: barrier
- * or ledger. Counts what is skipped from where the reader stood. As rdx_reader_recover.
+ * Recover although reading could go on, for a caller that lost what it had built: barrier or
+ * ledger. Counts what is skipped from the cursor on. As rdx_reader_recover.
  */
 int rdx_recovery_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_recovery);
 
@@ -21,17 +21,17 @@ int rdx_recovery_rebuild(struct rdx_reader *reader, struct rdx_recovery *ret_rec
 int rdx_recovery_from_ledger(struct rdx_reader *reader, struct rdx_recovery *ret_recovery);
 
 /*
- * As rdx_reader_snapshot, but one part of the scan only, so that a long ledger of few blocks
- * is no long call: 0 is the end only if `scan.active` is 0 then.
+ * As rdx_reader_snapshot, but a bounded part of the scan, so that a long ledger with few blocks
+ * takes no long call: 0 is the end only if `scan.active` is 0.
  */
 int64_t rdx_recovery_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
 			  uint8_t *ret_tier, uint64_t *ret_exact_position);
 
 /*
- * Begin or go on copying what the ring publishes into the log, so that it cannot be lost
- * while the caller is busy with the snapshot. A bounded part of it, of whole events: a
- * producer as fast as the copying would never let it end. Where there is nothing to copy
- * there is no log afterwards. -EOVERFLOW, -ENOMEM, -EBADMSG.
+ * Copy what the ring has published into the log, so that it is not lost while the caller is busy
+ * with the snapshot. Copies a bounded number of slots, of whole events: otherwise a producer as
+ * fast as the copying would never let it end. If there was nothing to copy there is no log
+ * afterwards. -EOVERFLOW, -ENOMEM, -EBADMSG.
  */
 int rdx_recovery_drain(struct rdx_reader *reader);
 
@@ -42,7 +42,7 @@ int rdx_recovery_drain(struct rdx_reader *reader);
 int rdx_recovery_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 			uint64_t *ret_end_position);
 
-/* Is everything from the start of an event at `position` on still in the ring? */
+/* Is the event at `position`, and everything after it, still in the ring? */
 int rdx_recovery_in_ring(const struct rdx_reader *reader, uint64_t position);
 
 /*

@@ -66,7 +66,8 @@ int rdx_wait_watch_fd(struct rdx_wait *wait, int fd, uint32_t tag)
 
 static int differs(const _Atomic uint32_t *word, uint32_t expected)
 {
-	/* S2, with rdx_bell_ring: who returns for the bell sees what was published before it */
+	/* S2, with rdx_bell_ring: a sleeper that the bell wakes sees what was published before
+	 * it */
 	return word && atomic_load_explicit(word, memory_order_acquire) != expected;
 }
 

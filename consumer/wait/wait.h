@@ -6,11 +6,11 @@
  *
  *   word = rdx_bell_arm(bell) ; look at all rings ; rdx_wait_sleep(w, &bell->word, word, ...)
  *
- * A handle serves one thread at a time and may move to another between calls. After fork
- * the child must not touch it, not even close it. Libraries' rules hold: no signal handler
- * is installed, all descriptors are O_CLOEXEC. One side effect is the kernel's: some time
- * after an io_uring was closed, also one that was only tried, it may interrupt (EINTR) one
- * system call of the thread that used it.
+ * A handle serves one thread at a time and may move to another between calls. After fork the child
+ * must not touch it, not even close it. As in a library, no signal handler is installed and all
+ * descriptors are O_CLOEXEC. One side effect is the kernel's: some time after an io_uring was
+ * closed, even one that was only tried, it may interrupt (EINTR) one system call of the thread that
+ * used it.
  */
 #ifndef RDX_WAIT_H
 #define RDX_WAIT_H
@@ -46,9 +46,8 @@ void rdx_wait_close(struct rdx_wait *wait);
 uint32_t rdx_wait_mode(const struct rdx_wait *wait);
 
 /*
- * End sleeps while `fd` is readable (level-triggered), and say so by `tag`, one or more
- * bits of RDX_WOKE_TAGS. The descriptor stays the caller's and stays open until
- * rdx_wait_close.
+ * End sleeps while `fd` is readable (level-triggered), and report it by `tag`, one or more bits of
+ * RDX_WOKE_TAGS. The descriptor stays the caller's and stays open until rdx_wait_close.
  *
  *   -EINVAL  `tag` is 0 or has bits outside RDX_WOKE_TAGS
  *   -ENOSPC  RDX_WAIT_FDS_MAX are watched already
@@ -57,12 +56,12 @@ uint32_t rdx_wait_mode(const struct rdx_wait *wait);
 int rdx_wait_watch_fd(struct rdx_wait *wait, int fd, uint32_t tag);
 
 /*
- * Sleep until *word differs from `expected`, a descriptor is readable, or `timeout_ns`
- * (>= 0) has passed. `ret_woke` takes every reason there is at that moment: RDX_WOKE_WORD,
- * tags, or RDX_WOKE_TIMEOUT alone. A word that differs at entry returns at once, with the
- * tags of what is readable then. No change of the word is lost that is followed by a
- * futex wake, however many sleepers there are; a wake without a change ends no sleep, nor
- * does a signal handler: watch a signalfd for that.
+ * Sleep until *word differs from `expected`, a descriptor is readable, or `timeout_ns` (>= 0) has
+ * passed. `ret_woke` takes every reason there is at that moment: RDX_WOKE_WORD, tags, or
+ * RDX_WOKE_TIMEOUT alone. A word that differs at entry returns at once, with the tags of what is
+ * readable then. A change of the word that is followed by a futex wake is never lost, however many
+ * sleepers there are. A wake without a change ends no sleep, nor does a signal handler: watch a
+ * signalfd for that.
  *
  * `word` lies in a shared mapping, which may be read-only, or is NULL: no word. It stays
  * mapped until a sleep on another word has returned or the handle is closed.

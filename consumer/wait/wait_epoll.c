@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Waiting without io_uring: epoll over the descriptors and an eventfd, and a thread that
- * waits on the word and writes the eventfd. The thread is started by the first sleep on a
- * word, waits only when asked, tells once, and waits to be asked again.
+ * Waiting without io_uring: epoll over the descriptors and an eventfd, and a thread that waits on
+ * the word and writes the eventfd. The first sleep on a word starts the thread. It waits only when
+ * asked to, writes once, and waits to be asked again.
  *
  *   owner    word and expected value ; turn + 1 (release) ; wake the thread, wherever it
  *            waits
@@ -13,12 +13,11 @@
  *       the thread waits for what the owner asked for last
  *   T2  stop, no_word (release) -> (acquire): the flag is the whole message
  *
- * While it waits on the word the thread can miss an owner's wake that comes just before
- * it waits. For the same word with another value that is harmless: the kernel compares
- * the value, so it does not start to wait. For another word, and to end it, the owner
- * repeats the wake until the thread has gone. It looks again by itself now and then too:
- * when the guard has put another page under a truncated bell, wakes at that address do
- * not reach who waits on the page before.
+ * While it waits on the word the thread can miss an owner's wake that comes just before it waits.
+ * For the same word with another value that is harmless: the kernel compares the value, so it does
+ * not start to wait. For another word, and to end it, the owner repeats the wake until the thread
+ * has gone. It looks again by itself now and then too: when the guard has put another page under a
+ * truncated bell, wakes at that address do not reach a thread that waits on the page before.
  */
 #include "consumer/wait/wait_way.h"
 
@@ -50,14 +49,14 @@ struct epoll_way {
 	pthread_t thread;
 	const _Atomic uint32_t *word; /* fixed while the thread runs */
 	uint32_t asked;               /* the owner's: value last asked for ... */
-	uint32_t armed;               /* ... and not told yet */
+	uint32_t armed;               /* ... and not reported yet */
 	_Atomic uint32_t expected;
 	_Atomic uint32_t turn; /* a futex of the two: the thread waits here between turns */
 	_Atomic uint32_t stop;
 	_Atomic uint32_t no_word; /* the thread's: the last turn ended by -EFAULT */
 };
 
-/* 0: look again. -EFAULT: there is no word, a further wait would spin. */
+/* 0: look again. -EFAULT: there is no word, another wait would spin. */
 static int futex_wait(const _Atomic uint32_t *word, uint32_t value, int private)
 {
 	struct timespec t = {0, LOOK_AGAIN_NS};
@@ -72,7 +71,7 @@ static void futex_wake(const _Atomic uint32_t *word, int private)
 	syscall(SYS_futex, word, FUTEX_WAKE | private, INT_MAX, NULL, NULL, 0);
 }
 
-/* A turn of the thread: 1 when there is something to tell, 0 when the owner wants something
+/* A turn of the thread: 1 when there is something to report, 0 when the owner wants something
  * else. */
 static int wait_word(struct epoll_way *e, uint32_t turn)
 {

@@ -2,10 +2,9 @@
 /*
  * Waiting through io_uring: one system call arms what is not armed, sleeps and collects.
  *
- * A request outlives the sleep that made it. A poll or futex request that has not fired
- * is used again by the next sleep; a futex request for another word or value is
- * cancelled, and its completion, whenever it comes, is told from the current one's by its
- * number.
+ * A request outlives the sleep that made it. A poll or futex request that has not fired is used
+ * again by the next sleep; a futex request for another word or value is cancelled, and its
+ * completion, whenever it comes, is distinguished from the current one's by its number.
  *
  * liburing 2.3 does not know IORING_OP_FUTEX_WAIT, so its request is filled by hand:
  * fd = flags, addr = word, addr2 = expected value, addr3 = mask, all else 0.
@@ -141,8 +140,8 @@ static int collect(struct rdx_wait *wait, uint32_t *woke, uint32_t *ret_count)
 	return error;
 }
 
-/* One thread submits and waits, and completions are worked off only while it waits: no
- * interruption of its other system calls. Any kernel with futexes has these flags. */
+/* One thread submits and waits, and completions are handled only while it waits: its other system
+ * calls are not interrupted. Any kernel with futexes has these flags. */
 static int ring_open(struct uring *u)
 {
 	struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER |
@@ -154,7 +153,8 @@ static int ring_open(struct uring *u)
 	return r;
 }
 
-/* The kernel binds a ring to the thread that made it: the handle has moved, so does it. */
+/* The kernel binds a ring to the thread that made it: the handle has moved to another thread, so
+ * make a new ring. */
 static int ring_reopen(struct rdx_wait *wait)
 {
 	struct uring *u = wait->state, fresh = {.number = u->number};
