@@ -55,7 +55,7 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 	uint64_t intent;
 	int seat, r = rdx_sized_check(ret_mark);
 
-	/* a lookup of nothing brings handle, columns and pulses up to date */
+	/* an empty lookup brings handle, columns and pulses up to date */
 	if (r == 0)
 		r = rdx_index_update(x, NULL, 0, rdx_clock_ns());
 	if (r < 0)
@@ -68,7 +68,7 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 	mark.epoch = l->pulse[seat].epoch;
 	mark.event_id = l->pulse[seat].event_id;
 	walk(&l->table, &l->rank[seat].columns, visit, context);
-	/* no event after the mark had begun: whoever saw a change of one sees its intent */
+	/* no event after the mark had begun: a walk that saw a change of one sees it in `begun` */
 	intent = rdx_entry_begun(&l->live->entry[seat]);
 	if (!rdx_version_same(l->live, l->table.mask_words, l->versions) || intent > mark.event_id)
 		return -EAGAIN;

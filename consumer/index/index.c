@@ -14,8 +14,8 @@
 #define TRIES          64
 #define PAUSES         16 /* between two of them */
 #define MAP_TRIES      64 /* while the writer replaces what is about to be mapped */
-#define SUSPECT_NS     UINT64_C(250000000) /* a heartbeat older than this: a successor? */
-#define CHECK_EVERY_NS UINT64_C(10000000)  /* how often that is asked of the kernel */
+#define SUSPECT_NS     UINT64_C(250000000) /* a heartbeat older than this: look for a successor */
+#define CHECK_EVERY_NS UINT64_C(10000000)  /* how often the kernel is asked for one */
 
 static void cpu_pause(void)
 {
@@ -25,7 +25,7 @@ static void cpu_pause(void)
 #endif
 }
 
-/* Put `mapping` in the place of the one in use, which is unmapped. */
+/* Replace the mapping in use, which is unmapped, by `mapping`. */
 static void replace(struct rdx_mapping *pair, uint32_t *now)
 {
 	rdx_guard_add(&pair[!*now]);
@@ -47,7 +47,7 @@ static int map_table(struct rdx_index *x, const struct rdx_index_live *live, uin
 	RDX_HOOK(RDX_HOOK_TABLE_CHOSEN);
 	r = rdx_index_file_gen_map(next, &table, x->dir_fd, &x->id, generation, writer_id);
 	RDX_HOOK(RDX_HOOK_TABLE_MAPPED);
-	/* G4: of one that is let go of already nothing is to be read, whatever it is by now */
+	/* G4: a table that the writer has retired may be truncated at any time: do not read it */
 	if (rdx_generation_current(live) != generation) {
 		if (r == 0)
 			rdx_mapping_close(next);
@@ -62,8 +62,8 @@ static int map_table(struct rdx_index *x, const struct rdx_index_live *live, uin
 	return 0;
 }
 
-/* Map the control file that has the name now, and its table. 0 where it is mapped already;
- * on failure what was mapped stays. */
+/* Map the control file that now has the name, and its table. 0 if it is mapped already; on failure
+ * the old mappings stay. */
 static int map_index(struct rdx_index *x)
 {
 	struct rdx_mapping *next = &x->ctl[!x->ctl_now], *old = &x->ctl[x->ctl_now];
@@ -92,7 +92,7 @@ static int map_index(struct rdx_index *x)
 	return 0;
 }
 
-/* Likewise, where there is one: its table may be replaced while it is opened. */
+/* The same, repeated while its table is replaced during the open. */
 static int map_newest(struct rdx_index *x)
 {
 	int r = -ENOENT;
@@ -154,7 +154,7 @@ const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *x)
 	return &x->hash_key;
 }
 
-/* The writer has not been heard of: is there another file by the name? Not asked often. */
+/* The heartbeat is old: does another file have the name now? Rarely checked. */
 static int is_suspect(struct rdx_index *x, uint64_t now)
 {
 	uint64_t heartbeat = rdx_word_load(&x->lookup.live->heartbeat_ns);
@@ -165,15 +165,15 @@ static int is_suspect(struct rdx_index *x, uint64_t now)
 	return 1;
 }
 
-/* Go over to a successor's file, if there is one. System calls only where it has said so,
- * which it does when its file has the name (G3), or where the writer is suspect. */
+/* Move to a successor's file, if there is one. System calls only if it has set the mark, which it
+ * does when its file has the name (G3), or if the heartbeat is old. */
 static void follow(struct rdx_index *x, uint64_t now)
 {
 	if (rdx_generation_superseded(x->lookup.live)) {
 		if (now >= x->retry_ns && map_newest(x) < 0)
-			x->retry_ns = now + CHECK_EVERY_NS; /* removed, or not for us */
+			x->retry_ns = now + CHECK_EVERY_NS; /* removed, or not readable */
 	} else if (is_suspect(x, now)) {
-		(void)map_index(x); /* if there is none, the old one is shown, STALE */
+		(void)map_index(x); /* if there is none, the old one is used, STALE */
 	}
 }
 
@@ -183,8 +183,8 @@ static int poisoned(const struct rdx_index *x)
 	       rdx_mapping_poisoned(&x->gen[x->gen_now]);
 }
 
-/* The table is not the current one any more: map that. -ENOENT means that it has changed
- * again, or that its writer is dead and a successor has removed it. */
+/* The table is no longer the current one: map that. -ENOENT means that it has changed again, or
+ * that its writer is dead and a successor has removed it. */
 static int remap(struct rdx_index *x)
 {
 	int r = map_table(x, x->lookup.live, x->writer_id);

@@ -49,7 +49,7 @@ int rdx_index_file_id(const char *model, const char *tenant, uint32_t block_toke
 	return r;
 }
 
-/* The texts are padded, so that no two ids are the same bytes. */
+/* The texts are padded, so that different ids have different bytes. */
 static uint64_t id_hash(const struct rdx_index_id *id)
 {
 	struct {
@@ -88,7 +88,7 @@ int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file, uint6
 	       rdx_namespace_number(file + length, UINT64_MAX, ret_generation);
 }
 
-/* Is it a file of any index, complete or not? 1 and the hash that it begins with. */
+/* Is it a file of any index, complete or not? 1 and the hash in its name. */
 static int is_index_file(const char *file, uint64_t *ret_hash)
 {
 	int temporary = strncmp(file, TEMPORARY, strlen(TEMPORARY)) == 0;
@@ -150,7 +150,7 @@ static int check_ctl(const struct rdx_index_header *header, uint64_t file_bytes,
 	return 0;
 }
 
-/* Open a regular file and tell its size. */
+/* Open a regular file and report its size. */
 static int open_file(int dir_fd, const char *name, int flags, uint64_t *ret_bytes)
 {
 	int fd = openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -244,7 +244,7 @@ int rdx_index_file_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *re
 		close(fd);
 		return r;
 	}
-	/* a third off the probes where it is to be had; fine without */
+	/* a third off the probes where the kernel grants it; works without */
 	(void)madvise(ret_mapping->base, bytes, MADV_HUGEPAGE);
 	ret_table->base = (_Atomic uint64_t *)((uint8_t *)ret_mapping->base + RDX_TABLE_OFFSET);
 	ret_table->lines = header.lines;

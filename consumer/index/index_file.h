@@ -23,8 +23,8 @@ struct rdx_index_id {
 int rdx_index_file_id(const char *model, const char *tenant, uint32_t block_tokens,
 		      struct rdx_index_id *ret_id);
 
-/* Names relative to the namespace, RDX_NAME_BYTES each. A temporary name is the writer's
- * alone: there is one writer, and what a dead one left is overwritten. */
+/* Names relative to the namespace, RDX_NAME_BYTES each. Temporary names belong to the one writer,
+ * which overwrites what a dead one left. */
 void rdx_index_file_ctl_name(const struct rdx_index_id *id, int temporary, char *ret_name);
 void rdx_index_file_gen_name(const struct rdx_index_id *id, uint64_t generation, char *ret_name);
 void rdx_index_file_gen_temporary(const struct rdx_index_id *id, char *ret_name);
@@ -34,8 +34,8 @@ int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file,
 			  uint64_t *ret_generation);
 
 /*
- * Remove from index/ every file of an index that is none of `ids`: writers that are dead left
- * them. For who holds the namespace's writer lock.
+ * Remove from index/ every file of an index that is not among `ids`: dead writers left them. The
+ * caller holds the namespace's writer lock.
  */
 void rdx_index_file_remove_others(int dir_fd, const struct rdx_index_id *ids, uint32_t count);
 

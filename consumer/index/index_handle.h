@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A reader's handle of an index, for the parts of the library that look inside.
+ * A reader's handle of an index, for the parts of the library that need its inside.
  */
 #ifndef RDX_INDEX_HANDLE_H
 #define RDX_INDEX_HANDLE_H
@@ -12,13 +12,13 @@ struct rdx_index {
 	int dir_fd;
 	struct rdx_index_id id;
 	struct rdx_hash_key hash_key;
-	struct rdx_mapping ctl[2]; /* one is mapped; the other one is for its successor */
+	struct rdx_mapping ctl[2]; /* one is mapped; the other is for its successor */
 	struct rdx_mapping gen[2];
 	uint32_t ctl_now;
 	uint32_t gen_now;
 	uint64_t writer_id;
-	uint64_t check_ns; /* not before: is there a successor that has not said so? */
-	uint64_t retry_ns; /* not before: one that has, and could not be mapped */
+	uint64_t check_ns; /* not before: look for a successor without a mark */
+	uint64_t retry_ns; /* not before: try again to map one with a mark */
 	uint64_t *hashes;  /* scratch */
 	uint64_t hashes_capacity;
 	struct rdx_lookup lookup;

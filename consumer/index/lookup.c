@@ -11,7 +11,7 @@
 #define FIRST_WAVE  8  /* blocks probed in all mask words, block 0 before the others */
 #define WAVE_PROBES 16 /* blocks probed at once afterwards, about */
 #define WAVE_SPLITS 8  /* of one interval at most */
-#define WAVE_ITEMS  16 /* intervals of a wave at most: each is split at least once */
+#define WAVE_ITEMS  16 /* at most, intervals of a wave: each is split at least once */
 #define SCAN_AHEAD  16
 
 static_assert(WAVE_PROBES + 2 * WAVE_ITEMS <= RDX_WAVE_MAX, "what a wave leaves must fit");
@@ -26,7 +26,7 @@ static void plan_scans(struct rdx_lookup *l, uint32_t seat)
 	for (uint8_t set = 0; set < RDX_TIER_COUNT; set++) {
 		mask |= rdx_column_bit(rank->columns.column[set]);
 		if (!(rank->scan & 1 << set) || mask == planned)
-			continue; /* rows take the run of the set before */
+			continue; /* rows take the run of the smaller set */
 		l->scan[l->scan_count++] = (struct rdx_lookup_scan){.mask = mask,
 								    .rank = (uint16_t)seat,
 								    .set = set,
@@ -48,7 +48,7 @@ static uint64_t search_columns(const struct rdx_lookup_rank *rank)
 	return search;
 }
 
-/* Copy the columns. What was torn is found when the versions are compared again. */
+/* Copy the columns. A torn copy is found when the versions are compared again. */
 static void refresh(struct rdx_lookup *l, const uint64_t *versions)
 {
 	uint64_t count = rdx_word_load(&l->live->rank_count);
@@ -75,7 +75,7 @@ static void refresh(struct rdx_lookup *l, const uint64_t *versions)
 	memcpy(l->versions, versions, sizeof(l->versions));
 }
 
-/* Before the probes: what the row says was applied is seen by them. */
+/* Before the probes, so that they see the event that the row names. */
 static void read_pulses(struct rdx_lookup *l)
 {
 	l->strangers = 0;
@@ -121,7 +121,7 @@ static void reached(uint32_t *reach, uint64_t columns, uint32_t blocks)
 	}
 }
 
-/* Neighbours: what ends between them is found, or looked for later. */
+/* Neighbours: a run that ends between them is found, or searched for later. */
 static void between(struct rdx_lookup *l, const struct rdx_interval *interval)
 {
 	uint64_t ended = interval->at_low & ~interval->at_high;
@@ -161,8 +161,8 @@ static int first_probe(struct rdx_lookup *l, uint64_t key, uint32_t at, uint32_t
 	return any != 0;
 }
 
-/* Block 0 alone first: of most prompts that are not held, nothing is. After a block that
- * nobody holds nothing is held. */
+/* Block 0 alone first: most prompts that miss, miss there. No run continues after a block that
+ * nobody holds. */
 static void first_wave(struct rdx_lookup *l, const uint64_t *prefix, uint32_t blocks)
 {
 	uint64_t masks[RDX_MASK_WORDS_MAX] = {0};
@@ -272,7 +272,7 @@ static void scan_word(struct rdx_lookup *l, uint32_t word, const uint64_t *prefi
 			rdx_table_prefetch(&l->table, prefix[at + SCAN_AHEAD], word);
 		mask = rdx_table_mask(&l->table, prefix[at], word) & columns;
 		if (at && mask == before)
-			continue; /* who held the block before holds this one */
+			continue; /* all that held the block before hold this one */
 		before = mask;
 		for (uint32_t i = 0; i < active; i++) {
 			if (l->scan[l->active[i]].mask & mask)
@@ -304,8 +304,8 @@ int rdx_lookup_attempt(struct rdx_lookup *l, const uint64_t *prefix, uint32_t bl
 	RDX_HOOK(RDX_HOOK_LOOKUP_COLUMNS);
 	read_pulses(l);
 	RDX_HOOK(RDX_HOOK_LOOKUP_PULSES);
-	/* after the versions: G2. After the pulses: who sees an event of the next table's time
-	 * (P1) sees that it is that time */
+	/* after the versions: G2. After the pulses: a reader that sees an event of the next table
+	 * (P1) sees its generation */
 	if (rdx_generation_current(l->live) != l->generation)
 		return -ESTALE;
 	search(l, prefix, blocks);
@@ -326,8 +326,8 @@ uint8_t rdx_lookup_state(uint8_t state, int visible, uint64_t age_ns, uint64_t s
 	return state;
 }
 
-/* Runs over growing sets never shrink: where one was scanned and one searched at another
- * moment, the greater is true of the greater set too. */
+/* Runs over larger sets are never shorter: where one was scanned and one searched at another
+ * moment, the longer one holds for the larger set too. */
 static void fill_blocks(const struct rdx_lookup *l, uint32_t seat, uint32_t *ret_blocks)
 {
 	const struct rdx_lookup_rank *rank = &l->rank[seat];

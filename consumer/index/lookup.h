@@ -2,12 +2,11 @@
 /*
  * Lookup on a mapped index: one attempt, and the rows of it. No system call, no lock.
  *
- * All ranks are searched at once. While a set of tiers has no orphans, a
- * rank's run over it is monotone in the block number: if a block is held, all before it
- * are. So some blocks are probed, and between two neighbours the search goes on only where
- * a column has its bit at the first and not at the second. The greatest block probed that
- * any of a set's columns holds is then the last of its run. Sets that may have orphans are
- * scanned block by block.
+ * All ranks are searched at once. While a set of tiers has no orphans, a rank's run over it is
+ * monotone in the block number: if a block is held, all before it are. So some blocks are probed,
+ * and the search continues between two neighbours only where a column has its bit set at the first
+ * and not at the second. The last probed block that any of a set's columns holds is then the last
+ * of its run. Sets that may have orphans are scanned block by block.
  */
 #ifndef RDX_LOOKUP_H
 #define RDX_LOOKUP_H
@@ -39,7 +38,7 @@ struct rdx_lookup_rank {
 	struct rdx_columns columns;
 };
 
-/* A set that is scanned: how far does any of `mask` reach? */
+/* A set that is scanned: how far any of `mask` reaches */
 struct rdx_lookup_scan {
 	uint64_t mask;
 	uint16_t rank;
@@ -93,7 +92,7 @@ struct rdx_lookup {
 /*
  * Look the prefix up.
  *
- *   0        rdx_lookup_rows tells the result
+ *   0        rdx_lookup_rows has the result
  *   -EAGAIN  columns changed meanwhile
  *   -ESTALE  `table` is not the current generation
  */
@@ -110,7 +109,7 @@ static inline uint64_t rdx_lookup_age(uint64_t now_ns, uint64_t then_ns)
 	return now_ns > then_ns ? now_ns - then_ns : 0;
 }
 
-/* What a rank is worth to a reader: `visible` 0 is never EXACT, old is STALE. */
+/* A rank's state for a reader: never EXACT if `visible` is 0, STALE if too old. */
 uint8_t rdx_lookup_state(uint8_t state, int visible, uint64_t age_ns, uint64_t stale_after_ns);
 
 #endif

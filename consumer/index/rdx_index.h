@@ -72,7 +72,7 @@ struct rdx_worker_info {
 	uint64_t slots_lost;
 	uint64_t recoveries[4]; /* by RDX_RECOVERED_... of rdx_reader.h */
 	uint64_t recovery_ns;   /* time the last recovery took */
-	int32_t cause;          /* -errno why it, or a part of it, is missing; 0 when it is not */
+	int32_t cause;          /* -errno: why it, or part of it, is missing; 0: it is not */
 	uint32_t reserved2;
 	char instance[RDX_TEXT_BYTES];
 };
@@ -118,18 +118,16 @@ RDX_API void rdx_index_close(struct rdx_index *index);
 RDX_API const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *index);
 
 /*
- * For every rank the index knows and that is not GONE: how many leading blocks of the
- * `blocks` prefix hashes it holds. Returns the number of rows written to ret_runs, in no
- * order. Lock-free: tried again while the writer is in the middle of a change of a kind
- * that could mislead it.
+ * For every rank the index knows and that is not GONE: how many leading blocks of the `blocks`
+ * prefix hashes it holds. Returns the number of rows written to ret_runs, in no order. Lock-free:
+ * tried again if the writer changed something that could mislead it.
  *
- * Each answer is the rank's true run at some instant of the call. Where `scanned` is 1 it
- * counts no block that was absent for the whole call, and misses none of a run that was
- * there for the whole call. At rest it is exact. `last_event_id` is contained in it, and
- * perhaps later events.
+ * Each answer is the rank's true run at some instant of the call. Where `scanned` is 1 it counts no
+ * block that was absent for the whole call, and misses none of a run that was there for the whole
+ * call. At rest it is exact. It contains the event `last_event_id`, and perhaps later ones.
  *
- * A row's state is STALE where it would be EXACT or INEXACT but for its age. A rank that is
- * RECOVERING, or INEXACT because it was dropped, has no blocks.
+ * A row that would be EXACT or INEXACT is STALE if its age is too high. A rank that is RECOVERING,
+ * or INEXACT because it was dropped, has no blocks.
  *
  *   >= 0      rows; the size of each is that of the first, which the caller set
  *   -ENOSPC   `capacity` rows are too few (RDX_RANKS_MAX always suffices)

@@ -11,7 +11,7 @@
 
 #define TRIES    200
 #define PAUSE_NS 2000000
-#define SETTLE   60 /* looks: longer than an indexer sleeps */
+#define SETTLE   60 /* looks, in all longer than an indexer sleeps */
 
 struct collected {
 	struct rdx_holding holding;
@@ -27,7 +27,7 @@ static void collect(void *context, uint64_t prefix, uint8_t tiers)
 			collected->error = rdx_holding_add(&collected->holding, prefix, tier);
 }
 
-/* Count what `a` holds and `b` does not, and keep the first of them. */
+/* Count the hashes that `a` holds and `b` does not, and keep the first of them. */
 static void compare(const struct rdx_holding *a, const struct rdx_holding *b, uint8_t in_index,
 		    struct rdx_difference *difference)
 {
@@ -48,7 +48,7 @@ static void compare(const struct rdx_holding *a, const struct rdx_holding *b, ui
 	}
 }
 
-/* One look at both sides. -EAGAIN if they were not at one watermark. */
+/* Look at both sides once. -EAGAIN if they were not at one watermark. */
 static int look(struct rdx_index *index, const struct rdx_reader *reader, uint64_t worker_id,
 		uint32_t dp_rank, struct rdx_difference *ret_difference)
 {
@@ -97,7 +97,8 @@ int rdx_index_verify(struct rdx_index *index, uint64_t worker_id, uint32_t dp_ra
 		if (i > 0)
 			nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
 		r = look(index, reader, worker_id, dp_rank, &difference);
-		/* a clear of the worker moves no watermark of its idle ranks: let the index see it */
+		/* a clear of the worker moves no watermark of its idle ranks: give the index time
+		 * to see it */
 		if (r == 0 && difference.differences && reader->info.clear_id && i < SETTLE)
 			r = -EAGAIN;
 	}

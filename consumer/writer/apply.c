@@ -27,7 +27,7 @@ static void prefetch_first(const struct rdx_index_writer *w, uint32_t word, cons
 		prefetch(w, prefix[i], word);
 }
 
-/* The next table gets whatever the current one gets. A key not yet copied is new there; the
+/* The next table gets every bit that the current one gets. A key not yet copied is new there; the
  * copy adds the rest of its mask later. */
 static void set_next(struct rdx_index_writer *w, uint32_t word, uint64_t bit, uint64_t key)
 {
@@ -78,8 +78,8 @@ static uint32_t set_keys(struct rdx_index_writer *w, uint32_t word, uint8_t colu
 	return i;
 }
 
-/* Likewise, in pieces between which the next table keeps pace; a full table is replaced at
- * once, if that can be. */
+/* The same, in pieces between which the next table keeps pace; a full table is replaced at once if
+ * possible. */
 static uint32_t set_all(struct rdx_index_writer *w, uint32_t word, uint8_t column,
 			const uint64_t *prefix, uint32_t count)
 {
@@ -118,7 +118,7 @@ static void drop_keys(struct rdx_index_writer *w, uint32_t word, uint8_t column,
 	w->word[word].count[column] -= dropped;
 }
 
-/* What readers are told of the rank's sets: which have to be scanned. */
+/* Tell readers which of the rank's sets have to be scanned. */
 static void report_scan(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
 			uint8_t forced)
 {
@@ -131,7 +131,7 @@ static void report_scan(struct rdx_index_writer *w, struct rdx_writer_rank *rank
 	rdx_version_close(w->live, rank->word);
 }
 
-/* The column that changes of a tier go to. -EBADMSG, -EINVAL. */
+/* The column that a tier's changes go to. -EBADMSG, -EINVAL. */
 static int column_of(const struct rdx_writer_rank *rank, uint8_t tier)
 {
 	uint8_t side;
@@ -154,7 +154,7 @@ int rdx_writer_apply_blocks(struct rdx_index_writer *w, int seat, uint8_t tier,
 		at += set_all(w, rank->word, (uint8_t)column, prefix + at, count - at);
 		if (at == count)
 			break;
-		/* a hole: nobody may search what comes after it */
+		/* a hole: blocks after it may not be searched */
 		if (rank->is_building)
 			rank->build_forced = 1;
 		else
@@ -175,8 +175,8 @@ static int remove_blocks(struct rdx_index_writer *w, struct rdx_writer_rank *ran
 	return 0;
 }
 
-/* Sides that a clear of `scope` moves the rank to; the old one where that holds nothing.
- * -EAGAIN where one is not swept. */
+/* Sides that a clear of `scope` moves the rank to; the old one if it holds nothing. -EAGAIN if one
+ * is not swept. */
 static int plan_clear(const struct rdx_index_writer *w, const struct rdx_writer_rank *rank,
 		      uint8_t scope, const uint8_t *sides, uint8_t *ret_sides)
 {

@@ -31,7 +31,7 @@ static void settle(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uin
 	rank->housed = 1;
 }
 
-/* Homes of ranks that are gone, for one that is there. */
+/* Take homes from ranks that are gone. */
 static int evict_gone(struct rdx_index_writer *w)
 {
 	int evicted = 0;

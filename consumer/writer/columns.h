@@ -11,7 +11,7 @@
  * mask words has room. */
 int rdx_columns_house(struct rdx_index_writer *w, struct rdx_writer_rank *rank);
 
-/* Take a hidden rank's home from it. */
+/* Take a hidden rank's home away. */
 void rdx_columns_evict(struct rdx_index_writer *w, struct rdx_writer_rank *rank);
 
 /* Side of the tier that is clean and not in use, or RDX_SIDE_NONE. */
@@ -21,7 +21,7 @@ uint8_t rdx_columns_fresh(const struct rdx_index_writer *w, const struct rdx_wri
 void rdx_columns_take(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t tier,
 		      uint8_t side);
 
-/* A column that readers cannot see any more. One that holds nothing is clean at once. */
+/* Retire a column that readers no longer see. One that holds nothing is clean at once. */
 void rdx_columns_retire(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t tier,
 			uint8_t side);
 
@@ -34,7 +34,7 @@ int rdx_columns_unswept(const struct rdx_index_writer *w);
 /* One piece of sweeping the current table. 1 if there is more. */
 int rdx_columns_sweep(struct rdx_index_writer *w);
 
-/* The next table has become the current one: what was not copied needs no sweep. */
+/* The next table has become the current one: columns that were not copied need no sweep. */
 void rdx_columns_switched(struct rdx_index_writer *w);
 
 /* Columns of a mask word that no table had before. */

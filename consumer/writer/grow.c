@@ -11,17 +11,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Places taken at which the next table is begun, and at which stores are refused. */
+/* Share of places taken at which the next table is begun, and at which stores are refused. */
 #define GROW_PERCENT 75
 #define FULL_PERCENT 90
 
-#define LINES_MIN      512         /* with fewer the copying, in pieces, comes too late */
+#define LINES_MIN      512         /* with fewer, copying in pieces is too late */
 #define SHRINK_MAX     4           /* a new table has at least a quarter of the lines */
 #define ALLOCATE_BYTES (256 << 10) /* of one piece */
 #define COPY_LINES     512         /* of one piece */
 #define NOW_TRIES      4
 #define LINES_PER_KEY  8    /* copied for every key added: done long before it is full */
-#define RETRY_PART     64   /* of the places, before memory is asked for again */
+#define RETRY_PART     64   /* of the places, before memory is requested again */
 #define RETRY_REFUSED  4096 /* likewise, when the table is full */
 
 #define SAMPLE_PLACES 64 /* of the table, to estimate how many keys are alive */
@@ -41,7 +41,7 @@ static void set_limits(struct rdx_writer_table *table)
 	table->grow_at = places * GROW_PERCENT / 100;
 }
 
-/* A file of the size, nothing of it allocated, mapped. */
+/* Map a file of the size, with nothing allocated yet. */
 static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, uint64_t lines,
 		  uint32_t mask_words)
 {
@@ -64,7 +64,7 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 		close(fd);
 		return r;
 	}
-	(void)madvise(table->mapping.base, bytes, MADV_HUGEPAGE); /* fine without */
+	(void)madvise(table->mapping.base, bytes, MADV_HUGEPAGE); /* works without */
 	table->table.base = (_Atomic uint64_t *)((uint8_t *)table->mapping.base + RDX_TABLE_OFFSET);
 	table->table.lines = lines;
 	table->table.spread = w->spread;
@@ -180,7 +180,7 @@ static uint64_t count_alive(const struct rdx_index_writer *w, const struct rdx_t
 	return alive;
 }
 
-/* Keys are spread evenly over the lines, so some thousand of them tell for all. */
+/* Keys are spread evenly over the lines, so some thousand of them stand for all. */
 static uint64_t estimate_alive(struct rdx_index_writer *w)
 {
 	const struct rdx_table *table = &rdx_writer_table(w)->table;
@@ -213,7 +213,7 @@ static int start(struct rdx_index_writer *w, uint32_t mask_words)
 	return 0;
 }
 
-/* No memory: the current table goes on, and is tried again when it has got fuller. */
+/* No memory: the current table stays in use; growing is tried again when it is fuller. */
 static void back_off(struct rdx_index_writer *w)
 {
 	struct rdx_writer_table *current = rdx_writer_table(w);
@@ -278,7 +278,7 @@ int rdx_grow_now(struct rdx_index_writer *w)
 {
 	uint64_t generations = w->generations;
 
-	/* more than once only where a table turned out too small */
+	/* more than once only if a table turned out too small */
 	for (int try = 0; try < NOW_TRIES && w->generations == generations; try++) {
 		if (rdx_writer_table(w)->used < rdx_writer_table(w)->used_max)
 			break;
@@ -296,7 +296,7 @@ static void begin_copy(struct rdx_index_writer *w)
 {
 	for (uint32_t word = 0; word < RDX_MASK_WORDS_MAX; word++)
 		w->grow_clean[word] = w->word[word].dirty;
-	w->sweeping = 0; /* what is retired before now is not copied, and clean by that */
+	w->sweeping = 0; /* columns retired before now are not copied, and so clean */
 	w->stage = RDX_GROW_COPY;
 	w->grow_at = 0;
 }

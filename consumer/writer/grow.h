@@ -15,14 +15,14 @@
 int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks, uint32_t mask_words,
 		   uint64_t generation);
 
-/* A table with more mask words is wanted: -EAGAIN, it will be built; -ENOSPC, it cannot. */
+/* Request a table with more mask words: -EAGAIN, it will be built; -ENOSPC, it cannot be. */
 int rdx_grow_words(struct rdx_index_writer *w);
 
-/* A key was added to the current table: begin to grow if it is time, and keep pace. */
+/* A key was added to the current table: begin to grow if needed, and keep pace. */
 void rdx_grow_pace(struct rdx_index_writer *w, uint64_t keys_added);
 
-/* The current table is full: replace it now. 1 if there is room again; if not, the block that
- * did not fit is counted. */
+/* The current table is full: replace it now. 1 if there is room again; otherwise the block that did
+ * not fit is counted. */
 int rdx_grow_now(struct rdx_index_writer *w);
 
 /* The next table is too small, or there is no memory for it: give it up. */

@@ -66,10 +66,9 @@ int rdx_retire_step(struct rdx_index_writer *w)
 }
 
 /*
- * A write lease is granted only where nobody else has the file open. Until then a reader may
- * be looking at every page of it, and its last one frees it if this process does not. Where
- * leases are not to be had that is so. The file has no name any more; who had found it by
- * its name before, and opens it only now, asks for the generation afterwards (G4).
+ * A write lease is granted only where nobody else has the file open. Until then a reader may read
+ * any page of it; without leases its last reader frees it. The file has no name any more; a reader
+ * that found the name before, and opens the file only now, checks the generation afterwards (G4).
  */
 void rdx_retire_ask(struct rdx_index_writer *w)
 {

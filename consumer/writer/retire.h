@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Let go of a table that is no longer current, in small pieces: unmapping and freeing some
- * hundred megabytes at once would hold up events for tens of milliseconds.
+ * Unmap and free a table that is no longer current, in small pieces: some hundred megabytes at once
+ * would delay events by tens of milliseconds.
  */
 #ifndef RDX_RETIRE_H
 #define RDX_RETIRE_H
 
 #include "consumer/writer/writer_state.h"
 
-/* Take the mapping over; its file has no name any more. One that is still being let go of
- * is finished at once. */
+/* Take the mapping over; its file has no name any more. An earlier one is finished at once. */
 void rdx_retire_begin(struct rdx_index_writer *w, struct rdx_mapping *mapping);
 
 /* One piece. 1 if there is more to do now. */
 int rdx_retire_step(struct rdx_index_writer *w);
 
-/* Now and then: have its readers left it? */
+/* Now and then: have its readers unmapped it? */
 void rdx_retire_ask(struct rdx_index_writer *w);
 
 void rdx_retire_finish(struct rdx_index_writer *w);

@@ -146,7 +146,7 @@ int rdx_writer_ready(struct rdx_index_writer *w)
 	uint64_t greatest;
 	int r = 0;
 
-	/* one that cannot be opened has readers that will find its heartbeat old */
+	/* if it cannot be opened, its readers will see its heartbeat stop */
 	(void)rdx_index_file_ctl_map(&old, w->dir_fd, &w->id, &key, 1, &header);
 	rdx_index_file_ctl_name(&w->id, 1, temporary);
 	rdx_index_file_ctl_name(&w->id, 0, name);
@@ -194,7 +194,7 @@ int rdx_writer_step(struct rdx_index_writer *w)
 {
 	int more = rdx_retire_step(w);
 
-	/* not both at once: a table that is being copied from is not swept */
+	/* not both at once: a table that is being copied is not swept */
 	if (w->stage != RDX_GROW_IDLE)
 		more |= rdx_grow_step(w) || rdx_columns_unswept(w);
 	else

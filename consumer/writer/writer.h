@@ -43,16 +43,16 @@ int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
 		    const struct rdx_hash_key *key, const char *model, const char *tenant,
 		    uint32_t block_tokens, const struct rdx_writer_options *options);
 
-/* Rename it into place, tell the readers of an older one, remove the older tables. */
+/* Rename it into place, mark an older one as superseded, remove older tables. */
 int rdx_writer_ready(struct rdx_index_writer *writer);
 
 /* The files stay if they were ready. NULL is allowed. */
 void rdx_writer_close(struct rdx_index_writer *writer);
 
 /*
- * Make a rank known; it is shown RECOVERING until it becomes visible. The same (worker, rank)
- * keeps its seat; seats of GONE ranks are given to others when there are no more. A rank
- * whose tiers differ from its last life's is hidden. Returns its seat, or -ENOSPC.
+ * Make a rank known; it is shown RECOVERING until it becomes visible. The same (worker, rank) keeps
+ * its seat; seats of GONE ranks are reused when there are no others. A rank whose tiers changed
+ * with its epoch is hidden. Returns its seat, or -ENOSPC.
  */
 int rdx_writer_rank_add(struct rdx_index_writer *writer, const struct rdx_rank_info *info);
 
@@ -101,7 +101,7 @@ int rdx_writer_apply_event(struct rdx_index_writer *writer, int rank, const stru
 void rdx_writer_rank_pulse(struct rdx_index_writer *writer, int rank,
 			   const struct rdx_writer_pulse *pulse);
 
-/* Not later than every 100 ms: readers that hear nothing for 250 ms look for a successor. */
+/* Every 100 ms at least: readers that see no heartbeat for 250 ms look for a successor. */
 void rdx_writer_heartbeat(struct rdx_index_writer *writer, uint64_t now_ns);
 
 /*

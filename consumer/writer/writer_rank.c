@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ranks on the writer's side: known, built, live, hidden, and what is told of them.
+ * Ranks on the writer's side: known, built, shown, hidden, and what is published of them.
  */
 #include "consumer/writer/columns.h"
 #include "consumer/writer/grow.h"
@@ -17,7 +17,7 @@ static int is_spare(const struct rdx_writer_rank *rank)
 	       !rank->is_building;
 }
 
-/* The rank's seat, else one never used, else the one that is gone for longest. */
+/* The rank's seat, else one never used, else the one that has been GONE longest. */
 static int find_seat(const struct rdx_index_writer *w, uint64_t worker_id, uint32_t dp_rank)
 {
 	int unused = -1, gone = -1;
@@ -42,7 +42,7 @@ static void forget_sides(struct rdx_writer_rank *rank)
 	memset(rank->column, RDX_COLUMN_NONE, sizeof(rank->column));
 }
 
-/* A seat gets a rank: readers learn who it is under version 0. */
+/* Give a seat to a rank; readers see the change under version 0. */
 static void introduce(struct rdx_index_writer *w, int seat, uint64_t worker_id, uint32_t dp_rank)
 {
 	struct rdx_writer_rank *rank = &w->rank[seat];
@@ -111,7 +111,7 @@ int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *
 	set_instance(&w->live->entry[seat], info->epoch, info->instance);
 	if (!rank->is_visible) {
 		set_state(w, seat, RDX_STATE_RECOVERING);
-		/* of its last life */
+		/* of its last epoch */
 		rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_CAUSE], 0);
 	}
 	return seat;
@@ -151,10 +151,10 @@ int rdx_writer_rank_begin(struct rdx_index_writer *w, int seat)
 		if (sides[tier] != RDX_SIDE_NONE)
 			rdx_columns_take(w, rank, tier, sides[tier]);
 	}
-	rdx_word_store(&w->live->entry[seat].begun, 0); /* ids may begin anew */
+	rdx_word_store(&w->live->entry[seat].begun, 0); /* a new epoch's ids begin at 1 */
 	memcpy(rank->build, sides, sizeof(sides));
-	/* whoever is built anew may ask for memory again: the last refusal may be long ago,
-	 * and a rank that misses a few blocks is not refused often */
+	/* a rank that is rebuilt may request memory again: the last refusal may be long ago, and a
+	 * rank that misses a few blocks is not refused often */
 	w->grow_refused = 0;
 	rank->is_building = 1;
 	rank->build_forced = 0;
@@ -200,7 +200,7 @@ void rdx_writer_rank_hide(struct rdx_index_writer *w, int seat)
 	retire_all(w, rank, old);
 }
 
-/* The part that lookups read. `event_id` last: whoever sees it sees its blocks. */
+/* The part that lookups read. `event_id` last: a reader that sees it sees its blocks. */
 static void pulse_lookup(struct rdx_index_writer *w, int seat, const struct rdx_writer_pulse *p)
 {
 	struct rdx_index_pulse *pulse = &w->live->pulse[seat];

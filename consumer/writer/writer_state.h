@@ -14,9 +14,9 @@
 #define RDX_SIDE_NONE 2
 
 /*
- * A rank's home is one mask word and, for each of its tiers, a pair of columns in it. So
- * a rank that has a home can always be cleared or rebuilt once its own retired columns are
- * swept, whatever the others do.
+ * A rank's home is one mask word and, for each of its tiers, a pair of columns in it. So a rank
+ * that has a home can always be cleared or rebuilt once its own retired columns are swept, whatever
+ * other ranks do.
  */
 struct rdx_writer_rank {
 	uint64_t worker_id;
@@ -72,7 +72,7 @@ enum rdx_retire_stage {
 	RDX_RETIRE_FREE,
 };
 
-/* The table that was live before. */
+/* The table that was current before. */
 struct rdx_writer_retired {
 	enum rdx_retire_stage stage;
 	int fd;
@@ -95,12 +95,12 @@ struct rdx_index_writer {
 	uint64_t lines_min;
 
 	enum rdx_grow_stage stage;
-	uint64_t grow_at;        /* file offset or line */
-	uint64_t grow_debt;      /* lines to be copied by those who fill the table */
-	uint64_t grow_lines_min; /* after a table turned out too small */
+	uint64_t grow_at;                        /* file offset or line */
+	uint64_t grow_debt;                      /* lines to be copied while the table is filled */
+	uint64_t grow_lines_min;                 /* after a table turned out too small */
 	uint64_t grow_clean[RDX_MASK_WORDS_MAX]; /* dirty when copying began: not copied */
-	uint64_t grow_refused;                   /* no memory last time: again at so many refused */
-	uint32_t words_refused;                  /* likewise for a table with more mask words */
+	uint64_t grow_refused;  /* no memory last time: try again at so many refused */
+	uint32_t words_refused; /* likewise for a table with more mask words */
 
 	struct rdx_writer_retired retired;
 
