@@ -14,7 +14,7 @@
 
 #define WATCHED (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR)
 
-/* A stream over a directory below `dir_fd`; `name` "." is itself. */
+/* A stream over a directory below `dir_fd`; `name` ".": itself. */
 static DIR *open_dir(int dir_fd, const char *name)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -46,7 +46,7 @@ static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function functi
 	rdx_namespace_worker_dir(worker_id, name);
 	dir = open_dir(dir_fd, name);
 	if (!dir)
-		return 0; /* it went, or it is not for us to read */
+		return 0; /* it is gone, or not readable */
 	while (r >= 0 && entries++ < RDX_WORKER_ENTRIES_MAX && segments < RDX_WORKER_SEGMENTS_MAX &&
 	       (entry = readdir(dir))) {
 		struct rdx_found found = {.worker_id = worker_id};
@@ -134,7 +134,7 @@ int rdx_discovery_changed(struct rdx_discovery *discovery)
 		return 0;
 	while (read(discovery->inotify_fd, events, sizeof(events)) > 0)
 		changed = 1;
-	/* what changed is not looked at: a walk finds out; a directory may be new */
+	/* what changed is not examined: a walk finds out; a directory may be new */
 	if (changed)
 		watch_all(discovery);
 	return changed;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which segments there are: a walk through the namespace, and a watch that says when to
- * walk again.
+ * Finds segments: a walk through the namespace, and a watch that says when to walk again.
  */
 #ifndef RDX_DISCOVERY_H
 #define RDX_DISCOVERY_H
 
 #include <stdint.h>
 
-/* A segment by name, and the file that has it now. Inodes are used again by file systems on
- * disks: what was born at another time is another file. */
+/* A segment by name, and the file that has it now. File systems on disks reuse inodes: another
+ * birth time means another file. */
 struct rdx_found {
 	uint64_t worker_id;
 	uint64_t device;
@@ -21,8 +20,8 @@ struct rdx_found {
 /* Negative: stop, and rdx_discovery_walk returns it. */
 typedef int (*rdx_found_function)(void *context, const struct rdx_found *found);
 
-/* A worker's directory is its own: whatever it puts there, a walk looks at no more entries
- * and segments of one. Four times the ranks that an index knows. */
+/* A walk reads no more entries and segments of one worker's directory, whatever the worker puts
+ * there. Four times the ranks that an index knows. */
 #define RDX_WORKER_SEGMENTS_MAX 1024
 #define RDX_WORKER_ENTRIES_MAX  8192
 

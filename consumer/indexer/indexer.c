@@ -23,8 +23,8 @@
 #define SLOTS_DEFAULT 65536
 #define SLOTS_LEAST   64
 #define READY_NS      UINT64_C(1000000000)
-#define LEFTOVERS_NS  UINT64_C(3000000000) /* until then every running rank has been found */
-#define POLL_NS       UINT64_C(1000000)    /* where somebody does not ring */
+#define LEFTOVERS_NS  UINT64_C(3000000000) /* by then every running rank has been found */
+#define POLL_NS       UINT64_C(1000000)    /* while some producer does not ring */
 #define BEAT_NS       UINT64_C(1000000)    /* readers share the heartbeat's line */
 #define STEPS_A_POLL  4
 #define TAG_DIRECTORY UINT32_C(0x100)
@@ -91,7 +91,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 	return 0;
 }
 
-/* In a child of a fork the files are the parent's, and what was mapped is not there. */
+/* In a forked child the files are the parent's, and its mappings are missing. */
 static int is_forked(const struct rdx_indexer *indexer)
 {
 	return indexer->opened && indexer->lock.fd < 0;
@@ -147,7 +147,7 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint6
 	return done;
 }
 
-/* Recovering ranks hold an index back, so that it is not empty at first sight; not long. */
+/* An index waits for its recovering ranks, for a while, so that it is not empty when first seen. */
 static int is_settled(const struct rdx_indexer *indexer, const struct rdx_fed_index *index,
 		      uint64_t now)
 {
@@ -160,8 +160,8 @@ static int is_settled(const struct rdx_indexer *indexer, const struct rdx_fed_in
 	return 1;
 }
 
-/* Indexes that no running rank feeds any more keep their tables, and the memory: once it is
- * known which ranks there are, those of indexers before this one go. */
+/* Indexes that no running rank feeds any more keep their tables in memory. Once all ranks are
+ * known, those that earlier indexers left are removed. */
 static void remove_leftovers(struct rdx_indexer *indexer)
 {
 	struct rdx_index_id *ids = calloc(indexer->index_count + 1, sizeof(*ids));
@@ -178,7 +178,7 @@ static void remove_leftovers(struct rdx_indexer *indexer)
 	indexer->leftovers_ns = 0;
 }
 
-/* Table work in small pieces, heartbeats, and indexes that are ready to be seen. */
+/* Table work in small pieces, heartbeats, and naming indexes that are ready. */
 static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 {
 	int beat = now >= indexer->beat_ns;
@@ -228,7 +228,7 @@ static int has_work(const struct rdx_indexer *indexer)
 	return 0;
 }
 
-/* Does every running producer ring our bell? Each is asked until it was once seen to. */
+/* Does every running producer ring our bell? Each is checked until it was seen to. */
 static int all_ring(struct rdx_indexer *indexer)
 {
 	if (!indexer->bell.base || rdx_mapping_poisoned(&indexer->bell))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One indexer a namespace: a lock file decides, and the kernel drops its lock however the
- * process ends. A child of a fork must not keep it: there a handler closes the descriptor.
+ * One indexer a namespace: a lock file decides, and the kernel drops its lock however the process
+ * ends. A forked child must not keep it: a handler closes the descriptor there.
  */
 #ifndef RDX_INDEXER_LOCK_H
 #define RDX_INDEXER_LOCK_H

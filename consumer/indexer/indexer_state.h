@@ -45,7 +45,7 @@ struct rdx_indexer {
 	uint64_t wakes;
 	uint8_t pending; /* table work is left */
 	struct rdx_rank_scratch scratch;
-	struct rdx_indexer_stats forgotten; /* of ranks that are no more */
+	struct rdx_indexer_stats forgotten; /* of forgotten ranks */
 };
 
 #endif

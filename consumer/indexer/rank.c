@@ -12,9 +12,9 @@
 #define REFIT_NS       UINT64_C(10000000000)
 #define PULSE_NS       UINT64_C(10000000)
 #define CHUNK_HASHES   4096
-#define CHUNK_WORK     1024 /* in slots, of a part of the ledger without blocks */
+#define CHUNK_WORK     1024 /* in slots, for a part of the ledger without blocks */
 
-/* Nothing of what is shown is missing any more, so no cause is left of it. */
+/* Nothing is missing from what is shown any more, so there is no cause. */
 static void make_whole(struct rdx_rank *rank)
 {
 	rank->dropped = 0;
@@ -66,7 +66,7 @@ static void drop(struct rdx_rank *rank)
 
 	if (rank->writer)
 		rdx_writer_rank_hide(rank->writer, rank->seat);
-	rdx_rank_reader_stats(rank, &stats); /* not into one of its own addends */
+	rdx_rank_reader_stats(rank, &stats); /* into a copy: rank->past is one of the addends */
 	rank->past = stats;
 	rdx_reader_close(rank->reader);
 	rank->reader = NULL;
@@ -111,7 +111,7 @@ void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
 		.epoch = rank->epoch,
 		.event_id = rank->event_id,
 		.position = rank->position,
-		/* what is known of a dropped rank does not get old: it is not STALE */
+		/* what is known of a dropped rank does not age: it is not STALE */
 		.seen_ns = rank->phase == RDX_PHASE_FAILED ? now_ns : rank->seen_ns,
 		.event_ns = rank->event_ns,
 		.events = rank->events,
@@ -129,7 +129,7 @@ void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
 	rank->changed = 0;
 	rank->pulsed_ns = now_ns;
 	if (rank->phase == RDX_PHASE_GONE)
-		rank->writer = NULL; /* the seat may be given to another rank from now on */
+		rank->writer = NULL; /* another rank may get the seat from now on */
 }
 
 int rdx_rank_has_work(const struct rdx_rank *rank)
@@ -145,7 +145,7 @@ int rdx_rank_has_work(const struct rdx_rank *rank)
 		       RDX_RING_PENDING;
 }
 
-/* Take the result of something done to the rank: what ends its present phase. */
+/* Handle a result that ends the rank's present phase. */
 static void handle(struct rdx_rank *rank, int r, uint64_t now_ns)
 {
 	if (r == -EAGAIN || r == -EOVERFLOW) {
@@ -160,7 +160,7 @@ static void handle(struct rdx_rank *rank, int r, uint64_t now_ns)
 	}
 }
 
-/* BEGIN: columns first, for they may have to wait while the ring moves on. */
+/* BEGIN: columns first: they may take a while, and the ring moves on. */
 static int begin(struct rdx_rank *rank, uint64_t now_ns)
 {
 	struct rdx_recovery recovery;
@@ -175,7 +175,7 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 	if (r == -EAGAIN && ++rank->tries < SNAPSHOT_TRIES)
 		return 0;
 	if (r < 0) {
-		/* no ring is faster than that many looks: its tail leads nowhere */
+		/* no producer is faster than so many tries: its tail is wrong */
 		rdx_rank_fail(rank, r == -EAGAIN ? -EOVERFLOW : r, now_ns);
 		return 0;
 	}
@@ -187,8 +187,8 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 		.events_skipped = recovery.events_skipped,
 		.events_replayed = rank->events, /* to be counted from */
 	};
-	/* of this clear stamp is what recovery starts from: older events are void, and
-	 * what it takes from the ledger must not be dropped for it again */
+	/* recovery starts from a state of this stamp: older events are void, and blocks that it
+	 * takes from the ledger must not be dropped for it again */
 	if (rdx_clear_before(rank->stamp, rank->reader->ignore_before))
 		rank->stamp = rank->reader->ignore_before;
 	rank->orphans = recovery.orphans;
@@ -196,7 +196,7 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 	if (recovery.way == RDX_RECOVERED_LEDGER) {
 		rank->phase = RDX_PHASE_SNAPSHOT;
 	} else {
-		/* exact at the barrier already; live when it is up to where the ring stood */
+		/* exact at the barrier already; shown once it has read up to the present tail */
 		rank->exact_position = rdx_publish_tail(rank->reader->view.live);
 		rank->phase = RDX_PHASE_REPLAY;
 	}
@@ -237,7 +237,7 @@ static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uin
 	return (int)done + 1;
 }
 
-/* The worker's clear stamp is `stamp` now: drop what is older. */
+/* The worker's clear stamp is now `stamp`: drop what is older. */
 static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint64_t now_ns)
 {
 	struct rdx_event cleared = {.kind = RDX_EVENT_CLEARED, .tier = RDX_SCOPE_ALL};
@@ -268,7 +268,7 @@ static void count_event(struct rdx_rank *rank, const struct rdx_event *event)
 		rank->clears++;
 }
 
-/* Apply the event just read. Returns 0 where it has to wait: it is unread again. */
+/* Apply the event just read. Returns 0 if it has to wait: the cursor is moved back before it. */
 static int apply(struct rdx_rank *rank, struct rdx_rank_scratch *scratch,
 		 const struct rdx_event *event, uint64_t now_ns)
 {
@@ -286,7 +286,7 @@ static int apply(struct rdx_rank *rank, struct rdx_rank_scratch *scratch,
 			       scratch->hashes);
 	r = rdx_writer_apply_event(rank->writer, rank->seat, event, scratch->hashes);
 	if (r == -EAGAIN && !all) {
-		/* a tier's column is not swept yet, and no barrier would spare it */
+		/* a tier's column is not swept yet, and this clear is no barrier to restart from */
 		rank->reader->cursor.position = event->position;
 		rank->reader->cursor.event_id = event->event_id - 1;
 		return 0;
@@ -323,7 +323,7 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 	int r;
 
 	show(rank, scratch);
-	/* after a jump the Cleared is read at once: what was built before it is dead */
+	/* after a move to the barrier the Cleared is read at once: what was built before is dead */
 	r = rdx_recovery_jump(rank->reader);
 	if (r < 0) {
 		handle(rank, r, now_ns);
@@ -366,11 +366,11 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 	rank->caught_up = 0;
 	if (rank->phase > RDX_PHASE_FOLLOW)
 		return 0;
-	/* whoever bumps the generation does so before any event is stamped with it */
+	/* the stamp is raised before any event has it */
 	if (rdx_reader_info(rank->reader)->clear_id)
 		clear_before(rank, rdx_reader_clear_stamp(rank->reader), now_ns);
 	if (rank->phase == RDX_PHASE_FOLLOW && rank->dropped && now_ns >= rank->retry_ns)
-		begin_again(rank); /* there may be room now */
+		begin_again(rank); /* there may be room again */
 	if (rank->phase == RDX_PHASE_BEGIN)
 		done += begin(rank, now_ns);
 	if (rank->phase == RDX_PHASE_SNAPSHOT) {
@@ -379,7 +379,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 			return r;
 		done += r;
 	}
-	/* a long log is read in parts: meanwhile the ring must not run away */
+	/* a long log is read in parts: keep up with the ring meanwhile */
 	if (rank->phase == RDX_PHASE_REPLAY && rdx_reader_logged(rank->reader)) {
 		r = rdx_recovery_drain(rank->reader);
 		if (r == -ENOMEM)

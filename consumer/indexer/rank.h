@@ -9,7 +9,7 @@
  *   FAILED    dropped, with a cause; begun again after a while, or in another file
  *   GONE      no running process holds it
  *
- * From anywhere a lap, or a clear for which no columns are swept, leads back to BEGIN.
+ * From any phase a lap, or a clear for which no columns are swept, leads back to BEGIN.
  */
 #ifndef RDX_RANK_H
 #define RDX_RANK_H
@@ -34,20 +34,20 @@ struct rdx_rank {
 	struct rdx_index_writer *writer; /* not owned; NULL: in no index */
 	enum rdx_phase phase;
 	int seat;       /* in the index */
-	int cause;      /* -errno why it is not followed, or dropped; 0 when that ends */
-	uint32_t tries; /* snapshots begun in vain */
+	int cause;      /* -errno why it is not followed, or was dropped; else 0 */
+	uint32_t tries; /* snapshots that failed */
 	uint32_t stamp; /* newest clear stamp of the worker */
 	uint64_t exact_position;
 	uint64_t begun_ns; /* this recovery */
 	uint64_t retry_ns; /* FAILED: not before */
-	uint64_t walk;     /* through the directory, in which it was last found */
+	uint64_t walk;     /* number of the directory walk that last found it */
 	uint64_t seen_ns;  /* last caught up and alive */
 	uint64_t pulsed_ns;
 	uint64_t blocks_stored;
 	uint64_t blocks_removed;
 	uint64_t clears;
 	uint64_t events;
-	struct rdx_reader_stats past; /* of the readers of its lives before */
+	struct rdx_reader_stats past; /* of its earlier readers */
 	struct rdx_recovery_row row;  /* of the recovery under way, or the last */
 	uint64_t recovery_ns;
 	uint64_t epoch;
@@ -55,7 +55,7 @@ struct rdx_rank {
 	uint64_t event_ns; /* when the last event read was made; 0: none was */
 	uint64_t position;
 	uint8_t orphans;
-	uint8_t inexact; /* the producer says so */
+	uint8_t inexact; /* reported by the producer */
 	uint8_t dropped; /* something did not fit here */
 	uint8_t alive;
 	uint8_t rings;     /* its producer was seen to ring the bell */
@@ -63,7 +63,7 @@ struct rdx_rank {
 	uint8_t caught_up; /* the last step found nothing more */
 };
 
-/* Recoveries that the indexer remembers for people to look at. */
+/* Recoveries that the indexer keeps for people to see. */
 #define RDX_RECOVERIES_KEPT 256
 
 /* What a step needs beside the rank; one for all ranks of an indexer. */
@@ -78,8 +78,8 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
 		    struct rdx_index_writer *writer, int seat, uint64_t now_ns);
 
 /*
- * Do about `slots` slots' worth of work. Returns how much was done, 0 if there was
- * nothing, -ENOMEM. A rank's own failure changes its phase, not the result.
+ * Do about `slots` slots' worth of work. Returns how much was done, 0 if there was none to do,
+ * -ENOMEM. A rank's own failure changes its phase, not the result.
  */
 int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
 		  uint64_t now_ns);
@@ -96,10 +96,10 @@ uint8_t rdx_rank_state(const struct rdx_rank *rank);
 /* Counters of all its readers. */
 void rdx_rank_reader_stats(const struct rdx_rank *rank, struct rdx_reader_stats *ret_stats);
 
-/* Publish state and counters, if they changed or `now_ns` says that it is time. */
+/* Publish state and counters, if they changed or it is time by `now_ns`. */
 void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns);
 
-/* Is there an event that has not been read, or a recovery to go on with? */
+/* Is there an unread event, or a recovery to go on with? */
 int rdx_rank_has_work(const struct rdx_rank *rank);
 
 #endif

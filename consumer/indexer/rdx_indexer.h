@@ -32,7 +32,7 @@ struct rdx_indexer_options {
 	const char *dir;         /* NULL: /dev/shm/ringdex. Created if missing */
 	uint64_t initial_blocks; /* room for this many blocks before the first growth; 0: 65,536 */
 	uint64_t stale_after_ns; /* age from which a rank is STALE; 0: 250 ms */
-	uint64_t liveness_ns;    /* how often locks are asked; 0: 50 ms */
+	uint64_t liveness_ns;    /* how often locks are checked; 0: 50 ms */
 	uint32_t wait_mode;      /* RDX_WAIT_... */
 	uint32_t file_mode;      /* of index files; 0: 0640. Nobody else may write */
 	uint32_t column_words;   /* 64 columns each, 1 .. 8; 0: 1. Grows by itself */
@@ -78,7 +78,7 @@ struct rdx_indexer_stats {
 RDX_API int rdx_indexer_open(struct rdx_indexer **ret_indexer,
 			     const struct rdx_indexer_options *options);
 
-/* Marks every rank STALE by letting the heartbeat end. NULL is allowed. */
+/* Every rank turns STALE, since the heartbeat ends. NULL is allowed. */
 RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
 
 /*
@@ -101,7 +101,7 @@ RDX_API int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns);
 RDX_API int rdx_indexer_get_stats(const struct rdx_indexer *indexer,
 				  struct rdx_indexer_stats *ret_stats);
 
-/* One recovery that ended in a live rank. */
+/* One recovery that succeeded. */
 struct rdx_recovery_row {
 	uint64_t size; /* in: sizeof(struct rdx_recovery_row) */
 	uint64_t worker_id;
@@ -110,15 +110,15 @@ struct rdx_recovery_row {
 	uint64_t events_skipped;  /* dead or covered by the ledger, never read */
 	uint64_t events_replayed; /* read from the ring until it was exact */
 	uint64_t ledger_blocks;   /* taken from the ledger */
-	uint64_t duration_ns; /* from the first look at the ring to the store that makes it live */
+	uint64_t duration_ns; /* from the first look at the ring to the store that shows the rank */
 };
 
 /* The `i`-th recovery since open; the newest 256 are kept. -ENOENT: not yet, or no more. */
 RDX_API int rdx_indexer_recovery(const struct rdx_indexer *indexer, uint64_t i,
 				 struct rdx_recovery_row *ret_row);
 
-/* What became of the `i`-th segment seen, for people: -ENOENT past the end. `cause` 0:
- * followed; -ESRCH: no running process holds it. */
+/* What became of the `i`-th segment seen, for people; -ENOENT past the end. `cause` 0: followed;
+ * -ESRCH: no running process holds it. */
 struct rdx_segment_row {
 	uint64_t size; /* in: sizeof(struct rdx_segment_row) */
 	uint64_t worker_id;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define WALK_NS UINT64_C(1000000000)
-#define LOOK_NS UINT64_C(10000000) /* at the directory watch, when never asleep */
+#define LOOK_NS UINT64_C(10000000) /* at the directory watch, while never asleep */
 
 /* The index that a rank feeds, made if it is new. NULL in *ret_writer only on failure. */
 static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *info, uint64_t now,
@@ -43,7 +43,7 @@ static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *inf
 	return 0;
 }
 
-/* Open what was found and begin to follow it. Failures stay with the rank. */
+/* Open a segment that was found and begin to follow it. Failures concern this rank only. */
 static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t now)
 {
 	struct rdx_index_writer *writer = NULL;
@@ -54,7 +54,7 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 
 	if (r == 0)
 		r = index_of(indexer, rdx_reader_info(reader), now, &writer);
-	/* another model than in its last life: the old index must not show it any more */
+	/* another model than in its last epoch: the old index must not show it any more */
 	if (r == 0 && rank->writer && rank->writer != writer) {
 		rdx_rank_gone(rank);
 		rdx_rank_pulse(rank, now);
@@ -142,7 +142,7 @@ static int on_found(void *context, const struct rdx_found *found)
 	return 0;
 }
 
-/* Some rank waits for its time to be tried again. */
+/* Is a failed rank due to be tried again? */
 static int retry_is_due(const struct rdx_indexer *indexer, uint64_t now)
 {
 	for (uint32_t i = 0; i < indexer->rank_count; i++)
@@ -170,7 +170,7 @@ void rdx_roster_add_stats(const struct rdx_rank *rank, struct rdx_indexer_stats 
 		stats->recoveries[way] += reader.recoveries[way];
 }
 
-/* Ranks that nobody holds and whose files are removed: workers come with new numbers. */
+/* Forget ranks that no process holds and whose files are removed: new workers have new ids. */
 static void forget_absent(struct rdx_indexer *indexer, uint64_t now)
 {
 	uint32_t kept = 0;
@@ -209,7 +209,7 @@ int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now)
 	r = rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
 	if (r == 0)
 		forget_absent(indexer, now);
-	/* what passes, descriptors that ran out for one, is tried again with the next walk */
+	/* temporary failures, such as no free descriptors, are tried again with the next walk */
 	return r == -ENOENT || r == -ENOMEM ? r : 0;
 }
 
@@ -231,7 +231,7 @@ void rdx_roster_ask_liveness(struct rdx_indexer *indexer, uint64_t now)
 			gone = 1;
 		}
 	}
-	/* its next life may have begun before this one was seen to end */
+	/* its next epoch may have begun before this one was seen to end */
 	if (gone)
 		indexer->walk_ns = indexer->look_ns = now;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which ranks there are: found, joined to the index they feed, seen to be gone, forgotten.
+ * The ranks of a namespace: found, joined to the index they feed, seen to be gone, forgotten.
  */
 #ifndef RDX_ROSTER_H
 #define RDX_ROSTER_H
@@ -8,13 +8,13 @@
 #include "consumer/indexer/indexer_state.h"
 
 /*
- * Walk through the namespace if it is time or something changed: join segments that are
- * new, forget ranks whose files are gone. 0, -ENOENT where the directory was removed,
- * -ENOMEM; whatever else happens stays with the rank.
+ * Walk through the namespace if it is time or something changed: join segments that are new, forget
+ * ranks whose files are gone. 0, -ENOENT where the directory was removed, -ENOMEM; other failures
+ * concern their rank only.
  */
 int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now_ns);
 
-/* If it is time: whose lock is free is gone, and leaves its index at once. */
+/* If it is time, check locks: a rank whose lock is free is gone, and leaves its index at once. */
 void rdx_roster_ask_liveness(struct rdx_indexer *indexer, uint64_t now_ns);
 
 /* Add one rank's counts. */
