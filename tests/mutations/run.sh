@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Applies the mutations of tests/mutations/*.txt, one at a time, in a copy of the tree, builds
-# the tests that must then fail, and runs them. Runs at the top of a clone:
+# the tests that must then fail, and runs them. Runs at the top of the tree:
 #   run.sh [--quick | --list | --check] [PATTERN...]
 # --quick: only the tests marked so. --check: only that each mutation still fits the source.
 # PATTERN: names of mutations, as the shell's. Prints a table; fails unless all are caught. How
@@ -37,11 +37,9 @@ die() {
 	exit 2
 }
 
-# Files of the clone, as they are now
+# Files of the tree, as they are now
 files() {
-	git ls-files --cached --others --exclude-standard | while IFS= read -r file; do
-		[[ ! -e $file ]] || printf '%s\n' "$file"
-	done | sort
+	find . \( -path ./build -o -path ./.git \) -prune -o -type f -printf '%P\n' | sort
 }
 
 # The copy: what differs is copied, with a new time, so that little is built
@@ -271,7 +269,7 @@ baseline() {
 
 # Read as a whole before it runs: whoever edits this meanwhile does not disturb it.
 {
-	[[ -d $here ]] || die "runs at the top of a clone"
+	[[ -d $here ]] || die "runs at the top of the tree"
 	mkdir -p "$scratch"
 	split_lists
 	names=()
