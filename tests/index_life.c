@@ -408,7 +408,7 @@ int life_allows_walk(const struct life *x, const struct rdx_index_mark *mark, co
 	return 1;
 }
 
-int life_allows_info(const struct life *x, const struct rdx_worker_info *info)
+int life_allows_info(const struct life *x, const struct rdx_index_rank *info)
 {
 	const struct life_moment *m = &x->moment[info->last_event_id - 1];
 

@@ -97,7 +97,7 @@ int life_allows_walk(const struct life *life, const struct rdx_index_mark *mark,
 		     const uint8_t *held);
 
 /* Was this ever said of the rank? */
-int life_allows_info(const struct life *life, const struct rdx_worker_info *info);
+int life_allows_info(const struct life *life, const struct rdx_index_rank *info);
 
 /* The block of a prefix hash, or LIFE_BLOCKS. */
 uint32_t life_block(const struct life *life, uint64_t prefix);

@@ -104,7 +104,7 @@ void indexer_poll(struct indexer_rig *x)
 }
 
 static int is_in_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank, uint8_t state,
-		       const struct rdx_publisher *publisher, struct rdx_worker_info *info)
+		       const struct rdx_publisher *publisher, struct rdx_index_rank *info)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
@@ -119,10 +119,10 @@ static int is_in_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_ra
 }
 
 void until_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank, uint8_t state,
-		 const struct rdx_publisher *publisher, struct rdx_worker_info *ret_info)
+		 const struct rdx_publisher *publisher, struct rdx_index_rank *ret_info)
 {
 	struct patience patience = patience_begin();
-	struct rdx_worker_info info = {.size = sizeof(info), .state = UINT8_MAX};
+	struct rdx_index_rank info = {.size = sizeof(info), .state = UINT8_MAX};
 
 	while (!is_in_state(x, worker_id, dp_rank, state, publisher, &info)) {
 		indexer_poll(x);

@@ -41,7 +41,7 @@ void indexer_poll(struct indexer_rig *x);
 /* Poll until the index shows the rank in that state (and, if it is EXACT, with all that
  * `publisher` has published, unless it is NULL). */
 void until_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank, uint8_t state,
-		 const struct rdx_publisher *publisher, struct rdx_worker_info *ret_info);
+		 const struct rdx_publisher *publisher, struct rdx_index_rank *ret_info);
 
 /* Poll until the segment of the rank is not followed for `cause`; 0: followed. */
 void until_cause(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_rank, int32_t cause);

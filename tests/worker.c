@@ -202,10 +202,10 @@ int worker_rests(struct worker_plan *plan)
 }
 
 int worker_find(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
-		struct rdx_worker_info *ret_info)
+		struct rdx_index_rank *ret_info)
 {
-	static struct rdx_worker_info info[RDX_RANKS_MAX] = {{.size = sizeof(info[0])}};
-	int count = rdx_index_workers(index, info, RDX_RANKS_MAX);
+	static struct rdx_index_rank info[RDX_RANKS_MAX] = {{.size = sizeof(info[0])}};
+	int count = rdx_index_ranks(index, info, RDX_RANKS_MAX);
 
 	for (int i = 0; i < count; i++) {
 		if (info[i].worker_id != worker_id || info[i].dp_rank != dp_rank)

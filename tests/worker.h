@@ -80,7 +80,7 @@ int worker_rests(struct worker_plan *plan);
 
 /* The row of a rank among the workers of the index. 1, 0: no such row, -errno. */
 int worker_find(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
-		struct rdx_worker_info *ret_info);
+		struct rdx_index_rank *ret_info);
 
 /* A rank's row of a lookup of nothing; NULL: none. */
 const struct rdx_run *worker_row(const struct rdx_run *runs, int count, uint64_t worker_id,

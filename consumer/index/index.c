@@ -227,7 +227,7 @@ void rdx_index_force_scan(struct rdx_index *x, int scan)
 
 /* An entry as it was at one instant. -EAGAIN. */
 static int read_entry(const struct rdx_index_entry *entry, uint64_t *ret_counter,
-		      struct rdx_worker_info *ret_info)
+		      struct rdx_index_rank *ret_info)
 {
 	for (uint32_t try = 0; try < TRIES; try++) {
 		uint64_t sequence = rdx_entry_sequence(entry);
@@ -256,7 +256,7 @@ static void learn_instances(struct rdx_index *x)
 	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
 		struct rdx_lookup_instance *instance = &l->instance[seat];
 		uint64_t counter[RDX_ENTRY_COUNTERS];
-		struct rdx_worker_info info;
+		struct rdx_index_rank info;
 
 		if (instance->epoch == l->pulse[seat].epoch)
 			continue;
@@ -331,10 +331,10 @@ int rdx_index_lookup_tokens(struct rdx_index *x, uint64_t seed, const uint32_t *
 	return rdx_index_lookup(x, x->hashes, (uint32_t)blocks, ret_runs, capacity);
 }
 
-static int read_worker(const struct rdx_index *x, uint32_t seat, uint64_t now,
-		       struct rdx_worker_info *ret_info)
+static int read_rank(const struct rdx_index *x, uint32_t seat, uint64_t now,
+		     struct rdx_index_rank *ret_info)
 {
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 	uint64_t event_ns = rdx_word_load(&x->lookup.live->pulse[seat].event_ns);
 	uint64_t counter[RDX_ENTRY_COUNTERS];
 	struct rdx_columns columns;
@@ -369,24 +369,24 @@ static uint32_t rank_count(const struct rdx_index *x)
 	return count < RDX_RANKS_MAX ? (uint32_t)count : RDX_RANKS_MAX;
 }
 
-int rdx_index_workers(struct rdx_index *x, struct rdx_worker_info *ret_workers, uint32_t capacity)
+int rdx_index_ranks(struct rdx_index *x, struct rdx_index_rank *ret_ranks, uint32_t capacity)
 {
 	uint64_t now = rdx_clock_ns(), size = 0;
 	uint32_t count;
 
 	if (capacity) {
-		int r = rdx_sized_check(ret_workers);
+		int r = rdx_sized_check(ret_ranks);
 
 		if (r < 0)
 			return r;
-		size = ret_workers->size;
+		size = ret_ranks->size;
 	}
 	follow(x, now);
 	count = rank_count(x);
 	if (count > capacity)
 		return poisoned(x) ? -EBADMSG : -ENOSPC;
 	for (uint32_t seat = 0; seat < count; seat++) {
-		int r = read_worker(x, seat, now, &x->worker[seat]);
+		int r = read_rank(x, seat, now, &x->ranks[seat]);
 
 		if (poisoned(x))
 			return -EBADMSG;
@@ -394,7 +394,7 @@ int rdx_index_workers(struct rdx_index *x, struct rdx_worker_info *ret_workers, 
 			return r;
 	}
 	for (uint32_t seat = 0; seat < count; seat++)
-		rdx_sized_fill((uint8_t *)ret_workers + seat * size, size, &x->worker[seat],
-			       sizeof(x->worker[seat]));
+		rdx_sized_fill((uint8_t *)ret_ranks + seat * size, size, &x->ranks[seat],
+			       sizeof(x->ranks[seat]));
 	return (int)count;
 }

@@ -22,7 +22,7 @@ struct rdx_index {
 	uint64_t *hashes;  /* scratch */
 	uint64_t hashes_capacity;
 	struct rdx_lookup lookup;
-	struct rdx_worker_info worker[RDX_RANKS_MAX]; /* scratch */
+	struct rdx_index_rank ranks[RDX_RANKS_MAX]; /* scratch */
 };
 
 /* Tests: 1 scans every set of every rank, 0 searches where that is possible. */

@@ -54,8 +54,8 @@ struct rdx_run {
 };
 
 /* What the index knows of a rank. */
-struct rdx_worker_info {
-	uint64_t size; /* in, of the first row: sizeof(struct rdx_worker_info) */
+struct rdx_index_rank {
+	uint64_t size; /* in, of the first row: sizeof(struct rdx_index_rank) */
 	uint64_t worker_id;
 	uint32_t dp_rank;
 	uint8_t state;
@@ -151,8 +151,8 @@ RDX_API int rdx_index_lookup_tokens(struct rdx_index *index, uint64_t seed, cons
 
 /* Every rank the index knows, also GONE ones. Rows, or -ENOSPC, -EAGAIN, -EBADMSG, -EINVAL,
  * -E2BIG as above. */
-RDX_API int rdx_index_workers(struct rdx_index *index, struct rdx_worker_info *ret_workers,
-			      uint32_t capacity);
+RDX_API int rdx_index_ranks(struct rdx_index *index, struct rdx_index_rank *ret_ranks,
+			    uint32_t capacity);
 
 /*
  * Call `visit` for every prefix hash that a rank holds in any tier, in no order: bit t of

@@ -74,7 +74,7 @@ static void ask(struct fixture *f)
 
 static int is_exact(struct fixture *f, uint32_t i)
 {
-	struct rdx_worker_info info = {.size = sizeof(info), .state = RDX_STATE_GONE};
+	struct rdx_index_rank info = {.size = sizeof(info), .state = RDX_STATE_GONE};
 	struct worker_plan *plan = f->worker[i];
 
 	ask(f);

@@ -116,7 +116,7 @@ static void workers_rest(struct fixture *f)
 
 static int is_exact(struct fixture *f, int i, int at_rest)
 {
-	struct rdx_worker_info info = {.size = sizeof(info), .state = RDX_STATE_GONE};
+	struct rdx_index_rank info = {.size = sizeof(info), .state = RDX_STATE_GONE};
 	int r = worker_find(f->index, (uint64_t)i + 1, 0, &info);
 
 	assert_true(r >= 0 || r == -EAGAIN);

@@ -59,7 +59,7 @@ static int index_is_open(struct fixture *f)
 
 static uint8_t state_of(struct fixture *f, uint64_t worker_id, uint64_t *ret_event_id)
 {
-	struct rdx_worker_info info = {.size = sizeof(info), .state = RDX_STATE_GONE};
+	struct rdx_index_rank info = {.size = sizeof(info), .state = RDX_STATE_GONE};
 
 	if (index_is_open(f))
 		assert_true(worker_find(f->index, worker_id, 0, &info) >= 0);

@@ -67,7 +67,7 @@ static void test_segments_appear_go_and_come_back(void **state)
 {
 	struct indexer_rig x;
 	struct rdx_publisher *good = make(&x), *publisher;
-	struct rdx_worker_info first, second;
+	struct rdx_index_rank first, second;
 
 	(void)state;
 	publisher = prompt_publisher(&x, 2, 0);
@@ -241,7 +241,7 @@ static void test_a_segment_is_truncated_while_mapped(void **state)
 {
 	struct indexer_rig x;
 	struct rdx_publisher *good = make(&x), *publisher;
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 	char path[160];
 
 	(void)state;
@@ -292,7 +292,7 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 	pid = child_start(WORKER_ROLE, path);
 	assert_true(pid > 0);
 	for (uint32_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-		struct rdx_worker_info info = {.size = sizeof(info)};
+		struct rdx_index_rank info = {.size = sizeof(info)};
 
 		child_arm(&plan->child, steps[i], 50);
 		worker_run(plan, stream.done + 400);

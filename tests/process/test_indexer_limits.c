@@ -90,7 +90,7 @@ static uint64_t refused(const struct indexer_rig *x)
 static void test_columns_grow_and_end(void **state)
 {
 	struct rdx_publisher *publisher[RANKS_MORE];
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 	struct indexer_rig x;
 
 	(void)state;
@@ -177,7 +177,7 @@ static void run_out_of_space(struct indexer_rig *x)
 	struct rdx_publisher_options options = prompt_options(x, 2, 0, 1, SMALL_BLOCKS);
 	struct rdx_publisher *modest = prompt_publisher(x, 1, 0), *crowd;
 	struct rdx_difference difference = {.size = sizeof(difference)};
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 	char filler[128];
 
 	options.ring_slots = 1024;

@@ -50,7 +50,7 @@ static void test_woken(uint32_t mode)
 	struct rdx_indexer_options options = {.size = sizeof(options)};
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 	struct publishing publishing = {.result = 0};
-	struct rdx_worker_info info = {.size = sizeof(info), .last_event_id = 0};
+	struct rdx_index_rank info = {.size = sizeof(info), .last_event_id = 0};
 	struct indexer_rig x;
 	uint64_t timeouts = 0;
 	pthread_t thread;

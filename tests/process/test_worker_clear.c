@@ -186,7 +186,7 @@ static uint64_t events_of(const struct rdx_publisher *publisher)
 static int is_settled(struct world *world)
 {
 	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 
 	if (!world->index && rdx_index_open(&world->index, world->rig.dir, &key) < 0)
 		return 0;
@@ -424,7 +424,7 @@ static void test_two_ranks_clear_at_once(void **state)
 	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
 	struct worker_plan *plan[2];
 	struct rdx_difference difference = {.size = sizeof(difference)};
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 	uint64_t seed = rig_seed(), until, clears = 0;
 	char path[2][192];
 	pid_t pid[2];

@@ -174,9 +174,9 @@ static void query(struct world *w)
 
 static void check_counts(struct world *w)
 {
-	static struct rdx_worker_info info[RDX_RANKS_MAX] = {{.size = sizeof(info[0])}};
+	static struct rdx_index_rank info[RDX_RANKS_MAX] = {{.size = sizeof(info[0])}};
 
-	assert_int_equal(rdx_index_workers(w->index, info, RDX_RANKS_MAX), w->ranks);
+	assert_int_equal(rdx_index_ranks(w->index, info, RDX_RANKS_MAX), w->ranks);
 	for (uint32_t i = 0; i < w->ranks; i++) {
 		const struct rank *rank = &w->rank[i];
 

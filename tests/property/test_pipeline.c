@@ -120,7 +120,7 @@ static void restart_publisher(struct world *world, struct rank *rank)
 /* Let the indexer come to rest: every rank caught up in its present life. */
 static void settle(struct world *world)
 {
-	struct rdx_worker_info workers[RDX_RANKS_MAX] = {{.size = sizeof(workers[0])}};
+	struct rdx_index_rank workers[RDX_RANKS_MAX] = {{.size = sizeof(workers[0])}};
 	struct rdx_index_key key = {.size = sizeof(key), .model = "model"};
 	int good = 0;
 
@@ -130,7 +130,7 @@ static void settle(struct world *world)
 		assert_true(rdx_indexer_poll(world->indexer, 0) >= 0);
 		if (!world->index && rdx_index_open(&world->index, world->rig.dir, &key) < 0)
 			continue;
-		count = rdx_index_workers(world->index, workers, RDX_RANKS_MAX);
+		count = rdx_index_ranks(world->index, workers, RDX_RANKS_MAX);
 		assert_true(count >= 0);
 		good = 0;
 		for (int i = 0; i < count; i++)
@@ -148,7 +148,7 @@ static void settle(struct world *world)
 			usleep(tries < 100 ? 100 : 2000);
 	}
 	if (!good)
-		for (int i = 0; i < rdx_index_workers(world->index, workers, RDX_RANKS_MAX); i++)
+		for (int i = 0; i < rdx_index_ranks(world->index, workers, RDX_RANKS_MAX); i++)
 			print_message("worker %llu rank %u state %u cause %d event %llu\n",
 				      (unsigned long long)workers[i].worker_id, workers[i].dp_rank,
 				      workers[i].state, workers[i].cause,

@@ -306,7 +306,7 @@ static void test_a_walk_beside_a_clear_of_the_worker(void **state)
 static void test_a_successor(void **state)
 {
 	struct rdx_index_writer *dead;
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 	struct rdx_run run = {.size = sizeof(run)};
 	struct fixture f;
 
@@ -322,7 +322,7 @@ static void test_a_successor(void **state)
 		f.index->check_ns = UINT64_MAX;
 		assert_int_equal(rdx_writer_ready(f.writer), 0);
 		if (workers) {
-			assert_int_equal(rdx_index_workers(f.index, &info, 1), 1);
+			assert_int_equal(rdx_index_ranks(f.index, &info, 1), 1);
 			assert_int_equal(info.last_event_id, 2);
 		}
 		run = look_up(&f);

@@ -149,7 +149,7 @@ static void test_states(void **state)
 {
 	uint64_t *prefix = make_prefix(10, 8);
 	struct rdx_writer_pulse pulse = {.epoch = 9, .event_id = 77, .seen_ns = rdx_clock_ns()};
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 	struct rdx_run run = {.size = sizeof(run)};
 	struct fixture f;
 	int slot;
@@ -167,7 +167,7 @@ static void test_states(void **state)
 	assert_int_equal(run.epoch, 9);
 	assert_int_equal(run.last_event_id, 77);
 	assert_true(run.age_ns < rdx_clock_ns() - pulse.seen_ns + 1);
-	assert_int_equal(rdx_index_workers(f.index, &info, 1), 1);
+	assert_int_equal(rdx_index_ranks(f.index, &info, 1), 1);
 	assert_int_equal(info.cause, -ENOSPC);
 	assert_int_equal(info.blocks[0], 10);
 	assert_string_equal(info.instance, "http://localhost:8000");
@@ -191,7 +191,7 @@ static void test_states(void **state)
 	pulse.state = RDX_STATE_GONE;
 	rdx_writer_rank_pulse(f.writer, slot, &pulse);
 	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, &run, 1), 0);
-	assert_int_equal(rdx_index_workers(f.index, &info, 1), 1);
+	assert_int_equal(rdx_index_ranks(f.index, &info, 1), 1);
 	assert_int_equal(info.state, RDX_STATE_GONE);
 	free(prefix);
 	drop(&f);
@@ -200,7 +200,7 @@ static void test_states(void **state)
 static void test_outputs_untouched(void **state)
 {
 	struct rdx_run runs[2], untouched[2];
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 	uint64_t *prefix = make_prefix(10, 9);
 	struct fixture f;
 
@@ -213,7 +213,7 @@ static void test_outputs_untouched(void **state)
 	memcpy(untouched, runs, sizeof(runs));
 	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 1), -ENOSPC);
 	assert_memory_equal(runs, untouched, sizeof(runs));
-	assert_int_equal(rdx_index_workers(f.index, &info, 1), -ENOSPC);
+	assert_int_equal(rdx_index_ranks(f.index, &info, 1), -ENOSPC);
 	/* a writer that stopped in the middle of a change */
 	rdx_version_open(f.writer->live, 0);
 	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 2), -EAGAIN);

@@ -45,9 +45,9 @@ static void step(struct fixture *f)
 
 static void expect(struct fixture *f, uint8_t state, int32_t cause)
 {
-	struct rdx_worker_info info = {.size = sizeof(info)};
+	struct rdx_index_rank info = {.size = sizeof(info)};
 
-	assert_int_equal(rdx_index_workers(f->index, &info, 1), 1);
+	assert_int_equal(rdx_index_ranks(f->index, &info, 1), 1);
 	assert_int_equal(info.state, state);
 	assert_int_equal(info.cause, cause);
 }

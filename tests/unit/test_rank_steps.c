@@ -83,12 +83,12 @@ static struct rdx_indexer_stats stats_of(const struct fixture *f)
 
 static int is_in_state(struct fixture *f, uint64_t worker_id, uint8_t state)
 {
-	struct rdx_worker_info rows[RDX_RANKS_MAX] = {{.size = sizeof(rows[0])}};
+	struct rdx_index_rank rows[RDX_RANKS_MAX] = {{.size = sizeof(rows[0])}};
 	int count;
 
 	if (!f->index && rig_index(&f->rig, &f->index) < 0)
 		return 0;
-	count = rdx_index_workers(f->index, rows, RDX_RANKS_MAX);
+	count = rdx_index_ranks(f->index, rows, RDX_RANKS_MAX);
 	for (int i = 0; i < count; i++)
 		if (rows[i].worker_id == worker_id && rows[i].state == state)
 			return 1;

@@ -190,10 +190,10 @@ int crew_heard_ready(struct crew *crew, struct json_object *object)
 
 /* -- what they share -- */
 
-int crew_row(const struct crew *crew, uint32_t w, struct rdx_worker_info *ret_row)
+int crew_row(const struct crew *crew, uint32_t w, struct rdx_index_rank *ret_row)
 {
-	static struct rdx_worker_info rows[RDX_RANKS_MAX] = {{.size = sizeof(rows[0])}};
-	int count = rdx_index_workers(crew->index, rows, RDX_RANKS_MAX);
+	static struct rdx_index_rank rows[RDX_RANKS_MAX] = {{.size = sizeof(rows[0])}};
+	int count = rdx_index_ranks(crew->index, rows, RDX_RANKS_MAX);
 
 	for (int i = 0; i < count; i++) {
 		if (rows[i].worker_id == w) {

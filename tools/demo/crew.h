@@ -72,7 +72,7 @@ int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
 int crew_heard_ready(struct crew *crew, struct json_object *object);
 
 /* The worker's row in the index: 1, or 0 where there is none now. */
-int crew_row(const struct crew *crew, uint32_t w, struct rdx_worker_info *ret_row);
+int crew_row(const struct crew *crew, uint32_t w, struct rdx_index_rank *ret_row);
 
 /* The worker's segment from outside: 1, or 0 where it cannot be read now. */
 int crew_sight(const struct crew *crew, uint32_t w, struct sighting *ret_sighting);

@@ -130,16 +130,16 @@ void incidents_heard(struct incidents *incidents, struct json_object *object)
 		 json_object_get_string(json_object_object_get(object, "recovered")));
 }
 
-static uint64_t recoveries_of(const struct rdx_worker_info *row)
+static uint64_t recoveries_of(const struct rdx_index_rank *row)
 {
 	return row->recoveries[RDX_RECOVERED_BARRIER] + row->recoveries[RDX_RECOVERED_LEDGER];
 }
 
 /* The stop is over and the row is exact: a rank of which nothing was built anew was read on
  * where the indexer was. Returns how many recoveries the router is to report of it. */
-static uint32_t add_continued(struct incidents *in, const struct rdx_worker_info *row)
+static uint32_t add_continued(struct incidents *in, const struct rdx_index_rank *row)
 {
-	const struct rdx_worker_info *before = &in->rows[row->worker_id];
+	const struct rdx_index_rank *before = &in->rows[row->worker_id];
 	struct recovery *recovery;
 
 	if (recoveries_of(row) != recoveries_of(before))
@@ -211,7 +211,7 @@ static void kill_one(struct incidents *in)
 static void restart_worker(struct incidents *in)
 {
 	struct incident *incident = in->now;
-	struct rdx_worker_info row = {.size = sizeof(row)};
+	struct rdx_index_rank row = {.size = sizeof(row)};
 
 	if (crew_row(in->crew, incident->worker, &row) && row.state != RDX_STATE_GONE)
 		return;
@@ -271,7 +271,7 @@ static void continue_router(struct incidents *in)
 }
 
 /* Are all whom it concerns exact, and seen so since? `ret_rows` are theirs. */
-static int is_exact(const struct incidents *in, struct rdx_worker_info *ret_rows)
+static int is_exact(const struct incidents *in, struct rdx_index_rank *ret_rows)
 {
 	const struct incident *incident = in->now;
 	uint64_t now_ns = rdx_clock_ns();
@@ -290,7 +290,7 @@ static int is_exact(const struct incidents *in, struct rdx_worker_info *ret_rows
 
 static void see_back(struct incidents *in)
 {
-	static struct rdx_worker_info rows[DEMO_WORKERS_MAX] = {{.size = sizeof(rows[0])}};
+	static struct rdx_index_rank rows[DEMO_WORKERS_MAX] = {{.size = sizeof(rows[0])}};
 	struct incident *incident = in->now;
 
 	if (!crew_is_up(in->crew) || !is_exact(in, rows))
@@ -351,7 +351,7 @@ static void clear(struct incidents *in)
 	struct worker *worker = &in->crew->workers[incident->worker];
 	int all = incident->tier == RDX_SCOPE_ALL;
 	char held[FIGURES_BYTES] = "its";
-	struct rdx_worker_info row = {.size = sizeof(row)};
+	struct rdx_index_rank row = {.size = sizeof(row)};
 
 	if (crew_row(in->crew, incident->worker, &row))
 		figures_grouped(row.blocks[RDX_TIER_HOST] + (all ? row.blocks[RDX_TIER_DEVICE] : 0),

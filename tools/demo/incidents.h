@@ -60,10 +60,10 @@ struct incidents {
 	struct incident *now; /* the one begun last */
 	struct recovery *recoveries;
 	uint32_t recovery_count;
-	uint32_t recovery_first;  /* of the incident begun last */
-	uint32_t recovery_wanted; /* so many are to be reported after it */
-	int hurry;                /* what waits for a request does so no more */
-	struct rdx_worker_info rows[DEMO_WORKERS_MAX]; /* when the router was stopped */
+	uint32_t recovery_first;                      /* of the incident begun last */
+	uint32_t recovery_wanted;                     /* so many are to be reported after it */
+	int hurry;                                    /* what waits for a request does so no more */
+	struct rdx_index_rank rows[DEMO_WORKERS_MAX]; /* when the router was stopped */
 	uint64_t newest[DEMO_WORKERS_MAX]; /* event of each worker that must be in the index */
 };
 

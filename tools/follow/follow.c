@@ -72,7 +72,7 @@ static const struct options_program program = {
 		"Exit status: 0 told to stop, 1 it could not start or go on, 2 wrong usage.",
 };
 
-static uint64_t held(const struct rdx_worker_info *info)
+static uint64_t held(const struct rdx_index_rank *info)
 {
 	uint64_t blocks = 0;
 
@@ -83,7 +83,7 @@ static uint64_t held(const struct rdx_worker_info *info)
 
 static void print_words(const struct follow *follow, const struct watched_rank *rank)
 {
-	const struct rdx_worker_info *info = &rank->info;
+	const struct rdx_index_rank *info = &rank->info;
 	const struct rank_name name = {.worker_id = info->worker_id, .dp_rank = info->dp_rank};
 	const char *state = rdx_state_text(info->state);
 	char text[RANKS_TEXT_BYTES], blocks[FIGURES_BYTES], reason[SIGHTING_REASON_BYTES];
@@ -113,7 +113,7 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 static struct json_object *rank_json(const struct follow *follow, const struct watched_rank *rank)
 {
 	static const char *const way[] = {NULL, "continue", "barrier", "ledger"};
-	const struct rdx_worker_info *info = &rank->info;
+	const struct rdx_index_rank *info = &rank->info;
 	struct json_object *object = json_new_object();
 	struct json_object *blocks, *recoveries;
 

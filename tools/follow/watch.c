@@ -57,7 +57,7 @@ static int open_new(struct watch *watch, const struct space *space)
 	return count < 0 ? count : 0;
 }
 
-static struct watched_rank *add_rank(struct watch *watch, const struct rdx_worker_info *info)
+static struct watched_rank *add_rank(struct watch *watch, const struct rdx_index_rank *info)
 {
 	struct watched_rank *ranks =
 		realloc(watch->ranks, (watch->rank_count + 1) * sizeof(*ranks));
@@ -69,12 +69,12 @@ static struct watched_rank *add_rank(struct watch *watch, const struct rdx_worke
 	return &ranks[watch->rank_count++];
 }
 
-static void collect_index(struct watch *watch, uint32_t i, struct rdx_worker_info *workers)
+static void collect_index(struct watch *watch, uint32_t i, struct rdx_index_rank *workers)
 {
 	int count;
 
 	workers[0].size = sizeof(workers[0]);
-	count = rdx_index_workers(watch->indexes[i], workers, RDX_RANKS_MAX);
+	count = rdx_index_ranks(watch->indexes[i], workers, RDX_RANKS_MAX);
 
 	for (int w = 0; w < count; w++) {
 		struct watched_rank *rank = add_rank(watch, &workers[w]);
@@ -89,7 +89,7 @@ static void collect_index(struct watch *watch, uint32_t i, struct rdx_worker_inf
 static int is_told_of(const struct watch *watch, const struct rdx_segment_row *row)
 {
 	for (size_t i = 0; i < watch->rank_count; i++) {
-		const struct rdx_worker_info *info = &watch->ranks[i].info;
+		const struct rdx_index_rank *info = &watch->ranks[i].info;
 
 		if (info->worker_id == row->worker_id && info->dp_rank == row->dp_rank &&
 		    (info->state != RDX_STATE_GONE || row->cause == -ESRCH))
@@ -104,12 +104,12 @@ static void collect_unreadable(struct watch *watch, const struct rdx_indexer *in
 	struct rdx_segment_row row = {.size = sizeof(row)};
 
 	for (uint32_t i = 0; rdx_indexer_segment(indexer, i, &row) == 0; i++) {
-		struct rdx_worker_info info = {.size = sizeof(info),
-					       .worker_id = row.worker_id,
-					       .dp_rank = row.dp_rank,
-					       .state = row.cause == -ESRCH ? RDX_STATE_GONE
-									    : RDX_STATE_INEXACT,
-					       .cause = row.cause};
+		struct rdx_index_rank info = {.size = sizeof(info),
+					      .worker_id = row.worker_id,
+					      .dp_rank = row.dp_rank,
+					      .state = row.cause == -ESRCH ? RDX_STATE_GONE
+									   : RDX_STATE_INEXACT,
+					      .cause = row.cause};
 
 		if (row.cause && !is_told_of(watch, &row))
 			add_rank(watch, &info);
@@ -145,8 +145,8 @@ static int mark_changes(struct watch *watch, const struct watched_rank *before, 
 
 static int compare(const void *left, const void *right)
 {
-	const struct rdx_worker_info *a = &((const struct watched_rank *)left)->info;
-	const struct rdx_worker_info *b = &((const struct watched_rank *)right)->info;
+	const struct rdx_index_rank *a = &((const struct watched_rank *)left)->info;
+	const struct rdx_index_rank *b = &((const struct watched_rank *)right)->info;
 
 	if (a->worker_id != b->worker_id)
 		return a->worker_id < b->worker_id ? -1 : 1;
@@ -157,7 +157,7 @@ int watch_look(struct watch *watch, const struct space *space, const struct rdx_
 {
 	struct watched_rank *before = watch->ranks;
 	size_t count = watch->rank_count;
-	struct rdx_worker_info *workers;
+	struct rdx_index_rank *workers;
 	int r = open_new(watch, space);
 
 	if (r < 0)

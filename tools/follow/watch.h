@@ -11,10 +11,10 @@
 
 /* A rank as the indexer sees it. */
 struct watched_rank {
-	struct rdx_worker_info info; /* where it is not `followed` only ids and cause are set */
-	uint32_t index;              /* of watch.names */
-	uint8_t followed;            /* 0: its segment cannot be read */
-	uint8_t changed;             /* since the look before: new, or other state, cause, epoch */
+	struct rdx_index_rank info; /* where it is not `followed` only ids and cause are set */
+	uint32_t index;             /* of watch.names */
+	uint8_t followed;           /* 0: its segment cannot be read */
+	uint8_t changed;            /* since the look before: new, or other state, cause, epoch */
 };
 
 /* {0} before the first look. */

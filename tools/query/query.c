@@ -39,7 +39,7 @@ struct query {
 	struct lines lines;
 	uint64_t requests; /* answered */
 	struct rdx_run runs[RDX_RANKS_MAX];
-	struct rdx_worker_info workers[RDX_RANKS_MAX];
+	struct rdx_index_rank workers[RDX_RANKS_MAX];
 };
 
 #define TO(member) OPTIONS_TO(struct query_options, member)
@@ -249,7 +249,7 @@ static int answer_line(struct query *query, const char *line)
 				   lines->number);
 		return rows;
 	}
-	workers = rdx_index_workers(query->index, query->workers, RDX_RANKS_MAX);
+	workers = rdx_index_ranks(query->index, query->workers, RDX_RANKS_MAX);
 	qsort(query->runs, (size_t)rows, sizeof(query->runs[0]), compare_runs);
 	if (query->options->json)
 		print_json(query, blocks, rows, workers);
