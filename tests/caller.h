@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A process that makes a stream's operations calls of the publisher library, as an engine
- * does, and says in shared memory how far it is. One operation is one call that publishes
- * one event, so whoever knows the seed knows what the rank holds after each event id;
- * before some of them stand calls that publish nothing.
+ * A process that turns a stream's operations into calls of the publisher library, as an engine
+ * makes them, and reports its progress in shared memory. One operation is one call that publishes
+ * one event, so the seed says what the rank holds after each event id; some are preceded by calls
+ * that publish nothing.
  */
 #ifndef RDX_TESTS_CALLER_H
 #define RDX_TESTS_CALLER_H
@@ -23,7 +23,7 @@ struct caller_plan {
 	uint32_t clear_in;
 	/* --- */
 	_Atomic uint64_t limit;     /* calls to make before it rests */
-	_Atomic uint64_t begun;     /* newest event whose call was begun */
+	_Atomic uint64_t begun;     /* newest event whose call has begun */
 	_Atomic uint64_t completed; /* newest event whose call returned */
 };
 
@@ -34,7 +34,7 @@ void caller_stream(struct stream *stream, const struct rdx_hash_key *key,
 /* Open the plan's rank. 0 or -errno. */
 int caller_open(struct rdx_publisher **ret_publisher, const struct caller_plan *plan);
 
-/* Decide the stream's next operation and call. 0, -errno; -EPROTO where the call published
+/* Draw the stream's next operation and make the call. 0, -errno; -EPROTO where the call published
  * more or less than one event. */
 int caller_step(struct stream *stream, struct rdx_publisher *publisher);
 
@@ -42,12 +42,11 @@ int caller_step(struct stream *stream, struct rdx_publisher *publisher);
 int caller_main(const char *path);
 
 /*
- * Is `event_id` a newest event that a reader may find of a caller that is dead, or stopped,
- * at this step?
+ * May a reader find `event_id` as the newest event of a caller that died, or stopped, at this step?
  */
 int caller_is_newest(const struct caller_plan *plan, uint32_t step, uint64_t event_id);
 
-/* At this step the ledger may have half of an event, that is not in the ring yet. */
+/* At this step the ledger may hold half of an event that is not in the ring yet. */
 int caller_is_in_mid_event(uint32_t step);
 
 #endif

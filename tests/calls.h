@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream of publish calls that depends on a seed alone, and what a publisher comes to by
- * them: whoever knows the seed and how many calls were made knows what the rank then holds.
+ * A stream of publish calls that depends on a seed alone, and the state that a publisher reaches by
+ * them: the seed and the number of calls made say what the rank then holds.
  *
  * Orderly streams: conversations in pairs with the same first quarter, equal in all streams
  * of one shape; names are the stream's own. Nothing in them makes a rank INEXACT: runs go on
  * from a held block, and only as many are stored as fit.
  *
- * Unruly ones: few names, of both lengths and in two cache groups, for contents that branch
- * three ways at each depth. Names are mostly derived from the content, so that names and
- * contents meet again; else any name is given, known or not, as a parent or a block.
+ * Unruly ones: few names, of both lengths and in two cache groups, for contents that branch three
+ * ways at each depth. Names are mostly derived from the content, so that they come again with the
+ * same content; otherwise any name is used, known or not, as a parent or a block.
  */
 #ifndef RDX_TESTS_CALLS_H
 #define RDX_TESTS_CALLS_H
@@ -27,7 +27,7 @@ struct calls_shape {
 	/* of an orderly stream */
 	uint32_t chains; /* conversations */
 	uint32_t depth;  /* blocks of each, at most CALL_BLOCKS */
-	uint8_t eras;    /* after a clear of all the conversations are others */
+	uint8_t eras;    /* a clear of all begins other conversations */
 	/* of an unruly one */
 	uint32_t names;   /* of each length and group; 0: it is orderly */
 	uint32_t run_max; /* blocks, at most CALL_BLOCKS */

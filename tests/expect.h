@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What tests that run programs expect of them: how they end, what is in their text, what
- * is in their JSON. Whatever is not there is printed.
+ * What tests that run programs expect of them: how they end, what their text and their JSON have.
+ * What is missing is printed.
  */
 #ifndef RDX_TESTS_EXPECT_H
 #define RDX_TESTS_EXPECT_H
@@ -12,7 +12,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
-/* RUN(&result, 0, "ringdex-ls", "input" or NULL, "--dir", dir): run it, it must end so. */
+/* RUN(&result, 0, "ringdex-ls", "input" or NULL, "--dir", dir): run it and check its status. */
 #define RUN(result, status_wanted, ...)                                                            \
 	do {                                                                                       \
 		assert_int_equal(program_run(result, __VA_ARGS__, NULL), 0);                       \

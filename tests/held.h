@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Directories that go with the process that made them, whatever ends it. The first one
- * forks a guardian, in a session of its own, that waits for the end of this process, ends
- * what it left running, and removes the directories.
+ * Directories that are removed when the process that made them ends, however it ends. The first one
+ * forks a guardian, in a session of its own, which waits for the end of this process, kills what it
+ * left running, and removes the directories.
  */
 #ifndef RDX_TESTS_HELD_H
 #define RDX_TESTS_HELD_H
@@ -21,9 +21,9 @@ int held_make(enum held_place place, char ret_path[HELD_PATH_BYTES]);
 /* Remove a directory and everything below it, mounts too. */
 void held_remove(const char *path);
 
-/* How many processes of whoever made `path`, one of held_make's or the directory it lies
- * in, there are: with a file open below it, or started with its name in the environment.
- * Each is sent `signal`, unless that is 0. The caller does not count. */
+/* How many processes belong to `path`, a directory of held_make's or the one it is in: they have a
+ * file open below it, or were started with its name in the environment. Each is sent `signal`,
+ * unless that is 0. The caller does not count. */
 int held_processes(const char *path, int signal);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One rank's life in an index, made at random, and what was true of it at every moment:
- * what a reader may have been told is judged by it.
+ * One rank's random history in an index, and what was true of it at every moment: readers' answers
+ * are compared with it.
  *
  * A moment is the state after one event, or after the rank was hidden, became visible, or was
- * said to be EXACT. Event ids count moments: event n leads to moment n - 1.
+ * reported EXACT. Event ids count moments: event n leads to moment n - 1.
  */
 #ifndef RDX_TESTS_INDEX_LIFE_H
 #define RDX_TESTS_INDEX_LIFE_H
@@ -22,7 +22,7 @@ enum life_step {
 	LIFE_REMOVE,  /* from the end of a tier */
 	LIFE_HOLE,    /* a block in the middle is removed */
 	LIFE_ORPHANS, /* blocks are stored behind a hole */
-	LIFE_FILL,    /* a hole is filled */
+	LIFE_FILL,    /* a hole is closed */
 	LIFE_MOVE,    /* a block goes to the other tier */
 	LIFE_CLEAR,   /* all tiers */
 	LIFE_CLEAR_TIER,
@@ -35,9 +35,9 @@ enum life_step {
 struct life_moment {
 	uint64_t epoch;
 	uint8_t step;      /* enum life_step */
-	uint8_t shown;     /* live, and said to be EXACT */
+	uint8_t shown;     /* visible, and reported EXACT */
 	uint8_t orphans;   /* bit s: in set s */
-	uint8_t by_blocks; /* one by one they led here, never with an orphan among them */
+	uint8_t by_blocks; /* reached block by block, never with an orphan */
 	uint16_t run[LIFE_TIERS];
 	uint8_t held[LIFE_TIERS][(LIFE_BLOCKS + 7) / 8];
 };
@@ -47,8 +47,8 @@ struct life {
 	uint64_t random;
 	int slot;
 	uint32_t blocks;   /* of the prefix, at most LIFE_BLOCKS */
-	uint32_t rare;     /* one in so many clears and rebuilds that are drawn happens */
-	uint32_t pulse_in; /* one act in so many is followed by a pulse */
+	uint32_t rare;     /* one in so many of the clears and rebuilds drawn happens */
+	uint32_t pulse_in; /* one step in so many is followed by a pulse */
 	uint64_t prefix[LIFE_BLOCKS];
 	uint8_t held[LIFE_BLOCKS]; /* bit t: in tier t */
 	uint64_t epoch;
@@ -62,18 +62,18 @@ struct life {
 	_Atomic uint64_t finished; /* moments below this are reached */
 };
 
-/* The rank of `writer`, live and EXACT; room for `capacity` moments. Other members of
- * *life are 0 or set by the caller: random, blocks, rare, pulse_in. */
+/* The rank of `writer`, visible and EXACT; room for `capacity` moments. Other members of *life are
+ * 0 or set by the caller: random, blocks, rare, pulse_in. */
 void life_make(struct life *life, struct rdx_index_writer *writer, uint64_t capacity);
 void life_free(struct life *life);
 
-/* No room for the moments of another act. */
+/* No room for the moments of another step. */
 int life_is_over(const struct life *life);
 
-/* Something happens to the rank. */
+/* Make one random step. */
 void life_act(struct life *life);
 
-/* Where a reader's call lies in the life: take it before the call, and end it after. */
+/* The moments of a reader's call: begin it before the call, and end it after. */
 struct life_window {
 	uint64_t from; /* moments */
 	uint64_t to;   /* before this */
@@ -85,9 +85,9 @@ void life_window_end(const struct life *life, struct life_window *window);
 uint32_t life_window_steps(const struct life *life, const struct life_window *window);
 
 /*
- * Is the rank's row of a lookup for the first `asked` blocks what the contract says: the
- * run of one instant of the call, not before the event that the row names? Where it was
- * scanned it has only to lie within what was there.
+ * Is the rank's row of a lookup of the first `asked` blocks what the contract says: the run of one
+ * instant of the call, not before the event that the row names? If it was scanned it must only lie
+ * within what was there.
  */
 int life_allows_row(const struct life *life, struct life_window window, const struct rdx_run *row,
 		    uint32_t asked);
@@ -96,7 +96,7 @@ int life_allows_row(const struct life *life, struct life_window window, const st
 int life_allows_walk(const struct life *life, const struct rdx_index_mark *mark,
 		     const uint8_t *held);
 
-/* Was this ever said of the rank? */
+/* Was this ever reported of the rank? */
 int life_allows_info(const struct life *life, const struct rdx_index_rank *info);
 
 /* The block of a prefix hash, or LIFE_BLOCKS. */

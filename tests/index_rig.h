@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What tests of the index stand on: a writer driven directly, without rings.
+ * The base of index tests: a writer driven directly, without rings.
  */
 #ifndef RDX_TESTS_INDEX_RIG_H
 #define RDX_TESTS_INDEX_RIG_H
@@ -40,7 +40,7 @@ static inline int rig_index(struct rig *rig, struct rdx_index **ret_index)
 	return rdx_index_open(ret_index, rig->dir, &key);
 }
 
-/* rdx_writer_rank_begin once what it waits for is done. */
+/* rdx_writer_rank_begin, after the work that it waits for. */
 static inline int rig_begin(struct rdx_index_writer *writer, int rank)
 {
 	int r;

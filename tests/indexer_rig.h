@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What tests of the indexer stand on: an indexer and an index handle in this process, and
- * publishers that store one known prompt.
+ * The base of indexer tests: an indexer and an index handle in this process, and publishers that
+ * store one known prompt.
  */
 #ifndef RDX_TESTS_INDEXER_RIG_H
 #define RDX_TESTS_INDEXER_RIG_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a test does about time. It waits for conditions, never for durations, and gives up
- * only where something hangs: a machine that does twenty other things is slow, not wrong.
- * And it bounds its work, not its time: some of it always, the rest while there is time.
+ * How tests deal with time. They wait for conditions, never for durations, and give up only if
+ * something hangs: a machine that does twenty other things is slow, not wrong. And they bound their
+ * work, not their time: a part of it always, the rest while there is time.
  */
 #ifndef RDX_TESTS_PATIENCE_H
 #define RDX_TESTS_PATIENCE_H
@@ -21,7 +21,7 @@
 
 #define PATIENCE_S 240 /* less than CTest's, so that a test says what it waited for */
 
-/* How long anything is waited for. RDX_PATIENCE, in seconds, is for who expects a failure. */
+/* How long to wait for anything. Set RDX_PATIENCE, in seconds, if you expect a failure. */
 static inline uint64_t patience_ns(void)
 {
 	const char *given = getenv("RDX_PATIENCE");
@@ -53,7 +53,7 @@ static inline void patience_check(const struct patience *patience, const char *c
 	_fail(file, line);
 }
 
-/* UNTIL(is_done()) { a step towards it, or a nap }; the test fails where it never is. */
+/* UNTIL(is_done()) { a step towards it, or a nap }; the test fails if it never is. */
 #define UNTIL_NAMED(condition, name)                                                               \
 	for (struct patience name = patience_begin(); !(condition);                                \
 	     patience_check(&name, #condition, __FILE__, __LINE__))
@@ -61,8 +61,8 @@ static inline void patience_check(const struct patience *patience, const char *c
 #define UNTIL_JOIN(condition, line) UNTIL_AT(condition, line)
 #define UNTIL(condition)            UNTIL_JOIN(condition, __LINE__)
 
-/* Between looks at what another thread does: at first only its turn, then a sleep, after
- * which a busy machine's scheduler does not let it wait for all others once more. */
+/* Between looks at what another thread does: at first yield, then sleep, so that the scheduler of a
+ * busy machine does not make this thread wait for all others again. */
 static inline void patience_nap(int tries)
 {
 	if (tries < 10)

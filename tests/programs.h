@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Running the programs that were built, as a user does, from a test.
+ * Runs the programs that were built, as a user does, from a test.
  */
 #ifndef RDX_TESTS_PROGRAMS_H
 #define RDX_TESTS_PROGRAMS_H
@@ -10,7 +10,7 @@
 
 /* What a program did. */
 struct program_result {
-	int status; /* exit code; -1: it was ended by a signal, or ran out of patience.h's */
+	int status; /* exit code; -1: a signal ended it, or patience.h's time ran out */
 	char *out;  /* terminated */
 	char *err;
 };
@@ -28,7 +28,7 @@ struct program {
  * its standard input is `in`. 0 or -errno. */
 int program_start(struct program *ret_program, const char *name, char *const *arguments, int piped);
 
-/* Feed it `input` (NULL: nothing) and take all it says, until it ends. */
+/* Feed it `input` (NULL: nothing) and read all it prints, until it ends. */
 int program_finish(struct program *program, const char *input, struct program_result *ret_result);
 
 /* Start and finish: program_run(&result, "ringdex-ls", "input" or NULL, "--dir", dir, NULL) */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a publisher must come to, written down plainly: names with their copies, in an array.
- * Two indexes, by name and by prefix hash, only make it fast enough for long streams. Knows
- * the header's contract, none of its means.
+ * A plain model of a publisher: names with their copies, in an array. Two indexes, by name and by
+ * prefix hash, only make it fast enough for long streams. It knows the header's contract, not the
+ * implementation.
  */
 #ifndef RDX_TESTS_PUBLISHER_ORACLE_H
 #define RDX_TESTS_PUBLISHER_ORACLE_H
@@ -33,7 +33,7 @@ struct oracle {
 	struct oracle_name names[ORACLE_NAMES];
 	uint32_t by_text[ORACLE_BUCKETS]; /* 1 + index of the first */
 	uint32_t by_prefix[ORACLE_BUCKETS];
-	uint32_t used;      /* names from here on were never known */
+	uint32_t used;      /* names at or above were never known */
 	uint32_t free_from; /* those below are known */
 	uint32_t known;
 	uint32_t held_names;
@@ -43,11 +43,11 @@ struct oracle {
 	uint32_t block_tokens;
 	uint32_t report_mode;
 	int inexact;
-	uint8_t inexact_tiers;            /* where the causes are that no clear ended */
+	uint8_t inexact_tiers;            /* tiers with a cause that no clear has ended */
 	struct rdx_publisher_stats stats; /* events, slots and bells are not kept */
 };
 
-/* Of a publisher with these options, that can hold `names_max` names at once. */
+/* For a publisher with these options that can hold `names_max` names at once. */
 void oracle_make(struct oracle *oracle, const struct rdx_hash_key *key,
 		 const struct rdx_publisher_options *options, uint32_t names_max);
 

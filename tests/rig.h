@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What tests stand on: a namespace of their own, and a producer that publishes by the cores
- * alone (shm/publish.h), without the publisher's map.
+ * The base of tests: a namespace of their own, and a producer that publishes by the cores alone
+ * (shm/publish.h), without the publisher's map.
  */
 #ifndef RDX_TESTS_RIG_H
 #define RDX_TESTS_RIG_H
@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-/* A fresh directory, in memory if that is roomy; removed with all it holds by rig_remove, or
- * by the end of the process. */
+/* A new directory, in memory if there is room; removed with its content by rig_remove or at the end
+ * of the process. */
 struct rig {
 	char dir[HELD_PATH_BYTES];
 	int dir_fd;
@@ -46,8 +46,8 @@ int rig_claim(struct rig *rig, struct rig_producer *ret_producer,
 	      const struct rdx_segment_spec *spec);
 void rig_release(struct rig_producer *producer);
 
-/* Publish an event; its id is the next one where it is 0. `words` NULL: its blocks get no
- * ledger words, as in no product. */
+/* Publish an event; its id is the next one where it is 0. `words` NULL: its blocks get no ledger
+ * words, which no real publisher does. */
 void rig_publish(struct rig_producer *producer, const struct rdx_publish *event);
 
 /* The same, of parts, without ledger words. */

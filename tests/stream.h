@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream of operations that depends on a seed alone, so that whoever knows the seed and
- * an event id knows what the rank then holds: the oracle of tests that kill, race and
- * recover. And a writer that puts the operations into ledger and ring by the cores.
+ * A stream of operations that depends on a seed alone, so that the seed and an event id say what
+ * the rank then holds: the oracle of tests that kill, race and recover. And a writer that puts the
+ * operations into ledger and ring by the cores.
  *
  * Blocks: STREAM_PROMPTS prompts of STREAM_DEPTH blocks in STREAM_TIERS tiers. An operation
  * stores a run of blocks that are not held, removes a run that is, or clears.
@@ -35,8 +35,8 @@ struct stream {
 	uint32_t tier_clear_in; /* and one in so many one tier */
 	uint32_t stamp;         /* bumped by every clear of all, if `worker_clears` */
 	uint32_t worker_clears;
-	uint32_t rooted; /* set before the first: each operation is one that a publisher
-				       makes one event of, and no parent is a stranger to it */
+	uint32_t rooted; /* set before the first: a publisher makes one event of each operation,
+				       and knows every parent */
 	uint32_t is_tree;
 	uint32_t tiers;
 	uint32_t blocks;
@@ -71,10 +71,10 @@ void stream_make(struct stream *stream, const struct rdx_hash_key *key, uint64_t
 void stream_grow_tree(struct stream *stream, const struct rdx_hash_key *key, uint64_t seed,
 		      uint32_t blocks, uint32_t tiers);
 
-/* Decide the next operation; `held` is as after it. */
+/* Draw the next operation; `held` is the state after it. */
 void stream_next(struct stream *stream, struct stream_op *ret_op);
 
-/* Go on to the state after `event_id`, which must not be before where the stream is. */
+/* Move to the state after `event_id`, which must not be before the stream's present one. */
 void stream_go_to(struct stream *stream, uint64_t event_id);
 
 /* The blocks from a root to `block`; room for STREAM_DEPTH_MAX. Returns how many. */
@@ -87,7 +87,7 @@ uint32_t stream_run(const struct stream *stream, const uint32_t *path, uint32_t 
 /* Bit s: the set of the tiers 0 .. s has orphans. */
 uint8_t stream_orphan_bits(const struct stream *stream);
 
-/* Blocks that the stream's state and the holding do not agree on. */
+/* Number of blocks on which the stream's state and the holding differ. */
 uint64_t stream_differences(const struct stream *stream, const struct rdx_holding *holding);
 
 /* Puts a stream's operations into a segment. A word freed is the next one used. */
@@ -105,7 +105,7 @@ void stream_writer_make(struct stream_writer *writer, struct rig_producer *produ
 void stream_write(struct stream_writer *writer, const struct stream *stream,
 		  const struct stream_op *op);
 
-/* What a router does: recover as told, follow, hold. -errno of the reader's. */
+/* What a router does: recover, follow, keep what is held. -errno of the reader's. */
 struct stream_follower {
 	struct rdx_reader *reader;
 	struct rdx_holding holding;
@@ -115,11 +115,11 @@ struct stream_follower {
 };
 int stream_recover(struct stream_follower *follower, const struct rdx_cursor *from);
 
-/* The same by the ledger, where another way is open too. */
+/* The same by the ledger, even if another way is possible. */
 int stream_recover_by_ledger(struct stream_follower *follower);
 
-/* Read on until the ring is caught up, recovering from the cursor whenever it is lost. 0,
- * or -ESTALE and other errors. */
+/* Read until caught up, recovering from the cursor whenever lapped. 0, or -ESTALE and other
+ * errors. */
 int stream_follow(struct stream_follower *follower);
 
 /* Is the state that of one event? */

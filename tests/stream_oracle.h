@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state of a stream (stream.h) without what decides on its operations: blocks with their
+ * The state of a stream (stream.h) without the generator of its operations: blocks with their
  * parents, what is held, and how many orphans there are.
  */
 #ifndef RDX_TESTS_STREAM_ORACLE_H
@@ -8,7 +8,7 @@
 
 #include "tests/stream.h"
 
-/* Give a block its parent, STREAM_NONE or one that has been given its own. */
+/* Give a block its parent, STREAM_NONE or a block that has its own already. */
 void stream_set_parent(struct stream *stream, uint32_t block, uint32_t parent);
 
 /* Local and prefix hashes of all blocks. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the tests of the programs of the router's side share: ranks to look at, a running
- * ringdex-follow, waiting for what a program prints.
+ * Shared by tests of the router's programs: ranks to inspect, a running ringdex-follow, waiting for
+ * what a program prints.
  */
 #ifndef RDX_TESTS_TOOLS_RIG_H
 #define RDX_TESTS_TOOLS_RIG_H
@@ -14,15 +14,15 @@
 void tools_claim(struct rig *rig, struct rig_producer *producer, uint64_t worker, uint32_t rank,
 		 uint64_t slots);
 
-/* Write a word into the segment's file of a dead rank 0 of a worker, or with `cut` from 0 on
- * cut it. */
+/* Write a word into the segment file of a worker's dead rank 0, or truncate it at `cut` if that is
+ * 0 or more. */
 void tools_damage(struct rig *rig, uint64_t worker, off_t at, uint64_t word, off_t cut);
 
 /* Read what a running program prints until it holds `part`. 1, or 0 when it takes too long,
  * with what there was printed. */
 int tools_wait_for(struct program *program, const char *part);
 
-/* The same, and there is nothing before it. */
+/* The same, and nothing may come before it. */
 int tools_wait_for_first(struct program *program, const char *part);
 
 /* ringdex-follow --json, with one more option or NULL, and its end by SIGTERM. */

@@ -26,13 +26,13 @@ void worker_calls_make(struct calls *calls, const struct rdx_hash_key *key, uint
 		       uint32_t clear_in);
 
 /*
- * Look all conversations up, searching and scanning, and ask rdx_index_verify. Returns how
- * many answers differ from the oracle's (printed), or -errno. The index must be at rest.
+ * Look all conversations up, by search and by scan, and call rdx_index_verify. Returns how many
+ * answers differ from the oracle's (they are printed), or -errno. The index must be at rest.
  */
 int worker_differences(struct rdx_index *index, const struct calls *calls, uint64_t worker_id,
 		       uint32_t dp_rank);
 
-/* A worker process. What it is to be stands above the line, set before the start. */
+/* A worker process. Its plan is above the line, set before the start. */
 struct worker_plan {
 	struct child_plan child;
 	uint64_t worker_id;
@@ -47,7 +47,7 @@ struct worker_plan {
 	_Atomic uint64_t done;     /* operations done, when it rests */
 	_Atomic uint64_t events;   /* published, when it rests */
 	_Atomic uint32_t order;    /* raised when the limit is given */
-	_Atomic uint32_t answered; /* the order it rests by */
+	_Atomic uint32_t answered; /* the order that it has carried out */
 };
 
 #define WORKER_ROLE "worker"
@@ -75,7 +75,7 @@ struct rdx_publisher_options worker_options(const struct worker_plan *plan);
 /* Let it do operations up to `limit` of them, or without end (UINT64_MAX). */
 void worker_run(struct worker_plan *plan, uint64_t limit);
 
-/* Has it done what it was last told to, `done` and `events` being true? */
+/* Has it carried out its last order, so that `done` and `events` are up to date? */
 int worker_rests(struct worker_plan *plan);
 
 /* The row of a rank among the workers of the index. 1, 0: no such row, -errno. */

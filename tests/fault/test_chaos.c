@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: everything at once. Workers, two of them ranks that clear each other, and
- * the indexer are killed (SIGKILL) again and again, at random steps or between them, and
- * started again, while all of them work. When they come to rest the index equals every
- * ledger, and the naive set of the worker that nobody else clears.
+ * Description: everything at once. Workers, two of them ranks that clear each other, and the
+ * indexer are killed (SIGKILL) again and again, at random steps or between them, and started again,
+ * while all of them work. When they are at rest the index equals every ledger, and the naive set of
+ * the worker that no other rank clears.
  */
 #include "tests/patience.h"
 #include "tests/worker.h"

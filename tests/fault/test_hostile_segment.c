@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: segments that no producer wrote. Headers with wrong magic, version, features,
- * fingerprint, sizes, texts; files truncated, oversized or of random bytes: each its errno.
- * Then good segments with words changed at random, everywhere: the reader never crashes,
- * never loops, and answers with an error or with an event of valid form.
+ * fingerprint, sizes, texts; files truncated, oversized or of random bytes: each with its errno.
+ * Then good segments with words changed at random, everywhere: the reader never crashes, never
+ * loops, and answers with an error or with an event of valid form.
  */
 #include "consumer/reader/recovery.h"
 #include "tests/stream.h"

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: an indexer process is killed (SIGKILL) at every protocol step of a
- * consumer, while it takes over and while it follows, with workers publishing. A handle of
- * the index that is held all the time must never fail, never show a dead indexer's answer
- * as younger than it is, show it STALE in the end, and go over to the successor by itself,
- * which must be exact.
+ * Description: an indexer process is killed (SIGKILL) at every protocol step of a consumer, while
+ * it takes over and while it follows, with workers publishing. An index handle that stays open all
+ * the time must never fail, never show a dead indexer's answer as younger than it is, show it STALE
+ * in the end, and move to the successor by itself, which must be exact.
  */
 #include "tests/patience.h"
 #include "tests/worker.h"

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: a process that publishes by rdx_publish_* is killed (SIGKILL) at every protocol
- * step, after a random number of events, while a reader of its segment follows it that was
- * started before, during or after it. What the reader then holds must be what all whole
- * events published amount to, the rank must be seen dead, and the next publisher and its
- * reader must be exact again.
+ * step, after a random number of events, while a reader of its segment follows it that was started
+ * before, during or after it. What the reader then holds must be the state after all whole events
+ * published, the rank must be seen dead, and the next publisher and its reader must be exact again.
  */
 #include "shm/clear.h"
 #include "shm/clear_file.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: reader processes are killed (SIGKILL) at every step of reading and of
- * recovery. The producer goes on as if nothing had been there, nobody takes the reader's
- * death for the producer's, and the next reader is exact.
+ * Description: reader processes are killed (SIGKILL) at every step of reading and of recovery. The
+ * producer goes on undisturbed, no process takes the reader's death for the producer's, and the
+ * next reader is exact.
  */
 #include "consumer/reader/recovery.h"
 #include "tests/patience.h"

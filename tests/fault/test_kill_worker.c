@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: a worker process is killed (SIGKILL) at every protocol step of a producer,
- * opening included, after a random number of events, while an indexer follows. Its blocks
- * must leave every answer, another worker's must stay, and its next life must be indexed
- * exactly: lookups equal to a naive set, the index equal to the ledger.
+ * Description: a worker process is killed (SIGKILL) at every protocol step of a producer, opening
+ * included, after a random number of events, while an indexer follows. Its blocks must leave every
+ * answer, another worker's must stay, and its next epoch must be indexed exactly: lookups equal to
+ * a naive set, the index equal to the ledger.
  */
 #include "tests/patience.h"
 #include "tests/worker.h"

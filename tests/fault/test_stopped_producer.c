@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: a producer that stops at any step of any slot of an event, for ever. A
- * reader at any place must see the ring as it is: what is whole is read, what is lost is
- * told as lost, and neither a lapped reader nor a fresh one takes a lost ring for one that
- * it has caught up, or goes round in circles.
+ * Description: a producer that stops at any step of any slot of an event, for ever. A reader at any
+ * position must see the ring as it is: whole events are read, lost ones are reported lost, and
+ * neither a lapped reader nor a fresh one believes that it has caught up when it has not, or
+ * recovers for ever.
  *
- * Every combination: events of 1 to 8 slots in a ring of 64, the ring fresh, just full, and
- * gone round several times, with and without a barrier in its oldest slot.
+ * Every combination: events of 1 to 8 slots in a ring of 64, the ring fresh, just full, and wrapped
+ * several times, with and without a barrier in its oldest slot.
  */
 #include "consumer/reader/reader.h"
 #include "tests/rig.h"

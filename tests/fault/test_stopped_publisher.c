@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: a process that publishes by rdx_publish_* stops (SIGSTOP) at every protocol
- * step, alive. Readers of its segment look before, while it is stopped, each way of recovery
- * among them, and after it goes on: none takes it for damaged, each finds the newest whole
- * event, and what one calls exact is what the calls made amount to.
+ * Description: a process that publishes by rdx_publish_* stops (SIGSTOP) at every protocol step,
+ * alive. Readers look at its segment before, while it is stopped (by each way of recovery), and
+ * after it goes on: none takes it for damaged, each finds the newest whole event, and what it calls
+ * exact is the state after the calls made.
  */
 #include "shm/clear.h"
 #include "shm/clear_file.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: files truncated under a live mapping. With the guard the process lives, the
- * reader answers -EBADMSG, readers of other files go on, and faults of others' making are
- * passed on.
+ * Description: files truncated while they are mapped. With the guard the process lives, the reader
+ * answers -EBADMSG, readers of other files go on, and faults at other addresses are passed on.
  */
 #include "consumer/reader/reader.h"
 #include "shm/clear.h"

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: the demo itself, small. Workers and the router are killed, stopped and started
- * again; the index must equal every worker's ledger and every engine's own cache; each of the
- * three ways of recovery is taken; routing by overlap finds more than routing at random.
- * Nothing is left behind when it is told to stop or killed, and a small tmpfs either suffices
- * or is named.
+ * again; the index must equal every worker's ledger and every engine's own cache; each of the three
+ * ways of recovery is taken; routing by overlap finds more than routing at random. Nothing is left
+ * behind when it is stopped or killed, and a tmpfs that is too small is reported.
  */
 #include "tests/expect.h"
 #include "tests/patience.h"

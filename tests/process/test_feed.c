@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ringdex-feed, run as a program: every way to write a field, what stands in
- * the segments afterwards, bad lines named by number, what was not represented, a second
- * producer, usage, signals; what ringdex-tail prints is fed again.
+ * Description: ringdex-feed, run as a program: every way to write a field, what the segments hold
+ * afterwards, bad lines reported by number, what could not be represented, a second producer,
+ * usage, signals; what ringdex-tail prints is fed again.
  */
 #include "tests/expect.h"
 #include <ringdex/rdx_version.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ringdex-follow: the states of ranks as they come and go, what it cannot read, how it
+ * Description: ringdex-follow: the states of ranks that come and go, what it cannot read, how it
  * ends.
  */
 #include "tests/tools_rig.h"

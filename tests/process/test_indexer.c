@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the indexer and the segments of its namespace: they appear, go, and come
- * back as something else; they are unreadable, or become so while mapped; they belong to
- * several indexes; their worker is stopped in mid-event; the namespace itself goes. What
- * happens to one worker is never seen by another.
+ * Description: the indexer and the segments of its namespace: they appear, go, and come back
+ * changed; they are unreadable, or become so while mapped; they belong to several indexes; their
+ * worker is stopped in mid-event; the namespace itself goes. What happens to one worker never
+ * affects another.
  */
 #include "tests/indexer_rig.h"
 #include "tests/patience.h"

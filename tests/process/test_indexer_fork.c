@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: a process that maintains an index forks. In the child the handle is dead
- * and closes cleanly; when the parent dies its lock is free though the child lives.
+ * Description: a process that maintains an index forks. In the child the handle is dead and closes
+ * cleanly; when the parent dies its lock is free although the child lives.
  */
 #include "tests/rig.h"
 #include <ringdex/rdx_indexer.h>

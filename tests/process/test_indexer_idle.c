@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: an indexer whose ranks publish nothing sleeps: after each way of recovery,
- * after clears, laps, growth and sweeps every wait runs into its timeout, no poll finds
- * work, and the process uses less than a hundredth of a processor. Counted in waits; time
- * is only compared with time.
+ * Description: an indexer whose ranks publish nothing sleeps: after each way of recovery, after
+ * clears, laps, growth and sweeps every wait runs into its timeout, no poll finds work, and the
+ * process uses less than a hundredth of a processor. Counted in waits; times are only compared with
+ * each other.
  */
 #include "tests/indexer_rig.h"
 

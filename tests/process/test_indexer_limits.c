@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the indexer at its limits: ranks for which the table needs more columns,
- * then more than there are, then more than an index knows; and a file system that is full
- * when the table has to grow. Who does not fit is told by name, everybody else is exact,
- * and whoever did not fit is exact again once there is room.
+ * Description: the indexer at its limits: ranks for which the table needs more columns, then more
+ * than there are, then more than an index knows; and a file system that is full when the table has
+ * to grow. Ranks that do not fit are reported, all others are exact, and those that did not fit are
+ * exact again once there is room.
  */
 #include "tests/indexer_rig.h"
 #include "tests/patience.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: a sleeping indexer is woken by a publish, with io_uring and without: no
- * event is left unread until somebody polls again, and most sleeps end by the bell.
+ * Description: a publish wakes a sleeping indexer, with io_uring and without: no event stays unread
+ * until the next poll, and most sleeps end by the bell.
  */
 #include "tests/indexer_rig.h"
 #include "shm/hook.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: forced laps. A producer at full speed, a reader that cannot keep up, rings
- * of 64 to 4096 slots: not one torn event, every loss counted exactly (read + lost + dead =
- * published), a lost ring never taken for one that is caught up. As many slots as a few
- * seconds allow, and with RDX_LONG=1 at least 10^8.
+ * Description: forced laps. A producer at full speed, a reader that cannot keep up, rings of 64 to
+ * 4096 slots: not one torn event, every loss counted exactly (read + lost + dead = published), a
+ * lapped reader never believes that it has caught up. As many slots as a few seconds allow, and
+ * with RDX_LONG=1 at least 10^8.
  *
  * Every payload word derives from the epoch and the position of its slot, so an event
  * checks itself. Two processes; then two threads on one mapping, for the thread sanitizer;

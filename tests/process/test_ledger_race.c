@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ledger recovery again and again while the producer stores, removes, stores
- * again in other words and clears at full speed. Every state recovered must be exactly that
- * of the event it says it is of; the oracle is the stream's seed.
+ * Description: ledger recovery again and again while the producer stores, removes, stores again in
+ * other words and clears at full speed. Every state recovered must be exactly that of the event
+ * that it names; the oracle is the stream's seed.
  *
  * Threads on one mapping, so that the thread sanitizer sees both sides.
  */

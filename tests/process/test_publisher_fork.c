@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: a process that publishes forks. In the child the handle is dead and closes
- * cleanly; the parent goes on; and when the parent dies its lock is free though the child
- * lives.
+ * Description: a process that publishes forks. In the child the handle is dead and closes cleanly;
+ * the parent goes on; and when the parent dies its lock is free although the child lives.
  */
 #include "producer/publisher_state.h"
 #include "shm/lock.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ringdex-query and ringdex-verify beside ringdex-follow: the longest prefix in every form
- * of a request, requests that are none, a difference between index and ledger.
+ * Description: ringdex-query and ringdex-verify beside ringdex-follow: the longest prefix in every
+ * form of a request, invalid requests, a difference between index and ledger.
  */
 #include "tests/patience.h"
 #include "tests/tools_rig.h"

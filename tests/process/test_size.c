@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ringdex-size: its figures are those of the layout, and it refuses what cannot be.
+ * Description: ringdex-size: its figures are those of the layout, and it refuses impossible values.
  */
 #include "tests/expect.h"
 

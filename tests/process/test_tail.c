@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ringdex-tail and ringdex-range: events as JSON lines and from an id on, what
- * was lost, another life, a file that is truncated, and the way through ringdex-feed and back.
+ * Description: ringdex-tail and ringdex-range: events as JSON lines and from an id on, what was
+ * lost, a new epoch, a truncated file, and a round trip through ringdex-feed.
  */
 #include "tests/patience.h"
 #include "tests/tools_rig.h"

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: worker-wide clears. Ranks of a worker that clear each other, announced on
- * one of them: blocks stored under the new stamp stay, older ones vanish, in whatever
- * order the ranks are read; in the index, by ring, by ledger and by range query alike;
- * an idle rank whose ledger is from before the clear recovers empty; two processes clear
- * at once; the generation wraps.
+ * Description: worker-wide clears. Ranks of a worker that clear each other, announced on one of
+ * them: blocks stored under the new stamp stay, older ones vanish, whatever the order in which the
+ * ranks are read; in the index, by ring, by ledger and by range query alike; an idle rank whose
+ * ledger is from before the clear recovers empty; two processes clear at once; the stamp wraps.
  */
 #include "tests/patience.h"
 #include "tests/worker.h"

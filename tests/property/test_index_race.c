@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: one thread applies events, another looks up. Every answer of a search is a
- * run that was true at one instant of the lookup, not before the event that its row names;
- * of a scan it lies within what was there. It is not over before lookups have met every
- * kind of step.
+ * Description: one thread applies events, another looks up. Every answer of a search is a run that
+ * was true at one instant of the lookup, not before the event that its row names; of a scan it lies
+ * within what was there. It runs until lookups have met every kind of step.
  */
 #include "tests/index_life.h"
 

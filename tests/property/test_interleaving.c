@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: producer and reader as coroutines in one thread, switched at protocol steps
- * by a seed: interleavings that two threads meet once in a million runs, found on purpose
- * and found again by the seed. The reader follows, is lapped, recovers in all three ways,
- * takes the ledger, asks for ranges; each state must be that of the event it says it is of.
+ * Description: producer and reader as coroutines in one thread, switched at protocol steps by a
+ * seed: interleavings that two threads meet once in a million runs, found on purpose and found
+ * again by the seed. The reader follows, is lapped, recovers in all three ways, takes the ledger,
+ * asks for ranges; each state must be that of the event that it names.
  *
- * What it does not show is memory that is seen out of order; every step here is in order.
+ * It does not show stores that become visible out of order; every step here is in order.
  */
 #include "tests/patience.h"
 #include "tests/stream.h"

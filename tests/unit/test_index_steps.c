@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the writer goes on while a reader of the index stands at one step of a lookup
- * or a walk: it switches tables, applies events, clears, and is succeeded. What the reader
- * then answers was true at its watermark.
+ * Description: the writer goes on while a reader of the index is held at one step of a lookup or a
+ * walk: it switches tables, applies events, clears, and is succeeded. What the reader then answers
+ * was true at its watermark.
  */
 #include "tests/index_rig.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the private map from engine names to nodes, and its hash table: names that
- * differ in one byte, length or group, forgetting in order, what a clear leaves, lives
- * that come round.
+ * Description: the private map from engine names to nodes, and its hash table: names that differ in
+ * one byte, length or group, forgetting in order, what a clear leaves, lives that wrap.
  */
 #include "producer/names.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the range query of NVIDIA Dynamo's PR 9296 in this system's terms: its two
- * tests, then the four outcomes at their borders.
+ * Description: the range query of NVIDIA Dynamo's PR 9296 in this system's terms: its two tests,
+ * then the four outcomes at their boundaries.
  */
 #include "consumer/reader/reader.h"
 #include "tests/rig.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: why blocks of a rank are missing is shown while they are, and no longer:
- * whatever ends it, a clear of the rank or of its worker, a recovery, another life or none,
- * takes the cause with it.
+ * Description: the cause of missing blocks is shown while they are missing, and no longer: it ends
+ * with a clear of the rank or of its worker, a recovery, a new epoch or the rank's end.
  */
 #include "shm/clear.h"
 #include "tests/index_rig.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the indexer as a whole, step by step in one thread: what it counts over the
- * lives of a rank, what it does about ranks that fail, go or flood, and how much of one
- * rank it does before it looks at the others.
+ * Description: the indexer as a whole, step by step in one thread: what it counts over the epochs
+ * of a rank, how it handles ranks that fail, go or flood, and how much work it does for one rank
+ * before it turns to the others.
  */
 #include "shm/clear.h"
 #include "consumer/reader/recovery.h"

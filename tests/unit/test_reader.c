@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: one reader against one producer on a segment: reading in step, laps,
- * the three ways of recovery, dead events never read, snapshots.
+ * Description: one reader against one producer on a segment: reading while caught up, laps, the
+ * three ways of recovery, dead events never read, snapshots.
  */
 #include "consumer/reader/reader.h"
 #include "consumer/reader/recovery.h"

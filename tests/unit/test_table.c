@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the table's lines: probe, claim, set and drop of single keys, overflow into
- * the next line and round the end, a full table, lines full of rubbish.
+ * Description: the table's lines: probe, claim, set and drop of single keys, overflow into the next
+ * line and past the last one, a full table, lines full of garbage.
  */
 #include "tests/index_rig.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: request traces: the generator is deterministic and makes valid traces whose
- * ids have one parent each; lines are read strictly and bad ones named by number; token
- * expansion depends on ids alone.
+ * Description: request traces: the generator is deterministic and makes valid traces whose ids have
+ * one parent each; lines are read strictly and bad ones reported by number; token expansion depends
+ * on ids alone.
  */
 #include "tools/trace/generator.h"
 #include "tools/trace/summary.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: waiting where io_uring is not to be had: forbidden by a seccomp filter, as
- * in containers, or without futexes, as before Linux 6.7. Each case is a child process,
- * which reports by its exit status.
+ * Description: waiting where io_uring is not available: forbidden by a seccomp filter, as in
+ * containers, or without futexes, as before Linux 6.7. Each case is a child process, which reports
+ * by its exit status.
  */
 #include "consumer/wait/wait.h"
 #include "tests/patience.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: an index's life: files that are not one, not ready yet, succeeded; columns
- * running out, being swept, taken from ranks that are gone; a table that is full and cannot
- * grow; a clear in the middle of growth; walking everything a rank holds.
+ * Description: an index's life cycle: files that are no index, not ready yet, succeeded; columns
+ * running out, being swept, taken from ranks that are gone; a table that is full and cannot grow; a
+ * clear in the middle of growth; walking everything a rank holds.
  */
 #include "tests/index_rig.h"
 #include "tests/patience.h"
