@@ -52,6 +52,7 @@ static void free_node(struct rdx_lineage *lineage, uint32_t index)
 	rdx_buckets_remove(&lineage->table, rdx_lineage_tag(node->prefix), index);
 	node->parent = lineage->free_head;
 	lineage->free_head = index;
+	assert(lineage->count > 0);
 	lineage->count--;
 }
 

@@ -194,6 +194,7 @@ static inline int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, 
 	struct rdx_node *node = rdx_lineage_settle(lineage, index);
 	int before = rdx_lineage_nearest(node);
 
+	assert(rdx_lineage_holders(node, tier) > 0 && lineage->held[tier] > 0);
 	node->held[tier] -= RDX_NODE_ONE_NAME;
 	if (rdx_lineage_holders(node, tier))
 		return 0;

@@ -58,6 +58,7 @@ static void free_entry(struct rdx_names *names, uint32_t index)
 	entry->flags = 0;
 	entry->node = names->free_head;
 	names->free_head = index;
+	assert(names->count > 0);
 	names->count--;
 }
 
@@ -77,6 +78,7 @@ static void forget_oldest(struct rdx_names *names)
 	if (!oldest_is_stale(names))
 		free_entry(names, names->queue[at]);
 	names->queue_head = at + 1 == names->queue_size ? 0 : at + 1;
+	assert(names->queue_count > 0);
 	names->queue_count--;
 }
 

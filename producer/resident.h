@@ -6,6 +6,7 @@
 #ifndef RDX_RESIDENT_H
 #define RDX_RESIDENT_H
 
+#include <assert.h>
 #include <stdint.h>
 
 struct rdx_resident {
@@ -28,6 +29,7 @@ static inline int rdx_resident_full(const struct rdx_resident *resident)
 /* Not full. Words that were never used come in order: the ledger grows one by one. */
 static inline uint32_t rdx_resident_take(struct rdx_resident *resident)
 {
+	assert(!rdx_resident_full(resident));
 	if (resident->given_count)
 		return resident->given[--resident->given_count];
 	return resident->fresh++;
@@ -35,6 +37,7 @@ static inline uint32_t rdx_resident_take(struct rdx_resident *resident)
 
 static inline void rdx_resident_give(struct rdx_resident *resident, uint32_t word)
 {
+	assert(word < resident->fresh && resident->given_count < resident->fresh);
 	resident->given[resident->given_count++] = word;
 }
 

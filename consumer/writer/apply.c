@@ -8,6 +8,7 @@
 #include "shm/entry.h"
 #include "shm/version.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #define AHEAD 16  /* probes in flight */
@@ -115,6 +116,7 @@ static void drop_keys(struct rdx_index_writer *w, uint32_t word, uint8_t column,
 		if (w->stage == RDX_GROW_COPY)
 			drop_next(w, word, bit, prefix[i]);
 	}
+	assert(dropped <= w->word[word].count[column]);
 	w->word[word].count[column] -= dropped;
 }
 
