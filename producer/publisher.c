@@ -107,7 +107,7 @@ static int reserve_arena(struct rdx_arena *arena, uint64_t bytes)
 		return -ENOMEM;
 	arena->base = base;
 	arena->bytes = bytes;
-	/* only for speed: without either it works all the same */
+	/* only for speed: it works without either */
 	madvise(base, bytes, MADV_HUGEPAGE);
 	return madvise(base, bytes, MADV_DONTFORK) < 0 ? -errno : 0;
 }

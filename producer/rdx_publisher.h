@@ -26,11 +26,11 @@ extern "C" {
 
 struct rdx_publisher;
 
-/* Who else is cleared when this rank announces a clear of all tiers. */
-#define RDX_CLEAR_RANK   0 /* nobody: the rank alone (default) */
+/* Which ranks a clear of all tiers, announced on this one, clears. */
+#define RDX_CLEAR_RANK   0 /* this rank alone (default) */
 #define RDX_CLEAR_WORKER 1 /* every rank of the worker that was opened with this scope */
 
-/* What a store of a block means whose name this rank holds already. */
+/* What it means to store a block whose name this rank holds already. */
 #define RDX_REPORT_COPIES 0 /* one more physical copy, to be removed once more (default) */
 #define RDX_REPORT_MIXED                                                                           \
 	1 /* a copy or a mere repetition: counted as a copy, and the
@@ -108,7 +108,7 @@ struct rdx_removed {
 	uint8_t reserved;
 };
 
-/* Counters since open, unless said otherwise. The same stand in the segment. */
+/* Counters since open, unless said otherwise. The segment has the same. */
 struct rdx_publisher_stats {
 	uint64_t size;             /* in: sizeof(struct rdx_publisher_stats) */
 	uint64_t events;           /* published; also the last event id */
@@ -166,9 +166,9 @@ RDX_API int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
 
 /*
- * Announce stored blocks. Only what changes who holds what is published; runs longer
- * than one event are split. A dropped block takes the rest of its run with it, except
- * where blocks are named only: there each stands for itself. Wait-free.
+ * Announce stored blocks. Only changes of what the rank holds are published; runs longer than one
+ * event are split. A dropped block takes the rest of its run with it, except where blocks are named
+ * only: there each stands for itself. Wait-free.
  *
  *   0              done; what could not be represented was counted
  *   -EINVAL, -E2BIG  no such tier or name_bytes, names is NULL, both tokens and

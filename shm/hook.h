@@ -21,7 +21,7 @@ enum rdx_hook_step {
 	RDX_HOOK_BARRIER_NAMED,
 	RDX_HOOK_BELL_CHECK,   /* before the flag is looked at */
 	RDX_HOOK_BELL_CLEARED, /* the flag is 0, the word not moved */
-	RDX_HOOK_BELL_RUNG,    /* word moved, nobody woken yet */
+	RDX_HOOK_BELL_RUNG,    /* word raised, no sleeper woken yet */
 	RDX_HOOK_CLEAR_BUMPED, /* the worker's stamp is raised, no Cleared yet */
 	/* producer, opening */
 	RDX_HOOK_CLAIM_LOCKED,  /* the rank's lock file is held */
@@ -35,9 +35,9 @@ enum rdx_hook_step {
 	RDX_HOOK_SCAN_CHUNK,      /* ledger: some words copied */
 	RDX_HOOK_SCAN_DONE,       /* ledger: words copied, intent not read */
 	RDX_HOOK_TABLE_CHOSEN,    /* its generation is known, its file not looked for */
-	RDX_HOOK_TABLE_MAPPED,    /* it is mapped, the generation not asked for again */
+	RDX_HOOK_TABLE_MAPPED,    /* it is mapped, the generation not loaded again */
 	RDX_HOOK_LOOKUP_COLUMNS,  /* columns known, pulses not read */
-	RDX_HOOK_LOOKUP_PULSES,   /* pulses read, the generation not asked for */
+	RDX_HOOK_LOOKUP_PULSES,   /* pulses read, the generation not loaded */
 	RDX_HOOK_LOOKUP_SEARCHED, /* table searched, not scanned, versions not compared */
 	RDX_HOOK_COLUMN_OPENED,   /* version odd */
 	RDX_HOOK_COLUMN_CLOSED,

@@ -32,7 +32,7 @@ static_assert(sizeof(struct rdx_clear) == 64, "layout");
 struct rdx_bell {
 	uint64_t magic;
 	_Atomic uint32_t word; /* a futex */
-	_Atomic uint32_t flag; /* 1: somebody sleeps, or is about to */
+	_Atomic uint32_t flag; /* 1: a consumer sleeps, or is about to */
 	uint64_t reserved[6];
 };
 static_assert(sizeof(struct rdx_bell) == 64, "layout");

@@ -15,9 +15,9 @@
  *   event id     counts a rank's events from 1 in each epoch; 0 means none
  *   watermark    the last event id that a state contains
  *
- * Functions return 0 or a count on success and -errno on failure; outputs named
- * ret_... are untouched on failure. The library never logs, never sets errno,
- * never exits. Times are nanoseconds; no pointer may be NULL, except where it is said.
+ * Functions return 0 or a count on success and -errno on failure; outputs named ret_... are
+ * untouched on failure. The library never logs, never sets errno, never exits. Times are
+ * nanoseconds; no pointer may be NULL unless its contract allows it.
  *
  * Structures that may grow begin with their `size`, which the caller sets, in an array
  * in its first element. Everything else may be 0, which is the default of every input:

@@ -61,7 +61,7 @@ struct rdx_lookup_instance {
 };
 
 struct rdx_lookup {
-	/* of the mapped files; `cached` is to be 0 after a change */
+	/* of the mapped files; set `cached` to 0 after a change */
 	const struct rdx_index_live *live;
 	struct rdx_table table;
 	uint64_t generation;

@@ -196,7 +196,8 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 	if (recovery.way == RDX_RECOVERED_LEDGER) {
 		rank->phase = RDX_PHASE_SNAPSHOT;
 	} else {
-		/* exact at the barrier already; shown once it has read up to the present tail */
+		/* exact at the barrier already; shown once it has caught up with the present
+		 * tail */
 		rank->exact_position = rdx_publish_tail(rank->reader->view.live);
 		rank->phase = RDX_PHASE_REPLAY;
 	}

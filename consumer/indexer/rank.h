@@ -66,7 +66,7 @@ struct rdx_rank {
 /* Recoveries that the indexer keeps for people to see. */
 #define RDX_RECOVERIES_KEPT 256
 
-/* What a step needs beside the rank; one for all ranks of an indexer. */
+/* What a step needs besides the rank; one for all ranks of an indexer. */
 struct rdx_rank_scratch {
 	uint64_t hashes[RDX_EVENT_COUNT_MAX + RDX_PAYLOAD_WORDS];
 	struct rdx_recovery_row recovered[RDX_RECOVERIES_KEPT]; /* the newest, in a circle */

@@ -29,8 +29,8 @@ struct rdx_wait;
 #define RDX_WOKE_TAGS    UINT32_C(0xffffff00)
 
 /*
- * `mode` is RDX_WAIT_AUTO, RDX_WAIT_URING or RDX_WAIT_EPOLL (rdx_indexer.h). io_uring is
- * tried, not only asked for: AUTO takes epoll when anything about it fails.
+ * `mode` is RDX_WAIT_AUTO, RDX_WAIT_URING or RDX_WAIT_EPOLL (rdx_indexer.h). io_uring is tried at
+ * open: AUTO takes epoll when anything about it fails.
  *
  *   -ENOSYS  RDX_WAIT_URING, and the kernel has no io_uring, or no futexes in it
  *   -EPERM   RDX_WAIT_URING, and it is forbidden (a seccomp filter, kernel.io_uring_disabled)
