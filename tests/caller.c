@@ -113,7 +113,7 @@ static int call_on(struct caller_plan *plan, const struct rdx_hash_key *key,
 			usleep(REST_US);
 			continue;
 		}
-		rdx_bell_arm(bell); /* so that there is somebody to ring for */
+		rdx_bell_arm(bell); /* so that there is a sleeper to ring for */
 		atomic_store(&plan->begun, stream.event_id + 1);
 		r = caller_step(&stream, publisher);
 		atomic_store(&plan->completed, stream.event_id);

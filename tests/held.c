@@ -155,7 +155,7 @@ static void guard(const char *path)
 	}
 }
 
-/* Twice removed, so that it is nobody's child, whether to wait for or to kill. */
+/* A grandchild, so that nobody waits for it or kills it as a child. */
 static int start_guardian(const char *path)
 {
 	int process_fd = (int)syscall(SYS_pidfd_open, getpid(), 0), status;

@@ -274,7 +274,7 @@ static uint64_t *store_block(struct oracle *oracle, const struct rdx_stored *sto
 		return &oracle->stats.conflicts;
 	if (held)
 		return add_copy(oracle, name, stored->tier);
-	/* remembered, or forgotten by now for want of room: nobody can tell */
+	/* remembered, or forgotten by now for lack of room: unknown */
 	if (oracle->held_names == oracle->names_max) {
 		if (name)
 			oracle_forget(oracle, name);

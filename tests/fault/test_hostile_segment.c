@@ -210,7 +210,7 @@ static void test_truncated_files(void **state)
 	(void)state;
 	open_fixture(&f, 1);
 	path_of(&f, path);
-	/* longer than it says: huge pages round up, and what lies behind is never looked at */
+	/* longer than its header says: huge pages round up, and the rest is never read */
 	assert_int_equal(truncate(path, (off_t)f.size + 123456), 0);
 	assert_int_equal(try_open(&f), 0);
 	for (uint64_t size = f.size; size-- > 0; size = size / 4 * 3) {

@@ -46,7 +46,7 @@ struct fixture {
 	pid_t worker_pid[WORKERS];
 	char indexer_path[192];
 	struct indexer_plan *plan;
-	pid_t indexer_pid; /* 0: none lives */
+	pid_t indexer_pid; /* 0: none runs */
 	struct rdx_index *index;
 	uint64_t random;
 	uint64_t died_ns; /* the last indexer was dead by then */
@@ -74,7 +74,7 @@ static void ask(struct fixture *f)
 	}
 	assert_true(count >= 0);
 	for (int i = 0; i < count; i++) {
-		if (f->indexer_pid == 0) /* nobody has seen anything since */
+		if (f->indexer_pid == 0) /* no indexer has seen anything since */
 			assert_true(runs[i].age_ns >= before - f->died_ns);
 		if (runs[i].age_ns > STALE_NS)
 			assert_true(runs[i].state == RDX_STATE_STALE ||
@@ -86,7 +86,7 @@ static void ask(struct fixture *f)
 	}
 }
 
-/* A handle opened while no indexer lives gets the dead one's index. */
+/* A handle opened while no indexer runs gets the dead one's index. */
 static void open_another(struct fixture *f)
 {
 	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
@@ -378,7 +378,7 @@ static int count_stale(struct fixture *f, uint64_t *ret_age_ns)
 	return stale;
 }
 
-/* It lives, and holds its lock, but does not go on. */
+/* It is alive and holds its lock, but is stopped. */
 static void test_a_stopped_indexer_is_stale(void **state)
 {
 	static struct fixture f;

@@ -68,7 +68,7 @@ static int reopen(struct fixture *f)
 	return r < 0 ? r : stream_recover(&f->follower, NULL);
 }
 
-/* As a router does: follow, and when nobody holds the rank look for its next life. */
+/* As a router does: follow, and when no process holds the rank look for its next epoch. */
 static int look(struct fixture *f)
 {
 	struct rdx_cursor cursor;
@@ -157,7 +157,7 @@ static void assert_no_leftovers(struct fixture *f)
 	closedir(dir);
 }
 
-/* The next life, in this process; it ends without a word, but whole. */
+/* The next epoch, in this process; it ends in silence, but with whole events. */
 static void live_again(struct fixture *f)
 {
 	uint64_t events = rig_random(&f->random) % 600;

@@ -113,7 +113,7 @@ static void until_killed(struct fixture *f, pid_t pid)
 	assert_int_equal(r, 1);
 }
 
-/* From its death to the moment the index says so. */
+/* From its death to the moment the index shows it. */
 static void until_gone(struct fixture *f)
 {
 	uint64_t died = rdx_clock_ns(), taken, event_id;

@@ -87,7 +87,7 @@ static void test_exact_through_kills(void **state)
 	json_object_put(run);
 }
 
-/* Rings of 1,024 slots have gone round when the router dies: only the ledger is left. */
+/* Rings of 1,024 slots have wrapped when the router dies: only the ledger is left. */
 static void test_ledger_way(void **state)
 {
 	struct program_result result;
@@ -157,7 +157,7 @@ static void folder_of(const char *text, char *ret_folder, size_t bytes)
 	snprintf(ret_folder, bytes, "%.*s", (int)strcspn(at, "\n"), at);
 }
 
-/* The demo, started; it has said where its files are when this returns. */
+/* Start the demo; it has printed where its files are when this returns. */
 static void start_and_hear(struct program *ret_program)
 {
 	char *arguments[] = {DEMO, "--no-baselines", NULL};

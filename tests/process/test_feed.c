@@ -268,7 +268,7 @@ static void usage_and_files(void **state)
 	program_result_free(&r);
 }
 
-/* Wait until the program has said `part` on its standard error. */
+/* Wait until the program has written `part` to its standard error. */
 static void wait_for(const struct program *program, const char *part)
 {
 	char said[4096];

@@ -42,7 +42,7 @@ static void follow_maintains_an_index(void **state)
 	assert_true(tools_wait_for(&program, "\"last_event_id\":20"));
 	tools_stop_follow(&program);
 
-	/* the index of a dead indexer says so */
+	/* the index of a dead indexer shows it */
 	RUN(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "--local", "--json", "-");
 	assert_has(r.err, "no indexer runs");
 	object = parsed(r.out);
@@ -71,7 +71,7 @@ static void follow_says_once_that_a_rank_is_gone(void **state)
 	assert_true(tools_wait_for(&program, "8:0 EXACT"));
 	rig_release(&producers[0]);
 	assert_true(tools_wait_for(&program, "7:0 GONE: no running process holds it\n"));
-	usleep(300000); /* in which it would say so again */
+	usleep(300000); /* in which it would print that again */
 	rig_release(&producers[1]);
 	assert_true(tools_wait_for_first(&program, "8:0 GONE: no running process holds it\n"));
 	kill(program.pid, SIGHUP); /* the terminal was closed */

@@ -86,7 +86,7 @@ static void test_segments_appear_go_and_come_back(void **state)
 	assert_int_equal(prompt_run(x.index, 1, 40, 2, 0), 0);
 	assert_int_equal(prompt_run(x.index, 2, 40, 2, 0), 10);
 
-	/* so fast that nobody saw it gone */
+	/* so fast that it was never seen gone */
 	rdx_publisher_close(publisher);
 	publisher = prompt_publisher(&x, 2, 0);
 	prompt_store(publisher, 3, 5, 0);
@@ -227,7 +227,7 @@ static void test_unreadable_segments(void **state)
 	assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 	assert_int_equal(stats.unreadable, 5);
 
-	/* its next life is a good one */
+	/* its next epoch is a good one */
 	publisher = prompt_publisher(&x, 3, 0);
 	prompt_store(publisher, 1, 30, 0);
 	until_state(&x, 3, 0, RDX_STATE_EXACT, publisher, NULL);
@@ -303,7 +303,7 @@ static void test_a_worker_stopped_in_mid_event(void **state)
 			indexer_poll(&x);
 		}
 		poll_for_us(&x, STALE_US);
-		/* it lives, and its ring is caught up as far as it goes */
+		/* it is alive, and the indexer has caught up with its ring */
 		until_state(&x, 2, 0, RDX_STATE_EXACT, NULL, &info);
 		/* a fresh indexer cannot know all of it yet */
 		rdx_indexer_close(x.indexer);
@@ -346,7 +346,7 @@ static void test_the_namespace_is_removed(void **state)
 			assert_true(rdx_indexer_wait(x.indexer, 2000000) >= 0);
 	}
 	assert_int_equal(r, -ENOENT);
-	/* it says so as often as it looks, and nothing else is harmed */
+	/* it reports that at each walk, and nothing else is harmed */
 	for (int i = 0; i < 100; i++) {
 		r = rdx_indexer_poll(x.indexer, 0);
 		assert_true(r >= 0 || r == -ENOENT);

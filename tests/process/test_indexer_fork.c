@@ -19,7 +19,7 @@ static int open_indexer(const struct rig *rig, struct rdx_indexer **ret_indexer)
 	return rdx_indexer_open(ret_indexer, &options);
 }
 
-/* The child: says how its handle answers, then lives until the test closes its end. */
+/* The child: reports how its handle answers, then waits until the test closes its end. */
 static void be_child(struct rdx_indexer *indexer, int said_fd, int wait_fd)
 {
 	int answers[2] = {rdx_indexer_poll(indexer, 0), rdx_indexer_wait(indexer, 0)};

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #define RING_SLOTS 64
-#define LAPS       200  /* events of one slot: the ring goes round */
+#define LAPS       200  /* events of one slot: the ring wraps */
 #define BLOCKS     4000 /* more than the first table holds */
 #define WAITS      4    /* in a row, each as long as the liveness period */
 #define TRIES      5
@@ -256,7 +256,7 @@ static void test_after_growth_and_sweeps(void **state)
 	end(&x, publisher);
 }
 
-/* A clear said on one rank of the worker, for the other one too. */
+/* A clear announced on one rank of the worker, for the other one too. */
 static void test_after_a_clear_of_the_worker(void **state)
 {
 	struct rdx_publisher *first, *second;

@@ -111,7 +111,7 @@ static void test_columns_grow_and_end(void **state)
 	assert_int_equal(refused(&x), RANKS_MORE - RANKS_FULL);
 	assert_exact(&x, publisher, 0, RANKS_FULL);
 
-	/* homes of those who go are for those who wait */
+	/* homes of ranks that go are for ranks that wait */
 	for (uint32_t rank = 0; rank < RANKS_MORE - RANKS_FULL; rank++)
 		rdx_publisher_close(publisher[rank]);
 	assert_exact(&x, publisher, RANKS_MORE - RANKS_FULL, RANKS_MORE);

@@ -41,7 +41,7 @@ struct tally {
 	struct rdx_reader_stats stats;
 };
 
-/* What one side tells the other, and the test. */
+/* What one side reports to the other, and to the test. */
 struct shared {
 	_Atomic uint64_t slots; /* published, set at the end */
 	_Atomic uint64_t events;
@@ -367,7 +367,7 @@ static void test_near_the_end_of_positions(void **state)
 				 0);
 		assert_int_equal(range.outcome, RDX_RANGE_EVENTS);
 		assert_int_equal(range.start.position, RDX_POSITION_END - 1);
-		/* a lapped cursor is told so here too */
+		/* a lapped cursor is reported here too */
 		if (left[i] > 64) {
 			recovery.start.position = begin;
 			recovery.start.event_id = 1000;

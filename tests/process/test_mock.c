@@ -241,8 +241,8 @@ static void one_rank_announces_the_workers_clear(void **state)
 	}
 }
 
-/* A prompt's blocks are told of when it is computed: in virtual time, also without a request
- * behind it. */
+/* A prompt's blocks are reported when it is computed: in virtual time, also without a later
+ * request. */
 static void time_runs_on_when_told(void **state)
 {
 	struct rig *rig = *state;

@@ -121,11 +121,11 @@ static int engine(const struct rig *rig, int ready_fd, int wait_fd)
 		return 1;
 	child = fork();
 	if (child == 0) {
-		/* said here: only now have the fork handlers run in the child */
+		/* reported here: only now have the fork handlers run in the child */
 		child = getpid();
 		if (write(ready_fd, &child, sizeof(child)) != sizeof(child))
 			_exit(1);
-		/* lives until the test closes its end */
+		/* waits until the test closes its end */
 		while (read(wait_fd, &byte, 1) < 0 && errno == EINTR)
 			;
 		_exit(0);

@@ -162,7 +162,7 @@ static void verify_finds_a_difference(void **state)
 	wait_equal(rig, &r);
 	program_result_free(&r);
 
-	/* in the ledger, but no event ever said so */
+	/* in the ledger, but in no event */
 	rdx_ledger_set(producers[0].owner.live, &producers[0].owner.ledger[0], 0,
 		       producers[0].used++, 4711, 1, 0);
 	RUN(&r, 1, "ringdex-verify", NULL, "--dir", rig->dir);

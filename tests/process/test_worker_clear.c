@@ -116,7 +116,7 @@ static void close_indexer(struct world *world)
 	world->indexer = NULL;
 }
 
-/* The worker's clear stamp, set while none of its ranks lives. */
+/* The worker's clear stamp, set while none of its ranks is alive. */
 static void set_generation(struct world *world, uint64_t generation)
 {
 	char path[128];

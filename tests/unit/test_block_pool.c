@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the pool told, as text: "-d1 +h1" is name 1 from the device to the host. */
+/* What the pool reported, as text: "-d1 +h1" is name 1 from the device to the host. */
 struct told {
 	char text[256];
 };
@@ -159,7 +159,7 @@ static void evicted_blocks_move_to_the_host(void **state)
 	assert_int_equal(block_pool_allocate(pool, 1, blocks), 0);
 	check_told(&told, "-d4 -h1 +h4");
 
-	/* what is there already is not stored again */
+	/* a block that is there already is not stored again */
 	block_pool_name(pool, blocks[0], 2, 102);
 	block_pool_name(pool, blocks[1], 2, 102);
 	block_pool_release(pool, blocks, 2);

@@ -200,7 +200,7 @@ static void test_clear(void **state)
 	assert_int_equal(rdx_lineage_drop(lineage, a, DEVICE), 1);
 	expect_orphans(lineage, 0, 0, 0, 0);
 	assert_int_equal(rdx_lineage_hold(lineage, b, HOST), 1);
-	/* untouched until the life counter comes round: still empty */
+	/* untouched until `life` wraps: still empty */
 	for (int i = 0; i < 256; i++)
 		rdx_lineage_clear(lineage);
 	assert_int_equal(rdx_lineage_hold(lineage, a, DEVICE), 1);

@@ -21,7 +21,7 @@ struct fixture {
 	struct rdx_index *index;
 	struct rdx_rank rank;
 	struct rdx_rank_scratch *scratch;
-	uint64_t now_ns; /* as the rank is told */
+	uint64_t now_ns; /* as given to the rank */
 };
 
 static void start(struct fixture *f)
@@ -85,7 +85,7 @@ static void destroy(struct fixture *f)
 	free(f->scratch);
 }
 
-/* The table is full and no other is to be had: a block does not fit. */
+/* The table is full and no other can be made: a block does not fit. */
 static void run_out_of_space(struct fixture *f)
 {
 	struct rdx_writer_table *table = rdx_writer_table(f->writer);
@@ -174,7 +174,7 @@ static void test_gone(void **state)
 	destroy(&f);
 }
 
-/* Not to be followed, then begun again, before anything of its new life is told. */
+/* It cannot be followed, then begins again, before anything of its new epoch is published. */
 static void test_another_life(void **state)
 {
 	struct fixture f;

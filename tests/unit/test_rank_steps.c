@@ -102,7 +102,7 @@ static void await_state(struct fixture *f, uint64_t worker_id, uint8_t state)
 		assert_true(rdx_indexer_poll(f->indexer, 0) >= 0);
 }
 
-/* What all lives of a rank add up to does not change when one ends. */
+/* The sum over all epochs of a rank does not change when one ends. */
 static void test_counts_over_lives(void **state)
 {
 	struct fixture f;
@@ -330,7 +330,7 @@ static void test_drain_in_parts(void **state)
 }
 #endif
 
-/* A tail that names a slot long overwritten is not looked at for ever. */
+/* A tail that names a slot long overwritten is not retried for ever. */
 static void test_tail_leads_nowhere(void **state)
 {
 	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 1000);
@@ -380,7 +380,7 @@ static void test_crowded_directory(void **state)
 	destroy(&f);
 }
 
-/* Tables of a model that nobody serves any more do not stay when the indexer begins anew. */
+/* Tables of a model that no worker serves any more do not stay when an indexer starts anew. */
 static void test_leftover_index(void **state)
 {
 	static const char stranger[] = "index/0123456789abcdef.other";

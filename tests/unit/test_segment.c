@@ -318,7 +318,7 @@ static void test_life_is_the_lock(void **state)
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &read_lock), 0);
 	assert_int_equal(rdx_reader_alive(reader), 0);
 	close(fd);
-	/* the next life is another file: this one stays dead, and says so */
+	/* the next epoch is another file: this one stays dead, and shows it */
 	assert_int_equal(rig_claim(&rig, &producer, &spec), 0);
 	assert_int_equal(rdx_reader_alive(reader), 0);
 	assert_int_equal(rdx_reader_recover(reader, NULL, &recovery), -ESTALE);

@@ -547,7 +547,7 @@ static void test_each(void **state)
 	assert_int_equal(seen.tiers[0], 8);
 	assert_int_equal(seen.tiers[1], 4);
 	assert_int_equal(rdx_index_each(x, 9, 0, see, &seen, &mark), -ENOENT);
-	/* an event that is applied, or half applied, but not yet told of */
+	/* an event that is applied, or half applied, but not yet published in the pulse */
 	assert_int_equal(rdx_writer_apply_event(w, slot, &begun, NULL), 0);
 	assert_int_equal(rdx_index_each(x, 1, 0, see, &seen, &mark), -EAGAIN);
 	rig_pulse(w, slot, RDX_STATE_EXACT, 3, 6);
