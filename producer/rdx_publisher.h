@@ -57,7 +57,7 @@ struct rdx_publisher_options {
 	uint32_t clear_scope;                 /* RDX_CLEAR_... */
 	uint32_t report_mode;                 /* RDX_REPORT_... */
 	uint32_t file_mode;                   /* of the segment; 0: 0640. Nobody else may write:
-						 who truncates it kills the engine */
+						 to truncate it is to kill the engine */
 	uint32_t reserved;
 };
 
@@ -92,7 +92,7 @@ struct rdx_stored {
 	uint32_t block_tokens;        /* tokens per block of this run; 0: the segment's */
 	uint8_t tier;                 /* RDX_TIER_... */
 	uint8_t cache_group;          /* cache group of a hybrid model; copies are counted apart */
-	uint8_t name_bytes;           /* 8 or 32; names of different sizes never are the same */
+	uint8_t name_bytes;           /* 8 or 32; names of different sizes are never equal */
 	uint8_t reserved[5];
 };
 
@@ -192,15 +192,15 @@ RDX_API int rdx_publish_removed(struct rdx_publisher *publisher, const struct rd
  */
 RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, uint64_t time_ns);
 
-/* Say that the engine did something that no event represents: INEXACT until the next
- * all-tier clear. Results as for rdx_publish_stored. Wait-free. */
+/* Announce that the engine did something that no event represents: INEXACT until the next all-tier
+ * clear. Results as for rdx_publish_stored. Wait-free. */
 RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint64_t time_ns);
 
 /* Fill `ret_stats`. Same thread as the publish calls. -EOWNERDEAD after a fork. */
 RDX_API int rdx_publisher_get_stats(const struct rdx_publisher *publisher,
 				    struct rdx_publisher_stats *ret_stats);
 
-/* The epoch that this handle began: it names this life of the rank to every reader. */
+/* The epoch that this handle began, by which readers know it. */
 RDX_API uint64_t rdx_publisher_epoch(const struct rdx_publisher *publisher);
 
 /* The namespace's key, to chain local hashes as every index of it does (rdx_hash_chain).

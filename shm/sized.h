@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* More than any structure will ever have: what is beyond is no size. */
+/* More than any structure will ever have: a larger value is no size. */
 #define RDX_SIZED_MAX 4096
 
 static inline uint64_t rdx_sized_bytes(const void *structure)
@@ -21,7 +21,7 @@ static inline uint64_t rdx_sized_bytes(const void *structure)
 	return size;
 }
 
-/* Is what the caller set a size? 0, -EINVAL, -E2BIG. */
+/* Check the size that the caller set. 0, -EINVAL, -E2BIG. */
 static inline int rdx_sized_check(const void *structure)
 {
 	uint64_t size = rdx_sized_bytes(structure);
@@ -31,8 +31,8 @@ static inline int rdx_sized_check(const void *structure)
 	return size > RDX_SIZED_MAX ? -E2BIG : 0;
 }
 
-/* Copy an input of which `known` bytes are known here: what the caller's lacks is 0.
- * -EINVAL; -E2BIG: the caller asks for something that is not known here. */
+/* Copy an input of which `known` bytes are known here; bytes that the caller's lacks are 0.
+ * -EINVAL; -E2BIG: the caller sets something that is not known here. */
 static inline int rdx_sized_take(void *ret_structure, uint64_t known, const void *from)
 {
 	const uint8_t *bytes = from;

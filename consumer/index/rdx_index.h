@@ -23,7 +23,7 @@ extern "C" {
 
 struct rdx_index;
 
-/* Which index of a namespace: one per model, tenant, block size and hash scheme. */
+/* Names an index of a namespace: there is one per model, tenant, block size and hash scheme. */
 struct rdx_index_key {
 	uint64_t size;         /* sizeof(struct rdx_index_key) */
 	const char *model;     /* required */
@@ -50,7 +50,7 @@ struct rdx_run {
 	uint64_t event_age_ns; /* since its last event, as the engine stamped it, else as the
 				  indexer read it; UINT64_MAX: none was read in this epoch */
 	const char *instance;  /* of this epoch: where to send the request. In the handle, valid
-				  until the next call on it; "" while the rank begins a life */
+				  until the next call on it; "" while an epoch begins */
 };
 
 /* What the index knows of a rank. */
@@ -63,7 +63,7 @@ struct rdx_index_rank {
 	uint8_t reserved[2];
 	uint64_t epoch;
 	uint64_t last_event_id;
-	uint64_t position; /* ring position caught up to */
+	uint64_t position; /* of the next ring slot to read */
 	uint64_t age_ns;   /* this and the next as in rdx_run */
 	uint64_t event_age_ns;
 	uint64_t blocks[RDX_TIER_COUNT]; /* now held per tier */
@@ -77,7 +77,7 @@ struct rdx_index_rank {
 	char instance[RDX_TEXT_BYTES];
 };
 
-/* At which moment of a rank's history rdx_index_each saw it. */
+/* The moment of a rank's history at which rdx_index_each saw it. */
 struct rdx_index_mark {
 	uint64_t size; /* in: sizeof(struct rdx_index_mark) */
 	uint64_t epoch;

@@ -66,7 +66,7 @@ struct rdx_indexer_stats {
  *   -EINVAL        an option out of range
  *   -EBUSY         another running process maintains an index of this namespace
  *   -EKEYREJECTED  the namespace's key file is damaged
- *   -ENOSYS, -EPERM, -ENOMEM  RDX_WAIT_URING was demanded, and there is no io_uring, it is
+ *   -ENOSYS, -EPERM, -ENOMEM  RDX_WAIT_URING was requested, and there is no io_uring, it is
  *                  forbidden, or RLIMIT_MEMLOCK is too low for it
  *   -EMFILE, -ENFILE  no descriptors left: a handle keeps six, and two for each rank and
  *                  three for each index
@@ -82,11 +82,11 @@ RDX_API int rdx_indexer_open(struct rdx_indexer **ret_indexer,
 RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
 
 /*
- * Do a bounded amount of work: discover and lose ranks, caught up to `max_slots` ring slots
- * (0: 65,536) shared fairly between ranks, recover, sweep, grow, tick the heartbeat.
- * Returns how many slots were read or blocks recovered: 0 means everything is caught up.
- * A worker that fails is dropped and shown, never the call: only -ENOMEM, the errno of a
- * directory that was removed, or -EOWNERDEAD where the handle was made before a fork.
+ * Do a bounded amount of work: find new ranks and notice those that are gone, read up to
+ * `max_slots` ring slots (0: 65,536) shared fairly between ranks, recover, sweep, grow, move the
+ * heartbeat. Returns how many slots were read or blocks recovered: 0 means everything is caught up.
+ * A worker that fails is dropped and shown, and the call goes on; it fails only with -ENOMEM, the
+ * errno of a directory that was removed, or -EOWNERDEAD where the handle was made before a fork.
  */
 RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots);
 
