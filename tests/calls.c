@@ -155,7 +155,7 @@ static uint32_t derive_name(struct calls *calls, uint32_t parent, uint32_t conte
 	return (parent * 3 + content + 1 + (pick(calls, 16) == 0 ? 97 : 0)) % calls->shape.names;
 }
 
-/* What is said of a run's content, not always rightly, and of its namespace. */
+/* What a call gives as a run's content, not always correct, and its namespace. */
 static void draw_content(struct calls *calls, struct call *call)
 {
 	static const char *const texts[] = {"", "adapter", "salt"};
@@ -233,7 +233,7 @@ static void draw_removed_name(struct calls *calls, uint8_t bytes, uint8_t *ret_t
 		make_name(pick(calls, calls->shape.names), bytes, ret_text);
 }
 
-/* Of names that are not held in the tier nothing happens. */
+/* Names that are not held in the tier are ignored. */
 static void draw_removed(struct calls *calls, struct call *call)
 {
 	struct rdx_removed *removed = &call->removed;
@@ -279,7 +279,7 @@ void calls_draw(struct calls *calls, struct call *ret_call)
 		draw_stored(calls, ret_call);
 }
 
-/* Nothing is ever called by a name of which nothing is held. */
+/* Names without a copy are never used again, so the oracle may forget them. */
 static void forget_removed(struct oracle *oracle)
 {
 	for (uint32_t i = 0; i < oracle->used; i++) {

@@ -21,11 +21,11 @@
 #include <unistd.h>
 
 #define PAUSE_US    20000
-#define TERM_PAUSES 100 /* for what cleans up after itself, as the demo does */
+#define TERM_PAUSES 100 /* for programs that clean up after themselves, as the demo does */
 #define KILL_PAUSES 500
 #define ENVIRONMENT (1 << 20)
 
-/* What lies in one place: numbered directories in one that bears the process's number. */
+/* The directories in one place: numbered ones in one with the process's number. */
 static struct hold {
 	const char *where;
 	const char *variable; /* that children find in their environment */
@@ -171,7 +171,7 @@ static int start_guardian(const char *path)
 		setsid();
 		if (dup2(process_fd, 0) < 0 || close_range(1, UINT_MAX, 0) < 0 || chdir("/") < 0)
 			_exit(1);
-		/* what its parent had open is closed by when the parent goes on */
+		/* files that its parent had open are closed before the parent goes on */
 		if (fork() == 0)
 			guard(path);
 		_exit(0);

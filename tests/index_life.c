@@ -57,7 +57,7 @@ static void begin(struct life *x, enum life_step step)
 	note(x);
 	x->count++;
 	atomic_store_explicit(&x->begun, x->count, memory_order_release);
-	rdx_fence_release(); /* who sees its bits sees that it has begun */
+	rdx_fence_release(); /* a reader that sees its bits sees that it has begun */
 }
 
 static void finish(struct life *x)
@@ -184,7 +184,7 @@ static void remove_tail(struct life *x, uint32_t n, uint8_t tier)
 		take(x, LIFE_REMOVE, first, end - first, tier);
 }
 
-/* Blocks behind the run and one that is missing. */
+/* Blocks after the run and one missing block. */
 static void store_orphans(struct life *x, uint32_t n, uint8_t tier)
 {
 	uint32_t first = run_of(x, LIFE_TIERS - 1) + 1 + pick(x, 3);
@@ -337,7 +337,7 @@ static int true_once(const struct life *x, const struct life_window *w, uint32_t
 	return 0;
 }
 
-/* No block that was never there, none missed of what was there all the time. */
+/* No block that was never there, and none missing that was there all the time. */
 static int within(const struct life *x, const struct life_window *w, uint32_t set, uint32_t run,
 		  uint32_t asked)
 {
@@ -380,7 +380,7 @@ int life_allows_row(const struct life *x, struct life_window w, const struct rdx
 	if (!row->last_event_id || row->last_event_id > w.to ||
 	    x->moment[row->last_event_id - 1].epoch != row->epoch)
 		return 0;
-	/* what the row names was applied before the row's blocks were looked for */
+	/* the event that the row names was applied before the row's blocks were searched */
 	w.from = row->last_event_id > w.from ? row->last_event_id - 1 : w.from;
 	if (row->state == RDX_STATE_RECOVERING)
 		return was_hidden(x, &w, row);

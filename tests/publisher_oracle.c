@@ -118,7 +118,7 @@ uint32_t oracle_orphans(const struct oracle *oracle, uint8_t set)
 	for (uint32_t i = 0; i < oracle->used; i++) {
 		const struct oracle_name *name = &oracle->names[i];
 
-		/* which may be another one than the block's holder */
+		/* which may be another name than the block's holder */
 		if (name->known && is_first_of_block(oracle, name) && name->parent &&
 		    in_set(oracle, name->prefix, set) && !in_set(oracle, name->parent, set))
 			count++;
@@ -171,7 +171,7 @@ void oracle_forget(struct oracle *oracle, struct oracle_name *name)
 		oracle->free_from = (uint32_t)(name - oracle->names);
 }
 
-/* All that follows from how many copies there are. */
+/* Everything that follows from the number of copies. */
 static void set_copies(struct oracle *oracle, struct oracle_name *name, uint8_t tier,
 		       uint32_t copies)
 {
@@ -225,7 +225,7 @@ static uint64_t *add_copy(struct oracle *oracle, struct oracle_name *name, uint8
 	return NULL;
 }
 
-/* What a name stands for: it takes all of it from the store that made it held. */
+/* A name takes all that it stands for from the store that made it held. */
 static void stand_for(struct oracle *oracle, struct oracle_name *name,
 		      const struct oracle_name *content)
 {

@@ -11,7 +11,7 @@
 
 #define ROOM_BYTES (UINT64_C(512) << 20) /* the largest segment of a test, twice */
 
-/* Memory, or the disk where memory is small, as in a container: slower, not different. */
+/* In memory, or on disk if memory is small, as in a container: slower, but the same. */
 static enum held_place roomy_place(void)
 {
 	struct statvfs fs;
@@ -79,7 +79,7 @@ void rig_release(struct rig_producer *producer)
 	rdx_segment_release(&producer->owner);
 }
 
-/* One word for all blocks, outside of the segment. */
+/* One word for all blocks, outside the segment. */
 static struct rdx_ledger_detail nowhere_detail;
 static _Atomic uint64_t nowhere_word;
 static const uint32_t nowhere[RDX_EVENT_COUNT_MAX];

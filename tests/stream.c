@@ -60,7 +60,7 @@ static void clear_tier(struct stream *stream, uint8_t tier)
 
 static void decide_clear(struct stream *stream, struct stream_op *op, uint8_t scope)
 {
-	/* a publisher says of a clear that leaves nothing that it is one of all */
+	/* a publisher publishes a clear that leaves nothing as a clear of all */
 	if (stream->rooted && scope < STREAM_TIERS && !stream->count[!scope])
 		scope = RDX_SCOPE_ALL;
 	op->kind = RDX_EVENT_CLEARED;
@@ -174,7 +174,7 @@ static int decide_loss(struct stream *stream, struct stream_op *op)
 	op->tier = tier;
 	op->first = block;
 	op->count = 1;
-	/* up, as long as nothing else of what is held hangs there */
+	/* up, as long as no other held block is below */
 	while (op->count < most && op->first && goes_on(stream, op->first - 1) &&
 	       stream_is_held(stream, op->first - 1, tier) &&
 	       stream->held[op->first] == 1 << tier &&
@@ -328,7 +328,7 @@ static int read_snapshot(struct stream_follower *follower)
 	return (int)count;
 }
 
-/* A newer clear of the worker: what is held is from before it. */
+/* A newer clear of the worker: the state is from before it. */
 static void see_stamp(struct stream_follower *follower, uint32_t stamp)
 {
 	if (!rdx_clear_before(follower->stamp, stamp))
@@ -345,8 +345,8 @@ static int begin_recovered(struct stream_follower *follower, const struct rdx_re
 	if (recovery->way == RDX_RECOVERED_CONTINUE)
 		return 0;
 	rdx_holding_free(&follower->holding);
-	/* the Cleared must be read before what is held is the state of an event; at birth
-	 * nothing has been held yet */
+	/* only after the Cleared is read is the state that of an event; at birth nothing has been
+	 * held yet */
 	follower->exact_position = recovery->start.position + (recovery->start.position > 0);
 	if (recovery->way == RDX_RECOVERED_LEDGER) {
 		follower->exact_position = UINT64_MAX;
