@@ -30,7 +30,7 @@
 /* What both processes see. One side for each direction. */
 struct side {
 	alignas(128) _Atomic uint64_t word;
-	alignas(128) _Atomic uint64_t arrived; /* how often this side came to meet the other */
+	alignas(128) _Atomic uint64_t arrived; /* how often this side waited for the other */
 	alignas(128) struct rdx_slot slots[RING_SLOTS];
 };
 struct arena {

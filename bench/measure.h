@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every benchmark stands on: clocks, places, memory touched beforehand, and slices
- * of the floor and of the subject in turn, so that ratios hold where absolute figures
- * drift.
+ * The base of the benchmarks: clocks, processors, memory touched beforehand, and slices of the
+ * floor and of the subject in turn, so that ratios hold where absolute figures drift.
  */
 #ifndef RDX_BENCH_MEASURE_H
 #define RDX_BENCH_MEASURE_H
 
 #include <stdint.h>
 
-/* Stay on the `place`-th processor this process may use, counted round. -errno. */
+/* Stay on the `place`-th processor this process may use, modulo their number. -errno. */
 int measure_pin(uint32_t place);
 
-/* Shared or private memory of `bytes`, every page written. NULL: none to be had. */
+/* Shared or private memory of `bytes`, every page written. NULL: no memory. */
 void *measure_memory(uint64_t bytes, int shared);
 
 /* Tell the spinning other side of a hyper-thread that this is a spin. */

@@ -18,7 +18,7 @@ struct options {
 /* Exits with a message and status 2 on wrong usage. */
 void options_parse(int argc, char **argv, struct options *options);
 
-/* A fresh directory in memory, named into `ret_dir` (64 bytes). -errno. */
+/* Make a directory in memory; its name goes to `ret_dir` (64 bytes). -errno. */
 int scratch_make(char *ret_dir);
 void scratch_remove(const char *dir);
 

@@ -54,7 +54,7 @@ static uint64_t name_of(uint64_t number)
 	return (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* One conversation's next 8 blocks: they hang below the 8 before, 16 times in a row. */
+/* One conversation's next 8 blocks: children of the 8 before, 16 times in a row. */
 static int store_run(struct bench *bench)
 {
 	uint64_t names[RUN_BLOCKS], locals[RUN_BLOCKS], parent;
@@ -168,7 +168,7 @@ static int open_bench(struct bench *bench, uint64_t blocks)
 	close(dir_fd);
 	bench->blocks = blocks;
 	bench->random = 88172645463325252;
-	bench->floor_lines = blocks * 3; /* a name, a node, their table slots and ledger words */
+	bench->floor_lines = blocks * 3; /* a name, a node, their buckets and ledger words */
 	bench->floor_table = measure_memory(bench->floor_lines * 64, 0);
 	return bench->floor_table ? r : -1;
 }

@@ -2,10 +2,10 @@
 /*
  * How long until a rank is exact again?
  *
- * Barrier: N dead events, a clear, 1,000 live ones. Beside it, in turn, what has to be
- * done without a barrier: copy the whole history out of the ring and replay it. Both
- * build the rank in the same index table, and touch it beforehand.
- * Ledger: 2.28 million resident blocks and no barrier in the ring.
+ * Barrier: N dead events, a clear, 1,000 newer ones. In turn with it, what has to be done without a
+ * barrier: copy the whole history out of the ring and replay it. Both build the rank in the same
+ * index table, and touch it beforehand. Ledger: 2.28 million resident blocks and no barrier in the
+ * ring.
  */
 #include "bench/measure.h"
 #include "bench/options.h"
@@ -123,7 +123,7 @@ static void apply(struct bench *bench, const struct rdx_event *event)
 	bench->failed |= rdx_writer_apply_event(bench->writer, bench->slot, event, prefix) != 0;
 }
 
-/* Recover as the indexer does. Nanoseconds until the rank is live. */
+/* Recover as the indexer does. Nanoseconds until the rank is shown. */
 static double recover(struct bench *bench, uint32_t way, uint64_t *ret_slots, uint64_t *ret_words)
 {
 	static uint64_t hashes[CHUNK];
@@ -181,7 +181,7 @@ static double copy_and_replay(struct bench *bench, struct rdx_slot *copy)
 					  .kind = head.kind,
 					  .tier = head.tier};
 
-		/* what was built is dropped; that its columns are swept is not counted here */
+		/* what was built is dropped; sweeping its columns is not counted here */
 		if (head.kind == RDX_EVENT_CLEARED) {
 			uint64_t pause = rdx_clock_ns();
 
