@@ -41,6 +41,7 @@ enum rdx_hook_step {
 	RDX_HOOK_LOOKUP_SEARCHED, /* table searched, not scanned, versions not compared */
 	RDX_HOOK_COLUMN_OPENED,   /* version odd */
 	RDX_HOOK_COLUMN_CLOSED,
+	RDX_HOOK_BLOCK_CHANGED,    /* the bit of one block is set or dropped */
 	RDX_HOOK_GENERATION_BUILT, /* table complete, not named */
 	RDX_HOOK_GENERATION_NAMED,
 	RDX_HOOK_INDEX_RENAMED,

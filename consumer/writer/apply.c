@@ -72,6 +72,7 @@ static uint32_t set_keys(struct rdx_index_writer *w, uint32_t word, uint8_t colu
 		added += (uint64_t)rdx_table_mask_set(mask, word, bit);
 		if (w->stage == RDX_GROW_COPY)
 			set_next(w, word, bit, prefix[i]);
+		RDX_HOOK(RDX_HOOK_BLOCK_CHANGED);
 	}
 	w->word[word].count[column] += added;
 	if (current->used != used)
@@ -115,6 +116,7 @@ static void drop_keys(struct rdx_index_writer *w, uint32_t word, uint8_t column,
 			dropped += (uint64_t)rdx_table_mask_drop(mask, word, bit);
 		if (w->stage == RDX_GROW_COPY)
 			drop_next(w, word, bit, prefix[i]);
+		RDX_HOOK(RDX_HOOK_BLOCK_CHANGED);
 	}
 	assert(dropped <= w->word[word].count[column]);
 	w->word[word].count[column] -= dropped;
