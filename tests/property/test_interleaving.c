@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: producer and reader as coroutines in one thread, switched at protocol steps by a
- * seed: interleavings that two threads meet once in a million runs, found on purpose and found
- * again by the seed. The reader follows, is lapped, recovers in all three ways, takes the ledger,
+ * seed (schedule.h). The reader follows, is lapped, recovers in all three ways, takes the ledger,
  * asks for ranges; each state must be that of the event that it names.
- *
- * It does not show stores that become visible out of order; every step here is in order.
  */
 #include "tests/patience.h"
+#include "tests/schedule.h"
 #include "tests/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <ucontext.h>
 
-#if !defined(RDX_HOOKS) || defined(__SANITIZE_THREAD__)
+#if !SCHEDULE_POSSIBLE
 int main(void)
 {
-	print_message("skipped: needs RDX_HOOKS, and no thread sanitizer\n");
+	print_message(SCHEDULE_SKIPPED);
 	return 77;
 }
 #else
@@ -31,7 +28,6 @@ int main(void)
 #define WORLDS_LEAST 24
 #define WORLDS_S     3
 #define LOOKS        60 /* of the reader in each world */
-#define STACK_BYTES  (256 * 1024)
 #define WORKER       4
 
 struct world {
@@ -42,14 +38,8 @@ struct world {
 	struct stream followed; /* oracles: where the follower is, */
 	struct stream aside;    /* and where the newest look aside was */
 	struct stream_follower follower;
-	ucontext_t reader_context, producer_context;
-	char *stack;
+	struct schedule schedule;
 	uint64_t random;
-	uint64_t clear_in;
-	uint64_t steps;     /* the producer may take before it is the reader's turn again */
-	uint32_t switch_in; /* one reader's step in so many lets the producer on */
-	uint32_t steps_most;
-	int in_producer;
 	uint64_t exact, ranges, ways[4], retries, wrong;
 };
 
@@ -65,26 +55,6 @@ static void run_producer(void)
 	}
 }
 
-static void let_producer(uint64_t steps)
-{
-	world->steps = steps;
-	world->in_producer = 1;
-	swapcontext(&world->reader_context, &world->producer_context);
-	world->in_producer = 0;
-}
-
-static void on_step(enum rdx_hook_step step)
-{
-	(void)step;
-	if (world->in_producer) {
-		if (--world->steps == 0)
-			swapcontext(&world->producer_context, &world->reader_context);
-		return;
-	}
-	if (rig_random(&world->random) % world->switch_in == 0)
-		let_producer(1 + rig_random(&world->random) % world->steps_most);
-}
-
 static void open_world(uint64_t seed)
 {
 	static const uint64_t rings[] = {64, 64, 128, 512};
@@ -93,8 +63,6 @@ static void open_world(uint64_t seed)
 
 	memset(world, 0, sizeof(*world));
 	world->random = seed;
-	world->switch_in = 1 + (uint32_t)(rig_random(&world->random) % 12);
-	world->steps_most = 2u << rig_random(&world->random) % 8;
 	spec = stream_spec(WORKER, 0, rings[rig_random(&world->random) % 4]);
 	rig_make(&world->rig);
 	assert_int_equal(rig_claim(&world->rig, &world->producer, &spec), 0);
@@ -102,22 +70,15 @@ static void open_world(uint64_t seed)
 	stream_make(&world->stream, &world->rig.key, seed, clears[rig_random(&world->random) % 4]);
 	world->followed = world->aside = world->stream;
 	assert_int_equal(rdx_reader_open(&world->follower.reader, world->rig.dir, WORKER, 0), 0);
-	world->stack = malloc(STACK_BYTES);
-	assert_non_null(world->stack);
-	getcontext(&world->producer_context);
-	world->producer_context.uc_stack.ss_sp = world->stack;
-	world->producer_context.uc_stack.ss_size = STACK_BYTES;
-	makecontext(&world->producer_context, run_producer, 0);
-	rdx_hook_function = on_step;
+	schedule_begin(&world->schedule, rig_random(&world->random), run_producer);
 }
 
 static void close_world(void)
 {
-	rdx_hook_function = NULL;
+	schedule_end(&world->schedule);
 	stream_follower_free(&world->follower);
 	rig_release(&world->producer);
 	rig_remove(&world->rig);
-	free(world->stack);
 }
 
 /* A state, and the event it should be of; events only rise. */
@@ -227,7 +188,7 @@ static void test_interleavings(void **state)
 			uint64_t drawn = rig_random(&world->random);
 
 			if (drawn % 4 == 0)
-				let_producer(1 + drawn / 4 % 4000);
+				schedule_let(&world->schedule, 1 + drawn / 4 % 4000);
 			if (drawn % 8 == 1)
 				take_ledger();
 			else if (drawn % 8 == 2)
