@@ -34,7 +34,11 @@ static inline void rdx_generation_name(struct rdx_index_live *live, uint64_t gen
 
 static inline uint64_t rdx_generation_current(const struct rdx_index_live *live)
 {
-	return atomic_load_explicit(&live->generation, memory_order_acquire); /* G1, G2 */
+	uint64_t generation =
+		atomic_load_explicit(&live->generation, memory_order_acquire); /* G1, G2 */
+
+	RDX_HOOK(RDX_HOOK_LOOKUP_GENERATION);
+	return generation;
 }
 
 static inline void rdx_generation_supersede(struct rdx_index_live *live)

@@ -28,20 +28,28 @@ enum rdx_hook_step {
 	RDX_HOOK_SEGMENT_BUILT, /* complete under its temporary name */
 	RDX_HOOK_SEGMENT_RENAMED,
 	/* consumer */
-	RDX_HOOK_BELL_ARMING,     /* the word was read, the flag is not up */
-	RDX_HOOK_READ_WORD,       /* word 0 was read */
-	RDX_HOOK_READ_COPIED,     /* payload copied, not validated */
-	RDX_HOOK_SCAN_STARTED,    /* ledger: tail noted */
-	RDX_HOOK_SCAN_CHUNK,      /* ledger: some words copied */
-	RDX_HOOK_SCAN_DONE,       /* ledger: words copied, intent not read */
-	RDX_HOOK_TABLE_CHOSEN,    /* its generation is known, its file not looked for */
-	RDX_HOOK_TABLE_MAPPED,    /* it is mapped, the generation not loaded again */
-	RDX_HOOK_LOOKUP_COLUMNS,  /* columns known, pulses not read */
-	RDX_HOOK_LOOKUP_PULSES,   /* pulses read, the generation not loaded */
-	RDX_HOOK_LOOKUP_SEARCHED, /* table searched, not scanned, versions not compared */
-	RDX_HOOK_COLUMN_OPENED,   /* version odd */
+	RDX_HOOK_BELL_ARMING,       /* the word was read, the flag is not up */
+	RDX_HOOK_READ_WORD,         /* word 0 was read */
+	RDX_HOOK_READ_COPIED,       /* payload copied, not validated */
+	RDX_HOOK_SCAN_STARTED,      /* ledger: tail noted */
+	RDX_HOOK_SCAN_CHUNK,        /* ledger: some words copied */
+	RDX_HOOK_SCAN_DONE,         /* ledger: words copied, intent not read */
+	RDX_HOOK_TABLE_CHOSEN,      /* its generation is known, its file not looked for */
+	RDX_HOOK_TABLE_MAPPED,      /* it is mapped, the generation not loaded again */
+	RDX_HOOK_LOOKUP_COLUMNS,    /* columns known, pulses not read */
+	RDX_HOOK_LOOKUP_PULSES,     /* pulses read, the generation not loaded */
+	RDX_HOOK_LOOKUP_SEARCHED,   /* table searched, not scanned, versions not compared */
+	RDX_HOOK_LOOKUP_VERSIONS,   /* versions loaded, odd or not */
+	RDX_HOOK_LOOKUP_GENERATION, /* the generation is loaded */
+	RDX_HOOK_LOOKUP_PROBE,      /* one block was looked for */
+	RDX_HOOK_WALK_KEY,          /* one key and its mask were read */
+	RDX_HOOK_ENTRY_READ,        /* half of an entry was read */
+	RDX_HOOK_COLUMN_OPENED,     /* version odd */
+	RDX_HOOK_COLUMN_CHANGED,    /* changes made, version still odd */
 	RDX_HOOK_COLUMN_CLOSED,
 	RDX_HOOK_BLOCK_CHANGED,    /* the bit of one block is set or dropped */
+	RDX_HOOK_ENTRY_HALF,       /* half of an entry is written */
+	RDX_HOOK_PULSE_HALF,       /* a new epoch is stored, its event id not */
 	RDX_HOOK_GENERATION_BUILT, /* table complete, not named */
 	RDX_HOOK_GENERATION_NAMED,
 	RDX_HOOK_INDEX_RENAMED,

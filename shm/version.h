@@ -36,6 +36,7 @@ static inline void rdx_version_close(struct rdx_index_live *live, uint32_t word)
 {
 	_Atomic uint64_t *version = &live->version[word].value;
 
+	RDX_HOOK(RDX_HOOK_COLUMN_CHANGED);
 	atomic_store_explicit(version, atomic_load_explicit(version, memory_order_relaxed) + 1,
 			      memory_order_release); /* V2, with rdx_version_load */
 	RDX_HOOK(RDX_HOOK_COLUMN_CLOSED);
@@ -53,6 +54,7 @@ static inline int rdx_version_load(const struct rdx_index_live *live, uint32_t w
 							  memory_order_acquire); /* V2 */
 		odd |= ret_versions[word];
 	}
+	RDX_HOOK(RDX_HOOK_LOOKUP_VERSIONS);
 	return !(odd & 1);
 }
 

@@ -40,7 +40,10 @@ static void walk(const struct rdx_table *table, const struct rdx_columns *column
 				rdx_word_load(line + RDX_LINE_KEYS * (1 + columns->word) + i);
 			uint8_t tiers = tiers_of(columns, mask);
 
-			if (key && tiers)
+			if (!key)
+				continue;
+			RDX_HOOK(RDX_HOOK_WALK_KEY);
+			if (tiers)
 				visit(context, key, tiers);
 		}
 	}

@@ -235,7 +235,10 @@ static int read_entry(const struct rdx_index_entry *entry, uint64_t *ret_counter
 
 		ret_info->worker_id = rdx_word_load(&entry->worker_id);
 		ret_info->dp_rank = (uint32_t)rdx_word_load(&entry->dp_rank);
-		rdx_words_load(ret_counter, entry->counter, RDX_ENTRY_COUNTERS);
+		rdx_words_load(ret_counter, entry->counter, RDX_ENTRY_BLOCKS);
+		RDX_HOOK(RDX_HOOK_ENTRY_READ);
+		rdx_words_load(ret_counter + RDX_ENTRY_BLOCKS, entry->counter + RDX_ENTRY_BLOCKS,
+			       RDX_ENTRY_COUNTERS - RDX_ENTRY_BLOCKS);
 		rdx_words_load(instance, entry->instance, RDX_TEXT_BYTES / sizeof(uint64_t));
 		if (rdx_entry_same(entry, sequence)) {
 			memcpy(ret_info->instance, instance, RDX_TEXT_BYTES);

@@ -158,6 +158,7 @@ static int first_probe(struct rdx_lookup *l, uint64_t key, uint32_t at, uint32_t
 		masks[word] = held;
 		any |= held;
 	}
+	RDX_HOOK(RDX_HOOK_LOOKUP_PROBE);
 	return any != 0;
 }
 
@@ -215,6 +216,7 @@ static void next_wave(struct rdx_lookup *l, const uint64_t *prefix)
 			part.high = split_position(&taken[k], i, splits[k]);
 			part.at_high = rdx_table_mask(&l->table, prefix[part.high], part.word) &
 				       l->search[part.word];
+			RDX_HOOK(RDX_HOOK_LOOKUP_PROBE);
 			between(l, &part);
 			part.low = part.high;
 			part.at_low = part.at_high;
@@ -271,6 +273,7 @@ static void scan_word(struct rdx_lookup *l, uint32_t word, const uint64_t *prefi
 		if (at + SCAN_AHEAD < blocks)
 			rdx_table_prefetch(&l->table, prefix[at + SCAN_AHEAD], word);
 		mask = rdx_table_mask(&l->table, prefix[at], word) & columns;
+		RDX_HOOK(RDX_HOOK_LOOKUP_PROBE);
 		if (at && mask == before)
 			continue; /* all that held the block before hold this one */
 		before = mask;

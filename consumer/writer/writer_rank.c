@@ -208,6 +208,7 @@ static void pulse_lookup(struct rdx_index_writer *w, int seat, const struct rdx_
 	if (rdx_word_load(&pulse->epoch) != p->epoch) {
 		rdx_version_open(w->live, 0);
 		rdx_word_store(&pulse->epoch, p->epoch);
+		RDX_HOOK(RDX_HOOK_PULSE_HALF);
 		rdx_word_store(&pulse->event_id, p->event_id);
 		rdx_version_close(w->live, 0);
 	}
@@ -248,7 +249,10 @@ void rdx_writer_rank_pulse(struct rdx_index_writer *w, int seat, const struct rd
 	}
 	memcpy(&counter[RDX_ENTRY_RECOVERIES], p->recoveries, sizeof(p->recoveries));
 	rdx_entry_open(entry);
-	rdx_words_store(entry->counter, counter, RDX_ENTRY_COUNTERS);
+	rdx_words_store(entry->counter, counter, RDX_ENTRY_BLOCKS);
+	RDX_HOOK(RDX_HOOK_ENTRY_HALF);
+	rdx_words_store(entry->counter + RDX_ENTRY_BLOCKS, counter + RDX_ENTRY_BLOCKS,
+			RDX_ENTRY_COUNTERS - RDX_ENTRY_BLOCKS);
 	rdx_entry_close(entry);
 	pulse_lookup(w, seat, p);
 }
