@@ -8,7 +8,8 @@
  *   E2  words, sequence + 1 (release) -> sequence (acquire), words: a reader that saw the
  *       sequence sees the words
  *   E3  begun, release fence, bits of the event -> bits seen, acquire fence, begun: a walk that saw
- *       a change of an event sees `begun` at or after that event
+ *       a change of an event sees `begun` at or after that event. A rank that becomes visible has
+ *       begun all events until a pulse says which one it holds
  */
 #ifndef RDX_ENTRY_H
 #define RDX_ENTRY_H
@@ -54,6 +55,13 @@ static inline void rdx_entry_begin(struct rdx_index_entry *entry, uint64_t event
 	if (event_id > rdx_word_load(&entry->begun))
 		rdx_word_store(&entry->begun, event_id);
 	rdx_fence_release(); /* E3, with rdx_entry_begun */
+}
+
+/* The writer's: the pulse stored before says that the bits are those of this event. */
+static inline void rdx_entry_settle(struct rdx_index_entry *entry, uint64_t event_id)
+{
+	rdx_fence_release(); /* E3: a walk that sees it sees that another epoch has begun */
+	rdx_word_store(&entry->begun, event_id);
 }
 
 /* The reader's: the newest event of which any bit may have been seen. Call it after the last bit

@@ -101,7 +101,9 @@ struct rdx_index_entry {
 	_Atomic uint64_t sequence;
 	_Atomic uint64_t worker_id; /* this and dp_rank change only under version 0 */
 	_Atomic uint64_t dp_rank;
-	_Atomic uint64_t begun; /* id of the newest event that began to change the table */
+	/* id of the newest event that began to change the table, UINT64_MAX: unknown, from when the
+	 * rank becomes visible until its next pulse */
+	_Atomic uint64_t begun;
 	_Atomic uint64_t counter[RDX_ENTRY_COUNTERS];
 	_Atomic uint64_t instance[RDX_TEXT_BYTES / 8];
 };

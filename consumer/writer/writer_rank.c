@@ -151,7 +151,6 @@ int rdx_writer_rank_begin(struct rdx_index_writer *w, int seat)
 		if (sides[tier] != RDX_SIDE_NONE)
 			rdx_columns_take(w, rank, tier, sides[tier]);
 	}
-	rdx_word_store(&w->live->entry[seat].begun, 0); /* a new epoch's ids begin at 1 */
 	memcpy(rank->build, sides, sizeof(sides));
 	/* a rank that is rebuilt may request memory again: the last refusal may be long ago, and a
 	 * rank that misses a few blocks is not refused often */
@@ -171,6 +170,8 @@ void rdx_writer_rank_show(struct rdx_index_writer *w, int seat, uint8_t orphans,
 	memcpy(rank->shown, rank->build, sizeof(old));
 	memset(rank->build, RDX_SIDE_NONE, sizeof(rank->build));
 	rank->is_building = 0;
+	/* of no event that a walk's mark names, until a pulse says of which */
+	rdx_entry_begin(&w->live->entry[seat], UINT64_MAX);
 	rdx_version_open(w->live, rank->word);
 	rank->is_visible = 1;
 	rank->orphans = orphans;
@@ -255,4 +256,5 @@ void rdx_writer_rank_pulse(struct rdx_index_writer *w, int seat, const struct rd
 			RDX_ENTRY_COUNTERS - RDX_ENTRY_BLOCKS);
 	rdx_entry_close(entry);
 	pulse_lookup(w, seat, p);
+	rdx_entry_settle(entry, p->event_id);
 }
