@@ -22,8 +22,12 @@ int main(void)
 }
 #else
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STOPS 2
+#else
+#define STOPS 6
+#endif
 #define WORKER    6
-#define STOPS     6
 #define AFTER_MAX 80 /* events from a stop to the next rest */
 #define CURSORS   4
 
