@@ -65,14 +65,14 @@ static void forget_held(struct rdx_publisher *p)
 /* Another rank cleared the worker: this one clears itself before it publishes anything else. */
 static void follow_clear(struct rdx_publisher *p)
 {
-	uint32_t generation;
+	uint32_t stamp;
 
 	if (!p->clear)
 		return;
-	generation = rdx_clear_stamp(p->clear); /* C1 */
-	if (!rdx_clear_before(p->stamp, generation))
+	stamp = rdx_clear_stamp(p->clear); /* C1 */
+	if (!rdx_clear_before(p->stamp, stamp))
 		return;
-	p->stamp = generation;
+	p->stamp = stamp;
 	forget_held(p);
 	rdx_emit_cleared(p, RDX_SCOPE_ALL);
 }

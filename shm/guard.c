@@ -32,14 +32,14 @@ int rdx_guard_add(struct rdx_mapping *mapping)
 {
 	for (uint32_t i = 0; i < RDX_GUARDED_MAX; i++) {
 		struct rdx_mapping *none = NULL;
-		struct guarded *slot = &guarded_mappings[i];
+		struct guarded *entry = &guarded_mappings[i];
 		uint32_t end = atomic_load(&guarded_end);
 
-		if (!atomic_compare_exchange_strong(&slot->mapping, &none, mapping))
+		if (!atomic_compare_exchange_strong(&entry->mapping, &none, mapping))
 			continue;
-		atomic_store(&slot->bytes, mapping->bytes);
-		atomic_store(&slot->base, (uintptr_t)mapping->base);
-		atomic_fetch_add(&slot->use, 1);
+		atomic_store(&entry->bytes, mapping->bytes);
+		atomic_store(&entry->base, (uintptr_t)mapping->base);
+		atomic_fetch_add(&entry->use, 1);
 		while (end < i + 1 && !atomic_compare_exchange_weak(&guarded_end, &end, i + 1))
 			;
 		return 0;
@@ -62,20 +62,20 @@ void rdx_guard_remove(struct rdx_mapping *mapping)
 
 /* An entry's mapping, if `address` lies in it. An entry that changes meanwhile is not the one that
  * faulted: that mapping stays guarded until the access is over. */
-static struct rdx_mapping *mapping_at(const struct guarded *slot, uintptr_t address,
+static struct rdx_mapping *mapping_at(const struct guarded *entry, uintptr_t address,
 				      uintptr_t *ret_base, uint64_t *ret_bytes)
 {
-	uint64_t use = atomic_load(&slot->use), bytes;
+	uint64_t use = atomic_load(&entry->use), bytes;
 	struct rdx_mapping *mapping;
 	uintptr_t base;
 
 	if (!(use & 1))
 		return NULL;
-	base = atomic_load(&slot->base);
+	base = atomic_load(&entry->base);
 	RDX_HOOK(RDX_HOOK_GUARD_BASE);
-	bytes = atomic_load(&slot->bytes);
-	mapping = atomic_load(&slot->mapping);
-	if (atomic_load(&slot->use) != use || address < base || address - base >= bytes)
+	bytes = atomic_load(&entry->bytes);
+	mapping = atomic_load(&entry->mapping);
+	if (atomic_load(&entry->use) != use || address < base || address - base >= bytes)
 		return NULL;
 	*ret_base = base;
 	*ret_bytes = bytes;

@@ -55,7 +55,7 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 {
 	struct rdx_lookup *l = &x->lookup;
 	struct rdx_index_mark mark;
-	uint64_t intent;
+	uint64_t begun;
 	int seat, r = rdx_sized_check(ret_mark);
 
 	/* an empty lookup brings handle, columns and pulses up to date */
@@ -72,8 +72,8 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 	mark.event_id = l->pulse[seat].event_id;
 	walk(&l->table, &l->rank[seat].columns, visit, context);
 	/* no event after the mark had begun: a walk that saw a change of one sees it in `begun` */
-	intent = rdx_entry_begun(&l->live->entry[seat]);
-	if (!rdx_version_same(l->live, l->table.mask_words, l->versions) || intent > mark.event_id)
+	begun = rdx_entry_begun(&l->live->entry[seat]);
+	if (!rdx_version_same(l->live, l->table.mask_words, l->versions) || begun > mark.event_id)
 		return -EAGAIN;
 	if (rdx_mapping_poisoned(&x->ctl[x->ctl_now]) || rdx_mapping_poisoned(&x->gen[x->gen_now]))
 		return -EBADMSG;
