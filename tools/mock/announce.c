@@ -1,67 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/mock/announce.h"
 #include "shm/clock.h"
-#include "shm/namespace.h"
-#include "shm/segment_layout.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define WIDE_WORDS 4 /* of a name of 32 bytes */
-
-/* The epoch stands in the segment's header alone. */
-static int read_epoch(int dir_fd, const struct rdx_publisher_options *options, uint64_t *ret_epoch)
-{
-	struct rdx_segment_header header;
-	char name[RDX_NAME_BYTES];
-	ssize_t n;
-	int fd;
-
-	rdx_namespace_segment(options->worker_id, options->dp_rank, name);
-	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = pread(fd, &header, sizeof(header), 0);
-	close(fd);
-	if (n != (ssize_t)sizeof(header) || header.worker_id != options->worker_id ||
-	    header.dp_rank != options->dp_rank)
-		return n < 0 ? -errno : -EBADMSG;
-	*ret_epoch = header.epoch;
-	return 0;
-}
-
-static int read_namespace(const struct rdx_publisher_options *options, uint64_t *ret_epoch,
-			  struct rdx_hash_key *ret_key)
-{
-	int dir_fd = rdx_namespace_open(rdx_namespace_dir(options->dir), 0);
-	int error;
-
-	if (dir_fd < 0)
-		return dir_fd;
-	error = rdx_namespace_key(dir_fd, 0, ret_key);
-	if (!error)
-		error = read_epoch(dir_fd, options, ret_epoch);
-	close(dir_fd);
-	return error;
-}
 
 int announcer_open(struct announcer *ret_announcer, const struct rdx_publisher_options *options,
 		   uint8_t name_bytes, struct rdx_hash_key *ret_key)
 {
 	struct announcer announcer = {.name_bytes = name_bytes};
-	struct rdx_hash_key key;
 	int error = rdx_publisher_open(&announcer.publisher, options);
 
 	if (error)
 		return error;
-	error = read_namespace(options, &announcer.epoch, &key);
-	if (error) {
-		rdx_publisher_close(announcer.publisher);
-		return error;
-	}
-	*ret_key = key;
+	announcer.epoch = rdx_publisher_epoch(announcer.publisher);
+	*ret_key = *rdx_publisher_hash_key(announcer.publisher);
 	*ret_announcer = announcer;
 	return 0;
 }

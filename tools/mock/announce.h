@@ -23,10 +23,7 @@ struct announcer {
 	int first_error;
 };
 
-/*
- * Open the rank. `ret_key` gets the key of its namespace. Errors as rdx_publisher_open;
- * -EBADMSG where the segment just made is not the one found.
- */
+/* Open the rank. `ret_key` gets the key of its namespace. Errors as rdx_publisher_open. */
 int announcer_open(struct announcer *ret_announcer, const struct rdx_publisher_options *options,
 		   uint8_t name_bytes, struct rdx_hash_key *ret_key);
 void announcer_close(struct announcer *announcer);

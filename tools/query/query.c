@@ -39,7 +39,6 @@ struct query {
 	struct lines lines;
 	uint64_t requests; /* answered */
 	struct rdx_run runs[RDX_RANKS_MAX];
-	struct rdx_index_rank workers[RDX_RANKS_MAX];
 };
 
 #define TO(member) OPTIONS_TO(struct query_options, member)
@@ -110,16 +109,7 @@ static int compare_runs(const void *left, const void *right)
 	return a->dp_rank < b->dp_rank ? -1 : a->dp_rank > b->dp_rank;
 }
 
-static const char *instance_of(const struct query *query, int workers, const struct rdx_run *run)
-{
-	for (int i = 0; i < workers; i++)
-		if (query->workers[i].worker_id == run->worker_id &&
-		    query->workers[i].dp_rank == run->dp_rank)
-			return query->workers[i].instance;
-	return "";
-}
-
-static void print_json(const struct query *query, uint64_t blocks, int rows, int workers)
+static void print_json(const struct query *query, uint64_t blocks, int rows)
 {
 	static const char *const set_name[RDX_TIER_COUNT] = {"device", "device_host",
 							     "device_host_disk", "all"};
@@ -135,7 +125,7 @@ static void print_json(const struct query *query, uint64_t blocks, int rows, int
 
 		json_put_number(row, "worker", run->worker_id);
 		json_put_number(row, "dp_rank", run->dp_rank);
-		json_put_text(row, "instance", instance_of(query, workers, run));
+		json_put_text(row, "instance", run->instance);
 		json_put_text(row, "state", rdx_state_text(run->state));
 		json_put_number(row, "age_ns", run->age_ns);
 		json_put_number(row, "epoch", run->epoch);
@@ -150,7 +140,7 @@ static void print_json(const struct query *query, uint64_t blocks, int rows, int
 	json_print_line(object);
 }
 
-static void append_row(struct table *table, const struct rdx_run *run, const char *instance)
+static void append_row(struct table *table, const struct rdx_run *run)
 {
 	static const enum table_tone tone[] = {TABLE_GOOD, TABLE_WARNING, TABLE_WARNING, TABLE_BAD,
 					       TABLE_FAINT};
@@ -164,10 +154,10 @@ static void append_row(struct table *table, const struct rdx_run *run, const cha
 	table_text(table, "%s", state ? state : "?");
 	table_tone(table, state ? tone[run->state] : TABLE_BAD);
 	table_duration(table, run->age_ns);
-	table_text(table, "%s", instance);
+	table_text(table, "%s", run->instance);
 }
 
-static void print_table(const struct query *query, uint64_t blocks, int rows, int workers)
+static void print_table(const struct query *query, uint64_t blocks, int rows)
 {
 	static const struct table_column columns[] = {
 		{"RANK", TABLE_TEXT, 0},    {"DEVICE", TABLE_NUMBER, 0}, {"+HOST", TABLE_NUMBER, 0},
@@ -184,7 +174,7 @@ static void print_table(const struct query *query, uint64_t blocks, int rows, in
 	}
 	table = TABLE_NEW(columns);
 	for (int i = 0; i < rows; i++)
-		append_row(table, &query->runs[i], instance_of(query, workers, &query->runs[i]));
+		append_row(table, &query->runs[i]);
 	table_print(table);
 }
 
@@ -234,7 +224,7 @@ static int answer_line(struct query *query, const char *line)
 	const struct lines *lines = &query->lines;
 	char fault[REQUEST_FAULT_BYTES];
 	uint64_t blocks;
-	int rows, workers;
+	int rows;
 	int r = request_read(&query->request, line, max, fault);
 
 	if (r < 0)
@@ -242,19 +232,17 @@ static int answer_line(struct query *query, const char *line)
 	if (r <= 0)
 		return r;
 	query->runs[0].size = sizeof(query->runs[0]);
-	query->workers[0].size = sizeof(query->workers[0]);
 	rows = look_up(query, &blocks);
 	if (rows < 0) {
 		messages_say_error(rows, "%s:%" PRIu64 ": cannot answer", lines->name,
 				   lines->number);
 		return rows;
 	}
-	workers = rdx_index_ranks(query->index, query->workers, RDX_RANKS_MAX);
 	qsort(query->runs, (size_t)rows, sizeof(query->runs[0]), compare_runs);
 	if (query->options->json)
-		print_json(query, blocks, rows, workers);
+		print_json(query, blocks, rows);
 	else
-		print_table(query, blocks, rows, workers);
+		print_table(query, blocks, rows);
 	query->requests++;
 	/* whoever asks through a pipe waits for it */
 	fflush(stdout);
