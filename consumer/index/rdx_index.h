@@ -62,9 +62,9 @@ struct rdx_index_rank {
 	uint8_t holes; /* bit s: set s may hold a block without its parent */
 	uint8_t reserved[2];
 	uint64_t epoch;
-	uint64_t last_event_id;
-	uint64_t position; /* of the next ring slot to read */
-	uint64_t age_ns;   /* this and the next as in rdx_run */
+	uint64_t last_event_id; /* 0: none of this epoch yet */
+	uint64_t position;      /* of the next ring slot to read */
+	uint64_t age_ns;        /* this and the next as in rdx_run */
 	uint64_t event_age_ns;
 	uint64_t blocks[RDX_TIER_COUNT]; /* now held per tier */
 	uint64_t events;

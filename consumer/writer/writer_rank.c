@@ -71,13 +71,25 @@ static void introduce(struct rdx_index_writer *w, int seat, uint64_t worker_id, 
 	rdx_version_close(w->live, 0);
 }
 
+/* Of a new epoch nothing is known yet. */
+static void forget_epoch(struct rdx_index_entry *entry, int visible)
+{
+	rdx_word_store(&entry->counter[RDX_ENTRY_EVENT_ID], 0);
+	rdx_word_store(&entry->counter[RDX_ENTRY_POSITION], 0);
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT && !visible; tier++)
+		rdx_word_store(&entry->counter[RDX_ENTRY_BLOCKS + tier], 0);
+}
+
 /* With the epoch whose instance it is: a lookup compares it with the pulse's. */
-static void set_instance(struct rdx_index_entry *entry, uint64_t epoch, const char *instance)
+static void set_instance(struct rdx_index_entry *entry, uint64_t epoch, const char *instance,
+			 int visible)
 {
 	uint64_t words[RDX_TEXT_BYTES / sizeof(uint64_t)] = {0};
 
 	memcpy(words, instance, strnlen(instance, RDX_TEXT_BYTES - 1));
 	rdx_entry_open(entry);
+	if (rdx_word_load(&entry->counter[RDX_ENTRY_EPOCH]) != epoch)
+		forget_epoch(entry, visible);
 	rdx_word_store(&entry->counter[RDX_ENTRY_EPOCH], epoch);
 	rdx_words_store(entry->instance, words, RDX_TEXT_BYTES / sizeof(uint64_t));
 	rdx_entry_close(entry);
@@ -108,12 +120,12 @@ int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *
 		rdx_columns_evict(w, rank);
 	}
 	rank->tiers = tiers;
-	set_instance(&w->live->entry[seat], info->epoch, info->instance);
 	if (!rank->is_visible) {
 		set_state(w, seat, RDX_STATE_RECOVERING);
 		/* of its last epoch */
 		rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_CAUSE], 0);
 	}
+	set_instance(&w->live->entry[seat], info->epoch, info->instance, rank->is_visible);
 	return seat;
 }
 
