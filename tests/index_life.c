@@ -3,6 +3,11 @@
 
 #include <stdlib.h>
 
+static uint32_t pick(struct life *x, uint32_t below)
+{
+	return (uint32_t)(rig_random(&x->random) % below);
+}
+
 static int held_in(const struct life *x, uint32_t block, uint32_t set)
 {
 	return (x->held[block] & ((2 << set) - 1)) != 0;
@@ -70,7 +75,7 @@ static int apply(struct life *x, enum life_step step, const struct rdx_event *wh
 	struct rdx_event event = *what;
 	int r;
 
-	event.event_id = x->count + 1;
+	event.event_id = step == LIFE_CLEAR_WORKER ? 0 : x->count + 1;
 	event.orphans = orphan_bits(x);
 	begin(x, step);
 	r = rdx_writer_apply_event(x->writer, x->slot, &event, event.hashes);
@@ -149,7 +154,7 @@ static void another_life(struct life *x)
 
 	hide(x);
 	x->exact = 0;
-	x->epoch++;
+	info.epoch = ++x->epoch;
 	x->slot = rdx_writer_rank_add(x->writer, &info);
 	build(x);
 	pulse(x);
@@ -157,8 +162,10 @@ static void another_life(struct life *x)
 
 static void clear(struct life *x, uint8_t scope)
 {
-	enum life_step step = scope == RDX_SCOPE_ALL ? LIFE_CLEAR : LIFE_CLEAR_TIER;
+	enum life_step step = LIFE_CLEAR_TIER;
 
+	if (scope == RDX_SCOPE_ALL)
+		step = pick(x, 2) ? LIFE_CLEAR : LIFE_CLEAR_WORKER;
 	for (uint32_t i = 0; i < x->blocks; i++)
 		x->held[i] &= scope == RDX_SCOPE_ALL ? 0 : (uint8_t) ~(1 << scope);
 	if (apply(x, step, &(struct rdx_event){.kind = RDX_EVENT_CLEARED, .tier = scope}) ==
@@ -166,11 +173,6 @@ static void clear(struct life *x, uint8_t scope)
 		hide(x);
 		build(x);
 	}
-}
-
-static uint32_t pick(struct life *x, uint32_t below)
-{
-	return (uint32_t)(rig_random(&x->random) % below);
 }
 
 static void remove_tail(struct life *x, uint32_t n, uint8_t tier)
@@ -264,7 +266,7 @@ void life_make(struct life *x, struct rdx_index_writer *writer, uint64_t capacit
 	assert_non_null(x->moment);
 	for (uint32_t i = 0; i < x->blocks; i++)
 		x->prefix[i] = rig_random(&x->random) | 1;
-	x->epoch = 1;
+	info.epoch = x->epoch = 1;
 	x->slot = rdx_writer_rank_add(x->writer, &info);
 	build(x);
 	pulse(x);
@@ -380,12 +382,12 @@ int life_allows_row(const struct life *x, struct life_window w, const struct rdx
 	if (!row->last_event_id || row->last_event_id > w.to ||
 	    x->moment[row->last_event_id - 1].epoch != row->epoch)
 		return 0;
-	/* the event that the row names was applied before the row's blocks were searched */
-	w.from = row->last_event_id > w.from ? row->last_event_id - 1 : w.from;
 	if (row->state == RDX_STATE_RECOVERING)
 		return was_hidden(x, &w, row);
 	if (row->state != RDX_STATE_EXACT)
 		return 0;
+	/* the event that the row names was applied before the row's blocks were searched */
+	w.from = row->last_event_id > w.from ? row->last_event_id - 1 : w.from;
 	for (uint32_t set = 0; set < LIFE_TIERS; set++) {
 		if (!(row->scanned ? within : true_once)(x, &w, set, row->blocks[set], asked))
 			return 0;
@@ -393,12 +395,8 @@ int life_allows_row(const struct life *x, struct life_window w, const struct rdx
 	return 1;
 }
 
-int life_allows_walk(const struct life *x, const struct rdx_index_mark *mark, const uint8_t *held)
+static int is_held(const struct life *x, const struct life_moment *m, const uint8_t *held)
 {
-	const struct life_moment *m = &x->moment[mark->event_id - 1];
-
-	if (!mark->event_id || mark->event_id > x->count || m->epoch != mark->epoch || !m->shown)
-		return 0;
 	for (uint32_t i = 0; i < x->blocks; i++) {
 		for (uint32_t tier = 0; tier < LIFE_TIERS; tier++) {
 			if ((m->held[tier][i / 8] >> i % 8 & 1) != (held[i] >> tier & 1))
@@ -408,11 +406,35 @@ int life_allows_walk(const struct life *x, const struct rdx_index_mark *mark, co
 	return 1;
 }
 
+int life_allows_walk(const struct life *x, const struct rdx_index_mark *mark, const uint8_t *held)
+{
+	uint64_t n = mark->event_id - 1;
+
+	if (!mark->event_id || mark->event_id > x->count || x->moment[n].epoch != mark->epoch ||
+	    !x->moment[n].shown)
+		return 0;
+	while (!is_held(x, &x->moment[n], held)) {
+		if (++n == x->count || x->moment[n].step != LIFE_CLEAR_WORKER)
+			return 0;
+	}
+	return 1;
+}
+
+/* Of an epoch that has just begun. */
+static int is_blank(const struct life *x, const struct rdx_index_rank *info)
+{
+	return info->epoch && info->epoch <= x->epoch && info->state == RDX_STATE_RECOVERING &&
+	       !info->blocks[0] && !info->blocks[1];
+}
+
 int life_allows_info(const struct life *x, const struct rdx_index_rank *info)
 {
-	const struct life_moment *m = &x->moment[info->last_event_id - 1];
+	const struct life_moment *m;
 
-	if (!info->last_event_id || info->last_event_id > x->count || m->epoch != info->epoch)
+	if (!info->last_event_id)
+		return is_blank(x, info);
+	m = &x->moment[info->last_event_id - 1];
+	if (info->last_event_id > x->count || m->epoch != info->epoch)
 		return 0;
 	for (uint32_t tier = 0; tier < LIFE_TIERS; tier++) {
 		uint32_t blocks = 0;

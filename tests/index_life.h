@@ -26,6 +26,7 @@ enum life_step {
 	LIFE_MOVE,    /* a block goes to the other tier */
 	LIFE_CLEAR,   /* all tiers */
 	LIFE_CLEAR_TIER,
+	LIFE_CLEAR_WORKER, /* all tiers, and it is no event: it has no id */
 	LIFE_HIDE,
 	LIFE_LIVE,
 	LIFE_EXACT, /* the rank was RECOVERING until now */
@@ -92,7 +93,8 @@ uint32_t life_window_steps(const struct life *life, const struct life_window *wi
 int life_allows_row(const struct life *life, struct life_window window, const struct rdx_run *row,
 		    uint32_t asked);
 
-/* Is this what the rank held at the event of the mark? `held` as in struct life. */
+/* Is this what the rank held at the event of the mark, or after clears without an id that
+ * followed it? `held` as in struct life. */
 int life_allows_walk(const struct life *life, const struct rdx_index_mark *mark,
 		     const uint8_t *held);
 
