@@ -104,7 +104,7 @@ struct rdx_difference {
  *   -EBADMSG          not an index, truncated, or its bounds contradict each other
  *   -EPROTONOSUPPORT  a format version or feature this library does not know
  *   -EKEYREJECTED     made with another key or hash scheme than the directory's
- *   -EMFILE, -ENFILE  no descriptors left: a handle keeps three and opens with one more
+ *   -EMFILE, -ENFILE  no descriptors left: a handle keeps three, and two more while it moves
  *   -EACCES, -ENOTDIR, -ELOOP  of the directory or a file in it, as from open(2)
  *   -ENOMEM
  */

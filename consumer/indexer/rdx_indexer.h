@@ -68,8 +68,8 @@ struct rdx_indexer_stats {
  *   -EKEYREJECTED  the namespace's key file is damaged
  *   -ENOSYS, -EPERM, -ENOMEM  RDX_WAIT_URING was requested, and there is no io_uring, it is
  *                  forbidden, or RLIMIT_MEMLOCK is too low for it
- *   -EMFILE, -ENFILE  no descriptors left: a handle keeps six, and two for each rank and
- *                  three for each index
+ *   -EMFILE, -ENFILE  no descriptors left: a handle keeps up to six, and up to three for
+ *                  each rank and for each index
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP, -ENAMETOOLONG, -ENOSPC, -EDQUOT  of the
  *                  directory or a file in it, as from open(2); -ENOLCK as from fcntl(2);
  *                  -EPERM where the file system has no hard links
