@@ -108,17 +108,23 @@ static void take(struct life *x, enum life_step step, uint32_t first, uint32_t n
 		      .kind = RDX_EVENT_REMOVED, .tier = tier, .hashes = hashes, .count = n});
 }
 
+static void store_pulse(struct life *x)
+{
+	struct rdx_writer_pulse pulse = {.state = RDX_STATE_EXACT,
+					 .seen_ns = UINT64_MAX,
+					 .epoch = x->epoch,
+					 .event_id = x->count};
+
+	rdx_writer_rank_pulse(x->writer, x->slot, &pulse);
+}
+
 static void pulse(struct life *x)
 {
-	struct rdx_writer_pulse pulse = {.state = RDX_STATE_EXACT, .seen_ns = UINT64_MAX};
-
 	if (!x->exact) {
 		x->exact = 1;
 		begin(x, LIFE_EXACT);
 	}
-	pulse.epoch = x->epoch;
-	pulse.event_id = x->count;
-	rdx_writer_rank_pulse(x->writer, x->slot, &pulse);
+	store_pulse(x);
 	finish(x);
 }
 
@@ -130,11 +136,11 @@ static void hide(struct life *x)
 	finish(x);
 }
 
-/* Build what the rank holds in fresh columns, and let it become visible. */
-static void build(struct life *x)
+/* Build what the rank holds in fresh columns. */
+static int build_columns(struct life *x)
 {
 	if (rig_begin(x->writer, x->slot) < 0)
-		return;
+		return 0;
 	for (uint32_t i = 0; i < x->blocks; i++) {
 		for (uint8_t tier = 0; tier < LIFE_TIERS; tier++) {
 			if (x->held[i] & 1 << tier)
@@ -142,6 +148,14 @@ static void build(struct life *x)
 		}
 	}
 	x->live = 1;
+	return 1;
+}
+
+/* And let it become visible. */
+static void build(struct life *x)
+{
+	if (!build_columns(x))
+		return;
 	begin(x, LIFE_LIVE);
 	rdx_writer_rank_show(x->writer, x->slot, orphan_bits(x), 0);
 	finish(x);
@@ -270,6 +284,23 @@ void life_make(struct life *x, struct rdx_index_writer *writer, uint64_t capacit
 	x->slot = rdx_writer_rank_add(x->writer, &info);
 	build(x);
 	pulse(x);
+}
+
+void life_succeed(struct life *x, struct rdx_index_writer *next)
+{
+	struct rdx_rank_info info = rig_info(LIFE_WORKER, 0, LIFE_TIERS);
+
+	info.epoch = x->epoch;
+	x->writer = next;
+	x->slot = rdx_writer_rank_add(next, &info);
+	assert_true(build_columns(x));
+	x->exact = 1;
+	begin(x, LIFE_LIVE);
+	rdx_writer_rank_show(next, x->slot, orphan_bits(x), 0);
+	store_pulse(x);
+	rdx_writer_heartbeat(next, UINT64_MAX); /* never old */
+	assert_int_equal(rdx_writer_ready(next), 0);
+	finish(x);
 }
 
 void life_free(struct life *x)

@@ -74,6 +74,9 @@ int life_is_over(const struct life *life);
 /* Make one random step. */
 void life_act(struct life *life);
 
+/* Go on in a successor of the writer, which becomes ready. */
+void life_succeed(struct life *life, struct rdx_index_writer *next);
+
 /* The moments of a reader's call: begin it before the call, and end it after. */
 struct life_window {
 	uint64_t from; /* moments */

@@ -52,7 +52,8 @@ void rdx_writer_close(struct rdx_index_writer *writer);
 /*
  * Make a rank known; it is shown RECOVERING until it becomes visible. The same (worker, rank) keeps
  * its seat; seats of GONE ranks are reused when there are no others. A rank whose tiers changed
- * with its epoch is hidden. Of a new epoch its entry says nothing until a pulse does. Returns its seat, or -ENOSPC.
+ * with its epoch is hidden. Of a new epoch its entry says nothing until a pulse does. Returns its
+ * seat, or -ENOSPC.
  */
 int rdx_writer_rank_add(struct rdx_index_writer *writer, const struct rdx_rank_info *info);
 

@@ -28,6 +28,7 @@ int main(void)
 #define LOOKS        400  /* of the reader in each world, */
 #define MOMENTS      4000 /* or as many as fit into this */
 #define BLOCKS_MOST  40
+#define SUCCEED_IN   200 /* acts */
 
 #define ALL_STEPS ((UINT32_C(1) << LIFE_STEPS) - 1 - (UINT32_C(1) << LIFE_NONE))
 
@@ -56,6 +57,7 @@ struct seen {
 	uint64_t searched;
 	uint64_t scanned;
 	uint64_t tables;
+	uint64_t successors;
 	uint32_t steps;
 };
 
@@ -76,6 +78,38 @@ static void grow(void)
 	rdx_writer_apply_blocks(world->writer, world->junk, 0, &key, 1);
 }
 
+/* Another rank, whose keys make tables grow. */
+static void add_junk(void)
+{
+	struct rdx_rank_info junk = rig_info(LIFE_WORKER + 1, 0, 1);
+
+	world->junk = rdx_writer_rank_add(world->writer, &junk);
+	assert_int_equal(rig_begin(world->writer, world->junk), 0);
+	rdx_writer_rank_show(world->writer, world->junk, 0, 0);
+}
+
+static void close_writer(void)
+{
+	struct rdx_writer_stats stats;
+
+	rdx_writer_stats(world->writer, &stats);
+	seen.tables += stats.generations;
+	rdx_writer_close(world->writer);
+}
+
+static void succeed(void)
+{
+	struct rdx_writer_options options = {.initial_blocks = 1};
+	struct rdx_index_writer *next;
+
+	assert_int_equal(rig_writer(&world->rig, &options, &next), 0);
+	life_succeed(&world->life, next);
+	close_writer();
+	world->writer = next;
+	add_junk();
+	seen.successors++;
+}
+
 static void run_writer(void)
 {
 	uint64_t random = world->random + 1;
@@ -87,6 +121,8 @@ static void run_writer(void)
 			rdx_writer_step(world->writer);
 		else if (rig_random(&random) % world->grow_in == 0)
 			grow();
+		else if (rig_random(&random) % SUCCEED_IN == 0)
+			succeed();
 		else
 			life_act(&world->life);
 	}
@@ -95,7 +131,6 @@ static void run_writer(void)
 static void open_world(uint64_t seed)
 {
 	struct rdx_writer_options options = {.initial_blocks = 1};
-	struct rdx_rank_info junk = rig_info(LIFE_WORKER + 1, 0, 1);
 
 	memset(world, 0, sizeof(*world));
 	world->random = seed;
@@ -107,9 +142,7 @@ static void open_world(uint64_t seed)
 	world->life.pulse_in = 1 + pick(4);
 	world->grow_in = 16u << pick(6);
 	life_make(&world->life, world->writer, MOMENTS);
-	world->junk = rdx_writer_rank_add(world->writer, &junk);
-	assert_int_equal(rig_begin(world->writer, world->junk), 0);
-	rdx_writer_rank_show(world->writer, world->junk, 0, 0);
+	add_junk();
 	rdx_writer_heartbeat(world->writer, UINT64_MAX); /* never old */
 	assert_int_equal(rdx_writer_ready(world->writer), 0);
 	assert_int_equal(rig_index(&world->rig, &world->index), 0);
@@ -119,13 +152,9 @@ static void open_world(uint64_t seed)
 
 static void close_world(void)
 {
-	struct rdx_writer_stats stats;
-
 	schedule_end(&world->schedule);
-	rdx_writer_stats(world->writer, &stats);
-	seen.tables += stats.generations;
 	rdx_index_close(world->index);
-	rdx_writer_close(world->writer);
+	close_writer();
 	rig_remove(&world->rig);
 	life_free(&world->life);
 }
@@ -239,11 +268,12 @@ static void test_index_interleavings(void **state)
 	while (effort_goes_on(&effort))
 		assert_true(run_world(seed++));
 	free(world);
-	print_message("%llu worlds, %llu schedules, steps met %#x, tables %llu; searched %llu, "
-		      "scanned %llu\n",
+	print_message("%llu worlds, %llu schedules, steps met %#x, tables %llu, successors %llu; "
+		      "searched %llu, scanned %llu\n",
 		      (unsigned long long)effort.done, (unsigned long long)seen.schedules,
 		      seen.steps, (unsigned long long)seen.tables,
-		      (unsigned long long)seen.searched, (unsigned long long)seen.scanned);
+		      (unsigned long long)seen.successors, (unsigned long long)seen.searched,
+		      (unsigned long long)seen.scanned);
 	for (int i = 0; i < READINGS; i++) {
 		print_message("%s: %llu, told to try again %llu\n", reading_name[i],
 			      (unsigned long long)seen.answers[i],
@@ -252,7 +282,8 @@ static void test_index_interleavings(void **state)
 	}
 	assert_int_equal(seen.steps, ALL_STEPS);
 	assert_true(seen.again[READ_RUNS] > 0 && seen.again[READ_TABLE] > 0);
-	assert_true(seen.tables > 0 && seen.searched > 0 && seen.scanned > 0 && seen.hidden > 0);
+	assert_true(seen.successors > 0 && seen.tables > 0 && seen.searched > 0 &&
+		    seen.scanned > 0 && seen.hidden > 0);
 }
 
 int main(void)
