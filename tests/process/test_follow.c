@@ -20,7 +20,8 @@ static void follow_maintains_an_index(void **state)
 	tools_claim(rig, &producers[0], 7, 0, 64);
 	for (size_t i = 0; i < 2; i++) {
 		tools_start_follow(rig, &program, ways[i]);
-		assert_true(tools_wait_for(&program, "\"state\":\"EXACT\""));
+		assert_true(tools_wait_for(&program, "\"recovered\":[{\"way\":\"barrier\","
+						     "\"worker\":7,\"dp_rank\":0,"));
 		tools_stop_follow(&program);
 	}
 	tools_start_follow(rig, &program, "--interval=50ms");
@@ -68,7 +69,7 @@ static void follow_says_once_that_a_rank_is_gone(void **state)
 	tools_claim(rig, &producers[0], 7, 0, 64);
 	tools_claim(rig, &producers[1], 8, 0, 64);
 	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
-	assert_true(tools_wait_for(&program, "8:0 EXACT"));
+	assert_true(tools_wait_for(&program, "8:0 recovered by its barrier in "));
 	rig_release(&producers[0]);
 	assert_true(tools_wait_for(&program, "7:0 GONE: no running process holds it\n"));
 	usleep(300000); /* in which it would print that again */

@@ -31,8 +31,9 @@ struct follow {
 	struct space space;
 	struct rdx_indexer *indexer;
 	struct watch watch;
-	uint64_t look_ns;  /* the next one */
-	uint64_t print_ns; /* the next one without a change */
+	uint64_t recoveries; /* reported */
+	uint64_t look_ns;    /* the next one */
+	uint64_t print_ns;   /* the next one without a change */
 	int printed;
 };
 
@@ -68,9 +69,12 @@ static const struct options_program program = {
 		"A missing directory is created.\v"
 		"It prints a line when a rank comes, goes, or changes its state: EXACT, "
 		"RECOVERING, INEXACT (something could not be represented or did not fit), STALE, "
-		"GONE. With --json each change prints the whole state on a line.\n\n"
+		"GONE; and one for each recovery of a rank. With --json each change prints the "
+		"whole state on a line, \"recovered\" being new since the line before.\n\n"
 		"Exit status: 0 told to stop, 1 it could not start or go on, 2 wrong usage.",
 };
+
+static const char *const ways[] = {NULL, "continue", "barrier", "ledger"}; /* RDX_RECOVERED_ */
 
 static uint64_t held(const struct rdx_index_rank *info)
 {
@@ -112,7 +116,6 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 
 static struct json_object *rank_json(const struct follow *follow, const struct watched_rank *rank)
 {
-	static const char *const way[] = {NULL, "continue", "barrier", "ledger"};
 	const struct rdx_index_rank *info = &rank->info;
 	struct json_object *object = json_new_object();
 	struct json_object *blocks, *recoveries;
@@ -142,13 +145,63 @@ static struct json_object *rank_json(const struct follow *follow, const struct w
 	json_put_number(object, "slots_lost", info->slots_lost);
 	recoveries = json_new_object();
 	for (uint32_t i = RDX_RECOVERED_CONTINUE; i <= RDX_RECOVERED_LEDGER; i++)
-		json_put_number(recoveries, way[i], info->recoveries[i]);
+		json_put_number(recoveries, ways[i], info->recoveries[i]);
 	json_put(object, "recoveries", recoveries);
 	json_put_number(object, "recovery_ns", info->recovery_ns);
 	return object;
 }
 
-static void print_json(const struct follow *follow)
+static void print_recovery(const struct rdx_recovery_row *row)
+{
+	char rank[RANKS_TEXT_BYTES], took[FIGURES_BYTES];
+
+	printf("%s recovered by its %s in %s: %" PRIu64 " blocks, %" PRIu64
+	       " events replayed, %" PRIu64 " skipped\n",
+	       ranks_text(row->worker_id, row->dp_rank, rank), ways[row->way],
+	       figures_duration(row->duration_ns, took), row->ledger_blocks, row->events_replayed,
+	       row->events_skipped);
+}
+
+static struct json_object *recovery_json(const struct rdx_recovery_row *row)
+{
+	static const struct json_field fields[] = {
+		JSON_FIELD_AS("worker", struct rdx_recovery_row, worker_id),
+		JSON_FIELD(struct rdx_recovery_row, dp_rank),
+		JSON_FIELD(struct rdx_recovery_row, events_skipped),
+		JSON_FIELD(struct rdx_recovery_row, ledger_blocks),
+		JSON_FIELD(struct rdx_recovery_row, events_replayed),
+		JSON_FIELD(struct rdx_recovery_row, duration_ns),
+	};
+	struct json_object *object = json_new_object();
+
+	json_put_text(object, "way", ways[row->way]);
+	JSON_PUT_FIELDS(object, fields, row);
+	return object;
+}
+
+/* What recovered since the look before: into a list, or without one to people. How many. */
+static int report_recoveries(struct follow *follow, struct json_object *list)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+	struct rdx_recovery_row row = {.size = sizeof(row)};
+	uint64_t first = follow->recoveries, begun;
+
+	if (rdx_indexer_get_stats(follow->indexer, &stats) < 0)
+		return 0;
+	begun = stats.recoveries[RDX_RECOVERED_BARRIER] + stats.recoveries[RDX_RECOVERED_LEDGER];
+	for (uint64_t i = first; i < begun; i++) {
+		if (rdx_indexer_recovery(follow->indexer, i, &row) < 0)
+			continue; /* one of very many, no longer kept; or not shown yet */
+		follow->recoveries = i + 1;
+		if (list)
+			json_append(list, recovery_json(&row));
+		else
+			print_recovery(&row);
+	}
+	return follow->recoveries > first;
+}
+
+static void print_json(const struct follow *follow, struct json_object *recovered)
 {
 	static const struct json_field fields[] = {
 		JSON_FIELD(struct rdx_indexer_stats, indexes),
@@ -177,12 +230,14 @@ static void print_json(const struct follow *follow)
 	for (size_t i = 0; i < follow->watch.rank_count; i++)
 		json_append(ranks, rank_json(follow, &follow->watch.ranks[i]));
 	json_put(object, "ranks", ranks);
+	json_put(object, "recovered", json_object_get(recovered));
 	json_print_line(object);
 }
 
 /* Print what changed. -errno. */
 static int report(struct follow *follow)
 {
+	struct json_object *recovered;
 	uint64_t now = rdx_clock_ns();
 	int changes, due;
 
@@ -192,11 +247,14 @@ static int report(struct follow *follow)
 	changes = watch_look(&follow->watch, &follow->space, follow->indexer);
 	if (changes < 0)
 		return changes;
+	recovered = follow->options->json ? json_new_array() : NULL;
+	changes += report_recoveries(follow, recovered);
 	due = !follow->printed || (follow->options->interval_ns && now >= follow->print_ns);
 	if (follow->options->json && (changes || due)) {
-		print_json(follow);
+		print_json(follow, recovered);
 		follow->print_ns = now + follow->options->interval_ns;
 	}
+	json_object_put(recovered);
 	if (!follow->options->json)
 		for (size_t i = 0; i < follow->watch.rank_count; i++)
 			if (follow->watch.ranks[i].changed)
