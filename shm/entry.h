@@ -10,6 +10,8 @@
  *   E3  begun, release fence, bits of the event -> bits seen, acquire fence, begun: a walk that saw
  *       a change of an event sees `begun` at or after that event. A rank that becomes visible has
  *       begun all events until a pulse says which one it holds
+ *   E4  version of a new epoch, release fence, begun -> begun, acquire fence, versions: a walk that
+ *       saw `begun` of an epoch sees that the epoch has changed
  */
 #ifndef RDX_ENTRY_H
 #define RDX_ENTRY_H
@@ -60,7 +62,8 @@ static inline void rdx_entry_begin(struct rdx_index_entry *entry, uint64_t event
 /* The writer's: the pulse stored before says that the bits are those of this event. */
 static inline void rdx_entry_settle(struct rdx_index_entry *entry, uint64_t event_id)
 {
-	rdx_fence_release(); /* E3: a walk that sees it sees that another epoch has begun */
+	/* relaxed: E4's fence orders it after the version */
+	rdx_fence_release(); /* E4, with rdx_version_same */
 	rdx_word_store(&entry->begun, event_id);
 }
 

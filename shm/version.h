@@ -64,7 +64,7 @@ static inline int rdx_version_same(const struct rdx_index_live *live, uint32_t w
 {
 	uint64_t changed = 0;
 
-	rdx_fence_acquire(); /* V1, with rdx_version_open */
+	rdx_fence_acquire(); /* V1, with rdx_version_open; E4, with rdx_entry_settle */
 	for (uint32_t word = 0; word < words; word++)
 		changed |= rdx_word_load(&live->version[word].value) ^ versions[word];
 	return !changed;
