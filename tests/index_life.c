@@ -75,7 +75,7 @@ static int apply(struct life *x, enum life_step step, const struct rdx_event *wh
 	struct rdx_event event = *what;
 	int r;
 
-	event.event_id = step == LIFE_CLEAR_WORKER ? 0 : x->count + 1;
+	event.event_id = step == LIFE_CLEAR_WORKER ? 0 : x->count + 1 - x->first[x->epoch];
 	event.orphans = orphan_bits(x);
 	begin(x, step);
 	r = rdx_writer_apply_event(x->writer, x->slot, &event, event.hashes);
@@ -113,7 +113,7 @@ static void store_pulse(struct life *x)
 	struct rdx_writer_pulse pulse = {.state = RDX_STATE_EXACT,
 					 .seen_ns = UINT64_MAX,
 					 .epoch = x->epoch,
-					 .event_id = x->count};
+					 .event_id = x->count - x->first[x->epoch]};
 
 	rdx_writer_rank_pulse(x->writer, x->slot, &pulse);
 }
@@ -136,11 +136,24 @@ static void hide(struct life *x)
 	finish(x);
 }
 
+/* A recovery finds the state of a later event. */
+static void miss_events(struct life *x)
+{
+	uint32_t end = pick(x, x->blocks + 1);
+
+	for (uint32_t i = 0; i < x->blocks; i++)
+		x->held[i] = i < end ? (uint8_t)(1 + pick(x, 3)) : 0;
+	if (!pick(x, 3))
+		x->held[pick(x, x->blocks)] = 0;
+}
+
 /* Build what the rank holds in fresh columns. */
-static int build_columns(struct life *x)
+static int build_columns(struct life *x, int missed)
 {
 	if (rig_begin(x->writer, x->slot) < 0)
 		return 0;
+	if (missed)
+		miss_events(x);
 	for (uint32_t i = 0; i < x->blocks; i++) {
 		for (uint8_t tier = 0; tier < LIFE_TIERS; tier++) {
 			if (x->held[i] & 1 << tier)
@@ -152,9 +165,9 @@ static int build_columns(struct life *x)
 }
 
 /* And let it become visible. */
-static void build(struct life *x)
+static void build(struct life *x, int missed)
 {
-	if (!build_columns(x))
+	if (!build_columns(x, missed))
 		return;
 	begin(x, LIFE_LIVE);
 	rdx_writer_rank_show(x->writer, x->slot, orphan_bits(x), 0);
@@ -165,12 +178,17 @@ static void build(struct life *x)
 static void another_life(struct life *x)
 {
 	struct rdx_rank_info info = rig_info(LIFE_WORKER, 0, LIFE_TIERS);
+	int hidden = (int)pick(x, 2);
 
-	hide(x);
-	x->exact = 0;
+	if (hidden) {
+		hide(x);
+		x->exact = 0;
+	}
 	info.epoch = ++x->epoch;
-	x->slot = rdx_writer_rank_add(x->writer, &info);
-	build(x);
+	x->first[x->epoch] = x->count; /* its ids begin at 1 */
+	if (hidden)
+		x->slot = rdx_writer_rank_add(x->writer, &info);
+	build(x, 1);
 	pulse(x);
 }
 
@@ -185,7 +203,7 @@ static void clear(struct life *x, uint8_t scope)
 	if (apply(x, step, &(struct rdx_event){.kind = RDX_EVENT_CLEARED, .tier = scope}) ==
 	    -EAGAIN) {
 		hide(x);
-		build(x);
+		build(x, 0);
 	}
 }
 
@@ -221,13 +239,13 @@ static void restart(struct life *x)
 {
 	uint32_t how = pick(x, 3);
 
-	if (how == 0) {
+	if (how == 0 && x->epoch + 1 < LIFE_EPOCHS) {
 		another_life(x);
 		return;
 	}
 	if (how == 1)
 		hide(x);
-	build(x);
+	build(x, 1);
 }
 
 static void draw(struct life *x)
@@ -282,7 +300,7 @@ void life_make(struct life *x, struct rdx_index_writer *writer, uint64_t capacit
 		x->prefix[i] = rig_random(&x->random) | 1;
 	info.epoch = x->epoch = 1;
 	x->slot = rdx_writer_rank_add(x->writer, &info);
-	build(x);
+	build(x, 0);
 	pulse(x);
 }
 
@@ -293,7 +311,7 @@ void life_succeed(struct life *x, struct rdx_index_writer *next)
 	info.epoch = x->epoch;
 	x->writer = next;
 	x->slot = rdx_writer_rank_add(next, &info);
-	assert_true(build_columns(x));
+	assert_true(build_columns(x, 1));
 	x->exact = 1;
 	begin(x, LIFE_LIVE);
 	rdx_writer_rank_show(next, x->slot, orphan_bits(x), 0);
@@ -407,18 +425,32 @@ static int was_hidden(const struct life *x, const struct life_window *w, const s
 	return hidden;
 }
 
+#define NO_MOMENT UINT64_MAX
+
+/* The moment to which an event led, if it is before `end`. */
+static uint64_t moment_of(const struct life *x, uint64_t epoch, uint64_t event_id, uint64_t end)
+{
+	uint64_t n;
+
+	if (!epoch || epoch >= LIFE_EPOCHS || !event_id || event_id > end)
+		return NO_MOMENT;
+	n = x->first[epoch] + event_id - 1;
+	return n < end && x->moment[n].epoch == epoch ? n : NO_MOMENT;
+}
+
 int life_allows_row(const struct life *x, struct life_window w, const struct rdx_run *row,
 		    uint32_t asked)
 {
-	if (!row->last_event_id || row->last_event_id > w.to ||
-	    x->moment[row->last_event_id - 1].epoch != row->epoch)
+	uint64_t named = moment_of(x, row->epoch, row->last_event_id, w.to);
+
+	if (named == NO_MOMENT)
 		return 0;
 	if (row->state == RDX_STATE_RECOVERING)
 		return was_hidden(x, &w, row);
 	if (row->state != RDX_STATE_EXACT)
 		return 0;
 	/* the event that the row names was applied before the row's blocks were searched */
-	w.from = row->last_event_id > w.from ? row->last_event_id - 1 : w.from;
+	w.from = named > w.from ? named : w.from;
 	for (uint32_t set = 0; set < LIFE_TIERS; set++) {
 		if (!(row->scanned ? within : true_once)(x, &w, set, row->blocks[set], asked))
 			return 0;
@@ -439,10 +471,9 @@ static int is_held(const struct life *x, const struct life_moment *m, const uint
 
 int life_allows_walk(const struct life *x, const struct rdx_index_mark *mark, const uint8_t *held)
 {
-	uint64_t n = mark->event_id - 1;
+	uint64_t n = moment_of(x, mark->epoch, mark->event_id, x->count);
 
-	if (!mark->event_id || mark->event_id > x->count || x->moment[n].epoch != mark->epoch ||
-	    !x->moment[n].shown)
+	if (n == NO_MOMENT || !x->moment[n].shown)
 		return 0;
 	while (!is_held(x, &x->moment[n], held)) {
 		if (++n == x->count || x->moment[n].step != LIFE_CLEAR_WORKER)
@@ -460,18 +491,17 @@ static int is_blank(const struct life *x, const struct rdx_index_rank *info)
 
 int life_allows_info(const struct life *x, const struct rdx_index_rank *info)
 {
-	const struct life_moment *m;
+	uint64_t n = moment_of(x, info->epoch, info->last_event_id, x->count);
 
 	if (!info->last_event_id)
 		return is_blank(x, info);
-	m = &x->moment[info->last_event_id - 1];
-	if (info->last_event_id > x->count || m->epoch != info->epoch)
+	if (n == NO_MOMENT)
 		return 0;
 	for (uint32_t tier = 0; tier < LIFE_TIERS; tier++) {
 		uint32_t blocks = 0;
 
 		for (uint32_t i = 0; i < x->blocks; i++)
-			blocks += m->held[tier][i / 8] >> i % 8 & 1;
+			blocks += x->moment[n].held[tier][i / 8] >> i % 8 & 1;
 		if (blocks != info->blocks[tier])
 			return 0;
 	}

@@ -4,7 +4,7 @@
  * are compared with it.
  *
  * A moment is the state after one event, or after the rank was hidden, became visible, or was
- * reported EXACT. Event ids count moments: event n leads to moment n - 1.
+ * reported EXACT. Event ids count the moments of an epoch, from 1.
  */
 #ifndef RDX_TESTS_INDEX_LIFE_H
 #define RDX_TESTS_INDEX_LIFE_H
@@ -14,6 +14,7 @@
 #define LIFE_BLOCKS 150
 #define LIFE_TIERS  2
 #define LIFE_WORKER 1
+#define LIFE_EPOCHS 1024
 
 /* What led to a moment. */
 enum life_step {
@@ -53,6 +54,7 @@ struct life {
 	uint64_t prefix[LIFE_BLOCKS];
 	uint8_t held[LIFE_BLOCKS]; /* bit t: in tier t */
 	uint64_t epoch;
+	uint64_t first[LIFE_EPOCHS]; /* moments before each epoch's first one */
 	uint8_t step;
 	uint8_t live;
 	uint8_t exact;
