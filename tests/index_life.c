@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/index_life.h"
+#include "tests/stream_oracle.h"
 
 #include <stdlib.h>
 
@@ -8,31 +9,11 @@ static uint32_t pick(struct life *x, uint32_t below)
 	return (uint32_t)(rig_random(&x->random) % below);
 }
 
-static int held_in(const struct life *x, uint32_t block, uint32_t set)
-{
-	return (x->held[block] & ((2 << set) - 1)) != 0;
-}
-
-static uint8_t orphan_bits(const struct life *x)
-{
-	uint8_t bits = 0;
-
-	for (uint32_t set = 0; set < LIFE_TIERS; set++) {
-		for (uint32_t i = 1; i < x->blocks; i++)
-			bits |= (uint8_t)((held_in(x, i, set) && !held_in(x, i - 1, set)) << set);
-	}
-	for (uint32_t set = LIFE_TIERS; set < RDX_TIER_COUNT; set++)
-		bits |= (uint8_t)((bits >> (LIFE_TIERS - 1) & 1) << set);
-	return bits;
-}
-
 static uint32_t run_of(const struct life *x, uint32_t set)
 {
-	uint32_t run = 0;
+	uint32_t path[LIFE_BLOCKS];
 
-	while (run < x->blocks && held_in(x, run, set))
-		run++;
-	return run;
+	return stream_run(&x->stream, path, stream_path(&x->stream, x->blocks - 1, path), set);
 }
 
 static void note(struct life *x)
@@ -45,13 +26,14 @@ static void note(struct life *x)
 	m->shown = x->live && x->exact;
 	if (!x->live)
 		return;
-	m->orphans = orphan_bits(x);
+	m->orphans = stream_orphan_bits(&x->stream);
 	m->by_blocks = x->count && !(m->orphans | m[-1].orphans) && x->step < LIFE_CLEAR;
 	for (uint32_t set = 0; set < LIFE_TIERS; set++)
 		m->run[set] = (uint16_t)run_of(x, set);
 	for (uint32_t tier = 0; tier < LIFE_TIERS; tier++) {
 		for (uint32_t i = 0; i < x->blocks; i++)
-			m->held[tier][i / 8] |= (uint8_t)((x->held[i] >> tier & 1) << i % 8);
+			m->held[tier][i / 8] |=
+				(uint8_t)(stream_is_held(&x->stream, i, (uint8_t)tier) << i % 8);
 	}
 }
 
@@ -76,7 +58,7 @@ static int apply(struct life *x, enum life_step step, const struct rdx_event *wh
 	int r;
 
 	event.event_id = step == LIFE_CLEAR_WORKER ? 0 : x->count + 1 - x->first[x->epoch];
-	event.orphans = orphan_bits(x);
+	event.orphans = stream_orphan_bits(&x->stream);
 	begin(x, step);
 	r = rdx_writer_apply_event(x->writer, x->slot, &event, event.hashes);
 	if (r != -EAGAIN) /* a clear that has not happened: the rank will be hidden */
@@ -87,11 +69,11 @@ static int apply(struct life *x, enum life_step step, const struct rdx_event *wh
 static void store(struct life *x, enum life_step step, uint32_t first, uint32_t n, uint8_t tier)
 {
 	for (uint32_t i = first; i < first + n; i++)
-		x->held[i] |= (uint8_t)(1 << tier);
+		stream_hold(&x->stream, i, tier, 1);
 	apply(x, step,
 	      &(struct rdx_event){.kind = RDX_EVENT_STORED,
 				  .tier = tier,
-				  .hashes = x->prefix + first,
+				  .hashes = x->stream.prefix + first,
 				  .count = n});
 }
 
@@ -100,8 +82,8 @@ static void take(struct life *x, enum life_step step, uint32_t first, uint32_t n
 	uint64_t hashes[LIFE_BLOCKS];
 
 	for (uint32_t i = 0; i < n; i++) {
-		hashes[i] = x->prefix[first + n - 1 - i]; /* children first */
-		x->held[first + i] &= (uint8_t) ~(1 << tier);
+		hashes[i] = x->stream.prefix[first + n - 1 - i]; /* children first */
+		stream_hold(&x->stream, first + i, tier, 0);
 	}
 	apply(x, step,
 	      &(struct rdx_event){
@@ -139,12 +121,14 @@ static void hide(struct life *x)
 /* A recovery finds the state of a later event. */
 static void miss_events(struct life *x)
 {
-	uint32_t end = pick(x, x->blocks + 1);
+	uint32_t end = pick(x, x->blocks + 1), hole = pick(x, 3) ? x->blocks : pick(x, end + 1);
 
-	for (uint32_t i = 0; i < x->blocks; i++)
-		x->held[i] = i < end ? (uint8_t)(1 + pick(x, 3)) : 0;
-	if (!pick(x, 3))
-		x->held[pick(x, x->blocks)] = 0;
+	for (uint32_t i = 0; i < x->blocks; i++) {
+		uint32_t tiers = i < end && i != hole ? 1 + pick(x, 3) : 0;
+
+		for (uint8_t tier = 0; tier < LIFE_TIERS; tier++)
+			stream_hold(&x->stream, i, tier, (int)(tiers >> tier & 1));
+	}
 }
 
 /* Build what the rank holds in fresh columns. */
@@ -156,8 +140,9 @@ static int build_columns(struct life *x, int missed)
 		miss_events(x);
 	for (uint32_t i = 0; i < x->blocks; i++) {
 		for (uint8_t tier = 0; tier < LIFE_TIERS; tier++) {
-			if (x->held[i] & 1 << tier)
-				rdx_writer_apply_blocks(x->writer, x->slot, tier, x->prefix + i, 1);
+			if (stream_is_held(&x->stream, i, tier))
+				rdx_writer_apply_blocks(x->writer, x->slot, tier,
+							x->stream.prefix + i, 1);
 		}
 	}
 	x->live = 1;
@@ -170,7 +155,7 @@ static void build(struct life *x, int missed)
 	if (!build_columns(x, missed))
 		return;
 	begin(x, LIFE_LIVE);
-	rdx_writer_rank_show(x->writer, x->slot, orphan_bits(x), 0);
+	rdx_writer_rank_show(x->writer, x->slot, stream_orphan_bits(&x->stream), 0);
 	finish(x);
 }
 
@@ -198,8 +183,12 @@ static void clear(struct life *x, uint8_t scope)
 
 	if (scope == RDX_SCOPE_ALL)
 		step = pick(x, 2) ? LIFE_CLEAR : LIFE_CLEAR_WORKER;
-	for (uint32_t i = 0; i < x->blocks; i++)
-		x->held[i] &= scope == RDX_SCOPE_ALL ? 0 : (uint8_t) ~(1 << scope);
+	for (uint32_t i = 0; i < x->blocks; i++) {
+		for (uint8_t tier = 0; tier < LIFE_TIERS; tier++) {
+			if (scope == RDX_SCOPE_ALL || scope == tier)
+				stream_hold(&x->stream, i, tier, 0);
+		}
+	}
 	if (apply(x, step, &(struct rdx_event){.kind = RDX_EVENT_CLEARED, .tier = scope}) ==
 	    -EAGAIN) {
 		hide(x);
@@ -211,7 +200,7 @@ static void remove_tail(struct life *x, uint32_t n, uint8_t tier)
 {
 	uint32_t end = x->blocks, first;
 
-	while (end && !(x->held[end - 1] & 1 << tier))
+	while (end && !stream_is_held(&x->stream, end - 1, tier))
 		end--;
 	first = end < n ? 0 : end - n;
 	if (end)
@@ -229,8 +218,8 @@ static void store_orphans(struct life *x, uint32_t n, uint8_t tier)
 
 static void fill(struct life *x)
 {
-	for (uint32_t i = 0; i < x->blocks && orphan_bits(x); i++) {
-		if (!held_in(x, i, 0))
+	for (uint32_t i = 0; i < x->blocks && stream_orphan_bits(&x->stream); i++) {
+		if (!stream_is_held(&x->stream, i, 0))
 			store(x, LIFE_FILL, i, 1, 0);
 	}
 }
@@ -265,7 +254,7 @@ static void draw(struct life *x)
 		store_orphans(x, n, tier);
 	else if (what < 88)
 		fill(x);
-	else if (what < 95 && (x->held[at] & 1)) {
+	else if (what < 95 && stream_is_held(&x->stream, at, 0)) {
 		store(x, LIFE_MOVE, at, 1, 1);
 		take(x, LIFE_MOVE, at, 1, 0);
 	} else if (what >= 95 && !pick(x, x->rare)) {
@@ -296,8 +285,11 @@ void life_make(struct life *x, struct rdx_index_writer *writer, uint64_t capacit
 	x->capacity = capacity;
 	x->moment = calloc(capacity, sizeof(*x->moment));
 	assert_non_null(x->moment);
-	for (uint32_t i = 0; i < x->blocks; i++)
-		x->prefix[i] = rig_random(&x->random) | 1;
+	x->stream.blocks = x->blocks;
+	for (uint32_t i = 0; i < x->blocks; i++) {
+		stream_set_parent(&x->stream, i, i ? i - 1 : STREAM_NONE);
+		x->stream.prefix[i] = rig_random(&x->random) | 1;
+	}
 	info.epoch = x->epoch = 1;
 	x->slot = rdx_writer_rank_add(x->writer, &info);
 	build(x, 0);
@@ -314,7 +306,7 @@ void life_succeed(struct life *x, struct rdx_index_writer *next)
 	assert_true(build_columns(x, 1));
 	x->exact = 1;
 	begin(x, LIFE_LIVE);
-	rdx_writer_rank_show(next, x->slot, orphan_bits(x), 0);
+	rdx_writer_rank_show(next, x->slot, stream_orphan_bits(&x->stream), 0);
 	store_pulse(x);
 	rdx_writer_heartbeat(next, UINT64_MAX); /* never old */
 	assert_int_equal(rdx_writer_ready(next), 0);
@@ -324,186 +316,4 @@ void life_succeed(struct life *x, struct rdx_index_writer *next)
 void life_free(struct life *x)
 {
 	free(x->moment);
-}
-
-uint32_t life_block(const struct life *x, uint64_t prefix)
-{
-	uint32_t i = 0;
-
-	while (i < x->blocks && x->prefix[i] != prefix)
-		i++;
-	return i < x->blocks ? i : LIFE_BLOCKS;
-}
-
-struct life_window life_window_begin(const struct life *x)
-{
-	uint64_t finished = atomic_load_explicit(&x->finished, memory_order_acquire);
-
-	return (struct life_window){.from = finished - 1};
-}
-
-void life_window_end(const struct life *x, struct life_window *window)
-{
-	rdx_fence_acquire(); /* after what the reader read */
-	window->to = atomic_load_explicit(&x->begun, memory_order_acquire);
-}
-
-uint32_t life_window_steps(const struct life *x, const struct life_window *window)
-{
-	uint32_t steps = 0;
-
-	for (uint64_t n = window->from + 1; n < window->to; n++)
-		steps |= UINT32_C(1) << x->moment[n].step;
-	return steps;
-}
-
-static uint32_t run_at(const struct life_moment *m, uint32_t set, uint32_t asked)
-{
-	return m->run[set] < asked ? m->run[set] : asked;
-}
-
-static int is_searched(const struct life_moment *m)
-{
-	return m->shown && !m->orphans;
-}
-
-/* True at a moment, or while blocks led from one moment to the next. */
-static int true_once(const struct life *x, const struct life_window *w, uint32_t set, uint32_t run,
-		     uint32_t asked)
-{
-	for (uint64_t n = w->from; n < w->to; n++) {
-		const struct life_moment *m = &x->moment[n];
-		uint32_t at = run_at(m, set, asked), before;
-
-		if (!is_searched(m))
-			continue;
-		if (run == at)
-			return 1;
-		if (n == w->from || !m->by_blocks || !m[-1].shown)
-			continue;
-		before = run_at(m - 1, set, asked);
-		if ((run < at) != (run < before))
-			return 1;
-	}
-	return 0;
-}
-
-/* No block that was never there, and none missing that was there all the time. */
-static int within(const struct life *x, const struct life_window *w, uint32_t set, uint32_t run,
-		  uint32_t asked)
-{
-	uint8_t ever[(LIFE_BLOCKS + 7) / 8] = {0};
-	uint32_t least = asked, orphans = 0;
-
-	for (uint64_t n = w->from; n < w->to; n++) {
-		const struct life_moment *m = &x->moment[n];
-		uint32_t at = run_at(m, set, asked);
-
-		least = least < at ? least : at;
-		orphans |= m->orphans;
-		for (uint32_t tier = 0; tier <= set; tier++) {
-			for (uint32_t i = 0; i < sizeof(ever); i++)
-				ever[i] |= m->held[tier][i];
-		}
-	}
-	for (uint32_t i = 0; i < run; i++) {
-		if (!(ever[i / 8] >> i % 8 & 1))
-			return 0;
-	}
-	return run >= least && run <= asked && orphans;
-}
-
-/* RECOVERING, and no blocks. */
-static int was_hidden(const struct life *x, const struct life_window *w, const struct rdx_run *row)
-{
-	int hidden = 0;
-
-	for (uint64_t n = w->from; n < w->to; n++)
-		hidden |= !x->moment[n].shown;
-	for (uint32_t set = 0; set < RDX_TIER_COUNT; set++)
-		hidden &= !row->blocks[set];
-	return hidden;
-}
-
-#define NO_MOMENT UINT64_MAX
-
-/* The moment to which an event led, if it is before `end`. */
-static uint64_t moment_of(const struct life *x, uint64_t epoch, uint64_t event_id, uint64_t end)
-{
-	uint64_t n;
-
-	if (!epoch || epoch >= LIFE_EPOCHS || !event_id || event_id > end)
-		return NO_MOMENT;
-	n = x->first[epoch] + event_id - 1;
-	return n < end && x->moment[n].epoch == epoch ? n : NO_MOMENT;
-}
-
-int life_allows_row(const struct life *x, struct life_window w, const struct rdx_run *row,
-		    uint32_t asked)
-{
-	uint64_t named = moment_of(x, row->epoch, row->last_event_id, w.to);
-
-	if (named == NO_MOMENT)
-		return 0;
-	if (row->state == RDX_STATE_RECOVERING)
-		return was_hidden(x, &w, row);
-	if (row->state != RDX_STATE_EXACT)
-		return 0;
-	/* the event that the row names was applied before the row's blocks were searched */
-	w.from = named > w.from ? named : w.from;
-	for (uint32_t set = 0; set < LIFE_TIERS; set++) {
-		if (!(row->scanned ? within : true_once)(x, &w, set, row->blocks[set], asked))
-			return 0;
-	}
-	return 1;
-}
-
-static int is_held(const struct life *x, const struct life_moment *m, const uint8_t *held)
-{
-	for (uint32_t i = 0; i < x->blocks; i++) {
-		for (uint32_t tier = 0; tier < LIFE_TIERS; tier++) {
-			if ((m->held[tier][i / 8] >> i % 8 & 1) != (held[i] >> tier & 1))
-				return 0;
-		}
-	}
-	return 1;
-}
-
-int life_allows_walk(const struct life *x, const struct rdx_index_mark *mark, const uint8_t *held)
-{
-	uint64_t n = moment_of(x, mark->epoch, mark->event_id, x->count);
-
-	if (n == NO_MOMENT || !x->moment[n].shown)
-		return 0;
-	while (!is_held(x, &x->moment[n], held)) {
-		if (++n == x->count || x->moment[n].step != LIFE_CLEAR_WORKER)
-			return 0;
-	}
-	return 1;
-}
-
-/* Of an epoch that has just begun. */
-static int is_blank(const struct life *x, const struct rdx_index_rank *info)
-{
-	return info->epoch && info->epoch <= x->epoch && info->state == RDX_STATE_RECOVERING &&
-	       !info->blocks[0] && !info->blocks[1];
-}
-
-int life_allows_info(const struct life *x, const struct rdx_index_rank *info)
-{
-	uint64_t n = moment_of(x, info->epoch, info->last_event_id, x->count);
-
-	if (!info->last_event_id)
-		return is_blank(x, info);
-	if (n == NO_MOMENT)
-		return 0;
-	for (uint32_t tier = 0; tier < LIFE_TIERS; tier++) {
-		uint32_t blocks = 0;
-
-		for (uint32_t i = 0; i < x->blocks; i++)
-			blocks += x->moment[n].held[tier][i / 8] >> i % 8 & 1;
-		if (blocks != info->blocks[tier])
-			return 0;
-	}
-	return 1;
 }

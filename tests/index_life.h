@@ -10,6 +10,7 @@
 #define RDX_TESTS_INDEX_LIFE_H
 
 #include "tests/index_rig.h"
+#include "tests/stream.h"
 
 #define LIFE_BLOCKS 150
 #define LIFE_TIERS  2
@@ -48,11 +49,10 @@ struct life {
 	struct rdx_index_writer *writer;
 	uint64_t random;
 	int slot;
-	uint32_t blocks;   /* of the prefix, at most LIFE_BLOCKS */
-	uint32_t rare;     /* one in so many of the clears and rebuilds drawn happens */
-	uint32_t pulse_in; /* one step in so many is followed by a pulse */
-	uint64_t prefix[LIFE_BLOCKS];
-	uint8_t held[LIFE_BLOCKS]; /* bit t: in tier t */
+	uint32_t blocks;      /* of the prefix, at most LIFE_BLOCKS */
+	uint32_t rare;        /* one in so many of the clears and rebuilds drawn happens */
+	uint32_t pulse_in;    /* one step in so many is followed by a pulse */
+	struct stream stream; /* what is held of the prompt's blocks 0, 1, ... */
 	uint64_t epoch;
 	uint64_t first[LIFE_EPOCHS]; /* moments before each epoch's first one */
 	uint8_t step;
@@ -99,7 +99,7 @@ int life_allows_row(const struct life *life, struct life_window window, const st
 		    uint32_t asked);
 
 /* Is this what the rank held at the event of the mark, or after clears without an id that
- * followed it? `held` as in struct life. */
+ * followed it? Bit t of held[block]: in tier t. */
 int life_allows_walk(const struct life *life, const struct rdx_index_mark *mark,
 		     const uint8_t *held);
 

@@ -172,7 +172,7 @@ static int read_runs(struct life_window *window)
 	uint32_t asked = pick(4) ? world->life.blocks : pick(world->life.blocks + 1);
 	struct rdx_run runs[4] = {{.size = sizeof(runs[0])}};
 	const struct rdx_run *row;
-	int r = rdx_index_lookup(world->index, world->life.prefix, asked, runs, 4);
+	int r = rdx_index_lookup(world->index, world->life.stream.prefix, asked, runs, 4);
 
 	life_window_end(&world->life, window);
 	if (r < 0)

@@ -77,9 +77,9 @@ static int look(struct race *x, struct rdx_run *ret_run)
 	int r;
 
 	if (x->index) {
-		r = rdx_index_lookup(x->index, x->life.prefix, LIFE_BLOCKS, runs, 4);
+		r = rdx_index_lookup(x->index, x->life.stream.prefix, LIFE_BLOCKS, runs, 4);
 	} else {
-		r = rdx_lookup_attempt(x->lookup, x->life.prefix, LIFE_BLOCKS);
+		r = rdx_lookup_attempt(x->lookup, x->life.stream.prefix, LIFE_BLOCKS);
 		if (r == 0)
 			r = rdx_lookup_rows(x->lookup, rdx_clock_ns(), runs, 4);
 	}
