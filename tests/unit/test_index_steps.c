@@ -72,6 +72,13 @@ static void apply(struct fixture *f, uint64_t id, uint8_t kind, uint8_t tier, ui
 	assert_int_equal(rdx_writer_apply_event(f->writer, f->slot, &event, key), expected);
 }
 
+static void count_blocks(void *context, uint64_t prefix, uint8_t tiers)
+{
+	(void)prefix;
+	(void)tiers;
+	++*(uint64_t *)context;
+}
+
 #ifdef RDX_HOOKS
 enum meanwhile {
 	AN_EVENT,      /* in the current table */
@@ -213,13 +220,6 @@ static void test_a_table_let_go_of(void **state)
 	}
 }
 
-static void count_blocks(void *context, uint64_t prefix, uint8_t tiers)
-{
-	(void)prefix;
-	(void)tiers;
-	++*(uint64_t *)context;
-}
-
 /* The same of a walk: if it stands, it is what the rank held at its mark. */
 static void test_a_walk(void **state)
 {
@@ -301,6 +301,49 @@ static void test_a_walk_beside_a_clear_of_the_worker(void **state)
 	destroy(&f);
 }
 
+/* A rank is rebuilt while it is visible: between then and its pulse no mark says what it holds. */
+static void test_a_walk_before_the_pulse(void **state)
+{
+	struct rdx_index_mark mark = {.size = sizeof(mark)};
+	uint64_t blocks = 0;
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	assert_int_equal(rig_begin(f.writer, f.slot), 0);
+	assert_int_equal(rdx_writer_apply_blocks(f.writer, f.slot, 0, f.prefix, 2), 0);
+	assert_int_equal(rdx_index_each(f.index, 1, 0, count_blocks, &blocks, &mark), 0);
+	assert_int_equal(blocks, 1);
+	rdx_writer_rank_show(f.writer, f.slot, 0, 0);
+	assert_int_equal(rdx_index_each(f.index, 1, 0, count_blocks, &blocks, &mark), -EAGAIN);
+	rig_pulse(f.writer, f.slot, RDX_STATE_EXACT, 2, 1);
+	blocks = 0;
+	assert_int_equal(rdx_index_each(f.index, 1, 0, count_blocks, &blocks, &mark), 0);
+	assert_int_equal(mark.epoch, 2);
+	assert_int_equal(blocks, 2);
+	destroy(&f);
+}
+
+/* A new epoch does not claim the event and the blocks of the one before. */
+static void test_an_entry_before_the_pulse(void **state)
+{
+	struct rdx_rank_info epoch = rig_info(1, 0, 1);
+	struct rdx_index_rank info = {.size = sizeof(info)};
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	rdx_writer_rank_hide(f.writer, f.slot);
+	epoch.epoch = 2;
+	assert_int_equal(rdx_writer_rank_add(f.writer, &epoch), f.slot);
+	assert_int_equal(rdx_index_ranks(f.index, &info, 1), 1);
+	assert_int_equal(info.state, RDX_STATE_RECOVERING);
+	assert_int_equal(info.epoch, 2);
+	assert_int_equal(info.last_event_id, 0);
+	assert_int_equal(info.blocks[0], 0);
+	destroy(&f);
+}
+
 /* G3: whoever sees the mark answers from the successor's file, also where it has looked for
  * one a moment ago, in vain. */
 static void test_a_successor(void **state)
@@ -342,6 +385,8 @@ int main(void)
 		cmocka_unit_test(test_a_table_let_go_of),
 #endif
 		cmocka_unit_test(test_a_walk_beside_a_clear_of_the_worker),
+		cmocka_unit_test(test_a_walk_before_the_pulse),
+		cmocka_unit_test(test_an_entry_before_the_pulse),
 		cmocka_unit_test(test_a_successor),
 	};
 
