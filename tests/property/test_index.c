@@ -6,12 +6,15 @@
  * succeeded, on a handle that lives through all of it.
  */
 #include "tests/index_rig.h"
+#include "tests/patience.h"
 #include "tests/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EVENTS        1600000
+#define EVENTS_LEAST  400000
+#define EVENTS_MOST   1600000 /* as far as the time goes */
+#define EVENTS_S      20
 #define BLOCKS        STREAM_BLOCKS_MAX
 #define RANKS         40
 #define FIRST_RANKS   6
@@ -20,7 +23,7 @@
 
 struct rank {
 	int slot;
-	int shown; /* live in the index */
+	int shown; /* visible in the index */
 	struct stream stream;
 };
 
@@ -228,7 +231,7 @@ static void one_event(struct world *w, uint32_t i)
 		renew(w);
 	if (!pick(w, 4))
 		rdx_writer_step(w->writer);
-	if (i % (EVENTS / RANKS) == 0 && w->ranks < RANKS)
+	if (i % (EVENTS_LEAST / RANKS) == 0 && w->ranks < RANKS)
 		add_rank(w);
 }
 
@@ -237,6 +240,7 @@ static void test_index_equals_oracle(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct rdx_writer_options options = {.initial_blocks = 50,
 					     .stale_after_ns = RIG_NEVER_STALE_NS};
+	struct effort effort = effort_begin(EVENTS_LEAST, EVENTS_MOST, EVENTS_S);
 	struct rdx_writer_stats stats;
 
 	(void)state;
@@ -249,8 +253,10 @@ static void test_index_equals_oracle(void **state)
 	rdx_writer_heartbeat(w->writer, rdx_clock_ns());
 	assert_int_equal(rdx_writer_ready(w->writer), 0);
 	assert_int_equal(rig_index(&w->rig, &w->index), 0);
-	for (uint32_t i = 1; i <= EVENTS; i++) {
-		one_event(w, i);
+	while (effort_goes_on(&effort)) {
+		uint64_t i = effort.done;
+
+		one_event(w, (uint32_t)i);
 		if (i % 1000 == 0)
 			rdx_writer_heartbeat(w->writer, rdx_clock_ns());
 		if (i % 64 == 0)

@@ -166,6 +166,10 @@ static void a_row_has_a_cell_for_each_column(void **state)
 	void (*const wrong[])(void) = {too_many_cells, too_few_cells};
 
 	(void)state;
+#ifdef NDEBUG
+	print_message("skipped: a release build has no assertions\n");
+	skip();
+#endif
 	for (size_t i = 0; i < 2; i++) {
 		int status;
 		pid_t child = fork();
