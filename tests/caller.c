@@ -3,6 +3,8 @@
 
 #include "shm/bell.h"
 #include "shm/bell_file.h"
+#include "shm/clear.h"
+#include "shm/clear_file.h"
 #include "shm/hook.h"
 #include "shm/namespace.h"
 
@@ -119,6 +121,18 @@ static int call_on(struct caller_plan *plan, const struct rdx_hash_key *key,
 		atomic_store(&plan->completed, stream.event_id);
 	}
 	return r;
+}
+
+uint32_t caller_clear_stamp(const struct caller_plan *plan, int dir_fd)
+{
+	struct rdx_mapping clear = {.fd = -1};
+	uint32_t now;
+
+	if (rdx_clear_file_open(&clear, dir_fd, plan->worker_id, 0, 0) < 0)
+		return 0;
+	now = rdx_clear_stamp(clear.base);
+	rdx_mapping_close(&clear);
+	return now;
 }
 
 int caller_main(const char *path)

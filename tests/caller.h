@@ -38,6 +38,9 @@ int caller_open(struct rdx_publisher **ret_publisher, const struct caller_plan *
  * more or less than one event. */
 int caller_step(struct stream *stream, struct rdx_publisher *publisher);
 
+/* The worker's clear stamp as it is now; 0 where it never had one. */
+uint32_t caller_clear_stamp(const struct caller_plan *plan, int dir_fd);
+
 /* The child's main: opens, and calls until it is killed. */
 int caller_main(const char *path);
 

@@ -109,3 +109,14 @@ int child_has_stopped(pid_t pid)
 
 	return waitpid(pid, &status, WNOHANG | WUNTRACED) == pid && WIFSTOPPED(status);
 }
+
+#define STEPS(name, ...)                                                                           \
+	static const enum rdx_hook_step name[] = {__VA_ARGS__};                                    \
+	const struct child_steps child_steps_##name = {name, sizeof(name) / sizeof(*name)}
+
+STEPS(opening, RDX_HOOK_CLAIM_LOCKED, RDX_HOOK_SEGMENT_BUILT, RDX_HOOK_SEGMENT_RENAMED);
+STEPS(ledger, RDX_HOOK_LEDGER_INTENT, RDX_HOOK_LEDGER_WORD, RDX_HOOK_LEDGER_WRITTEN);
+STEPS(ring, RDX_HOOK_SLOT_BUSY, RDX_HOOK_SLOT_HALF, RDX_HOOK_SLOT_WRITTEN, RDX_HOOK_SLOT_PUBLISHED,
+      RDX_HOOK_EVENT_PUBLISHED, RDX_HOOK_TAIL_MOVED);
+STEPS(after, RDX_HOOK_BARRIER_NAMED, RDX_HOOK_BELL_CHECK, RDX_HOOK_BELL_CLEARED, RDX_HOOK_BELL_RUNG,
+      RDX_HOOK_CLEAR_BUMPED);

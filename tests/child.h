@@ -7,6 +7,7 @@
 #define RDX_TESTS_CHILD_H
 
 #include "shm/clock.h"
+#include "shm/hook.h"
 #include "tests/rig.h"
 
 #include <stdatomic.h>
@@ -46,5 +47,16 @@ int child_was_killed(pid_t pid);
 
 /* Has a signal stopped it since the last call? */
 int child_has_stopped(pid_t pid);
+
+/* The steps of a producer at which children are stopped or killed, in the order in which it passes
+ * them. */
+struct child_steps {
+	const enum rdx_hook_step *step;
+	uint32_t count;
+};
+extern const struct child_steps child_steps_opening;
+extern const struct child_steps child_steps_ledger;
+extern const struct child_steps child_steps_ring;
+extern const struct child_steps child_steps_after; /* barrier, bell, the worker's clear */
 
 #endif

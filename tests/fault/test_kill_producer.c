@@ -5,8 +5,6 @@
  * before, during or after it. What the reader then holds must be the state after all whole events
  * published, the rank must be seen dead, and the next publisher and its reader must be exact again.
  */
-#include "shm/clear.h"
-#include "shm/clear_file.h"
 #include "tests/caller.h"
 #include "tests/patience.h"
 
@@ -43,19 +41,6 @@ struct fixture {
 	uint32_t last_stamp;
 	uint64_t exact, dropped, recovered[4];
 };
-
-/* The worker's clear stamp as it is now; 0 where it never had one. */
-static uint32_t generation(struct fixture *f)
-{
-	struct rdx_mapping clear = {.fd = -1};
-	uint32_t now;
-
-	if (rdx_clear_file_open(&clear, f->rig.dir_fd, WORKER, 0, 0) < 0)
-		return 0;
-	now = rdx_clear_stamp(clear.base);
-	rdx_mapping_close(&clear);
-	return now;
-}
 
 static int reopen(struct fixture *f)
 {
@@ -119,7 +104,7 @@ static void assert_state(struct fixture *f, enum rdx_hook_step step)
 	if (!is_last)
 		assert_true(caller_is_newest(f->plan, step, cursor.event_id));
 	stream_go_to(&oracle, cursor.event_id);
-	/* the worker is cleared as soon as its generation is up, Cleared or not */
+	/* the worker is cleared as soon as its stamp is up, Cleared or not */
 	if (info->clear_id && rdx_reader_clear_stamp(f->follower.reader) != oracle.stamp)
 		oracle = empty;
 	else
@@ -168,7 +153,7 @@ static void live_again(struct fixture *f)
 	assert_int_equal(caller_open(&publisher, f->plan), 0);
 	assert_no_leftovers(f);
 	f->last = *f->plan;
-	f->last_stamp = generation(f);
+	f->last_stamp = caller_clear_stamp(f->plan, f->rig.dir_fd);
 	caller_stream(&oracle, &f->rig.key, f->plan);
 	while (oracle.event_id < events)
 		assert_int_equal(caller_step(&oracle, publisher), 0);
@@ -188,7 +173,7 @@ static void live_again(struct fixture *f)
 static pid_t start_child(struct fixture *f, enum rdx_hook_step step, uint32_t hits)
 {
 	f->plan->seed = rig_random(&f->random);
-	f->stamp = generation(f);
+	f->stamp = caller_clear_stamp(f->plan, f->rig.dir_fd);
 	atomic_store(&f->plan->begun, 0);
 	atomic_store(&f->plan->completed, 0);
 	child_arm(&f->plan->child, step, hits);
@@ -231,7 +216,7 @@ static void run_step(struct fixture *f, enum rdx_hook_step step)
 	}
 }
 
-static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
+static void run_steps(const struct child_steps *steps)
 {
 	static struct fixture f;
 
@@ -243,8 +228,8 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 	f.plan->worker_id = WORKER;
 	f.plan->clear_in = CLEAR_IN;
 	atomic_store(&f.plan->limit, UINT64_MAX);
-	for (uint32_t i = 0; i < count; i++)
-		run_step(&f, steps[i]);
+	for (uint32_t i = 0; i < steps->count; i++)
+		run_step(&f, steps->step[i]);
 	live_again(&f);
 	reopen(&f);
 	print_message("%llu exact, %llu dropped with half an event in the ledger; "
@@ -259,48 +244,26 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 
 static void test_killed_while_opening(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_CLAIM_LOCKED,
-		RDX_HOOK_SEGMENT_BUILT,
-		RDX_HOOK_SEGMENT_RENAMED,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps));
+	run_steps(&child_steps_opening);
 }
 
 static void test_killed_in_the_ledger(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_LEDGER_INTENT,
-		RDX_HOOK_LEDGER_WORD,
-		RDX_HOOK_LEDGER_WRITTEN,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps));
+	run_steps(&child_steps_ledger);
 }
 
 static void test_killed_in_the_ring(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_SLOT_BUSY,      RDX_HOOK_SLOT_HALF,       RDX_HOOK_SLOT_WRITTEN,
-		RDX_HOOK_SLOT_PUBLISHED, RDX_HOOK_EVENT_PUBLISHED, RDX_HOOK_TAIL_MOVED,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps));
+	run_steps(&child_steps_ring);
 }
 
 static void test_killed_at_barrier_bell_and_clear(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_BARRIER_NAMED, RDX_HOOK_BELL_CHECK,   RDX_HOOK_BELL_CLEARED,
-		RDX_HOOK_BELL_RUNG,     RDX_HOOK_CLEAR_BUMPED,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps));
+	run_steps(&child_steps_after);
 }
 
 int main(int argc, char **argv)

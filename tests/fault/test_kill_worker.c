@@ -194,7 +194,7 @@ static uint32_t hits_most(enum rdx_hook_step step)
 	}
 }
 
-static void run_steps(const enum rdx_hook_step *steps, uint32_t count, int opening)
+static void run_steps(const struct child_steps *steps, int opening)
 {
 	struct rdx_indexer_options options = {.size = sizeof(options)};
 	struct rdx_publisher_options bystander;
@@ -215,16 +215,17 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count, int openi
 	options.stale_after_ns = INDEXER_NEVER_STALE;
 	assert_int_equal(rdx_indexer_open(&f.indexer, &options), 0);
 
-	for (uint32_t i = 0; i < count; i++) {
-		f.worker_clears = steps[i] == RDX_HOOK_CLEAR_BUMPED;
+	for (uint32_t i = 0; i < steps->count; i++) {
+		f.worker_clears = steps->step[i] == RDX_HOOK_CLEAR_BUMPED;
 		for (int round = 0; round < ROUNDS; round++) {
-			uint32_t hits = 1 + (uint32_t)(rig_random(&f.random) % hits_most(steps[i]));
+			uint32_t hits =
+				1 + (uint32_t)(rig_random(&f.random) % hits_most(steps->step[i]));
 
 			if (opening) {
-				die_opening(&f, steps[i]);
+				die_opening(&f, steps->step[i]);
 				live(&f, RDX_HOOK_SLOT_HALF, 10);
 			} else {
-				live(&f, steps[i], hits);
+				live(&f, steps->step[i], hits);
 			}
 			assert_bystander(&f);
 		}
@@ -242,37 +243,21 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count, int openi
 
 static void test_killed_while_opening(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_CLAIM_LOCKED,
-		RDX_HOOK_SEGMENT_BUILT,
-		RDX_HOOK_SEGMENT_RENAMED,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps), 1);
+	run_steps(&child_steps_opening, 1);
 }
 
 static void test_killed_in_an_event(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_LEDGER_INTENT,  RDX_HOOK_LEDGER_WORD,     RDX_HOOK_LEDGER_WRITTEN,
-		RDX_HOOK_SLOT_BUSY,      RDX_HOOK_SLOT_HALF,       RDX_HOOK_SLOT_WRITTEN,
-		RDX_HOOK_SLOT_PUBLISHED, RDX_HOOK_EVENT_PUBLISHED, RDX_HOOK_TAIL_MOVED,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps), 0);
+	run_steps(&child_steps_ledger, 0);
+	run_steps(&child_steps_ring, 0);
 }
 
 static void test_killed_at_barrier_bell_and_clear(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_BARRIER_NAMED, RDX_HOOK_BELL_CHECK,   RDX_HOOK_BELL_CLEARED,
-		RDX_HOOK_BELL_RUNG,     RDX_HOOK_CLEAR_BUMPED,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps), 0);
+	run_steps(&child_steps_after, 0);
 }
 
 int main(int argc, char **argv)

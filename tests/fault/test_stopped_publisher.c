@@ -5,9 +5,8 @@
  * after it goes on: none takes it for damaged, each finds the newest whole event, and what it calls
  * exact is the state after the calls made.
  */
-#include "shm/clear.h"
-#include "shm/clear_file.h"
 #include "tests/caller.h"
+#include "tests/patience.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -73,7 +72,7 @@ static void state_of(struct fixture *f, const struct stream_follower *reader, ui
 	stream_go_to(ret_stream, event_id);
 	if (!rdx_reader_info(reader->reader)->clear_id || stamp == ret_stream->stamp)
 		return;
-	/* the worker is cleared as soon as its generation is up, Cleared or not */
+	/* the worker is cleared as soon as its stamp is up, Cleared or not */
 	stream_go_to(ret_stream, atomic_load(&f->plan->begun));
 	assert_int_equal(ret_stream->stamp, stamp);
 	caller_stream(ret_stream, &f->rig.key, f->plan);
@@ -141,7 +140,7 @@ static void until_stopped(struct fixture *f, enum rdx_hook_step step, uint32_t h
 {
 	child_arm(&f->plan->child, step, hits);
 	atomic_store(&f->plan->limit, UINT64_MAX);
-	while (!has_stopped(f)) {
+	UNTIL (has_stopped(f)) {
 		assert_int_equal(stream_follow(&f->reader[BEFORE]), 0);
 		note_cursor(f);
 	}
@@ -168,7 +167,7 @@ static void go_on(struct fixture *f)
 	child_arm(&f->plan->child, RDX_HOOK_NONE, 0);
 	atomic_store(&f->plan->limit, limit);
 	assert_int_equal(kill(f->pid, SIGCONT), 0);
-	while (atomic_load(&f->plan->completed) < limit)
+	UNTIL (atomic_load(&f->plan->completed) >= limit)
 		assert_false(has_stopped(f));
 	open_reader(f, AFTER);
 	assert_int_equal(stream_recover(&f->reader[AFTER], NULL), 0);
@@ -181,18 +180,6 @@ static void go_on(struct fixture *f)
 	note_cursor(f);
 }
 
-static uint32_t generation(struct fixture *f)
-{
-	struct rdx_mapping clear = {.fd = -1};
-	uint32_t now;
-
-	if (rdx_clear_file_open(&clear, f->rig.dir_fd, WORKER, 0, 0) < 0)
-		return 0;
-	now = rdx_clear_stamp(clear.base);
-	rdx_mapping_close(&clear);
-	return now;
-}
-
 static void start_child(struct fixture *f, uint64_t ring_slots, uint32_t clear_scope)
 {
 	f->plan->ring_slots = ring_slots;
@@ -202,7 +189,8 @@ static void start_child(struct fixture *f, uint64_t ring_slots, uint32_t clear_s
 	atomic_store(&f->plan->begun, 0);
 	atomic_store(&f->plan->completed, 0);
 	caller_stream(&f->rested, &f->rig.key, f->plan);
-	f->rested.stamp = clear_scope == RDX_CLEAR_WORKER ? generation(f) : 0;
+	f->rested.stamp =
+		clear_scope == RDX_CLEAR_WORKER ? caller_clear_stamp(f->plan, f->rig.dir_fd) : 0;
 	f->cursors = 0;
 	f->pid = child_start(CALLER_ROLE, f->path);
 	assert_true(f->pid > 0);
@@ -218,7 +206,7 @@ static void end_child(struct fixture *f)
 /* It has made some calls, and rests. */
 static void until_rested(struct fixture *f, uint64_t limit)
 {
-	while (atomic_load(&f->plan->completed) < limit)
+	UNTIL (atomic_load(&f->plan->completed) >= limit)
 		assert_false(has_stopped(f));
 	open_reader(f, BEFORE);
 	assert_int_equal(stream_recover(&f->reader[BEFORE], NULL), 0);
@@ -267,14 +255,14 @@ static void open_fixture(struct fixture *f)
 	f->plan->worker_id = WORKER;
 }
 
-static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
+static void run_steps(const struct child_steps *steps)
 {
 	static struct fixture f;
 
 	open_fixture(&f);
-	for (uint32_t i = 0; i < count; i++) {
-		run_step(&f, steps[i], 64);
-		run_step(&f, steps[i], 512);
+	for (uint32_t i = 0; i < steps->count; i++) {
+		run_step(&f, steps->step[i], 64);
+		run_step(&f, steps->step[i], 512);
 	}
 	print_message("%llu looks exact, %llu at half an event; recovered: %llu went on, "
 		      "%llu barrier, %llu ledger\n",
@@ -290,25 +278,20 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 /* Nobody takes half a file for a segment, nor the life before it for the new one. */
 static void test_stopped_while_opening(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_CLAIM_LOCKED,
-		RDX_HOOK_SEGMENT_BUILT,
-		RDX_HOOK_SEGMENT_RENAMED,
-	};
 	static struct fixture f;
 
 	(void)state;
 	open_fixture(&f);
-	for (uint32_t i = 0; i < 2 * sizeof(steps) / sizeof(*steps); i++) {
-		enum rdx_hook_step step = steps[i / 2];
+	for (uint32_t i = 0; i < 2 * child_steps_opening.count; i++) {
+		enum rdx_hook_step step = child_steps_opening.step[i / 2];
 		struct rdx_reader *reader;
 		int r;
 
 		atomic_store(&f.plan->limit, 100);
 		child_arm(&f.plan->child, step, 1);
 		start_child(&f, 64, i & 1 ? RDX_CLEAR_WORKER : RDX_CLEAR_RANK);
-		while (!has_stopped(&f))
-			;
+		UNTIL (has_stopped(&f))
+			usleep(50);
 		r = rdx_reader_open(&reader, f.rig.dir, WORKER, 0);
 		assert_true(r == 0 || (r == -ENOENT && i == 0) ||
 			    (r == -ENOENT && step != RDX_HOOK_SEGMENT_RENAMED));
@@ -326,36 +309,20 @@ static void test_stopped_while_opening(void **state)
 
 static void test_stopped_in_the_ledger(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_LEDGER_INTENT,
-		RDX_HOOK_LEDGER_WORD,
-		RDX_HOOK_LEDGER_WRITTEN,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps));
+	run_steps(&child_steps_ledger);
 }
 
 static void test_stopped_in_the_ring(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_SLOT_BUSY,      RDX_HOOK_SLOT_HALF,       RDX_HOOK_SLOT_WRITTEN,
-		RDX_HOOK_SLOT_PUBLISHED, RDX_HOOK_EVENT_PUBLISHED, RDX_HOOK_TAIL_MOVED,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps));
+	run_steps(&child_steps_ring);
 }
 
 static void test_stopped_at_barrier_bell_and_clear(void **state)
 {
-	static const enum rdx_hook_step steps[] = {
-		RDX_HOOK_BARRIER_NAMED, RDX_HOOK_BELL_CHECK,   RDX_HOOK_BELL_CLEARED,
-		RDX_HOOK_BELL_RUNG,     RDX_HOOK_CLEAR_BUMPED,
-	};
-
 	(void)state;
-	run_steps(steps, sizeof(steps) / sizeof(*steps));
+	run_steps(&child_steps_after);
 }
 
 int main(int argc, char **argv)
