@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/mock/answers.h"
 
-#include "tools/program/json.h"
+#include "tools/program/sheet.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -148,25 +148,22 @@ static void put_publisher(struct json_object *object, const struct rdx_publisher
 	JSON_PUT_FIELDS(object, fields, published);
 }
 
-static void put_latency(struct json_object *object, struct announcer *announcer)
+static void publish_ns(struct sheet *sheet, const void *of, uint32_t i)
 {
-	static const struct {
-		const char *name;
-		uint32_t per_mille;
-	} percentiles[] = {{"p50", 500}, {"p90", 900}, {"p99", 990}, {"p999", 999}};
-	struct json_object *latency = json_new_object();
-	struct samples *calls = &announcer->calls;
+	const struct announcer *announcer = of;
+	struct samples calls = announcer->calls;
 
-	json_put_number(object, "publish_calls", calls->total_count);
+	(void)i;
+	sheet_samples(sheet, &calls);
+	sheet_fraction(sheet, NULL, "mean", SHEET_PLAIN, ratio(calls.total_ns, calls.total_count));
+}
+
+static void put_latency(struct json_object *object, const struct announcer *announcer)
+{
+	json_put_number(object, "publish_calls", announcer->calls.total_count);
 	json_put_number(object, "publish_failed", announcer->failed);
 	json_put_number(object, "publish_blocks", announcer->blocks);
-	json_put_number(latency, "samples", calls->count);
-	json_put_fraction(latency, "mean", ratio(calls->total_ns, calls->total_count));
-	for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]); i++)
-		json_put_number(latency, percentiles[i].name,
-				samples_percentile(calls, percentiles[i].per_mille));
-	json_put_number(latency, "max", calls->max_ns);
-	json_put(object, "publish_ns", latency);
+	json_put(object, "publish_ns", sheet_object(publish_ns, announcer, 0));
 	json_put_fraction(object, "publish_ns_per_stored_block",
 			  ratio(announcer->stored_ns, announcer->stored_blocks));
 }

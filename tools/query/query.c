@@ -4,11 +4,10 @@
  */
 #include "tools/inspect/indexes.h"
 #include "tools/inspect/ranks.h"
-#include "tools/program/json.h"
+#include "tools/program/sheet.h"
 #include "tools/program/lines.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
-#include "tools/program/table.h"
 #include "tools/query/request.h"
 
 #include <errno.h>
@@ -109,73 +108,52 @@ static int compare_runs(const void *left, const void *right)
 	return a->dp_rank < b->dp_rank ? -1 : a->dp_rank > b->dp_rank;
 }
 
-static void print_json(const struct query *query, uint64_t blocks, int rows)
-{
-	static const char *const set_name[RDX_TIER_COUNT] = {"device", "device_host",
-							     "device_host_disk", "all"};
-	struct json_object *object = json_new_object();
-	struct json_object *ranks = json_new_array();
-
-	json_put_number(object, "line", query->lines.number);
-	json_put_number(object, "blocks", blocks);
-	for (int i = 0; i < rows; i++) {
-		const struct rdx_run *run = &query->runs[i];
-		struct json_object *row = json_new_object();
-		struct json_object *sets = json_new_object();
-
-		json_put_number(row, "worker", run->worker_id);
-		json_put_number(row, "dp_rank", run->dp_rank);
-		json_put_text(row, "instance", run->instance);
-		json_put_text(row, "state", rdx_state_text(run->state));
-		json_put_number(row, "age_ns", run->age_ns);
-		json_put_number(row, "epoch", run->epoch);
-		json_put_number(row, "last_event_id", run->last_event_id);
-		json_put_flag(row, "scanned", run->scanned);
-		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-			json_put_number(sets, set_name[tier], run->blocks[tier]);
-		json_put(row, "leading_blocks", sets);
-		json_append(ranks, row);
-	}
-	json_put(object, "ranks", ranks);
-	json_print_line(object);
-}
-
-static void append_row(struct table *table, const struct rdx_run *run)
+static void describe(struct sheet *sheet, const void *of, uint32_t i)
 {
 	static const enum table_tone tone[] = {TABLE_GOOD, TABLE_WARNING, TABLE_WARNING, TABLE_BAD,
 					       TABLE_FAINT};
+	static const char *const sets[RDX_TIER_COUNT][2] = {{"DEVICE", "device"},
+							    {"+HOST", "device_host"},
+							    {"+DISK", "device_host_disk"},
+							    {"ALL", "all"}};
+	const struct rdx_run *run = &((const struct query *)of)->runs[i];
 	const char *state = rdx_state_text(run->state);
 	char rank[RANKS_TEXT_BYTES];
 
-	table_row(table);
-	table_text(table, "%s", ranks_text(run->worker_id, run->dp_rank, rank));
+	sheet_text(sheet, "RANK", NULL, ranks_text(run->worker_id, run->dp_rank, rank));
+	sheet_number(sheet, NULL, "worker", SHEET_PLAIN, run->worker_id);
+	sheet_number(sheet, NULL, "dp_rank", SHEET_PLAIN, run->dp_rank);
+	sheet_open(sheet);
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-		table_number(table, run->blocks[tier]);
-	table_text(table, "%s", state ? state : "?");
-	table_tone(table, state ? tone[run->state] : TABLE_BAD);
-	table_duration(table, run->age_ns);
-	table_text(table, "%s", run->instance);
+		sheet_number(sheet, sets[tier][0], sets[tier][1], SHEET_PLAIN, run->blocks[tier]);
+	sheet_close(sheet, "leading_blocks");
+	sheet_text(sheet, "STATE", "state", state ? state : "?");
+	sheet_tone(sheet, state ? tone[run->state] : TABLE_BAD);
+	sheet_number(sheet, "AGE", "age_ns", SHEET_NS, run->age_ns);
+	sheet_number(sheet, NULL, "epoch", SHEET_PLAIN, run->epoch);
+	sheet_number(sheet, NULL, "last_event_id", SHEET_PLAIN, run->last_event_id);
+	sheet_flag(sheet, "scanned", run->scanned);
+	sheet_long_text(sheet, "INSTANCE", "instance", run->instance);
+}
+
+static void print_json(const struct query *query, uint64_t blocks, int rows)
+{
+	struct json_object *object = json_new_object();
+
+	json_put_number(object, "line", query->lines.number);
+	json_put_number(object, "blocks", blocks);
+	json_put(object, "ranks", sheet_list(describe, query, (uint32_t)rows));
+	json_print_line(object);
 }
 
 static void print_table(const struct query *query, uint64_t blocks, int rows)
 {
-	static const struct table_column columns[] = {
-		{"RANK", TABLE_TEXT, 0},    {"DEVICE", TABLE_NUMBER, 0}, {"+HOST", TABLE_NUMBER, 0},
-		{"+DISK", TABLE_NUMBER, 0}, {"ALL", TABLE_NUMBER, 0},    {"STATE", TABLE_TEXT, 0},
-		{"AGE", TABLE_NUMBER, 0},   {"INSTANCE", TABLE_LONG, 0},
-	};
-	struct table *table;
-
 	printf("%srequest of line %" PRIu64 ": %" PRIu64 " %s\n", query->requests ? "\n" : "",
 	       query->lines.number, blocks, blocks == 1 ? "block" : "blocks");
-	if (rows == 0) {
+	if (rows == 0)
 		printf("no rank is known\n");
-		return;
-	}
-	table = TABLE_NEW(columns);
-	for (int i = 0; i < rows; i++)
-		append_row(table, &query->runs[i]);
-	table_print(table);
+	else
+		sheet_print(NULL, describe, query, 0, (uint32_t)rows);
 }
 
 /* Token ids are narrower than what was read. */
