@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the demo itself, small. Workers and the router are killed, stopped and started
+ * Description: the demo itself, small. Workers and the indexer are killed, stopped and started
  * again; the index must equal every worker's ledger and every engine's own cache; each of the three
  * ways of recovery is taken; routing by overlap finds more than routing at random. Nothing is left
  * behind when it is stopped or killed, and a tmpfs that is too small is reported.
@@ -78,8 +78,8 @@ static void test_exact_through_kills(void **state)
 	run = result_of(&result);
 	assert_exact(run, 300);
 	assert_true(count_recoveries(run, "barrier", "worker_killed") >= 2);
-	assert_true(count_recoveries(run, "", "router_killed") >= 8);
-	assert_true(count_recoveries(run, "continue", "router_stopped") >= 1);
+	assert_true(count_recoveries(run, "", "indexer_killed") >= 8);
+	assert_true(count_recoveries(run, "continue", "indexer_stopped") >= 1);
 	rates = member(run, "hit_rates");
 	assert_true(rate(run, "hit_rate") > 0);
 	assert_true(rate(rates, "overlap_undisturbed") > rate(rates, "random"));
@@ -87,7 +87,7 @@ static void test_exact_through_kills(void **state)
 	json_object_put(run);
 }
 
-/* Rings of 1,024 slots have wrapped when the router dies: only the ledger is left. */
+/* Rings of 1,024 slots have wrapped when the indexer dies: only the ledger is left. */
 static void test_ledger_way(void **state)
 {
 	struct program_result result;
@@ -101,7 +101,7 @@ static void test_ledger_way(void **state)
 			 0);
 	run = result_of(&result);
 	assert_exact(run, 300);
-	assert_true(count_recoveries(run, "ledger", "router_killed") >= 1);
+	assert_true(count_recoveries(run, "ledger", "indexer_killed") >= 1);
 	assert_string_equal(json_object_get_string(member(run, "wait")), "epoll");
 	json_object_put(run);
 }

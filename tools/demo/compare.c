@@ -21,16 +21,18 @@ void compare_begin(struct comparison *comparison)
 	comparison->divergences_before = comparison->divergences;
 }
 
-/* One tier of what is held: as many blocks, and the sum of their mixed hashes. */
+/* One tier of what the index shows without what the engine holds. */
 struct digest {
-	uint64_t blocks;
-	uint64_t sum;
+	int64_t blocks;
+	uint64_t sum; /* of mixed hashes */
 };
 
-static void add_block(struct digest *digest, uint64_t hash)
+static void add_block(struct digest *digest, uint64_t hash, int sign)
 {
-	digest->blocks++;
-	digest->sum += rdx_trace_mix(hash + RDX_TRACE_GOLDEN);
+	uint64_t mixed = rdx_trace_mix(hash + RDX_TRACE_GOLDEN);
+
+	digest->blocks += sign;
+	digest->sum += sign < 0 ? -mixed : mixed;
 }
 
 static void add_key(void *context, uint64_t prefix, uint8_t tiers)
@@ -39,36 +41,27 @@ static void add_key(void *context, uint64_t prefix, uint8_t tiers)
 
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
 		if (tiers >> tier & 1)
-			add_block(&digests[tier], prefix);
+			add_block(&digests[tier], prefix, 1);
 	}
-}
-
-static struct digest digest_of_dump(struct json_object *dump, uint8_t tier)
-{
-	struct json_object *list = json_object_object_get(dump, rdx_tier_text(tier));
-	size_t count = list ? json_object_array_length(list) : 0;
-	struct digest digest = {0, 0};
-
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *hash = json_object_array_get_idx(list, i);
-
-		add_block(&digest, strtoull(json_object_get_string(hash), NULL, HASH_BASE));
-	}
-	return digest;
 }
 
 /* Blocks that one of the two lacks: at least as many as the counts differ, or one. */
-static uint64_t differences(struct digest a, struct digest b)
+static uint64_t differences(struct digest digest, struct json_object *held)
 {
-	if (a.blocks != b.blocks)
-		return a.blocks > b.blocks ? a.blocks - b.blocks : b.blocks - a.blocks;
-	return a.sum != b.sum;
+	size_t count = held ? json_object_array_length(held) : 0;
+
+	for (size_t i = 0; i < count; i++)
+		add_block(&digest,
+			  strtoull(json_object_get_string(json_object_array_get_idx(held, i)), NULL,
+				   HASH_BASE),
+			  -1);
+	return digest.blocks ? (uint64_t)llabs(digest.blocks) : digest.sum != 0;
 }
 
 /* -EAGAIN where the index is not at the event of the dump. */
 static int compare_worker(struct comparison *comparison, const struct crew *crew, uint32_t w)
 {
-	const struct worker *worker = &crew->workers[w];
+	const struct member *worker = &crew->members[w];
 	uint64_t event_id = crew_number(worker->answer, "last_event_id");
 	struct digest digests[RDX_TIER_COUNT] = {{0, 0}};
 	struct rdx_difference ledger = {.size = sizeof(ledger)};
@@ -86,8 +79,8 @@ static int compare_worker(struct comparison *comparison, const struct crew *crew
 	comparison->blocks += ledger.compared;
 	comparison->divergences += ledger.differences;
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		comparison->divergences +=
-			differences(digests[tier], digest_of_dump(worker->answer, tier));
+		comparison->divergences += differences(
+			digests[tier], json_object_object_get(worker->answer, rdx_tier_text(tier)));
 	return 0;
 }
 

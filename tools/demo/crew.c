@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/crew.h"
 
+#include "shm/clock.h"
 #include "tools/demo/narrate.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
@@ -9,148 +10,132 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 
-void crew_open(struct crew *ret_crew, const struct settings *settings, const char *base_dir,
-	       const char *name)
+static struct crew *open_crew;
+
+static void close_at_exit(void)
 {
-	*ret_crew = (struct crew){.settings = settings, .router = CHILD_NONE};
-	for (uint32_t w = 0; w < DEMO_WORKERS_MAX; w++)
-		ret_crew->workers[w].child = (struct child)CHILD_NONE;
-	snprintf(ret_crew->dir, sizeof(ret_crew->dir), "%s/%s", base_dir, name);
+	if (open_crew)
+		crew_close(open_crew);
+}
+
+void crew_open(struct crew *ret_crew, const struct settings *settings, const char *dir)
+{
+	*ret_crew = (struct crew){.settings = settings, .dir = dir};
+	open_crew = ret_crew;
+	atexit(close_at_exit);
 }
 
 void crew_close(struct crew *crew)
 {
 	rdx_index_close(crew->index);
 	crew->index = NULL;
-	child_stop(&crew->router);
-	for (uint32_t w = 0; w < crew->settings->workers; w++)
-		child_stop(&crew->workers[w].child);
+	for (uint32_t who = 0; who <= crew->settings->workers; who++)
+		crew_kill(crew, who);
+	open_crew = NULL;
 }
 
 /* -- start and end -- */
 
-#define NAMESPACE_FORMAT "--dir\n%s\n--blocks\n%u\n--host-blocks\n%u\n--block-tokens\n%u\n"
-
-void crew_start_worker(struct crew *crew, uint32_t w)
+void crew_start(struct crew *crew, uint32_t who)
 {
 	const struct settings *s = crew->settings;
-	struct worker *worker = &crew->workers[w];
+	struct member *member = &crew->members[who];
 
-	worker->state = CREW_STARTING;
-	worker->lives++;
-	child_start(&worker->child,
-		    "ringdex-mock\n" NAMESPACE_FORMAT "--model\n" DEMO_MODEL
-		    "\n--worker-id\n%u\n--ring-slots\n%u\n--decode-rate\n%u",
-		    crew->dir, s->blocks, s->host_blocks, s->block_tokens, w, s->ring_slots,
-		    DEMO_DECODE_RATE);
+	member->state = CREW_STARTING;
+	member->since_ns = rdx_clock_ns();
+	member->newest = 0;
+	member->lives++;
+	if (who == s->workers)
+		child_start(&crew->children[who],
+			    "ringdex-follow\n--json\n--dir\n%s\n--wait\n%s\n--initial-blocks\n"
+			    "%" PRIu64,
+			    crew->dir, options_shared_waits[s->wait_mode],
+			    (uint64_t)s->workers * (s->blocks + s->host_blocks));
+	else
+		child_start(&crew->children[who],
+			    "ringdex-mock\n--dir\n%s\n--blocks\n%u\n--host-blocks\n%u\n"
+			    "--block-tokens\n%u\n--model\n" DEMO_MODEL
+			    "\n--worker-id\n%u\n--ring-slots\n%u\n--decode-rate\n%u",
+			    crew->dir, s->blocks, s->host_blocks, s->block_tokens, who,
+			    s->ring_slots, DEMO_DECODE_RATE);
 }
 
-void crew_start_router(struct crew *crew)
+void crew_kill(struct crew *crew, uint32_t who)
 {
-	const struct settings *s = crew->settings;
-
-	crew->router_state = CREW_STARTING;
-	child_start(&crew->router,
-		    "ringdex-demo\n--router\n" NAMESPACE_FORMAT
-		    "--workers\n%u\n--overlap-weight\n%.9g\n--wait\n%s",
-		    crew->dir, s->blocks, s->host_blocks, s->block_tokens, s->workers,
-		    s->overlap_weight, options_shared_waits[s->wait_mode]);
-}
-
-/* What its segment says that it published, to the sums. */
-static void account(struct crew *crew, uint32_t w)
-{
+	int is_worker = crew->children[who].pid && who < crew->settings->workers;
 	struct sighting last;
 
-	if (!crew_sight(crew, w, &last))
-		return;
-	for (int counter = 0; counter < RDX_COUNTER_COUNT; counter++)
-		crew->published[counter] += last.counters[counter];
+	child_stop(&crew->children[who]);
+	crew->members[who].state = CREW_DOWN;
+	crew->members[who].pending = 0;
+	is_worker = is_worker && crew_sight(crew, who, &last);
+	for (int i = 0; is_worker && i < RDX_COUNTER_COUNT; i++)
+		crew->published[i] += last.counters[i];
 }
 
-void crew_account(struct crew *crew)
+void crew_stop_indexer(struct crew *crew)
 {
-	for (uint32_t w = 0; w < crew->settings->workers; w++)
-		account(crew, w);
-}
+	pid_t pid = crew->children[crew->settings->workers].pid;
 
-void crew_kill_worker(struct crew *crew, uint32_t w)
-{
-	child_stop(&crew->workers[w].child);
-	crew->workers[w].state = CREW_DOWN;
-	crew->workers[w].pending = 0;
-	account(crew, w);
-}
-
-void crew_kill_router(struct crew *crew)
-{
-	child_stop(&crew->router);
-	crew->router_state = CREW_DOWN;
-}
-
-void crew_stop_router(struct crew *crew)
-{
-	kill(crew->router.pid, SIGSTOP);
-	while (waitpid(crew->router.pid, NULL, WUNTRACED) < 0 && errno == EINTR)
+	kill(pid, SIGSTOP);
+	while (waitpid(pid, NULL, WUNTRACED) < 0 && errno == EINTR)
 		;
-	crew->router_state = CREW_STOPPED;
+	crew_indexer(crew)->state = CREW_STOPPED;
+	crew_indexer(crew)->since_ns = rdx_clock_ns();
+	crew_look(crew);
 }
 
-void crew_continue_router(struct crew *crew)
+void crew_continue_indexer(struct crew *crew)
 {
-	kill(crew->router.pid, SIGCONT);
-	crew->router_state = CREW_UP;
+	struct sighting sighting;
+
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+		if (crew_sight(crew, w, &sighting))
+			crew->members[w].newest = sighting.last_event_id;
+	}
+	kill(crew->children[crew->settings->workers].pid, SIGCONT);
+	crew_indexer(crew)->since_ns = rdx_clock_ns();
 }
 
 /* -- to and from them -- */
 
-void crew_tell(struct crew *crew, const char *line)
+void crew_tell(struct crew *crew, uint32_t w, const char *line)
+{
+	crew->members[w].pending++;
+	child_tell(&crew->children[w], "%s", line);
+}
+
+void crew_tell_all(struct crew *crew, const char *line)
 {
 	for (uint32_t w = 0; w < crew->settings->workers; w++) {
-		struct worker *worker = &crew->workers[w];
-
-		if (worker->state != CREW_UP)
-			continue;
-		worker->pending++;
-		child_tell(&worker->child, "%s", line);
+		if (crew->members[w].state == CREW_UP)
+			crew_tell(crew, w, line);
 	}
 }
 
 int crew_is_up(const struct crew *crew)
 {
-	for (uint32_t w = 0; w < crew->settings->workers; w++) {
-		if (crew->workers[w].state != CREW_UP)
-			return 0;
-	}
-	return crew->router_state != CREW_STARTING;
-}
-
-int crew_is_idle(const struct crew *crew)
-{
-	for (uint32_t w = 0; w < crew->settings->workers; w++) {
-		if (crew->workers[w].pending)
+	for (uint32_t who = 0; who <= crew->settings->workers; who++) {
+		if (crew->children[who].pid && crew->members[who].state != CREW_UP)
 			return 0;
 	}
 	return 1;
 }
 
-uint64_t crew_number(struct json_object *object, const char *name)
+int crew_is_idle(const struct crew *crew)
 {
-	return json_object_get_uint64(json_object_object_get(object, name));
-}
-
-double crew_real(struct json_object *object, const char *name)
-{
-	return json_object_get_double(json_object_object_get(object, name));
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+		if (crew->members[w].pending)
+			return 0;
+	}
+	return 1;
 }
 
 int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
 {
-	struct worker *worker = &crew->workers[w];
-	const char *epoch = json_object_get_string(json_object_object_get(object, "epoch"));
+	struct member *worker = &crew->members[w];
 
 	if (json_object_object_get_ex(object, "command", NULL)) {
 		worker->pending--;
@@ -158,50 +143,65 @@ int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
 		worker->answer = json_object_get(object);
 		return 1;
 	}
-	if (!epoch)
-		return 0;
-	worker->epoch = strtoull(epoch, NULL, 10);
+	worker->epoch = crew_number(object, "epoch");
 	worker->state = CREW_UP;
-	return 1;
+	return json_object_object_get_ex(object, "ready", NULL);
 }
 
-int crew_heard_ready(struct crew *crew, struct json_object *object)
+int crew_heard_indexer(struct crew *crew, struct json_object *object)
 {
-	const char *wait = json_object_get_string(json_object_object_get(object, "wait"));
-	struct rdx_index_key key = {
-		.size = sizeof(key),
-		.model = DEMO_MODEL,
-		.block_tokens = crew->settings->block_tokens,
-	};
-	int r;
+	const char *wait = crew_text(object, "wait");
 
-	if (!wait)
-		return 0;
-	snprintf(crew->wait, sizeof(crew->wait), "%s", wait);
-	crew->router_state = CREW_UP;
-	rdx_index_close(crew->index);
-	crew->index = NULL;
-	r = rdx_index_open(&crew->index, crew->dir, &key);
-	if (r < 0)
-		narrate_failure("cannot open the router's index in %s: %s", crew->dir,
-				messages_explain(r));
-	return 1;
+	snprintf(crew->wait, sizeof(crew->wait), "%s", wait ? wait : "");
+	crew->index_bytes = crew_number(object, "table_bytes");
+	return wait != NULL;
 }
 
 /* -- what they share -- */
 
-int crew_row(const struct crew *crew, uint32_t w, struct rdx_index_rank *ret_row)
+int crew_is_exact(const struct crew *crew, uint32_t w, uint64_t since_ns)
+{
+	const struct rdx_index_rank *row = &crew->rows[w];
+
+	return row->state == RDX_STATE_EXACT && row->epoch == crew->members[w].epoch &&
+	       row->last_event_id >= crew->members[w].newest &&
+	       crew->looked_ns - row->age_ns >= since_ns;
+}
+
+/* The row of each worker, GONE where there is none. */
+static void read_rows(struct crew *crew)
 {
 	static struct rdx_index_rank rows[RDX_RANKS_MAX] = {{.size = sizeof(rows[0])}};
 	int count = rdx_index_ranks(crew->index, rows, RDX_RANKS_MAX);
 
+	crew->looked_ns = rdx_clock_ns();
+	for (uint32_t w = 0; count >= 0 && w < DEMO_WORKERS_MAX; w++)
+		crew->rows[w] = (struct rdx_index_rank){.state = RDX_STATE_GONE};
 	for (int i = 0; i < count; i++) {
-		if (rows[i].worker_id == w) {
-			*ret_row = rows[i];
-			return 1;
-		}
+		if (rows[i].worker_id < DEMO_WORKERS_MAX)
+			crew->rows[rows[i].worker_id] = rows[i];
 	}
-	return 0;
+}
+
+void crew_look(struct crew *crew)
+{
+	struct rdx_index_key key = {.size = sizeof(key),
+				    .model = DEMO_MODEL,
+				    .block_tokens = crew->settings->block_tokens};
+	struct member *indexer = crew_indexer(crew);
+	int r = 0;
+
+	if (!crew->index && indexer->state == CREW_STARTING)
+		r = rdx_index_open(&crew->index, crew->dir, &key);
+	if (r < 0 && r != -ENOENT)
+		narrate_failure("cannot open the index in %s: %s", crew->dir, messages_explain(r));
+	if (!crew->index)
+		return;
+	read_rows(crew);
+	for (uint32_t w = 0; w < crew->settings->workers; w++)
+		r |= !crew_is_exact(crew, w, indexer->since_ns);
+	if (r == 0 && indexer->state != CREW_DOWN)
+		indexer->state = CREW_UP;
 }
 
 int crew_sight(const struct crew *crew, uint32_t w, struct sighting *ret_sighting)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The processes of a pass, ringdex-mock for each worker and one router, and this process's
- * own look at what they share.
+ * The processes of a pass, ringdex-mock for each worker and one indexer, ringdex-follow, and
+ * this process's own look at what they share.
  */
 #ifndef DEMO_CREW_H
 #define DEMO_CREW_H
@@ -11,77 +11,96 @@
 #include "tools/inspect/sighting.h"
 
 #include <json-c/json.h>
-#include <limits.h>
 #include <ringdex/rdx_index.h>
 
 enum crew_state {
 	CREW_DOWN,
-	CREW_STARTING, /* started, not ready */
+	CREW_STARTING, /* a worker: not ready; the indexer: has not caught up with all workers */
 	CREW_UP,
-	CREW_STOPPED, /* by SIGSTOP */
+	CREW_STOPPED, /* by SIGSTOP, and has not caught up since */
 };
 
-struct worker {
-	struct child child;
+struct member {
 	enum crew_state state;
+	uint64_t since_ns; /* it was started, stopped or let go on */
+	uint64_t lives;
+	/* of a worker */
 	uint32_t pending; /* lines sent and not answered */
 	uint64_t epoch;
-	uint64_t lives;
+	uint64_t newest;            /* event that an indexer let go on must have read */
 	struct json_object *answer; /* to its last command */
 };
 
 struct crew {
 	const struct settings *settings;
-	char dir[PATH_MAX]; /* the namespace */
-	struct worker workers[DEMO_WORKERS_MAX];
-	struct child router;
-	enum crew_state router_state;
-	char wait[16];                         /* how its indexer sleeps */
-	struct rdx_index *index;               /* NULL before there was a router */
+	const char *dir; /* the namespace */
+	/* the workers, and after them the indexer */
+	struct child children[DEMO_WORKERS_MAX + 1];
+	struct member members[DEMO_WORKERS_MAX + 1];
+	struct rdx_index *index;                      /* NULL before the indexer has made it */
+	struct rdx_index_rank rows[DEMO_WORKERS_MAX]; /* of the workers, as it shows them */
+	uint64_t looked_ns;                           /* when */
+	uint64_t index_bytes;                         /* this and the next as the indexer says */
+	char wait[16];                                /* how it sleeps */
 	uint64_t published[RDX_COUNTER_COUNT]; /* sums of all workers' counters, dead lives too */
 };
 
-void crew_open(struct crew *ret_crew, const struct settings *settings, const char *base_dir,
-	       const char *name);
+static inline struct member *crew_indexer(struct crew *crew)
+{
+	return &crew->members[crew->settings->workers];
+}
+
+/* One at a time. At exit its processes are killed. */
+void crew_open(struct crew *ret_crew, const struct settings *settings, const char *dir);
 
 /* End all processes, if some are left. */
 void crew_close(struct crew *crew);
 
-/* Start a process; it is up when it says so. */
-void crew_start_worker(struct crew *crew, uint32_t w);
-void crew_start_router(struct crew *crew);
+/* Of a worker's number, or the number of workers for the indexer: start it; SIGKILL, and wait
+ * for the end. What a killed worker published is added to the sums. */
+void crew_start(struct crew *crew, uint32_t who);
+void crew_kill(struct crew *crew, uint32_t who);
 
-/* SIGKILL, and wait for the end. What the worker published is added to the sums. */
-void crew_kill_worker(struct crew *crew, uint32_t w);
-void crew_kill_router(struct crew *crew);
+/* The indexer: SIGSTOP, and wait until it has stopped; SIGCONT. */
+void crew_stop_indexer(struct crew *crew);
+void crew_continue_indexer(struct crew *crew);
 
-/* SIGSTOP, and wait until it has stopped; SIGCONT. */
-void crew_stop_router(struct crew *crew);
-void crew_continue_router(struct crew *crew);
+/* Once each turn: see what the index shows, and whether the indexer has caught up. */
+void crew_look(struct crew *crew);
 
-/* Send a line to all workers that are up, each counted as pending. */
-void crew_tell(struct crew *crew, const char *line);
+/* Send a line to one worker, or to all that are up. */
+void crew_tell(struct crew *crew, uint32_t w, const char *line);
+void crew_tell_all(struct crew *crew, const char *line);
 
-/* Is everything up, or answered by those that are up? */
+/* Is all that runs up, and is every line answered? */
 int crew_is_up(const struct crew *crew);
 int crew_is_idle(const struct crew *crew);
 
-/* Take note of what a worker or the router says, but for what concerns requests and
- * recoveries. 0 where it is something else. */
+/* Take note of what a worker says, but for what concerns requests, and of what the indexer
+ * says. 0 where it is something else. */
 int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object);
-int crew_heard_ready(struct crew *crew, struct json_object *object);
+int crew_heard_indexer(struct crew *crew, struct json_object *object);
 
-/* The worker's row in the index: 1, or 0 where there is none now. */
-int crew_row(const struct crew *crew, uint32_t w, struct rdx_index_rank *ret_row);
+/* Does the index show the worker's life exact, and was it seen to be so since? */
+int crew_is_exact(const struct crew *crew, uint32_t w, uint64_t since_ns);
 
 /* The worker's segment from outside: 1, or 0 where it cannot be read now. */
 int crew_sight(const struct crew *crew, uint32_t w, struct sighting *ret_sighting);
 
-/* Add what the workers published in lives that did not end, as their segments say. */
-void crew_account(struct crew *crew);
+/* A member of what they say; 0 or NULL where it is not there. */
+static inline const char *crew_text(struct json_object *object, const char *name)
+{
+	return json_object_get_string(json_object_object_get(object, name));
+}
 
-/* A number of what they say; 0 where it is not there. */
-uint64_t crew_number(struct json_object *object, const char *name);
-double crew_real(struct json_object *object, const char *name);
+static inline uint64_t crew_number(struct json_object *object, const char *name)
+{
+	return json_object_get_uint64(json_object_object_get(object, name));
+}
+
+static inline double crew_real(struct json_object *object, const char *name)
+{
+	return json_object_get_double(json_object_object_get(object, name));
+}
 
 #endif

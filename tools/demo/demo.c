@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ringdex-demo: the whole of ringdex in one command. Worker processes append their caches'
- * events, a router process reads them in place and routes a trace by what it knows, both
- * are killed in mid-run, and the router's index is compared with the workers' ledgers, block
- * by block, and with the engines' own caches. Then the same trace under random and
- * round-robin routing.
+ * events, an indexer process reads them in place, and a trace is routed by what its index
+ * holds. Workers and indexer are killed in mid-run, and the index is compared with the
+ * workers' ledgers, block by block, and with the engines' own caches. Then the same trace
+ * under random and round-robin routing.
  */
 #include "tools/demo/narrate.h"
 #include "tools/demo/place.h"
 #include "tools/demo/report.h"
-#include "tools/demo/router.h"
 #include "tools/program/figures.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
@@ -23,8 +22,6 @@
 #define BLOCKS_MAX       (UINT32_C(1) << 24)
 #define SLOTS_MAX        (UINT32_C(1) << 30)
 #define INCIDENTS_MAX    1000
-#define WEIGHT_MIN       1e-6
-#define WEIGHT_MAX       1000
 
 #define TO(member) OPTIONS_TO(struct settings, member)
 
@@ -34,24 +31,21 @@ static const struct options_entry entries[] = {
 	OPTIONS_REQUESTS(TO(requests), .min = 1, .max = REQUESTS_MAX,
 			 .fallback = "8000, or all of a FILE"),
 	OPTIONS_SEED(TO(seed)),
-	{.help = "Workers and router:", .kind = OPTIONS_HEADING},
+	{.help = "Workers and indexer:", .kind = OPTIONS_HEADING},
 	{"workers", 'w', "N", "Worker processes", OPTIONS_NUMBER, TO(workers), .min = 1,
 	 .max = DEMO_WORKERS_MAX},
 	OPTIONS_BLOCKS(TO(blocks), .min = 1, .max = BLOCKS_MAX),
 	OPTIONS_HOST_BLOCKS(TO(host_blocks), .max = BLOCKS_MAX),
 	OPTIONS_BLOCK_TOKENS(TO(block_tokens)),
 	OPTIONS_RING_SLOTS(TO(ring_slots), .max = SLOTS_MAX),
-	{"overlap-weight", 0, "X",
-	 "What a block to compute costs in routing; a block in use at the worker costs 1",
-	 OPTIONS_FRACTION, TO(overlap_weight), .least = WEIGHT_MIN, .most = WEIGHT_MAX},
 	OPTIONS_WAIT(TO(wait_mode)),
 	{.help = "Incidents:", .kind = OPTIONS_HEADING},
-	{"kills", 0, "N", "Processes to kill with SIGKILL: a worker, the router, a worker, ...",
+	{"kills", 0, "N", "Processes to kill with SIGKILL: a worker, the indexer, a worker, ...",
 	 OPTIONS_NUMBER, TO(kills), .max = INCIDENTS_MAX},
 	{"clears", 0, "N", "Times that a worker clears its cache", OPTIONS_NUMBER, TO(clears),
 	 .max = INCIDENTS_MAX},
 	{"pauses", 0, "N",
-	 "Times that the router is stopped: briefly, until a ring has wrapped, briefly, ...",
+	 "Times that the indexer is stopped: briefly, until a ring has wrapped, briefly, ...",
 	 OPTIONS_NUMBER, TO(pauses), .max = INCIDENTS_MAX},
 	{"no-baselines", 0, NULL,
 	 "Skip the passes without incidents: overlap, random and round-robin routing", OPTIONS_FLAG,
@@ -59,20 +53,18 @@ static const struct options_entry entries[] = {
 	{.help = "Output:", .kind = OPTIONS_HEADING},
 	OPTIONS_DIR(TO(dir), .fallback = "a new one in /dev/shm, removed at the end"),
 	OPTIONS_JSON(TO(json)),
-	{"router", 0, NULL, NULL, OPTIONS_FLAG, TO(router), .hidden = 1},
 	{0},
 };
 
 static const struct options_program program = {
 	.entries = entries,
 	.about = "Shows ringdex at work: worker processes with mock engines publish what their "
-		 "caches hold; a router process indexes it and sends each request to the worker "
-		 "that has most of its prefix cached and is least busy; workers and router are "
-		 "killed, stopped and started again; and the index is compared with the workers' "
+		 "caches hold; an indexer follows them; each request goes to the worker that has "
+		 "most of its prefix cached and is least busy; workers and indexer are killed, "
+		 "stopped and started again; and the index is compared with the workers' "
 		 "ledgers, block by block, and with the engines' own caches.\v"
-		 "The router chooses the worker with the least overlap weight x (blocks of the "
-		 "prompt - leading blocks cached there) + blocks that running requests use "
-		 "there.\n\n"
+		 "Chosen is the worker with the least 4 x (blocks of the prompt - "
+		 "leading blocks cached there) + blocks that running requests use there.\n\n"
 		 "Exit status: 0 done, 1 the index differed or something failed, 2 wrong usage.",
 };
 
@@ -91,7 +83,6 @@ static void introduce(const struct settings *s, const struct requests *trace, co
 {
 	char requests[FIGURES_BYTES], blocks[FIGURES_BYTES], host[FIGURES_BYTES];
 	char needs[FIGURES_BYTES];
-	const struct request *last = &trace->items[trace->count - 1];
 
 	narrate("%u workers of %s blocks in the device tier and %s in the host tier, %u tokens "
 		"each; at most %s in %s",
@@ -99,19 +90,18 @@ static void introduce(const struct settings *s, const struct requests *trace, co
 		figures_grouped(s->host_blocks, host), s->block_tokens,
 		figures_size(place_needs(s), needs), dir);
 	narrate("%s requests over %.0f s of virtual time, replayed as fast as it goes",
-		figures_grouped(trace->count, requests), (double)last->timestamp_ms / 1000);
+		figures_grouped(trace->count, requests),
+		(double)trace->items[trace->count - 1].timestamp_ms / 1000);
 }
 
 static int run(const struct settings *s)
 {
-	struct pass *passes = calloc(PLANS, sizeof(*passes));
+	static struct pass passes[PLANS];
+	static struct requests trace;
 	uint32_t count = s->no_baselines ? 1 : PLANS;
 	struct comparison comparison = {0};
-	struct requests trace;
 	const char *dir;
 
-	if (!passes)
-		messages_no_memory();
 	narrate_open(s->json ? stderr : stdout);
 	dir = place_open(s);
 	requests_load(&trace, s);
@@ -122,10 +112,6 @@ static int run(const struct settings *s)
 		report_print_json(passes, count);
 	else
 		report_print(passes, count);
-	for (uint32_t i = 0; i < count; i++)
-		pass_close(&passes[i]);
-	free(passes);
-	requests_free(&trace);
 	return comparison.divergences || comparison.failed || !comparison.times ? EXIT_FAILED
 										: EXIT_DONE;
 }
@@ -142,15 +128,12 @@ int main(int argc, char **argv)
 		.kills = 4,
 		.clears = 4,
 		.pauses = 2,
-		.overlap_weight = 4,
 	};
 
 	options_parse(&program, argc, argv, &settings);
 	if (!settings.requests && !settings.trace)
 		settings.requests = REQUESTS_DEFAULT;
 	space_guard();
-	if (settings.router)
-		return router_run(&settings);
 	signal(SIGPIPE, SIG_IGN);
 	stop_listen();
 	return run(&settings);

@@ -4,8 +4,8 @@
 #include "shm/clock.h"
 #include "tools/demo/narrate.h"
 #include "tools/program/figures.h"
+#include "tools/program/json.h"
 #include "tools/program/messages.h"
-#include "tools/trace/trace_tokens.h"
 
 #include <inttypes.h>
 #include <ringdex/rdx_reader.h>
@@ -13,28 +13,33 @@
 #include <string.h>
 
 #define PAUSE_NS    UINT64_C(250000000)
-#define PAUSE_PART  4                    /* of the trace at most is routed without the router */
-#define CLEAR_LEAD  3                    /* ticks' worth of requests before the kill of a router */
+#define PAUSE_PART  4                    /* of the trace at most is routed without the indexer */
+#define CLEAR_LEAD  6                    /* requests a worker before the kill of an indexer */
 #define HOST_CLEAR  4                    /* each fourth clear is of the host tier alone */
 #define PATIENCE_NS UINT64_C(1000000000) /* for reports of recoveries that do not come */
 
 /* -- the plan -- */
 
-static void plan(struct incidents *in, enum incident_kind kind, uint64_t at, uint32_t number)
+/* `count` of them, of the two kinds by turns, evenly over the trace. */
+static void plan(struct incidents *in, enum incident_kind kind, enum incident_kind other,
+		 uint32_t count, uint64_t lead)
 {
 	const struct settings *s = in->crew->settings;
-	/* in turn, and another is cleared than the one that dies right after */
-	uint32_t turn = kind == INCIDENT_CLEAR ? number + 1 : number / 2;
-	int host_only =
-		kind == INCIDENT_CLEAR && s->host_blocks && number % HOST_CLEAR == HOST_CLEAR - 1;
 
-	in->items[in->count++] = (struct incident){
-		.kind = kind,
-		.at = at,
-		.worker = (uint32_t)((rdx_trace_mix(s->seed) + turn) % s->workers),
-		.tier = host_only ? RDX_TIER_HOST : RDX_SCOPE_ALL,
-		.until_lapped = kind == INCIDENT_PAUSE && number % 2,
-	};
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t at = in->traffic->trace->count * (i + 1) / (count + 1);
+		int is_clear = kind == INCIDENT_CLEAR, odd = i % 2;
+		/* in turn, and another is cleared than the one that dies right after */
+		uint64_t turn = is_clear ? i + 1 : i / 2;
+
+		in->items[in->count++] = (struct incident){
+			.kind = odd ? other : kind,
+			.at = at > lead ? at - lead : 0,
+			.worker = (uint32_t)((rdx_trace_mix(s->seed) + turn) % s->workers),
+			.host_only = is_clear && s->host_blocks && i % HOST_CLEAR == HOST_CLEAR - 1,
+			.until_lapped = kind == INCIDENT_PAUSE && odd,
+		};
+	}
 }
 
 static int earlier(const void *a, const void *b)
@@ -46,88 +51,74 @@ static int earlier(const void *a, const void *b)
 	return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
-void incidents_open(struct incidents *ret_incidents, struct crew *crew, struct traffic *traffic)
+void incidents_open(struct incidents *ret_incidents, struct crew *crew, struct traffic *traffic,
+		    int disturbed)
 {
-	*ret_incidents = (struct incidents){.crew = crew, .traffic = traffic};
-}
+	const struct settings *s = crew->settings;
+	size_t count = (size_t)s->kills + s->clears + s->pauses;
+	struct incidents *in = ret_incidents;
 
-void incidents_plan(struct incidents *incidents)
-{
-	const struct settings *s = incidents->crew->settings;
-	uint64_t total = incidents->traffic->trace->count;
-	uint64_t lead = CLEAR_LEAD * (uint64_t)s->workers * 2;
-
-	incidents->items =
-		calloc((size_t)s->kills + s->clears + s->pauses + 1, sizeof(*incidents->items));
-	if (!incidents->items)
+	*in = (struct incidents){
+		.crew = crew,
+		.traffic = traffic,
+		.items = calloc(count + 1, sizeof(struct incident)),
+		.recoveries = json_new_array(),
+	};
+	if (!in->items)
 		messages_no_memory();
-	for (uint32_t i = 0; i < s->kills; i++)
-		plan(incidents, i % 2 ? INCIDENT_KILL_ROUTER : INCIDENT_KILL_WORKER,
-		     total * (i + 1) / (s->kills + 1), i);
-	for (uint32_t i = 0; i < s->clears; i++) {
-		uint64_t at = total * (i + 1) / (s->clears + 1);
-
-		plan(incidents, INCIDENT_CLEAR, at > lead ? at - lead : 0, i);
-	}
-	for (uint64_t i = 0; i < s->pauses; i++)
-		plan(incidents, INCIDENT_PAUSE, total * (2 * i + 1) / (2 * (uint64_t)s->pauses),
-		     (uint32_t)i);
-	qsort(incidents->items, incidents->count, sizeof(*incidents->items), earlier);
-}
-
-void incidents_close(struct incidents *incidents)
-{
-	free(incidents->items);
-	free(incidents->recoveries);
-}
-
-const char *incidents_name(enum incident_kind kind)
-{
-	static const char *const names[] = {"worker_killed", "router_killed", "worker_cleared",
-					    "router_stopped"};
-
-	return names[kind];
-}
-
-int incidents_is_due(const struct incidents *incidents, uint64_t next)
-{
-	return incidents->begun < incidents->count && incidents->items[incidents->begun].at <= next;
+	if (!disturbed)
+		return;
+	plan(in, INCIDENT_KILL_WORKER, INCIDENT_KILL_INDEXER, s->kills, 0);
+	plan(in, INCIDENT_CLEAR, INCIDENT_CLEAR, s->clears, CLEAR_LEAD * (uint64_t)s->workers);
+	plan(in, INCIDENT_PAUSE, INCIDENT_PAUSE, s->pauses, 0);
+	qsort(in->items, count, sizeof(*in->items), earlier);
 }
 
 enum incident_stage incidents_stage(const struct incidents *incidents)
 {
-	return incidents->now ? incidents->now->stage : INCIDENT_PLANNED;
+	return incidents->now ? incidents->now->stage : INCIDENT_CHECKED;
+}
+
+/* Is one to begin while the requests at hand are under way? */
+static int is_due(const struct incidents *in)
+{
+	return in->begun < in->count && in->items[in->begun].at < in->traffic->end;
+}
+
+int incidents_holds(const struct incidents *incidents, int is_last)
+{
+	const struct incident *now = incidents->now;
+
+	if (!now || now->stage >= INCIDENT_OVER)
+		return 0;
+	return is_last || is_due(incidents) ||
+	       (now->kind == INCIDENT_PAUSE && now->stage == INCIDENT_AWAY && !now->until_lapped &&
+		incidents->traffic->blind);
 }
 
 /* -- recoveries -- */
 
-static struct recovery *add_recovery(struct incidents *in)
-{
-	struct recovery *recovery;
+static const char *const ways[INCIDENTS_WAYS] = {"continue", "barrier", "ledger"};
 
-	in->recoveries =
-		reallocarray(in->recoveries, in->recovery_count + 1, sizeof(*in->recoveries));
-	if (!in->recoveries)
-		messages_no_memory();
-	recovery = &in->recoveries[in->recovery_count++];
-	*recovery = (struct recovery){.after = in->traffic->done ? "ring_wrapped" : "start",
-				      .request = in->traffic->done};
-	if (incidents_stage(in) >= INCIDENT_AWAY && incidents_stage(in) <= INCIDENT_BACK)
-		recovery->after = incidents_name(in->now->kind);
-	return recovery;
+/* Add a row, unless it is of the start: then every worker is empty. */
+static void add_recovery(struct incidents *in, struct json_object *row)
+{
+	enum incident_stage stage = incidents_stage(in);
+	int is_after = stage >= INCIDENT_AWAY && stage <= INCIDENT_BACK;
+
+	if (!in->traffic->done)
+		return;
+	json_put_text(row, "after", is_after ? incidents_name(in->now->kind) : "ring_wrapped");
+	json_put_number(row, "request", in->traffic->done);
+	json_append(in->recoveries, json_object_get(row));
+	for (int w = 0; w < INCIDENTS_WAYS; w++)
+		in->ways[w] += strcmp(crew_text(row, "way"), ways[w]) == 0;
 }
 
-void incidents_heard(struct incidents *incidents, struct json_object *object)
+void incidents_heard(struct incidents *incidents, struct json_object *list)
 {
-	struct recovery *recovery = add_recovery(incidents);
-
-	recovery->worker = crew_number(object, "worker");
-	recovery->skipped = crew_number(object, "skipped");
-	recovery->replayed = crew_number(object, "replayed");
-	recovery->ledger_blocks = crew_number(object, "ledger_blocks");
-	recovery->ns = crew_number(object, "ns");
-	snprintf(recovery->way, sizeof(recovery->way), "%s",
-		 json_object_get_string(json_object_object_get(object, "recovered")));
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		add_recovery(incidents, json_object_array_get_idx(list, i));
 }
 
 static uint64_t recoveries_of(const struct rdx_index_rank *row)
@@ -135,246 +126,222 @@ static uint64_t recoveries_of(const struct rdx_index_rank *row)
 	return row->recoveries[RDX_RECOVERED_BARRIER] + row->recoveries[RDX_RECOVERED_LEDGER];
 }
 
-/* The stop is over and the row is exact: a rank of which nothing was built anew was read on
- * where the indexer was. Returns how many recoveries the router is to report of it. */
-static uint32_t add_continued(struct incidents *in, const struct rdx_index_rank *row)
+/* The stop is over and the rank exact: one of which nothing was built anew was read on where
+ * the indexer was. Returns how many recoveries there are to be of it. */
+static uint32_t add_continued(struct incidents *in, uint32_t w)
 {
-	const struct rdx_index_rank *before = &in->rows[row->worker_id];
-	struct recovery *recovery;
+	const struct rdx_index_rank *before = &in->rows[w];
+	const struct rdx_index_rank *row = &in->crew->rows[w];
+	struct json_object *recovery;
 
 	if (recoveries_of(row) != recoveries_of(before))
 		return 1;
 	if (row->last_event_id == before->last_event_id)
 		return 0;
-	recovery = add_recovery(in);
-	recovery->worker = row->worker_id;
-	recovery->skipped = row->events_dead - before->events_dead;
-	recovery->replayed = row->events - before->events;
-	recovery->ns = in->now->back_ns;
-	strcpy(recovery->way, "continue");
+	recovery = json_new_object();
+	json_put_text(recovery, "way", "continue");
+	json_put_number(recovery, "worker", w);
+	json_put_number(recovery, "events_skipped", row->events_dead - before->events_dead);
+	json_put_number(recovery, "ledger_blocks", 0);
+	json_put_number(recovery, "events_replayed", row->events - before->events);
+	json_put_number(recovery, "duration_ns", in->now->back_ns);
+	add_recovery(in, recovery);
+	json_object_put(recovery);
 	return 1;
 }
 
 /* "3 from the ledger, 1 from the barrier": the recoveries after the incident. */
-static uint32_t ways_text(const struct incidents *in, char *ret_text, size_t bytes)
+static const char *ways_text(const struct incidents *in, char *ret_text, size_t bytes)
 {
-	static const char *const ways[] = {"continue", "barrier", "ledger"};
 	static const char *const texts[] = {"by reading on", "from the barrier", "from the ledger"};
 	size_t length = 0;
 
 	snprintf(ret_text, bytes, "nothing had happened");
-	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
-		uint32_t count = 0;
-
-		for (uint32_t i = in->recovery_first; i < in->recovery_count; i++)
-			count += strcmp(in->recoveries[i].way, ways[w]) == 0;
-		if (count && length < bytes)
+	for (int w = 0; w < INCIDENTS_WAYS; w++) {
+		if (in->ways[w] && length < bytes)
 			length += (size_t)snprintf(ret_text + length, bytes - length, "%s%u %s",
-						   length ? ", " : "", count, texts[w]);
+						   length ? ", " : "", in->ways[w], texts[w]);
 	}
-	return in->recovery_count - in->recovery_first;
+	return ret_text;
 }
 
-/* -- stages -- */
+/* -- how each kind begins -- */
 
-static void kill_one(struct incidents *in)
+static void clear(struct incidents *in, struct incident *incident)
 {
-	struct incident *incident = in->now;
-	int router = incident->kind == INCIDENT_KILL_ROUTER;
-	uint32_t whom = router ? TRAFFIC_ROUTER : incident->worker;
+	const struct rdx_index_rank *row = &in->crew->rows[incident->worker];
+	char held[FIGURES_BYTES];
 
-	if (!traffic_waiting(in->traffic, whom, 0) && !in->hurry)
-		return;
-	if (router)
-		crew_kill_router(in->crew);
-	else
-		crew_kill_worker(in->crew, whom);
-	incident->since_ns = rdx_clock_ns();
-	incident->again = traffic_waiting(in->traffic, whom, 1);
-	memset(in->newest, 0, sizeof(in->newest));
-	if (router) {
-		in->recovery_wanted = in->crew->settings->workers;
-		incident->stage = INCIDENT_COMING;
-		narrate("router killed with SIGKILL at request %" PRIu64 "; started again, "
-			"requests wait",
-			in->traffic->done);
-		crew_start_router(in->crew);
-	} else {
-		in->recovery_wanted = 1;
-		incident->stage = INCIDENT_AWAY;
-		narrate("worker %u killed with SIGKILL at request %" PRIu64 "; %" PRIu64
-			" of its unanswered requests routed again",
-			whom, in->traffic->done, incident->again);
-	}
+	narrate("worker %u clears its %scache: %s blocks gone with one event", incident->worker,
+		incident->host_only ? "host tier's " : "",
+		figures_grouped(row->blocks[RDX_TIER_HOST] +
+					(incident->host_only ? 0 : row->blocks[RDX_TIER_DEVICE]),
+				held));
+	crew_tell(in->crew, incident->worker,
+		  incident->host_only ? "{\"command\":\"clear\",\"tier\":\"host\"}\n"
+				      : "{\"command\":\"clear\"}\n");
+	incident->stage = INCIDENT_CHECKED; /* nothing has to be recovered */
 }
 
-static void restart_worker(struct incidents *in)
+static void kill_worker(struct incidents *in, struct incident *incident)
 {
-	struct incident *incident = in->now;
-	struct rdx_index_rank row = {.size = sizeof(row)};
+	in->recovery_wanted = 1;
+	crew_kill(in->crew, incident->worker);
+	incident->again = traffic_waiting(in->traffic, incident->worker, 1);
+	narrate("worker %u killed with SIGKILL at request %" PRIu64 "; %" PRIu64
+		" of its unanswered requests routed again",
+		incident->worker, in->traffic->done, incident->again);
+}
 
-	if (crew_row(in->crew, incident->worker, &row) && row.state != RDX_STATE_GONE)
-		return;
-	incident->dropped_ns = rdx_clock_ns() - incident->since_ns;
+static void kill_indexer(struct incidents *in, struct incident *incident)
+{
+	in->recovery_wanted = in->crew->settings->workers;
+	crew_kill(in->crew, in->crew->settings->workers);
+	narrate("indexer killed with SIGKILL at request %" PRIu64 "; started again, requests wait",
+		in->traffic->done);
+	crew_start(in->crew, in->crew->settings->workers);
 	incident->stage = INCIDENT_COMING;
-	crew_start_worker(in->crew, incident->worker);
 }
 
-static void stop_router(struct incidents *in)
+static void stop_indexer(struct incidents *in, struct incident *incident)
 {
-	struct incident *incident = in->now;
-
-	crew_stop_router(in->crew);
-	for (uint32_t w = 0; w < in->crew->settings->workers; w++)
-		crew_row(in->crew, w, &in->rows[w]);
-	incident->since_ns = rdx_clock_ns();
-	incident->stage = INCIDENT_AWAY;
-	narrate("router stopped with SIGSTOP at request %" PRIu64 "%s; requests go round robin "
+	crew_stop_indexer(in->crew);
+	in->traffic->blind = 0;
+	memcpy(in->rows, in->crew->rows, sizeof(in->rows));
+	narrate("indexer stopped with SIGSTOP at request %" PRIu64 "%s; requests go round robin "
 		"meanwhile",
 		in->traffic->done, incident->until_lapped ? ", until a ring has wrapped" : "");
 }
 
-/* Has a ring gone past where the router stopped to read it? Also notes the newest events. */
-static int has_lapped(struct incidents *in)
+/* -- and goes on -- */
+
+static void restart_worker(struct incidents *in, struct incident *incident)
+{
+	if (in->crew->rows[incident->worker].state != RDX_STATE_GONE)
+		return;
+	incident->dropped_ns = rdx_clock_ns() - incident->since_ns;
+	incident->stage = INCIDENT_COMING;
+	crew_start(in->crew, incident->worker);
+}
+
+/* Has a ring gone past where the indexer stopped to read it? */
+static int has_lapped(const struct incidents *in)
 {
 	struct sighting sighting;
 	int lapped = 0;
 
-	for (uint32_t w = 0; w < in->crew->settings->workers; w++) {
-		if (!crew_sight(in->crew, w, &sighting))
-			continue;
-		in->newest[w] = sighting.last_event_id;
-		lapped |= sighting.end_position - in->rows[w].position >
-			  in->crew->settings->ring_slots;
-	}
+	for (uint32_t w = 0; w < in->crew->settings->workers; w++)
+		lapped |= crew_sight(in->crew, w, &sighting) &&
+			  sighting.end_position - in->rows[w].position >
+				  in->crew->settings->ring_slots;
 	return lapped;
 }
 
-static void continue_router(struct incidents *in)
+static void continue_indexer(struct incidents *in, struct incident *incident)
 {
-	struct incident *incident = in->now;
+	const struct traffic *traffic = in->traffic;
 	uint64_t stopped_ns = rdx_clock_ns() - incident->since_ns;
+	uint64_t enough = incident->until_lapped ? traffic->trace->count / PAUSE_PART : 1;
 	char text[FIGURES_BYTES];
-	int may;
 
-	incident->without = in->traffic->blind;
-	may = incident->until_lapped ? incident->without >= in->traffic->trace->count / PAUSE_PART
-				     : incident->without > 0;
-	if (in->traffic->open || !crew_is_idle(in->crew) || stopped_ns < PAUSE_NS ||
-	    !(has_lapped(in) || may || in->hurry))
+	if (stopped_ns < PAUSE_NS || traffic->open ||
+	    (traffic->blind < enough && traffic->end < traffic->trace->count && !is_due(in) &&
+	     !has_lapped(in)))
 		return;
-	crew_continue_router(in->crew);
+	crew_continue_indexer(in->crew);
 	incident->since_ns = rdx_clock_ns();
 	incident->stage = INCIDENT_COMING;
-	narrate("router let go on with SIGCONT after %s and %" PRIu64 " requests without it",
-		figures_duration(stopped_ns, text), incident->without);
+	narrate("indexer let go on with SIGCONT after %s and %" PRIu64 " requests without it",
+		figures_duration(stopped_ns, text), traffic->blind);
 }
 
-/* Are all whom it concerns exact, and seen so since? `ret_rows` are theirs. */
-static int is_exact(const struct incidents *in, struct rdx_index_rank *ret_rows)
+static void see_back(struct incidents *in, struct incident *incident)
 {
-	const struct incident *incident = in->now;
-	uint64_t now_ns = rdx_clock_ns();
-
-	for (uint32_t w = 0; w < in->crew->settings->workers; w++) {
-		if (incident->kind == INCIDENT_KILL_WORKER && w != incident->worker)
-			continue;
-		if (!crew_row(in->crew, w, &ret_rows[w]) || ret_rows[w].state != RDX_STATE_EXACT ||
-		    ret_rows[w].epoch != in->crew->workers[w].epoch ||
-		    ret_rows[w].last_event_id < in->newest[w] ||
-		    now_ns - ret_rows[w].age_ns < incident->since_ns)
-			return 0;
-	}
-	return 1;
-}
-
-static void see_back(struct incidents *in)
-{
-	static struct rdx_index_rank rows[DEMO_WORKERS_MAX] = {{.size = sizeof(rows[0])}};
-	struct incident *incident = in->now;
-
-	if (!crew_is_up(in->crew) || !is_exact(in, rows))
+	if (!crew_is_up(in->crew) ||
+	    (incident->kind == INCIDENT_KILL_WORKER &&
+	     !crew_is_exact(in->crew, incident->worker, incident->since_ns)))
 		return;
 	incident->back_ns = rdx_clock_ns() - incident->since_ns;
+	if (incident->kind == INCIDENT_PAUSE) {
+		incident->without = in->traffic->blind;
+		in->recovery_wanted = 0;
+		for (uint32_t w = 0; w < in->crew->settings->workers; w++)
+			in->recovery_wanted += add_continued(in, w);
+	}
 	incident->stage = INCIDENT_BACK;
-	if (incident->kind != INCIDENT_PAUSE)
-		return;
-	in->recovery_wanted = 0;
-	for (uint32_t w = 0; w < in->crew->settings->workers; w++)
-		in->recovery_wanted += add_continued(in, &rows[w]);
 }
 
-/* The router reports how it recovered right after the index shows it. */
-static void see_reported(struct incidents *in)
+/* The indexer reports how it recovered after the index shows it. */
+static void see_reported(struct incidents *in, struct incident *incident)
 {
-	struct incident *incident = in->now;
-	char ways[160], a[FIGURES_BYTES], b[FIGURES_BYTES];
+	char how[160], back[FIGURES_BYTES], dropped[FIGURES_BYTES];
 	uint64_t waited_ns = rdx_clock_ns() - incident->since_ns - incident->back_ns;
 
-	if (ways_text(in, ways, sizeof(ways)) < in->recovery_wanted && waited_ns < PATIENCE_NS)
+	if (in->ways[0] + in->ways[1] + in->ways[2] < in->recovery_wanted &&
+	    waited_ns < PATIENCE_NS)
 		return;
 	incident->stage = INCIDENT_OVER;
-	figures_duration(incident->back_ns, a);
+	figures_duration(incident->back_ns, back);
+	ways_text(in, how, sizeof(how));
 	if (incident->kind == INCIDENT_KILL_WORKER)
 		narrate("the index dropped worker %u %s after the kill; started again, it is back, "
 			"empty, after %s",
-			incident->worker, figures_duration(incident->dropped_ns, b), a);
-	else if (incident->kind == INCIDENT_KILL_ROUTER)
-		narrate("router is back after %s, its index rebuilt from shared memory: %s", a,
-			ways);
+			incident->worker, figures_duration(incident->dropped_ns, dropped), back);
+	else if (incident->kind == INCIDENT_KILL_INDEXER)
+		narrate("indexer is back after %s, its index rebuilt from shared memory: %s", back,
+			how);
 	else
-		narrate("router has caught up after %s: %s", a, ways);
+		narrate("indexer has caught up after %s: %s", back, how);
+}
+
+/* -- which does what -- */
+
+static const struct {
+	const char *name;
+	void (*begin)(struct incidents *in, struct incident *incident);
+	void (*away)(struct incidents *in, struct incident *incident);
+} kinds[] = {
+	[INCIDENT_KILL_WORKER] = {"worker_killed", kill_worker, restart_worker},
+	[INCIDENT_KILL_INDEXER] = {"indexer_killed", kill_indexer, NULL},
+	[INCIDENT_CLEAR] = {"worker_cleared", clear, NULL},
+	[INCIDENT_PAUSE] = {"indexer_stopped", stop_indexer, continue_indexer},
+};
+
+const char *incidents_name(enum incident_kind kind)
+{
+	return kinds[kind].name;
+}
+
+static void begin(struct incidents *in)
+{
+	struct incident *incident = &in->items[in->begun];
+	int kills = incident->kind == INCIDENT_KILL_WORKER;
+
+	/* one that has something to do dies */
+	for (uint32_t i = 0; kills && !traffic_waiting(in->traffic, incident->worker, 0); i++) {
+		if (i == in->crew->settings->workers)
+			return;
+		incident->worker = (incident->worker + 1) % in->crew->settings->workers;
+	}
+	in->begun++;
+	in->now = incident;
+	memset(in->ways, 0, sizeof(in->ways));
+	incident->since_ns = rdx_clock_ns();
+	incident->stage = INCIDENT_AWAY;
+	kinds[incident->kind].begin(in, incident);
 }
 
 void incidents_step(struct incidents *incidents)
 {
-	struct incident *incident = incidents->now;
+	struct incident *now = incidents->now;
 	enum incident_stage stage = incidents_stage(incidents);
 
-	if (stage == INCIDENT_ARMED)
-		kill_one(incidents);
-	else if (stage == INCIDENT_AWAY && incident->kind == INCIDENT_KILL_WORKER)
-		restart_worker(incidents);
-	else if (stage == INCIDENT_AWAY)
-		continue_router(incidents);
+	if (stage == INCIDENT_AWAY)
+		kinds[now->kind].away(incidents, now);
 	else if (stage == INCIDENT_COMING)
-		see_back(incidents);
+		see_back(incidents, now);
 	else if (stage == INCIDENT_BACK)
-		see_reported(incidents);
-}
-
-/* -- begin -- */
-
-static void clear(struct incidents *in)
-{
-	struct incident *incident = in->now;
-	struct worker *worker = &in->crew->workers[incident->worker];
-	int all = incident->tier == RDX_SCOPE_ALL;
-	char held[FIGURES_BYTES] = "its";
-	struct rdx_index_rank row = {.size = sizeof(row)};
-
-	if (crew_row(in->crew, incident->worker, &row))
-		figures_grouped(row.blocks[RDX_TIER_HOST] + (all ? row.blocks[RDX_TIER_DEVICE] : 0),
-				held);
-	narrate("worker %u clears its %scache: %s blocks gone with one event", incident->worker,
-		all ? "" : "host tier's ", held);
-	incident->stage = INCIDENT_CHECKED; /* nothing has to be recovered */
-	worker->pending++;
-	child_tell(&worker->child, "{\"command\":\"clear\",\"tier\":\"%s\"}\n",
-		   rdx_tier_text(incident->tier));
-}
-
-void incidents_begin(struct incidents *incidents)
-{
-	struct incident *incident = &incidents->items[incidents->begun++];
-
-	incidents->now = incident;
-	incidents->recovery_first = incidents->recovery_count;
-	incidents->hurry = 0;
-	incidents->traffic->blind = 0;
-	incident->stage = INCIDENT_ARMED;
-	if (incident->kind == INCIDENT_CLEAR)
-		clear(incidents);
-	if (incident->kind == INCIDENT_PAUSE)
-		stop_router(incidents);
+		see_reported(incidents, now);
+	else if (stage == INCIDENT_CHECKED && is_due(incidents) && incidents->traffic->open)
+		begin(incidents);
 }

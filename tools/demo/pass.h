@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One pass of the demo: a trace replayed through workers, and what came of it.
- *
- * Time in the trace is virtual. It is cut into ticks: at each the workers' engines run on
- * to it, then the requests that arrive within it are routed and sent all at once, and the
- * next tick begins when all have been admitted. So what a router sees is as old as a tick
- * at most, however fast the pass goes.
+ * One pass of the demo: a trace replayed through workers, and what came of it. docs/demo.md
+ * says how time goes.
  *
  * There is one loop. A pass is written down as a sequence of things to wait for; each wait
  * turns the loop, and what the loop calls never waits.
@@ -19,7 +15,7 @@
 struct pass_plan {
 	enum policy policy;
 	int disturbed;
-	const char *key;   /* in JSON, and its folder's name */
+	const char *key;   /* in JSON */
 	const char *title; /* for people */
 	const char *what;
 };
@@ -33,9 +29,9 @@ struct pass {
 	uint64_t wall_ns;
 };
 
-/* Replay the trace. The result stays with `pass`, that of comparing is added to. */
+/* Replay the trace. The result stays with `pass` until the program ends, that of comparing is
+ * added to. */
 void pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
-	      const struct requests *trace, const char *base_dir, struct comparison *comparison);
-void pass_close(struct pass *pass);
+	      const struct requests *trace, const char *dir, struct comparison *comparison);
 
 #endif

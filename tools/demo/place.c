@@ -6,20 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define OWN_FOLDER      "/dev/shm/ringdex-demo-XXXXXX"
-#define REMOVE_OPEN_MAX 16
-#define REMOVE_TRIES    200
-#define REMOVE_PAUSE_US 10000
 
 /* Sizes of docs/operations.md. */
 #define SEGMENT_BYTES 16384 /* header, and what is lost by padding */
@@ -28,7 +20,12 @@
 #define INDEX_BYTES   128 /* for a block: 4 slots of 16 bytes, in two tables while it grows */
 #define SMALL_FILES   (UINT64_C(1) << 20)
 
-static char own[PATH_MAX]; /* the folder to remove, or "" */
+/* Waits for the end of its input, which comes when the demo has closed it or is gone. The
+ * workers may die a little later than the demo. */
+#define REMOVE                                                                                     \
+	"read -r end; i=0; until rm -rf \"$0\" || test $i = 200; do i=$((i + 1)); sleep .01; done"
+
+static char own[] = "/dev/shm/ringdex-demo-XXXXXX"; /* the folder to remove */
 static pid_t remover;
 static int remover_pipe;
 
@@ -43,36 +40,6 @@ uint64_t place_needs(const struct settings *settings)
 	       (settings->workers + UINT64_C(1)) * segment;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-	(void)status;
-	(void)kind;
-	(void)where;
-	remove(path);
-	return 0;
-}
-
-static int remove_tree(const char *path)
-{
-	return nftw(path, remove_one, REMOVE_OPEN_MAX, FTW_DEPTH | FTW_PHYS);
-}
-
-/* The process that outlives the demo: waits for the end of the pipe, which comes when the
- * demo has closed it or is gone. The workers may die a little later than the demo. */
-static _Noreturn void wait_and_remove(int pipe_end)
-{
-	char byte;
-
-	setsid();
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		close(fd);
-	while (read(pipe_end, &byte, 1) < 0 && errno == EINTR)
-		;
-	for (int i = 0; i < REMOVE_TRIES && remove_tree(own) == 0; i++)
-		usleep(REMOVE_PAUSE_US);
-	_exit(0);
-}
-
 /* At exit: the folder goes now. */
 static void remove_now(void)
 {
@@ -83,16 +50,20 @@ static void remove_now(void)
 
 static void make_own(void)
 {
-	int ends[2];
+	int ends[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-	strcpy(own, OWN_FOLDER);
 	if (pipe2(ends, O_CLOEXEC) < 0 || !mkdtemp(own) || (remover = fork()) < 0)
 		narrate_failure("cannot make %s: %s: name a writable folder in memory with --dir",
 				own, strerror(errno));
 	if (remover == 0) {
-		close(ends[1]);
-		wait_and_remove(ends[0]);
+		setsid();
+		dup2(ends[0], STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execl("/bin/sh", "sh", "-c", REMOVE, own, (char *)NULL);
+		_exit(EXIT_FAILURE);
 	}
+	close(null);
 	close(ends[0]);
 	remover_pipe = ends[1];
 	atexit(remove_now);
@@ -123,10 +94,4 @@ const char *place_open(const struct settings *settings)
 		narrate_failure("cannot make %s: %s", dir, strerror(errno));
 	check_room(settings, dir);
 	return dir;
-}
-
-void place_drop(const char *dir)
-{
-	if (remover)
-		remove_tree(dir);
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a run keeps its files: a folder with a namespace for each pass, removed at the end
- * unless the user named it.
+ * Where a run keeps its files: one namespace, removed at the end unless the user named it.
  */
 #ifndef DEMO_PLACE_H
 #define DEMO_PLACE_H
 
 #include "tools/demo/settings.h"
 
-/* Bytes that one pass needs at most, by the sizes in the settings. */
+/* Bytes that a run needs at most, by the sizes in the settings. */
 uint64_t place_needs(const struct settings *settings);
 
 /*
@@ -17,8 +16,5 @@ uint64_t place_needs(const struct settings *settings);
  * removes the folder, also after SIGKILL; an exit waits for it.
  */
 const char *place_open(const struct settings *settings);
-
-/* Remove the namespace of a pass; nothing where the user named the folder. */
-void place_drop(const char *dir);
 
 #endif

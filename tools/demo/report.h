@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What came of the passes, as tables or as one JSON object, of one description of their rows.
- * Every number was measured in this run.
+ * What came of the passes, as tables or as one JSON object. Every number was measured in this
+ * run.
  */
 #ifndef DEMO_REPORT_H
 #define DEMO_REPORT_H
@@ -9,7 +9,7 @@
 #include "tools/demo/pass.h"
 
 /* The first pass is the one with the incidents. */
-void report_print(struct pass *passes, uint32_t count);
-void report_print_json(struct pass *passes, uint32_t count);
+void report_print(const struct pass *passes, uint32_t count);
+void report_print_json(const struct pass *passes, uint32_t count);
 
 #endif

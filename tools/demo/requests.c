@@ -10,35 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the demo's own trace is like: many conversations at once, busy enough that load
- * matters, with more content than one worker's cache holds. */
-#define TRACE_RATE_PER_S 24
-#define TRACE_SESSIONS   96
-#define TRACE_TURNS      12
-
-static char *make_fields(const struct trace_request *request)
+/* Room for one more, with nothing in it. */
+static struct trace_request *make_room(struct requests *requests)
 {
-	char *text = NULL;
-	size_t length;
-	FILE *file = open_memstream(&text, &length);
-
-	if (!file || trace_request_write(request, file) < 0 || fclose(file))
-		messages_no_memory();
-	memmove(text, text + 1, length); /* without the { */
-	return text;
-}
-
-static void add(struct requests *requests, const struct trace_request *from, uint64_t *first_ms)
-{
-	uint64_t last_ms = requests->count ? requests->items[requests->count - 1].timestamp_ms : 0;
-	struct trace_request request = *from;
-
-	if (requests->count == 0)
-		*first_ms = request.timestamp_ms;
-	/* an earlier time than the line before: it arrives with that one */
-	request.timestamp_ms = request.timestamp_ms > *first_ms + last_ms
-				       ? request.timestamp_ms - *first_ms
-				       : last_ms;
 	if (requests->count == requests->capacity) {
 		requests->capacity = 2 * requests->capacity + 1024;
 		requests->items =
@@ -46,27 +20,21 @@ static void add(struct requests *requests, const struct trace_request *from, uin
 		if (!requests->items)
 			messages_no_memory();
 	}
-	requests->items[requests->count++] = (struct request){
-		.timestamp_ms = request.timestamp_ms,
-		.input_length = request.input_length,
-		.output_length = request.output_length,
-		.fields = make_fields(&request),
-	};
+	requests->items[requests->count] = (struct trace_request){0};
+	return &requests->items[requests->count];
 }
 
 static void load_file(struct requests *requests, const struct settings *settings)
 {
-	struct trace_request request = {0};
 	struct json_line_fault fault = {""};
-	uint64_t first_ms = 0;
 	struct lines lines;
 	int r = lines_open(&lines, settings->trace);
 
 	if (r < 0)
 		narrate_failure("cannot read %s: %s", settings->trace, strerror(-r));
 	while ((!settings->requests || requests->count < settings->requests) &&
-	       (r = trace_request_next(&lines, &request, &fault)) > 0)
-		add(requests, &request, &first_ms);
+	       (r = trace_request_next(&lines, make_room(requests), &fault)) > 0)
+		requests->count++;
 	if (r == -EINTR)
 		narrate_failure("told to stop");
 	if (r < 0)
@@ -74,41 +42,55 @@ static void load_file(struct requests *requests, const struct settings *settings
 				r == -EBADMSG ? fault.text : strerror(-r));
 	if (requests->count == 0)
 		narrate_failure("%s: no requests in it", settings->trace);
-	trace_request_free(&request);
 	lines_close(&lines);
 }
 
+/* Many conversations at once, busy enough that load matters, with more content than one
+ * worker's cache holds. */
 static void generate(struct requests *requests, const struct settings *settings)
 {
 	struct trace_generate_options options = TRACE_GENERATE_DEFAULTS;
 	struct trace_generator *generator;
-	struct trace_request request;
-	uint64_t first_ms = 0;
+	struct trace_request made;
 
 	options.requests = settings->requests;
 	options.seed = settings->seed;
-	options.rate_per_s = TRACE_RATE_PER_S;
-	options.sessions = TRACE_SESSIONS;
-	options.turns = TRACE_TURNS;
+	options.rate_per_s = 24;
+	options.sessions = 96;
+	options.turns = 12;
 	if (trace_generator_open(&generator, &options) < 0)
 		messages_no_memory();
-	while (trace_generator_next(generator, &request) > 0)
-		add(requests, &request, &first_ms);
+	while (trace_generator_next(generator, &made) > 0) {
+		struct trace_request *request = make_room(requests);
+
+		if (trace_request_reserve(request, made.hash_count) < 0)
+			messages_no_memory();
+		memcpy(request->hash_ids, made.hash_ids, made.hash_count * sizeof(uint64_t));
+		made.hash_ids = request->hash_ids;
+		*request = made;
+		requests->count++;
+	}
 	trace_generator_close(generator);
 }
 
 void requests_load(struct requests *ret_requests, const struct settings *settings)
 {
+	uint64_t first_ms, last_ms = 0;
+
 	*ret_requests = (struct requests){0};
 	if (settings->trace)
 		load_file(ret_requests, settings);
 	else
 		generate(ret_requests, settings);
-}
+	first_ms = ret_requests->items[0].timestamp_ms;
+	for (uint64_t i = 0; i < ret_requests->count; i++) {
+		struct trace_request *request = &ret_requests->items[i];
 
-void requests_free(struct requests *requests)
-{
-	for (uint64_t i = 0; i < requests->count; i++)
-		free(requests->items[i].fields);
-	free(requests->items);
+		/* an earlier time than the line before: it arrives with that one */
+		if (request->timestamp_ms > first_ms + last_ms)
+			last_ms = request->timestamp_ms - first_ms;
+		request->timestamp_ms = last_ms;
+		if (request->input_length > ret_requests->longest)
+			ret_requests->longest = request->input_length;
+	}
 }

@@ -11,12 +11,9 @@
 #define DEMO_MODEL       "demo"
 #define DEMO_DECODE_RATE 50 /* tokens a second of one answer, of the mock engines */
 
-/* How a request's worker is chosen. */
-enum policy { POLICY_OVERLAP, POLICY_RANDOM, POLICY_ROUND_ROBIN };
-
 struct settings {
 	const char *trace; /* NULL: generated */
-	const char *dir;   /* of all namespaces; NULL: a fresh one in /dev/shm */
+	const char *dir;   /* the namespace; NULL: a fresh one in /dev/shm */
 	uint64_t requests; /* 0: all of the trace */
 	uint64_t seed;
 	uint32_t workers;
@@ -28,10 +25,8 @@ struct settings {
 	uint32_t clears;
 	uint32_t pauses;
 	uint32_t wait_mode; /* RDX_WAIT_..., of the indexer */
-	double overlap_weight;
 	int no_baselines;
 	int json;
-	int router; /* this process is the router of another demo */
 };
 
 #endif

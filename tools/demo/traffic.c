@@ -1,34 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/traffic.h"
 
+#include "shm/clock.h"
 #include "tools/program/messages.h"
-#include "tools/trace/trace_tokens.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define LOAD_BYTES 24
+#define OVERLAP_WEIGHT 4.0 /* of a block to compute; one in use at the worker weighs 1 */
 
 void traffic_open(struct traffic *ret_traffic, struct crew *crew, const struct requests *trace,
 		  enum policy policy)
 {
 	*ret_traffic = (struct traffic){
-		.crew = crew, .trace = trace, .policy = policy, .random = crew->settings->seed};
-	ret_traffic->flights = calloc(trace->count, sizeof(*ret_traffic->flights));
-	if (!ret_traffic->flights)
+		.crew = crew,
+		.trace = trace,
+		.policy = policy,
+		.random = crew->settings->seed,
+		.flights = calloc(trace->count, sizeof(struct flight)),
+		.tokens = calloc(trace->longest, sizeof(uint32_t)),
+		.hashes = calloc(trace->longest, sizeof(uint64_t)),
+	};
+	if (!ret_traffic->flights || !ret_traffic->tokens || !ret_traffic->hashes)
 		messages_no_memory();
 }
 
-void traffic_close(struct traffic *traffic)
+void traffic_tick(struct traffic *traffic, uint64_t now_ms, uint64_t end_ms)
 {
-	free(traffic->flights);
-	samples_free(&traffic->first_token_us);
-	samples_free(&traffic->hash_ns);
-	samples_free(&traffic->lookup_ns);
-}
+	const struct requests *trace = traffic->trace;
 
-void traffic_expire(struct traffic *traffic, uint64_t now_ms)
-{
 	for (uint64_t i = traffic->oldest; i < traffic->end; i++) {
 		struct flight *flight = &traffic->flights[i];
 
@@ -37,12 +38,6 @@ void traffic_expire(struct traffic *traffic, uint64_t now_ms)
 		if (flight->state == FLIGHT_DONE && i == traffic->oldest)
 			traffic->oldest++;
 	}
-}
-
-void traffic_take_off(struct traffic *traffic, uint64_t end_ms)
-{
-	const struct requests *trace = traffic->trace;
-
 	traffic->begin = traffic->end;
 	while (traffic->end < trace->count && trace->items[traffic->end].timestamp_ms < end_ms)
 		traffic->end++;
@@ -51,56 +46,77 @@ void traffic_take_off(struct traffic *traffic, uint64_t end_ms)
 
 /* -- where to -- */
 
-/* Blocks in use at each worker, -1 where it is not up; is one? */
-static int loads(const struct traffic *traffic, int64_t *ret_loads)
+/* Blocks in use at each worker, those that requests share counted once for each. */
+static void loads(const struct traffic *traffic, uint64_t *ret_loads)
 {
-	const struct crew *crew = traffic->crew;
-	int some = 0;
-
-	for (uint32_t w = 0; w < crew->settings->workers; w++) {
-		ret_loads[w] = crew->workers[w].state == CREW_UP ? 0 : -1;
-		some |= ret_loads[w] == 0;
-	}
+	for (uint32_t w = 0; w < DEMO_WORKERS_MAX; w++)
+		ret_loads[w] = 0;
 	for (uint64_t i = traffic->oldest; i < traffic->end; i++) {
 		const struct flight *flight = &traffic->flights[i];
-		const struct request *request = &traffic->trace->items[i];
+		const struct trace_request *request = &traffic->trace->items[i];
 
-		if ((flight->state == FLIGHT_RUNNING || flight->state == FLIGHT_SENT) &&
-		    ret_loads[flight->worker] >= 0)
+		if (flight->state == FLIGHT_RUNNING || flight->state == FLIGHT_SENT)
 			ret_loads[flight->worker] +=
 				(request->input_length + request->output_length) /
-				crew->settings->block_tokens;
+				traffic->crew->settings->block_tokens;
 	}
-	return some;
 }
 
-static void ask(struct traffic *traffic, uint64_t i)
+/* Leading blocks held by each worker, in device and host tier together. Returns how many full
+ * blocks the prompt has. */
+static uint32_t look_up(struct traffic *traffic, const struct trace_request *request,
+			uint32_t ret_held[DEMO_WORKERS_MAX])
 {
-	struct crew *crew = traffic->crew;
-	char text[DEMO_WORKERS_MAX * LOAD_BYTES] = "";
-	int64_t load[DEMO_WORKERS_MAX];
-	int length = 0;
+	static struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
+	uint64_t started_ns, hashed_ns;
+	uint32_t blocks;
+	struct rdx_index *index = traffic->crew->index;
+	int rows;
 
-	if (!loads(traffic, load))
-		return;
-	for (uint32_t w = 0; w < crew->settings->workers; w++)
-		length += snprintf(text + length, LOAD_BYTES, "%s%" PRId64, w ? "," : "", load[w]);
-	traffic->flights[i].state = FLIGHT_ASKED;
-	child_tell(&crew->router, "{\"id\":%" PRIu64 ",\"loads\":[%s],%s", i, text,
-		   traffic->trace->items[i].fields);
+	memset(ret_held, 0, DEMO_WORKERS_MAX * sizeof(*ret_held));
+	rdx_trace_prompt(request->hash_ids, request->input_length, traffic->tokens);
+	started_ns = rdx_clock_ns();
+	blocks = (uint32_t)rdx_hash_blocks(rdx_hash_seed(NULL, NULL), traffic->tokens,
+					   request->input_length,
+					   traffic->crew->settings->block_tokens, traffic->hashes);
+	rdx_hash_chain(rdx_index_hash_key(index), 0, traffic->hashes, blocks, traffic->hashes);
+	hashed_ns = rdx_clock_ns();
+	rows = rdx_index_lookup(index, traffic->hashes, blocks, runs, RDX_RANKS_MAX);
+	samples_add(&traffic->lookup_ns, rdx_clock_ns() - hashed_ns);
+	samples_add(&traffic->hash_ns, hashed_ns - started_ns);
+	traffic->without_answer += rows < 0;
+	for (int i = 0; i < rows; i++) {
+		if (runs[i].worker_id < DEMO_WORKERS_MAX)
+			ret_held[runs[i].worker_id] = runs[i].blocks[RDX_TIER_HOST];
+	}
+	return blocks;
 }
 
-static void send_off(struct traffic *traffic, uint64_t i)
+/* The worker of least cost, then of least load, of those that are up; -1 where none is. */
+static int choose_by_overlap(struct traffic *traffic, uint64_t i)
 {
-	struct worker *worker = &traffic->crew->workers[traffic->flights[i].worker];
+	const struct crew *crew = traffic->crew;
+	uint64_t load[DEMO_WORKERS_MAX];
+	uint32_t held[DEMO_WORKERS_MAX];
+	uint32_t blocks = look_up(traffic, &traffic->trace->items[i], held);
+	double least = 0;
+	int best = -1;
 
-	traffic->flights[i].state = FLIGHT_SENT;
-	worker->pending++;
-	child_tell(&worker->child, "{\"id\":%" PRIu64 ",%s", i, traffic->trace->items[i].fields);
+	loads(traffic, load);
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+		double cost = OVERLAP_WEIGHT * (blocks - held[w]) + (double)load[w];
+
+		if (crew->members[w].state != CREW_UP ||
+		    (best >= 0 && (cost > least || (cost == least && load[w] >= load[best]))))
+			continue;
+		least = cost;
+		best = (int)w;
+	}
+	return best;
 }
 
-/* The next worker that is up: in turn, or by chance. 0 where none is. */
-static int choose_blindly(struct traffic *traffic, struct flight *flight)
+/* The next worker that is up: in turn, or by chance. -1 where none is. */
+static int choose_blindly(struct traffic *traffic)
 {
 	const struct crew *crew = traffic->crew;
 	uint32_t workers = crew->settings->workers;
@@ -112,58 +128,62 @@ static int choose_blindly(struct traffic *traffic, struct flight *flight)
 			traffic->random += RDX_TRACE_GOLDEN;
 			w = (uint32_t)(rdx_trace_mix(traffic->random) % workers);
 		}
-		if (crew->workers[w].state == CREW_UP) {
-			*flight = (struct flight){.state = FLIGHT_CHOSEN, .worker = w};
-			return 1;
-		}
+		if (crew->members[w].state == CREW_UP)
+			return (int)w;
 	}
-	return 0;
+	return -1;
+}
+
+static int choose(struct traffic *traffic, uint64_t i)
+{
+	enum crew_state indexer = crew_indexer(traffic->crew)->state;
+
+	if (traffic->policy != POLICY_OVERLAP || indexer == CREW_STOPPED)
+		return choose_blindly(traffic);
+	return indexer == CREW_UP ? choose_by_overlap(traffic, i) : -1;
+}
+
+static void send_off(struct traffic *traffic, uint64_t i, uint32_t w)
+{
+	struct child *child = &traffic->crew->children[w];
+
+	traffic->flights[i] = (struct flight){.state = FLIGHT_SENT, .worker = w};
+	traffic->blind += crew_indexer(traffic->crew)->state == CREW_STOPPED;
+	fprintf(child->in, "{\"id\": %" PRIu64 ", ", i);
+	trace_request_write_members(&traffic->trace->items[i], child->in);
+	crew_tell(traffic->crew, w, "}\n");
 }
 
 void traffic_dispatch(struct traffic *traffic)
 {
-	enum crew_state router = traffic->crew->router_state;
-	int stopped = router == CREW_STOPPED, blind = stopped || router == CREW_DOWN;
-	/* one question at a time, for each must count the load of the one before */
-	int may_ask = router == CREW_UP && !traffic_waiting(traffic, TRAFFIC_ROUTER, 0);
-
 	for (uint64_t i = traffic->begin; i < traffic->end; i++) {
-		struct flight *flight = &traffic->flights[i];
+		int w = traffic->flights[i].state == FLIGHT_OPEN ? choose(traffic, i) : -1;
 
-		if (flight->state == FLIGHT_ASK && blind && choose_blindly(traffic, flight))
-			traffic->blind += (uint64_t)stopped;
-		if (flight->state == FLIGHT_CHOSEN)
-			send_off(traffic, i);
-		if (flight->state == FLIGHT_ASK && may_ask) {
-			ask(traffic, i);
-			may_ask = 0;
-		}
+		if (w >= 0)
+			send_off(traffic, i, (uint32_t)w);
 	}
 }
 
 /* -- answers -- */
 
-/* The request that they answer, if it is one that waits so. */
-static struct flight *find(struct traffic *traffic, struct json_object *object,
-			   enum flight_state state, uint64_t *ret_id)
+static void count(struct served *served, struct json_object *object)
 {
-	*ret_id = crew_number(object, "id");
-	if (*ret_id < traffic->begin || *ret_id >= traffic->end ||
-	    traffic->flights[*ret_id].state != state)
-		return NULL;
-	return &traffic->flights[*ret_id];
+	served->requests++;
+	served->blocks += crew_number(object, "total_blocks");
+	served->cached_blocks += crew_number(object, "cached_blocks");
+	served->host_blocks += crew_number(object, "host_blocks");
 }
 
-int traffic_heard_worker(struct traffic *traffic, uint32_t w, struct json_object *object)
+int traffic_heard(struct traffic *traffic, uint32_t w, struct json_object *object)
 {
-	struct served *served = &traffic->served[w];
 	double prefill_ms = crew_real(object, "prefill_ms");
-	uint64_t id;
-	struct flight *flight = find(traffic, object, FLIGHT_SENT, &id);
+	uint64_t id = crew_number(object, "id");
+	struct flight *flight = &traffic->flights[id];
 
-	if (!flight || flight->worker != w)
+	if (id < traffic->begin || id >= traffic->end || flight->state != FLIGHT_SENT ||
+	    flight->worker != w)
 		return 0;
-	traffic->crew->workers[w].pending--;
+	traffic->crew->members[w].pending--;
 	traffic->open--;
 	traffic->done++;
 	flight->state = FLIGHT_DONE;
@@ -171,10 +191,8 @@ int traffic_heard_worker(struct traffic *traffic, uint32_t w, struct json_object
 		traffic->refused++;
 		return 1;
 	}
-	served->requests++;
-	served->blocks += crew_number(object, "total_blocks");
-	served->cached_blocks += crew_number(object, "cached_blocks");
-	served->host_blocks += crew_number(object, "host_blocks");
+	count(&traffic->all, object);
+	count(&traffic->served[w], object);
 	samples_add(&traffic->first_token_us,
 		    (uint64_t)(1000 * (crew_real(object, "queued_ms") + prefill_ms)));
 	flight->state = FLIGHT_RUNNING;
@@ -183,53 +201,19 @@ int traffic_heard_worker(struct traffic *traffic, uint32_t w, struct json_object
 	return 1;
 }
 
-int traffic_heard_router(struct traffic *traffic, struct json_object *object)
-{
-	const struct crew *crew = traffic->crew;
-	int64_t w = json_object_get_int64(json_object_object_get(object, "worker"));
-	uint64_t id;
-	struct flight *flight = find(traffic, object, FLIGHT_ASKED, &id);
-
-	if (!flight || w >= crew->settings->workers)
-		return 0;
-	traffic->without_answer += crew_number(object, "disturbed");
-	traffic->index_bytes = crew_number(object, "index_bytes");
-	samples_add(&traffic->hash_ns, crew_number(object, "hash_ns"));
-	samples_add(&traffic->lookup_ns, crew_number(object, "lookup_ns"));
-	flight->state = FLIGHT_ASK; /* again, where it died meanwhile */
-	if (w >= 0 && crew->workers[w].state == CREW_UP)
-		*flight = (struct flight){.state = FLIGHT_CHOSEN, .worker = (uint32_t)w};
-	return 1;
-}
-
 uint32_t traffic_waiting(struct traffic *traffic, uint32_t worker, int lose)
 {
-	uint32_t count = 0;
+	uint32_t waiting = 0;
 
 	for (uint64_t i = traffic->oldest; i < traffic->end; i++) {
 		struct flight *flight = &traffic->flights[i];
-		int here = flight->worker == worker;
 
-		if (worker == TRAFFIC_ROUTER ? flight->state == FLIGHT_ASKED
-					     : here && flight->state == FLIGHT_SENT) {
-			count++;
-			flight->state = lose ? FLIGHT_ASK : flight->state;
-		} else if (lose && here && flight->state == FLIGHT_RUNNING) {
-			flight->state = FLIGHT_DONE;
-		}
+		if (flight->worker != worker || flight->state == FLIGHT_OPEN ||
+		    flight->state == FLIGHT_DONE)
+			continue;
+		waiting += flight->state == FLIGHT_SENT;
+		if (lose)
+			flight->state = flight->state == FLIGHT_SENT ? FLIGHT_OPEN : FLIGHT_DONE;
 	}
-	return count;
-}
-
-struct served traffic_served(const struct traffic *traffic)
-{
-	struct served sum = {0};
-
-	for (uint32_t w = 0; w < DEMO_WORKERS_MAX; w++) {
-		sum.requests += traffic->served[w].requests;
-		sum.blocks += traffic->served[w].blocks;
-		sum.cached_blocks += traffic->served[w].cached_blocks;
-		sum.host_blocks += traffic->served[w].host_blocks;
-	}
-	return sum;
+	return waiting;
 }

@@ -9,12 +9,11 @@
 #include "tools/demo/requests.h"
 #include "tools/program/samples.h"
 
-#define TRAFFIC_ROUTER UINT32_MAX /* in place of a worker */
+/* How a request's worker is chosen. */
+enum policy { POLICY_OVERLAP, POLICY_RANDOM, POLICY_ROUND_ROBIN };
 
 enum flight_state {
-	FLIGHT_ASK,     /* needs a worker */
-	FLIGHT_ASKED,   /* the router */
-	FLIGHT_CHOSEN,  /* has a worker */
+	FLIGHT_OPEN,    /* needs a worker */
 	FLIGHT_SENT,    /* not answered yet */
 	FLIGHT_RUNNING, /* admitted, decodes */
 	FLIGHT_DONE,
@@ -47,37 +46,33 @@ struct traffic {
 	uint64_t open; /* of this tick, not admitted */
 
 	uint64_t done;
-	uint64_t refused;        /* would never fit an engine */
-	uint64_t blind;          /* routed without the router, it being stopped */
-	uint64_t without_answer; /* lookups that were disturbed 64 times */
-	uint64_t index_bytes;
+	uint64_t refused; /* would never fit an engine */
+	uint64_t blind;   /* routed round robin, the indexer being stopped */
+	struct served all;
 	struct served served[DEMO_WORKERS_MAX];
 	struct samples first_token_us; /* virtual: queue and prefill */
+	uint64_t without_answer;       /* lookups that were disturbed 64 times */
 	struct samples hash_ns;
 	struct samples lookup_ns;
+	uint32_t *tokens; /* room for a lookup */
+	uint64_t *hashes;
 };
 
 void traffic_open(struct traffic *ret_traffic, struct crew *crew, const struct requests *trace,
 		  enum policy policy);
-void traffic_close(struct traffic *traffic);
 
-/* Forget what has ended by then; the requests that arrive before `end_ms` are the tick's. */
-void traffic_expire(struct traffic *traffic, uint64_t now_ms);
-void traffic_take_off(struct traffic *traffic, uint64_t end_ms);
+/* Forget what has ended by now; the requests that arrive before `end_ms` are the tick's. */
+void traffic_tick(struct traffic *traffic, uint64_t now_ms, uint64_t end_ms);
 
-/* Find a worker for each request that has none, and send what has one. */
+/* Send each request that has no worker to one, if it may be. */
 void traffic_dispatch(struct traffic *traffic);
 
-/* Answers of a worker and of the router. 0 where nothing was asked. */
-int traffic_heard_worker(struct traffic *traffic, uint32_t w, struct json_object *object);
-int traffic_heard_router(struct traffic *traffic, struct json_object *object);
+/* The answer of a worker. 0 where nothing was asked. */
+int traffic_heard(struct traffic *traffic, uint32_t w, struct json_object *object);
 
-/* How many requests wait for an answer of this worker, or of TRAFFIC_ROUTER. With `lose`, it
- * is dead: they need another, and what ran there is gone. */
+/* How many requests wait for an answer of this worker. With `lose`, it is dead: they need
+ * another, and what ran there is gone. */
 uint32_t traffic_waiting(struct traffic *traffic, uint32_t worker, int lose);
-
-/* Of all workers together. */
-struct served traffic_served(const struct traffic *traffic);
 
 static inline double traffic_hit_rate(const struct served *served)
 {

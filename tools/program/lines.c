@@ -81,7 +81,7 @@ static int fill(struct lines *lines)
 	int error = make_room(lines);
 	ssize_t n;
 
-	if (!error)
+	if (!error && !lines->at_once)
 		error = wait_input(lines);
 	if (error)
 		return error;

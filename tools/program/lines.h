@@ -20,6 +20,7 @@ struct lines {
 	size_t capacity;
 	int fd;
 	int ended;
+	int at_once; /* of a descriptor that does not block: nor does lines_next, -EAGAIN */
 };
 
 /* `path` "-" is standard input. 0 or -errno of open(2). */

@@ -116,13 +116,20 @@ int trace_request_next(struct lines *lines, struct trace_request *request,
 	return r < 0 ? r : 1;
 }
 
-int trace_request_write(const struct trace_request *request, FILE *file)
+void trace_request_write_members(const struct trace_request *request, FILE *file)
 {
 	fprintf(file,
-		"{\"timestamp\": %" PRIu64 ", \"input_length\": %u, \"output_length\": %u, "
+		"\"timestamp\": %" PRIu64 ", \"input_length\": %u, \"output_length\": %u, "
 		"\"hash_ids\": [",
 		request->timestamp_ms, request->input_length, request->output_length);
 	for (uint32_t i = 0; i < request->hash_count; i++)
 		fprintf(file, "%s%" PRIu64, i ? ", " : "", request->hash_ids[i]);
-	return fputs("]}\n", file) < 0 ? -1 : 0;
+	fputc(']', file);
+}
+
+int trace_request_write(const struct trace_request *request, FILE *file)
+{
+	fputc('{', file);
+	trace_request_write_members(request, file);
+	return fputs("}\n", file) < 0 ? -1 : 0;
 }

@@ -50,6 +50,9 @@ int trace_request_reserve(struct trace_request *request, uint32_t count);
 
 void trace_request_free(struct trace_request *request);
 
+/* Write the members of its JSON object, but its id. */
+void trace_request_write_members(const struct trace_request *request, FILE *file);
+
 /* Write the request as one line, without its id. 0, or -1 as fprintf. */
 int trace_request_write(const struct trace_request *request, FILE *file);
 
