@@ -13,6 +13,7 @@
 
 #define SHOW_NS    UINT64_C(50000000)
 #define BAR_CELLS  24
+#define INDENT     10
 #define QUARTERS   4
 #define CLEAR_LINE "\r\033[K"
 
@@ -30,26 +31,19 @@ void narrate_open(FILE *file)
 	is_terminal = isatty(fileno(file));
 }
 
-/* Words, those that do not fit on the line's rest on the next one, below the first. */
-static void put_words(const char *text, uint32_t indent)
+/* Lines of whole words, as wide as a terminal is, below each other behind the time. */
+static void put_words(const char *text)
 {
-	uint32_t width = is_terminal ? table_width() : UINT32_MAX, column = indent;
+	size_t room = (is_terminal ? table_width() : UINT32_MAX) - INDENT;
 
-	while (*text) {
-		size_t length = strcspn(text, " ");
+	while (strlen(text) > room) {
+		const char *end = memrchr(text, ' ', room + 1);
 
-		if (column > indent && column + 1 + length > width) {
-			fprintf(out, "\n%*s", (int)indent, "");
-			column = indent;
-		} else if (column > indent) {
-			fputc(' ', out);
-			column++;
-		}
-		fwrite(text, 1, length, out);
-		column += (uint32_t)length;
-		text += length;
-		text += strspn(text, " ");
+		end = end ? end : strchrnul(text, ' ');
+		fprintf(out, "%.*s\n%*s", (int)(end - text), text, INDENT, "");
+		text = end + (*end != 0);
 	}
+	fprintf(out, "%s\n", text);
 }
 
 void narrate(const char *format, ...)
@@ -62,9 +56,9 @@ void narrate(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	put_words(text,
-		  (uint32_t)fprintf(out, "%6.1f s  ", (double)(rdx_clock_ns() - started_ns) / 1e9));
-	fprintf(out, "\n%s", progress);
+	fprintf(out, "%6.1f s  ", (double)(rdx_clock_ns() - started_ns) / 1e9);
+	put_words(text);
+	fputs(progress, out);
 	fflush(out);
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOT_UP         UINT64_MAX
 #define OVERLAP_WEIGHT 4.0 /* of a block to compute; one in use at the worker weighs 1 */
 
 void traffic_open(struct traffic *ret_traffic, struct crew *crew, const struct requests *trace,
@@ -46,11 +47,17 @@ void traffic_tick(struct traffic *traffic, uint64_t now_ms, uint64_t end_ms)
 
 /* -- where to -- */
 
-/* Blocks in use at each worker, those that requests share counted once for each. */
-static void loads(const struct traffic *traffic, uint64_t *ret_loads)
+/* Blocks in use at each worker, those that requests share counted once for each; NOT_UP where
+ * it is not. Is one up? */
+static int loads(const struct traffic *traffic, uint64_t *ret_loads)
 {
-	for (uint32_t w = 0; w < DEMO_WORKERS_MAX; w++)
-		ret_loads[w] = 0;
+	const struct crew *crew = traffic->crew;
+	int some = 0;
+
+	for (uint32_t w = 0; w < crew->settings->workers; w++) {
+		ret_loads[w] = crew->members[w].state == CREW_UP ? 0 : NOT_UP;
+		some |= ret_loads[w] == 0;
+	}
 	for (uint64_t i = traffic->oldest; i < traffic->end; i++) {
 		const struct flight *flight = &traffic->flights[i];
 		const struct trace_request *request = &traffic->trace->items[i];
@@ -58,8 +65,9 @@ static void loads(const struct traffic *traffic, uint64_t *ret_loads)
 		if (flight->state == FLIGHT_RUNNING || flight->state == FLIGHT_SENT)
 			ret_loads[flight->worker] +=
 				(request->input_length + request->output_length) /
-				traffic->crew->settings->block_tokens;
+				crew->settings->block_tokens;
 	}
+	return some;
 }
 
 /* Leading blocks held by each worker, in device and host tier together. Returns how many full
@@ -98,15 +106,17 @@ static int choose_by_overlap(struct traffic *traffic, uint64_t i)
 	const struct crew *crew = traffic->crew;
 	uint64_t load[DEMO_WORKERS_MAX];
 	uint32_t held[DEMO_WORKERS_MAX];
-	uint32_t blocks = look_up(traffic, &traffic->trace->items[i], held);
+	uint32_t blocks;
 	double least = 0;
 	int best = -1;
 
-	loads(traffic, load);
+	if (!loads(traffic, load))
+		return -1;
+	blocks = look_up(traffic, &traffic->trace->items[i], held);
 	for (uint32_t w = 0; w < crew->settings->workers; w++) {
 		double cost = OVERLAP_WEIGHT * (blocks - held[w]) + (double)load[w];
 
-		if (crew->members[w].state != CREW_UP ||
+		if (load[w] == NOT_UP ||
 		    (best >= 0 && (cost > least || (cost == least && load[w] >= load[best]))))
 			continue;
 		least = cost;
