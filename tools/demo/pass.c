@@ -7,7 +7,8 @@
 #include <inttypes.h>
 
 #define TICK_MS 100
-#define TURN_NS UINT64_C(200000) /* at most: what the index shows rings no bell here */
+#define TURN_NS UINT64_C(200000)       /* at most: what the index shows rings no bell here */
+#define HUNG_NS UINT64_C(120000000000) /* no worker said anything for so long */
 
 /* -- the loop -- */
 
@@ -17,6 +18,8 @@ static int on_line(void *context, uint32_t place, const char *line)
 	struct json_object *object = json_tokener_parse(line);
 	int understood;
 
+	if (place != pass->crew.settings->workers)
+		pass->heard_ns = rdx_clock_ns();
 	if (place == pass->crew.settings->workers) {
 		understood = crew_heard_indexer(&pass->crew, object);
 		if (understood)
@@ -38,6 +41,9 @@ static void turn(struct pass *pass)
 	traffic_dispatch(&pass->traffic);
 	incidents_step(&pass->incidents);
 	child_listen(pass->crew.children, pass->crew.settings->workers + 1, TURN_NS, on_line, pass);
+	if (rdx_clock_ns() - pass->heard_ns > HUNG_NS)
+		narrate_failure("no worker has said anything for %d s: something hangs",
+				(int)(HUNG_NS / UINT64_C(1000000000)));
 }
 
 static void settle(struct pass *pass)
@@ -112,7 +118,7 @@ static void replay(struct pass *pass)
 void pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
 	      const struct requests *trace, const char *dir, struct comparison *comparison)
 {
-	*pass = (struct pass){.plan = plan, .comparison = comparison};
+	*pass = (struct pass){.plan = plan, .comparison = comparison, .heard_ns = rdx_clock_ns()};
 	crew_open(&pass->crew, settings, dir);
 	traffic_open(&pass->traffic, &pass->crew, trace, plan->policy);
 	incidents_open(&pass->incidents, &pass->crew, &pass->traffic, plan->disturbed);

@@ -27,6 +27,7 @@ struct pass {
 	struct incidents incidents;
 	struct comparison *comparison; /* of all passes */
 	uint64_t wall_ns;
+	uint64_t heard_ns; /* last from a worker */
 };
 
 /* Replay the trace. The result stays with `pass` until the program ends, that of comparing is
