@@ -3,7 +3,8 @@
  * Description: the demo itself, small. Workers and the indexer are killed, stopped and started
  * again; the index must equal every worker's ledger and every engine's own cache; each of the three
  * ways of recovery is taken; routing by overlap finds more than routing at random. Nothing is left
- * behind when it is stopped or killed, and a tmpfs that is too small is reported.
+ * behind when it is stopped or killed, an engine that lists another block than it holds is found
+ * out, and a tmpfs that is too small is reported.
  */
 #include "tests/expect.h"
 #include "tests/patience.h"
@@ -205,6 +206,57 @@ static void test_killed(void **state)
 	program_result_free(&result);
 }
 
+/* A mock whose dump names another block than it holds: the last digit of the first hash. */
+#define LIAR                                                                                       \
+	"#!/bin/sh\n"                                                                              \
+	"\"$REAL/ringdex-mock\" \"$@\" |"                                                          \
+	" sed -u 's/\"device\":\\[\"\\([0-9a-f]*\\)[0-9a-e]\"/\"device\":[\"\\1f\"/'\n"
+
+/* Put a demo into `dir` that finds the liar beside itself. */
+static void make_lying_demo(const char *dir)
+{
+	char command[HELD_PATH_BYTES + 160], path[HELD_PATH_BYTES + 32], own[4096] = "";
+	FILE *script;
+
+	assert_true(readlink("/proc/self/exe", own, sizeof(own) - 1) > 0);
+	*strrchr(own, '/') = 0;
+	setenv("REAL", own, 1);
+	snprintf(command, sizeof(command),
+		 "cp \"$REAL/ringdex-demo\" '%s' && ln -s \"$REAL/ringdex-follow\" '%s'", dir, dir);
+	assert_int_equal(system(command), 0);
+	snprintf(path, sizeof(path), "%s/ringdex-mock", dir);
+	script = fopen(path, "w");
+	assert_non_null(script);
+	fputs(LIAR, script);
+	fclose(script);
+	assert_int_equal(chmod(path, 0700), 0);
+}
+
+/* One hash of each engine's listing is wrong, their number is right: that is seen. */
+static void test_an_engine_that_lies(void **state)
+{
+	char dir[HELD_PATH_BYTES], name[HELD_PATH_BYTES + 64];
+	struct program_result result;
+	struct json_object *run;
+
+	(void)state;
+	assert_int_equal(held_make(HELD_ON_DISK, dir), 0);
+	make_lying_demo(dir);
+	/* programs are named from where this one lies: up to the root, and down again */
+	snprintf(name, sizeof(name), "../../../../../../../../../../../..%s/" DEMO, dir);
+	assert_int_equal(program_run(&result, name, NULL, "--requests", "200", "--json",
+				     "--no-baselines", "--kills", "0", "--pauses", "0", NULL),
+			 0);
+	assert_int_equal(result.status, 1);
+	run = json_tokener_parse(result.out);
+	assert_non_null(run);
+	assert_true(number(run, "divergences") > 0);
+	assert_int_equal(number(run, "comparisons_failed"), 0);
+	json_object_put(run);
+	program_result_free(&result);
+	held_remove(dir);
+}
+
 /* Last: from here on this process has mounts of its own. */
 static void test_small_tmpfs(void **state)
 {
@@ -239,7 +291,7 @@ int main(void)
 		cmocka_unit_test(test_exact_through_kills), cmocka_unit_test(test_ledger_way),
 		cmocka_unit_test(test_table_for_people),    cmocka_unit_test(test_bad_usage),
 		cmocka_unit_test(test_told_to_stop),        cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_small_tmpfs),
+		cmocka_unit_test(test_an_engine_that_lies), cmocka_unit_test(test_small_tmpfs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
