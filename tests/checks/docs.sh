@@ -6,19 +6,13 @@
 # tests that documents name (`fault/kill_reader`, test_life_is_the_lock) exist. Runs at the
 # top of the tree; prints each violation and fails if there is one.
 set -euo pipefail
+# shellcheck source=tests/checks/violation.sh
+. "${BASH_SOURCE%/*}/violation.sh"
 
 folders=(shm producer consumer tools bench)
 tree=docs/architecture.md
 edges=docs/memory-model.md
 label='\b[RLBSCVGPENT][0-9]\b'
-bad=0
-
-violation() { # WHAT LINES
-	[[ -n $2 ]] || return 0
-	printf '%s:\n' "$1"
-	printf '%s\n' "$2" | sed 's/^/  /'
-	bad=1
-}
 
 documents() {
 	find . \( -path ./build -o -name '.?*' -type d \) -prune -o -name '*.md' -print | sort

@@ -5,18 +5,12 @@
 # constant needs a macro of another header. Runs at the top of the tree:
 #   exports.sh LIBRARY SONAME HEADER...
 set -euo pipefail
+# shellcheck source=tests/checks/violation.sh
+. "${BASH_SOURCE%/*}/violation.sh"
 
 library=$1 soname=$2
 shift 2
 map=package/ringdex.map
-bad=0
-
-violation() { # WHAT LINES
-	[[ -n $2 ]] || return 0
-	printf '%s:\n' "$1"
-	printf '%s\n' "$2" | sed 's/^/  /'
-	bad=1
-}
 
 declared() {
 	cat "$@" | tr '\n' ' ' | grep -oE 'RDX_API[^;(]*\(' | grep -oE 'rdx_[a-z_]+\(' | tr -d '(' | sort

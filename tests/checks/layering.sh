@@ -4,6 +4,8 @@
 # a circle, fences stand in one header, files stay short. Runs at the top of the tree; prints
 # each violation and fails if there is one.
 set -euo pipefail
+# shellcheck source=tests/checks/violation.sh
+. "${BASH_SOURCE%/*}/violation.sh"
 
 LINES_MAX=600
 
@@ -13,16 +15,6 @@ cores='words|slot|hook|ring|event|barrier|ledger|publish|clear|bell|table|column
 core_may="<(stdint|stdatomic|stdalign|stddef|assert)\.h>|<ringdex/rdx_types\.h>"
 core_may+="|\"shm/($layouts|$cores)\.h\""
 include='#[[:space:]]*include[[:space:]]*'
-
-bad=0
-
-# violation WHAT GREP-OUTPUT: report what grep found, if it did
-violation() {
-	[[ -n $2 ]] || return 0
-	printf '%s:\n' "$1"
-	printf '%s\n' "$2" | sed 's/^/  /'
-	bad=1
-}
 
 sources() { # FOLDER...
 	local folder
