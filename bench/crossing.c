@@ -23,8 +23,6 @@
 
 #define RING_SLOTS     4096
 #define KINDS          3
-#define EXCHANGES      20000
-#define ROUNDS_DEFAULT 60
 #define WARM_UP_ROUNDS 5
 
 /* What both processes see. One side for each direction. */
@@ -40,7 +38,8 @@ struct arena {
 
 struct party {
 	struct arena *arena;
-	int me; /* 0: begins and measures */
+	int me;             /* 0: begins and measures */
+	uint32_t exchanges; /* a slice */
 	uint64_t turn[KINDS];
 };
 
@@ -52,9 +51,11 @@ static void word_send(struct party *party, uint64_t turn)
 
 static void word_receive(struct party *party, uint64_t turn)
 {
+	uint32_t spins = 0;
+
 	while (atomic_load_explicit(&party->arena->side[!party->me].word, memory_order_acquire) !=
 	       turn + 1)
-		measure_pause();
+		measure_spin(&spins);
 }
 
 /* Kind 1: a raw line of 8 words, the next line each time. */
@@ -71,9 +72,10 @@ static void line_receive(struct party *party, uint64_t turn)
 {
 	struct rdx_slot *slot = &party->arena->side[!party->me].slots[turn % RING_SLOTS];
 	uint64_t sum = 0;
+	uint32_t spins = 0;
 
 	while (atomic_load_explicit(&slot->word[0], memory_order_acquire) != turn + 1)
-		measure_pause();
+		measure_spin(&spins);
 	for (int i = 1; i < RDX_SLOT_WORDS; i++)
 		sum += atomic_load_explicit(&slot->word[i], memory_order_relaxed);
 	if (sum != turn * (RDX_SLOT_WORDS - 1))
@@ -95,10 +97,10 @@ static void event_receive(struct party *party, uint64_t turn)
 	struct rdx_ring_view ring = {party->arena->side[!party->me].slots, RING_SLOTS - 1};
 	uint64_t hashes[RDX_PAYLOAD_WORDS * 2];
 	struct rdx_event_head head = {.event_id = 0};
-	uint32_t slots = 0;
+	uint32_t slots = 0, spins = 0;
 
 	while (rdx_event_read(&ring, turn, 1, &head, hashes, &slots) == RDX_RING_PENDING)
-		measure_pause();
+		measure_spin(&spins);
 	if (slots != 1 || head.event_id != turn + 1 || hashes[0] != turn)
 		atomic_fetch_add(&party->arena->torn, 1);
 }
@@ -109,14 +111,14 @@ static void event_receive(struct party *party, uint64_t turn)
 	{                                                                                          \
 		uint64_t start = rdx_clock_ns();                                                   \
                                                                                                    \
-		for (int i = 0; i < EXCHANGES; i++, (*turn)++) {                                   \
+		for (uint32_t i = 0; i < party->exchanges; i++, (*turn)++) {                       \
 			if (party->me == 0)                                                        \
 				kind##_send(party, *turn);                                         \
 			kind##_receive(party, *turn);                                              \
 			if (party->me == 1)                                                        \
 				kind##_send(party, *turn);                                         \
 		}                                                                                  \
-		return (double)(rdx_clock_ns() - start) / EXCHANGES / 2;                           \
+		return (double)(rdx_clock_ns() - start) / party->exchanges / 2;                    \
 	}
 SLICE(word)
 SLICE(line)
@@ -126,9 +128,10 @@ SLICE(event)
 static void meet(struct party *party)
 {
 	uint64_t mine = atomic_fetch_add(&party->arena->side[party->me].arrived, 1) + 1;
+	uint32_t spins = 0;
 
 	while (atomic_load(&party->arena->side[!party->me].arrived) < mine)
-		measure_pause();
+		measure_spin(&spins);
 }
 
 static void run(struct party *party, uint32_t rounds, double *ret_ns[KINDS])
@@ -152,23 +155,43 @@ static void run(struct party *party, uint32_t rounds, double *ret_ns[KINDS])
 		}
 }
 
+static void give(struct report *report, const struct party *party, double *const *ns,
+		 uint32_t rounds)
+{
+	unsigned long long torn = atomic_load(&party->arena->torn);
+
+	REPORT_ROW(report, .id = "crossing.word.floor", .what = "floor: one word", .unit = "ns",
+		   .values = ns[0], .count = rounds);
+	REPORT_ROW(report, .id = "crossing.event.floor", .what = "floor: a line of 8 words",
+		   .unit = "ns", .values = ns[1], .count = rounds);
+	REPORT_ROW(report, .id = "crossing.event.ringdex",
+		   .what = "a one-slot event, ring and reader", .unit = "ns", .values = ns[2],
+		   .count = rounds, .floor = "crossing.event.floor");
+	report_note(report, "half of a round trip, %u exchanges a slice, %d slots",
+		    party->exchanges, RING_SLOTS);
+	report_check(report, torn == 0, "no event is torn or another one (%llu)", torn);
+}
+
 int main(int argc, char **argv)
 {
-	struct options options = {.what = "One event across two processes, beside raw lines.",
-				  .rounds = ROUNDS_DEFAULT};
+	struct options options = {
+		.name = "crossing",
+		.question = "How long does one event take from one process to another?",
+		.rounds_by_length = {60, 30, 1}};
 	struct party party = {.me = 0};
 	struct report *report;
 	double *ns[KINDS];
-	int failed;
 	pid_t child;
+	int r;
 
 	options_parse(argc, argv, &options);
-	party.arena = measure_memory(sizeof(*party.arena), 1);
-	report = report_begin("crossing: one event from one process to another", options.json);
-	for (int kind = 0; kind < KINDS; kind++)
-		ns[kind] = measure_memory(options.rounds * sizeof(double), 0);
-	if (!party.arena || !report)
+	report = report_begin(&options);
+	party.exchanges = (uint32_t)options_pick(&options, 20000, 20000, 20);
+	party.arena = measure_memory(sizeof(*party.arena), MEASURE_SHARED);
+	if (!party.arena)
 		return 1;
+	for (int kind = 0; kind < KINDS; kind++)
+		ns[kind] = measure_values(options.rounds);
 	child = fork();
 	if (child == 0) {
 		party.me = 1;
@@ -179,13 +202,10 @@ int main(int argc, char **argv)
 	measure_pin(0);
 	run(&party, options.rounds, ns);
 	waitpid(child, NULL, 0);
-
-	failed = atomic_load(&party.arena->torn) != 0;
-	report_figure(report, "floor: one word", "ns", ns[0], options.rounds);
-	report_figure(report, "floor: a line of 8 words", "ns", ns[1], options.rounds);
-	report_figure(report, "a one-slot event, ring and reader", "ns", ns[2], options.rounds);
-	report_ratio(report, "event / line of 8 words", ns[2], ns[1], options.rounds, 1.5);
-	report_note(report, "half of a round trip, %d exchanges a slice, %d slots, torn: %llu",
-		    EXCHANGES, RING_SLOTS, (unsigned long long)atomic_load(&party.arena->torn));
-	return report_end(report, failed);
+	give(report, &party, ns, options.rounds);
+	r = report_end(report);
+	for (int kind = 0; kind < KINDS; kind++)
+		free(ns[kind]);
+	measure_memory_free(party.arena, sizeof(*party.arena));
+	return r;
 }

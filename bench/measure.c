@@ -3,17 +3,19 @@
 
 #include <errno.h>
 #include <math.h>
-#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 int measure_pin(uint32_t place)
 {
-	cpu_set_t may, one;
+	static cpu_set_t may; /* before the first pin */
+	cpu_set_t one;
 	uint32_t skip;
 
-	if (sched_getaffinity(0, sizeof(may), &may) < 0)
+	if (CPU_COUNT(&may) == 0 && sched_getaffinity(0, sizeof(may), &may) < 0)
 		return -errno;
 	skip = place % (uint32_t)CPU_COUNT(&may);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
@@ -26,17 +28,54 @@ int measure_pin(uint32_t place)
 	return -EINVAL;
 }
 
-void *measure_memory(uint64_t bytes, int shared)
+uint64_t measure_cpu_ns(void)
 {
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_ANONYMOUS | (shared ? MAP_SHARED : MAP_PRIVATE), -1, 0);
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+void *measure_memory(uint64_t bytes, enum measure_kind kind)
+{
+	int visible = kind == MEASURE_SHARED ? MAP_SHARED : MAP_PRIVATE;
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | visible, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return NULL;
-	if (!shared)
-		madvise(memory, bytes, MADV_HUGEPAGE);
+	madvise(memory, bytes, kind == MEASURE_PRIVATE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	memset(memory, 0, bytes);
 	return memory;
+}
+
+void measure_memory_free(void *memory, uint64_t bytes)
+{
+	if (memory)
+		munmap(memory, bytes);
+}
+
+double *measure_values(uint32_t count)
+{
+	double *values = calloc(count ? count : 1, sizeof(*values));
+
+	if (!values) {
+		fprintf(stderr, "no memory for %u figures\n", count);
+		exit(1);
+	}
+	return values;
+}
+
+void measure_alternate(const struct measure_side *sides, uint32_t count, uint32_t warm_up,
+		       uint32_t rounds)
+{
+	for (uint32_t round = 0; round < warm_up + rounds; round++)
+		for (uint32_t i = 0; i < count; i++) {
+			const struct measure_side *side = &sides[round % 2 ? count - 1 - i : i];
+			double value = side->slice(side->context);
+
+			if (round >= warm_up)
+				side->values[round - warm_up] = value;
+		}
 }
 
 static int compare(const void *a, const void *b)

@@ -1,37 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/options.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
+
+#define ROUNDS_MOST 1000000
+
+enum { KEY_QUICK = 1000, KEY_SMOKE, KEY_SCRATCH, KEY_CORPORA };
+
+uint64_t options_number(struct argp_state *state, const char *option, const char *argument,
+			uint64_t least, uint64_t most)
+{
+	char *end = NULL;
+	uint64_t value = strtoull(argument, &end, 10);
+
+	if (end == argument || *end || *argument == '-' || value < least || value > most)
+		argp_error(state, "--%s takes a number from %" PRIu64 " to %" PRIu64, option, least,
+			   most);
+	return value;
+}
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct options *options = state->input;
-	char *end = NULL;
-	uint64_t value = argument ? strtoull(argument, &end, 10) : 0;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		if (options->own)
+			state->child_inputs[0] = options->own_input;
+		return 0;
 	case 'j':
-		options->json = 1;
+		options->json = argument == NULL;
+		options->file = argument;
 		return 0;
 	case 'r':
-		if (*end || value < 1 || value > 1000000)
-			argp_error(state, "--rounds takes a number from 1 to 1000000");
-		options->rounds = (uint32_t)value;
+		options->rounds =
+			(uint32_t)options_number(state, "rounds", argument, 1, ROUNDS_MOST);
 		return 0;
-	case 'b':
-		if (options->blocks == 0)
-			argp_error(state, "this benchmark has no --blocks");
-		if (*end || value < options->blocks_least)
-			argp_error(state, "--blocks takes a number from %" PRIu64 " on",
-				   options->blocks_least);
-		options->blocks = value;
+	case KEY_QUICK:
+		options->length = OPTIONS_QUICK;
+		return 0;
+	case KEY_SMOKE:
+		options->length = OPTIONS_SMOKE;
+		return 0;
+	case KEY_SCRATCH:
+		options->scratch = argument;
+		return 0;
+	case KEY_CORPORA:
+		options->corpora = argument;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -41,20 +61,36 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 void options_parse(int argc, char **argv, struct options *options)
 {
 	static const struct argp_option known[] = {
-		{"json", 'j', NULL, 0, "Figures as JSON", 0},
+		{"json", 'j', "FILE", OPTION_ARG_OPTIONAL,
+		 "Figures as JSON instead of the table; with =FILE, the table and a file", 0},
 		{"rounds", 'r', "N", 0, "Slices or repetitions of each kind", 0},
-		{"blocks", 'b', "N", 0, "Blocks held", 0},
+		{"quick", KEY_QUICK, NULL, 0, "Less of it", 0},
+		{"smoke", KEY_SMOKE, NULL, 0, "As little as shows that it works", 0},
+		{"scratch", KEY_SCRATCH, "DIR", 0, "Work in a directory below this one (/dev/shm)",
+		 0},
+		{"corpora", KEY_CORPORA, "DIR", 0, "Read corpora there (build/bench/corpora)", 0},
 		{0},
 	};
-	struct argp argp = {.options = known, .parser = parse, .doc = options->what};
+	const struct argp_child children[] = {{.argp = options->own, .header = ""}, {0}};
+	struct argp argp = {.options = known,
+			    .parser = parse,
+			    .doc = options->question,
+			    .children = options->own ? children : NULL};
 
 	argp_err_exit_status = 2;
+	options->scratch = "/dev/shm";
+	options->corpora = "build/bench/corpora";
 	argp_parse(&argp, argc, argv, 0, NULL, options);
+	if (options->rounds == 0)
+		options->rounds = options->rounds_by_length[options->length];
 }
 
-int scratch_make(char *ret_dir)
+int scratch_make(const struct options *options, char ret_dir[SCRATCH_BYTES])
 {
-	strcpy(ret_dir, "/dev/shm/rdx-bench-XXXXXX");
+	int length = snprintf(ret_dir, SCRATCH_BYTES, "%s/rdx-bench-XXXXXX", options->scratch);
+
+	if (length < 0 || length >= SCRATCH_BYTES)
+		return -ENAMETOOLONG;
 	return mkdtemp(ret_dir) ? 0 : -errno;
 }
 

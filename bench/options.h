@@ -1,25 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Arguments of a benchmark, and a namespace of its own to work in.
+ * The command line that all benchmarks have, and a directory in memory to work in. A program adds
+ * options of its own with an argp parser as a child.
  */
 #ifndef RDX_BENCH_OPTIONS_H
 #define RDX_BENCH_OPTIONS_H
 
+#include <argp.h>
 #include <stdint.h>
 
+/* How much is measured: what a report needs, what a visitor waits for, or as little as shows that
+ * the program works. */
+enum options_length { OPTIONS_FULL, OPTIONS_QUICK, OPTIONS_SMOKE, OPTIONS_LENGTHS };
+
 struct options {
-	const char *what; /* for --help, one line */
-	uint32_t rounds;  /* slices or repetitions: default in, chosen out */
-	uint64_t blocks;  /* likewise; 0: the benchmark has no such option */
-	uint64_t blocks_least;
-	int json;
+	/* given by the program */
+	const char *name;                           /* "crossing" */
+	const char *question;                       /* what it answers, one sentence */
+	uint32_t rounds_by_length[OPTIONS_LENGTHS]; /* slices or repetitions */
+	const struct argp *own;                     /* its own options; NULL: none */
+	void *own_input;                            /* what their parser gets */
+
+	/* chosen by the user */
+	enum options_length length;
+	uint32_t rounds;
+	const char *scratch; /* where scratch_make makes its directory */
+	const char *corpora; /* where corpora are read, see bench-corpus */
+	const char *file;    /* JSON goes there; NULL: nowhere */
+	int json;            /* JSON on standard output instead of the table */
 };
 
 /* Exits with a message and status 2 on wrong usage. */
 void options_parse(int argc, char **argv, struct options *options);
 
-/* Make a directory in memory; its name goes to `ret_dir` (64 bytes). -errno. */
-int scratch_make(char *ret_dir);
+/* The value for this run's length. */
+static inline uint64_t options_pick(const struct options *options, uint64_t full, uint64_t quick,
+				    uint64_t smoke)
+{
+	return options->length == OPTIONS_FULL    ? full
+	       : options->length == OPTIONS_QUICK ? quick
+						  : smoke;
+}
+
+/* The number in `argument`; ends the program where it is none or out of bounds. */
+uint64_t options_number(struct argp_state *state, const char *option, const char *argument,
+			uint64_t least, uint64_t most);
+
+#define SCRATCH_BYTES 128
+
+/* Make a directory below options->scratch. -errno. The caller removes it. */
+int scratch_make(const struct options *options, char ret_dir[SCRATCH_BYTES]);
 void scratch_remove(const char *dir);
 
 #endif

@@ -16,6 +16,7 @@
 #include "shm/segment.h"
 #include <ringdex/rdx_publisher.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #define RUN_BLOCKS    8
 #define RUNS_A_SLICE  2000
 #define APPENDS       100000
+#define BLOCKS_MOST   UINT64_C(100000000)
 #define LINES_A_SLICE (RUN_BLOCKS * RUNS_A_SLICE)
 #define WARM_UP       3
 
@@ -37,16 +39,9 @@ struct bench {
 	uint64_t *floor_table;
 	uint64_t floor_lines;
 	uint64_t random;
-	char dir[64];
+	int failed;
+	char dir[SCRATCH_BYTES];
 };
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
 
 /* Opaque names as engines have them, from a running number. */
 static uint64_t name_of(uint64_t number)
@@ -93,38 +88,42 @@ static int remove_one(struct bench *bench)
 	return rdx_publish_removed(bench->publisher, &removed);
 }
 
-static double stored_slice(struct bench *bench, int *failed)
+static double stored_slice(void *context)
 {
+	struct bench *bench = context;
 	uint64_t start = rdx_clock_ns();
 
 	for (int i = 0; i < RUNS_A_SLICE; i++)
-		*failed |= store_run(bench) != 0;
+		bench->failed |= store_run(bench) != 0;
 	return (double)(rdx_clock_ns() - start) / LINES_A_SLICE;
 }
 
-static double removed_slice(struct bench *bench, int *failed)
+static double removed_slice(void *context)
 {
+	struct bench *bench = context;
 	uint64_t start = rdx_clock_ns();
 
 	for (int i = 0; i < LINES_A_SLICE; i++)
-		*failed |= remove_one(bench) != 0;
+		bench->failed |= remove_one(bench) != 0;
 	return (double)(rdx_clock_ns() - start) / LINES_A_SLICE;
 }
 
-static double floor_slice(struct bench *bench)
+static double floor_slice(void *context)
 {
+	struct bench *bench = context;
 	uint64_t start = rdx_clock_ns();
 
 	for (int i = 0; i < LINES_A_SLICE; i++) {
-		uint64_t line = next_random(&bench->random) % bench->floor_lines;
+		uint64_t line = measure_random(&bench->random) % bench->floor_lines;
 
 		bench->floor_table[line * 8] = (uint64_t)i;
 	}
 	return (double)(rdx_clock_ns() - start) / LINES_A_SLICE;
 }
 
-static double append_slice(struct bench *bench)
+static double append_slice(void *context)
 {
+	struct bench *bench = context;
 	struct rdx_event_head head = {.kind = RDX_EVENT_STORED, .count = 1};
 	uint64_t start = rdx_clock_ns();
 
@@ -138,7 +137,7 @@ static double append_slice(struct bench *bench)
 	return (double)(rdx_clock_ns() - start) / APPENDS;
 }
 
-static int open_bench(struct bench *bench, uint64_t blocks)
+static int open_bench(struct bench *bench, const struct options *given, uint64_t blocks)
 {
 	struct rdx_publisher_options options = {.size = sizeof(options)};
 	struct rdx_segment_spec bare = {.worker_id = 2,
@@ -150,7 +149,7 @@ static int open_bench(struct bench *bench, uint64_t blocks)
 	struct rdx_hash_key key;
 	int dir_fd, r;
 
-	r = scratch_make(bench->dir);
+	r = scratch_make(given, bench->dir);
 	if (r < 0)
 		return r;
 	options.dir = bench->dir;
@@ -169,61 +168,112 @@ static int open_bench(struct bench *bench, uint64_t blocks)
 	bench->blocks = blocks;
 	bench->random = 88172645463325252;
 	bench->floor_lines = blocks * 3; /* a name, a node, their buckets and ledger words */
-	bench->floor_table = measure_memory(bench->floor_lines * 64, 0);
-	return bench->floor_table ? r : -1;
+	bench->floor_table = measure_memory(bench->floor_lines * 64, MEASURE_PRIVATE);
+	return bench->floor_table ? r : -ENOMEM;
+}
+
+static void check(struct report *report, const struct bench *bench)
+{
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+
+	rdx_publisher_get_stats(bench->publisher, &stats);
+	report_note(report, "%llu blocks held, %llu stored, %llu removed",
+		    (unsigned long long)bench->blocks, (unsigned long long)stats.blocks_stored,
+		    (unsigned long long)stats.blocks_removed);
+	report_check(report, !bench->failed, "no call fails");
+	report_check(report, !stats.inexact && !stats.unknown_removals,
+		     "everything is represented");
+	report_check(report,
+		     stats.blocks_stored == bench->next_name &&
+			     stats.blocks_removed == bench->next_removed,
+		     "each block is counted once");
+}
+
+enum { STORED, FLOOR, REMOVED, APPEND, SIDES };
+
+static void give(struct report *report, const struct measure_side *sides, uint64_t blocks,
+		 uint32_t rounds)
+{
+	static const char *const name[SIDES][2] = {
+		{"stored.%llu.ringdex", "Stored, 8 blocks an event, per block"},
+		{"stored.%llu.floor", "floor: one write to a random line"},
+		{"removed.%llu.ringdex", "Removed, one hash an event, per block"},
+		{"append.%llu.ringdex", "bare append of a one-slot event, time given"}};
+	static const int order[SIDES] = {FLOOR, STORED, REMOVED, APPEND};
+	char id[64], floor[64];
+
+	snprintf(floor, sizeof(floor), "publish.stored.%llu.floor", (unsigned long long)blocks);
+	for (int i = 0; i < SIDES; i++) {
+		struct report_row row = {.id = id,
+					 .what = name[order[i]][1],
+					 .unit = "ns",
+					 .values = sides[order[i]].values,
+					 .count = rounds,
+					 .floor = order[i] == FLOOR || order[i] == APPEND ? NULL
+											  : floor};
+		int at = snprintf(id, sizeof(id), "publish.");
+
+		snprintf(id + at, sizeof(id) - (size_t)at, name[order[i]][0],
+			 (unsigned long long)blocks);
+		report_row(report, &row);
+	}
+}
+
+static void measure(struct bench *bench, struct report *report, uint32_t rounds)
+{
+	struct measure_side sides[SIDES] = {
+		{stored_slice, bench, measure_values(rounds)},
+		{floor_slice, bench, measure_values(rounds)},
+		{removed_slice, bench, measure_values(rounds)},
+		{append_slice, bench, measure_values(rounds)},
+	};
+
+	while (bench->next_name < bench->blocks)
+		bench->failed |= store_run(bench) != 0;
+	measure_alternate(sides, SIDES, WARM_UP, rounds);
+	give(report, sides, bench->blocks, rounds);
+	check(report, bench);
+	for (int i = 0; i < SIDES; i++)
+		free(sides[i].values);
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+	uint64_t *blocks = state->input;
+
+	if (key != 'b')
+		return ARGP_ERR_UNKNOWN;
+	*blocks = options_number(state, "blocks", argument, LINES_A_SLICE, BLOCKS_MOST);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct options options = {.what = "The cost of publishing, on the engine's thread.",
-				  .rounds = 60,
-				  .blocks = 65536,
-				  .blocks_least = LINES_A_SLICE};
-	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+	static const struct argp_option known[] = {{"blocks", 'b', "N", 0, "Blocks held", 0}, {0}};
+	static const struct argp own = {.options = known, .parser = parse};
+	uint64_t blocks = 0;
+	struct options options = {.name = "publish",
+				  .question = "What does publishing cost on the engine's thread?",
+				  .rounds_by_length = {60, 20, 1},
+				  .own = &own,
+				  .own_input = &blocks};
 	struct bench bench = {.bare.lock_fd = -1};
-	double *stored, *removed, *floor, *append;
 	struct report *report;
-	int failed = 0;
+	int r;
 
 	options_parse(argc, argv, &options);
+	if (blocks == 0)
+		blocks = options_pick(&options, 65536, 65536, LINES_A_SLICE);
 	measure_pin(0);
-	stored = measure_memory(options.rounds * sizeof(double), 0);
-	removed = measure_memory(options.rounds * sizeof(double), 0);
-	floor = measure_memory(options.rounds * sizeof(double), 0);
-	append = measure_memory(options.rounds * sizeof(double), 0);
-	report = report_begin("publish: cost on the engine's thread", options.json);
-	if (!report || open_bench(&bench, options.blocks) < 0) {
-		fprintf(stderr, "bench-publish: cannot make a namespace in /dev/shm\n");
-		return 1;
-	}
-	while (bench.next_name < options.blocks)
-		failed |= store_run(&bench) != 0;
-	for (uint32_t i = 0; i < options.rounds + WARM_UP; i++) {
-		uint32_t at = i < WARM_UP ? 0 : i - WARM_UP;
-
-		stored[at] = stored_slice(&bench, &failed);
-		floor[at] = floor_slice(&bench);
-		removed[at] = removed_slice(&bench, &failed);
-		append[at] = append_slice(&bench);
-	}
-	rdx_publisher_get_stats(bench.publisher, &stats);
-	failed |= stats.inexact || stats.unknown_removals ||
-		  stats.blocks_stored != bench.next_name ||
-		  stats.blocks_removed != bench.next_removed;
-
-	report_figure(report, "floor: one write to a random line", "ns", floor, options.rounds);
-	report_goal(report, "Stored, 8 blocks an event, per block", "ns", stored, options.rounds,
-		    100);
-	report_ratio(report, "Stored per block / floor", stored, floor, options.rounds, 0);
-	report_figure(report, "Removed, one hash an event, per block", "ns", removed,
-		      options.rounds);
-	report_goal(report, "bare append of a one-slot event, time given", "ns", append,
-		    options.rounds, 25);
-	report_note(report, "%llu blocks held, %llu stored, %llu removed, INEXACT: %u",
-		    (unsigned long long)options.blocks, (unsigned long long)stats.blocks_stored,
-		    (unsigned long long)stats.blocks_removed, stats.inexact);
+	report = report_begin(&options);
+	r = open_bench(&bench, &options, blocks);
+	report_check(report, r == 0, "a namespace can be made in %s: %s", options.scratch,
+		     strerror(-r));
+	if (r == 0)
+		measure(&bench, report, options.rounds);
 	rdx_publisher_close(bench.publisher);
 	rdx_segment_release(&bench.bare);
+	measure_memory_free(bench.floor_table, bench.floor_lines * 64);
 	scratch_remove(bench.dir);
-	return report_end(report, failed);
+	return report_end(report);
 }

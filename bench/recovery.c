@@ -37,11 +37,12 @@ struct bench {
 	int slot;
 	int dir_fd;
 	uint64_t next_local;
-	char dir[64];
+	char dir[SCRATCH_BYTES];
 	int failed;
 };
 
-static int open_bench(struct bench *bench, uint64_t ring_slots, uint64_t blocks)
+static int open_bench(struct bench *bench, const struct options *given, uint64_t ring_slots,
+		      uint64_t blocks)
 {
 	struct rdx_publisher_options options = {.size = sizeof(options)};
 	struct rdx_writer_options writer = {.initial_blocks = blocks + DEAD_MOST / 10};
@@ -49,7 +50,7 @@ static int open_bench(struct bench *bench, uint64_t ring_slots, uint64_t blocks)
 	int r;
 
 	memset(bench, 0, sizeof(*bench));
-	r = scratch_make(bench->dir);
+	r = scratch_make(given, bench->dir);
 	if (r < 0)
 		return r;
 	options.dir = bench->dir;
@@ -196,15 +197,20 @@ static double copy_and_replay(struct bench *bench, struct rdx_slot *copy)
 	return (double)(rdx_clock_ns() - start);
 }
 
+struct series {
+	struct report *report;
+	const struct options *options;
+	double *values, *others;
+};
+
 /* One history in a fresh ring, so that all of it can be copied: 1 on failure. */
-static int measure_history(struct report *report, uint64_t dead, uint32_t rounds,
-			   struct rdx_slot *copy, double *barrier, double *replay)
+static int measure_history(struct series *series, uint64_t dead, struct rdx_slot *copy)
 {
+	uint32_t rounds = series->options->rounds;
 	uint64_t slots = 0, words = 0;
 	struct bench bench;
-	char what[80];
 
-	if (open_bench(&bench, BARRIER_SLOTS, DEAD_MOST + LIVE_EVENTS) < 0)
+	if (open_bench(&bench, series->options, BARRIER_SLOTS, DEAD_MOST + LIVE_EVENTS) < 0)
 		return 1;
 	store(&bench, dead, 1);
 	bench.failed |= rdx_publish_cleared(bench.publisher, RDX_SCOPE_ALL, 0) != 0;
@@ -212,69 +218,83 @@ static int measure_history(struct report *report, uint64_t dead, uint32_t rounds
 	recover(&bench, RDX_RECOVERED_BARRIER, &slots, &words);
 	copy_and_replay(&bench, copy);
 	for (uint32_t i = 0; i < rounds; i++) {
-		barrier[i] = recover(&bench, RDX_RECOVERED_BARRIER, &slots, &words) / 1e3;
+		series->values[i] = recover(&bench, RDX_RECOVERED_BARRIER, &slots, &words) / 1e3;
 		bench.failed |= slots != LIVE_EVENTS + 1;
-		replay[i] = copy_and_replay(&bench, copy) / 1e3;
+		series->others[i] = copy_and_replay(&bench, copy) / 1e3;
 	}
-	snprintf(what, sizeof(what), "barrier, %llu dead, %d live, slots read: %llu",
-		 (unsigned long long)dead, LIVE_EVENTS, (unsigned long long)slots);
-	report_figure(report, what, "us", barrier, rounds);
 	close_bench(&bench);
 	return bench.failed;
 }
 
-static int measure_barrier(struct report *report, uint32_t rounds, double *values, double *others)
+static void give_history(const struct series *series, uint64_t dead)
 {
-	struct rdx_slot *copy = measure_memory(BARRIER_SLOTS * sizeof(*copy), 0);
+	char replay[64], barrier[64];
+
+	snprintf(replay, sizeof(replay), "recovery.barrier.%llu.replay", (unsigned long long)dead);
+	snprintf(barrier, sizeof(barrier), "recovery.barrier.%llu.ringdex",
+		 (unsigned long long)dead);
+	REPORT_ROW(series->report, .id = replay,
+		   .what = "copy and replay of all dead and 1,000 live events", .unit = "us",
+		   .values = series->others, .count = series->options->rounds);
+	REPORT_ROW(series->report, .id = barrier, .what = "the barrier, 1,000 live events",
+		   .unit = "us", .values = series->values, .count = series->options->rounds,
+		   .floor = replay);
+}
+
+static int measure_barrier(struct series *series)
+{
+	struct rdx_slot *copy = measure_memory(BARRIER_SLOTS * sizeof(*copy), MEASURE_PRIVATE);
+	uint64_t most = options_pick(series->options, DEAD_MOST, DEAD_MOST, 1000);
 	int failed = !copy;
 
-	for (uint64_t dead = 1000; dead <= DEAD_MOST && !failed; dead *= 10)
-		failed = measure_history(report, dead, rounds, copy, values, others);
-	report_figure(report, "copy and replay of 1,000,000 dead and 1,000 live", "us", others,
-		      rounds);
-	report_ratio(report, "copy and replay / barrier (goal: at least 500)", others, values,
-		     rounds, 0);
+	for (uint64_t dead = 1000; dead <= most && !failed; dead *= 10) {
+		failed = measure_history(series, dead, copy);
+		give_history(series, dead);
+	}
+	measure_memory_free(copy, BARRIER_SLOTS * sizeof(*copy));
 	return failed;
 }
 
-static int measure_ledger(struct report *report, uint32_t rounds, uint64_t blocks, double *values)
+static int measure_ledger(struct series *series)
 {
+	uint64_t blocks = options_pick(series->options, LEDGER_BLOCKS, LEDGER_BLOCKS, 100000);
 	uint64_t slots = 0, words = 0;
 	struct bench bench;
-	char what[80];
 
-	if (open_bench(&bench, 65536, blocks) < 0)
+	if (open_bench(&bench, series->options, 8192, blocks) < 0)
 		return 1;
 	store(&bench, blocks / RUN_BLOCKS, RUN_BLOCKS);
 	for (uint32_t i = 0; i < 2; i++)
 		recover(&bench, RDX_RECOVERED_LEDGER, &slots, &words);
-	for (uint32_t i = 0; i < rounds; i++)
-		values[i] = recover(&bench, RDX_RECOVERED_LEDGER, &slots, &words) / 1e6;
+	for (uint32_t i = 0; i < series->options->rounds; i++)
+		series->values[i] = recover(&bench, RDX_RECOVERED_LEDGER, &slots, &words) / 1e6;
 	bench.failed |= words != blocks / RUN_BLOCKS * RUN_BLOCKS;
-	snprintf(what, sizeof(what), "ledger, %llu resident blocks", (unsigned long long)blocks);
-	report_goal(report, what, "ms", values, rounds, 200);
+	REPORT_ROW(series->report, .id = "recovery.ledger.ringdex",
+		   .what = "the ledger of 2.28 million blocks", .unit = "ms",
+		   .values = series->values, .count = series->options->rounds);
 	close_bench(&bench);
 	return bench.failed;
 }
 
 int main(int argc, char **argv)
 {
-	struct options options = {.what = "Recovery by barrier and by ledger.",
-				  .rounds = 11,
-				  .blocks = LEDGER_BLOCKS,
-				  .blocks_least = 1000000};
-	double *values, *others;
-	struct report *report;
-	int failed;
+	struct options options = {.name = "recovery",
+				  .question = "How long until a rank is exact again?",
+				  .rounds_by_length = {11, 3, 1}};
+	struct series series = {.options = &options};
+	int r;
 
 	options_parse(argc, argv, &options);
 	measure_pin(0);
-	values = measure_memory(options.rounds * sizeof(double), 0);
-	others = measure_memory(options.rounds * sizeof(double), 0);
-	report = report_begin("recovery: until a rank is exact again", options.json);
-	if (!report || !values || !others)
-		return 1;
-	failed = measure_barrier(report, options.rounds, values, others);
-	failed |= measure_ledger(report, options.rounds, options.blocks, values);
-	return report_end(report, failed);
+	series.report = report_begin(&options);
+	series.values = measure_values(options.rounds);
+	series.others = measure_values(options.rounds);
+	report_check(series.report, measure_barrier(&series) == 0,
+		     "by barrier: the way, and slots read");
+	report_check(series.report, measure_ledger(&series) == 0,
+		     "by ledger: the way, and words read");
+	r = report_end(series.report);
+	free(series.values);
+	free(series.others);
+	return r;
 }
