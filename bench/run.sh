@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the benchmarks of build/release one after the other, and the peers that are built after the
+# program whose question they answer too; then writes one file of all figures and a report.
+# docs/benchmarks.md has the forms. `./dev bench` builds, and calls this.
+set -euo pipefail
+cd "${BASH_SOURCE%/*}/.."
+
+bin=build/release/bin
+peers=build/peers/bin # PROGRAM-PEER
+out=build/bench
+corpora=$out/corpora
+
+# The order; and what a visitor waits for, less than two minutes.
+all=(hash crossing stream publish idle apply lookup ingest memory grow clear recovery)
+quick=(apply lookup ingest memory)
+seconds_most=180 # for one program
+
+usage() {
+	cat <<-END
+	usage: ./dev bench [--quick] [--json] [--against FILE] [--save] [PROGRAM...]
+
+	  --quick         ${quick[*]} only, and less of each
+	  --json          all figures as JSON on standard output, and nothing else
+	  --against FILE  afterwards, ratios to a saved run: bench/baseline.json
+	  --save          the run becomes bench/baseline.json, docs/results.md is made from it
+
+	Programs: ${all[*]}
+	Peers are run where they are built (bench/peers). Everything is written to $out.
+	END
+}
+
+say() {
+	printf 'bench: %s\n' "$*" >&2
+}
+
+# What every program is given.
+given=()
+length=full
+json=0
+against=
+save=0
+programs=()
+while (($#)); do
+	case $1 in
+	--quick) length=quick given=(--quick) ;;
+	--json) json=1 ;;
+	--against) against=${2?--against FILE}; shift ;;
+	--save) save=1 ;;
+	-h | --help) usage; exit ;;
+	-*) usage >&2; exit 2 ;;
+	*) programs+=("${1#bench-}") ;;
+	esac
+	shift
+done
+for program in "${programs[@]}"; do
+	[[ -x $bin/bench-$program ]] || { say "there is no $bin/bench-$program"; exit 2; }
+done
+[[ -z $against || -r $against ]] || { say "$against cannot be read"; exit 2; }
+if ((!${#programs[@]})); then
+	[[ $length == quick ]] && programs=("${quick[@]}") || programs=("${all[@]}")
+fi
+
+scratch=$(mktemp -d /dev/shm/rdx-bench-XXXXXX)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM HUP
+RDX_BENCH_REVISION=$(git describe --always --dirty 2>/dev/null || true)
+export RDX_BENCH_REVISION
+mkdir -p "$out/runs"
+rm -f "$out"/runs/*.json
+failed=()
+files=()
+
+# run NAME COMMAND...: its figures in a file, its table in another one.
+run() {
+	local name=$1 file=$out/runs/$1.json begin=$SECONDS
+	shift
+	say "$name"
+	if ! timeout "$seconds_most" "$@" "--json=$file" --scratch "$scratch" --corpora "$corpora" \
+		"${given[@]}" >"$out/runs/$name.txt"; then
+		say "$name failed"
+		failed+=("$name")
+	fi
+	[[ ! -s $file ]] || files+=("$file")
+	say "$name took $((SECONDS - begin)) s"
+}
+
+# The files as one: JSON needs no tool for that.
+merge() {
+	local file comma=
+	printf '{"schema": 1, "date": "%s", "length": "%s", "revision": "%s", "seconds": %s,\n' \
+		"$(date -u +%F)" "$length" "$RDX_BENCH_REVISION" "$SECONDS"
+	printf '"programs": [\n'
+	for file in "${files[@]}"; do
+		printf '%s' "$comma"
+		cat "$file"
+		comma=,
+	done
+	printf ']}\n'
+}
+
+SECONDS=0
+if [[ -x $bin/bench-corpus ]]; then
+	mkdir -p "$corpora"
+	"$bin/bench-corpus" --corpora "$corpora" "${given[@]}" >&2
+fi
+for program in "${programs[@]}"; do
+	[[ -x $bin/bench-$program ]] || continue
+	run "$program" "$bin/bench-$program"
+	for peer in "$peers/$program"-*; do
+		[[ ! -x $peer ]] || run "${peer##*/}" "$peer"
+	done
+done
+merge >"$out/run.json"
+((!save)) || cp "$out/run.json" bench/baseline.json
+((!json)) || cat "$out/run.json"
+if command -v python3 >/dev/null; then
+	arguments=(--folder "$out/report")
+	[[ -z $against ]] || arguments+=(--against "$against")
+	((!save)) || arguments+=(--results docs)
+	if ((json)); then
+		python3 bench/report.py "$out/run.json" "${arguments[@]}" >&2
+	else
+		python3 bench/report.py "$out/run.json" "${arguments[@]}"
+	fi
+else
+	((json)) || cat "$out"/runs/*.txt
+	say "python3 is missing (Debian: python3): no report; figures are in $out/run.json"
+fi
+if ((${#failed[@]})); then
+	say "failed: ${failed[*]}"
+	exit 1
+fi
