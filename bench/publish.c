@@ -198,7 +198,7 @@ static void give(struct report *report, const struct measure_side *sides, uint64
 		{"stored.%llu.ringdex", "Stored, 8 blocks an event, per block"},
 		{"stored.%llu.floor", "floor: one write to a random line"},
 		{"removed.%llu.ringdex", "Removed, one hash an event, per block"},
-		{"append.%llu.ringdex", "bare append of a one-slot event, time given"}};
+		{"append.ringdex", "bare append of a one-slot event, time given"}};
 	static const int order[SIDES] = {FLOOR, STORED, REMOVED, APPEND};
 	char id[64], floor[64];
 
