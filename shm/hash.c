@@ -20,15 +20,32 @@ uint64_t rdx_hash_seed(const char *lora, const char *salt)
 	return seed;
 }
 
+/* Inlined where the size is a constant: XXH3 then has no branches on it. */
+__attribute__((always_inline)) static inline void hash_each(uint64_t seed, const uint32_t *tokens,
+							    uint64_t blocks, uint32_t block_tokens,
+							    uint64_t *ret_local)
+{
+	/* tokens are little-endian in memory: asserted in shm/segment_layout.h */
+	for (uint64_t i = 0; i < blocks; i++)
+		ret_local[i] = XXH3_64bits_withSeed(tokens + i * block_tokens,
+						    block_tokens * sizeof(*tokens), seed);
+}
+
 uint64_t rdx_hash_blocks(uint64_t seed, const uint32_t *tokens, uint64_t token_count,
 			 uint32_t block_tokens, uint64_t *ret_local)
 {
 	uint64_t blocks = token_count / block_tokens;
 
-	/* tokens are little-endian in memory: asserted in shm/segment_layout.h */
-	for (uint64_t i = 0; i < blocks; i++)
-		ret_local[i] = XXH3_64bits_withSeed(tokens + i * block_tokens,
-						    block_tokens * sizeof(*tokens), seed);
+	switch (block_tokens) {
+	case 16:
+		hash_each(seed, tokens, blocks, 16, ret_local);
+		break;
+	case 32:
+		hash_each(seed, tokens, blocks, 32, ret_local);
+		break;
+	default:
+		hash_each(seed, tokens, blocks, block_tokens, ret_local);
+	}
 	return blocks;
 }
 

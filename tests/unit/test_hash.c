@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define PREFIXES_LOG2 18
@@ -103,6 +105,27 @@ static void test_local_hash_vectors(void **state)
 	fclose(file);
 	print_message("%d vectors\n", vectors);
 	assert_true(vectors >= 10);
+}
+
+/* Sizes that have code of their own, and those around them. */
+static void test_local_hashes_of_any_size(void **state)
+{
+	static const uint32_t sizes[] = {1, 8, 15, 16, 17, 31, 32, 33, 64, 128, 1000};
+	uint32_t tokens[2000];
+	uint64_t got[2000], random = rig_seed();
+
+	(void)state;
+	for (uint32_t i = 0; i < 2000; i++)
+		tokens[i] = (uint32_t)rig_random(&random);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint64_t count = rdx_hash_blocks(random, tokens, 2000, sizes[i], got);
+
+		assert_int_equal(count, 2000 / sizes[i]);
+		for (uint64_t at = 0; at < count; at++)
+			assert_int_equal(got[at],
+					 XXH3_64bits_withSeed(tokens + at * sizes[i],
+							      sizes[i] * sizeof(*tokens), random));
+	}
 }
 
 /* A few of our own, so that something is compared where those are not at hand. */
@@ -338,6 +361,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_local_hash_vectors),
+		cmocka_unit_test(test_local_hashes_of_any_size),
 		cmocka_unit_test(test_local_hashes_are_fixed),
 		cmocka_unit_test(test_avalanche),
 		cmocka_unit_test(test_no_collisions_and_uniform),
