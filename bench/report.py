@@ -22,12 +22,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PLOTS = (
     ("apply", "Apply events, CPU of one block operation", "apply.*"),
     ("lookup-p50", "Look up 268 blocks, median", "lookup.*.268.p50"),
+    ("lookup-blocks", "Look up A, median, by blocks of the prompt", "lookup.A.*.p50"),
     ("lookup-p99", "Look up 268 blocks, 99 of 100 are faster", "lookup.*.268.p99"),
     ("ingest-p99", "Look up while events are applied, 99 of 100 are faster", "ingest.*.p99"),
     ("memory", "Memory of one distinct block", "memory.*"),
     ("publish", "Publish one stored block, by blocks held", "publish.stored.*"),
     ("stream", "Read a ring, by readers", "stream.*"),
 )
+
+COLOURS = {"ringdex": "#1f5fa8", "floor": "#a8a8a8", "crtc": "#d9822b", "chainindex": "#3a9a5b",
+           "smg": "#8a5ab5"}
+OTHER_COLOURS = ("#c04f5f", "#4fa8b8", "#8c7a3c", "#d28fb8", "#5f6f7f")
 
 
 class Figure:
@@ -134,7 +139,7 @@ def print_run(run):
         print(plain(*figure_table(program_figures(run, program))))
 
 
-def print_against(run, other, path):
+def print_against(run, other):
     lines = []
     for row_id, row in run.rows.items():
         before = other.rows.get(row_id)
@@ -146,8 +151,9 @@ def print_against(run, other, path):
                       f"{row['ratio']['median'] / before['ratio']['median']:.2f}x" if paired
                       else ""])
     missing = [row_id for row_id in other.rows if row_id not in run.rows]
-    print(f"\nBeside {path}; over floor: the same, each divided by its floor, which holds on "
-          "another machine too")
+    print(f"\nBeside the run of {other.json.get('date', '?')}, revision "
+          f"{other.json.get('revision', '?')}, on {other.machine.get('processor', '?')}. Over floor: "
+          "each divided by its floor first, which holds on another machine too")
     print(plain(["figure", "unit", "now", "then", "now / then", "over floor"], lines))
     if missing:
         print(f"only there: {len(missing)} rows, such as {missing[0]}")
@@ -246,8 +252,10 @@ def draw(run, folder, name, title, pattern):
         rows = [figure.rows.get(column) for column in columns]
         lines.append(" ".join([group] + [f"{r['median']} {r['low']} {r['high']}" if r
                                          else "NaN NaN NaN" for r in rows]))
-    plots = ", ".join(f"$data using {2 + 3 * i}:{3 + 3 * i}:{4 + 3 * i}:xtic(1) title '{column}'"
-                      for i, column in enumerate(columns))
+    plots = ", ".join(
+        f"$data using {2 + 3 * i}:{3 + 3 * i}:{4 + 3 * i}:xtic(1) title '{column}' linecolor rgb "
+        f"'{COLOURS.get(column, OTHER_COLOURS[i % len(OTHER_COLOURS)])}'"
+        for i, column in enumerate(columns))
     script = "\n".join([
         "set terminal svg size 760,360 font 'sans,12' background 'white'",
         f"set output '{os.path.join(folder, name)}.svg'", f"set title '{title}'",
@@ -309,7 +317,7 @@ def main():
     print_run(run)
     print_goals(run)
     if arguments.against:
-        print_against(run, Run(arguments.against), arguments.against)
+        print_against(run, Run(arguments.against))
     if arguments.folder:
         os.makedirs(arguments.folder, exist_ok=True)
         plots = draw_all(run, arguments.folder)

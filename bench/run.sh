@@ -64,6 +64,7 @@ fi
 scratch=$(mktemp -d /dev/shm/rdx-bench-XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
+[[ -z $against ]] || cp "$against" "$scratch/against.json" # it may be the last run
 RDX_BENCH_REVISION=$(git describe --always --dirty 2>/dev/null || true)
 export RDX_BENCH_REVISION
 mkdir -p "$out/runs"
@@ -116,7 +117,7 @@ merge >"$out/run.json"
 ((!json)) || cat "$out/run.json"
 if command -v python3 >/dev/null; then
 	arguments=(--folder "$out/report")
-	[[ -z $against ]] || arguments+=(--against "$against")
+	[[ -z $against ]] || arguments+=(--against "$scratch/against.json")
 	((!save)) || arguments+=(--results docs)
 	if ((json)); then
 		python3 bench/report.py "$out/run.json" "${arguments[@]}" >&2
