@@ -192,7 +192,7 @@ int main(int argc, char **argv)
 		return 1;
 	for (int kind = 0; kind < KINDS; kind++)
 		ns[kind] = measure_values(options.rounds);
-	child = fork();
+	child = measure_fork();
 	if (child == 0) {
 		party.me = 1;
 		measure_pin(1);

@@ -329,7 +329,7 @@ int main(int argc, char **argv)
 		return 1;
 	measure_pin(0);
 	report = report_begin(&options);
-	child = fork();
+	child = measure_fork();
 	if (child == 0)
 		serve(bench.arena, bench.dir);
 	r = open_indexer(&bench);

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 int measure_pin(uint32_t place)
 {
@@ -26,6 +29,18 @@ int measure_pin(uint32_t place)
 		return sched_setaffinity(0, sizeof(one), &one) < 0 ? -errno : 0;
 	}
 	return -EINVAL;
+}
+
+pid_t measure_fork(void)
+{
+	pid_t parent = getpid(), child = fork();
+
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+	}
+	return child;
 }
 
 uint64_t measure_cpu_ns(void)

@@ -8,10 +8,14 @@
 
 #include <sched.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* This thread stays on the `place`-th processor that the process could use at the first call, modulo
  * their number. -errno. */
 int measure_pin(uint32_t place);
+
+/* As fork(2); the child is killed when this thread ends, however it ends. */
+pid_t measure_fork(void);
 
 /* CPU time of this thread, in nanoseconds. Wall time is rdx_clock_ns(). */
 uint64_t measure_cpu_ns(void);

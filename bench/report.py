@@ -31,7 +31,7 @@ PLOTS = (
 )
 
 COLOURS = {"ringdex": "#1f5fa8", "floor": "#a8a8a8", "crtc": "#d9822b", "chainindex": "#3a9a5b",
-           "smg": "#8a5ab5"}
+           "radixtree": "#8a5ab5"}
 OTHER_COLOURS = ("#c04f5f", "#4fa8b8", "#8c7a3c", "#d28fb8", "#5f6f7f")
 
 
@@ -270,12 +270,12 @@ def draw(run, folder, name, title, pattern):
 
 
 def draw_all(run, folder):
-    """Names and titles of what was drawn."""
+    """Names and titles of what is drawn there."""
     if not shutil.which("gnuplot"):
-        print("gnuplot is missing (Debian: gnuplot-nox): no plots", file=sys.stderr)
-        return []
+        print("gnuplot is missing (Debian: gnuplot-nox): no new plots", file=sys.stderr)
+        return [plot[:2] for plot in PLOTS if os.path.exists(f"{folder}/{plot[0]}.svg")]
     os.makedirs(folder, exist_ok=True)
-    return [(plot[0], plot[1]) for plot in PLOTS if draw(run, folder, *plot)]
+    return [plot[:2] for plot in PLOTS if draw(run, folder, *plot)]
 
 
 def report_text(run, plots, folder, head, tail):

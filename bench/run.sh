@@ -7,9 +7,8 @@ set -euo pipefail
 cd "${BASH_SOURCE%/*}/.."
 
 bin=build/release/bin
-peers=build/peers/bin # PROGRAM-PEER
 out=build/bench
-corpora=$out/corpora
+peers=build/peers/bin # PROGRAM-PEER
 
 # The order; and what a visitor waits for, less than two minutes.
 all=(hash crossing stream publish idle apply lookup ingest memory grow clear recovery)
@@ -18,15 +17,18 @@ seconds_most=180 # for one program
 
 usage() {
 	cat <<-END
-	usage: ./dev bench [--quick] [--json] [--against FILE] [--save] [PROGRAM...]
+	usage: ./dev bench [OPTION...] [PROGRAM...]
 
 	  --quick         ${quick[*]} only, and less of each
 	  --json          all figures as JSON on standard output, and nothing else
 	  --against FILE  afterwards, ratios to a saved run: bench/baseline.json
 	  --save          the run becomes bench/baseline.json, docs/results.md is made from it
+	  --smoke         as little as shows that all of this works
+	  --bin DIR       the programs ($bin)
+	  --out DIR       everything is written there ($out)
 
 	Programs: ${all[*]}
-	Peers are run where they are built (bench/peers). Everything is written to $out.
+	Peers are run where they are built (bench/peers).
 	END
 }
 
@@ -43,10 +45,12 @@ save=0
 programs=()
 while (($#)); do
 	case $1 in
-	--quick) length=quick given=(--quick) ;;
+	--quick | --smoke) length=${1#--} given=("$1") ;;
 	--json) json=1 ;;
 	--against) against=${2?--against FILE}; shift ;;
 	--save) save=1 ;;
+	--bin) bin=${2?--bin DIR}; shift ;;
+	--out) out=${2?--out DIR}; shift ;;
 	-h | --help) usage; exit ;;
 	-*) usage >&2; exit 2 ;;
 	*) programs+=("${1#bench-}") ;;
@@ -54,20 +58,24 @@ while (($#)); do
 	shift
 done
 for program in "${programs[@]}"; do
-	[[ -x $bin/bench-$program ]] || { say "there is no $bin/bench-$program"; exit 2; }
+	[[ -x $bin/bench-$program || -n $(compgen -G "$peers/$program-*") ]] ||
+		{ say "there is no $bin/bench-$program"; exit 2; }
 done
 [[ -z $against || -r $against ]] || { say "$against cannot be read"; exit 2; }
 if ((!${#programs[@]})); then
 	[[ $length == quick ]] && programs=("${quick[@]}") || programs=("${all[@]}")
 fi
+corpora=$out/corpora
 
-scratch=$(mktemp -d /dev/shm/rdx-bench-XXXXXX)
+parent=/dev/shm
+[[ $out != "$parent"/* ]] || parent=$out
+mkdir -p "$out/runs"
+scratch=$(mktemp -d "$parent/rdx-bench-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
 [[ -z $against ]] || cp "$against" "$scratch/against.json" # it may be the last run
 RDX_BENCH_REVISION=$(git describe --always --dirty 2>/dev/null || true)
 export RDX_BENCH_REVISION
-mkdir -p "$out/runs"
 rm -f "$out"/runs/*.json
 failed=()
 files=()
@@ -77,7 +85,7 @@ run() {
 	local name=$1 file=$out/runs/$1.json begin=$SECONDS
 	shift
 	say "$name"
-	if ! timeout "$seconds_most" "$@" "--json=$file" --scratch "$scratch" --corpora "$corpora" \
+	if ! timeout --foreground "$seconds_most" "$@" "--json=$file" --scratch "$scratch" --corpora "$corpora" \
 		"${given[@]}" >"$out/runs/$name.txt"; then
 		say "$name failed"
 		failed+=("$name")
@@ -106,8 +114,7 @@ if [[ -x $bin/bench-corpus ]]; then
 	"$bin/bench-corpus" --corpora "$corpora" "${given[@]}" >&2
 fi
 for program in "${programs[@]}"; do
-	[[ -x $bin/bench-$program ]] || continue
-	run "$program" "$bin/bench-$program"
+	[[ ! -x $bin/bench-$program ]] || run "$program" "$bin/bench-$program"
 	for peer in "$peers/$program"-*; do
 		[[ ! -x $peer ]] || run "${peer##*/}" "$peer"
 	done

@@ -196,7 +196,7 @@ static void measure(struct bench *bench, struct report *report, uint32_t rounds)
 	bench->begun = atomic_load(&bench->arena->slice);
 	for (uint32_t i = 0; i < bench->readers; i++) {
 		atomic_store(&bench->arena->reader[i].position, bench->position);
-		reader[i] = fork();
+		reader[i] = measure_fork();
 		if (reader[i] == 0) {
 			measure_pin(1 + i);
 			serve(bench, i, WARM_UP + rounds);
