@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -88,8 +89,8 @@ def spread(row):
 
 
 def whose(figures):
-    """Columns: ours first, then the floor, then peers as they come."""
-    names = dict.fromkeys(("ringdex", "floor"))
+    """Columns: ours first, then the floor, then peers, those not known as they come."""
+    names = dict.fromkeys(COLOURS)
     for figure in figures:
         names.update(dict.fromkeys(figure.rows))
     return [name for name in names if any(name in f.rows for f in figures)]
@@ -171,6 +172,12 @@ def goals():
     return found
 
 
+def other_name(row_id, to):
+    """What a row is compared with, in short: whose it is, or which figure."""
+    figure, name = to.rsplit(".", 1)
+    return name if figure == row_id.rsplit(".", 1)[0] else to.removesuffix(".ringdex")
+
+
 def goal_lines(run):
     lines = []
     for row_id, most, to, what in goals():
@@ -182,8 +189,8 @@ def goal_lines(run):
         else:
             verdict = "yes" if got <= most else "**no**"
             shown = f"{number(got)}{'' if to else ' '}{unit}"
-        beside = f"{number(most)}x {to}" if to else f"{number(most)} {unit}"
-        lines.append([what, f"`{row_id}`", f"at most {beside}".strip(), shown, verdict])
+        goal = f"{number(most)}x {other_name(row_id, to)}" if to else f"{number(most)} {unit}"
+        lines.append([what, f"`{row_id.removesuffix('.ringdex')}`", goal.strip(), shown, verdict])
     return lines
 
 
@@ -192,7 +199,7 @@ def print_goals(run):
              for what, _, goal, shown, verdict in goal_lines(run) if shown]
     if lines:
         print("\nGoals (bench/goals.txt)")
-        print(plain(["what", "goal", "measured", "reached"], lines))
+        print(plain(["goal", "at most", "measured", "reached"], lines))
 
 
 def goal_section(run):
@@ -201,7 +208,7 @@ def goal_section(run):
     missed = sum(line[-1] == "**no**" for line in lines)
     return (f"{len(lines)} goals: {got} reached, {missed} missed, "
             f"{len(lines) - got - missed} not measured in this run.\n\n" +
-            markdown(["what", "figure", "goal", "measured", "reached"], lines))
+            markdown(["what", "figure", "at most", "measured", "reached"], lines))
 
 
 def machine_section(run):
@@ -305,6 +312,7 @@ def main():
     parser.add_argument("--results", metavar="DIR", help="results.md and its plots go there")
     parser.add_argument("--check", metavar="DIR", help="results.md there is what would be written")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     run = Run(arguments.run)
     if arguments.check:
         path = os.path.join(arguments.check, "results.md")

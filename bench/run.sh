@@ -108,6 +108,8 @@ merge() {
 	printf ']}\n'
 }
 
+read -r load _ </proc/loadavg
+((${load%.*} < 1)) || say "the load is $load: other programs disturb the figures"
 SECONDS=0
 if [[ -x $bin/bench-corpus ]]; then
 	mkdir -p "$corpora"
