@@ -13,6 +13,7 @@ peers=build/peers/bin # PROGRAM-PEER
 # The order; and what a visitor waits for, less than two minutes.
 all=(hash crossing stream publish idle apply lookup ingest memory grow clear recovery)
 quick=(apply lookup ingest memory)
+corpus=' apply lookup ingest memory grow clear check ' # those that read corpora
 seconds_most=180 # for one program
 
 usage() {
@@ -62,6 +63,10 @@ for program in "${programs[@]}"; do
 		{ say "there is no $bin/bench-$program"; exit 2; }
 done
 [[ -z $against || -r $against ]] || { say "$against cannot be read"; exit 2; }
+if ((save)) && [[ $length != full || ${#programs[@]} != 0 ]]; then
+	say "only a full run of all is saved"
+	exit 2
+fi
 if ((!${#programs[@]})); then
 	[[ $length == quick ]] && programs=("${quick[@]}") || programs=("${all[@]}")
 fi
@@ -76,7 +81,7 @@ trap 'exit 130' INT TERM HUP
 [[ -z $against ]] || cp "$against" "$scratch/against.json" # it may be the last run
 RDX_BENCH_REVISION=$(git describe --always --dirty 2>/dev/null || true)
 export RDX_BENCH_REVISION
-rm -f "$out"/runs/*.json
+rm -f "$out"/runs/*
 failed=()
 files=()
 
@@ -85,8 +90,8 @@ run() {
 	local name=$1 file=$out/runs/$1.json begin=$SECONDS
 	shift
 	say "$name"
-	if ! timeout --foreground "$seconds_most" "$@" "--json=$file" --scratch "$scratch" --corpora "$corpora" \
-		"${given[@]}" >"$out/runs/$name.txt"; then
+	if ! timeout --foreground "$seconds_most" "$@" "--json=$file" --scratch "$scratch" \
+		--corpora "$corpora" "${given[@]}" >"$out/runs/$name.txt"; then
 		say "$name failed"
 		failed+=("$name")
 	fi
@@ -111,16 +116,19 @@ merge() {
 read -r load _ </proc/loadavg
 ((${load%.*} < 1)) || say "the load is $load: other programs disturb the figures"
 SECONDS=0
-if [[ -x $bin/bench-corpus ]]; then
-	mkdir -p "$corpora"
+for program in "${programs[@]}"; do
+	[[ $corpus == *" $program "* && -x $bin/bench-corpus ]] || continue
+	say "corpora"
 	"$bin/bench-corpus" --corpora "$corpora" "${given[@]}" >&2
-fi
+	break
+done
 for program in "${programs[@]}"; do
 	[[ ! -x $bin/bench-$program ]] || run "$program" "$bin/bench-$program"
 	for peer in "$peers/$program"-*; do
 		[[ ! -x $peer ]] || run "${peer##*/}" "$peer"
 	done
 done
+((${#files[@]})) || { say "nothing was measured"; exit 1; }
 merge >"$out/run.json"
 ((!save)) || cp "$out/run.json" bench/baseline.json
 ((!json)) || cat "$out/run.json"
