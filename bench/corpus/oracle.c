@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/corpus/oracle.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int oracle_open(struct oracle *ret_oracle, uint32_t workers, uint64_t capacity)
+{
+	struct oracle oracle = {.sets = calloc(workers, sizeof(struct oracle_set)),
+				.workers = workers};
+	uint64_t places = 64;
+
+	if (!oracle.sets)
+		return -ENOMEM;
+	while (places < 2 * capacity)
+		places *= 2;
+	for (uint32_t w = 0; w < workers; w++) {
+		oracle.sets[w].mask = places - 1;
+		oracle.sets[w].names = calloc(places, sizeof(uint64_t));
+		if (!oracle.sets[w].names) {
+			oracle_close(&oracle);
+			return -ENOMEM;
+		}
+	}
+	*ret_oracle = oracle;
+	return 0;
+}
+
+void oracle_close(struct oracle *oracle)
+{
+	for (uint32_t w = 0; oracle->sets && w < oracle->workers; w++)
+		free(oracle->sets[w].names);
+	free(oracle->sets);
+	*oracle = (struct oracle){0};
+}
+
+static uint64_t home(const struct oracle_set *set, uint64_t name)
+{
+	return (name ^ name >> 32) & set->mask;
+}
+
+/* Where the name is, or the empty place where it would be. */
+static uint64_t find(const struct oracle_set *set, uint64_t name)
+{
+	uint64_t at = home(set, name);
+
+	while (set->names[at] && set->names[at] != name)
+		at = (at + 1) & set->mask;
+	return at;
+}
+
+static int set_add(struct oracle_set *set, uint64_t name)
+{
+	uint64_t at = find(set, name);
+
+	if (set->names[at] || set->count == set->mask)
+		return 0;
+	set->names[at] = name;
+	set->count++;
+	return 1;
+}
+
+static int set_remove(struct oracle_set *set, uint64_t name)
+{
+	uint64_t gap = find(set, name), at = gap;
+
+	if (!set->names[gap])
+		return 0;
+	while (set->names[at = (at + 1) & set->mask]) {
+		uint64_t far = (at - home(set, set->names[at])) & set->mask;
+
+		if (far >= ((at - gap) & set->mask)) {
+			set->names[gap] = set->names[at];
+			gap = at;
+		}
+	}
+	set->names[gap] = 0;
+	set->count--;
+	return 1;
+}
+
+void oracle_apply(struct oracle *oracle, const struct corpus_record *record)
+{
+	struct oracle_set *set = &oracle->sets[record->worker];
+
+	switch (record->kind) {
+	case CORPUS_STORED:
+		for (uint32_t i = 0; i < record->count; i++)
+			oracle->wrong += !set_add(set, record->names[i]);
+		break;
+	case CORPUS_REMOVED:
+		for (uint32_t i = 0; i < record->count; i++)
+			oracle->wrong += !set_remove(set, record->names[i]);
+		break;
+	case CORPUS_CLEARED:
+		memset(set->names, 0, (set->mask + 1) * sizeof(*set->names));
+		set->count = 0;
+		break;
+	case CORPUS_QUERY:
+		break;
+	}
+}
+
+uint32_t oracle_leading(const struct oracle *oracle, uint32_t worker, const uint64_t *names,
+			uint32_t count)
+{
+	const struct oracle_set *set = &oracle->sets[worker];
+	uint32_t held = 0;
+
+	while (held < count && set->names[find(set, names[held])])
+		held++;
+	return held;
+}
