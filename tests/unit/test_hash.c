@@ -280,6 +280,8 @@ static void test_never_zero_and_no_weak_input(void **state)
 	for (int i = 0; i < 1000; i++) {
 		struct rdx_hash_key key = make_key(rig_random(&random));
 		uint64_t local = rig_random(&random);
+		const uint64_t two[] = {key.premix_mask, local};
+		uint64_t prefix[2];
 
 		/* the product is 0 here */
 		assert_true(chain_1(&key, key.chain_mask, local) != 0);
@@ -291,6 +293,9 @@ static void test_never_zero_and_no_weak_input(void **state)
 			    chain_1(&key, local + 1, key.premix_mask));
 		/* and here both: the one place where the sum itself is 0 */
 		assert_int_equal(chain_1(&key, key.chain_mask, key.premix_mask), 1);
+		rdx_hash_chain(&key, key.chain_mask, two, 2, prefix);
+		assert_int_equal(prefix[0], 1);
+		assert_int_equal(prefix[1], chain_1(&key, 1, local));
 	}
 }
 
