@@ -3,6 +3,7 @@
  * Make the corpora that the benchmarks and the peers beside them read, see format.md.
  */
 #include "bench/corpus/corpus.h"
+#include "bench/corpus/find.h"
 #include "bench/corpus/simulate.h"
 #include "bench/options.h"
 
@@ -19,7 +20,7 @@ struct wanted {
 	const char *trace; /* NULL: a made one */
 	char *only;        /* "A,S4"; NULL: all, or with --quick what that needs */
 	uint64_t seed;
-	uint32_t divide;
+	uint32_t divide; /* 0: as the run's length says */
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -100,7 +101,7 @@ static int make_all(const struct options *options, const struct wanted *wanted,
 	const struct recipe *recipe;
 	int r = 0;
 
-	if (!only && options->length != OPTIONS_FULL)
+	if (!only && options->length == OPTIONS_QUICK)
 		only = quick;
 	for (int i = 0; !only && i < RECIPE_COUNT && r == 0; i++)
 		r = make(options, &how, &recipe_all[i]);
@@ -122,12 +123,12 @@ int main(int argc, char **argv)
 	static const struct argp_option known[] = {
 		{"trace", KEY_TRACE, "FILE", 0, "Follow this trace (a made one)", 0},
 		{"only", KEY_ONLY, "A,B,...", 0, "These corpora (all; with --quick A,S4)", 0},
-		{"divide", KEY_DIVIDE, "N", 0, "So many times smaller (1)", 0},
+		{"divide", KEY_DIVIDE, "N", 0, "So many times smaller (1; with --smoke 64)", 0},
 		{"seed", KEY_SEED, "N", 0, "Seed of all random choices (1)", 0},
 		{0},
 	};
 	static const struct argp own = {.options = known, .parser = parse};
-	struct wanted wanted = {.seed = 1, .divide = 1};
+	struct wanted wanted = {.seed = 1};
 	struct options options = {.name = "corpus",
 				  .question = "Makes the corpora that benchmarks read.",
 				  .rounds_by_length = {1, 1, 1},
@@ -137,6 +138,8 @@ int main(int argc, char **argv)
 	int r;
 
 	options_parse(argc, argv, &options);
+	if (wanted.divide == 0)
+		wanted.divide = options.length == OPTIONS_SMOKE ? FIND_SMOKE_DIVIDE : 1;
 	if (mkdir(options.corpora, 0755) < 0 && errno != EEXIST) {
 		fprintf(stderr, "%s: %s\n", options.corpora, strerror(errno));
 		return 1;

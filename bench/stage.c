@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/stage.h"
+
+#include "bench/measure.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void stage_must(const struct stage *stage, int r, const char *what)
+{
+	if (r >= 0)
+		return;
+	fprintf(stderr, "%s: %s\n", what, strerror(-r));
+	scratch_remove(stage->dir);
+	exit(1);
+}
+
+static void open_worker(struct stage *stage, uint32_t worker, uint64_t capacity)
+{
+	struct rdx_publisher_options options = {.size = sizeof(options)};
+
+	options.dir = stage->dir;
+	options.instance = options.model = STAGE_MODEL;
+	options.worker_id = worker;
+	options.ring_slots = STAGE_RING_SLOTS;
+	options.tier_blocks[RDX_TIER_DEVICE] = capacity;
+	stage_must(stage, rdx_publisher_open(&stage->workers[worker].publisher, &options),
+		   "rdx_publisher_open");
+}
+
+void stage_open(struct stage *ret_stage, const struct options *options, uint32_t workers,
+		uint64_t capacity)
+{
+	struct stage stage = {.worker_count = workers};
+
+	stage_must(&stage, scratch_make(options, stage.dir), options->scratch);
+	stage_must(&stage, oracle_open(&stage.oracle, workers, capacity), "oracle");
+	stage.workers = calloc(workers, sizeof(*stage.workers));
+	stage.runs = calloc(RDX_RANKS_MAX, sizeof(*stage.runs));
+	stage.names = calloc(CORPUS_BLOCKS_MAX, sizeof(*stage.names));
+	if (!stage.workers || !stage.runs || !stage.names)
+		stage_must(&stage, -ENOMEM, "stage");
+	for (uint32_t w = 0; w < workers; w++)
+		open_worker(&stage, w, capacity);
+	*ret_stage = stage;
+}
+
+void stage_close_index(struct stage *stage)
+{
+	rdx_index_close(stage->index);
+	rdx_indexer_close(stage->indexer);
+	stage->index = NULL;
+	stage->indexer = NULL;
+}
+
+void stage_close(struct stage *stage)
+{
+	stage_close_index(stage);
+	for (uint32_t w = 0; w < stage->worker_count; w++)
+		rdx_publisher_close(stage->workers[w].publisher);
+	oracle_close(&stage->oracle);
+	free(stage->workers);
+	free(stage->runs);
+	free(stage->names);
+	scratch_remove(stage->dir);
+}
+
+/* Rows that are followed. */
+static uint32_t rows_live(struct stage *stage)
+{
+	uint64_t nothing = 1;
+	uint32_t live = 0;
+	int rows;
+
+	stage->runs[0].size = sizeof(stage->runs[0]);
+	rows = rdx_index_lookup_local(stage->index, &nothing, 1, stage->runs, RDX_RANKS_MAX);
+	for (int i = 0; i < rows; i++)
+		live += stage->runs[i].state == RDX_STATE_EXACT;
+	return live;
+}
+
+void stage_open_index(struct stage *stage)
+{
+	struct rdx_indexer_options options = {.size = sizeof(options), .dir = stage->dir};
+	struct rdx_index_key key = {.size = sizeof(key), .model = STAGE_MODEL};
+	int r;
+
+	stage_must(stage, rdx_indexer_open(&stage->indexer, &options), "rdx_indexer_open");
+	do {
+		stage_drain(stage);
+		r = rdx_index_open(&stage->index, stage->dir, &key);
+	} while (r == -ENOENT);
+	stage_must(stage, r, "rdx_index_open");
+	while (rows_live(stage) < stage->worker_count)
+		stage_drain(stage);
+}
+
+static void publish_stored(struct stage *stage, const struct corpus_record *record)
+{
+	struct rdx_stored stored = {
+		.size = sizeof(stored),
+		.names = record->names,
+		.parent = record->parent,
+		.local_hashes = record->local,
+		.count = record->count,
+		.name_bytes = sizeof(uint64_t),
+	};
+
+	stage_must(stage, rdx_publish_stored(stage->workers[record->worker].publisher, &stored),
+		   "rdx_publish_stored");
+}
+
+static void publish_removed(struct stage *stage, const struct corpus_record *record)
+{
+	struct rdx_removed removed = {
+		.size = sizeof(removed),
+		.names = record->names,
+		.count = record->count,
+		.name_bytes = sizeof(uint64_t),
+	};
+
+	stage_must(stage, rdx_publish_removed(stage->workers[record->worker].publisher, &removed),
+		   "rdx_publish_removed");
+}
+
+void stage_publish(struct stage *stage, const struct corpus_record *record)
+{
+	struct stage_worker *worker = &stage->workers[record->worker];
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+
+	switch (record->kind) {
+	case CORPUS_STORED:
+		publish_stored(stage, record);
+		break;
+	case CORPUS_REMOVED:
+		publish_removed(stage, record);
+		break;
+	case CORPUS_CLEARED:
+		stage_must(stage, rdx_publish_cleared(worker->publisher, RDX_SCOPE_ALL, 0),
+			   "rdx_publish_cleared");
+		break;
+	case CORPUS_QUERY:
+		return;
+	}
+	rdx_publisher_get_stats(worker->publisher, &stats);
+	worker->slots = stats.slots;
+	stage->events++;
+	stage->blocks += record->count;
+	oracle_apply(&stage->oracle, record);
+}
+
+int stage_is_full(const struct stage *stage, uint32_t worker)
+{
+	return stage->workers[worker].slots - stage->workers[worker].slots_seen >
+	       STAGE_RING_SLOTS / 2;
+}
+
+void stage_drain(struct stage *stage)
+{
+	int read;
+
+	do {
+		read = rdx_indexer_poll(stage->indexer, 0);
+		stage_must(stage, read, "rdx_indexer_poll");
+	} while (read > 0);
+	for (uint32_t w = 0; w < stage->worker_count; w++)
+		stage->workers[w].slots_seen = stage->workers[w].slots;
+}
+
+void stage_replay(struct stage *stage, const struct corpus *corpus)
+{
+	struct corpus_record record;
+	uint64_t at = 0;
+
+	while (corpus_next(corpus, &at, &record)) {
+		stage_publish(stage, &record);
+		if (stage->indexer && stage_is_full(stage, record.worker))
+			stage_drain(stage);
+	}
+	if (stage->indexer)
+		stage_drain(stage);
+}
+
+uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count)
+{
+	uint32_t right = 0;
+	int rows;
+
+	corpus_names(local, count, stage->names);
+	stage->runs[0].size = sizeof(stage->runs[0]);
+	rows = rdx_index_lookup_local(stage->index, local, count, stage->runs, RDX_RANKS_MAX);
+	for (int i = 0; i < rows; i++) {
+		const struct rdx_run *run = &stage->runs[i];
+		uint32_t held = oracle_leading(&stage->oracle, (uint32_t)run->worker_id,
+					       stage->names, count);
+
+		right += run->blocks[RDX_TIER_DEVICE] == held;
+	}
+	return stage->worker_count - right;
+}
+
+struct rdx_indexer_stats stage_stats(const struct stage *stage)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+
+	stage_must(stage, rdx_indexer_get_stats(stage->indexer, &stats), "rdx_indexer_get_stats");
+	return stats;
+}
+
+uint64_t stage_trouble(const struct stage *stage)
+{
+	uint64_t trouble = stage->oracle.wrong;
+
+	for (uint32_t w = 0; w < stage->worker_count; w++) {
+		struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+
+		rdx_publisher_get_stats(stage->workers[w].publisher, &stats);
+		trouble += stats.inexact_marks + stats.unknown_parents + stats.unknown_removals +
+			   stats.repeats + stats.ledger_full + stats.map_full + stats.conflicts;
+	}
+	return trouble;
+}
+
+void stage_touch(const struct options *options)
+{
+	uint64_t bytes = options_pick(options, UINT64_C(1) << 30, UINT64_C(1) << 29, 1 << 16);
+	void *memory = measure_memory(bytes, MEASURE_SMALL_PAGES);
+
+	if (memory)
+		measure_memory_free(memory, bytes);
+}

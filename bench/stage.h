@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is measured, built by the public API alone: the publishers of some workers, an indexer, a
+ * handle on the index, and the oracle that says what its answers must be. One thread, unless said
+ * otherwise; whatever fails ends the program with a message.
+ */
+#ifndef RDX_BENCH_STAGE_H
+#define RDX_BENCH_STAGE_H
+
+#include "bench/corpus/oracle.h"
+#include "bench/options.h"
+#include <ringdex/rdx_index.h>
+#include <ringdex/rdx_indexer.h>
+#include <ringdex/rdx_publisher.h>
+
+#define STAGE_MODEL      "bench"
+#define STAGE_RING_SLOTS 65536 /* the publisher's default */
+
+struct stage_worker {
+	struct rdx_publisher *publisher;
+	uint64_t slots;      /* published */
+	uint64_t slots_seen; /* of them, when stage_drain returned last */
+};
+
+struct stage {
+	char dir[SCRATCH_BYTES]; /* the namespace */
+	struct stage_worker *workers;
+	uint32_t worker_count;
+	struct oracle oracle;
+	struct rdx_indexer *indexer; /* NULL: not open */
+	struct rdx_index *index;     /* NULL: not open */
+	uint64_t events;             /* published */
+	uint64_t blocks;             /* in them */
+	struct rdx_run *runs;        /* rows of a lookup, RDX_RANKS_MAX */
+	uint64_t *names;             /* of a prompt's blocks, CORPUS_BLOCKS_MAX */
+};
+
+/* A namespace and a publisher for each of `workers` workers, ids from 0 on, each for `capacity`
+ * blocks. */
+void stage_open(struct stage *ret_stage, const struct options *options, uint32_t workers,
+		uint64_t capacity);
+void stage_close(struct stage *stage);
+
+/* An indexer with its defaults; returns when the index answers for every worker. */
+void stage_open_index(struct stage *stage);
+void stage_close_index(struct stage *stage);
+
+/* Publish an event as its worker would; the oracle follows. */
+void stage_publish(struct stage *stage, const struct corpus_record *record);
+
+/* Would the worker's ring be over half full of what the indexer has not read? */
+int stage_is_full(const struct stage *stage, uint32_t worker);
+
+/* Poll until there is nothing more to read. */
+void stage_drain(struct stage *stage);
+
+/* Publish all events of a corpus, and poll where rings are full and at the end. */
+void stage_replay(struct stage *stage, const struct corpus *corpus);
+
+/* Ask the index for a prompt's blocks: how many workers' rows are missing or not the oracle's. */
+uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count);
+
+/* Counted by the indexer. */
+struct rdx_indexer_stats stage_stats(const struct stage *stage);
+
+/* Whatever publishers and oracle counted that no event of a corpus is: 0 unless something is
+ * wrong. */
+uint64_t stage_trouble(const struct stage *stage);
+
+/* Touch memory and give it back: a virtual machine's first touch of a page is not what is
+ * measured. */
+void stage_touch(const struct options *options);
+
+/* End the program if `r` is negative. */
+void stage_must(const struct stage *stage, int r, const char *what);
+
+#endif
