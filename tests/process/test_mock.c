@@ -248,13 +248,17 @@ static void time_runs_on_when_told(void **state)
 	struct rig *rig = *state;
 	struct json_object *answered;
 	struct mock mock;
+	int64_t free_blocks;
 
 	start(&mock, rig, "0", NULL, NULL);
-	json_object_put(ask(&mock, "{\"id\":1,\"timestamp\":0,\"input_length\":512,"
-				   "\"output_length\":0,\"hash_ids\":[1]}"));
+	answered = ask(&mock, "{\"id\":1,\"timestamp\":0,\"input_length\":512,"
+			      "\"output_length\":0,\"hash_ids\":[1]}");
+	free_blocks = number(answered, "free_blocks");
+	json_object_put(answered);
 	assert_int_equal(check_dump(&mock, rig, NULL), 0);
 	answered = ask(&mock, "{\"command\":\"advance\",\"time_ms\":60000}");
 	assert_int_equal(number(answered, "running"), 0);
+	assert_int_equal(number(answered, "free_blocks"), free_blocks + 32);
 	assert_int_equal(number(answered, "time_ms"), 60000);
 	json_object_put(answered);
 	assert_int_equal(check_dump(&mock, rig, NULL), 32);

@@ -96,6 +96,7 @@ void answers_command(const char *command, const struct engine *engine)
 	engine_stats(engine, &stats);
 	json_put_fraction(object, "time_ms", ms(stats.time_us));
 	json_put_number(object, "running", stats.running);
+	json_put_number(object, "free_blocks", stats.free_blocks);
 	json_print_line(object);
 }
 

@@ -480,4 +480,5 @@ void engine_stats(const struct engine *e, struct engine_stats *ret_stats)
 {
 	*ret_stats = e->stats;
 	ret_stats->running = e->used;
+	ret_stats->free_blocks = block_pool_free(e->pool);
 }

@@ -77,7 +77,8 @@ struct engine_stats {
 	uint64_t hit_device;
 	uint64_t hit_host;
 	uint64_t clears;
-	uint32_t running; /* waiting ones too */
+	uint32_t running;     /* waiting ones too */
+	uint32_t free_blocks; /* as in an answer */
 };
 
 struct engine;

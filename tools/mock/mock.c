@@ -11,13 +11,13 @@
  *              (host_blocks of them in the host tier), and its full blocks; virtual time at
  *              admission, how long it waited, how long the rest takes to compute
  *              {"id","error"} where it never fits
- *   clear      {"command":"clear","time_ms","running"}; "tier": "device", "host" or "all";
- *              "announce":false publishes nothing. With --clear-scope worker, send that to
- *              every other rank of the worker first, then the announced one to one rank, and
- *              no request between them
- *   advance    {"command":"advance","time_ms","running"}: virtual time ran on to the line's
- *              whole "time_ms", if it was not there yet: who asks an index between two
- *              requests sees what is computed by then
+ *   clear      {"command":"clear","time_ms","running","free_blocks"}
+ *              "tier": "device", "host" or "all"; "announce":false publishes nothing. With
+ *              --clear-scope worker, send that to every other rank of the worker first, then
+ *              the announced one to one rank, and no request between them
+ *   advance    {"command":"advance","time_ms","running","free_blocks"}
+ *              virtual time ran on to the line's whole "time_ms", if it was not there yet: who
+ *              asks an index between two requests sees what is computed by then
  *   finish     {"command":"finish",...}: virtual time ran until no request was left
  *   stats      {"command":"stats",...}: engine, publisher, "publish_ns" with nearest-rank
  *              percentiles of all publish calls
