@@ -2,6 +2,7 @@
 /*
  * ringdex: runs `ringdex X` as the program ringdex-X, found beside itself, else in PATH.
  */
+#include "tools/program/beside.h"
 #include "tools/program/messages.h"
 #include <ringdex/rdx_version.h>
 
@@ -145,17 +146,12 @@ static int is_in_path(const char *program)
 /* Become the program ringdex-<name>. Returns only if there is none: the errno. */
 static int run(const char *name, char **arguments)
 {
-	char program[PATH_MAX], own[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
-	char *slash;
+	char program[sizeof(PREFIX) + NAME_MAX], path[PATH_MAX];
 
 	snprintf(program, sizeof(program), PREFIX "%s", name);
 	arguments[0] = program;
-	own[length > 0 ? length : 0] = 0;
-	slash = strrchr(own, '/');
-	if (slash && (size_t)(slash + 1 - own) + strlen(program) < sizeof(own)) {
-		strcpy(slash + 1, program);
-		execv(own, arguments);
+	if (beside_path(program, path) == 0) {
+		execv(path, arguments);
 		if (errno != ENOENT)
 			return errno;
 	}
