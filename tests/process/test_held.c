@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: tests that are killed (SIGKILL) leave neither files nor processes. Test
- * programs of several kinds are killed in mid-run, and one whose children ignore every
- * signal that can be ignored, make files without end, and have mounted something.
+ * Description: tests that are killed (SIGKILL) leave neither files nor processes, nor do those
+ * that CTest ends by their time-out. Test programs of several kinds are killed in mid-run, and
+ * one whose children ignore every signal that can be ignored, make files without end, and have
+ * mounted something.
  */
 #include "tests/child.h"
 #include "tests/patience.h"
@@ -10,6 +11,7 @@
 
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -59,16 +61,22 @@ static void await_held(pid_t pid, const char *inside, char *ret_path)
 	}
 }
 
+/* It is dead: soon nothing is left of what it held. */
+static void await_nothing(const char *path)
+{
+	UNTIL (!exists(path))
+		usleep(1000);
+	UNTIL (held_processes(path, 0) == 0)
+		usleep(1000);
+}
+
 static void kill_and_look(pid_t pid, const char *path)
 {
 	char none[HELD_PATH_BYTES];
 
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	UNTIL (!exists(path))
-		usleep(1000);
-	UNTIL (held_processes(path, 0) == 0)
-		usleep(1000);
+	await_nothing(path);
 	assert_false(find_held("/dev/shm", pid, none));
 	assert_false(find_held("/tmp", pid, none));
 }
@@ -122,6 +130,8 @@ static int be_stubborn(void)
 	if (mkdir(path, 0700) < 0)
 		return 1;
 	(void)mount("tmpfs", path, "tmpfs", 0, "size=64k,mode=700"); /* where that is allowed */
+	printf("holds %s\n", rig.dir);
+	fflush(stdout);
 	for (int i = 0; i < 2; i++)
 		if (fork() == 0)
 			litter(&rig);
@@ -142,6 +152,48 @@ static void test_children_that_do_not_want_to_go(void **state)
 	kill_and_look(program.pid, path);
 	close(program.out);
 	close(program.err);
+}
+
+/* Let CTest run the stubborn one for `seconds`, from `dir`. What that held, "" where it came to
+ * nothing before. */
+static void run_by_ctest(const char *dir, uint32_t seconds, char ret_path[HELD_PATH_BYTES])
+{
+	char text[4096] = "", own[PATH_MAX] = "", name[HELD_PATH_BYTES + 32];
+	int timed_out = 0;
+	FILE *file;
+
+	assert_true(readlink("/proc/self/exe", own, sizeof(own) - 1) > 0);
+	snprintf(name, sizeof(name), "%s/CTestTestfile.cmake", dir);
+	file = fopen(name, "w");
+	assert_non_null(file);
+	fprintf(file,
+		"add_test(slow \"%s\" " STUBBORN_ROLE ")\n"
+		"set_tests_properties(slow PROPERTIES TIMEOUT %u)\n",
+		own, seconds);
+	fclose(file);
+	snprintf(text, sizeof(text), CTEST " --test-dir %s --output-on-failure 2>&1", dir);
+	file = popen(text, "r");
+	assert_non_null(file);
+	ret_path[0] = 0;
+	while (fgets(text, sizeof(text), file)) {
+		timed_out |= strstr(text, "Timeout") != NULL;
+		sscanf(text, "holds %63s", ret_path);
+	}
+	assert_int_not_equal(pclose(file), 0);
+	assert_true(timed_out);
+}
+
+static void test_timed_out_by_ctest(void **state)
+{
+	char dir[HELD_PATH_BYTES], path[HELD_PATH_BYTES] = "";
+
+	(void)state;
+	assert_int_equal(held_make(HELD_ON_DISK, dir), 0);
+	for (uint32_t seconds = 1; !path[0]; seconds *= 2)
+		run_by_ctest(dir, seconds, path);
+	*strrchr(path, '/') = 0;
+	await_nothing(path);
+	held_remove(dir);
 }
 
 /* A failed test leaves its directory to the end of its process. */
@@ -169,6 +221,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_programs_killed_in_mid_run),
 		cmocka_unit_test(test_children_that_do_not_want_to_go),
+		cmocka_unit_test(test_timed_out_by_ctest),
 		cmocka_unit_test(test_the_end_of_a_process),
 	};
 
