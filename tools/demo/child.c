@@ -3,12 +3,12 @@
 
 #include "tools/demo/narrate.h"
 #include "tools/demo/settings.h"
+#include "tools/program/beside.h"
 #include "tools/program/messages.h"
 #include "tools/program/stop.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -37,7 +37,7 @@ static _Noreturn void become(const char *path, char *const *arguments, int in, i
 
 void child_start(struct child *ret_child, const char *format, ...)
 {
-	char *arguments[ARGUMENTS_MAX + 1] = {NULL}, *text, *rest, path[PATH_MAX] = "/", *name;
+	char *arguments[ARGUMENTS_MAX + 1] = {NULL}, *text, *rest, path[PATH_MAX] = "";
 	pid_t parent = getpid();
 	int in[2], out[2];
 	va_list values;
@@ -49,9 +49,7 @@ void child_start(struct child *ret_child, const char *format, ...)
 	rest = text;
 	for (uint32_t i = 0; rest && i < ARGUMENTS_MAX; i++)
 		arguments[i] = strsep(&rest, "\n");
-	(void)!readlink("/proc/self/exe", path, sizeof(path) - 1);
-	name = strrchr(path, '/') + 1;
-	snprintf(name, (size_t)(path + sizeof(path) - name), "%s", arguments[0]);
+	beside_path(arguments[0], path);
 	if (access(path, X_OK) < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ||
 	    !(ret_child->in = fdopen(in[1], "w")) || (ret_child->pid = fork()) < 0)
 		narrate_failure("cannot start %s: %s: it is built and installed beside this "
@@ -60,22 +58,16 @@ void child_start(struct child *ret_child, const char *format, ...)
 	if (ret_child->pid == 0)
 		become(path, arguments, in[0], out[1], parent);
 	snprintf(ret_child->name, sizeof(ret_child->name), "%s", arguments[0]);
-	ret_child->out = (struct lines){.fd = out[0], .at_once = 1};
+	ret_child->out = (struct lines){.name = ret_child->name, .fd = out[0], .at_once = 1};
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
 	close(in[0]);
 	close(out[1]);
 	free(text);
 }
 
-void child_tell(struct child *child, const char *format, ...)
+void child_tell(struct child *child, const char *text)
 {
-	va_list arguments;
-	int r;
-
-	va_start(arguments, format);
-	r = vfprintf(child->in, format, arguments);
-	va_end(arguments);
-	if ((r < 0 || fflush(child->in)) && !stop_asked())
+	if ((fputs(text, child->in) < 0 || fflush(child->in)) && !stop_asked())
 		narrate_failure("%s (process %d) does not listen any more: %s", child->name,
 				child->pid, strerror(errno));
 }

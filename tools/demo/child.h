@@ -25,7 +25,7 @@ __attribute__((format(printf, 2, 3))) void child_start(struct child *ret_child, 
 						       ...);
 
 /* Write to it, and send all that was written to its `in`. */
-__attribute__((format(printf, 2, 3))) void child_tell(struct child *child, const char *format, ...);
+void child_tell(struct child *child, const char *text);
 
 /* Kill it if it runs, wait for its end, close and free everything. */
 void child_stop(struct child *child);

@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/compare.h"
 
-#include "shm/clock.h"
-#include "tools/demo/narrate.h"
-#include "tools/program/figures.h"
-#include "tools/program/messages.h"
 #include "tools/trace/trace_tokens.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define HASH_BASE   16
-#define PATIENCE_NS UINT64_C(10000000000) /* the index may take that long to get there */
-
-void compare_begin(struct comparison *comparison)
-{
-	comparison->worker = 0;
-	comparison->until_ns = rdx_clock_ns() + PATIENCE_NS;
-	comparison->blocks_before = comparison->blocks;
-	comparison->divergences_before = comparison->divergences;
-}
+#define HASH_BASE 16
 
 /* One tier of what the index shows without what the engine holds. */
 struct digest {
@@ -50,18 +37,17 @@ static uint64_t differences(struct digest digest, struct json_object *held)
 {
 	size_t count = held ? json_object_array_length(held) : 0;
 
-	for (size_t i = 0; i < count; i++)
-		add_block(&digest,
-			  strtoull(json_object_get_string(json_object_array_get_idx(held, i)), NULL,
-				   HASH_BASE),
-			  -1);
+	for (size_t i = 0; i < count; i++) {
+		const char *hash = json_object_get_string(json_object_array_get_idx(held, i));
+
+		add_block(&digest, strtoull(hash, NULL, HASH_BASE), -1);
+	}
 	return digest.blocks ? (uint64_t)llabs(digest.blocks) : digest.sum != 0;
 }
 
-/* -EAGAIN where the index is not at the event of the dump. */
-static int compare_worker(struct comparison *comparison, const struct crew *crew, uint32_t w)
+int compare_worker(struct comparison *comparison, const struct crew *crew, uint32_t w)
 {
-	const struct member *worker = &crew->members[w];
+	const struct worker *worker = &crew->workers[w];
 	uint64_t event_id = crew_number(worker->answer, "last_event_id");
 	struct digest digests[RDX_TIER_COUNT] = {{0, 0}};
 	struct rdx_difference ledger = {.size = sizeof(ledger)};
@@ -82,28 +68,4 @@ static int compare_worker(struct comparison *comparison, const struct crew *crew
 		comparison->divergences += differences(
 			digests[tier], json_object_object_get(worker->answer, rdx_tier_text(tier)));
 	return 0;
-}
-
-int compare_step(struct comparison *comparison, const struct crew *crew)
-{
-	char a[FIGURES_BYTES], b[FIGURES_BYTES];
-
-	for (; comparison->worker < crew->settings->workers; comparison->worker++) {
-		int r = compare_worker(comparison, crew, comparison->worker);
-
-		if (r < 0 && rdx_clock_ns() < comparison->until_ns)
-			return 0;
-		if (r == 0)
-			continue;
-		messages_say(
-			"worker %u cannot be compared: the index does not show it exact at its "
-			"last event: %s",
-			comparison->worker, messages_explain(r));
-		comparison->failed++;
-	}
-	comparison->times++;
-	narrate("index compared with ledgers and engines' own caches: %s blocks, %s different",
-		figures_grouped(comparison->blocks - comparison->blocks_before, a),
-		figures_grouped(comparison->divergences - comparison->divergences_before, b));
-	return 1;
 }

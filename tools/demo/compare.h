@@ -15,19 +15,10 @@ struct comparison {
 	uint64_t blocks;      /* looked at on the workers' side, in all tiers */
 	uint64_t divergences; /* blocks that only one side has, of each pair of sides */
 	uint64_t failed;      /* workers that could not be compared */
-
-	/* the one under way */
-	uint32_t worker;
-	uint64_t until_ns;
-	uint64_t blocks_before;
-	uint64_t divergences_before;
 };
 
-/* Every worker has answered "dump" and is idle from here on. */
-void compare_begin(struct comparison *comparison);
-
-/* Compare those that the index shows at the event of their dump by now. 1 when all are,
- * and it was said what came of it; 0: call again. */
-int compare_step(struct comparison *comparison, const struct crew *crew);
+/* A worker that has answered "dump" and is idle since. 0 and added to the sums, or -errno:
+ * -EAGAIN where the index does not show it at the event of the dump. */
+int compare_worker(struct comparison *comparison, const struct crew *crew, uint32_t w);
 
 #endif

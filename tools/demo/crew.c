@@ -3,6 +3,7 @@
 
 #include "shm/clock.h"
 #include "tools/demo/narrate.h"
+#include "tools/inspect/sighting.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
 
@@ -36,43 +37,56 @@ void crew_close(struct crew *crew)
 	open_crew = NULL;
 }
 
-/* -- start and end -- */
-
 void crew_start(struct crew *crew, uint32_t who)
 {
 	const struct settings *s = crew->settings;
-	struct member *member = &crew->members[who];
 
-	member->state = CREW_STARTING;
-	member->since_ns = rdx_clock_ns();
-	member->newest = 0;
-	member->lives++;
-	if (who == s->workers)
-		child_start(&crew->children[who],
-			    "ringdex-follow\n--json\n--dir\n%s\n--wait\n%s\n--initial-blocks\n"
-			    "%" PRIu64,
-			    crew->dir, options_shared_waits[s->wait_mode],
-			    (uint64_t)s->workers * (s->blocks + s->host_blocks));
-	else
+	if (who < s->workers) {
+		crew->workers[who].lives++;
 		child_start(&crew->children[who],
 			    "ringdex-mock\n--dir\n%s\n--blocks\n%u\n--host-blocks\n%u\n"
 			    "--block-tokens\n%u\n--model\n" DEMO_MODEL
-			    "\n--worker-id\n%u\n--ring-slots\n%u\n--decode-rate\n%u",
+			    "\n--worker-id\n%u\n--ring-slots\n%u",
 			    crew->dir, s->blocks, s->host_blocks, s->block_tokens, who,
-			    s->ring_slots, DEMO_DECODE_RATE);
+			    s->ring_slots);
+		return;
+	}
+	crew->indexer = CREW_COMING;
+	crew->indexer_since_ns = rdx_clock_ns();
+	child_start(&crew->children[who],
+		    "ringdex-follow\n--json\n--dir\n%s\n--wait\n%s\n--initial-blocks\n%" PRIu64,
+		    crew->dir, options_shared_waits[s->wait_mode],
+		    (uint64_t)s->workers * (s->blocks + s->host_blocks));
+}
+
+/* The worker is dead: what its segment says. */
+static void count_published(struct crew *crew, uint32_t w)
+{
+	struct rank_name name = {.worker_id = w};
+	struct sighting last;
+	struct space space;
+
+	if (space_open(&space, crew->dir) < 0)
+		return;
+	if (sighting_look(&space, &name, &last) == 0 && last.state == SIGHTING_DEAD) {
+		for (int i = 0; i < RDX_COUNTER_COUNT; i++)
+			crew->published[i] += last.counters[i];
+	}
+	space_close(&space);
 }
 
 void crew_kill(struct crew *crew, uint32_t who)
 {
-	int is_worker = crew->children[who].pid && who < crew->settings->workers;
-	struct sighting last;
+	struct worker *worker = &crew->workers[who];
+	int was_running = crew->children[who].pid != 0;
 
 	child_stop(&crew->children[who]);
-	crew->members[who].state = CREW_DOWN;
-	crew->members[who].pending = 0;
-	is_worker = is_worker && crew_sight(crew, who, &last);
-	for (int i = 0; is_worker && i < RDX_COUNTER_COUNT; i++)
-		crew->published[i] += last.counters[i];
+	if (who == crew->settings->workers)
+		crew->indexer = CREW_DOWN;
+	if (who == crew->settings->workers || !was_running)
+		return;
+	worker->epoch = worker->pending = worker->used_blocks = worker->asked_blocks = 0;
+	count_published(crew, who);
 }
 
 void crew_stop_indexer(struct crew *crew)
@@ -82,100 +96,79 @@ void crew_stop_indexer(struct crew *crew)
 	kill(pid, SIGSTOP);
 	while (waitpid(pid, NULL, WUNTRACED) < 0 && errno == EINTR)
 		;
-	crew_indexer(crew)->state = CREW_STOPPED;
-	crew_indexer(crew)->since_ns = rdx_clock_ns();
-	crew_look(crew);
+	crew->indexer = CREW_STOPPED;
 }
 
 void crew_continue_indexer(struct crew *crew)
 {
-	struct sighting sighting;
-
-	for (uint32_t w = 0; w < crew->settings->workers; w++) {
-		if (crew_sight(crew, w, &sighting))
-			crew->members[w].newest = sighting.last_event_id;
-	}
+	crew->indexer = CREW_COMING;
+	crew->indexer_since_ns = rdx_clock_ns();
 	kill(crew->children[crew->settings->workers].pid, SIGCONT);
-	crew_indexer(crew)->since_ns = rdx_clock_ns();
 }
-
-/* -- to and from them -- */
 
 void crew_tell(struct crew *crew, uint32_t w, const char *line)
 {
-	crew->members[w].pending++;
-	child_tell(&crew->children[w], "%s", line);
+	crew->workers[w].pending++;
+	child_tell(&crew->children[w], line);
 }
 
-void crew_tell_all(struct crew *crew, const char *line)
+int crew_heard(struct crew *crew, uint32_t who, struct json_object *object)
 {
-	for (uint32_t w = 0; w < crew->settings->workers; w++) {
-		if (crew->members[w].state == CREW_UP)
-			crew_tell(crew, w, line);
+	struct worker *worker = &crew->workers[who];
+
+	if (who == crew->settings->workers) {
+		json_object_put(crew->indexer_state);
+		crew->indexer_state = json_object_get(object);
+		return json_object_object_get_ex(object, "wait", NULL);
 	}
+	if (json_object_object_get_ex(object, "ready", NULL)) {
+		worker->epoch = crew_number(object, "epoch");
+		return 1;
+	}
+	if (!worker->pending || (!json_object_object_get_ex(object, "command", NULL) &&
+				 !json_object_object_get_ex(object, "id", NULL)))
+		return 0;
+	worker->pending--;
+	if (json_object_object_get_ex(object, "free_blocks", NULL))
+		worker->used_blocks = crew->settings->blocks - crew_number(object, "free_blocks");
+	json_object_put(worker->answer);
+	worker->answer = json_object_get(object);
+	return 1;
+}
+
+/* Does the index show the worker's life exact, as the indexer saw it since it came? What it saw
+ * then has all that was published before. */
+static int is_exact(const struct crew *crew, uint32_t w)
+{
+	const struct rdx_index_rank *row = &crew->rows[w];
+
+	return row->state == RDX_STATE_EXACT && row->epoch == crew->workers[w].epoch &&
+	       crew->looked_ns - row->age_ns >= crew->indexer_since_ns;
 }
 
 int crew_is_up(const struct crew *crew)
 {
-	for (uint32_t who = 0; who <= crew->settings->workers; who++) {
-		if (crew->children[who].pid && crew->members[who].state != CREW_UP)
-			return 0;
-	}
-	return 1;
-}
+	int is_followed = crew->indexer != CREW_DOWN;
 
-int crew_is_idle(const struct crew *crew)
-{
 	for (uint32_t w = 0; w < crew->settings->workers; w++) {
-		if (crew->members[w].pending)
+		if (crew->children[w].pid &&
+		    (!crew->workers[w].epoch || (is_followed && !is_exact(crew, w))))
 			return 0;
 	}
 	return 1;
-}
-
-int crew_heard_worker(struct crew *crew, uint32_t w, struct json_object *object)
-{
-	struct member *worker = &crew->members[w];
-
-	if (json_object_object_get_ex(object, "command", NULL)) {
-		worker->pending--;
-		json_object_put(worker->answer);
-		worker->answer = json_object_get(object);
-		return 1;
-	}
-	worker->epoch = crew_number(object, "epoch");
-	worker->state = CREW_UP;
-	return json_object_object_get_ex(object, "ready", NULL);
-}
-
-int crew_heard_indexer(struct crew *crew, struct json_object *object)
-{
-	const char *wait = crew_text(object, "wait");
-
-	snprintf(crew->wait, sizeof(crew->wait), "%s", wait ? wait : "");
-	crew->index_bytes = crew_number(object, "table_bytes");
-	return wait != NULL;
-}
-
-/* -- what they share -- */
-
-int crew_is_exact(const struct crew *crew, uint32_t w, uint64_t since_ns)
-{
-	const struct rdx_index_rank *row = &crew->rows[w];
-
-	return row->state == RDX_STATE_EXACT && row->epoch == crew->members[w].epoch &&
-	       row->last_event_id >= crew->members[w].newest &&
-	       crew->looked_ns - row->age_ns >= since_ns;
 }
 
 /* The row of each worker, GONE where there is none. */
 static void read_rows(struct crew *crew)
 {
 	static struct rdx_index_rank rows[RDX_RANKS_MAX] = {{.size = sizeof(rows[0])}};
+	uint64_t now_ns = rdx_clock_ns();
 	int count = rdx_index_ranks(crew->index, rows, RDX_RANKS_MAX);
 
-	crew->looked_ns = rdx_clock_ns();
-	for (uint32_t w = 0; count >= 0 && w < DEMO_WORKERS_MAX; w++)
+	if (count < 0)
+		return;
+	crew->looked_ns = now_ns;
+	for (uint32_t w = 0; w < DEMO_WORKERS_MAX; w++)
 		crew->rows[w] = (struct rdx_index_rank){.state = RDX_STATE_GONE};
 	for (int i = 0; i < count; i++) {
 		if (rows[i].worker_id < DEMO_WORKERS_MAX)
@@ -188,31 +181,15 @@ void crew_look(struct crew *crew)
 	struct rdx_index_key key = {.size = sizeof(key),
 				    .model = DEMO_MODEL,
 				    .block_tokens = crew->settings->block_tokens};
-	struct member *indexer = crew_indexer(crew);
 	int r = 0;
 
-	if (!crew->index && indexer->state == CREW_STARTING)
+	if (!crew->index && crew->indexer == CREW_COMING)
 		r = rdx_index_open(&crew->index, crew->dir, &key);
 	if (r < 0 && r != -ENOENT)
 		narrate_failure("cannot open the index in %s: %s", crew->dir, messages_explain(r));
 	if (!crew->index)
 		return;
 	read_rows(crew);
-	for (uint32_t w = 0; w < crew->settings->workers; w++)
-		r |= !crew_is_exact(crew, w, indexer->since_ns);
-	if (r == 0 && indexer->state != CREW_DOWN)
-		indexer->state = CREW_UP;
-}
-
-int crew_sight(const struct crew *crew, uint32_t w, struct sighting *ret_sighting)
-{
-	struct rank_name name = {.worker_id = w};
-	struct space space;
-	int r;
-
-	if (space_open(&space, crew->dir) < 0)
-		return 0;
-	r = sighting_look(&space, &name, ret_sighting);
-	space_close(&space);
-	return r == 0 && ret_sighting->state != SIGHTING_UNREADABLE;
+	if (crew->indexer == CREW_COMING && crew_is_up(crew))
+		crew->indexer = CREW_UP;
 }

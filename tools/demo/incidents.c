@@ -12,336 +12,269 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAUSE_NS    UINT64_C(250000000)
-#define PAUSE_PART  4                    /* of the trace at most is routed without the indexer */
-#define CLEAR_LEAD  6                    /* requests a worker before the kill of an indexer */
-#define HOST_CLEAR  4                    /* each fourth clear is of the host tier alone */
-#define PATIENCE_NS UINT64_C(1000000000) /* for reports of recoveries that do not come */
+#define PAUSE_NS   UINT64_C(250000000)
+#define PAUSE_PART 16 /* of the trace is routed without the indexer: rings wrap meanwhile */
+#define CLEAR_LEAD 6  /* requests a worker before the kill of an indexer, that finds a barrier */
 
-/* -- the plan -- */
-
-/* `count` of them, of the two kinds by turns, evenly over the trace. */
-static void plan(struct incidents *in, enum incident_kind kind, enum incident_kind other,
-		 uint32_t count, uint64_t lead)
+void incidents_open(struct incidents *ret_incidents, struct crew *crew, struct traffic *traffic)
 {
-	const struct settings *s = in->crew->settings;
-
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t at = in->traffic->trace->count * (i + 1) / (count + 1);
-		int is_clear = kind == INCIDENT_CLEAR, odd = i % 2;
-		/* in turn, and another is cleared than the one that dies right after */
-		uint64_t turn = is_clear ? i + 1 : i / 2;
-
-		in->items[in->count++] = (struct incident){
-			.kind = odd ? other : kind,
-			.at = at > lead ? at - lead : 0,
-			.worker = (uint32_t)((rdx_trace_mix(s->seed) + turn) % s->workers),
-			.host_only = is_clear && s->host_blocks && i % HOST_CLEAR == HOST_CLEAR - 1,
-			.until_lapped = kind == INCIDENT_PAUSE && odd,
-		};
-	}
-}
-
-static int earlier(const void *a, const void *b)
-{
-	const struct incident *x = a, *y = b;
-
-	if (x->at != y->at)
-		return x->at < y->at ? -1 : 1;
-	return (x->kind > y->kind) - (x->kind < y->kind);
-}
-
-void incidents_open(struct incidents *ret_incidents, struct crew *crew, struct traffic *traffic,
-		    int disturbed)
-{
-	const struct settings *s = crew->settings;
-	size_t count = (size_t)s->kills + s->clears + s->pauses;
-	struct incidents *in = ret_incidents;
-
-	*in = (struct incidents){
+	*ret_incidents = (struct incidents){
 		.crew = crew,
 		.traffic = traffic,
-		.items = calloc(count + 1, sizeof(struct incident)),
-		.recoveries = json_new_array(),
+		.list = json_new_array(),
 	};
-	if (!in->items)
-		messages_no_memory();
-	if (!disturbed)
-		return;
-	plan(in, INCIDENT_KILL_WORKER, INCIDENT_KILL_INDEXER, s->kills, 0);
-	plan(in, INCIDENT_CLEAR, INCIDENT_CLEAR, s->clears, CLEAR_LEAD * (uint64_t)s->workers);
-	plan(in, INCIDENT_PAUSE, INCIDENT_PAUSE, s->pauses, 0);
-	qsort(in->items, count, sizeof(*in->items), earlier);
 }
 
-enum incident_stage incidents_stage(const struct incidents *incidents)
+/* The incident to begin while the requests at hand are under way, or -1. Those of a kind come
+ * evenly over the trace. */
+static int find_due(const struct incidents *in)
 {
-	return incidents->now ? incidents->now->stage : INCIDENT_CHECKED;
-}
+	const struct settings *s = in->crew->settings;
+	uint64_t first_at = in->traffic->end;
+	int first = -1;
 
-/* Is one to begin while the requests at hand are under way? */
-static int is_due(const struct incidents *in)
-{
-	return in->begun < in->count && in->items[in->begun].at < in->traffic->end;
-}
+	for (int i = 0; i < DEMO_INCIDENTS; i++) {
+		uint64_t at =
+			in->traffic->trace->count * (in->begun[i] + 1) / (s->incidents[i] + 1);
+		uint64_t lead = i == DEMO_CLEAR ? CLEAR_LEAD * (uint64_t)s->workers : 0;
 
-int incidents_holds(const struct incidents *incidents, int is_last)
-{
-	const struct incident *now = incidents->now;
-
-	if (!now || now->stage >= INCIDENT_OVER)
-		return 0;
-	return is_last || is_due(incidents) ||
-	       (now->kind == INCIDENT_PAUSE && now->stage == INCIDENT_AWAY && !now->until_lapped &&
-		incidents->traffic->blind);
-}
-
-/* -- recoveries -- */
-
-static const char *const ways[INCIDENTS_WAYS] = {"continue", "barrier", "ledger"};
-
-/* Add a row, unless it is of the start: then every worker is empty. */
-static void add_recovery(struct incidents *in, struct json_object *row)
-{
-	enum incident_stage stage = incidents_stage(in);
-	int is_after = stage >= INCIDENT_AWAY && stage <= INCIDENT_BACK;
-
-	if (!in->traffic->done)
-		return;
-	json_put_text(row, "after", is_after ? incidents_name(in->now->kind) : "ring_wrapped");
-	json_put_number(row, "request", in->traffic->done);
-	json_append(in->recoveries, json_object_get(row));
-	for (int w = 0; w < INCIDENTS_WAYS; w++)
-		in->ways[w] += strcmp(crew_text(row, "way"), ways[w]) == 0;
-}
-
-void incidents_heard(struct incidents *incidents, struct json_object *list)
-{
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		add_recovery(incidents, json_object_array_get_idx(list, i));
-}
-
-static uint64_t recoveries_of(const struct rdx_index_rank *row)
-{
-	return row->recoveries[RDX_RECOVERED_BARRIER] + row->recoveries[RDX_RECOVERED_LEDGER];
-}
-
-/* The stop is over and the rank exact: one of which nothing was built anew was read on where
- * the indexer was. Returns how many recoveries there are to be of it. */
-static uint32_t add_continued(struct incidents *in, uint32_t w)
-{
-	const struct rdx_index_rank *before = &in->rows[w];
-	const struct rdx_index_rank *row = &in->crew->rows[w];
-	struct json_object *recovery;
-
-	if (recoveries_of(row) != recoveries_of(before))
-		return 1;
-	if (row->last_event_id == before->last_event_id)
-		return 0;
-	recovery = json_new_object();
-	json_put_text(recovery, "way", "continue");
-	json_put_number(recovery, "worker", w);
-	json_put_number(recovery, "events_skipped", row->events_dead - before->events_dead);
-	json_put_number(recovery, "ledger_blocks", 0);
-	json_put_number(recovery, "events_replayed", row->events - before->events);
-	json_put_number(recovery, "duration_ns", in->now->back_ns);
-	add_recovery(in, recovery);
-	json_object_put(recovery);
-	return 1;
-}
-
-/* "3 from the ledger, 1 from the barrier": the recoveries after the incident. */
-static const char *ways_text(const struct incidents *in, char *ret_text, size_t bytes)
-{
-	static const char *const texts[] = {"by reading on", "from the barrier", "from the ledger"};
-	size_t length = 0;
-
-	snprintf(ret_text, bytes, "nothing had happened");
-	for (int w = 0; w < INCIDENTS_WAYS; w++) {
-		if (in->ways[w] && length < bytes)
-			length += (size_t)snprintf(ret_text + length, bytes - length, "%s%u %s",
-						   length ? ", " : "", in->ways[w], texts[w]);
+		at = at > lead ? at - lead : 0;
+		if (in->begun[i] == s->incidents[i] || at >= first_at)
+			continue;
+		first_at = at;
+		first = i;
 	}
-	return ret_text;
+	return first;
 }
 
-/* -- how each kind begins -- */
-
-static void clear(struct incidents *in, struct incident *incident)
+int incidents_holds(const struct incidents *incidents)
 {
-	const struct rdx_index_rank *row = &in->crew->rows[incident->worker];
-	char held[FIGURES_BYTES];
+	const struct traffic *traffic = incidents->traffic;
 
-	narrate("worker %u clears its %scache: %s blocks gone with one event", incident->worker,
-		incident->host_only ? "host tier's " : "",
-		figures_grouped(row->blocks[RDX_TIER_HOST] +
-					(incident->host_only ? 0 : row->blocks[RDX_TIER_DEVICE]),
-				held));
-	crew_tell(in->crew, incident->worker,
-		  incident->host_only ? "{\"command\":\"clear\",\"tier\":\"host\"}\n"
-				      : "{\"command\":\"clear\"}\n");
-	incident->stage = INCIDENT_CHECKED; /* nothing has to be recovered */
+	if (incidents->stage != INCIDENT_AWAY && incidents->stage != INCIDENT_COMING)
+		return 0;
+	return traffic_is_done(traffic) || find_due(incidents) >= 0 ||
+	       (traffic->crew->indexer == CREW_STOPPED &&
+		traffic->blind >= incidents->blind_wanted);
 }
 
-static void kill_worker(struct incidents *in, struct incident *incident)
+/* Each time another worker. */
+static uint32_t pick_worker(struct incidents *in)
 {
-	in->recovery_wanted = 1;
-	crew_kill(in->crew, incident->worker);
-	incident->again = traffic_waiting(in->traffic, incident->worker, 1);
+	return in->picked++ % in->crew->settings->workers;
+}
+
+/* One that has something to do dies; some worker has. */
+static void kill_worker(struct incidents *in)
+{
+	uint64_t again;
+
+	do {
+		in->worker = pick_worker(in);
+		again = in->crew->workers[in->worker].pending;
+	} while (!again);
+	crew_kill(in->crew, in->worker);
+	traffic_lost(in->traffic, in->worker);
+	json_put_number(in->row, "worker", in->worker);
+	json_put_number(in->row, "requests_again", again);
 	narrate("worker %u killed with SIGKILL at request %" PRIu64 "; %" PRIu64
 		" of its unanswered requests routed again",
-		incident->worker, in->traffic->done, incident->again);
+		in->worker, in->traffic->done, again);
 }
 
-static void kill_indexer(struct incidents *in, struct incident *incident)
+static void kill_indexer(struct incidents *in)
 {
-	in->recovery_wanted = in->crew->settings->workers;
 	crew_kill(in->crew, in->crew->settings->workers);
+	memset(in->known, 0, sizeof(in->known));
 	narrate("indexer killed with SIGKILL at request %" PRIu64 "; started again, requests wait",
 		in->traffic->done);
 	crew_start(in->crew, in->crew->settings->workers);
-	incident->stage = INCIDENT_COMING;
+	in->stage = INCIDENT_COMING;
 }
 
-static void stop_indexer(struct incidents *in, struct incident *incident)
+/* Nothing has to be recovered after it. */
+static void clear(struct incidents *in, int host_only)
+{
+	uint32_t worker = pick_worker(in);
+	const struct rdx_index_rank *row = &in->known[worker];
+	uint64_t blocks =
+		row->blocks[RDX_TIER_HOST] + (host_only ? 0 : row->blocks[RDX_TIER_DEVICE]);
+	char text[FIGURES_BYTES];
+
+	json_put_number(in->row, "worker", worker);
+	narrate("worker %u clears its %scache: %s blocks gone with one event", worker,
+		host_only ? "host tier's " : "", figures_grouped(blocks, text));
+	crew_tell(in->crew, worker,
+		  host_only ? "{\"command\":\"clear\",\"tier\":\"host\"}\n"
+			    : "{\"command\":\"clear\"}\n");
+	in->stage = INCIDENT_NONE;
+}
+
+static void clear_host(struct incidents *in)
+{
+	clear(in, 1);
+}
+
+static void clear_all(struct incidents *in)
+{
+	clear(in, 0);
+}
+
+static void stop_indexer(struct incidents *in, uint64_t blind_wanted)
 {
 	crew_stop_indexer(in->crew);
 	in->traffic->blind = 0;
-	memcpy(in->rows, in->crew->rows, sizeof(in->rows));
-	narrate("indexer stopped with SIGSTOP at request %" PRIu64 "%s; requests go round robin "
-		"meanwhile",
-		in->traffic->done, incident->until_lapped ? ", until a ring has wrapped" : "");
+	in->blind_wanted = blind_wanted;
+	narrate("indexer stopped with SIGSTOP at request %" PRIu64 "; the next go round robin",
+		in->traffic->done);
 }
 
-/* -- and goes on -- */
-
-static void restart_worker(struct incidents *in, struct incident *incident)
+static void stop_briefly(struct incidents *in)
 {
-	if (in->crew->rows[incident->worker].state != RDX_STATE_GONE)
-		return;
-	incident->dropped_ns = rdx_clock_ns() - incident->since_ns;
-	incident->stage = INCIDENT_COMING;
-	crew_start(in->crew, incident->worker);
+	stop_indexer(in, 1);
 }
 
-/* Has a ring gone past where the indexer stopped to read it? */
-static int has_lapped(const struct incidents *in)
+static void stop_long(struct incidents *in)
 {
-	struct sighting sighting;
-	int lapped = 0;
-
-	for (uint32_t w = 0; w < in->crew->settings->workers; w++)
-		lapped |= crew_sight(in->crew, w, &sighting) &&
-			  sighting.end_position - in->rows[w].position >
-				  in->crew->settings->ring_slots;
-	return lapped;
+	stop_indexer(in, in->traffic->trace->count / PAUSE_PART);
 }
 
-static void continue_indexer(struct incidents *in, struct incident *incident)
+static void restart_worker(struct incidents *in)
 {
-	const struct traffic *traffic = in->traffic;
-	uint64_t stopped_ns = rdx_clock_ns() - incident->since_ns;
-	uint64_t enough = incident->until_lapped ? traffic->trace->count / PAUSE_PART : 1;
+	const struct rdx_index_rank *row = &in->crew->rows[in->worker];
+	uint64_t dropped_ns = rdx_clock_ns() - in->since_ns;
 	char text[FIGURES_BYTES];
 
-	if (stopped_ns < PAUSE_NS || traffic->open ||
-	    (traffic->blind < enough && traffic->end < traffic->trace->count && !is_due(in) &&
-	     !has_lapped(in)))
+	if (row->state != RDX_STATE_GONE)
+		return;
+	in->known[in->worker] = *row;
+	in->known[in->worker].last_event_id = 0; /* its new life counts anew */
+	json_put_number(in->row, "dropped_ns", dropped_ns);
+	narrate("%s after the kill the index does not show worker %u any more; started again",
+		figures_duration(dropped_ns, text), in->worker);
+	crew_start(in->crew, in->worker);
+	in->stage = INCIDENT_COMING;
+}
+
+static void continue_indexer(struct incidents *in)
+{
+	const struct traffic *traffic = in->traffic;
+	uint64_t stopped_ns = rdx_clock_ns() - in->since_ns;
+	char text[FIGURES_BYTES];
+
+	if (stopped_ns < PAUSE_NS || !incidents_holds(in))
 		return;
 	crew_continue_indexer(in->crew);
-	incident->since_ns = rdx_clock_ns();
-	incident->stage = INCIDENT_COMING;
+	in->since_ns = rdx_clock_ns();
+	in->stage = INCIDENT_COMING;
+	json_put_number(in->row, "requests_without_indexer", traffic->blind);
 	narrate("indexer let go on with SIGCONT after %s and %" PRIu64 " requests without it",
 		figures_duration(stopped_ns, text), traffic->blind);
 }
 
-static void see_back(struct incidents *in, struct incident *incident)
-{
-	if (!crew_is_up(in->crew) ||
-	    (incident->kind == INCIDENT_KILL_WORKER &&
-	     !crew_is_exact(in->crew, incident->worker, incident->since_ns)))
-		return;
-	incident->back_ns = rdx_clock_ns() - incident->since_ns;
-	if (incident->kind == INCIDENT_PAUSE) {
-		incident->without = in->traffic->blind;
-		in->recovery_wanted = 0;
-		for (uint32_t w = 0; w < in->crew->settings->workers; w++)
-			in->recovery_wanted += add_continued(in, w);
-	}
-	incident->stage = INCIDENT_BACK;
-}
-
-/* The indexer reports how it recovered after the index shows it. */
-static void see_reported(struct incidents *in, struct incident *incident)
-{
-	char how[160], back[FIGURES_BYTES], dropped[FIGURES_BYTES];
-	uint64_t waited_ns = rdx_clock_ns() - incident->since_ns - incident->back_ns;
-
-	if (in->ways[0] + in->ways[1] + in->ways[2] < in->recovery_wanted &&
-	    waited_ns < PATIENCE_NS)
-		return;
-	incident->stage = INCIDENT_OVER;
-	figures_duration(incident->back_ns, back);
-	ways_text(in, how, sizeof(how));
-	if (incident->kind == INCIDENT_KILL_WORKER)
-		narrate("the index dropped worker %u %s after the kill; started again, it is back, "
-			"empty, after %s",
-			incident->worker, figures_duration(incident->dropped_ns, dropped), back);
-	else if (incident->kind == INCIDENT_KILL_INDEXER)
-		narrate("indexer is back after %s, its index rebuilt from shared memory: %s", back,
-			how);
-	else
-		narrate("indexer has caught up after %s: %s", back, how);
-}
-
-/* -- which does what -- */
-
-static const struct {
+/* Each incident has two kinds, by turns. */
+static const struct incident_kind {
 	const char *name;
-	void (*begin)(struct incidents *in, struct incident *incident);
-	void (*away)(struct incidents *in, struct incident *incident);
-} kinds[] = {
-	[INCIDENT_KILL_WORKER] = {"worker_killed", kill_worker, restart_worker},
-	[INCIDENT_KILL_INDEXER] = {"indexer_killed", kill_indexer, NULL},
-	[INCIDENT_CLEAR] = {"worker_cleared", clear, NULL},
-	[INCIDENT_PAUSE] = {"indexer_stopped", stop_indexer, continue_indexer},
+	int reads_on; /* the indexer that was away reads on where it was, if it can */
+	void (*begin)(struct incidents *in);
+	void (*away)(struct incidents *in);
+} kinds[DEMO_INCIDENTS][2] = {
+	[DEMO_KILL] = {{"worker killed", 0, kill_worker, restart_worker},
+		       {"indexer killed", 0, kill_indexer, NULL}},
+	[DEMO_CLEAR] = {{"host tier cleared", 0, clear_host, NULL},
+			{"worker cleared", 0, clear_all, NULL}},
+	[DEMO_PAUSE] = {{"indexer stopped", 1, stop_briefly, continue_indexer},
+			{"indexer stopped", 1, stop_long, continue_indexer}},
 };
 
-const char *incidents_name(enum incident_kind kind)
+static void begin(struct incidents *in, int incident)
 {
-	return kinds[kind].name;
+	in->kind = &kinds[incident][in->begun[incident]++ % 2];
+	in->stage = INCIDENT_AWAY;
+	in->since_ns = rdx_clock_ns();
+	in->row = json_new_object();
+	json_append(in->list, in->row);
+	json_put_text(in->row, "what", in->kind->name);
+	json_put_number(in->row, "request", in->traffic->done);
+	memset(in->ways, 0, sizeof(in->ways));
+	in->kind->begin(in);
 }
 
-static void begin(struct incidents *in)
+static void end(struct incidents *in)
 {
-	struct incident *incident = &in->items[in->begun];
-	int kills = incident->kind == INCIDENT_KILL_WORKER;
+	uint64_t back_ns = rdx_clock_ns() - in->since_ns;
+	char text[FIGURES_BYTES];
 
-	/* one that has something to do dies */
-	for (uint32_t i = 0; kills && !traffic_waiting(in->traffic, incident->worker, 0); i++) {
-		if (i == in->crew->settings->workers)
-			return;
-		incident->worker = (incident->worker + 1) % in->crew->settings->workers;
+	json_put_number(in->row, "back_ns", back_ns);
+	narrate("the index is exact again after %s: %u workers by reading on, %u from the barrier, "
+		"%u from the ledger",
+		figures_duration(back_ns, text), in->ways[RDX_RECOVERED_CONTINUE],
+		in->ways[RDX_RECOVERED_BARRIER], in->ways[RDX_RECOVERED_LEDGER]);
+	in->stage = INCIDENT_OVER;
+}
+
+static void add_recovery(struct incidents *in, uint32_t w, int way)
+{
+	static const char *const ways[] = {NULL, "continue", "barrier", "ledger"};
+	const struct rdx_index_rank *row = &in->crew->rows[w], *known = &in->known[w];
+	uint64_t events = row->last_event_id - known->last_event_id;
+	uint64_t read = row->events - known->events; /* some may be read twice */
+	int is_after = in->stage == INCIDENT_AWAY || in->stage == INCIDENT_COMING;
+	uint32_t count = ++in->recovery_count;
+
+	in->ways[way]++;
+	in->recoveries = reallocarray(in->recoveries, count, sizeof(*in->recoveries));
+	if (!in->recoveries)
+		messages_no_memory();
+	in->recoveries[count - 1] = (struct recovery){
+		.after = is_after ? in->kind->name : "ring wrapped",
+		.way = ways[way],
+		.request = in->traffic->done,
+		.worker = w,
+		.events_skipped = events > read ? events - read : 0,
+		.events_read = read,
+		.blocks = row->blocks[RDX_TIER_DEVICE] + row->blocks[RDX_TIER_HOST],
+		.took_ns = way == RDX_RECOVERED_CONTINUE ? rdx_clock_ns() - in->since_ns
+							 : row->recovery_ns,
+	};
+}
+
+/* All is exact: which workers' rows were built anew since they last were, or read on after a
+ * stop? Not those of the start: then every worker is empty. */
+static void see_recoveries(struct incidents *in)
+{
+	int reads_on = in->stage == INCIDENT_COMING && in->kind->reads_on;
+
+	for (uint32_t w = 0; w < in->crew->settings->workers; w++) {
+		const struct rdx_index_rank *row = &in->crew->rows[w], *known = &in->known[w];
+		int way = reads_on && row->last_event_id != known->last_event_id
+				  ? RDX_RECOVERED_CONTINUE
+				  : 0;
+
+		for (int i = RDX_RECOVERED_BARRIER; i <= RDX_RECOVERED_LEDGER; i++) {
+			if (row->recoveries[i] > known->recoveries[i])
+				way = i;
+		}
+		if (!in->crew->children[w].pid)
+			continue;
+		if (way && in->traffic->done)
+			add_recovery(in, w, way);
+		in->known[w] = *row;
 	}
-	in->begun++;
-	in->now = incident;
-	memset(in->ways, 0, sizeof(in->ways));
-	incident->since_ns = rdx_clock_ns();
-	incident->stage = INCIDENT_AWAY;
-	kinds[incident->kind].begin(in, incident);
 }
 
 void incidents_step(struct incidents *incidents)
 {
-	struct incident *now = incidents->now;
-	enum incident_stage stage = incidents_stage(incidents);
+	int due = find_due(incidents);
 
-	if (stage == INCIDENT_AWAY)
-		kinds[now->kind].away(incidents, now);
-	else if (stage == INCIDENT_COMING)
-		see_back(incidents, now);
-	else if (stage == INCIDENT_BACK)
-		see_reported(incidents, now);
-	else if (stage == INCIDENT_CHECKED && is_due(incidents) && incidents->traffic->open)
-		begin(incidents);
+	if (crew_is_up(incidents->crew)) {
+		see_recoveries(incidents);
+		if (incidents->stage == INCIDENT_COMING)
+			end(incidents);
+	}
+	if (incidents->stage == INCIDENT_AWAY)
+		incidents->kind->away(incidents);
+	else if (incidents->stage == INCIDENT_NONE && due >= 0 &&
+		 incidents->traffic->done < incidents->traffic->end)
+		begin(incidents, due);
 }

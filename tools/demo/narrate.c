@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define SHOW_NS    UINT64_C(50000000)
-#define BAR_CELLS  24
+#define BAR_CELLS  16
 #define INDENT     10
 #define QUARTERS   4
 #define CLEAR_LINE "\r\033[K"
@@ -62,27 +62,7 @@ void narrate(const char *format, ...)
 	fflush(out);
 }
 
-void narrate_progress(const char *pass, uint64_t done, uint64_t total, double hit_rate)
-{
-	char a[FIGURES_BYTES], b[FIGURES_BYTES];
-	int cells = (int)(done * BAR_CELLS / total);
-	uint64_t now = rdx_clock_ns();
-
-	if (is_terminal && now - shown_ns >= SHOW_NS) {
-		shown_ns = now;
-		snprintf(progress, sizeof(progress), "%18s [%.*s%*s] %s / %s requests, %.1f %%",
-			 pass, cells, "########################", BAR_CELLS - cells, "",
-			 figures_grouped(done, a), figures_grouped(total, b), 100 * hit_rate);
-		fprintf(out, CLEAR_LINE "%s", progress);
-		fflush(out);
-	}
-	if (!is_terminal && done * QUARTERS / total > quarter)
-		narrate("%s: %s of %s requests, hit rate %.1f %%", pass, figures_grouped(done, a),
-			figures_grouped(total, b), 100 * hit_rate);
-	quarter = done * QUARTERS / total;
-}
-
-void narrate_end(void)
+static void end_progress(void)
 {
 	if (progress[0])
 		fputs(CLEAR_LINE, out);
@@ -91,12 +71,35 @@ void narrate_end(void)
 	fflush(out);
 }
 
+void narrate_progress(const char *pass, uint64_t done, uint64_t total, double hit_rate)
+{
+	char a[FIGURES_BYTES], b[FIGURES_BYTES], text[120];
+	int cells = (int)(done * BAR_CELLS / total);
+	size_t room = table_width(); /* with the NUL: a line that is full would go on below */
+	uint64_t now = rdx_clock_ns();
+
+	snprintf(text, sizeof(text), "%s: %s of %s requests, hit rate %.1f %%", pass,
+		 figures_grouped(done, a), figures_grouped(total, b), 100 * hit_rate);
+	if (is_terminal && now - shown_ns >= SHOW_NS) {
+		shown_ns = now;
+		snprintf(progress, room < sizeof(progress) ? room : sizeof(progress),
+			 "[%.*s%*s] %s", cells, "################", BAR_CELLS - cells, "", text);
+		fprintf(out, CLEAR_LINE "%s", progress);
+		fflush(out);
+	}
+	if (!is_terminal && done * QUARTERS / total > quarter)
+		narrate("%s", text);
+	quarter = done * QUARTERS / total;
+	if (done == total)
+		end_progress();
+}
+
 void narrate_failure(const char *format, ...)
 {
 	va_list arguments;
 	char text[1024];
 
-	narrate_end();
+	end_progress();
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);

@@ -15,11 +15,9 @@ void narrate_open(FILE *file);
 /* A line that stays. */
 __attribute__((format(printf, 1, 2))) void narrate(const char *format, ...);
 
-/* How far the pass is; shown some times a second, or each quarter where it is no terminal. */
+/* How far the pass is; shown some times a second, or each quarter where it is no terminal. The
+ * line goes away when all is done. */
 void narrate_progress(const char *pass, uint64_t done, uint64_t total, double hit_rate);
-
-/* The pass has ended: the line of progress goes away. */
-void narrate_end(void);
 
 /* Say on standard error why the demo cannot go on, and exit with EXIT_FAILED. */
 __attribute__((format(printf, 1, 2))) _Noreturn void narrate_failure(const char *format, ...);

@@ -3,33 +3,26 @@
 
 #include "shm/clock.h"
 #include "tools/demo/narrate.h"
+#include "tools/program/figures.h"
+#include "tools/program/messages.h"
 
 #include <inttypes.h>
 
-#define TICK_MS 100
-#define TURN_NS UINT64_C(200000)       /* at most: what the index shows rings no bell here */
-#define HUNG_NS UINT64_C(120000000000) /* no worker said anything for so long */
+#define TICK_MS     100
+#define TURN_NS     UINT64_C(200000)       /* at most: what the index shows rings no bell here */
+#define HUNG_NS     UINT64_C(120000000000) /* no worker said anything for so long */
+#define PATIENCE_NS UINT64_C(10000000000)  /* the index may take that long to get there */
 
-/* -- the loop -- */
-
-static int on_line(void *context, uint32_t place, const char *line)
+static int on_line(void *context, uint32_t who, const char *line)
 {
 	struct pass *pass = context;
 	struct json_object *object = json_tokener_parse(line);
-	int understood;
+	int understood = crew_heard(&pass->crew, who, object);
 
-	if (place != pass->crew.settings->workers)
+	if (who < pass->crew.settings->workers)
 		pass->heard_ns = rdx_clock_ns();
-	if (place == pass->crew.settings->workers) {
-		understood = crew_heard_indexer(&pass->crew, object);
-		if (understood)
-			incidents_heard(&pass->incidents,
-					json_object_object_get(object, "recovered"));
-	} else if (json_object_object_get_ex(object, "id", NULL)) {
-		understood = traffic_heard(&pass->traffic, place, object);
-	} else {
-		understood = crew_heard_worker(&pass->crew, place, object);
-	}
+	if (understood && json_object_object_get_ex(object, "id", NULL))
+		understood = traffic_heard(&pass->traffic, who, object);
 	json_object_put(object);
 	return understood;
 }
@@ -39,20 +32,22 @@ static void turn(struct pass *pass)
 {
 	crew_look(&pass->crew);
 	traffic_dispatch(&pass->traffic);
-	incidents_step(&pass->incidents);
+	if (pass->plan->disturbed)
+		incidents_step(&pass->incidents);
 	child_listen(pass->crew.children, pass->crew.settings->workers + 1, TURN_NS, on_line, pass);
 	if (rdx_clock_ns() - pass->heard_ns > HUNG_NS)
 		narrate_failure("no worker has said anything for %d s: something hangs",
 				(int)(HUNG_NS / UINT64_C(1000000000)));
 }
 
+/* Every line is answered, and every request of the tick is done. */
 static void settle(struct pass *pass)
 {
-	while (!crew_is_idle(&pass->crew) || pass->traffic.open)
-		turn(pass);
+	for (uint32_t w = 0; w < pass->crew.settings->workers; w++) {
+		while (pass->crew.workers[w].pending || pass->traffic.done < pass->traffic.end)
+			turn(pass);
+	}
 }
-
-/* -- the sequence -- */
 
 static void start(struct pass *pass, uint32_t first, uint32_t end)
 {
@@ -62,30 +57,38 @@ static void start(struct pass *pass, uint32_t first, uint32_t end)
 		turn(pass);
 }
 
+/* All that are ready do it. */
 static void command(struct pass *pass, const char *line)
 {
-	crew_tell_all(&pass->crew, line);
+	for (uint32_t w = 0; w < pass->crew.settings->workers; w++) {
+		if (pass->crew.workers[w].epoch)
+			crew_tell(&pass->crew, w, line);
+	}
 	settle(pass);
 }
 
 static void compare(struct pass *pass)
 {
-	command(pass, "{\"command\":\"dump\"}\n");
-	compare_begin(pass->comparison);
-	while (!compare_step(pass->comparison, &pass->crew))
-		turn(pass);
-}
+	struct comparison *c = pass->comparison, before = *c;
+	uint64_t until_ns = rdx_clock_ns() + PATIENCE_NS;
+	char a[FIGURES_BYTES], b[FIGURES_BYTES];
+	int r;
 
-/* Go on until no incident needs this pause between ticks; after one from which something had
- * to be recovered, compare. */
-static void see_to(struct pass *pass, int is_last)
-{
-	while (incidents_holds(&pass->incidents, is_last))
-		turn(pass);
-	if (incidents_stage(&pass->incidents) != INCIDENT_OVER)
-		return;
-	compare(pass);
-	pass->incidents.now->stage = INCIDENT_CHECKED;
+	command(pass, "{\"command\":\"dump\"}\n");
+	for (uint32_t w = 0; w < pass->crew.settings->workers; w++) {
+		while ((r = compare_worker(c, &pass->crew, w)) < 0 && rdx_clock_ns() < until_ns)
+			turn(pass);
+		if (r == 0)
+			continue;
+		messages_say("worker %u cannot be compared: the index does not show it exact at "
+			     "its last event: %s",
+			     w, messages_explain(r));
+		c->failed++;
+	}
+	c->times++;
+	narrate("index compared with ledgers and engines' own caches: %s blocks, %s different",
+		figures_grouped(c->blocks - before.blocks, a),
+		figures_grouped(c->divergences - before.divergences, b));
 }
 
 static void tick(struct pass *pass)
@@ -96,9 +99,14 @@ static void tick(struct pass *pass)
 
 	snprintf(line, sizeof(line), "{\"command\":\"advance\",\"time_ms\":%" PRIu64 "}\n", now_ms);
 	command(pass, line);
-	traffic_tick(traffic, now_ms, now_ms + TICK_MS);
+	traffic_tick(traffic, now_ms + TICK_MS);
 	settle(pass);
-	see_to(pass, traffic->end == traffic->trace->count);
+	while (incidents_holds(&pass->incidents))
+		turn(pass);
+	if (pass->incidents.stage != INCIDENT_OVER)
+		return;
+	compare(pass);
+	pass->incidents.stage = INCIDENT_NONE;
 }
 
 static void replay(struct pass *pass)
@@ -106,13 +114,12 @@ static void replay(struct pass *pass)
 	struct traffic *traffic = &pass->traffic;
 	uint64_t started_ns = rdx_clock_ns();
 
-	while (traffic->end < traffic->trace->count) {
+	while (!traffic_is_done(traffic)) {
 		tick(pass);
 		narrate_progress(pass->plan->title, traffic->done, traffic->trace->count,
 				 traffic_hit_rate(&traffic->all));
 	}
 	pass->wall_ns = rdx_clock_ns() - started_ns;
-	narrate_end();
 }
 
 void pass_run(struct pass *pass, const struct pass_plan *plan, const struct settings *settings,
@@ -121,7 +128,7 @@ void pass_run(struct pass *pass, const struct pass_plan *plan, const struct sett
 	*pass = (struct pass){.plan = plan, .comparison = comparison, .heard_ns = rdx_clock_ns()};
 	crew_open(&pass->crew, settings, dir);
 	traffic_open(&pass->traffic, &pass->crew, trace, plan->policy);
-	incidents_open(&pass->incidents, &pass->crew, &pass->traffic, plan->disturbed);
+	incidents_open(&pass->incidents, &pass->crew, &pass->traffic);
 	narrate("%s", plan->what);
 	start(pass, 0, settings->workers);
 	if (plan->policy == POLICY_OVERLAP)

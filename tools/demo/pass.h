@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One pass of the demo: a trace replayed through workers, and what came of it. docs/demo.md
- * says how time goes.
- *
- * There is one loop. A pass is written down as a sequence of things to wait for; each wait
- * turns the loop, and what the loop calls never waits.
+ * One pass of the demo: a trace replayed through workers, and what came of it. It is written
+ * down as a sequence of things to wait for; each wait turns the one loop, and what the loop
+ * calls never waits. docs/demo.md says how time goes.
  */
 #ifndef DEMO_PASS_H
 #define DEMO_PASS_H
@@ -15,8 +13,7 @@
 struct pass_plan {
 	enum policy policy;
 	int disturbed;
-	const char *key;   /* in JSON */
-	const char *title; /* for people */
+	const char *title;
 	const char *what;
 };
 

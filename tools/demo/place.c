@@ -5,67 +5,54 @@
 #include "tools/program/figures.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* Sizes of docs/operations.md. */
-#define SEGMENT_BYTES 16384 /* header, and what is lost by padding */
-#define SLOT_BYTES    64
-#define LEDGER_BYTES  24  /* for a block */
-#define INDEX_BYTES   128 /* for a block: 4 slots of 16 bytes, in two tables while it grows */
-#define SMALL_FILES   (UINT64_C(1) << 20)
+#define SLOT_BYTES   64
+#define LEDGER_BYTES 24                  /* for a block */
+#define INDEX_BYTES  128                 /* for a block, in two tables while it grows */
+#define OTHER_BYTES  (UINT64_C(2) << 20) /* headers and small files */
 
-/* Waits for the end of its input, which comes when the demo has closed it or is gone. The
- * workers may die a little later than the demo. */
+/* A shell in a session of its own waits for the end of its input, which comes when the demo has
+ * closed it or is gone. The workers may die a little later than the demo. */
 #define REMOVE                                                                                     \
-	"read -r end; i=0; until rm -rf \"$0\" || test $i = 200; do i=$((i + 1)); sleep .01; done"
+	"exec setsid sh -c 'read -r end; i=0; until rm -rf %s || test $i = 200; do "               \
+	"i=$((i + 1)); sleep .01; done' >/dev/null 2>&1"
 
 static char own[] = "/dev/shm/ringdex-demo-XXXXXX"; /* the folder to remove */
-static pid_t remover;
-static int remover_pipe;
+static FILE *remover;
 
 uint64_t place_needs(const struct settings *settings)
 {
 	uint64_t blocks = (uint64_t)settings->blocks + settings->host_blocks;
-	uint64_t segment =
-		SEGMENT_BYTES + (uint64_t)settings->ring_slots * SLOT_BYTES + blocks * LEDGER_BYTES;
+	uint64_t segment = (uint64_t)settings->ring_slots * SLOT_BYTES + blocks * LEDGER_BYTES;
 
 	/* a worker that comes back makes its new segment beside the old one */
-	return SMALL_FILES + settings->workers * blocks * INDEX_BYTES +
+	return OTHER_BYTES + settings->workers * blocks * INDEX_BYTES +
 	       (settings->workers + UINT64_C(1)) * segment;
 }
 
 /* At exit: the folder goes now. */
 static void remove_now(void)
 {
-	close(remover_pipe);
-	while (waitpid(remover, NULL, 0) < 0 && errno == EINTR)
-		;
+	pclose(remover);
 }
 
 static void make_own(void)
 {
-	int ends[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	char command[sizeof(REMOVE) + sizeof(own)];
 
-	if (pipe2(ends, O_CLOEXEC) < 0 || !mkdtemp(own) || (remover = fork()) < 0)
+	if (mkdtemp(own)) {
+		snprintf(command, sizeof(command), REMOVE, own);
+		remover = popen(command, "we");
+	}
+	if (!remover)
 		narrate_failure("cannot make %s: %s: name a writable folder in memory with --dir",
 				own, strerror(errno));
-	if (remover == 0) {
-		setsid();
-		dup2(ends[0], STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		execl("/bin/sh", "sh", "-c", REMOVE, own, (char *)NULL);
-		_exit(EXIT_FAILURE);
-	}
-	close(null);
-	close(ends[0]);
-	remover_pipe = ends[1];
 	atexit(remove_now);
 }
 

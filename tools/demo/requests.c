@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/demo/requests.h"
 
+#include "tools/demo/child.h"
 #include "tools/demo/narrate.h"
 #include "tools/program/messages.h"
-#include "tools/trace/generator.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Many conversations at once, busy enough that load matters, with more content than one
+ * worker's cache holds. */
+#define GENERATE                                                                                   \
+	"ringdex-trace\ngenerate\n--requests\n%" PRIu64 "\n--seed\n%" PRIu64                       \
+	"\n--rate\n24\n--sessions\n96\n--turns\n12"
 
 /* Room for one more, with nothing in it. */
 static struct trace_request *make_room(struct requests *requests)
@@ -24,73 +30,44 @@ static struct trace_request *make_room(struct requests *requests)
 	return &requests->items[requests->count];
 }
 
-static void load_file(struct requests *requests, const struct settings *settings)
+static void read_all(struct requests *requests, uint64_t most, struct lines *lines)
 {
 	struct json_line_fault fault = {""};
-	struct lines lines;
-	int r = lines_open(&lines, settings->trace);
+	struct trace_request *request;
+	int r = 0;
 
-	if (r < 0)
-		narrate_failure("cannot read %s: %s", settings->trace, strerror(-r));
-	while ((!settings->requests || requests->count < settings->requests) &&
-	       (r = trace_request_next(&lines, make_room(requests), &fault)) > 0)
+	while ((!most || requests->count < most) &&
+	       (r = trace_request_next(lines, request = make_room(requests), &fault)) > 0) {
 		requests->count++;
+		if (request->input_length > requests->longest)
+			requests->longest = request->input_length;
+	}
 	if (r == -EINTR)
 		narrate_failure("told to stop");
 	if (r < 0)
-		narrate_failure("%s:%" PRIu64 ": %s", settings->trace, lines.number,
+		narrate_failure("%s:%" PRIu64 ": %s", lines->name, lines->number,
 				r == -EBADMSG ? fault.text : strerror(-r));
 	if (requests->count == 0)
-		narrate_failure("%s: no requests in it", settings->trace);
-	lines_close(&lines);
-}
-
-/* Many conversations at once, busy enough that load matters, with more content than one
- * worker's cache holds. */
-static void generate(struct requests *requests, const struct settings *settings)
-{
-	struct trace_generate_options options = TRACE_GENERATE_DEFAULTS;
-	struct trace_generator *generator;
-	struct trace_request made;
-
-	options.requests = settings->requests;
-	options.seed = settings->seed;
-	options.rate_per_s = 24;
-	options.sessions = 96;
-	options.turns = 12;
-	if (trace_generator_open(&generator, &options) < 0)
-		messages_no_memory();
-	while (trace_generator_next(generator, &made) > 0) {
-		struct trace_request *request = make_room(requests);
-
-		if (trace_request_reserve(request, made.hash_count) < 0)
-			messages_no_memory();
-		memcpy(request->hash_ids, made.hash_ids, made.hash_count * sizeof(uint64_t));
-		made.hash_ids = request->hash_ids;
-		*request = made;
-		requests->count++;
-	}
-	trace_generator_close(generator);
+		narrate_failure("%s: no requests in it", lines->name);
 }
 
 void requests_load(struct requests *ret_requests, const struct settings *settings)
 {
-	uint64_t first_ms, last_ms = 0;
+	struct child generator = {0};
+	struct lines file;
+	int r;
 
 	*ret_requests = (struct requests){0};
-	if (settings->trace)
-		load_file(ret_requests, settings);
-	else
-		generate(ret_requests, settings);
-	first_ms = ret_requests->items[0].timestamp_ms;
-	for (uint64_t i = 0; i < ret_requests->count; i++) {
-		struct trace_request *request = &ret_requests->items[i];
-
-		/* an earlier time than the line before: it arrives with that one */
-		if (request->timestamp_ms > first_ms + last_ms)
-			last_ms = request->timestamp_ms - first_ms;
-		request->timestamp_ms = last_ms;
-		if (request->input_length > ret_requests->longest)
-			ret_requests->longest = request->input_length;
+	if (settings->trace) {
+		r = lines_open(&file, settings->trace);
+		if (r < 0)
+			narrate_failure("cannot read %s: %s", settings->trace, strerror(-r));
+		read_all(ret_requests, settings->requests, &file);
+		lines_close(&file);
+	} else {
+		child_start(&generator, GENERATE, settings->requests, settings->seed);
+		generator.out.at_once = 0;
+		read_all(ret_requests, settings->requests, &generator.out);
+		child_stop(&generator);
 	}
 }

@@ -9,14 +9,14 @@
 #include "tools/trace/request.h"
 
 struct requests {
-	struct trace_request *items; /* times from the first one's on, never falling */
+	struct trace_request *items;
 	uint64_t count;
 	uint64_t capacity;
 	uint32_t longest; /* tokens of a prompt */
 };
 
-/* Read settings->trace, or generate one, at most settings->requests of it. What fails ends the
- * demo. */
+/* Read settings->trace, or what ringdex-trace generates, at most settings->requests of it. What
+ * fails ends the demo. */
 void requests_load(struct requests *ret_requests, const struct settings *settings);
 
 #endif

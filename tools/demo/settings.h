@@ -9,7 +9,9 @@
 
 #define DEMO_WORKERS_MAX 64
 #define DEMO_MODEL       "demo"
-#define DEMO_DECODE_RATE 50 /* tokens a second of one answer, of the mock engines */
+
+/* What is done to a pass on purpose. */
+enum demo_incident { DEMO_KILL, DEMO_CLEAR, DEMO_PAUSE, DEMO_INCIDENTS };
 
 struct settings {
 	const char *trace; /* NULL: generated */
@@ -21,10 +23,8 @@ struct settings {
 	uint32_t host_blocks;
 	uint32_t block_tokens;
 	uint32_t ring_slots;
-	uint32_t kills;
-	uint32_t clears;
-	uint32_t pauses;
-	uint32_t wait_mode; /* RDX_WAIT_..., of the indexer */
+	uint32_t incidents[DEMO_INCIDENTS]; /* how many of each */
+	uint32_t wait_mode;                 /* RDX_WAIT_..., of the indexer */
 	int no_baselines;
 	int json;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The requests under way: which worker gets each, what answers came, and what load they are.
+ * The requests under way: which worker gets each, and what answers came.
  */
 #ifndef DEMO_TRAFFIC_H
 #define DEMO_TRAFFIC_H
@@ -8,21 +8,15 @@
 #include "tools/demo/crew.h"
 #include "tools/demo/requests.h"
 #include "tools/program/samples.h"
+#include "tools/trace/random.h"
 
 /* How a request's worker is chosen. */
 enum policy { POLICY_OVERLAP, POLICY_RANDOM, POLICY_ROUND_ROBIN };
 
-enum flight_state {
-	FLIGHT_OPEN,    /* needs a worker */
-	FLIGHT_SENT,    /* not answered yet */
-	FLIGHT_RUNNING, /* admitted, decodes */
-	FLIGHT_DONE,
-};
-
+/* A request of this tick or an earlier one. */
 struct flight {
-	enum flight_state state;
+	enum { FLIGHT_OPEN, FLIGHT_SENT, FLIGHT_DONE } state;
 	uint32_t worker;
-	double until_ms; /* RUNNING, as far as its answer lets one know */
 };
 
 /* Answered requests and the full blocks of their prompts. */
@@ -37,13 +31,11 @@ struct traffic {
 	struct crew *crew;
 	const struct requests *trace;
 	enum policy policy;
-	uint64_t random;
+	struct random_state random;
 	uint32_t next_worker;   /* of round robin */
 	struct flight *flights; /* one for each request */
-	uint64_t oldest;        /* all before it are done */
-	uint64_t begin;         /* of this tick */
+	uint64_t begin;         /* of this tick: all before it are done */
 	uint64_t end;
-	uint64_t open; /* of this tick, not admitted */
 
 	uint64_t done;
 	uint64_t refused; /* would never fit an engine */
@@ -61,8 +53,8 @@ struct traffic {
 void traffic_open(struct traffic *ret_traffic, struct crew *crew, const struct requests *trace,
 		  enum policy policy);
 
-/* Forget what has ended by now; the requests that arrive before `end_ms` are the tick's. */
-void traffic_tick(struct traffic *traffic, uint64_t now_ms, uint64_t end_ms);
+/* The requests that arrive before `end_ms` are the tick's. Those before must be done. */
+void traffic_tick(struct traffic *traffic, uint64_t end_ms);
 
 /* Send each request that has no worker to one, if it may be. */
 void traffic_dispatch(struct traffic *traffic);
@@ -70,9 +62,13 @@ void traffic_dispatch(struct traffic *traffic);
 /* The answer of a worker. 0 where nothing was asked. */
 int traffic_heard(struct traffic *traffic, uint32_t w, struct json_object *object);
 
-/* How many requests wait for an answer of this worker. With `lose`, it is dead: they need
- * another, and what ran there is gone. */
-uint32_t traffic_waiting(struct traffic *traffic, uint32_t worker, int lose);
+/* The worker is dead: what it has not answered needs another. */
+void traffic_lost(struct traffic *traffic, uint32_t worker);
+
+static inline int traffic_is_done(const struct traffic *traffic)
+{
+	return traffic->end == traffic->trace->count;
+}
 
 static inline double traffic_hit_rate(const struct served *served)
 {
