@@ -137,19 +137,31 @@ void asking_percentiles(double *times, uint32_t count, double *const values[ASKI
 		values[p][at] = measure_percentile(times, count, percentiles[p]);
 }
 
-void asking_report(struct report *report, const char *id, const char *whose, const char *what,
-		   double *const values[ASKING_PERCENTILES], uint32_t count, const char *floor)
+void asking_report(struct report *report, const struct asking_rows *rows)
 {
 	for (int p = 0; p < ASKING_PERCENTILES; p++) {
-		char row[96], beside[96], text[128];
+		char row[96], floor[96], text[128];
 
-		snprintf(row, sizeof(row), "%s.%s.%s", id, percentile_ids[p], whose);
-		snprintf(beside, sizeof(beside), "%s.%s.%s", id, percentile_ids[p],
-			 floor ? floor : "");
-		snprintf(text, sizeof(text), "%s, %s", what, percentile_ids[p]);
-		REPORT_ROW(report, .id = row, .what = text, .unit = "ns", .values = values[p],
-			   .count = count, .floor = floor ? beside : NULL);
+		snprintf(row, sizeof(row), "%s.%s.%s", rows->id, percentile_ids[p], rows->whose);
+		snprintf(text, sizeof(text), "%s, %s", rows->what, percentile_ids[p]);
+		if (rows->floor_id)
+			snprintf(floor, sizeof(floor), "%s.%s.%s", rows->floor_id,
+				 percentile_ids[p], rows->floor_whose);
+		REPORT_ROW(report, .id = row, .what = text, .unit = "ns", .values = rows->values[p],
+			   .count = rows->count, .floor = rows->floor_id ? floor : NULL);
 	}
+}
+
+void asking_values_open(double *values[ASKING_PERCENTILES], uint32_t count)
+{
+	for (int p = 0; p < ASKING_PERCENTILES; p++)
+		values[p] = measure_values(count);
+}
+
+void asking_values_close(double *values[ASKING_PERCENTILES])
+{
+	for (int p = 0; p < ASKING_PERCENTILES; p++)
+		free(values[p]);
 }
 
 /* One pass of lookups and one of the floor. */
@@ -188,19 +200,17 @@ void asking_measure(struct asking *asking, const struct asking_case *asked)
 	double *values[ASKING_PERCENTILES], *floors[ASKING_PERCENTILES];
 	char id[64], what[128];
 
-	for (int p = 0; p < ASKING_PERCENTILES; p++) {
-		values[p] = measure_values(rounds);
-		floors[p] = measure_values(rounds);
-	}
+	asking_values_open(values, rounds);
+	asking_values_open(floors, rounds);
 	pass(asking, asked, 0, values, floors); /* warms up */
 	for (uint32_t i = 0; i < rounds; i++)
 		pass(asking, asked, i, values, floors);
 	snprintf(id, sizeof(id), "lookup.%s", asked->id);
 	snprintf(what, sizeof(what), "%s: %s", asked->what, floor_text(asked->floor));
-	asking_report(asking->report, id, "floor", what, floors, rounds, NULL);
-	asking_report(asking->report, id, "ringdex", asked->what, values, rounds, "floor");
-	for (int p = 0; p < ASKING_PERCENTILES; p++) {
-		free(values[p]);
-		free(floors[p]);
-	}
+	asking_report(asking->report,
+		      &(struct asking_rows){id, "floor", what, floors, rounds, NULL, NULL});
+	asking_report(asking->report, &(struct asking_rows){id, "ringdex", asked->what, values,
+							    rounds, id, "floor"});
+	asking_values_close(values);
+	asking_values_close(floors);
 }

@@ -66,10 +66,22 @@ double asking_floor_once(struct asking *asking, const struct asking_case *asked,
  * so on. */
 void asking_measure(struct asking *asking, const struct asking_case *asked);
 
-/* Three rows of percentiles, ID.p50.WHOSE and so on; `values[p]` has `count`. `floor` as the
- * last part of an id, or NULL. */
-void asking_report(struct report *report, const char *id, const char *whose, const char *what,
-		   double *const values[ASKING_PERCENTILES], uint32_t count, const char *floor);
+/* Three rows of percentiles, ID.p50.WHOSE and so on; `values[p]` has `count`. Measured in turn with
+ * them: rows FLOOR_ID.p50.FLOOR_WHOSE and so on; NULL: nothing. */
+struct asking_rows {
+	const char *id;
+	const char *whose;
+	const char *what;
+	double *const *values;
+	uint32_t count;
+	const char *floor_id;
+	const char *floor_whose;
+};
+void asking_report(struct report *report, const struct asking_rows *rows);
+
+/* ASKING_PERCENTILES arrays of `count` values. */
+void asking_values_open(double *values[ASKING_PERCENTILES], uint32_t count);
+void asking_values_close(double *values[ASKING_PERCENTILES]);
 
 /* Sorts `times` and puts their percentiles at place `at` of `values`. */
 void asking_percentiles(double *times, uint32_t count, double *const values[ASKING_PERCENTILES],

@@ -67,7 +67,7 @@ static void measure_corpus(struct asking *asking, const char *name, const struct
 	stage_open(&stage, asking->options, (uint32_t)corpus->header->workers,
 		   corpus->header->capacity);
 	stage_open_index(&stage);
-	stage_replay(&stage, corpus);
+	stage_replay(&stage, corpus, 0);
 	asking_on(asking, &stage);
 	measure(asking, name, CUT_BLOCKS, ASKING_LOCAL, prompts, count);
 	measure(asking, name, 0, ASKING_LOCAL, prompts, count);

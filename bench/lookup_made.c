@@ -69,40 +69,21 @@ static void free_family(struct family *family)
 	free(family->local);
 }
 
-/* The worker stores blocks from .. to - 1 of a prompt whose names are stage->names. */
-static void store(struct stage *stage, uint32_t worker, const uint64_t *local, uint32_t from,
-		  uint32_t to)
-{
-	uint32_t count;
-
-	for (uint32_t at = from; at < to; at += count) {
-		count = to - at < CORPUS_EVENT_BLOCKS ? to - at : CORPUS_EVENT_BLOCKS;
-		stage_publish(stage, &(struct corpus_record){
-					     .kind = CORPUS_STORED,
-					     .worker = worker,
-					     .count = count,
-					     .first_block = at,
-					     .parent = at ? &stage->names[at - 1] : NULL,
-					     .local = &local[at],
-					     .names = &stage->names[at],
-				     });
-	}
-	if (stage_is_full(stage, worker))
-		stage_drain(stage);
-}
-
 static void store_family(struct stage *stage, const struct family *family)
 {
 	uint32_t shared = family->blocks / 2;
 
 	corpus_names(family->local, shared, stage->names);
 	for (uint32_t w = 0; w < stage->worker_count; w++)
-		store(stage, w, family->local, 0, shared);
+		stage_store(stage, w, family->local, stage->names, 0, shared);
 	for (uint32_t p = 0; p < family->count; p++) {
 		const uint64_t *local = family->prompts[p].local;
+		uint32_t worker = p % stage->worker_count;
 
 		corpus_names(local, family->blocks, stage->names);
-		store(stage, p % stage->worker_count, local, shared, family->blocks);
+		stage_store(stage, worker, local, stage->names, shared, family->blocks);
+		if (stage_is_full(stage, worker))
+			stage_drain(stage);
 	}
 }
 

@@ -37,20 +37,10 @@ static void make_talk(struct talk *talk, struct random_state *random, const stru
 static void store(struct stage *stage, uint32_t worker, const struct talk *talk)
 {
 	uint64_t *names = stage->names;
-	uint32_t held, count;
 
 	corpus_names(talk->local, BLOCKS, names);
-	held = oracle_leading(&stage->oracle, worker, names, BLOCKS);
-	for (uint32_t at = held; at < BLOCKS; at += count) {
-		count = BLOCKS - at < CORPUS_EVENT_BLOCKS ? BLOCKS - at : CORPUS_EVENT_BLOCKS;
-		stage_publish(stage, &(struct corpus_record){.kind = CORPUS_STORED,
-							     .worker = worker,
-							     .count = count,
-							     .first_block = at,
-							     .parent = at ? &names[at - 1] : NULL,
-							     .local = &talk->local[at],
-							     .names = &names[at]});
-	}
+	stage_store(stage, worker, talk->local, names,
+		    oracle_leading(&stage->oracle, worker, names, BLOCKS), BLOCKS);
 }
 
 /* The p50 of the lookups beyond that of the bare hashes, in microseconds. */

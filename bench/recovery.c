@@ -1,300 +1,307 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long until a rank is exact again?
+ * How long until a router gets right answers again?
  *
- * Barrier: N dead events, a clear, 1,000 newer ones. In turn with it, what has to be done without a
- * barrier: copy the whole history out of the ring and replay it. Both build the rank in the same
- * index table, and touch it beforehand. Ledger: 2.28 million resident blocks and no barrier in the
- * ring.
+ * As a user has it: workers run, there is no index; rdx_indexer_open with its defaults, polls, and
+ * rdx_index_open as soon as it succeeds, until a lookup says EXACT and what the oracle says of every
+ * worker. From the ledger: one worker that holds corpus D, the workers of corpus B (A) after all its
+ * events; floor, in turn: a table as large is touched, and one fetched line of it for each block. By
+ * the barrier: a thousand to a million dead events, a clear, 1,000 newer ones; floor: the same with
+ * one event and no dead ones.
  */
+#include "bench/corpus/find.h"
+#include "bench/floor.h"
 #include "bench/measure.h"
-#include "bench/options.h"
-#include "bench/report.h"
-#include "consumer/writer/writer.h"
-#include "consumer/reader/reader.h"
+#include "bench/stage.h"
 #include "shm/clock.h"
-#include "shm/namespace.h"
-#include <ringdex/rdx_publisher.h>
+#include "tools/trace/random.h"
+#include <ringdex/rdx_reader.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define LIVE_EVENTS   1000
-#define DEAD_MOST     1000000
-#define BARRIER_SLOTS (UINT64_C(1) << 20) /* holds all of the largest history */
-#define LEDGER_BLOCKS UINT64_C(2280000)
-#define RUN_BLOCKS    8
-#define CHUNK         4096
+#define LIVE_EVENTS 1000
+#define DEAD_LEAST  1000
+#define DEAD_MOST   1000000
 
-struct bench {
-	struct rdx_publisher *publisher;
-	struct rdx_reader *reader;
-	struct rdx_index_writer *writer;
-	int slot;
-	int dir_fd;
-	uint64_t next_local;
-	char dir[SCRATCH_BYTES];
-	int failed;
+struct recovery {
+	const struct options *options;
+	struct report *report;
+	double *values, *floors, *polls;
+	uint64_t *names; /* that are held, for the floor */
+	uint64_t name_count;
+	struct floor_table floor;
 };
 
-static int open_bench(struct bench *bench, const struct options *given, uint64_t ring_slots,
-		      uint64_t blocks)
+/* What is asked until the answer is right. */
+struct question {
+	const uint64_t *local;
+	uint32_t count;
+	const uint32_t *want; /* blocks of each worker */
+};
+
+/* One right row of each worker. */
+static int is_right(struct stage *stage, const struct question *question)
 {
-	struct rdx_publisher_options options = {.size = sizeof(options)};
-	struct rdx_writer_options writer = {.initial_blocks = blocks + DEAD_MOST / 10};
-	struct rdx_hash_key key;
-	int r;
+	uint32_t right = 0;
+	int rows;
 
-	memset(bench, 0, sizeof(*bench));
-	r = scratch_make(given, bench->dir);
-	if (r < 0)
-		return r;
-	options.dir = bench->dir;
-	options.instance = options.model = "bench";
-	options.worker_id = 1;
-	options.ring_slots = ring_slots;
-	options.tier_blocks[RDX_TIER_DEVICE] = blocks;
-	r = rdx_publisher_open(&bench->publisher, &options);
-	if (r == 0)
-		r = rdx_reader_open(&bench->reader, bench->dir, 1, 0);
-	if (r < 0)
-		return r;
-	bench->dir_fd = rdx_namespace_open(bench->dir, 0);
-	mkdirat(bench->dir_fd, "index", 0755);
-	r = rdx_namespace_key(bench->dir_fd, 0, &key);
-	if (r == 0)
-		r = rdx_writer_open(&bench->writer, bench->dir_fd, &key, "bench", "", 16, &writer);
-	if (r == 0)
-		r = bench->slot =
-			rdx_writer_rank_add(bench->writer, rdx_reader_info(bench->reader));
-	return r < 0 ? r : 0;
-}
+	stage->runs[0].size = sizeof(stage->runs[0]);
+	rows = rdx_index_lookup_local(stage->index, question->local, question->count, stage->runs,
+				      RDX_RANKS_MAX);
+	for (int i = 0; i < rows; i++) {
+		const struct rdx_run *run = &stage->runs[i];
 
-static void close_bench(struct bench *bench)
-{
-	rdx_writer_close(bench->writer);
-	rdx_reader_close(bench->reader);
-	rdx_publisher_close(bench->publisher);
-	close(bench->dir_fd);
-	scratch_remove(bench->dir);
-}
-
-/* Events of `blocks` blocks each, every one a prompt of its own. */
-static void store(struct bench *bench, uint64_t events, uint32_t blocks)
-{
-	uint64_t names[RUN_BLOCKS];
-
-	for (uint64_t event = 0; event < events; event++) {
-		struct rdx_stored stored = {.size = sizeof(stored),
-					    .names = names,
-					    .local_hashes = names,
-					    .count = blocks,
-					    .name_bytes = 8};
-
-		for (uint32_t i = 0; i < blocks; i++)
-			names[i] = ++bench->next_local * UINT64_C(0x9e3779b97f4a7c15);
-		bench->failed |= rdx_publish_stored(bench->publisher, &stored) != 0;
+		right += run->state == RDX_STATE_EXACT &&
+			 run->blocks[RDX_TIER_DEVICE] == question->want[run->worker_id];
 	}
+	return right == stage->worker_count;
 }
 
-/* Columns to build in, swept beforehand: that is not the recovery's time. */
-static void begin_build(struct bench *bench)
+/* From open until the answer is right: nanoseconds. */
+static double recover(struct stage *stage, const struct question *question, double *ret_longest)
 {
-	int r;
+	struct rdx_indexer_options options = {.size = sizeof(options), .dir = stage->dir};
+	uint64_t start = rdx_clock_ns(), cpu;
+	int right = 0;
 
-	do {
-		while (rdx_writer_step(bench->writer))
-			;
-		r = rdx_writer_rank_begin(bench->writer, bench->slot);
-	} while (r == -EAGAIN);
-	bench->failed |= r != 0;
-}
-
-static void apply(struct bench *bench, const struct rdx_event *event)
-{
-	uint64_t prefix[RUN_BLOCKS];
-
-	if (event->kind == RDX_EVENT_STORED)
-		rdx_hash_chain(&rdx_reader_info(bench->reader)->key, event->parent, event->hashes,
-			       event->count, prefix);
-	bench->failed |= rdx_writer_apply_event(bench->writer, bench->slot, event, prefix) != 0;
-}
-
-/* Recover as the indexer does. Nanoseconds until the rank is shown. */
-static double recover(struct bench *bench, uint32_t way, uint64_t *ret_slots, uint64_t *ret_words)
-{
-	static uint64_t hashes[CHUNK];
-	struct rdx_reader_stats before = {.size = sizeof(before)}, after = before;
-	struct rdx_recovery recovery = {.size = sizeof(recovery)};
-	struct rdx_event event = {.size = sizeof(event)};
-	uint64_t exact = 0, start;
-	uint8_t tier;
-	int64_t count;
-
-	begin_build(bench);
-	rdx_reader_get_stats(bench->reader, &before);
-	start = rdx_clock_ns();
-	bench->failed |= rdx_reader_recover(bench->reader, NULL, &recovery) != 0;
-	if (recovery.way == RDX_RECOVERED_LEDGER)
-		while ((count = rdx_reader_snapshot(bench->reader, hashes, CHUNK, &tier, &exact)) >
-		       0)
-			bench->failed |= rdx_writer_apply_blocks(bench->writer, bench->slot, tier,
-								 hashes, (uint32_t)count) != 0;
-	while (rdx_reader_next(bench->reader, &event) == 1)
-		apply(bench, &event);
-	rdx_writer_rank_show(bench->writer, bench->slot, 0, 0);
-	start = rdx_clock_ns() - start;
-	rdx_reader_get_stats(bench->reader, &after);
-	*ret_slots = after.slots_read - before.slots_read;
-	*ret_words = after.ledger_words - before.ledger_words;
-	bench->failed |= recovery.way != way;
-	return (double)start;
-}
-
-/* What a recovery without a barrier has to do: copy the history, replay all of it. */
-static double copy_and_replay(struct bench *bench, struct rdx_slot *copy)
-{
-	const struct rdx_segment_view *view = &bench->reader->view;
-	struct rdx_ring_view ring = {copy, view->ring.mask};
-	uint64_t position = 0, hashes[64], start;
-	struct rdx_event_head head;
-	uint32_t slots = 0;
-
-	begin_build(bench);
-	start = rdx_clock_ns();
-	for (uint64_t at = 0; at < rdx_publish_tail(view->live); at++) {
-		uint64_t words[RDX_SLOT_WORDS];
-
-		bench->failed |= rdx_ring_get(&view->ring, at, words) != RDX_RING_PUBLISHED;
-		memcpy(&copy[at], words, sizeof(words));
+	stage_must(stage, rdx_indexer_open(&stage->indexer, &options), "rdx_indexer_open");
+	while (!right) {
+		cpu = measure_cpu_ns();
+		stage_must(stage, rdx_indexer_poll(stage->indexer, 0), "rdx_indexer_poll");
+		cpu = measure_cpu_ns() - cpu;
+		if ((double)cpu > *ret_longest)
+			*ret_longest = (double)cpu;
+		if (!stage->index)
+			stage->index = stage_try_handle(stage);
+		right = stage->index && is_right(stage, question);
 	}
-	while (rdx_event_read(&ring, position, 64, &head, hashes, &slots) == RDX_RING_PUBLISHED &&
-	       slots) {
-		struct rdx_event event = {.size = sizeof(event),
-					  .event_id = head.event_id,
-					  .parent = head.parent,
-					  .hashes = hashes,
-					  .count = head.count,
-					  .kind = head.kind,
-					  .tier = head.tier};
-
-		/* what was built is dropped; sweeping its columns is not counted here */
-		if (head.kind == RDX_EVENT_CLEARED) {
-			uint64_t pause = rdx_clock_ns();
-
-			begin_build(bench);
-			start += rdx_clock_ns() - pause;
-		} else {
-			apply(bench, &event);
-		}
-		position += slots;
-	}
-	rdx_writer_rank_show(bench->writer, bench->slot, 0, 0);
 	return (double)(rdx_clock_ns() - start);
 }
 
-struct series {
-	struct report *report;
-	const struct options *options;
-	double *values, *others;
-};
-
-/* One history in a fresh ring, so that all of it can be copied: 1 on failure. */
-static int measure_history(struct series *series, uint64_t dead, struct rdx_slot *copy)
+/* Recoveries by their way, as the indexer says. */
+static uint64_t recovered(const struct stage *stage, uint32_t way)
 {
-	uint32_t rounds = series->options->rounds;
-	uint64_t slots = 0, words = 0;
-	struct bench bench;
+	return stage_stats(stage).recoveries[way];
+}
 
-	if (open_bench(&bench, series->options, BARRIER_SLOTS, DEAD_MOST + LIVE_EVENTS) < 0)
-		return 1;
-	store(&bench, dead, 1);
-	bench.failed |= rdx_publish_cleared(bench.publisher, RDX_SCOPE_ALL, 0) != 0;
-	store(&bench, LIVE_EVENTS, 1);
-	recover(&bench, RDX_RECOVERED_BARRIER, &slots, &words);
-	copy_and_replay(&bench, copy);
-	for (uint32_t i = 0; i < rounds; i++) {
-		series->values[i] = recover(&bench, RDX_RECOVERED_BARRIER, &slots, &words) / 1e3;
-		bench.failed |= slots != LIVE_EVENTS + 1;
-		series->others[i] = copy_and_replay(&bench, copy) / 1e3;
+/* No index is left, as after a start of the machine. */
+static void forget_index(struct stage *stage)
+{
+	char path[SCRATCH_BYTES + 16];
+
+	stage_close_index(stage);
+	snprintf(path, sizeof(path), "%s/index", stage->dir);
+	scratch_remove(path);
+}
+
+/* How much of the prompt each worker holds. */
+static struct question ask_for(struct stage *stage, const uint64_t *local, uint32_t count,
+			       uint32_t *want)
+{
+	corpus_names(local, count, stage->names);
+	for (uint32_t w = 0; w < stage->worker_count; w++)
+		want[w] = oracle_leading(&stage->oracle, w, stage->names, count);
+	return (struct question){local, count, want};
+}
+
+/* Touch a table as large, and a line of it for each block. Nanoseconds. */
+static double floor_once(struct recovery *recovery, uint64_t table_bytes)
+{
+	uint64_t start = rdx_clock_ns();
+
+	floor_resize(&recovery->floor, table_bytes);
+	floor_apply(&recovery->floor, recovery->names, recovery->name_count);
+	return (double)(rdx_clock_ns() - start);
+}
+
+/* The names that workers hold, in no order. */
+static void collect_names(struct recovery *recovery, const struct stage *stage)
+{
+	uint64_t at = 0;
+
+	recovery->name_count = 0;
+	for (uint32_t w = 0; w < stage->worker_count; w++)
+		recovery->name_count += stage->oracle.sets[w].count;
+	recovery->names = measure_memory(recovery->name_count * sizeof(uint64_t), MEASURE_PRIVATE);
+	if (!recovery->names)
+		exit(1);
+	for (uint32_t w = 0; w < stage->worker_count; w++) {
+		const struct oracle_set *set = &stage->oracle.sets[w];
+
+		for (uint64_t i = 0; set->names && i <= set->mask; i++) {
+			if (set->names[i])
+				recovery->names[at++] = set->names[i];
+		}
 	}
-	close_bench(&bench);
-	return bench.failed;
 }
 
-static void give_history(const struct series *series, uint64_t dead)
+static void give(const struct recovery *recovery, const char *name, const char *what,
+		 const char *floor_what)
 {
-	char replay[64], barrier[64];
+	char id[64], floor[64];
 
-	snprintf(replay, sizeof(replay), "recovery.barrier.%llu.replay", (unsigned long long)dead);
-	snprintf(barrier, sizeof(barrier), "recovery.barrier.%llu.ringdex",
-		 (unsigned long long)dead);
-	REPORT_ROW(series->report, .id = replay,
-		   .what = "copy and replay of all dead and 1,000 live events", .unit = "us",
-		   .values = series->others, .count = series->options->rounds);
-	REPORT_ROW(series->report, .id = barrier, .what = "the barrier, 1,000 live events",
-		   .unit = "us", .values = series->values, .count = series->options->rounds,
-		   .floor = replay);
+	snprintf(id, sizeof(id), "recovery.%s.ringdex", name);
+	snprintf(floor, sizeof(floor), "recovery.%s.floor", name);
+	REPORT_ROW(recovery->report, .id = floor, .what = floor_what, .unit = "ms",
+		   .values = recovery->floors, .count = recovery->options->rounds);
+	REPORT_ROW(recovery->report, .id = id, .what = what, .unit = "ms",
+		   .values = recovery->values, .count = recovery->options->rounds, .floor = floor);
 }
 
-static int measure_barrier(struct series *series)
+/* The newest query of a corpus. */
+static struct corpus_record last_query(const struct corpus *corpus)
 {
-	struct rdx_slot *copy = measure_memory(BARRIER_SLOTS * sizeof(*copy), MEASURE_PRIVATE);
-	uint64_t most = options_pick(series->options, DEAD_MOST, DEAD_MOST, 1000);
-	int failed = !copy;
+	struct corpus_record record, query = {.count = 0};
+	uint64_t at = 0;
 
-	for (uint64_t dead = 1000; dead <= most && !failed; dead *= 10) {
-		failed = measure_history(series, dead, copy);
-		give_history(series, dead);
+	while (corpus_next(corpus, &at, &record)) {
+		if (record.kind == CORPUS_QUERY)
+			query = record;
 	}
-	measure_memory_free(copy, BARRIER_SLOTS * sizeof(*copy));
-	return failed;
+	return query;
 }
 
-static int measure_ledger(struct series *series)
+/* What the workers of a corpus hold. */
+static void measure_ledgers(struct recovery *recovery, const struct corpus *corpus,
+			    const char *name, const char *what, int is_longest)
 {
-	uint64_t blocks = options_pick(series->options, LEDGER_BLOCKS, LEDGER_BLOCKS, 100000);
-	uint64_t slots = 0, words = 0;
-	struct bench bench;
+	const struct corpus_header *header = corpus->header;
+	uint32_t *want = calloc(header->workers, sizeof(*want));
+	struct corpus_record query = last_query(corpus);
+	struct question question;
+	struct stage stage;
+	uint64_t ledgers = 0, wrong = 0;
 
-	if (open_bench(&bench, series->options, 8192, blocks) < 0)
-		return 1;
-	store(&bench, blocks / RUN_BLOCKS, RUN_BLOCKS);
-	for (uint32_t i = 0; i < 2; i++)
-		recover(&bench, RDX_RECOVERED_LEDGER, &slots, &words);
-	for (uint32_t i = 0; i < series->options->rounds; i++)
-		series->values[i] = recover(&bench, RDX_RECOVERED_LEDGER, &slots, &words) / 1e6;
-	bench.failed |= words != blocks / RUN_BLOCKS * RUN_BLOCKS;
-	REPORT_ROW(series->report, .id = "recovery.ledger.ringdex",
-		   .what = "the ledger of 2.28 million blocks", .unit = "ms",
-		   .values = series->values, .count = series->options->rounds);
-	close_bench(&bench);
-	return bench.failed;
+	stage_open(&stage, recovery->options, (uint32_t)header->workers, header->capacity);
+	stage_replay(&stage, corpus, 0);
+	question = ask_for(&stage, query.local, query.count, want);
+	collect_names(recovery, &stage);
+	for (uint32_t round = 0; round < recovery->options->rounds; round++) {
+		double longest = 0;
+
+		recovery->values[round] = recover(&stage, &question, &longest) / 1e6;
+		ledgers += recovered(&stage, RDX_RECOVERED_LEDGER);
+		recovery->polls[round] = longest / 1e6;
+		wrong += stage_wrong(&stage, query.local, query.count);
+		recovery->floors[round] =
+			floor_once(recovery, stage_stats(&stage).table_bytes) / 1e6;
+		forget_index(&stage);
+	}
+	give(recovery, name, what, "touching a table as large, a line a block");
+	if (is_longest)
+		REPORT_ROW(recovery->report, .id = "recovery.poll.ringdex",
+			   .what = "the longest poll of it, CPU", .unit = "ms",
+			   .values = recovery->polls, .count = recovery->options->rounds);
+	report_note(recovery->report, "%s: %.1f ledgers read a time", name,
+		    (double)ledgers / recovery->options->rounds);
+	report_check(recovery->report, wrong + stage_trouble(&stage) == 0, "%s: %llu wrong answers",
+		     name, (unsigned long long)wrong);
+	measure_memory_free(recovery->names, recovery->name_count * sizeof(uint64_t));
+	floor_close(&recovery->floor);
+	stage_close(&stage);
+	free(want);
+}
+
+/* Single blocks, each a prompt of its own. The last one's local hash. */
+static uint64_t store_singles(struct stage *stage, uint64_t first, uint64_t count)
+{
+	uint64_t local = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		local = rdx_trace_mix(first + i + 1) | 1;
+		stage_store(stage, 0, &local, &local, 0, 1);
+	}
+	return local;
+}
+
+/* Dead events, a clear, live ones. */
+static void make_history(struct stage *stage, const struct options *options, uint64_t dead,
+			 uint64_t live, uint64_t *ret_local)
+{
+	stage_open(stage, options, 1, dead + live);
+	store_singles(stage, 0, dead);
+	if (dead)
+		stage_publish(stage, &(struct corpus_record){.kind = CORPUS_CLEARED});
+	*ret_local = store_singles(stage, dead, live);
+}
+
+static void measure_barrier(struct recovery *recovery, uint64_t dead)
+{
+	uint32_t want = 1, rounds = recovery->options->rounds;
+	uint64_t local, one_local, wrong = 0;
+	struct question question = {&local, 1, &want}, one_question = {&one_local, 1, &want};
+	struct stage stage, one;
+	double longest = 0;
+	char name[32], what[64];
+
+	make_history(&stage, recovery->options, dead, LIVE_EVENTS, &local);
+	make_history(&one, recovery->options, 0, 1, &one_local);
+	for (uint32_t round = 0; round < rounds; round++) {
+		struct rdx_recovery_row row = {.size = sizeof(row)};
+
+		recovery->floors[round] = recover(&one, &one_question, &longest) / 1e6;
+		forget_index(&one);
+		recovery->values[round] = recover(&stage, &question, &longest) / 1e6;
+		wrong += rdx_indexer_recovery(stage.indexer, 0, &row) != 0 ||
+			 row.way != RDX_RECOVERED_BARRIER || row.events_skipped != dead ||
+			 row.events_replayed != LIVE_EVENTS + 1;
+		forget_index(&stage);
+	}
+	snprintf(name, sizeof(name), "barrier.%llu", (unsigned long long)dead);
+	snprintf(what, sizeof(what), "%llu dead events, a clear, %d live ones",
+		 (unsigned long long)dead, LIVE_EVENTS);
+	give(recovery, name, what, "one event, none dead");
+	report_check(recovery->report, wrong + stage_trouble(&stage) == 0,
+		     "barrier: %llu dead events skipped, and no others: %llu times not",
+		     (unsigned long long)dead, (unsigned long long)wrong);
+	stage_close(&stage);
+	stage_close(&one);
+}
+
+static void measure_all_ledgers(struct recovery *recovery)
+{
+	int full = recovery->options->length == OPTIONS_FULL;
+	const char *several = full ? "B" : "A";
+	struct corpus corpus;
+	char name[48];
+
+	if (find_corpus(recovery->options, recovery->report, "D", &corpus)) {
+		measure_ledgers(recovery, &corpus, "ledger.2280000",
+				"the ledger of 2.28 million blocks", 1);
+		corpus_close(&corpus);
+	}
+	if (find_corpus(recovery->options, recovery->report, several, &corpus)) {
+		snprintf(name, sizeof(name), "ledger.%llux%llu",
+			 (unsigned long long)corpus.header->workers,
+			 (unsigned long long)corpus.header->capacity);
+		measure_ledgers(recovery, &corpus, name, "ledgers of several workers", 0);
+		corpus_close(&corpus);
+	}
 }
 
 int main(int argc, char **argv)
 {
 	struct options options = {.name = "recovery",
-				  .question = "How long until a rank is exact again?",
+				  .question = "How long until a router gets right answers again?",
 				  .rounds_by_length = {11, 3, 1}};
-	struct series series = {.options = &options};
-	int r;
+	struct recovery recovery = {.options = &options};
+	uint64_t most;
 
 	options_parse(argc, argv, &options);
 	measure_pin(0);
-	series.report = report_begin(&options);
-	series.values = measure_values(options.rounds);
-	series.others = measure_values(options.rounds);
-	report_check(series.report, measure_barrier(&series) == 0,
-		     "by barrier: the way, and slots read");
-	report_check(series.report, measure_ledger(&series) == 0,
-		     "by ledger: the way, and words read");
-	r = report_end(series.report);
-	free(series.values);
-	free(series.others);
-	return r;
+	most = options_pick(&options, DEAD_MOST, DEAD_MOST, DEAD_LEAST);
+	recovery.report = report_begin(&options);
+	recovery.values = measure_values(options.rounds);
+	recovery.floors = measure_values(options.rounds);
+	recovery.polls = measure_values(options.rounds);
+	measure_all_ledgers(&recovery);
+	for (uint64_t dead = DEAD_LEAST; dead <= most; dead *= 10)
+		measure_barrier(&recovery, dead);
+	free(recovery.values);
+	free(recovery.floors);
+	free(recovery.polls);
+	return report_end(recovery.report);
 }

@@ -13,7 +13,7 @@ peers=build/peers/bin # PROGRAM-PEER
 # The order; and what a visitor waits for, less than two minutes.
 all=(hash crossing stream publish idle apply lookup ingest memory grow clear recovery)
 quick=(apply lookup ingest memory)
-corpus=' apply lookup ingest memory grow clear check ' # those that read corpora
+corpus=' apply lookup ingest memory clear recovery check ' # those that read corpora
 seconds_most=180 # for one program
 
 usage() {

@@ -17,9 +17,24 @@ void stage_must(const struct stage *stage, int r, const char *what)
 	exit(1);
 }
 
-static void open_worker(struct stage *stage, uint32_t worker, uint64_t capacity)
+void stage_make(struct stage *ret_stage, const struct options *options, uint32_t workers)
+{
+	struct stage stage = {.dir = ""};
+
+	stage_must(&stage, scratch_make(options, stage.dir), options->scratch);
+	stage_must(&stage, oracle_open(&stage.oracle, workers), "oracle");
+	stage.workers = calloc(workers, sizeof(*stage.workers));
+	stage.runs = calloc(RDX_RANKS_MAX, sizeof(*stage.runs));
+	stage.names = calloc(CORPUS_BLOCKS_MAX, sizeof(*stage.names));
+	if (!stage.workers || !stage.runs || !stage.names)
+		stage_must(&stage, -ENOMEM, "stage");
+	*ret_stage = stage;
+}
+
+void stage_join(struct stage *stage, uint64_t capacity)
 {
 	struct rdx_publisher_options options = {.size = sizeof(options)};
+	uint32_t worker = stage->worker_count++;
 
 	options.dir = stage->dir;
 	options.instance = options.model = STAGE_MODEL;
@@ -33,18 +48,9 @@ static void open_worker(struct stage *stage, uint32_t worker, uint64_t capacity)
 void stage_open(struct stage *ret_stage, const struct options *options, uint32_t workers,
 		uint64_t capacity)
 {
-	struct stage stage = {.worker_count = workers};
-
-	stage_must(&stage, scratch_make(options, stage.dir), options->scratch);
-	stage_must(&stage, oracle_open(&stage.oracle, workers, capacity), "oracle");
-	stage.workers = calloc(workers, sizeof(*stage.workers));
-	stage.runs = calloc(RDX_RANKS_MAX, sizeof(*stage.runs));
-	stage.names = calloc(CORPUS_BLOCKS_MAX, sizeof(*stage.names));
-	if (!stage.workers || !stage.runs || !stage.names)
-		stage_must(&stage, -ENOMEM, "stage");
+	stage_make(ret_stage, options, workers);
 	for (uint32_t w = 0; w < workers; w++)
-		open_worker(&stage, w, capacity);
-	*ret_stage = stage;
+		stage_join(ret_stage, capacity);
 }
 
 void stage_close_index(struct stage *stage)
@@ -81,20 +87,40 @@ static uint32_t rows_live(struct stage *stage)
 	return live;
 }
 
+struct rdx_index *stage_try_handle(const struct stage *stage)
+{
+	struct rdx_index_key key = {.size = sizeof(key), .model = STAGE_MODEL};
+	struct rdx_index *index = NULL;
+	int r = rdx_index_open(&index, stage->dir, &key);
+
+	stage_must(stage, r == -ENOENT ? 0 : r, "rdx_index_open");
+	return index;
+}
+
+struct rdx_index *stage_handle(const struct stage *stage)
+{
+	struct rdx_index *index = stage_try_handle(stage);
+
+	stage_must(stage, index ? 0 : -ENOENT, "rdx_index_open");
+	return index;
+}
+
+void stage_settle(struct stage *stage)
+{
+	while (rows_live(stage) < stage->worker_count)
+		stage_drain(stage);
+}
+
 void stage_open_index(struct stage *stage)
 {
 	struct rdx_indexer_options options = {.size = sizeof(options), .dir = stage->dir};
-	struct rdx_index_key key = {.size = sizeof(key), .model = STAGE_MODEL};
-	int r;
 
 	stage_must(stage, rdx_indexer_open(&stage->indexer, &options), "rdx_indexer_open");
 	do {
 		stage_drain(stage);
-		r = rdx_index_open(&stage->index, stage->dir, &key);
-	} while (r == -ENOENT);
-	stage_must(stage, r, "rdx_index_open");
-	while (rows_live(stage) < stage->worker_count)
-		stage_drain(stage);
+		stage->index = stage_try_handle(stage);
+	} while (!stage->index);
+	stage_settle(stage);
 }
 
 static void publish_stored(struct stage *stage, const struct corpus_record *record)
@@ -169,18 +195,40 @@ void stage_drain(struct stage *stage)
 		stage->workers[w].slots_seen = stage->workers[w].slots;
 }
 
-void stage_replay(struct stage *stage, const struct corpus *corpus)
+void stage_replay(struct stage *stage, const struct corpus *corpus, uint32_t first_worker)
 {
 	struct corpus_record record;
 	uint64_t at = 0;
 
 	while (corpus_next(corpus, &at, &record)) {
+		record.worker += first_worker;
+		if (record.kind == CORPUS_QUERY)
+			continue;
 		stage_publish(stage, &record);
 		if (stage->indexer && stage_is_full(stage, record.worker))
 			stage_drain(stage);
 	}
 	if (stage->indexer)
 		stage_drain(stage);
+}
+
+void stage_store(struct stage *stage, uint32_t worker, const uint64_t *local, const uint64_t *names,
+		 uint32_t from, uint32_t to)
+{
+	uint32_t count;
+
+	for (uint32_t at = from; at < to; at += count) {
+		count = to - at < CORPUS_EVENT_BLOCKS ? to - at : CORPUS_EVENT_BLOCKS;
+		stage_publish(stage, &(struct corpus_record){
+					     .kind = CORPUS_STORED,
+					     .worker = worker,
+					     .count = count,
+					     .first_block = at,
+					     .parent = at ? &names[at - 1] : NULL,
+					     .local = &local[at],
+					     .names = &names[at],
+				     });
+	}
 }
 
 uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count)

@@ -35,14 +35,28 @@ struct stage {
 	uint64_t *names;             /* of a prompt's blocks, CORPUS_BLOCKS_MAX */
 };
 
-/* A namespace and a publisher for each of `workers` workers, ids from 0 on, each for `capacity`
- * blocks. */
+/* A namespace without a worker, with room for `workers`. */
+void stage_make(struct stage *ret_stage, const struct options *options, uint32_t workers);
+
+/* The publisher of the next worker, for `capacity` blocks; ids count from 0. */
+void stage_join(struct stage *stage, uint64_t capacity);
+
+/* Both: all workers are there, each for `capacity` blocks. */
 void stage_open(struct stage *ret_stage, const struct options *options, uint32_t workers,
 		uint64_t capacity);
 void stage_close(struct stage *stage);
 
 /* An indexer with its defaults; returns when the index answers for every worker. */
 void stage_open_index(struct stage *stage);
+
+/* Another handle on the index, for another thread. */
+struct rdx_index *stage_handle(const struct stage *stage);
+
+/* A handle, or NULL where there is no index yet. */
+struct rdx_index *stage_try_handle(const struct stage *stage);
+
+/* Poll until the index answers for every worker. */
+void stage_settle(struct stage *stage);
 void stage_close_index(struct stage *stage);
 
 /* Publish an event as its worker would; the oracle follows. */
@@ -54,8 +68,13 @@ int stage_is_full(const struct stage *stage, uint32_t worker);
 /* Poll until there is nothing more to read. */
 void stage_drain(struct stage *stage);
 
-/* Publish all events of a corpus, and poll where rings are full and at the end. */
-void stage_replay(struct stage *stage, const struct corpus *corpus);
+/* Publish all events of a corpus, its worker 0 as `first_worker`, and poll where rings are full and at
+ * the end. */
+void stage_replay(struct stage *stage, const struct corpus *corpus, uint32_t first_worker);
+
+/* Publish blocks `from` .. `to` - 1 of a prompt, in as many events as it takes. */
+void stage_store(struct stage *stage, uint32_t worker, const uint64_t *local, const uint64_t *names,
+		 uint32_t from, uint32_t to);
 
 /* Ask the index for a prompt's blocks: how many workers' rows are missing or not the oracle's. */
 uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count);

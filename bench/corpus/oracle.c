@@ -2,28 +2,18 @@
 #include "bench/corpus/oracle.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-int oracle_open(struct oracle *ret_oracle, uint32_t workers, uint64_t capacity)
+#define PLACES_LEAST 1024
+
+int oracle_open(struct oracle *ret_oracle, uint32_t workers)
 {
-	struct oracle oracle = {.sets = calloc(workers, sizeof(struct oracle_set)),
-				.workers = workers};
-	uint64_t places = 64;
+	struct oracle_set *sets = calloc(workers, sizeof(*sets));
 
-	if (!oracle.sets)
+	if (!sets)
 		return -ENOMEM;
-	while (places < 2 * capacity)
-		places *= 2;
-	for (uint32_t w = 0; w < workers; w++) {
-		oracle.sets[w].mask = places - 1;
-		oracle.sets[w].names = calloc(places, sizeof(uint64_t));
-		if (!oracle.sets[w].names) {
-			oracle_close(&oracle);
-			return -ENOMEM;
-		}
-	}
-	*ret_oracle = oracle;
+	*ret_oracle = (struct oracle){.sets = sets, .workers = workers};
 	return 0;
 }
 
@@ -50,11 +40,34 @@ static uint64_t find(const struct oracle_set *set, uint64_t name)
 	return at;
 }
 
+/* Room for one more, at most half full. */
+static void set_grow(struct oracle_set *set)
+{
+	struct oracle_set larger = {.mask = set->names ? 2 * set->mask + 1 : PLACES_LEAST - 1,
+				    .count = set->count};
+
+	if (set->names && set->count < set->mask / 2)
+		return;
+	larger.names = calloc(larger.mask + 1, sizeof(uint64_t));
+	if (!larger.names) {
+		fprintf(stderr, "no memory for the oracle\n");
+		exit(1);
+	}
+	for (uint64_t i = 0; set->names && i <= set->mask; i++) {
+		if (set->names[i])
+			larger.names[find(&larger, set->names[i])] = set->names[i];
+	}
+	free(set->names);
+	*set = larger;
+}
+
 static int set_add(struct oracle_set *set, uint64_t name)
 {
-	uint64_t at = find(set, name);
+	uint64_t at;
 
-	if (set->names[at] || set->count == set->mask)
+	set_grow(set);
+	at = find(set, name);
+	if (set->names[at])
 		return 0;
 	set->names[at] = name;
 	set->count++;
@@ -63,8 +76,10 @@ static int set_add(struct oracle_set *set, uint64_t name)
 
 static int set_remove(struct oracle_set *set, uint64_t name)
 {
-	uint64_t gap = find(set, name), at = gap;
+	uint64_t gap, at;
 
+	set_grow(set);
+	gap = at = find(set, name);
 	if (!set->names[gap])
 		return 0;
 	while (set->names[at = (at + 1) & set->mask]) {
@@ -94,8 +109,8 @@ void oracle_apply(struct oracle *oracle, const struct corpus_record *record)
 			oracle->wrong += !set_remove(set, record->names[i]);
 		break;
 	case CORPUS_CLEARED:
-		memset(set->names, 0, (set->mask + 1) * sizeof(*set->names));
-		set->count = 0;
+		free(set->names);
+		*set = (struct oracle_set){0};
 		break;
 	case CORPUS_QUERY:
 		break;
@@ -108,7 +123,7 @@ uint32_t oracle_leading(const struct oracle *oracle, uint32_t worker, const uint
 	const struct oracle_set *set = &oracle->sets[worker];
 	uint32_t held = 0;
 
-	while (held < count && set->names[find(set, names[held])])
+	while (held < count && set->count && set->names[find(set, names[held])])
 		held++;
 	return held;
 }

@@ -17,14 +17,14 @@ struct oracle_set {
 struct oracle {
 	struct oracle_set *sets; /* one a worker */
 	uint32_t workers;
-	uint64_t wrong; /* stored though held or full, or removed though not held */
+	uint64_t wrong; /* stored though held, or removed though not */
 };
 
 /* -ENOMEM. */
-int oracle_open(struct oracle *ret_oracle, uint32_t workers, uint64_t capacity);
+int oracle_open(struct oracle *ret_oracle, uint32_t workers);
 void oracle_close(struct oracle *oracle);
 
-/* An event; a query changes nothing. */
+/* An event; a query changes nothing. Ends the program without memory. */
 void oracle_apply(struct oracle *oracle, const struct corpus_record *record);
 
 /* How many of the leading names the worker holds. */

@@ -77,7 +77,7 @@ static void check_records(const struct corpus *corpus, const struct recipe *reci
 	struct oracle oracle;
 	uint64_t at = 0, held = 0;
 
-	assert_int_equal(oracle_open(&oracle, recipe->workers, header->capacity), 0);
+	assert_int_equal(oracle_open(&oracle, recipe->workers), 0);
 	while (corpus_next(corpus, &at, &record)) {
 		assert_in_range(record.worker, 0, recipe->workers - 1);
 		if (record.kind == CORPUS_STORED)
@@ -125,7 +125,7 @@ static uint64_t holes(const struct corpus *corpus, uint32_t workers)
 	struct oracle oracle;
 	uint64_t at = 0, found = 0;
 
-	assert_int_equal(oracle_open(&oracle, workers, corpus->header->capacity), 0);
+	assert_int_equal(oracle_open(&oracle, workers), 0);
 	while (corpus_next(corpus, &at, &record)) {
 		static uint64_t names[CORPUS_BLOCKS_MAX];
 
