@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds the peers that can be built here, to build/peers/bin/QUESTION-PEER, where bench/run.sh
+# finds them. What a peer lacks is named; it is left out then. README.md says what each is.
+set -euo pipefail
+cd "${BASH_SOURCE%/*}/../.."
+
+out=$PWD/build/peers
+bin=$out/bin
+rust_questions=(apply lookup ingest memory clear check)
+rust_peers=(crtc chainindex radixtree)
+
+say() {
+	printf 'peers: %s\n' "$*" >&2
+}
+
+# The Rust crates of Cargo.toml: indexes as one program with a name for each question and peer,
+# and iceoryx2 as a library.
+build_rust() {
+	local question peer
+	if ! command -v cargo >/dev/null; then
+		say "cargo is missing (Rust 1.89 or newer): ${rust_peers[*]} and iceoryx2 are left out"
+		return
+	fi
+	PEERS_RUSTC=$(rustc --version | cut -d ' ' -f 1,2) cargo build --release \
+		--manifest-path bench/peers/Cargo.toml --target-dir "$out/cargo"
+	for question in "${rust_questions[@]}"; do
+		for peer in "${rust_peers[@]}"; do
+			ln -sf ../cargo/release/peers-index "$bin/$question-$peer"
+		done
+	done
+}
+
+build_c() {
+	cmake -S bench/peers -B "$out/cmake" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+		"-DPEERS_BIN=$bin" "-DPEERS_CARGO=$out/cargo/release"
+	cmake --build "$out/cmake"
+}
+
+mkdir -p "$bin"
+build_rust
+build_c
+say "built: $(cd "$bin" && echo *)"
