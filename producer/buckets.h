@@ -1,90 +1,169 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A private hash table of 8-byte buckets: 32 bits of a key's hash, and 1 + the index of the entry
- * that it leads to. Linear probing at a load of at most one half; removal shifts buckets back, so
- * no tombstones slow a probe. A bucket's home position follows from its own bits: moving it touches
- * nothing else.
+ * A private hash table of 4-byte entries in lines: 15 entries, each some bits of a key's hash above
+ * 1 + the index that it leads to, and how many entries went past the line because it was full. A
+ * search ends at a line that none went past; removal clears the entry and lowers the counts on its
+ * way, so nothing is ever moved.
  */
 #ifndef RDX_BUCKETS_H
 #define RDX_BUCKETS_H
 
 #include <stdint.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
-#define RDX_BUCKETS_NONE UINT32_MAX
+/* gcc 12 takes an inline function that only prefetches for one without effect, and drops the call. */
+#define RDX_PREFETCHES static inline __attribute__((always_inline))
+
+#define RDX_BUCKETS_NONE       UINT32_MAX
+#define RDX_BUCKETS_LINE       16 /* words: the count, then the entries */
+#define RDX_BUCKETS_LINE_BYTES 64
+#define RDX_BUCKETS_LINE_KEYS  8 /* of the 15 entries, where the table holds all it may */
 
 struct rdx_buckets {
-	uint64_t *bucket; /* zeroed; at least two for every key there can be */
-	uint64_t count;   /* at most 2^32 */
+	uint32_t *words;     /* zeroed, on a line's boundary */
+	uint64_t lines;      /* at most 2^32 */
+	uint32_t index_mask; /* of an entry: 1 + index; the rest is of the hash */
 };
 
-static inline uint64_t rdx_buckets_home(const struct rdx_buckets *table, uint32_t tag)
+/* A search in progress. */
+struct rdx_buckets_walk {
+	uint64_t line;
+	uint32_t matches; /* bit i: entry i has the hash's bits, and was not looked at */
+};
+
+static inline uint64_t rdx_buckets_lines(uint32_t keys)
 {
-	return (uint64_t)tag * table->count >> 32;
+	return keys / RDX_BUCKETS_LINE_KEYS + 1;
 }
 
-static inline uint64_t rdx_buckets_next(const struct rdx_buckets *table, uint64_t i)
+static inline void rdx_buckets_init(struct rdx_buckets *table, void *memory, uint32_t keys)
 {
-	return i + 1 == table->count ? 0 : i + 1;
+	uint32_t bits = 1;
+
+	while (keys >> bits)
+		bits++;
+	*table = (struct rdx_buckets){memory, rdx_buckets_lines(keys),
+				      (uint32_t)((UINT64_C(1) << bits) - 1)};
 }
 
-static inline uint64_t rdx_buckets_word(uint32_t tag, uint32_t index)
+/* The reference, and what runs where there is no SSE2. */
+static inline uint32_t rdx_buckets_match_plain(const uint32_t *line, uint32_t wanted, uint32_t mask)
 {
-	return (uint64_t)tag << 32 | (index + 1);
+	uint32_t matches = 0;
+
+	for (uint32_t i = 1; i < RDX_BUCKETS_LINE; i++)
+		matches |= (uint32_t)((line[i] & mask) == wanted) << i;
+	return matches;
 }
 
-static inline void rdx_buckets_prefetch(const struct rdx_buckets *table, uint32_t tag)
+/* Bit i: entry i, under the mask, is `wanted`. */
+static inline uint32_t rdx_buckets_match(const uint32_t *line, uint32_t wanted, uint32_t mask)
 {
-	__builtin_prefetch(&table->bucket[rdx_buckets_home(table, tag)], 1);
+#if defined(__SSE2__)
+	/* not in a loop: gcc 12 would keep the vectors on the stack */
+	const __m128i *quarter = (const __m128i *)line;
+	__m128i want = _mm_set1_epi32((int)wanted), under = _mm_set1_epi32((int)mask);
+	__m128i a = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(quarter), under), want);
+	__m128i b = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(quarter + 1), under), want);
+	__m128i c = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(quarter + 2), under), want);
+	__m128i d = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(quarter + 3), under), want);
+	__m128i all = _mm_packs_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d));
+
+	return (uint32_t)_mm_movemask_epi8(all) & ~1u;
+#else
+	return rdx_buckets_match_plain(line, wanted, mask);
+#endif
 }
 
-/*
- * Walk the indexes filed under `tag`: start with *at = rdx_buckets_home, call until
- * RDX_BUCKETS_NONE; *at is then a free bucket where the tag may be inserted. The tag is not the
- * key: compare the entry at the index.
- */
-static inline uint32_t rdx_buckets_walk(const struct rdx_buckets *table, uint32_t tag, uint64_t *at)
+static inline uint64_t rdx_buckets_home(const struct rdx_buckets *table, uint64_t hash)
+{
+	return (hash >> 32) * table->lines >> 32;
+}
+
+static inline uint64_t rdx_buckets_after(const struct rdx_buckets *table, uint64_t line)
+{
+	return line + 1 == table->lines ? 0 : line + 1;
+}
+
+static inline uint32_t *rdx_buckets_at(const struct rdx_buckets *table, uint64_t line)
+{
+	return table->words + line * RDX_BUCKETS_LINE;
+}
+
+static inline uint32_t rdx_buckets_tag(const struct rdx_buckets *table, uint64_t hash)
+{
+	return (uint32_t)hash & ~table->index_mask;
+}
+
+RDX_PREFETCHES void rdx_buckets_prefetch(const struct rdx_buckets *table, uint64_t hash)
+{
+	__builtin_prefetch(rdx_buckets_at(table, rdx_buckets_home(table, hash)), 1);
+}
+
+static inline struct rdx_buckets_walk rdx_buckets_begin(const struct rdx_buckets *table,
+							uint64_t hash)
+{
+	struct rdx_buckets_walk walk = {.line = rdx_buckets_home(table, hash)};
+
+	walk.matches = rdx_buckets_match(rdx_buckets_at(table, walk.line),
+					 rdx_buckets_tag(table, hash), ~table->index_mask);
+	return walk;
+}
+
+/* The next index that may be of the key, RDX_BUCKETS_NONE at the end: compare what it leads to. */
+static inline uint32_t rdx_buckets_next(const struct rdx_buckets *table, uint64_t hash,
+					struct rdx_buckets_walk *walk)
 {
 	for (;;) {
-		uint64_t word = table->bucket[*at];
+		const uint32_t *line = rdx_buckets_at(table, walk->line);
 
-		if (word == 0)
+		while (walk->matches) {
+			uint32_t i = (uint32_t)__builtin_ctz(walk->matches);
+			uint32_t index = line[i] & table->index_mask;
+
+			walk->matches &= walk->matches - 1;
+			if (index)
+				return index - 1;
+		}
+		if (line[0] == 0)
 			return RDX_BUCKETS_NONE;
-		*at = rdx_buckets_next(table, *at);
-		if (word >> 32 == tag)
-			return (uint32_t)word - 1;
+		walk->line = rdx_buckets_after(table, walk->line);
+		walk->matches = rdx_buckets_match(rdx_buckets_at(table, walk->line),
+						  rdx_buckets_tag(table, hash), ~table->index_mask);
 	}
 }
 
-/* `at` is where a walk under the tag ended, and nothing was inserted or removed since. */
-static inline void rdx_buckets_insert(struct rdx_buckets *table, uint64_t at, uint32_t tag,
-				      uint32_t index)
+/* There are fewer keys in the table than it was made for. */
+static inline void rdx_buckets_insert(struct rdx_buckets *table, uint64_t hash, uint32_t index)
 {
-	table->bucket[at] = rdx_buckets_word(tag, index);
-}
+	uint64_t at = rdx_buckets_home(table, hash);
+	uint32_t *line = rdx_buckets_at(table, at);
+	uint32_t free;
 
-static inline uint64_t rdx_buckets_distance(const struct rdx_buckets *table, uint64_t from,
-					    uint64_t to)
-{
-	return to >= from ? to - from : to + table->count - from;
-}
-
-/* Remove what was inserted with the same tag and index. */
-static inline void rdx_buckets_remove(struct rdx_buckets *table, uint32_t tag, uint32_t index)
-{
-	uint64_t hole = rdx_buckets_home(table, tag);
-	uint64_t i;
-
-	while (table->bucket[hole] != rdx_buckets_word(tag, index))
-		hole = rdx_buckets_next(table, hole);
-	for (i = rdx_buckets_next(table, hole); table->bucket[i]; i = rdx_buckets_next(table, i)) {
-		uint64_t home = rdx_buckets_home(table, (uint32_t)(table->bucket[i] >> 32));
-
-		if (rdx_buckets_distance(table, home, i) < rdx_buckets_distance(table, hole, i))
-			continue;
-		table->bucket[hole] = table->bucket[i];
-		hole = i;
+	while (!(free = rdx_buckets_match(line, 0, UINT32_MAX))) {
+		line[0]++;
+		at = rdx_buckets_after(table, at);
+		line = rdx_buckets_at(table, at);
 	}
-	table->bucket[hole] = 0;
+	line[__builtin_ctz(free)] = rdx_buckets_tag(table, hash) | (index + 1);
+}
+
+/* Remove what was inserted with the same hash and index. */
+static inline void rdx_buckets_remove(struct rdx_buckets *table, uint64_t hash, uint32_t index)
+{
+	uint32_t entry = rdx_buckets_tag(table, hash) | (index + 1);
+	uint64_t at = rdx_buckets_home(table, hash);
+	uint32_t *line = rdx_buckets_at(table, at);
+	uint32_t found;
+
+	while (!(found = rdx_buckets_match(line, entry, UINT32_MAX))) {
+		line[0]--;
+		at = rdx_buckets_after(table, at);
+		line = rdx_buckets_at(table, at);
+	}
+	line[__builtin_ctz(found)] = 0;
 }
 
 #endif

@@ -26,8 +26,8 @@ static struct rdx_event_head begin_event(struct rdx_publisher *p, uint8_t kind, 
 
 static void publish(struct rdx_publisher *p, const struct rdx_publish *event)
 {
-	p->position = rdx_publish_event(p->owner.live, &p->owner.ring, p->owner.ledger, p->position,
-					event);
+	p->position = rdx_publish_event(p->owner.live, &p->owner.ring, &p->owner.ledger,
+					p->position, event);
 	if (event->head.inexact)
 		p->inexact_reported = 1;
 }
@@ -37,8 +37,8 @@ void rdx_emit_flush(struct rdx_publisher *p)
 	struct rdx_pending *pending = &p->pending;
 	struct rdx_publish event = {
 		.hashes = pending->hashes,
-		.prefixes = pending->prefixes,
 		.words = pending->words,
+		.records = pending->records,
 	};
 
 	if (pending->count == 0)
@@ -58,7 +58,8 @@ void rdx_emit_flush(struct rdx_publisher *p)
 
 void rdx_emit_cleared(struct rdx_publisher *p, uint8_t scope)
 {
-	struct rdx_publish event = {.head = begin_event(p, RDX_EVENT_CLEARED, scope)};
+	struct rdx_publish event = {.head = begin_event(p, RDX_EVENT_CLEARED, scope),
+				    .generations = p->lineage.generations};
 
 	publish(p, &event);
 	if (scope == RDX_SCOPE_ALL)
@@ -89,7 +90,7 @@ void rdx_emit_counters(struct rdx_publisher *p)
 	store_counter(p, RDX_COUNTER_BLOCKS_STORED, counters[RDX_COUNTER_BLOCKS_STORED]);
 	store_counter(p, RDX_COUNTER_BLOCKS_REMOVED, counters[RDX_COUNTER_BLOCKS_REMOVED]);
 	for (int i = 0; i < RDX_TIER_COUNT; i++) {
-		store_counter(p, RDX_COUNTER_HELD + i, p->lineage.held[i]);
+		store_counter(p, RDX_COUNTER_HELD + i, rdx_lineage_held(&p->lineage, i));
 		store_counter(p, RDX_COUNTER_ORPHANS + i, p->lineage.orphans[i]);
 	}
 	store_counter(p, RDX_COUNTER_NAMES, p->names.count);

@@ -41,9 +41,21 @@ static inline void rdx_emit_before_removed(struct rdx_publisher *p, uint8_t tier
 	rdx_emit_flush(p);
 }
 
-/* Collect the block: its first holder came and it gets a ledger word, or its last one went and the
- * word is given back. */
-static inline void rdx_emit_stored(struct rdx_publisher *p, uint8_t tier, uint32_t index)
+static inline void rdx_emit_collect(struct rdx_publisher *p, uint32_t index, uint64_t hash)
+{
+	const struct rdx_node *node = &p->lineage.nodes[index];
+	struct rdx_pending *pending = &p->pending;
+
+	pending->hashes[pending->count] = hash;
+	pending->words[pending->count] =
+		rdx_ledger_word(node->prefix, rdx_node_tiers(node), p->lineage.generations);
+	pending->records[pending->count] = index;
+	pending->count++;
+}
+
+/* Collect the block, which is held in the tier now, or is not any more. */
+static inline void rdx_emit_stored(struct rdx_publisher *p, uint8_t tier, uint32_t index,
+				   uint64_t local)
 {
 	const struct rdx_node *node = &p->lineage.nodes[index];
 	struct rdx_pending *pending = &p->pending;
@@ -51,31 +63,26 @@ static inline void rdx_emit_stored(struct rdx_publisher *p, uint8_t tier, uint32
 	if (pending->count == 0) {
 		pending->kind = RDX_EVENT_STORED;
 		pending->tier = tier;
-		pending->first_block = rdx_lineage_depth(node);
+		pending->first_block = rdx_node_depth(node);
 		pending->parent =
 			node->parent == RDX_NODE_ROOT ? 0 : p->lineage.nodes[node->parent].prefix;
 	}
-	pending->hashes[pending->count] = node->local;
-	pending->prefixes[pending->count] = node->prefix;
-	pending->words[pending->count] = node->ledger[tier];
-	pending->count++;
+	rdx_emit_collect(p, index, local);
 	pending->last = index;
 }
 
-static inline void rdx_emit_removed(struct rdx_publisher *p, uint8_t tier, uint64_t prefix,
-				    uint32_t depth, uint32_t word)
+static inline void rdx_emit_removed(struct rdx_publisher *p, uint8_t tier, uint32_t index)
 {
+	const struct rdx_node *node = &p->lineage.nodes[index];
 	struct rdx_pending *pending = &p->pending;
 
 	pending->kind = RDX_EVENT_REMOVED;
 	pending->tier = tier;
-	pending->hashes[pending->count] = prefix;
-	pending->words[pending->count] = word;
-	pending->count++;
-	pending->last_depth = depth;
+	rdx_emit_collect(p, index, node->prefix);
+	pending->last_depth = rdx_node_depth(node);
 }
 
-/* Publish Cleared. The private state is cleared already; the ledger is cleared here. */
+/* Publish Cleared. The private state is cleared already, and gives the ledger its generations. */
 void rdx_emit_cleared(struct rdx_publisher *p, uint8_t scope);
 
 /* End of a call: publish what is collected, report INEXACT if no event did, store the segment's

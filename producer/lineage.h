@@ -1,152 +1,162 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rank's tree of prefixes: the parent of each block, the tiers that hold it, and how many held
- * blocks lack their parent.
+ * The rank's tree of prefixes: the parent of each block that is known, the tiers that hold it, and
+ * how many held blocks lack their parent.
  *
- * A node is one prefix hash. It lives while a name or a child refers to it. A node without a name
- * drops its own parent: it is kept only so that its children find it if it comes back. So there are
- * never more than twice as many nodes as names, and forgetting a name frees two nodes at most.
+ * A prefix hash has one node. It is found by it: below its parent, as the child that is not filed,
+ * or in the table of prefixes. Only in a tree of which a block lacks its parent must the table be
+ * asked for each new block.
  *
- * A clear of everything is O(1): it raises `life`, and a node of an older life holds nothing. The
- * node is settled when it is next touched, or by the sweep.
+ * A held block is placed below its parent, which stays as long as it has held children. A node
+ * that is held by no name and has held children gives up its own place: it keeps no node above it.
+ * So no more nodes are kept than names and held blocks together, and the other ones, which are
+ * idle, can be taken from the ends of their branches.
  *
- * Nothing here allocates or is shared; every call is O(1) unless it says otherwise.
+ * A clear is O(1): a tier gets the next generation, and a node of an older one is in it no longer.
+ * A node is settled before its tiers are looked at, and by the sweep. After a clear of one tier
+ * the private counts, which are changed block by block, lag behind until then: `doomed` of those
+ * counted in `held` are not. After a clear of all they begin at 0, and a node from before it,
+ * which takes no part in them, only starts anew.
+ *
+ * Nothing here allocates or is shared but the ledger's words; every call is O(1) unless it says
+ * otherwise.
  */
 #ifndef RDX_LINEAGE_H
 #define RDX_LINEAGE_H
 
-#include <assert.h>
-#include <ringdex/rdx_types.h>
-#include <stddef.h>
-
 #include "producer/buckets.h"
-
-#define RDX_NODE_NONE         RDX_BUCKETS_NONE
-#define RDX_NODE_ROOT         RDX_BUCKETS_NONE /* as a parent: the block starts a prompt */
-#define RDX_NODE_CHILDREN_MAX ((1u << 24) - 1)
-#define RDX_NODE_DEPTH_MAX    ((1u << 24) - 1)
-#define RDX_NODE_HOLDERS_MAX  255
-
-/* A node that a caller keeps during a call counts one more child. */
-#define RDX_LINEAGE_SPARE 4
-
-struct rdx_node {
-	uint64_t prefix;
-	uint64_t local;
-	uint32_t parent;                 /* node, or RDX_NODE_ROOT */
-	uint32_t names;                  /* that refer to it, held or remembered */
-	uint32_t children;               /* nodes that refer to it, held or not */
-	uint32_t depth_life;             /* 24 bits, and 8 bits above */
-	uint32_t held[RDX_TIER_COUNT];   /* children whose nearest tier this is, 24 bits, and
-					  above, 8 bits, names that hold the block in it */
-	uint32_t ledger[RDX_TIER_COUNT]; /* word, where held */
-};
-static_assert(sizeof(struct rdx_node) == 64, "one line a node");
-
-/* Always whole words: loading a word of which one byte was just stored waits until all earlier
- * stores have reached the cache. */
-#define RDX_NODE_SHIFT     24
-#define RDX_NODE_LOW_MASK  ((1u << RDX_NODE_SHIFT) - 1)
-#define RDX_NODE_ONE_CHILD 1u
-#define RDX_NODE_ONE_NAME  (1u << RDX_NODE_SHIFT)
+#include "producer/hand.h"
+#include "producer/node.h"
+#include "shm/ledger.h"
 
 struct rdx_lineage {
 	struct rdx_node *nodes;
-	struct rdx_buckets table;
+	struct rdx_buckets table; /* filed nodes, by prefix hash */
+	struct rdx_hand hand;     /* idle nodes without children, and free ones */
+	struct rdx_ledger_record *records;
 	uint32_t capacity;
-	uint32_t fresh;     /* nodes at or above were never used */
-	uint32_t free_head; /* chained through `parent` */
-	uint32_t count;     /* now in use */
-	uint32_t swept;     /* nodes below are of this life */
-	uint32_t lives;     /* started since the last complete sweep */
-	uint8_t life;
+	uint32_t generations;
+	uint32_t swept;    /* the next node that the sweep settles */
+	uint32_t unswept;  /* so many until all are of these generations */
+	uint32_t since;    /* clears of tier 0 since the last of all */
+	uint32_t unplaced; /* nodes without a place */
 	uint64_t held[RDX_TIER_COUNT];
+	uint64_t doomed[RDX_TIER_COUNT];  /* of `held`: cleared, not settled */
 	uint64_t orphans[RDX_TIER_COUNT]; /* per set of tiers */
 };
 
-/* Bytes that rdx_lineage_init needs for at most `names` names. */
-uint64_t rdx_lineage_bytes(uint32_t names);
+/* Bytes that rdx_lineage_init needs. */
+uint64_t rdx_lineage_bytes(uint32_t capacity);
 
-/* `memory`: zeroed, aligned to 64, the caller's to free. */
-void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t names);
+/* `memory`: zeroed, aligned to 64, the caller's to free. `records`: one a node, of an empty ledger. */
+void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t capacity,
+		      struct rdx_ledger_record *records);
 
-static inline uint32_t rdx_lineage_depth(const struct rdx_node *node)
-{
-	return node->depth_life & RDX_NODE_LOW_MASK;
-}
+void rdx_lineage_settle_now(struct rdx_lineage *lineage, uint32_t index);
 
-static inline uint32_t rdx_lineage_holders(const struct rdx_node *node, int tier)
-{
-	return node->held[tier] >> RDX_NODE_SHIFT;
-}
-
-/* Bring a node into the present life before its counts are read. */
+/* Bring a node, and for an alias its block, to the present generations. */
 static inline struct rdx_node *rdx_lineage_settle(struct rdx_lineage *lineage, uint32_t index)
 {
 	struct rdx_node *node = &lineage->nodes[index];
 
-	if (node->depth_life >> RDX_NODE_SHIFT != lineage->life) {
-		for (int i = 0; i < RDX_TIER_COUNT; i++)
-			node->held[i] = 0;
-		node->depth_life = rdx_lineage_depth(node) | (uint32_t)lineage->life
-								     << RDX_NODE_SHIFT;
-	}
+	if (__builtin_expect(node->generations != lineage->generations, 0))
+		rdx_lineage_settle_now(lineage, index);
 	return node;
 }
 
-static inline uint32_t rdx_lineage_tag(uint64_t prefix)
+/* The node of the block that a name stands for. */
+static inline uint32_t rdx_lineage_block(const struct rdx_lineage *lineage, uint32_t index)
 {
-	return (uint32_t)(prefix >> 32); /* uniform already */
+	const struct rdx_node *node = &lineage->nodes[index];
+
+	return node->state & RDX_NODE_ALIAS ? node->parent : index;
 }
 
-/* The node of a prefix hash, or RDX_NODE_NONE and the free bucket for it. */
-static inline uint32_t rdx_lineage_find(const struct rdx_lineage *lineage, uint64_t prefix,
-					uint64_t *ret_at)
+/* The node with the prefix hash, or RDX_NODE_NONE; filed ones only. */
+static inline uint32_t rdx_lineage_filed(const struct rdx_lineage *lineage, uint64_t prefix)
 {
-	uint32_t tag = rdx_lineage_tag(prefix);
+	struct rdx_buckets_walk walk = rdx_buckets_begin(&lineage->table, prefix);
 	uint32_t index;
 
-	*ret_at = rdx_buckets_home(&lineage->table, tag);
 	do
-		index = rdx_buckets_walk(&lineage->table, tag, ret_at);
+		index = rdx_buckets_next(&lineage->table, prefix, &walk);
 	while (index != RDX_NODE_NONE && lineage->nodes[index].prefix != prefix);
 	return index;
 }
 
-/* The nearest tier that holds the block, RDX_TIER_COUNT for none: it is in this set of
- * tiers and in all wider ones. The node is settled. */
-static inline int rdx_lineage_nearest(const struct rdx_node *node)
+/* The node of the block with this prefix hash below `parent`, a node or RDX_NODE_ROOT; or
+ * RDX_NODE_NONE. */
+static inline uint32_t rdx_lineage_find(const struct rdx_lineage *lineage, uint32_t parent,
+					uint64_t prefix)
 {
-	static_assert(RDX_TIER_COUNT == 4, "one line a tier");
-	return rdx_lineage_holders(node, 0)   ? 0
-	       : rdx_lineage_holders(node, 1) ? 1
-	       : rdx_lineage_holders(node, 2) ? 2
-	       : rdx_lineage_holders(node, 3) ? 3
-					      : RDX_TIER_COUNT;
+	if (parent != RDX_NODE_ROOT) {
+		const struct rdx_node *above = &lineage->nodes[parent];
+
+		if (above->first != RDX_NODE_NONE && lineage->nodes[above->first].prefix == prefix)
+			return above->first;
+		if (!lineage->unplaced && !(above->state & RDX_NODE_BRANCHED))
+			return RDX_NODE_NONE;
+	}
+	return rdx_lineage_filed(lineage, prefix);
 }
 
-static inline int rdx_lineage_has_held_children(const struct rdx_node *node)
+/* Can a block be made or placed below it? Not if it has the most children, or is the deepest. */
+static inline int rdx_lineage_may_have_child(const struct rdx_lineage *lineage, uint32_t parent)
 {
-	return ((node->held[0] | node->held[1] | node->held[2] | node->held[3]) &
-		RDX_NODE_LOW_MASK) != 0;
+	return parent == RDX_NODE_ROOT ||
+	       (lineage->nodes[parent].children < RDX_NODE_CHILDREN_MAX &&
+		rdx_node_depth(&lineage->nodes[parent]) < RDX_NODE_DEPTH_MAX);
 }
 
-/*
- * One more name for the block `local` under `parent`, whose prefix hash is `prefix`.
- * The parent is a named or kept node, or RDX_NODE_ROOT.
- *
- *   -EEXIST  the prefix hash stands for other content: a collision
- *   -ENOSPC  no room: too deep, or too many nodes or children
- */
-int rdx_lineage_name(struct rdx_lineage *lineage, uint64_t prefix, uint64_t local, uint32_t parent,
-		     uint32_t *ret_index);
+/* Place a node below `parent`, a known node that may have a child, or RDX_NODE_ROOT. */
+void rdx_lineage_place(struct rdx_lineage *lineage, uint32_t index, uint32_t parent);
 
-/* One name less. The name holds the block in no tier. */
-void rdx_lineage_unname(struct rdx_lineage *lineage, uint32_t index);
+/* A node that was taken becomes the block with this prefix hash below `parent`, as above. It is idle
+ * and has no name, and is not offered: hold it, or offer it. */
+void rdx_lineage_make(struct rdx_lineage *lineage, uint32_t index, uint64_t prefix,
+		      uint32_t parent);
 
-/* Keep a node although its last name may go, and drop it again. RDX_NODE_ROOT is allowed. */
-void rdx_lineage_keep(struct rdx_lineage *lineage, uint32_t index);
-void rdx_lineage_unkeep(struct rdx_lineage *lineage, uint32_t index);
+/* The same without a place: its parent is not known. */
+void rdx_lineage_make_apart(struct rdx_lineage *lineage, uint32_t index, uint64_t prefix,
+			    uint32_t depth);
+
+/* A node that was taken becomes a second name of a block. */
+void rdx_lineage_make_alias(struct rdx_lineage *lineage, uint32_t index, uint32_t block);
+
+/* Keep a known node, whatever happens to it, and let it go again. RDX_NODE_ROOT is allowed. */
+static inline void rdx_lineage_keep(struct rdx_lineage *lineage, uint32_t index)
+{
+	if (index == RDX_NODE_ROOT)
+		return;
+	if (lineage->nodes[index].children++ == 0)
+		rdx_hand_keep(&lineage->hand, index);
+}
+
+/* Offer a node to the hand if nothing needs it; `fresh` as for rdx_hand_offer. */
+static inline void rdx_lineage_rest(struct rdx_lineage *lineage, uint32_t index, int fresh)
+{
+	const struct rdx_node *node = &lineage->nodes[index];
+
+	if (node->children == 0 && rdx_node_is_idle(node))
+		rdx_hand_offer(&lineage->hand, index, fresh);
+}
+
+static inline void rdx_lineage_unkeep(struct rdx_lineage *lineage, uint32_t index)
+{
+	if (index == RDX_NODE_ROOT)
+		return;
+	lineage->nodes[index].children--;
+	rdx_lineage_rest(lineage, index, 0);
+}
+
+/* Take a node that is not offered out of the tree, where it is idle and has no children. Its name,
+ * if it has one, is still filed. Returns its parent where that is now such a node, not offered;
+ * else RDX_NODE_NONE. */
+uint32_t rdx_lineage_unhook(struct rdx_lineage *lineage, uint32_t index);
+
+/* Take up to `count` nodes as above; returns how many. Whole branches from their ends on. If there is
+ * none, and a clear's sweep is under way, it goes on until there is one. */
+uint32_t rdx_lineage_take(struct rdx_lineage *lineage, uint32_t *ret_nodes, uint32_t count);
 
 /* Count the orphans of the sets from .. to - 1 when the block enters them (1) or leaves them (0):
  * itself and its children. Only called where either can change. */
@@ -161,62 +171,91 @@ static inline void rdx_lineage_move(struct rdx_lineage *lineage, const struct rd
 	int from = now < before ? now : before;
 
 	if (node->parent != RDX_NODE_ROOT) {
-		parent = rdx_lineage_settle(lineage, node->parent);
+		parent = &lineage->nodes[node->parent];
 		if (before < RDX_TIER_COUNT)
 			parent->held[before] -= RDX_NODE_ONE_CHILD;
 		if (now < RDX_TIER_COUNT)
 			parent->held[now] += RDX_NODE_ONE_CHILD;
 	}
-	if (rdx_lineage_has_held_children(node) || (parent && rdx_lineage_nearest(parent) > from))
+	if (rdx_node_has_held_children(node) || (parent && rdx_node_nearest(parent) > from))
 		rdx_lineage_count_orphans(lineage, node, from, now < before ? before : now,
 					  now < before);
 }
 
-/* One more name holds the block in the tier (at most RDX_NODE_HOLDERS_MAX; the caller checks): 1 if
- * it is the first. */
-static inline int rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
-{
-	struct rdx_node *node = rdx_lineage_settle(lineage, index);
-	int before = rdx_lineage_nearest(node);
+/* The placed node is about to be held: it leaves the hand, and its parent, if that is idle, its own
+ * place. */
+void rdx_lineage_rouse(struct rdx_lineage *lineage, uint32_t index);
 
+/* The node is held no longer. */
+void rdx_lineage_lose(struct rdx_lineage *lineage, uint32_t index);
+
+/* One more name holds the block in the tier (at most RDX_NODE_HOLDERS_MAX; the caller checks). The
+ * node is settled, and placed. */
+static inline void rdx_lineage_hold(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
+{
+	struct rdx_node *node = &lineage->nodes[index];
+	int before = rdx_node_nearest(node);
+
+	assert(node->state & RDX_NODE_PLACED && node->generations == lineage->generations);
+	if (before == RDX_TIER_COUNT)
+		rdx_lineage_rouse(lineage, index);
 	node->held[tier] += RDX_NODE_ONE_NAME;
-	if (rdx_lineage_holders(node, tier) > 1)
-		return 0;
+	if (node->state >> tier & 1)
+		return;
+	node->state |= 1u << tier;
 	lineage->held[tier]++;
 	if (tier < before)
 		rdx_lineage_move(lineage, node, before, tier);
-	return 1;
 }
 
-/* One name less holds it: 1 if it was the last. */
-static inline int rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
+/* One name less holds it. The node is settled. */
+static inline void rdx_lineage_drop(struct rdx_lineage *lineage, uint32_t index, uint8_t tier)
 {
-	struct rdx_node *node = rdx_lineage_settle(lineage, index);
-	int before = rdx_lineage_nearest(node);
+	struct rdx_node *node = &lineage->nodes[index];
+	int before = rdx_node_nearest(node);
 
-	assert(rdx_lineage_holders(node, tier) > 0 && lineage->held[tier] > 0);
+	assert(rdx_node_holders(node, tier) > 0 && lineage->held[tier] > 0);
 	node->held[tier] -= RDX_NODE_ONE_NAME;
-	if (rdx_lineage_holders(node, tier))
-		return 0;
+	if (rdx_node_holders(node, tier))
+		return;
+	node->state &= ~(1u << tier);
 	lineage->held[tier]--;
 	if (tier == before)
-		rdx_lineage_move(lineage, node, before, rdx_lineage_nearest(node));
-	return 1;
+		rdx_lineage_move(lineage, node, before, rdx_node_nearest(node));
+	if (!rdx_node_tiers(node))
+		rdx_lineage_lose(lineage, index);
 }
 
-/* Nothing is held any more. O(1), except each 250th call without a sweep in between. */
-void rdx_lineage_clear(struct rdx_lineage *lineage);
+/* The scope, a tier or RDX_SCOPE_ALL, is empty. O(1) but for the first 1/200 of the nodes, where the
+ * sweep of the clear before is still under way: a generation must not come round. */
+void rdx_lineage_clear(struct rdx_lineage *lineage, uint8_t scope);
+
+void rdx_lineage_sweep_now(struct rdx_lineage *lineage, uint32_t count);
 
 /* Settle up to `count` more nodes; nothing to do once all are. */
-void rdx_lineage_sweep(struct rdx_lineage *lineage, uint32_t count);
+static inline void rdx_lineage_sweep(struct rdx_lineage *lineage, uint32_t count)
+{
+	if (__builtin_expect(lineage->unswept != 0, 0))
+		rdx_lineage_sweep_now(lineage, count);
+}
 
-/* Bit s: set s has orphans. */
+/* Blocks held in the tier. */
+static inline uint64_t rdx_lineage_held(const struct rdx_lineage *lineage, int tier)
+{
+	return lineage->held[tier] - lineage->doomed[tier];
+}
+
+/* Bit s: set s may have orphans. It has some, or had before a clear of one of its tiers and not all
+ * of that is settled. */
 static inline uint8_t rdx_lineage_orphan_bits(const struct rdx_lineage *lineage)
 {
+	uint64_t unsure = 0;
 	uint8_t bits = 0;
 
-	for (int set = 0; set < RDX_TIER_COUNT; set++)
-		bits |= (uint8_t)((lineage->orphans[set] != 0) << set);
+	for (int set = 0; set < RDX_TIER_COUNT; set++) {
+		unsure |= lineage->doomed[set];
+		bits |= (uint8_t)(((lineage->orphans[set] | unsure) != 0) << set);
+	}
 	return bits;
 }
 

@@ -14,7 +14,7 @@
 
 #define BLOCK_TOKENS_DEFAULT 16
 #define RING_SLOTS_DEFAULT   65536
-#define REMEMBERED_MIN       1024
+#define NAMESPACES_MIN       256
 
 static_assert(offsetof(struct rdx_publisher_stats, names) -
 			      offsetof(struct rdx_publisher_stats, events) ==
@@ -139,79 +139,75 @@ static void free_arenas(struct rdx_publisher *p)
 /* Names that can be known: one for every held block, and the remembered ones. */
 static int names_wanted(const struct rdx_publisher_options *options, uint32_t *ret_names)
 {
-	uint64_t remembered = options->remembered_names;
-	uint64_t blocks = 0;
+	uint64_t records, remembered = options->remembered_names;
+	int r;
 
-	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-		blocks += options->tier_blocks[tier];
-	if (remembered == 0)
-		remembered = blocks / 4 > REMEMBERED_MIN ? blocks / 4 : REMEMBERED_MIN;
-	if (remembered > RDX_NAMES_MAX || blocks + remembered > RDX_NAMES_MAX)
+	if (remembered > RDX_NAMES_MAX)
 		return -ENOMEM;
-	*ret_names = (uint32_t)(blocks + remembered);
+	r = rdx_segment_records(options->tier_blocks, remembered, &records);
+	if (r < 0)
+		return r;
+	if (records > RDX_NAMES_MAX)
+		return -ENOMEM;
+	*ret_names = (uint32_t)records;
 	return 0;
 }
 
-/* The arena of the free lists and of the event being collected. */
-static uint64_t rest_bytes(const struct rdx_publisher *p,
-			   const struct rdx_publisher_options *options)
+/* Namespaces at once: more than one for each four names is map_full. */
+static uint32_t namespaces_for(uint32_t names)
 {
-	uint64_t bytes = p->pending.removed_max * (2 * sizeof(uint64_t) + sizeof(uint32_t));
+	uint32_t wanted = names / 4 > NAMESPACES_MIN ? names / 4 : NAMESPACES_MIN;
 
-	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-		bytes += rdx_resident_bytes((uint32_t)options->tier_blocks[tier]);
-	return bytes;
+	return wanted < RDX_NAMESPACES_MAX ? wanted : RDX_NAMESPACES_MAX;
 }
 
-static void lay_out_rest(struct rdx_publisher *p, const struct rdx_publisher_options *options)
+/* The arena of the namespaces and of the event being collected. */
+static uint64_t rest_bytes(const struct rdx_publisher *p, uint32_t names)
+{
+	return p->pending.removed_max * (2 * sizeof(uint64_t) + sizeof(uint32_t)) +
+	       rdx_namespaces_bytes(namespaces_for(names));
+}
+
+static void lay_out_rest(struct rdx_publisher *p, uint32_t names)
 {
 	struct rdx_pending *pending = &p->pending;
-	uint8_t *at = p->arenas[2].base;
 
-	pending->hashes = (uint64_t *)at;
-	pending->prefixes = pending->hashes + pending->removed_max;
-	pending->words = (uint32_t *)(pending->prefixes + pending->removed_max);
-	at = (uint8_t *)(pending->words + pending->removed_max);
-	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		uint32_t blocks = (uint32_t)options->tier_blocks[tier];
-
-		rdx_resident_init(&p->resident[tier], at, blocks);
-		at += rdx_resident_bytes(blocks);
-	}
+	pending->hashes = p->arenas[2].base;
+	pending->words = pending->hashes + pending->removed_max;
+	rdx_namespaces_init(&p->spaces, pending->words + pending->removed_max,
+			    namespaces_for(names));
+	pending->records = p->spaces.buckets + namespaces_for(names);
 }
 
 /* Reserve all private memory, without touching it yet. */
-static int reserve(struct rdx_publisher *p, const struct rdx_publisher_options *options)
+static int reserve(struct rdx_publisher *p, const struct rdx_publisher_options *options,
+		   uint32_t names)
 {
 	uint32_t slots = rdx_ring_event_slots_max(options->ring_slots);
-	uint32_t names;
 	int r;
 
 	p->pending.stored_max = rdx_event_hashes_max(RDX_EVENT_STORED, slots);
 	p->pending.removed_max = rdx_event_hashes_max(RDX_EVENT_REMOVED, slots);
-	r = names_wanted(options, &names);
+	r = reserve_arena(&p->arenas[0], rdx_lineage_bytes(names));
 	if (r == 0)
-		r = reserve_arena(&p->arenas[0], rdx_names_bytes(names));
+		r = reserve_arena(&p->arenas[1], rdx_names_bytes(names));
 	if (r == 0)
-		r = reserve_arena(&p->arenas[1], rdx_lineage_bytes(names));
-	if (r == 0)
-		r = reserve_arena(&p->arenas[2], rest_bytes(p, options));
-	if (r < 0)
-		return r;
-	rdx_lineage_init(&p->lineage, p->arenas[1].base, names);
-	lay_out_rest(p, options);
-	p->names.capacity = names; /* for start_names, which has the key */
-	return 0;
+		r = reserve_arena(&p->arenas[2], rest_bytes(p, names));
+	return r;
 }
 
-static int start_names(struct rdx_publisher *p)
+/* The private state, once its memory is touched and the rank is claimed. */
+static int start_state(struct rdx_publisher *p)
 {
+	uint32_t names = (uint32_t)p->owner.ledger.count;
 	uint64_t key[2];
 	int r = rdx_namespace_random(key, sizeof(key));
 
 	if (r < 0)
 		return r;
-	rdx_names_init(&p->names, p->arenas[0].base, p->names.capacity, key, &p->lineage);
+	rdx_lineage_init(&p->lineage, p->arenas[0].base, names, p->owner.ledger.records);
+	rdx_names_init(&p->names, p->arenas[1].base, names, key, p->lineage.nodes);
+	lay_out_rest(p, names);
 	return 0;
 }
 
@@ -224,7 +220,7 @@ static void open_bell(struct rdx_publisher *p, int dir_fd)
 	p->counters[RDX_COUNTER_FLAGS] |= RDX_LIVE_RINGS_BELL;
 }
 
-static struct rdx_segment_spec spec_of(const struct rdx_publisher_options *options)
+static struct rdx_segment_spec spec_of(const struct rdx_publisher_options *options, uint32_t names)
 {
 	struct rdx_segment_spec spec = {
 		.worker_id = options->worker_id,
@@ -239,6 +235,7 @@ static struct rdx_segment_spec spec_of(const struct rdx_publisher_options *optio
 	};
 
 	memcpy(spec.tier_blocks, options->tier_blocks, sizeof(spec.tier_blocks));
+	spec.ledger_records = names;
 	return spec;
 }
 
@@ -248,6 +245,7 @@ static int plan(const struct rdx_publisher_options *from, struct rdx_publisher_o
 {
 	struct rdx_publisher_options options;
 	struct rdx_segment_spec spec;
+	uint32_t names;
 	int r = from ? rdx_sized_take(&options, sizeof(options), from) : -EINVAL;
 
 	if (r < 0)
@@ -258,8 +256,11 @@ static int plan(const struct rdx_publisher_options *from, struct rdx_publisher_o
 		options.block_tokens = BLOCK_TOKENS_DEFAULT;
 	if (options.ring_slots == 0)
 		options.ring_slots = RING_SLOTS_DEFAULT;
+	r = names_wanted(&options, &names);
+	if (r < 0)
+		return r;
 	*ret_options = options;
-	spec = spec_of(&options);
+	spec = spec_of(&options, names);
 	return rdx_segment_plan(&spec, ret_header);
 }
 
@@ -274,9 +275,10 @@ int rdx_publisher_segment_size(const struct rdx_publisher_options *options, uint
 	return r;
 }
 
-static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *options, int dir_fd)
+static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *options,
+		 uint32_t names, int dir_fd)
 {
-	struct rdx_segment_spec spec = spec_of(options);
+	struct rdx_segment_spec spec = spec_of(options, names);
 	int r = rdx_namespace_key(dir_fd, 1, &p->key);
 
 	if (r == 0)
@@ -296,19 +298,20 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 }
 
 /* Claim first, touch memory then: a rank that is taken is refused at once. */
-static int start(struct rdx_publisher *p, const struct rdx_publisher_options *options)
+static int start(struct rdx_publisher *p, const struct rdx_publisher_options *options,
+		 uint32_t names)
 {
 	int dir_fd = rdx_namespace_open(options->dir, 1);
 	int r;
 
 	if (dir_fd < 0)
 		return dir_fd;
-	r = claim(p, options, dir_fd);
+	r = claim(p, options, names, dir_fd);
 	if (r == 0) {
 		for (int i = 0; r == 0 && i < 3; i++)
 			r = touch_arena(&p->arenas[i]);
 		if (r == 0)
-			r = start_names(p);
+			r = start_state(p);
 		if (r < 0)
 			release_segment(p);
 		else
@@ -337,9 +340,10 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 	p->bell_mapping.fd = -1;
 	p->block_tokens = options.block_tokens;
 	p->report_mode = options.report_mode;
-	r = reserve(p, &options);
+	memcpy(p->tier_blocks, options.tier_blocks, sizeof(p->tier_blocks));
+	r = reserve(p, &options, (uint32_t)header.ledger_records);
 	if (r == 0)
-		r = start(p, &options);
+		r = start(p, &options, (uint32_t)header.ledger_records);
 	if (r < 0) {
 		free_arenas(p);
 		free(p);

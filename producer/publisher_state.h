@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A publisher's state: publisher.c opens and closes it, publish.c turns calls into
- * transitions, emit.c turns transitions into events.
+ * A publisher's state: publisher.c opens and closes it, publish.c and store.c turn calls into
+ * transitions of names, copies.c those into transitions of blocks, emit.c these into events.
  */
 #ifndef RDX_PUBLISHER_STATE_H
 #define RDX_PUBLISHER_STATE_H
 
 #include <ringdex/rdx_publisher.h>
 
+#include "producer/lineage.h"
 #include "producer/names.h"
-#include "producer/resident.h"
+#include "producer/namespaces.h"
 #include "shm/namespace_layout.h"
 #include "shm/segment.h"
 
@@ -21,9 +22,9 @@ struct rdx_arena {
 
 /* The event being collected. The lineage has all its blocks already. */
 struct rdx_pending {
-	uint64_t *hashes;   /* as the event holds them: local of a Stored, prefix of a Removed */
-	uint64_t *prefixes; /* Stored: for the ledger */
-	uint32_t *words;    /* ledger words of the tier */
+	uint64_t *hashes;  /* as the event holds them: local of a Stored, prefix of a Removed */
+	uint64_t *words;   /* of the ledger records, after the event */
+	uint32_t *records; /* nodes */
 	uint32_t count;
 	uint32_t stored_max;
 	uint32_t removed_max;
@@ -40,8 +41,9 @@ struct rdx_publisher {
 	struct rdx_hash_key key;
 	struct rdx_names names;
 	struct rdx_lineage lineage;
-	struct rdx_resident resident[RDX_TIER_COUNT];
+	struct rdx_namespaces spaces;
 	struct rdx_pending pending;
+	uint64_t tier_blocks[RDX_TIER_COUNT];
 
 	uint64_t epoch;
 	uint64_t position; /* the ring's tail */
@@ -57,10 +59,11 @@ struct rdx_publisher {
 	uint8_t inexact_reported; /* an event with the bit is published */
 	uint8_t exhausted;        /* positions are used up */
 	uint8_t dead;             /* made before a fork */
+	uint8_t stores_new;       /* all names of the chunk stored last were new */
 	uint8_t counted; /* by rdx_publisher_count since the segment's counters were stored */
 
 	struct rdx_mapping bell_mapping;
-	struct rdx_arena arenas[3]; /* names, lineage, the rest */
+	struct rdx_arena arenas[3]; /* lineage, names, the rest */
 	struct rdx_publisher *next; /* of all open ones, under publisher.c's mutex */
 	struct rdx_publisher *previous;
 };

@@ -51,9 +51,9 @@ struct rdx_publisher_options {
 						 announce it: a store into it does not fit and
 						 makes the rank INEXACT */
 	uint64_t remembered_names;            /* removed names kept for lookups; 0: a quarter of
-						 all tier_blocks, at least 1,024. About 280
-						 bytes of private memory for each of these and
-						 of tier_blocks */
+						 all tier_blocks, at least 1,024. About 90
+						 bytes of private memory and 32 of the segment
+						 for each of these and of tier_blocks */
 	uint32_t clear_scope;                 /* RDX_CLEAR_... */
 	uint32_t report_mode;                 /* RDX_REPORT_... */
 	uint32_t file_mode;                   /* of the segment; 0: 0640. Nobody else may write:
@@ -125,12 +125,16 @@ struct rdx_publisher_stats {
 	uint64_t conflicts;        /* blocks dropped: a held name with other content, or a
 					    name below itself -> INEXACT */
 	uint64_t ledger_full;      /* blocks dropped: tier_blocks reached, or 0 -> INEXACT */
-	uint64_t map_full;         /* blocks dropped: all names are held, over 255 names
-					    hold the block, or it is 2^24 deep -> INEXACT */
+	uint64_t map_full;         /* blocks dropped: all names are held, or stand above held
+					    blocks; over 255 names hold the block, it is 2^24
+					    deep, or there are too many adapters and salts at
+					    once (a quarter of the names) -> INEXACT */
 	uint64_t inexact_marks;    /* times the rank became INEXACT */
 	uint64_t bells;            /* futex wakes */
 	uint64_t held[RDX_TIER_COUNT];    /* now: blocks held per tier */
-	uint64_t orphans[RDX_TIER_COUNT]; /* now: blocks without their parent, per set of tiers */
+	uint64_t orphans[RDX_TIER_COUNT]; /* now: blocks without their parent, per set of tiers; of
+					     a tier that was cleared while others were not, they
+					     follow within some calls */
 	uint64_t names;                   /* now: names known, held or remembered */
 	uint32_t inexact;                 /* now: 1 until the next all-tier clear */
 	uint32_t rings_bell;              /* 1: sleeping consumers of this user are woken */
@@ -186,7 +190,7 @@ RDX_API int rdx_publish_removed(struct rdx_publisher *publisher, const struct rd
  * Announce that `scope` (a tier, or RDX_SCOPE_ALL) is empty. A clear of one tier while
  * the rank holds nothing in any other, represented or not, is published as a clear of all;
  * one of a tier without tier_blocks is otherwise not published. Names stay known.
- * Clearing all is O(1); clearing one of several held tiers walks all known names.
+ * O(1), but for 1/200 of the known names where a clear came less than some calls before.
  * With RDX_CLEAR_WORKER only the scope RDX_SCOPE_ALL clears the other ranks too.
  * Results as for rdx_publish_stored; -EINVAL: no such scope. Wait-free.
  */
@@ -207,7 +211,8 @@ RDX_API uint64_t rdx_publisher_epoch(const struct rdx_publisher *publisher);
  * Valid until the handle is closed. */
 RDX_API const struct rdx_hash_key *rdx_publisher_hash_key(const struct rdx_publisher *publisher);
 
-/* Bytes of the segment file these options make; -EINVAL, -E2BIG, -ENAMETOOLONG as for open. */
+/* Bytes of the segment file these options make; -EINVAL, -E2BIG, -ENAMETOOLONG, -ENOMEM as for
+ * open. */
 RDX_API int rdx_publisher_segment_size(const struct rdx_publisher_options *options,
 				       uint64_t *ret_bytes);
 

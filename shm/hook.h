@@ -9,15 +9,16 @@
 enum rdx_hook_step {
 	RDX_HOOK_NONE,
 	/* producer, one event */
-	RDX_HOOK_LEDGER_INTENT,   /* intent stored, ledger untouched */
-	RDX_HOOK_LEDGER_WORD,     /* one word written, `used` not yet raised */
-	RDX_HOOK_LEDGER_WRITTEN,  /* ledger words written, ring untouched */
-	RDX_HOOK_SLOT_BUSY,       /* a slot is marked busy */
-	RDX_HOOK_SLOT_HALF,       /* its payload is half written */
-	RDX_HOOK_SLOT_WRITTEN,    /* its payload is written, not published */
-	RDX_HOOK_SLOT_PUBLISHED,  /* one slot is published */
-	RDX_HOOK_EVENT_PUBLISHED, /* all slots are, tail is not moved */
-	RDX_HOOK_TAIL_MOVED,      /* a barrier is not yet named */
+	RDX_HOOK_LEDGER_DESCRIBED, /* a record is half described, before its event */
+	RDX_HOOK_LEDGER_INTENT,    /* intent stored, ledger untouched */
+	RDX_HOOK_LEDGER_WORD,      /* one word written, `used` not yet raised */
+	RDX_HOOK_LEDGER_WRITTEN,   /* ledger words written, ring untouched */
+	RDX_HOOK_SLOT_BUSY,        /* a slot is marked busy */
+	RDX_HOOK_SLOT_HALF,        /* its payload is half written */
+	RDX_HOOK_SLOT_WRITTEN,     /* its payload is written, not published */
+	RDX_HOOK_SLOT_PUBLISHED,   /* one slot is published */
+	RDX_HOOK_EVENT_PUBLISHED,  /* all slots are, tail is not moved */
+	RDX_HOOK_TAIL_MOVED,       /* a barrier is not yet named */
 	RDX_HOOK_BARRIER_NAMED,
 	RDX_HOOK_BELL_CHECK,   /* before the flag is looked at */
 	RDX_HOOK_BELL_CLEARED, /* the flag is 0, the word not moved */
@@ -32,6 +33,7 @@ enum rdx_hook_step {
 	RDX_HOOK_READ_WORD,         /* word 0 was read */
 	RDX_HOOK_READ_COPIED,       /* payload copied, not validated */
 	RDX_HOOK_SCAN_STARTED,      /* ledger: tail noted */
+	RDX_HOOK_SCAN_WORD,         /* ledger: a record's word was read, its prefix was not */
 	RDX_HOOK_SCAN_CHUNK,        /* ledger: some words copied */
 	RDX_HOOK_SCAN_DONE,         /* ledger: words copied, intent not read */
 	RDX_HOOK_TABLE_CHOSEN,      /* its generation is known, its file not looked for */

@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ledger: one word per resident block and tier, so that a reader that lost the ring
- * can rebuild the rank's exact state without asking the producer.
+ * The ledger: which blocks the rank holds, so that a reader that lost the ring can rebuild its
+ * exact state without asking the producer. A record a block that the producer knows, for all tiers.
  *
- * Per event the producer stores intent, then ledger words, then slots, then tail (publish.h). The
- * reader notes T = tail, scans the words, notes I = intent, and replays the ring from T to max(T,
- * I). Stores and removals are idempotent, and every word that changed during the scan has its event
- * in [T, I): the result is exact at max(T, I).
+ *   record   prefix hash, local hash, prefix hash of the parent, word
+ *   word     the high half of the prefix hash, and a byte a tier: the tier's generation where the
+ *            block is held, another value where it is not
  *
- *   L1  intent, release fence, words -> words seen, acquire fence, intent: a reader that
- *       saw any effect of an event sees an intent at or after its end
- *   L2  word above used, used (release) -> used (acquire), word: what lies below `used` was written
- *       after the tier's last clear
+ * A clear of a tier gives it the next generation, in one store: what its records say of it is void.
+ * Generations are 1 to 255. The producer sees to it that no byte comes round to the present one.
  *
- * L3, which makes the scan see everything up to T, is the tail's: publish.h.
+ * Per event the producer stores intent, then words (for a Cleared the generations), then slots,
+ * then tail (publish.h). It describes a record, all but its word, while no tier holds it, after
+ * the event that made it so: in the event or outside of any. Also outside of any event it may
+ * rewrite a word with bytes of void generations changed to 0.
+ *
+ * The reader notes T = tail, then the generations and `used`, then looks at the records below
+ * `used`, once each: word, then prefix. Where the two do not agree the record is being changed: it
+ * is passed over. Then it notes I = intent, and replays the ring from T to max(T, I). Stores and
+ * removals are idempotent, and every byte that changed since T has its event in [T, I), or the
+ * Cleared of its tier: the result is exact at max(T, I).
+ *
+ *   L1  intent, release fence, words, generations, descriptions -> the same, acquire fence, intent:
+ *       a reader that saw any effect of an event sees an intent at or after its end
+ * No order is needed between a word and its record's description: one of them that is newer than
+ * T has its event in [T, I). L3, which makes the scan see everything up to T, is the tail's: publish.h.
  */
 #ifndef RDX_LEDGER_H
 #define RDX_LEDGER_H
@@ -22,15 +33,41 @@
 #include "shm/segment_layout.h"
 #include "shm/words.h"
 
-/* One tier's ledger as its producer sees it. */
+#define RDX_LEDGER_GENERATIONS_FIRST UINT32_C(0x01010101) /* a byte a tier */
+
+/* The ledger as its producer sees it. */
 struct rdx_ledger {
-	_Atomic uint64_t *words;
-	struct rdx_ledger_detail *details;
-	uint64_t capacity_blocks;
+	struct rdx_ledger_record *records;
+	uint64_t count;
 	uint64_t used; /* the producer's own copy of live->used */
 };
 
-/* The next event ends at `end_position`; its ledger words follow. */
+/* 0xff in each tier's byte of the set. */
+static inline uint32_t rdx_ledger_bytes(uint8_t tiers)
+{
+	/* bit t to bit 8 t */
+	return ((tiers * UINT32_C(0x00204081)) & UINT32_C(0x01010101)) * 0xff;
+}
+
+/* The word of a block held in `tiers`, one bit each. */
+static inline uint64_t rdx_ledger_word(uint64_t prefix, uint8_t tiers, uint32_t generations)
+{
+	return (prefix & ~(uint64_t)UINT32_MAX) | (generations & rdx_ledger_bytes(tiers));
+}
+
+/* The generations after a clear of the scope. */
+static inline uint32_t rdx_ledger_next(uint32_t generations, uint8_t scope)
+{
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		uint32_t byte = generations >> 8 * tier & 0xff;
+
+		if (scope == RDX_SCOPE_ALL || scope == tier)
+			generations += ((byte == 0xff ? 1 : byte + 1) - byte) << 8 * tier;
+	}
+	return generations;
+}
+
+/* The next event ends at `end_position`; its words follow. */
 static inline void rdx_ledger_intend(struct rdx_segment_live *live, uint64_t end_position)
 {
 	/* relaxed: L1's fence orders it before the words */
@@ -39,40 +76,72 @@ static inline void rdx_ledger_intend(struct rdx_segment_live *live, uint64_t end
 	rdx_fence_release(); /* L1, with rdx_ledger_intended */
 }
 
-/* Word `i` of the tier now holds `prefix`. It must be free: a freed word below `used`, or one at or
- * above it with only zeroes between them, as a clear of an empty tier leaves. */
-static inline void rdx_ledger_set(struct rdx_segment_live *live, struct rdx_ledger *ledger,
-				  uint8_t tier, uint64_t i, uint64_t prefix, uint64_t local,
-				  uint64_t parent)
+/* What the record is about from now on. No tier holds it. */
+static inline void rdx_ledger_describe(struct rdx_ledger_record *record, uint64_t prefix,
+				       uint64_t local, uint64_t parent)
 {
-	rdx_word_store(&ledger->details[i].local, local);
-	rdx_word_store(&ledger->details[i].parent, parent);
-	rdx_word_store(&ledger->words[i], prefix);
+	rdx_word_store(&record->prefix, prefix);
+	RDX_HOOK(RDX_HOOK_LEDGER_DESCRIBED);
+	rdx_word_store(&record->local, local);
+	rdx_word_store(&record->parent, parent);
+}
+
+/* The tiers that hold the described block, by rdx_ledger_word. */
+static inline void rdx_ledger_mark(struct rdx_ledger_record *record, uint64_t word)
+{
+	rdx_word_store(&record->word, word);
+}
+
+/* The same, as a part of an event. */
+static inline void rdx_ledger_put(struct rdx_segment_live *live, struct rdx_ledger *ledger,
+				  uint64_t i, uint64_t word)
+{
+	rdx_ledger_mark(&ledger->records[i], word);
 	RDX_HOOK(RDX_HOOK_LEDGER_WORD);
 	if (i < ledger->used)
 		return;
 	ledger->used = i + 1;
-	atomic_store_explicit(&live->used[tier], ledger->used, memory_order_release); /* L2 */
+	rdx_word_store(&live->used, ledger->used);
 }
 
-static inline void rdx_ledger_free(struct rdx_ledger *ledger, uint64_t i)
-{
-	rdx_word_store(&ledger->words[i], 0);
-	RDX_HOOK(RDX_HOOK_LEDGER_WORD);
-}
-
-/* The tier is empty: O(1), words above `used` are not looked at. */
+/* The tiers whose generation changed are empty. O(1); after a clear of all nothing is in use. */
 static inline void rdx_ledger_clear(struct rdx_segment_live *live, struct rdx_ledger *ledger,
-				    uint8_t tier)
+				    uint8_t scope, uint32_t generations)
 {
+	rdx_word_store(&live->generations, generations);
+	if (scope != RDX_SCOPE_ALL)
+		return;
 	ledger->used = 0;
-	rdx_word_store(&live->used[tier], 0);
+	rdx_word_store(&live->used, 0);
 }
 
-/* Words to scan. Not trusted: the caller bounds it by the tier's capacity. */
-static inline uint64_t rdx_ledger_used(const struct rdx_segment_live *live, uint8_t tier)
+/* Records to look at. Not trusted: the caller bounds it by their number. */
+static inline uint64_t rdx_ledger_used(const struct rdx_segment_live *live)
 {
-	return atomic_load_explicit(&live->used[tier], memory_order_acquire); /* L2 */
+	return rdx_word_load(&live->used);
+}
+
+static inline uint32_t rdx_ledger_generations(const struct rdx_segment_live *live)
+{
+	return (uint32_t)rdx_word_load(&live->generations);
+}
+
+/* The prefix hash of a record, and the bytes of its tiers: 0 where it is being changed. Not
+ * trusted: a prefix hash of 0 is none. */
+static inline uint32_t rdx_ledger_get(const struct rdx_ledger_record *record, uint64_t *ret_prefix)
+{
+	uint64_t word = rdx_word_load(&record->word), prefix;
+
+	RDX_HOOK(RDX_HOOK_SCAN_WORD);
+	prefix = rdx_word_load(&record->prefix);
+	*ret_prefix = prefix;
+	return (word ^ prefix) >> 32 ? 0 : (uint32_t)word;
+}
+
+/* Does a tier hold a record with these bytes? */
+static inline int rdx_ledger_holds(uint32_t bytes, uint8_t tier, uint32_t generations)
+{
+	return (uint8_t)(bytes >> 8 * tier) && !(uint8_t)((bytes ^ generations) >> 8 * tier);
 }
 
 /* I. Load it after the scan. */

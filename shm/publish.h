@@ -23,47 +23,22 @@
 /* An event, and what it does to the ledger. */
 struct rdx_publish {
 	struct rdx_event_head head;
-	const uint64_t *hashes;   /* head.count of them, as the event holds them */
-	const uint64_t *prefixes; /* Stored: the prefix hash of each block, for the ledger */
-	const uint32_t *words;    /* Stored, Removed: the ledger word of each block */
+	const uint64_t *hashes;  /* head.count of them, as the event holds them */
+	const uint32_t *records; /* Stored, Removed: the ledger record of each block, described */
+	const uint64_t *words;   /* and its word after the event, by rdx_ledger_word */
+	uint32_t generations;    /* Cleared: of the ledger from now on */
 };
 
-static inline void rdx_publish_stored_words(struct rdx_segment_live *live,
-					    struct rdx_ledger *ledger,
-					    const struct rdx_publish *event)
-{
-	uint64_t parent = event->head.parent;
-
-	for (uint32_t i = 0; i < event->head.count; i++) {
-		rdx_ledger_set(live, ledger, event->head.tier, event->words[i], event->prefixes[i],
-			       event->hashes[i], parent);
-		parent = event->prefixes[i];
-	}
-}
-
 /* A cleared ledger belongs to the clear stamp of its Cleared. */
-static inline void rdx_publish_cleared_words(struct rdx_segment_live *live,
-					     struct rdx_ledger *ledgers,
-					     const struct rdx_publish *event)
-{
-	rdx_word_store(&live->ledger_stamp, event->head.stamp);
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		if (event->head.tier == RDX_SCOPE_ALL || event->head.tier == tier)
-			rdx_ledger_clear(live, &ledgers[tier], tier);
-	}
-}
-
-static inline void rdx_publish_words(struct rdx_segment_live *live, struct rdx_ledger *ledgers,
+static inline void rdx_publish_words(struct rdx_segment_live *live, struct rdx_ledger *ledger,
 				     const struct rdx_publish *event)
 {
-	if (event->head.kind == RDX_EVENT_STORED) {
-		rdx_publish_stored_words(live, &ledgers[event->head.tier], event);
-	} else if (event->head.kind == RDX_EVENT_REMOVED) {
-		for (uint32_t i = 0; i < event->head.count; i++)
-			rdx_ledger_free(&ledgers[event->head.tier], event->words[i]);
-	} else if (event->head.kind == RDX_EVENT_CLEARED) {
-		rdx_publish_cleared_words(live, ledgers, event);
+	if (event->head.kind == RDX_EVENT_CLEARED) {
+		rdx_word_store(&live->ledger_stamp, event->head.stamp);
+		rdx_ledger_clear(live, ledger, event->head.tier, event->generations);
 	}
+	for (uint32_t i = 0; i < event->head.count; i++)
+		rdx_ledger_put(live, ledger, event->records[i], event->words[i]);
 	RDX_HOOK(RDX_HOOK_LEDGER_WRITTEN);
 }
 
@@ -74,17 +49,16 @@ static inline uint64_t rdx_publish_tail(const struct rdx_segment_live *live)
 }
 
 /*
- * Publish one event at `position`, the tail. `ledgers`: one a tier. Returns the position
- * after it, the new tail. One caller at a time; wait-free.
+ * Publish one event at `position`, the tail. Returns the position after it, the new tail. One caller at a time; wait-free.
  */
 static inline uint64_t rdx_publish_event(struct rdx_segment_live *live, const struct rdx_ring *ring,
-					 struct rdx_ledger *ledgers, uint64_t position,
+					 struct rdx_ledger *ledger, uint64_t position,
 					 const struct rdx_publish *event)
 {
 	uint64_t end = position + rdx_event_slots(event->head.kind, event->head.count);
 
 	rdx_ledger_intend(live, end);
-	rdx_publish_words(live, ledgers, event);
+	rdx_publish_words(live, ledger, event);
 	rdx_event_append(ring, position, &event->head, event->hashes);
 	/* R4 and L3, with rdx_publish_tail */
 	atomic_store_explicit(&live->tail, end, memory_order_release);

@@ -114,7 +114,7 @@ struct rdx_event {
 	uint32_t stamp;  /* the worker's clear stamp; 0 where the scope is the rank */
 	uint8_t kind;    /* RDX_EVENT_... */
 	uint8_t tier;    /* RDX_TIER_..., for CLEARED a scope */
-	uint8_t orphans; /* bit s: after the event, set s holds a block but not its parent */
+	uint8_t orphans; /* bit s: after the event, set s may hold a block but not its parent */
 	uint8_t inexact; /* 1 from the cause to the next all-tier Cleared */
 };
 

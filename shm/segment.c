@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_MODE 0600
+#define LOCK_MODE      0600
+#define REMEMBERED_MIN 1024
 
 static uint64_t align_up(uint64_t value, uint64_t to)
 {
@@ -37,34 +38,45 @@ static int copy_text(char *to, const char *from, int required)
 	return 0;
 }
 
-/* Offsets and file size from ring_slots and tier_blocks. Their bounds keep every sum far
+int rdx_segment_records(const uint64_t *tier_blocks, uint64_t remembered, uint64_t *ret_records)
+{
+	uint64_t blocks = 0;
+
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		if (tier_blocks[tier] > RDX_TIER_BLOCKS_MAX)
+			return -EINVAL;
+		blocks += tier_blocks[tier];
+	}
+	if (remembered == 0)
+		remembered = blocks / 4 > REMEMBERED_MIN ? blocks / 4 : REMEMBERED_MIN;
+	if (remembered > RDX_LEDGER_RECORDS_MAX - blocks)
+		return -EINVAL;
+	*ret_records = blocks + remembered;
+	return 0;
+}
+
+/* Offsets and file size from ring_slots and ledger_records. Their bounds keep every sum far
  * below 2^64. */
 static int plan_geometry(struct rdx_segment_header *header)
 {
 	uint64_t slots = header->ring_slots;
-	uint64_t at = RDX_RING_OFFSET;
-	int tiers = 0;
+	uint64_t at = RDX_RING_OFFSET, blocks = 0;
 
 	if (slots < RDX_RING_SLOTS_MIN || slots > RDX_RING_SLOTS_MAX || slots & (slots - 1))
 		return -EINVAL;
 	header->ring_offset = at;
 	at += slots * sizeof(struct rdx_slot);
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		uint64_t blocks = header->tier_blocks[tier];
-
-		header->word_offset[tier] = header->detail_offset[tier] = 0;
-		if (blocks > RDX_TIER_BLOCKS_MAX)
+		if (header->tier_blocks[tier] > RDX_TIER_BLOCKS_MAX)
 			return -EINVAL;
-		if (blocks == 0)
-			continue;
-		tiers++;
-		header->word_offset[tier] = at;
-		at = align_up(at + blocks * sizeof(uint64_t), RDX_LINE_BYTES);
-		header->detail_offset[tier] = at;
-		at = align_up(at + blocks * sizeof(struct rdx_ledger_detail), RDX_LINE_BYTES);
+		blocks += header->tier_blocks[tier];
 	}
+	if (header->ledger_records < blocks || header->ledger_records > RDX_LEDGER_RECORDS_MAX)
+		return -EINVAL;
+	header->ledger_offset = at;
+	at += header->ledger_records * sizeof(struct rdx_ledger_record);
 	header->file_bytes = align_up(at, RDX_PAGE_BYTES);
-	return tiers ? 0 : -EINVAL;
+	return blocks ? 0 : -EINVAL;
 }
 
 int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_header *ret_header)
@@ -80,6 +92,7 @@ int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_hea
 		.clear_scope = spec->clear_scope,
 		.clear_id = spec->clear_id,
 		.ring_slots = spec->ring_slots,
+		.ledger_records = spec->ledger_records,
 	};
 	int r;
 
@@ -89,7 +102,11 @@ int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_hea
 	if (spec->file_mode & ~0777u || spec->file_mode & (S_IWGRP | S_IWOTH))
 		return -EINVAL;
 	memcpy(header.tier_blocks, spec->tier_blocks, sizeof(header.tier_blocks));
-	r = plan_geometry(&header);
+	r = spec->ledger_records
+		    ? 0
+		    : rdx_segment_records(spec->tier_blocks, 0, &header.ledger_records);
+	if (r == 0)
+		r = plan_geometry(&header);
 	if (r == 0)
 		r = copy_text(header.instance, spec->instance, 1);
 	if (r == 0)
@@ -193,16 +210,10 @@ static void point_into(struct rdx_segment_owner *owner)
 	owner->live = (struct rdx_segment_live *)(base + RDX_LIVE_OFFSET);
 	owner->ring.slots = (struct rdx_slot *)(base + header->ring_offset);
 	owner->ring.mask = header->ring_slots - 1;
-	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		struct rdx_ledger *ledger = &owner->ledger[tier];
-
-		memset(ledger, 0, sizeof(*ledger));
-		ledger->capacity_blocks = header->tier_blocks[tier];
-		if (!ledger->capacity_blocks)
-			continue;
-		ledger->words = (_Atomic uint64_t *)(base + header->word_offset[tier]);
-		ledger->details = (struct rdx_ledger_detail *)(base + header->detail_offset[tier]);
-	}
+	owner->ledger = (struct rdx_ledger){
+		.records = (struct rdx_ledger_record *)(base + header->ledger_offset),
+		.count = header->ledger_records,
+	};
 }
 
 /* Build the segment under its temporary name, lock it, give it its name. */
@@ -220,6 +231,7 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 	rdx_mapping_touch(&owner->mapping, 1);
 	memcpy(owner->mapping.base, header, sizeof(*header));
 	point_into(owner);
+	rdx_word_store(&owner->live->generations, RDX_LEDGER_GENERATIONS_FIRST);
 	if (owner->clear.base)
 		rdx_word_store(&owner->live->ledger_stamp, rdx_clear_stamp(owner->clear.base));
 	r = rdx_lock_take(owner->mapping.fd);
@@ -308,15 +320,7 @@ static void view_into(struct rdx_segment_view *view)
 	view->live = (const struct rdx_segment_live *)(base + RDX_LIVE_OFFSET);
 	view->ring.slots = (const struct rdx_slot *)(base + header->ring_offset);
 	view->ring.mask = header->ring_slots - 1;
-	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		view->words[tier] = NULL;
-		view->details[tier] = NULL;
-		if (!header->tier_blocks[tier])
-			continue;
-		view->words[tier] = (const _Atomic uint64_t *)(base + header->word_offset[tier]);
-		view->details[tier] =
-			(const struct rdx_ledger_detail *)(base + header->detail_offset[tier]);
-	}
+	view->records = (const struct rdx_ledger_record *)(base + header->ledger_offset);
 }
 
 int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t worker_id,

@@ -20,10 +20,15 @@ struct rdx_segment_spec {
 	uint64_t clear_id;
 	uint64_t ring_slots;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
+	uint64_t ledger_records; /* 0: of the default, see below */
 	const char *instance;
 	const char *model;
 	const char *tenant;
 };
+
+/* Ledger records for these tiers and so many names that are only remembered, 0: a quarter of all
+ * tier_blocks, at least 1,024. -EINVAL: too many of either. */
+int rdx_segment_records(const uint64_t *tier_blocks, uint64_t remembered, uint64_t *ret_records);
 
 /* Geometry from the spec, every field but magic, epoch, key and creator. -EINVAL,
  * -ENAMETOOLONG. */
@@ -38,7 +43,7 @@ struct rdx_segment_owner {
 	struct rdx_segment_header *header;
 	struct rdx_segment_live *live;
 	struct rdx_ring ring;
-	struct rdx_ledger ledger[RDX_TIER_COUNT];
+	struct rdx_ledger ledger;
 };
 
 /*
@@ -60,8 +65,7 @@ struct rdx_segment_view {
 	struct rdx_segment_header header; /* private copy; texts are terminated */
 	const struct rdx_segment_live *live;
 	struct rdx_ring_view ring;
-	const _Atomic uint64_t *words[RDX_TIER_COUNT];
-	const struct rdx_ledger_detail *details[RDX_TIER_COUNT];
+	const struct rdx_ledger_record *records; /* header.ledger_records of them */
 };
 
 /*

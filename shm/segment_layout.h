@@ -5,7 +5,7 @@
  *   0      header     one page, never changes after the file got its name
  *   4096   live       one page, words that change, a line pair per writer and purpose
  *   8192   ring       ring_slots * 64
- *   ...    per tier:  ledger words (8 bytes a block), then ledger details (16 a block)
+ *   ...    ledger     ledger_records * 32
  *
  * All numbers little-endian, every offset a multiple of 64.
  */
@@ -22,7 +22,7 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
 
 #define RDX_SEGMENT_MAGIC   UINT64_C(0x3167657378647223) /* "#rdxseg1" */
-#define RDX_SEGMENT_VERSION 1
+#define RDX_SEGMENT_VERSION 2
 #define RDX_LINE_BYTES      64
 #define RDX_PAGE_BYTES      4096
 #define RDX_SLOT_WORDS      8
@@ -30,6 +30,9 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-e
 
 /* Incompatible features this version knows: none. */
 #define RDX_SEGMENT_INCOMPAT_KNOWN UINT64_C(0)
+
+/* Of one ledger: four tiers of the most blocks, and as many names that are only remembered. */
+#define RDX_LEDGER_RECORDS_MAX (2 * RDX_TIER_COUNT * (uint64_t)RDX_TIER_BLOCKS_MAX)
 
 struct rdx_segment_header {
 	uint64_t magic; /* stored last */
@@ -49,21 +52,21 @@ struct rdx_segment_header {
 	uint64_t file_bytes;
 	uint64_t ring_offset;
 	uint64_t ring_slots;
-	uint64_t word_offset[RDX_TIER_COUNT];   /* 0 where tier_blocks is 0 */
-	uint64_t detail_offset[RDX_TIER_COUNT]; /* likewise */
-	uint64_t tier_blocks[RDX_TIER_COUNT];
-	uint64_t created_ns;          /* CLOCK_REALTIME */
-	uint64_t creator_start_ticks; /* of the process, since boot; 0: unknown */
+	uint64_t ledger_offset;
+	uint64_t ledger_records;              /* blocks known at once, held or not */
+	uint64_t tier_blocks[RDX_TIER_COUNT]; /* 0: the tier is not kept */
+	uint64_t created_ns;                  /* CLOCK_REALTIME */
+	uint64_t creator_start_ticks;         /* of the process, since boot; 0: unknown */
 	uint32_t creator_pid;
 	uint32_t reserved32;
-	uint64_t reserved[5];
+	uint64_t reserved[11];
 	char instance[RDX_TEXT_BYTES];
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];
 };
 static_assert(offsetof(struct rdx_segment_header, epoch) == 72, "layout");
-static_assert(offsetof(struct rdx_segment_header, word_offset) == 112, "layout");
-static_assert(offsetof(struct rdx_segment_header, created_ns) == 208, "layout");
+static_assert(offsetof(struct rdx_segment_header, ledger_offset) == 112, "layout");
+static_assert(offsetof(struct rdx_segment_header, created_ns) == 160, "layout");
 static_assert(offsetof(struct rdx_segment_header, instance) == 272, "layout");
 static_assert(sizeof(struct rdx_segment_header) == 272 + 3 * RDX_TEXT_BYTES, "layout");
 static_assert(sizeof(struct rdx_segment_header) <= RDX_PAGE_BYTES, "layout");
@@ -104,9 +107,10 @@ struct rdx_segment_live {
 	alignas(128) _Atomic uint64_t tail; /* the position after the newest event */
 	alignas(128) _Atomic uint64_t
 		barrier; /* 1 + position of the newest all-tier Cleared, 0: none */
-	alignas(128) _Atomic uint64_t intent;  /* end position of the event being written */
-	_Atomic uint64_t ledger_stamp;         /* clear stamp that the ledger belongs to */
-	_Atomic uint64_t used[RDX_TIER_COUNT]; /* ledger words in use are below this */
+	alignas(128) _Atomic uint64_t intent; /* end position of the event being written */
+	_Atomic uint64_t ledger_stamp;        /* clear stamp that the ledger belongs to */
+	_Atomic uint64_t generations;         /* of the ledger's tiers, a byte each, from bit 0 */
+	_Atomic uint64_t used;                /* ledger records in use are below this */
 	alignas(128) _Atomic uint64_t counters[RDX_COUNTER_COUNT];
 };
 static_assert(offsetof(struct rdx_segment_live, barrier) == 128, "layout");
@@ -135,12 +139,15 @@ static_assert(sizeof(struct rdx_slot) == RDX_LINE_BYTES, "layout");
 #define RDX_STORED_FIRST_HASHES  2
 #define RDX_REMOVED_FIRST_HASHES 4
 
-/* Details of a ledger word; believed only if chain(parent, local) gives the word. */
-struct rdx_ledger_detail {
+/* One block of the ledger (ledger.h). Recovery reads word and prefix; believe local and parent only
+ * if chain(parent, local) gives the prefix. */
+struct rdx_ledger_record {
+	alignas(32) _Atomic uint64_t prefix;
 	_Atomic uint64_t local;
-	_Atomic uint64_t parent;
+	_Atomic uint64_t parent; /* prefix hash, 0: root */
+	_Atomic uint64_t word;   /* high half of the prefix, and below a byte a tier, from bit 0 */
 };
-static_assert(sizeof(struct rdx_ledger_detail) == 16, "layout");
+static_assert(sizeof(struct rdx_ledger_record) == 32, "layout");
 
 #define RDX_LIVE_OFFSET RDX_PAGE_BYTES
 #define RDX_RING_OFFSET (2 * RDX_PAGE_BYTES)
@@ -150,6 +157,6 @@ static_assert(sizeof(struct rdx_ledger_detail) == 16, "layout");
 	((uint64_t)sizeof(struct rdx_segment_header) << 48 |                                       \
 	 (uint64_t)sizeof(struct rdx_segment_live) << 32 |                                         \
 	 (uint64_t)offsetof(struct rdx_segment_live, counters) << 16 |                             \
-	 (uint64_t)sizeof(struct rdx_slot) << 8 | (uint64_t)sizeof(struct rdx_ledger_detail))
+	 (uint64_t)sizeof(struct rdx_slot) << 8 | (uint64_t)sizeof(struct rdx_ledger_record))
 
 #endif

@@ -47,7 +47,7 @@ void calls_make(struct calls *calls, const struct calls_shape *shape,
 	calls->seed = calls->random = seed;
 	calls->done = 0;
 	calls->era = 0;
-	oracle_make(&calls->oracle, key, options, UINT32_MAX);
+	oracle_make(&calls->oracle, key, options);
 }
 
 static int is_unruly(const struct calls *calls)
@@ -165,7 +165,7 @@ static void draw_content(struct calls *calls, struct call *call)
 		stored->tokens = call->tokens;
 		stored->token_count =
 			(uint64_t)stored->count * CALL_BLOCK_TOKENS - !pick(calls, 40);
-	} else if (pick(calls, 4)) {
+	} else if (calls->shape.contents || pick(calls, 4)) {
 		stored->local_hashes = call->locals;
 	}
 	if (!pick(calls, 10))
@@ -271,6 +271,8 @@ void calls_draw(struct calls *calls, struct call *ret_call)
 	ret_call->time_ns = is_unruly(calls) ? calls->done + 1 : 0;
 	if (calls->shape.clear_in && pick(calls, calls->shape.clear_in) == 0)
 		draw_cleared(ret_call, RDX_SCOPE_ALL);
+	else if (calls->shape.tier_clear_in && pick(calls, calls->shape.tier_clear_in) == 0)
+		draw_cleared(ret_call, (uint8_t)(what % calls->shape.tiers));
 	else if (what < 5)
 		draw_cleared(ret_call, (uint8_t)(what % calls->shape.tiers));
 	else if (what < 490)

@@ -22,7 +22,8 @@
 #define CALL_NAME_BYTES   32
 
 struct calls_shape {
-	uint32_t clear_in; /* one call in so many clears all tiers, 0: none */
+	uint32_t clear_in;      /* one call in so many clears all tiers, 0: none */
+	uint32_t tier_clear_in; /* likewise one tier; 0: few do */
 	uint8_t tiers;
 	/* of an orderly stream */
 	uint32_t chains; /* conversations */
@@ -31,6 +32,7 @@ struct calls_shape {
 	/* of an unruly one */
 	uint32_t names;   /* of each length and group; 0: it is orderly */
 	uint32_t run_max; /* blocks, at most CALL_BLOCKS */
+	uint8_t contents; /* each store gives its blocks' content */
 };
 
 struct calls {

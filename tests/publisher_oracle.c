@@ -22,11 +22,10 @@ static uint32_t bucket_of_text(const void *text, uint8_t bytes, uint8_t group)
 }
 
 void oracle_make(struct oracle *oracle, const struct rdx_hash_key *key,
-		 const struct rdx_publisher_options *options, uint32_t names_max)
+		 const struct rdx_publisher_options *options)
 {
 	memset(oracle, 0, sizeof(*oracle));
 	oracle->key = *key;
-	oracle->names_max = names_max;
 	memcpy(oracle->tier_blocks, options->tier_blocks, sizeof(oracle->tier_blocks));
 	oracle->block_tokens = options->block_tokens;
 	oracle->report_mode = options->report_mode;
@@ -176,12 +175,10 @@ static void set_copies(struct oracle *oracle, struct oracle_name *name, uint8_t 
 		       uint32_t copies)
 {
 	int held_before = oracle_holds(oracle, name->prefix, tier);
-	int name_before = oracle_name_held(name);
 
 	name->copies[tier] = copies;
 	oracle->held[tier] +=
 		(uint64_t)oracle_holds(oracle, name->prefix, tier) - (uint64_t)held_before;
-	oracle->held_names += (uint32_t)oracle_name_held(name) - (uint32_t)name_before;
 }
 
 static void mark(struct oracle *oracle, uint8_t tiers)
@@ -260,9 +257,15 @@ static struct oracle_name *learn(struct oracle *oracle, const void *text, uint8_
 	return name;
 }
 
-static uint64_t *store_block(struct oracle *oracle, const struct rdx_stored *stored,
-			     const void *text, const struct oracle_name *content)
+static const uint8_t *name_at(const void *names, uint32_t i, uint8_t bytes)
 {
+	return (const uint8_t *)names + (uint64_t)i * bytes;
+}
+
+static uint64_t *store_block(struct oracle *oracle, const struct rdx_stored *stored, uint32_t at,
+			     const struct oracle_name *content)
+{
+	const uint8_t *text = name_at(stored->names, at, stored->name_bytes);
 	struct oracle_name *name =
 		oracle_find(oracle, text, stored->name_bytes, stored->cache_group);
 	int held = name && oracle_name_held(name);
@@ -275,7 +278,7 @@ static uint64_t *store_block(struct oracle *oracle, const struct rdx_stored *sto
 	if (held)
 		return add_copy(oracle, name, stored->tier);
 	/* remembered, or forgotten by now for lack of room: unknown */
-	if (oracle->held_names == oracle->names_max) {
+	if (at >= stored->count - oracle->full) {
 		if (name)
 			oracle_forget(oracle, name);
 		return &oracle->stats.map_full;
@@ -289,11 +292,6 @@ static uint64_t *store_block(struct oracle *oracle, const struct rdx_stored *sto
 	if (cause)
 		oracle_forget(oracle, name);
 	return cause;
-}
-
-static const uint8_t *name_at(const void *names, uint32_t i, uint8_t bytes)
-{
-	return (const uint8_t *)names + (uint64_t)i * bytes;
 }
 
 static void store_known(struct oracle *oracle, const struct rdx_stored *stored)
@@ -337,8 +335,7 @@ static void store_run(struct oracle *oracle, const struct rdx_stored *stored)
 		else
 			content.local = stored->local_hashes[i];
 		rdx_hash_chain(&oracle->key, content.parent, &content.local, 1, &content.prefix);
-		cause = store_block(oracle, stored, name_at(stored->names, i, stored->name_bytes),
-				    &content);
+		cause = store_block(oracle, stored, i, &content);
 		if (cause)
 			drop(oracle, stored->tier, cause, stored->count - i);
 	}

@@ -36,9 +36,8 @@ struct oracle {
 	uint32_t used;      /* names at or above were never known */
 	uint32_t free_from; /* those below are known */
 	uint32_t known;
-	uint32_t held_names;
 	uint64_t held[RDX_TIER_COUNT]; /* blocks */
-	uint32_t names_max;
+	uint32_t full; /* blocks at the end of the next store for which there is no room */
 	uint64_t tier_blocks[RDX_TIER_COUNT];
 	uint32_t block_tokens;
 	uint32_t report_mode;
@@ -47,9 +46,9 @@ struct oracle {
 	struct rdx_publisher_stats stats; /* events, slots and bells are not kept */
 };
 
-/* For a publisher with these options that can hold `names_max` names at once. */
+/* For a publisher with these options. */
 void oracle_make(struct oracle *oracle, const struct rdx_hash_key *key,
-		 const struct rdx_publisher_options *options, uint32_t names_max);
+		 const struct rdx_publisher_options *options);
 
 void oracle_stored(struct oracle *oracle, const struct rdx_stored *stored);
 void oracle_removed(struct oracle *oracle, const struct rdx_removed *removed);

@@ -71,6 +71,7 @@ int rig_claim(struct rig *rig, struct rig_producer *ret_producer,
 	      const struct rdx_segment_spec *spec)
 {
 	memset(ret_producer, 0, sizeof(*ret_producer));
+	ret_producer->generations = RDX_LEDGER_GENERATIONS_FIRST;
 	return rdx_segment_claim(&ret_producer->owner, rig->dir_fd, &rig->key, spec);
 }
 
@@ -79,36 +80,29 @@ void rig_release(struct rig_producer *producer)
 	rdx_segment_release(&producer->owner);
 }
 
-/* One word for all blocks, outside the segment. */
-static struct rdx_ledger_detail nowhere_detail;
-static _Atomic uint64_t nowhere_word;
+/* One record for all blocks, outside the segment. */
+static struct rdx_ledger_record nowhere_record;
 static const uint32_t nowhere[RDX_EVENT_COUNT_MAX];
-
-static void publish_without_words(struct rig_producer *producer, struct rdx_publish event)
-{
-	struct rdx_ledger ledgers[RDX_TIER_COUNT];
-
-	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-		ledgers[tier] = (struct rdx_ledger){
-			.words = &nowhere_word, .details = &nowhere_detail, .used = UINT64_MAX};
-	event.prefixes = event.hashes;
-	event.words = nowhere;
-	producer->tail = rdx_publish_event(producer->owner.live, &producer->owner.ring, ledgers,
-					   producer->tail, &event);
-}
+static const uint64_t no_words[RDX_EVENT_COUNT_MAX];
 
 void rig_publish(struct rig_producer *producer, const struct rdx_publish *event)
 {
+	struct rdx_ledger elsewhere = {.records = &nowhere_record, .used = UINT64_MAX};
+	struct rdx_ledger *ledger = &producer->owner.ledger;
 	struct rdx_publish next = *event;
 
 	if (!next.head.event_id)
 		next.head.event_id = ++producer->event_id;
+	if (next.head.kind == RDX_EVENT_CLEARED)
+		producer->generations = rdx_ledger_next(producer->generations, next.head.tier);
+	next.generations = producer->generations;
 	if (next.head.count && !next.words) {
-		publish_without_words(producer, next);
-		return;
+		next.words = no_words;
+		next.records = nowhere;
+		ledger = &elsewhere;
 	}
-	producer->tail = rdx_publish_event(producer->owner.live, &producer->owner.ring,
-					   producer->owner.ledger, producer->tail, &next);
+	producer->tail = rdx_publish_event(producer->owner.live, &producer->owner.ring, ledger,
+					   producer->tail, &next);
 }
 
 static struct rdx_publish event_of(const struct rig_producer *producer, uint8_t kind, uint8_t tier,
@@ -133,14 +127,18 @@ void rig_store_run(struct rig *rig, struct rig_producer *producer, const uint64_
 		   uint32_t count)
 {
 	struct rdx_publish event = event_of(producer, RDX_EVENT_STORED, 0, local, count);
-	uint64_t prefixes[RIG_RUN_MAX];
-	uint32_t words[RIG_RUN_MAX];
+	uint64_t prefixes[RIG_RUN_MAX], words[RIG_RUN_MAX];
+	uint32_t records[RIG_RUN_MAX];
 
 	assert_true(count <= RIG_RUN_MAX);
 	rdx_hash_chain(&rig->key, 0, local, count, prefixes);
-	for (uint32_t i = 0; i < count; i++)
-		words[i] = (uint32_t)producer->used++;
-	event.prefixes = prefixes;
+	for (uint32_t i = 0; i < count; i++) {
+		records[i] = (uint32_t)producer->used++;
+		words[i] = rdx_ledger_word(prefixes[i], 1, producer->generations);
+		rdx_ledger_describe(&producer->owner.ledger.records[records[i]], prefixes[i],
+				    local[i], i ? prefixes[i - 1] : 0);
+	}
+	event.records = records;
 	event.words = words;
 	rig_publish(producer, &event);
 }

@@ -35,7 +35,8 @@ struct rig_producer {
 	struct rdx_segment_owner owner;
 	uint64_t tail;
 	uint64_t event_id;
-	uint64_t used; /* ledger words handed out, tier 0 */
+	uint64_t used;        /* ledger records handed out by rig_store_run */
+	uint32_t generations; /* of the ledger */
 	uint32_t stamp;
 };
 
@@ -46,8 +47,8 @@ int rig_claim(struct rig *rig, struct rig_producer *ret_producer,
 	      const struct rdx_segment_spec *spec);
 void rig_release(struct rig_producer *producer);
 
-/* Publish an event; its id is the next one where it is 0. `words` NULL: its blocks get no ledger
- * words, which no real publisher does. */
+/* Publish an event; its id is the next one where it is 0, its generations are the rig's. `words`
+ * NULL: its blocks get no ledger words, which no real publisher does. */
 void rig_publish(struct rig_producer *producer, const struct rdx_publish *event);
 
 /* The same, of parts, without ledger words. */

@@ -260,53 +260,75 @@ void stream_writer_make(struct stream_writer *writer, struct rig_producer *produ
 	writer->producer = producer;
 }
 
-/* A word for each block of a run stored; the words of one removed are free again. */
-static void find_words(struct stream_writer *writer, const struct stream_op *op,
-		       uint32_t *ret_words)
+/* A record for each block of a run stored, described; those of one removed are free again. */
+static void find_records(struct stream_writer *writer, const struct stream *stream,
+			 const struct stream_op *op, uint32_t *ret_records, uint64_t *ret_words)
 {
-	uint32_t *free_words = writer->free_words[op->tier];
+	struct rig_producer *producer = writer->producer;
+	int removed = op->kind == RDX_EVENT_REMOVED;
+	uint32_t *free_records = writer->free_records[op->tier];
 	uint32_t *free_count = &writer->free_count[op->tier];
 	uint32_t *place = &writer->place[op->tier][op->first];
-	uint64_t used = writer->producer->owner.ledger[op->tier].used;
 
 	for (uint32_t i = 0; i < op->count; i++) {
 		/* a removal lists the last block first */
-		uint32_t at = op->kind == RDX_EVENT_REMOVED ? op->count - 1 - i : i;
+		uint32_t at = removed ? op->count - 1 - i : i;
+		uint64_t prefix = stream->prefix[op->first + at];
+		uint64_t parent = at ? stream->prefix[op->first + at - 1] : op->parent;
 
-		if (op->kind == RDX_EVENT_REMOVED)
-			free_words[(*free_count)++] = place[at];
+		if (removed)
+			free_records[(*free_count)++] = place[at];
 		else
-			place[at] = *free_count ? free_words[--*free_count] : (uint32_t)used++;
-		ret_words[i] = place[at];
+			place[at] = *free_count
+					    ? free_records[--*free_count]
+					    : op->tier * STREAM_BLOCKS + writer->used[op->tier]++;
+		ret_records[i] = place[at];
+		ret_words[i] = rdx_ledger_word(prefix, removed ? 0 : (uint8_t)(1 << op->tier),
+					       producer->generations);
+		if (!removed)
+			rdx_ledger_describe(&producer->owner.ledger.records[place[at]], prefix,
+					    op->hashes[i], parent);
 	}
+}
+
+/* What a clear made void is made 0, as a publisher's sweep does: its generation may come round. */
+static void wipe_records(struct stream_writer *writer, uint8_t tier)
+{
+	for (uint32_t i = 0; i < writer->used[tier]; i++) {
+		struct rdx_ledger_record *record =
+			&writer->producer->owner.ledger.records[tier * STREAM_BLOCKS + i];
+
+		rdx_ledger_mark(record, rdx_ledger_word(rdx_word_load(&record->prefix), 0, 0));
+	}
+	writer->used[tier] = writer->free_count[tier] = 0;
 }
 
 void stream_write(struct stream_writer *writer, const struct stream *stream,
 		  const struct stream_op *op)
 {
 	struct rig_producer *producer = writer->producer;
-	uint32_t words[STREAM_DEPTH];
+	uint32_t records[STREAM_DEPTH];
+	uint64_t words[STREAM_DEPTH];
 	struct rdx_publish event = {
 		.head = {.parent = op->parent,
 			 .count = op->count,
 			 .kind = op->kind,
 			 .tier = op->tier},
 		.hashes = op->hashes,
-		.prefixes = stream->prefix + op->first,
+		.records = records,
 		.words = words,
 	};
 
-	if (op->kind == RDX_EVENT_CLEARED) {
-		for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
-			if (op->tier == RDX_SCOPE_ALL || op->tier == tier)
-				writer->free_count[tier] = 0;
-		if (op->tier == RDX_SCOPE_ALL && producer->owner.clear.base)
-			producer->stamp = rdx_clear_bump(producer->owner.clear.base);
-	} else {
-		find_words(writer, op, words);
-	}
+	if (op->kind != RDX_EVENT_CLEARED)
+		find_records(writer, stream, op, records, words);
+	else if (op->tier == RDX_SCOPE_ALL && producer->owner.clear.base)
+		producer->stamp = rdx_clear_bump(producer->owner.clear.base);
 	event.head.stamp = producer->stamp;
 	rig_publish(producer, &event);
+	for (uint8_t tier = 0; tier < STREAM_TIERS && op->kind == RDX_EVENT_CLEARED; tier++) {
+		if (op->tier == RDX_SCOPE_ALL || op->tier == tier)
+			wipe_records(writer, tier);
+	}
 	if (writer->bell)
 		rdx_bell_ring(writer->bell);
 }

@@ -90,16 +90,18 @@ uint8_t stream_orphan_bits(const struct stream *stream);
 /* Number of blocks on which the stream's state and the holding differ. */
 uint64_t stream_differences(const struct stream *stream, const struct rdx_holding *holding);
 
-/* Puts a stream's operations into a segment. A word freed is the next one used. */
+/* Puts a stream's operations into a segment: a ledger record a block and tier. One freed is the next
+ * one used. */
 struct stream_writer {
 	struct rig_producer *producer;
 	struct rdx_bell *bell; /* or NULL */
 	uint32_t place[STREAM_TIERS][STREAM_BLOCKS];
-	uint32_t free_words[STREAM_TIERS][STREAM_BLOCKS];
+	uint32_t free_records[STREAM_TIERS][STREAM_BLOCKS];
 	uint32_t free_count[STREAM_TIERS];
+	uint32_t used[STREAM_TIERS];
 };
 
-/* A spec with ledgers for the stream's tiers. */
+/* A spec with the stream's tiers. */
 struct rdx_segment_spec stream_spec(uint64_t worker_id, uint32_t dp_rank, uint64_t ring_slots);
 void stream_writer_make(struct stream_writer *writer, struct rig_producer *producer);
 void stream_write(struct stream_writer *writer, const struct stream *stream,

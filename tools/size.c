@@ -207,11 +207,8 @@ static void print_segment(const struct size_options *options, const struct sizes
 	printf("Segment of each rank: %s\n", figures_size(sizes->segment.file_bytes, a));
 	printf("  header 8 KiB, ring %s, ledger %s:\n", figures_size(sizes->ring_bytes, a),
 	       figures_size(sizes->ledger_bytes, b));
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		if (options->tier_blocks[tier])
-			printf("  %s %s blocks of %zu bytes\n",
-			       figures_grouped(options->tier_blocks[tier], c), rdx_tier_text(tier),
-			       sizeof(uint64_t) + sizeof(struct rdx_ledger_detail));
+	printf("  %s blocks that can be known at once, of %zu bytes\n",
+	       figures_grouped(sizes->segment.ledger_records, c), sizeof(struct rdx_ledger_record));
 	printf("Segments: %s\n", figures_size(sizes->segments_bytes + sizes->restart_bytes, a));
 	printf("  %" PRIu64 " %s, and %" PRIu64 " more while old and new ones are side by side\n",
 	       options->ranks, options->ranks == 1 ? "rank" : "ranks", options->restarting);

@@ -90,7 +90,7 @@ struct rdx_reader_stats {
 	uint64_t events_lost;    /* likewise; exact */
 	uint64_t slots_dead;     /* skipped behind a barrier, never read */
 	uint64_t events_dead;    /* likewise; exact */
-	uint64_t ledger_words;   /* scanned */
+	uint64_t ledger_records; /* looked at, once for each tier that the rank keeps */
 	uint64_t recoveries[4];  /* by RDX_RECOVERED_... */
 };
 

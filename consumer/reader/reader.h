@@ -18,14 +18,15 @@ struct rdx_slot_log {
 	uint64_t end;
 };
 
-/* A ledger scan in progress. */
+/* A ledger scan in progress: some records at a time, which are looked at once a tier. */
 struct rdx_ledger_scan {
-	uint64_t next_word;
+	uint64_t next_record;
 	uint64_t used;
 	uint64_t start_position; /* T */
+	uint32_t generations;
 	uint8_t active;
-	uint8_t tier;        /* RDX_TIER_COUNT: all read */
-	uint8_t tier_opened; /* `used` was loaded */
+	uint8_t opened; /* generations and `used` were loaded */
+	uint8_t tier;   /* which the records are looked at for next */
 };
 
 struct rdx_reader {

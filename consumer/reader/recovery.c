@@ -18,7 +18,7 @@
 #define LOG_SLOTS_MAX   (UINT64_C(1) << 18) /* 16 MiB */
 #define DRAIN_SLOTS     (UINT64_C(1) << 14) /* of one call: well under a millisecond */
 #define TRIES           64
-#define SCAN_WORDS      (UINT64_C(1) << 15)
+#define SCAN_RECORDS    (UINT64_C(1) << 13) /* looked at together: 256 KiB */
 
 enum rdx_ring_found rdx_recovery_head_at(const struct rdx_reader *reader, uint64_t position,
 					 struct rdx_event_head *ret_head, uint64_t *ret_first)
@@ -205,7 +205,7 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 	if (reader->info.clear_id &&
 	    rdx_clear_before((uint32_t)rdx_word_load(&reader->view.live->ledger_stamp),
 			     reader->ignore_before)) {
-		scan->tier = RDX_TIER_COUNT;
+		scan->opened = 1; /* nothing is in use */
 		last.orphans = last.inexact = 0;
 	}
 	*ret_last = last;
@@ -392,40 +392,61 @@ int rdx_recovery_drain(struct rdx_reader *reader)
 	}
 }
 
-/* Load where the tier under way ends. */
-static int open_tier(struct rdx_reader *reader)
+/* Load where the ledger ends, and which bytes mean "held". After T: what is newer than these has its
+ * event in [T, I). */
+static int open_scan(struct rdx_reader *reader)
 {
 	struct rdx_ledger_scan *scan = &reader->scan;
 
-	if (scan->tier_opened)
+	if (scan->opened)
 		return 0;
-	scan->used = rdx_ledger_used(reader->view.live, scan->tier);
-	if (scan->used > reader->view.header.tier_blocks[scan->tier])
+	scan->generations = rdx_ledger_generations(reader->view.live);
+	scan->used = rdx_ledger_used(reader->view.live);
+	if (scan->used > reader->view.header.ledger_records)
 		return -EBADMSG;
-	scan->next_word = 0;
-	scan->tier_opened = 1;
+	scan->opened = 1;
 	return 0;
 }
 
-/* Copy the next words in use of the tier in progress; returns how many. Bounded also where few
- * words are in use, so that the ring is drained in time. */
-static uint64_t scan_words(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity)
+/* Copy the prefix hashes that the tier holds of the records from `next_record` to `end`. */
+static uint64_t scan_records(struct rdx_reader *reader, uint64_t end, uint64_t *ret_hashes)
 {
-	struct rdx_ledger_scan *scan = &reader->scan;
-	const _Atomic uint64_t *words = reader->view.words[scan->tier];
-	uint64_t left = scan->used - scan->next_word;
-	uint64_t end = scan->next_word + (left < SCAN_WORDS ? left : SCAN_WORDS);
-	uint64_t begin = scan->next_word, count = 0;
+	const struct rdx_ledger_scan *scan = &reader->scan;
+	const struct rdx_ledger_record *record = &reader->view.records[scan->next_record];
+	const struct rdx_ledger_record *last = &reader->view.records[end];
+	uint64_t count = 0;
 
-	while (scan->next_word < end && count < capacity) {
-		uint64_t word = rdx_word_load(&words[scan->next_word++]);
+	for (; record < last; record++) {
+		uint64_t prefix;
+		uint32_t bytes = rdx_ledger_get(record, &prefix);
 
-		if (word)
-			ret_hashes[count++] = word;
+		ret_hashes[count] = prefix;
+		count += rdx_ledger_holds(bytes, scan->tier, scan->generations) && prefix;
 	}
-	reader->stats.ledger_words += scan->next_word - begin;
 	RDX_HOOK(RDX_HOOK_SCAN_CHUNK);
 	return count;
+}
+
+/* The next part of the scan, for one tier. Bounded also where few blocks are held, so that the ring
+ * is drained in time. Returns how many hashes there are, or -errno. */
+static int64_t scan_part(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
+			 uint8_t *ret_tier)
+{
+	struct rdx_ledger_scan *scan = &reader->scan;
+	uint64_t part = capacity < SCAN_RECORDS ? capacity : SCAN_RECORDS;
+	uint64_t left = scan->used - scan->next_record, count = 0;
+	uint64_t end = scan->next_record + (left < part ? left : part);
+
+	if (reader->view.header.tier_blocks[scan->tier]) {
+		count = scan_records(reader, end, ret_hashes);
+		reader->stats.ledger_records += end - scan->next_record;
+		*ret_tier = scan->tier;
+	}
+	if (++scan->tier == RDX_TIER_COUNT) {
+		scan->tier = 0;
+		scan->next_record = end;
+	}
+	return (int64_t)count;
 }
 
 int64_t rdx_recovery_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint64_t capacity,
@@ -433,32 +454,22 @@ int64_t rdx_recovery_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint6
 {
 	struct rdx_ledger_scan *scan = &reader->scan;
 	uint64_t intended;
+	int64_t count = 0;
+	int r;
 
 	if (!scan->active || capacity == 0)
 		return -EINVAL;
-	while (scan->tier < RDX_TIER_COUNT) {
-		uint8_t tier = scan->tier;
-		uint64_t count = 0;
-		int r = open_tier(reader), at_end;
-
-		if (r == 0) {
-			count = scan_words(reader, ret_hashes, capacity);
-			r = rdx_recovery_drain(reader);
-		}
-		if (r < 0) {
-			scan->active = 0;
-			return r;
-		}
-		at_end = scan->next_word == scan->used;
-		if (at_end) {
-			scan->tier++;
-			scan->tier_opened = 0;
-		}
-		if (count)
-			*ret_tier = tier;
-		if (count || !at_end)
-			return (int64_t)count;
+	r = open_scan(reader);
+	if (r == 0 && scan->next_record < scan->used) {
+		count = scan_part(reader, ret_hashes, capacity, ret_tier);
+		r = rdx_recovery_drain(reader);
 	}
+	if (r < 0) {
+		scan->active = 0;
+		return r;
+	}
+	if (count || scan->next_record < scan->used)
+		return count;
 	RDX_HOOK(RDX_HOOK_SCAN_DONE);
 	intended = rdx_ledger_intended(reader->view.live);
 	if (rdx_reader_poisoned(reader) || intended > RDX_POSITION_END)

@@ -153,10 +153,13 @@ static void test_contradicting_geometry(void **state)
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
 		assert_field(&f, tier_blocks[tier], UINT64_MAX, -EBADMSG);
 		assert_field(&f, tier_blocks[tier], UINT64_C(1) << 61, -EBADMSG);
-		assert_field(&f, tier_blocks[tier], 64, -EBADMSG);
-		assert_field(&f, word_offset[tier], 64, -EBADMSG);
-		assert_field(&f, detail_offset[tier], UINT64_MAX - 7, -EBADMSG);
+		assert_field(&f, tier_blocks[tier], f.header->ledger_records + 1, -EBADMSG);
 	}
+	assert_field(&f, ledger_offset, 0, -EBADMSG);
+	assert_field(&f, ledger_offset, UINT64_MAX - 31, -EBADMSG);
+	assert_field(&f, ledger_records, 0, -EBADMSG);
+	assert_field(&f, ledger_records, f.header->ledger_records + 64, -EBADMSG);
+	assert_field(&f, ledger_records, UINT64_C(1) << 59, -EBADMSG);
 	close_fixture(&f);
 }
 
@@ -359,8 +362,8 @@ static void test_live_words_out_of_bounds(void **state)
 		uint64_t value = i & 1 ? values[i / 2] : f.tail + values[i / 2];
 		struct rdx_segment_live saved;
 		_Atomic uint64_t *words[] = {
-			&f.live->tail,    &f.live->barrier, &f.live->intent,       &f.live->used[0],
-			&f.live->used[1], &f.live->used[3], &f.live->ledger_stamp,
+			&f.live->tail, &f.live->barrier,     &f.live->intent,
+			&f.live->used, &f.live->generations, &f.live->ledger_stamp,
 		};
 
 		memcpy(&saved, f.live, sizeof(saved));
@@ -375,26 +378,24 @@ static void test_live_words_out_of_bounds(void **state)
 
 static void test_used_beyond_the_ledger_is_ebadmsg(void **state)
 {
-	static const uint64_t beyond[] = {STREAM_BLOCKS + 1, UINT64_MAX};
 	struct fixture f;
 
 	(void)state;
 	open_fixture(&f, 100);
-	for (int i = 0; i < 4; i++) {
-		uint8_t tier = (uint8_t)(i / 2 ? 2 : 1); /* tier 2 has no ledger at all */
-		uint64_t hashes[8], exact, saved = atomic_load(&f.live->used[tier]);
+	for (int i = 0; i < 2; i++) {
+		uint64_t hashes[8], exact, saved = atomic_load(&f.live->used);
 		struct rdx_recovery recovery = {.size = sizeof(recovery)};
 		struct rdx_reader *reader;
 		uint8_t got;
 		int64_t n;
 
 		assert_int_equal(rdx_reader_open(&reader, f.rig.dir, WORKER, 0), 0);
-		atomic_store(&f.live->used[tier], beyond[i & 1]);
+		atomic_store(&f.live->used, i ? UINT64_MAX : f.header->ledger_records + 1);
 		assert_int_equal(rdx_recovery_from_ledger(reader, &recovery), 0);
 		while ((n = rdx_reader_snapshot(reader, hashes, 8, &got, &exact)) > 0)
 			;
 		assert_int_equal(n, -EBADMSG);
-		atomic_store(&f.live->used[tier], saved);
+		atomic_store(&f.live->used, saved);
 		rdx_reader_close(reader);
 	}
 	close_fixture(&f);
@@ -434,7 +435,7 @@ static void change_a_word(struct fixture *f, uint64_t *random)
 		at = (RDX_LIVE_OFFSET / 8) + (drawn >> 8) % 48;
 		break;
 	case 1: /* ledger */
-		at = f->header->word_offset[0] / 8 + (drawn >> 8) % STREAM_BLOCKS;
+		at = f->header->ledger_offset / 8 + (drawn >> 8) % (4 * STREAM_BLOCKS);
 		break;
 	case 2:
 	case 3: /* word 0 of a slot */

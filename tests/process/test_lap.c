@@ -239,8 +239,11 @@ static void open_lap(struct lap *lap, uint64_t ring_slots, uint64_t slots, uint3
 	assert_true(lap->shared != MAP_FAILED);
 	assert_int_equal(rig_claim(&lap->rig, producer, &spec), 0);
 	/* something for snapshots to read, so that events are kept in their log meanwhile */
-	for (uint64_t i = 0; i < blocks; i++)
-		rdx_ledger_set(producer->owner.live, &producer->owner.ledger[0], 0, i, i + 1, 0, 0);
+	for (uint64_t i = 0; i < blocks; i++) {
+		rdx_ledger_describe(&producer->owner.ledger.records[i], i + 1, 0, 0);
+		rdx_ledger_put(producer->owner.live, &producer->owner.ledger, i,
+			       rdx_ledger_word(i + 1, 1, producer->generations));
+	}
 	assert_int_equal(rdx_reader_open(&lap->reader, lap->rig.dir, WORKER, 0), 0);
 }
 
@@ -306,7 +309,7 @@ static void lap_threads(uint64_t ring_slots, uint64_t slots, uint32_t clear_in, 
 	open_lap(&lap, ring_slots, slots, clear_in, blocks);
 	lap.reader->view.live = lap.producer.owner.live;
 	lap.reader->view.ring.slots = lap.producer.owner.ring.slots;
-	lap.reader->view.words[0] = lap.producer.owner.ledger[0].words;
+	lap.reader->view.records = lap.producer.owner.ledger.records;
 	assert_int_equal(pthread_create(&thread, NULL, publish_thread, &lap), 0);
 	read_all(&lap);
 	pthread_join(thread, NULL);

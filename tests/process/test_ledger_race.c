@@ -168,10 +168,7 @@ static void share_mapping(struct race *race)
 
 	view->live = owner->live;
 	view->ring.slots = owner->ring.slots;
-	for (int tier = 0; tier < STREAM_TIERS; tier++) {
-		view->words[tier] = owner->ledger[tier].words;
-		view->details[tier] = owner->ledger[tier].details;
-	}
+	view->records = owner->ledger.records;
 }
 
 static void run_race(uint64_t ring_slots, uint32_t clear_in, uint32_t pause, uint64_t recoveries)

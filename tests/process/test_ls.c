@@ -143,7 +143,7 @@ static void ls_says_why_a_rank_is_unreadable(void **state)
 		const char *error;
 	} cases[] = {
 		{0, 1, -1, "it is not a segment", "EBADMSG"},
-		{8, 99, -1, "format version 99; this ringdex reads version 1", "EPROTONOSUPPORT"},
+		{8, 99, -1, "format version 99; this ringdex reads version 2", "EPROTONOSUPPORT"},
 		{24, 4, -1, "features (0x4)", "EPROTONOSUPPORT"},
 		{32, 4, -1, "it has another layout", "EBADMSG"},
 		{40, 4, -1, "made with another key", "EKEYREJECTED"},

@@ -163,8 +163,9 @@ static void verify_finds_a_difference(void **state)
 	program_result_free(&r);
 
 	/* in the ledger, but in no event */
-	rdx_ledger_set(producers[0].owner.live, &producers[0].owner.ledger[0], 0,
-		       producers[0].used++, 4711, 1, 0);
+	rdx_ledger_describe(&producers[0].owner.ledger.records[producers[0].used], 4711, 1, 0);
+	rdx_ledger_put(producers[0].owner.live, &producers[0].owner.ledger, producers[0].used++,
+		       rdx_ledger_word(4711, 1, producers[0].generations));
 	RUN(&r, 1, "ringdex-verify", NULL, "--dir", rig->dir);
 	assert_has(r.out, "7:0: 1 differences, the ledger holding 4 blocks after event 1; the "
 			  "first: prefix hash 4711, tier device, is in the ledger but not in the "

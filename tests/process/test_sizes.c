@@ -265,7 +265,7 @@ static void test_outputs(void **state)
 	OUTPUT(range, rdx_range, last_event_id, 0);
 	OUTPUT(recovery, rdx_recovery, slots_skipped, 0);
 	OUTPUT(next, rdx_event, hashes, 1);
-	OUTPUT(reader_stats, rdx_reader_stats, ledger_words, 0);
+	OUTPUT(reader_stats, rdx_reader_stats, ledger_records, 0);
 	assert_int_equal(rdx_reader_info(world.reader)->size, sizeof(struct rdx_rank_info));
 	close_world(&world);
 }

@@ -110,8 +110,10 @@ static const char *apply(struct replay *replay, const struct rdx_event_head *hea
 		if (head->inexact)
 			broken = "a clear of all is inexact";
 	}
-	if (!broken && head->orphans != orphan_bits(replay))
+	if (!broken && (head->orphans | replay->unsure) != (orphan_bits(replay) | replay->unsure))
 		broken = "orphan bits differ";
+	if (!broken && orphan_bits(replay) & ~head->orphans)
+		broken = "orphans without their bit";
 	return broken;
 }
 

@@ -22,6 +22,7 @@ struct replay {
 	uint64_t barrier; /* 1 + position of the newest all-tier Cleared */
 	uint32_t stamp;
 	int inexact;
+	uint8_t unsure; /* sets whose orphan bits may be set without orphans, in the events to come */
 	const char *broken; /* or NULL */
 	struct {
 		uint64_t prefix;

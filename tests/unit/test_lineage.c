@@ -1,253 +1,347 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the producer's tree of prefixes: orphans per set of tiers, nodes that live
- * as long as a name or a child refers to them, clears, collisions, limits; and the free
- * words of a ledger.
+ * Description: the producer's tree of prefixes: orphans per set of tiers, places, second names, which
+ * nodes are taken and in which order, clears of a tier and of all, generations that come round.
  */
 #include "producer/lineage.h"
-#include "producer/resident.h"
+#include "tests/rig.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#define NAMES  32
+#define NODES  300
 #define DEVICE RDX_TIER_DEVICE
 #define HOST   RDX_TIER_HOST
 #define DISK   RDX_TIER_DISK
 
-static struct rdx_lineage *make(void)
-{
-	struct rdx_lineage *lineage = malloc(sizeof(*lineage));
-	void *memory = aligned_alloc(64, (rdx_lineage_bytes(NAMES) + 63) / 64 * 64);
+struct tree {
+	struct rdx_lineage lineage;
+	struct rdx_ledger_record records[NODES];
+};
 
-	assert_non_null(lineage);
+static struct tree *make(void)
+{
+	struct tree *tree = aligned_alloc(64, (sizeof(*tree) + 63) / 64 * 64);
+	uint64_t bytes = (rdx_lineage_bytes(NODES) + 63) / 64 * 64;
+	void *memory = aligned_alloc(64, bytes);
+
+	assert_non_null(tree);
 	assert_non_null(memory);
-	memset(memory, 0, rdx_lineage_bytes(NAMES));
-	rdx_lineage_init(lineage, memory, NAMES);
-	return lineage;
+	memset(tree, 0, sizeof(*tree));
+	memset(memory, 0, bytes);
+	rdx_lineage_init(&tree->lineage, memory, NODES, tree->records);
+	return tree;
 }
 
-static void unmake(struct rdx_lineage *lineage)
+static void unmake(struct tree *tree)
 {
-	free(lineage->nodes);
-	free(lineage);
+	free(tree->lineage.nodes);
+	free(tree);
 }
 
-/* A child of `parent`: its prefix hash is made up. */
-static uint32_t name(struct rdx_lineage *lineage, uint32_t number, uint32_t parent)
+static uint64_t prefix_of(uint32_t number)
 {
-	uint64_t prefix = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
-	uint32_t index;
-
-	assert_int_equal(rdx_lineage_name(lineage, prefix, number, parent, &index), 0);
-	return index;
+	return (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-static void expect_orphans(const struct rdx_lineage *lineage, uint64_t device, uint64_t host,
-			   uint64_t disk, uint64_t all)
+/* A new child of `parent`: its prefix hash is made up. */
+static uint32_t add(struct tree *tree, uint32_t number, uint32_t parent)
+{
+	uint32_t node;
+
+	assert_int_equal(rdx_lineage_take(&tree->lineage, &node, 1), 1);
+	rdx_lineage_make(&tree->lineage, node, prefix_of(number), parent);
+	return node;
+}
+
+/* With the record's word, as an event leaves it. */
+static void hold(struct tree *tree, uint32_t node, uint8_t tier)
+{
+	const struct rdx_node *held = rdx_lineage_settle(&tree->lineage, node);
+
+	rdx_lineage_hold(&tree->lineage, node, tier);
+	tree->records[node].prefix = held->prefix;
+	rdx_ledger_mark(&tree->records[node], rdx_ledger_word(held->prefix, rdx_node_tiers(held),
+							      tree->lineage.generations));
+}
+
+static void drop(struct tree *tree, uint32_t node, uint8_t tier)
+{
+	rdx_lineage_settle(&tree->lineage, node);
+	rdx_lineage_drop(&tree->lineage, node, tier);
+}
+
+static void expect_orphans(const struct tree *tree, uint64_t device, uint64_t host, uint64_t disk,
+			   uint64_t all)
 {
 	uint8_t bits =
 		(uint8_t)((device != 0) | (host != 0) << 1 | (disk != 0) << 2 | (all != 0) << 3);
 
-	assert_int_equal(lineage->orphans[0], device);
-	assert_int_equal(lineage->orphans[1], host);
-	assert_int_equal(lineage->orphans[2], disk);
-	assert_int_equal(lineage->orphans[3], all);
-	assert_int_equal(rdx_lineage_orphan_bits(lineage), bits);
+	assert_int_equal(tree->lineage.orphans[0], device);
+	assert_int_equal(tree->lineage.orphans[1], host);
+	assert_int_equal(tree->lineage.orphans[2], disk);
+	assert_int_equal(tree->lineage.orphans[3], all);
+	assert_int_equal(rdx_lineage_orphan_bits(&tree->lineage), bits);
 }
 
 static void test_orphans_per_set(void **state)
 {
-	struct rdx_lineage *lineage = make();
-	uint32_t a = name(lineage, 0, RDX_NODE_ROOT);
-	uint32_t b = name(lineage, 1, a);
-	uint32_t c = name(lineage, 2, b);
+	struct tree *tree = make();
+	uint32_t a = add(tree, 0, RDX_NODE_ROOT), b, c;
 
 	(void)state;
-	assert_int_equal(rdx_lineage_hold(lineage, a, DEVICE), 1);
-	assert_int_equal(rdx_lineage_hold(lineage, b, HOST), 1);
-	expect_orphans(lineage, 0, 0, 0, 0);
-	assert_int_equal(rdx_lineage_hold(lineage, c, DEVICE), 1);
-	expect_orphans(lineage, 1, 0, 0, 0);
+	hold(tree, a, DEVICE);
+	b = add(tree, 1, a);
+	hold(tree, b, HOST);
+	expect_orphans(tree, 0, 0, 0, 0);
+	c = add(tree, 2, b);
+	hold(tree, c, DEVICE);
+	expect_orphans(tree, 1, 0, 0, 0);
 	/* a second holder changes nothing, and neither does the first to go */
-	assert_int_equal(rdx_lineage_hold(lineage, b, HOST), 0);
-	assert_int_equal(rdx_lineage_drop(lineage, b, HOST), 0);
-	expect_orphans(lineage, 1, 0, 0, 0);
+	hold(tree, b, HOST);
+	drop(tree, b, HOST);
+	expect_orphans(tree, 1, 0, 0, 0);
 	/* moved from host to disk: a hole in device + host too */
-	assert_int_equal(rdx_lineage_hold(lineage, b, DISK), 1);
-	expect_orphans(lineage, 1, 0, 0, 0);
-	assert_int_equal(rdx_lineage_drop(lineage, b, HOST), 1);
-	expect_orphans(lineage, 1, 1, 0, 0);
-	assert_int_equal(rdx_lineage_drop(lineage, b, DISK), 1);
-	expect_orphans(lineage, 1, 1, 1, 1);
-	assert_int_equal(rdx_lineage_drop(lineage, a, DEVICE), 1);
-	expect_orphans(lineage, 1, 1, 1, 1);
-	assert_int_equal(rdx_lineage_hold(lineage, b, DEVICE), 1);
-	expect_orphans(lineage, 1, 1, 1, 1); /* now b lacks a, and c does not lack b */
-	assert_int_equal(rdx_lineage_drop(lineage, c, DEVICE), 1);
-	assert_int_equal(rdx_lineage_drop(lineage, b, DEVICE), 1);
-	expect_orphans(lineage, 0, 0, 0, 0);
-	unmake(lineage);
+	hold(tree, b, DISK);
+	expect_orphans(tree, 1, 0, 0, 0);
+	drop(tree, b, HOST);
+	expect_orphans(tree, 1, 1, 0, 0);
+	drop(tree, b, DISK);
+	expect_orphans(tree, 1, 1, 1, 1);
+	drop(tree, a, DEVICE);
+	expect_orphans(tree, 1, 1, 1, 1);
+	rdx_lineage_place(&tree->lineage, b, a);
+	hold(tree, b, DEVICE);
+	expect_orphans(tree, 1, 1, 1, 1); /* now b lacks a, and c does not lack b */
+	drop(tree, c, DEVICE);
+	drop(tree, b, DEVICE);
+	expect_orphans(tree, 0, 0, 0, 0);
+	unmake(tree);
 }
 
-static void test_nodes_live_for_names_and_children(void **state)
+/* A chain is taken from its end on; what is above held blocks stays, and gives up its place. */
+static void test_what_is_taken(void **state)
 {
-	struct rdx_lineage *lineage = make();
-	uint32_t a = name(lineage, 0, RDX_NODE_ROOT);
-	uint32_t b = name(lineage, 1, a);
-	uint32_t c = name(lineage, 2, b);
+	struct tree *tree = make();
+	struct rdx_lineage *lineage = &tree->lineage;
+	uint32_t chain[4], all[NODES], got;
 
 	(void)state;
-	assert_int_equal(name(lineage, 2, b), c); /* a second name */
-	rdx_lineage_hold(lineage, c, DEVICE);
-	rdx_lineage_unname(lineage, a);
-	assert_int_equal(lineage->count, 3);
-	/* b stays for its child, a has none that needs it */
-	rdx_lineage_unname(lineage, b);
-	assert_int_equal(lineage->count, 2);
-	expect_orphans(lineage, 1, 1, 1, 1);
-	/* both come back, and b finds its place and its child */
-	a = name(lineage, 0, RDX_NODE_ROOT);
-	assert_int_equal(name(lineage, 1, a), b);
-	rdx_lineage_hold(lineage, b, DEVICE);
-	expect_orphans(lineage, 1, 1, 1, 1);
-	rdx_lineage_hold(lineage, a, DEVICE);
-	expect_orphans(lineage, 0, 0, 0, 0);
-	assert_int_equal(rdx_lineage_depth(&lineage->nodes[c]), 2);
-
-	rdx_lineage_drop(lineage, c, DEVICE);
-	rdx_lineage_unname(lineage, c);
-	assert_int_equal(lineage->count, 3);
-	rdx_lineage_unname(lineage, c);
-	assert_int_equal(lineage->count, 2);
-	/* kept for a while without a name */
-	rdx_lineage_drop(lineage, b, DEVICE);
-	rdx_lineage_keep(lineage, b);
-	rdx_lineage_unname(lineage, b);
-	assert_int_equal(lineage->count, 2);
-	rdx_lineage_unkeep(lineage, b);
-	assert_int_equal(lineage->count, 1);
-	unmake(lineage);
-}
-
-/* However names are forgotten, there are at most twice as many nodes as names. */
-static void test_nodes_are_bounded(void **state)
-{
-	struct rdx_lineage *lineage = make();
-	uint32_t parent = RDX_NODE_ROOT;
-	uint32_t last = RDX_NODE_ROOT;
-
-	(void)state;
-	for (uint32_t i = 0; i < 100 * NAMES; i++) {
-		uint32_t node = name(lineage, i, parent);
-		uint64_t at;
-
-		if (last != RDX_NODE_ROOT && i % 2)
-			rdx_lineage_unname(lineage, last);
-		last = parent = node;
-		assert_true(lineage->count <= lineage->capacity);
-		if (i >= 2 * NAMES - 2 && i % 2 == 0) {
-			/* every second name of a long chain is left: forget the oldest */
-			uint64_t prefix =
-				(i - (2 * NAMES - 2) + 1 + 1) * UINT64_C(0x9e3779b97f4a7c15);
-
-			rdx_lineage_unname(lineage, rdx_lineage_find(lineage, prefix, &at));
-		}
-	}
-	unmake(lineage);
-}
-
-static void test_collision_and_limits(void **state)
-{
-	struct rdx_lineage *lineage = make();
-	uint32_t a = name(lineage, 0, RDX_NODE_ROOT);
-	uint64_t prefix = lineage->nodes[a].prefix;
-	uint32_t index = 77;
-
-	(void)state;
-	assert_int_equal(rdx_lineage_name(lineage, prefix, 5, RDX_NODE_ROOT, &index), -EEXIST);
-	assert_int_equal(rdx_lineage_name(lineage, prefix, 0, a, &index), -EEXIST);
-	lineage->nodes[a].children = RDX_NODE_CHILDREN_MAX;
-	assert_int_equal(rdx_lineage_name(lineage, 1, 1, a, &index), -ENOSPC);
-	lineage->nodes[a].children = 0;
-	lineage->nodes[a].depth_life |= RDX_NODE_DEPTH_MAX;
-	assert_int_equal(rdx_lineage_name(lineage, 1, 1, a, &index), -ENOSPC);
-	for (uint32_t i = 1; i < lineage->capacity; i++)
-		name(lineage, i, RDX_NODE_ROOT);
-	assert_int_equal(rdx_lineage_name(lineage, 1, 1, RDX_NODE_ROOT, &index), -ENOSPC);
-	assert_int_equal(index, 77);
-	unmake(lineage);
-}
-
-static void test_clear(void **state)
-{
-	struct rdx_lineage *lineage = make();
-	uint32_t a = name(lineage, 0, RDX_NODE_ROOT);
-	uint32_t b = name(lineage, 1, a);
-
-	(void)state;
-	rdx_lineage_hold(lineage, b, HOST);
-	expect_orphans(lineage, 0, 1, 1, 1);
-	rdx_lineage_clear(lineage);
-	expect_orphans(lineage, 0, 0, 0, 0);
-	assert_int_equal(lineage->held[HOST], 0);
-	assert_int_equal(rdx_lineage_hold(lineage, a, DEVICE), 1);
-	assert_int_equal(rdx_lineage_drop(lineage, a, DEVICE), 1);
-	expect_orphans(lineage, 0, 0, 0, 0);
-	assert_int_equal(rdx_lineage_hold(lineage, b, HOST), 1);
-	/* untouched until `life` wraps: still empty */
-	for (int i = 0; i < 256; i++)
-		rdx_lineage_clear(lineage);
-	assert_int_equal(rdx_lineage_hold(lineage, a, DEVICE), 1);
-	assert_int_equal(rdx_lineage_hold(lineage, b, HOST), 1);
-	expect_orphans(lineage, 0, 0, 0, 0);
-	/* a finished sweep leaves nothing to do */
-	rdx_lineage_clear(lineage);
-	rdx_lineage_sweep(lineage, 1);
-	assert_int_equal(lineage->lives != 0, 1);
-	rdx_lineage_sweep(lineage, NAMES);
-	assert_int_equal(lineage->lives, 0);
-	unmake(lineage);
-}
-
-static void test_ledger_words(void **state)
-{
-	struct rdx_resident resident;
-	uint32_t memory[4];
-
-	(void)state;
-	assert_int_equal(rdx_resident_bytes(4), sizeof(memory));
-	rdx_resident_init(&resident, memory, 4);
 	for (uint32_t i = 0; i < 4; i++) {
-		assert_false(rdx_resident_full(&resident));
-		assert_int_equal(rdx_resident_peek(&resident, 0), i);
-		assert_int_equal(rdx_resident_take(&resident), i);
+		chain[i] = add(tree, i, i ? chain[i - 1] : RDX_NODE_ROOT);
+		hold(tree, chain[i], DEVICE);
 	}
-	assert_true(rdx_resident_full(&resident));
-	rdx_resident_give(&resident, 2);
-	rdx_resident_give(&resident, 0);
-	assert_int_equal(rdx_resident_peek(&resident, 1), 2);
-	assert_int_equal(rdx_resident_take(&resident), 0);
-	assert_int_equal(rdx_resident_take(&resident), 2);
-	assert_true(rdx_resident_full(&resident));
-	rdx_resident_clear(&resident);
-	assert_int_equal(rdx_resident_take(&resident), 0);
+	drop(tree, chain[0], DEVICE);
+	drop(tree, chain[2], DEVICE);
+	assert_int_equal(lineage->unplaced, 1); /* a root keeps its place */
+	assert_int_equal(rdx_lineage_find(lineage, chain[1], prefix_of(2)), chain[2]);
+	got = rdx_lineage_take(lineage, all, NODES);
+	assert_int_equal(got, NODES - 4);
+	drop(tree, chain[3], DEVICE);
+	assert_int_equal(rdx_lineage_take(lineage, all, NODES), 2);
+	assert_int_equal(all[0], chain[3]);
+	assert_int_equal(all[1], chain[2]);
+	assert_int_equal(lineage->unplaced, 0);
+	assert_int_equal(rdx_lineage_find(lineage, chain[1], prefix_of(2)), RDX_NODE_NONE);
+	/* kept by who works on it */
+	drop(tree, chain[1], DEVICE);
+	rdx_lineage_keep(lineage, chain[1]);
+	assert_int_equal(rdx_lineage_take(lineage, all, NODES), 0);
+	rdx_lineage_unkeep(lineage, chain[1]);
+	assert_int_equal(rdx_lineage_take(lineage, all, NODES), 2);
+	assert_int_equal(all[1], chain[0]);
+	unmake(tree);
+}
+
+static void test_second_names_keep_their_block(void **state)
+{
+	struct tree *tree = make();
+	struct rdx_lineage *lineage = &tree->lineage;
+	uint32_t a = add(tree, 0, RDX_NODE_ROOT), alias, all[NODES];
+
+	(void)state;
+	assert_int_equal(rdx_lineage_take(lineage, &alias, 1), 1);
+	rdx_lineage_make_alias(lineage, alias, a);
+	assert_int_equal(rdx_lineage_block(lineage, alias), a);
+	rdx_lineage_rest(lineage, alias, 0);
+	assert_int_equal(rdx_lineage_take(lineage, all, NODES), NODES);
+	assert_int_equal(rdx_lineage_find(lineage, RDX_NODE_ROOT, prefix_of(0)), RDX_NODE_NONE);
+	unmake(tree);
+}
+
+/* Nobody looks for it below a parent that has no such child; with one child more it is filed. */
+static void test_children_are_found(void **state)
+{
+	struct tree *tree = make();
+	struct rdx_lineage *lineage = &tree->lineage;
+	uint32_t root = add(tree, 0, RDX_NODE_ROOT), child[3];
+
+	(void)state;
+	hold(tree, root, DEVICE);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(rdx_lineage_find(lineage, root, prefix_of(1 + i)), RDX_NODE_NONE);
+		child[i] = add(tree, 1 + i, root);
+		hold(tree, child[i], DEVICE);
+	}
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(rdx_lineage_find(lineage, root, prefix_of(1 + i)), child[i]);
+	assert_int_equal(rdx_lineage_filed(lineage, prefix_of(1)), RDX_NODE_NONE);
+	assert_int_equal(rdx_lineage_filed(lineage, prefix_of(2)), child[1]);
+	/* while a node has no place, its parent must be found by its prefix hash alone */
+	drop(tree, root, DEVICE);
+	drop(tree, child[0], DEVICE);
+	rdx_lineage_make_apart(lineage, 200, prefix_of(77), 5);
+	child[0] = add(tree, 9, child[2]);
+	assert_int_equal(rdx_lineage_filed(lineage, prefix_of(9)), child[0]);
+	unmake(tree);
+}
+
+static int ledger_holds(const struct tree *tree, uint32_t node, uint8_t tier)
+{
+	uint64_t prefix;
+
+	return rdx_ledger_holds(rdx_ledger_get(&tree->records[node], &prefix), tier,
+				tree->lineage.generations);
+}
+
+static void test_clear_of_a_tier(void **state)
+{
+	struct tree *tree = make();
+	struct rdx_lineage *lineage = &tree->lineage;
+	uint32_t a = add(tree, 0, RDX_NODE_ROOT), b;
+
+	(void)state;
+	hold(tree, a, HOST);
+	b = add(tree, 1, a);
+	hold(tree, b, HOST);
+	hold(tree, b, DEVICE);
+	expect_orphans(tree, 1, 0, 0, 0);
+	rdx_lineage_clear(lineage, HOST);
+	/* the numbers and the ledger at once, the orphans' as soon as the nodes are settled */
+	assert_int_equal(rdx_lineage_held(lineage, HOST), 0);
+	assert_int_equal(rdx_lineage_held(lineage, DEVICE), 1);
+	assert_int_equal(ledger_holds(tree, a, HOST), 0);
+	assert_int_equal(ledger_holds(tree, b, HOST), 0);
+	assert_int_equal(ledger_holds(tree, b, DEVICE), 1);
+	assert_int_equal(rdx_lineage_orphan_bits(lineage), 15);
+	rdx_lineage_sweep(lineage, NODES);
+	assert_int_equal(lineage->unswept, 0);
+	expect_orphans(tree, 1, 1, 1, 1);
+	assert_int_equal(ledger_holds(tree, b, DEVICE), 1);
+	assert_int_equal(lineage->held[HOST], 0);
+	unmake(tree);
+}
+
+/* What a clear made void does not come back when the generation comes round: neither where all is
+ * cleared again and again, nor one tier. */
+static void come_round(uint8_t scope)
+{
+	struct tree *tree = make();
+	struct rdx_lineage *lineage = &tree->lineage;
+	uint32_t nodes[NODES], first;
+
+	for (uint32_t i = 0; i < NODES; i++) {
+		nodes[i] = add(tree, i, RDX_NODE_ROOT);
+		hold(tree, nodes[i], HOST);
+		if (i % 2)
+			hold(tree, nodes[i], DEVICE);
+	}
+	first = lineage->generations;
+	do {
+		rdx_lineage_clear(lineage, scope);
+		hold(tree, nodes[0], HOST);
+	} while ((lineage->generations ^ first) >> 8 * HOST & 0xff);
+	for (uint32_t i = 1; i < NODES; i++)
+		assert_int_equal(ledger_holds(tree, nodes[i], HOST), 0);
+	assert_int_equal(ledger_holds(tree, nodes[0], HOST), 1);
+	for (uint32_t i = 1; i < NODES; i++) {
+		rdx_lineage_settle(lineage, nodes[i]);
+		assert_int_equal(rdx_node_holders(&lineage->nodes[nodes[i]], HOST), 0);
+	}
+	assert_int_equal(rdx_lineage_held(lineage, HOST), 1);
+	unmake(tree);
+}
+
+static void test_generations_come_round(void **state)
+{
+	(void)state;
+	come_round(HOST);
+	come_round(RDX_SCOPE_ALL);
+}
+
+/* Nothing is held at once, and nodes of before can be taken, from the ends of their branches. */
+static void test_clear_of_all(void **state)
+{
+	struct tree *tree = make();
+	struct rdx_lineage *lineage = &tree->lineage;
+	uint32_t chain[NODES], all[NODES];
+
+	(void)state;
+	for (uint32_t i = 0; i < NODES; i++) {
+		chain[i] = add(tree, i, i ? chain[i - 1] : RDX_NODE_ROOT);
+		hold(tree, chain[i], i % 3 ? DEVICE : HOST);
+	}
+	assert_int_not_equal(rdx_lineage_orphan_bits(lineage), 0);
+	rdx_lineage_clear(lineage, RDX_SCOPE_ALL);
+	expect_orphans(tree, 0, 0, 0, 0);
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		assert_int_equal(rdx_lineage_held(lineage, tier), 0);
+	/* one is held again in the middle: those below it are free, those above it too */
+	hold(tree, chain[NODES / 2], DEVICE);
+	expect_orphans(tree, 1, 1, 1, 1);
+	rdx_lineage_sweep(lineage, NODES);
+	assert_int_equal(rdx_lineage_take(lineage, all, NODES), NODES - 2);
+	expect_orphans(tree, 1, 1, 1, 1);
+	unmake(tree);
+}
+
+/* While the sweep is under way, who finds nothing to take goes on with it. */
+static void test_take_after_a_clear(void **state)
+{
+	struct tree *tree = make();
+	uint32_t chain[NODES], all[NODES];
+
+	(void)state;
+	for (uint32_t i = 0; i < NODES; i++) {
+		chain[i] = add(tree, i, i ? chain[i - 1] : RDX_NODE_ROOT);
+		hold(tree, chain[i], DEVICE);
+	}
+	assert_int_equal(rdx_lineage_take(&tree->lineage, all, 1), 0);
+	rdx_lineage_clear(&tree->lineage, RDX_SCOPE_ALL);
+	assert_int_equal(rdx_lineage_take(&tree->lineage, all, NODES), NODES);
+	assert_int_equal(all[0], chain[NODES - 1]);
+	unmake(tree);
+}
+
+static void test_limits(void **state)
+{
+	struct tree *tree = make();
+	struct rdx_lineage *lineage = &tree->lineage;
+	uint32_t a = add(tree, 0, RDX_NODE_ROOT);
+
+	(void)state;
+	assert_int_equal(rdx_lineage_may_have_child(lineage, RDX_NODE_ROOT), 1);
+	assert_int_equal(rdx_lineage_may_have_child(lineage, a), 1);
+	lineage->nodes[a].state |= RDX_NODE_DEPTH_MAX << RDX_NODE_DEPTH_SHIFT;
+	assert_int_equal(rdx_lineage_may_have_child(lineage, a), 0);
+	lineage->nodes[a].state &= 0xff;
+	lineage->nodes[a].children = RDX_NODE_CHILDREN_MAX;
+	assert_int_equal(rdx_lineage_may_have_child(lineage, a), 0);
+	unmake(tree);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_orphans_per_set),
-		cmocka_unit_test(test_nodes_live_for_names_and_children),
-		cmocka_unit_test(test_nodes_are_bounded),
-		cmocka_unit_test(test_collision_and_limits),
-		cmocka_unit_test(test_clear),
-		cmocka_unit_test(test_ledger_words),
+		cmocka_unit_test(test_what_is_taken),
+		cmocka_unit_test(test_second_names_keep_their_block),
+		cmocka_unit_test(test_children_are_found),
+		cmocka_unit_test(test_clear_of_a_tier),
+		cmocka_unit_test(test_generations_come_round),
+		cmocka_unit_test(test_clear_of_all),
+		cmocka_unit_test(test_take_after_a_clear),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,14 +116,17 @@ static void test_long_runs_are_split(void **state)
 {
 	struct publisher_rig *f = *state;
 	uint32_t most = rdx_event_hashes_max(RDX_EVENT_STORED, 8);
-	uint64_t names[PUBLISHER_BLOCKS];
+	uint64_t names[PUBLISHER_BLOCKS], locals[PUBLISHER_BLOCKS], prefixes[PUBLISHER_BLOCKS];
 
+	for (uint32_t i = 0; i < PUBLISHER_BLOCKS; i++)
+		locals[i] = (i + 1) * 1000;
 	publisher_open(f);
 	publisher_store(f, 0, 1, PUBLISHER_BLOCKS);
 	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, most);
 	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, PUBLISHER_BLOCKS - most);
 	assert_int_equal(f->head.first_block, most);
-	assert_int_equal(f->head.parent, rdx_word_load(&f->p->owner.ledger[0].words[most - 1]));
+	rdx_hash_chain(&f->rig.key, 0, locals, most, prefixes);
+	assert_int_equal(f->head.parent, prefixes[most - 1]);
 	for (uint32_t i = 0; i < PUBLISHER_BLOCKS; i++)
 		names[i] = PUBLISHER_BLOCKS - i;
 	most = rdx_event_hashes_max(RDX_EVENT_REMOVED, 8);

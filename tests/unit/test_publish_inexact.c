@@ -129,9 +129,9 @@ static void test_counts_that_end(void **state)
 	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 1);
 	publisher_expect_event(f, RDX_EVENT_INEXACT, 0, 0);
 	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
-	for (uint32_t i = 0; i <= RDX_NAME_COPIES_MAX; i++)
+	for (uint32_t i = 0; i <= RDX_NODE_COPIES_MAX; i++)
 		publisher_store(f, 0, 1, 1);
-	assert_int_equal(publisher_stats(f->p).repeats, RDX_NAME_COPIES_MAX);
+	assert_int_equal(publisher_stats(f->p).repeats, RDX_NODE_COPIES_MAX);
 	assert_int_equal(publisher_stats(f->p).inexact, 1);
 }
 
@@ -199,6 +199,25 @@ static void test_positions_end(void **state)
 	assert_int_equal(publisher_stats(f->p).inexact, 1);
 }
 
+/* What somebody wrote into the segment is not published, and ends no process. */
+static void test_a_damaged_record_is_not_believed(void **state)
+{
+	struct publisher_rig *f = *state;
+	struct rdx_ledger_record *records;
+
+	publisher_open(f);
+	publisher_store(f, 0, 1, 2);
+	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 2);
+	records = f->p->owner.ledger.records;
+	for (uint64_t i = 0; i < f->p->owner.ledger.count; i++)
+		rdx_ledger_describe(&records[i], UINT64_MAX, 77 + i, UINT64_MAX - i);
+	publisher_store_known(f, RDX_TIER_HOST, 1, 2);
+	assert_int_equal(publisher_stats(f->p).unknown_names, 2);
+	assert_int_equal(publisher_stats(f->p).inexact, 1);
+	assert_int_equal(publisher_stats(f->p).held[RDX_TIER_HOST], 0);
+	publisher_expect_event(f, RDX_EVENT_INEXACT, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +228,7 @@ int main(void)
 		PUBLISHER_TEST(test_report_mode_mixed),
 		PUBLISHER_TEST(test_clear_beside_inexact),
 		PUBLISHER_TEST(test_positions_end),
+		PUBLISHER_TEST(test_a_damaged_record_is_not_believed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,15 +243,15 @@ static void test_empty_ledger_in_parts(void **state)
 	assert_int_equal(rig_claim(&f.rig, &producer, &spec), 0);
 	for (uint64_t i = 1; i <= 200; i++)
 		rig_append(&producer, RDX_EVENT_INEXACT, 0, 0, NULL, 0);
-	atomic_store(&producer.owner.live->used[0], BLOCKS);
+	atomic_store(&producer.owner.live->used, BLOCKS);
 	assert_int_equal(rig_writer(&f.rig, NULL, &writer), 0);
 	assert_int_equal(rdx_reader_open(&reader, f.rig.dir, 1, 0), 0);
 	slot = rdx_writer_rank_add(writer, rdx_reader_info(reader));
 	rdx_rank_start(&rank, reader, writer, slot, rdx_clock_ns());
 	while (rank.phase < RDX_PHASE_FOLLOW) {
 		assert_true(rdx_rank_step(&rank, scratch, 64, rdx_clock_ns()) >= 0);
-		assert_true(reader->stats.ledger_words - before <= BLOCKS / 8);
-		before = reader->stats.ledger_words;
+		assert_true(reader->stats.ledger_records - before <= BLOCKS / 8);
+		before = reader->stats.ledger_records;
 	}
 	assert_int_equal(rank.phase, RDX_PHASE_FOLLOW);
 	assert_int_equal(before, BLOCKS);
