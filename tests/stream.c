@@ -350,20 +350,9 @@ static int read_snapshot(struct stream_follower *follower)
 	return (int)count;
 }
 
-/* A newer clear of the worker: the state is from before it. */
-static void see_stamp(struct stream_follower *follower, uint32_t stamp)
-{
-	if (!rdx_clear_before(follower->stamp, stamp))
-		return;
-	rdx_holding_free(&follower->holding);
-	rdx_reader_ignore_before(follower->reader, stamp);
-	follower->stamp = stamp;
-}
-
 static int begin_recovered(struct stream_follower *follower, const struct rdx_recovery *recovery)
 {
 	follower->recoveries[recovery->way]++;
-	see_stamp(follower, follower->reader->ignore_before);
 	if (recovery->way == RDX_RECOVERED_CONTINUE)
 		return 0;
 	rdx_holding_free(&follower->holding);
@@ -393,14 +382,6 @@ int stream_recover_by_ledger(struct stream_follower *follower)
 	return r < 0 ? r : begin_recovered(follower, &recovery);
 }
 
-static int apply(struct stream_follower *follower, const struct rdx_event *event)
-{
-	if (rdx_reader_info(follower->reader)->clear_id)
-		see_stamp(follower, event->stamp);
-	return rdx_holding_apply(&follower->holding, &rdx_reader_info(follower->reader)->key,
-				 event);
-}
-
 int stream_follow(struct stream_follower *follower)
 {
 	struct rdx_cursor cursor;
@@ -410,10 +391,9 @@ int stream_follow(struct stream_follower *follower)
 		int r = rdx_reader_next(follower->reader, &event);
 
 		if (r == 1) {
-			r = apply(follower, &event);
+			r = rdx_holding_apply(&follower->holding,
+					      &rdx_reader_info(follower->reader)->key, &event);
 		} else if (r == 0) {
-			if (rdx_reader_info(follower->reader)->clear_id)
-				see_stamp(follower, rdx_reader_clear_stamp(follower->reader));
 			return 0;
 		}
 		while (r == -EOVERFLOW || r == -EAGAIN) {

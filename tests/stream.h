@@ -112,7 +112,6 @@ struct stream_follower {
 	struct rdx_reader *reader;
 	struct rdx_holding holding;
 	uint64_t exact_position; /* the state is exact from here on */
-	uint32_t stamp;          /* the worker's newest clear seen, in file or event */
 	uint64_t recoveries[4];
 };
 int stream_recover(struct stream_follower *follower, const struct rdx_cursor *from);

@@ -131,7 +131,9 @@ RDX_API int rdx_reader_cursor(const struct rdx_reader *reader, struct rdx_cursor
  *   -EBADMSG    the segment's content is not what a producer writes, or its file was
  *               truncated (with the guard): close the reader, drop the rank
  *
- * An event with an older stamp than rdx_reader_ignore_before set is skipped.
+ * Where a clear is the whole worker's (clear_id of the info), one that another rank announced is
+ * answered as soon as it is known, before this rank's ring says so: as a Cleared of all tiers with
+ * the id of the event before it, or 0. Events from before such a clear are skipped.
  */
 RDX_API int rdx_reader_next(struct rdx_reader *reader, struct rdx_event *ret_event);
 
@@ -196,16 +198,6 @@ RDX_API int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *
 RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_t *ret_hashes,
 				uint64_t capacity, uint64_t *ret_count,
 				struct rdx_cursor *ret_exact_at);
-
-/*
- * The worker's clear stamp, from its file; 0 where the scope is the rank. A clear announced on
- * another rank shows here first, and later in this rank's ring: a caller that keeps what a rank
- * holds compares the stamp before each batch; if it is newer, it drops everything and calls
- * rdx_reader_ignore_before with it. rdx_reader_recover compares it too, also where the way is
- * CONTINUE: drop what is older there too. Stamps wrap: a is newer than b if (int32_t)(a - b) > 0.
- */
-RDX_API uint32_t rdx_reader_clear_stamp(const struct rdx_reader *reader);
-RDX_API void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp);
 
 RDX_API int rdx_reader_get_stats(const struct rdx_reader *reader,
 				 struct rdx_reader_stats *ret_stats);

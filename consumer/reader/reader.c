@@ -62,7 +62,7 @@ static int open_clear(struct rdx_reader *reader)
 		return r;
 	clear = reader->clear.base;
 	/* stamps wrap: they compare only where both are known */
-	reader->ignore_before = rdx_clear_stamp(clear);
+	reader->ignore_before = reader->told = rdx_clear_stamp(clear);
 	if (clear->id != reader->info.clear_id || rdx_reader_poisoned(reader))
 		return -EBADMSG;
 	return 0;
@@ -268,13 +268,38 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event)
 	return 1;
 }
 
+/* The worker was cleared: what the caller holds of the rank is dead, whether the rank has said so or
+ * not. */
+static int tell_clear(struct rdx_reader *reader, uint32_t stamp, struct rdx_event *ret_event)
+{
+	struct rdx_event event = {
+		.size = sizeof(event),
+		.event_id = reader->cursor.event_id,
+		.position = reader->cursor.position,
+		.stamp = stamp,
+		.kind = RDX_EVENT_CLEARED,
+		.tier = RDX_SCOPE_ALL,
+	};
+
+	if (rdx_reader_poisoned(reader))
+		return -EBADMSG;
+	reader->told = stamp;
+	if (rdx_clear_before(reader->ignore_before, stamp))
+		reader->ignore_before = stamp;
+	rdx_sized_give(ret_event, &event, sizeof(event));
+	return 1;
+}
+
 int rdx_reader_next(struct rdx_reader *reader, struct rdx_event *ret_event)
 {
+	uint32_t stamp = rdx_reader_clear_stamp(reader);
 	struct rdx_event event;
 	int r = rdx_sized_check(ret_event);
 
 	if (r < 0)
 		return r;
+	if (reader->info.clear_id && rdx_clear_before(reader->told, stamp))
+		return tell_clear(reader, stamp, ret_event);
 	for (;;) {
 		r = rdx_reader_read(reader, &event);
 		if (r <= 0)

@@ -42,6 +42,7 @@ struct rdx_reader {
 	uint64_t *hashes;       /* of the event read last */
 	uint32_t slots_max;     /* of one event */
 	uint32_t ignore_before; /* clear stamp */
+	uint32_t told;          /* the stamp of the state that rdx_reader_next has led to */
 	uint32_t half;          /* a snapshot was begun and not read to its end */
 	int dir_fd;
 };
@@ -74,7 +75,14 @@ void rdx_reader_close_side(struct rdx_reader *aside);
 /* As rdx_reader_seek to a cursor of this epoch, but `half` stays as it is. */
 void rdx_reader_go_to(struct rdx_reader *reader, const struct rdx_cursor *cursor);
 
-/* As rdx_reader_next, without skipping events older than the worker's newest clear. */
+/* As rdx_reader_next, but only what the ring says: for those that see to the worker's clears
+ * themselves. */
 int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event);
+
+/* The worker's clear stamp, from its file; 0 where the scope is the rank. */
+uint32_t rdx_reader_clear_stamp(const struct rdx_reader *reader);
+
+/* From here on, events with an older stamp are not taken from ring or ledger. */
+void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp);
 
 #endif

@@ -44,8 +44,9 @@ enum rdx_ring_found rdx_recovery_head_at(const struct rdx_reader *reader, uint64
 	return RDX_RING_PUBLISHED;
 }
 
-int rdx_recovery_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
-			uint64_t *ret_end_position)
+/* The newest event's head, and the position after it; 0 in an empty ring. */
+static int find_newest(const struct rdx_reader *reader, struct rdx_event_head *ret_head,
+		       uint64_t *ret_end_position)
 {
 	uint64_t end = rdx_publish_tail(reader->view.live);
 	uint64_t limit = end + reader->info.ring_slots;
@@ -78,9 +79,20 @@ int rdx_recovery_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
 	}
 	if (rdx_reader_poisoned(reader))
 		return -EBADMSG;
-	*ret_event_id = head.event_id;
+	*ret_head = head;
 	*ret_end_position = end;
 	return 0;
+}
+
+int rdx_recovery_newest(const struct rdx_reader *reader, uint64_t *ret_event_id,
+			uint64_t *ret_end_position)
+{
+	struct rdx_event_head head;
+	int r = find_newest(reader, &head, ret_end_position);
+
+	if (r == 0)
+		*ret_event_id = head.event_id;
+	return r;
 }
 
 int rdx_recovery_in_ring(const struct rdx_reader *reader, uint64_t position)
@@ -231,6 +243,21 @@ static void learn_stamp(struct rdx_reader *reader)
 		reader->ignore_before = stamp;
 }
 
+/* What the caller holds is nothing, or where it reads on, has the stamp of the newest event: a Cleared
+ * of a newer one than its own would lie between, and be read. */
+static int learn_told(struct rdx_reader *reader, uint32_t way)
+{
+	struct rdx_event_head newest;
+	uint64_t end = 0;
+	int r = 0;
+
+	if (way == RDX_RECOVERED_CONTINUE && reader->info.clear_id)
+		r = find_newest(reader, &newest, &end);
+	if (r == 0)
+		reader->told = end ? newest.stamp : reader->ignore_before;
+	return r;
+}
+
 static int start_scan(struct rdx_reader *reader, struct rdx_recovery *recovery)
 {
 	struct rdx_event_head last;
@@ -258,6 +285,7 @@ int rdx_recovery_from_ledger(struct rdx_reader *reader, struct rdx_recovery *ret
 	r = start_scan(reader, &recovery);
 	if (r < 0)
 		return r;
+	reader->told = reader->ignore_before;
 	count_recovery(reader, &birth, &recovery);
 	*ret_recovery = recovery;
 	return 0;
@@ -300,6 +328,9 @@ static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known,
 			reader->stats.events_lost += reader->cursor.event_id - start.event_id;
 		}
 	}
+	r = learn_told(reader, recovery.way);
+	if (r < 0)
+		return r;
 	/* a clear file truncated looks like a worker never cleared */
 	if (rdx_reader_poisoned(reader))
 		return -EBADMSG;

@@ -55,7 +55,7 @@ static void run_reader(struct fixture *f)
 {
 	rdx_hook_function = kill_here;
 	for (;;) {
-		struct stream_follower follower = {.stamp = 0};
+		struct stream_follower follower = {.reader = NULL};
 		struct rdx_recovery recovery = {.size = sizeof(recovery)};
 		struct rdx_holding holding;
 		struct rdx_cursor exact_at;
@@ -87,7 +87,7 @@ static void publish(struct fixture *f)
 /* A fresh reader and one that was there all the time agree with the oracle. */
 static void assert_exact(struct fixture *f, struct stream_follower *witness)
 {
-	struct stream_follower fresh = {.stamp = 0};
+	struct stream_follower fresh = {.reader = NULL};
 
 	assert_int_equal(stream_follow(witness), 0);
 	assert_int_equal(rdx_reader_alive(witness->reader), 1);
@@ -128,7 +128,7 @@ static void run_steps(const enum rdx_hook_step *steps, uint32_t count)
 {
 	static struct fixture f;
 	struct rdx_segment_spec spec = stream_spec(WORKER, 0, 256);
-	struct stream_follower witness = {.stamp = 0};
+	struct stream_follower witness = {.reader = NULL};
 
 	memset(&f, 0, sizeof(f));
 	f.random = f.seed = rig_seed();

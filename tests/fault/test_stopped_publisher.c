@@ -100,13 +100,12 @@ static void look(struct fixture *f, struct stream_follower *reader, enum rdx_hoo
 /* A reader that slept since `cursor`, and holds what it held then. */
 static void look_from(struct fixture *f, const struct rdx_cursor *cursor, enum rdx_hook_step step)
 {
-	struct stream_follower sleeper = {.stamp = 0};
+	struct stream_follower sleeper = {.reader = NULL};
 	static struct stream held;
 
 	assert_int_equal(rdx_reader_open(&sleeper.reader, f->rig.dir, WORKER, 0), 0);
 	held = f->rested;
 	stream_go_to(&held, cursor->event_id);
-	sleeper.stamp = held.stamp;
 	for (uint8_t tier = 0; tier < STREAM_TIERS; tier++)
 		for (uint32_t i = 0; i < STREAM_BLOCKS; i++)
 			if (held.held[i] >> tier & 1)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: one reader against one producer on a segment: reading while caught up, laps, the
- * three ways of recovery, dead events never read, snapshots.
+ * three ways of recovery, dead events never read, clears of the worker, snapshots.
  */
 #include "consumer/reader/reader.h"
 #include "consumer/reader/recovery.h"
+#include "shm/clear.h"
 #include "tests/rig.h"
 
 #include <errno.h>
+#include <ringdex/rdx_publisher.h>
 #include <stdlib.h>
 
 struct fixture {
@@ -194,6 +196,66 @@ static void test_newer_barrier_is_jumped_to(void **state)
 	close_fixture(&f);
 }
 
+static void expect_clear(struct rdx_reader *reader, uint64_t event_id, uint32_t stamp)
+{
+	struct rdx_event event = {.size = sizeof(event)};
+
+	assert_int_equal(rdx_reader_next(reader, &event), 1);
+	assert_int_equal(event.kind, RDX_EVENT_CLEARED);
+	assert_int_equal(event.tier, RDX_SCOPE_ALL);
+	assert_int_equal(event.event_id, event_id);
+	assert_int_equal(event.stamp, stamp);
+}
+
+/* A reader that comes with what was held at the cursor. */
+static void continue_from(struct fixture *f, const struct rdx_cursor *cursor)
+{
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+
+	rdx_reader_close(f->reader);
+	assert_int_equal(rdx_reader_open(&f->reader, f->rig.dir, 7, 1), 0);
+	assert_int_equal(rdx_reader_recover(f->reader, cursor, &recovery), 0);
+	assert_int_equal(recovery.way, RDX_RECOVERED_CONTINUE);
+}
+
+/* Another rank clears the worker: that is told at once, to whoever holds something from before, and
+ * to nobody else. */
+static void test_a_workers_clear_is_told(void **state)
+{
+	struct rdx_segment_spec spec = rig_spec(7, 1, 64, 64);
+	struct rdx_event event = {.size = sizeof(event)};
+	struct rdx_cursor cursor;
+	struct fixture f;
+
+	(void)state;
+	spec.clear_scope = RDX_CLEAR_WORKER;
+	rig_make(&f.rig);
+	assert_int_equal(rig_claim(&f.rig, &f.producer, &spec), 0);
+	assert_int_equal(rdx_reader_open(&f.reader, f.rig.dir, 7, 1), 0);
+	store_many(&f, 1, 2);
+	assert_int_equal(rdx_reader_next(f.reader, &event), 1);
+	assert_int_equal(rdx_reader_next(f.reader, &event), 1);
+	rdx_reader_cursor(f.reader, &cursor);
+	rdx_clear_bump(f.producer.owner.clear.base);
+	expect_clear(f.reader, 2, 1);
+	assert_int_equal(rdx_reader_next(f.reader, &event), 0);
+	continue_from(&f, &cursor);
+	expect_clear(f.reader, 2, 1);
+	assert_int_equal(rdx_reader_next(f.reader, &event), 0);
+	/* the rank says so too */
+	f.producer.stamp = 1;
+	rig_append(&f.producer, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0, NULL, 0);
+	store_many(&f, 3, 1);
+	expect_clear(f.reader, 3, 1);
+	assert_int_equal(rdx_reader_next(f.reader, &event), 1);
+	assert_int_equal(event.kind, RDX_EVENT_STORED);
+	assert_int_equal(rdx_reader_next(f.reader, &event), 0);
+	rdx_reader_cursor(f.reader, &cursor);
+	continue_from(&f, &cursor);
+	assert_int_equal(rdx_reader_next(f.reader, &event), 0);
+	close_fixture(&f);
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -278,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_birth_is_a_barrier_until_the_ring_wraps),
 		cmocka_unit_test(test_dead_events_are_not_touched),
 		cmocka_unit_test(test_newer_barrier_is_jumped_to),
+		cmocka_unit_test(test_a_workers_clear_is_told),
 		cmocka_unit_test(test_snapshot_and_replay_are_exact),
 		cmocka_unit_test(test_resident_leaves_the_cursor_alone),
 	};
