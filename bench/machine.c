@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/machine.h"
 
+#include "bench/measure.h"
+
 #include <json-c/json.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,12 +72,10 @@ static void add_processor(struct json_object *machine)
 static void add_state(struct json_object *machine)
 {
 	double load[3];
-	cpu_set_t may;
 	char text[32];
 
-	if (sched_getaffinity(0, sizeof(may), &may) == 0)
-		json_object_object_add(machine, "processors_used",
-				       json_object_new_int64(CPU_COUNT(&may)));
+	json_object_object_add(machine, "processors_used",
+			       json_object_new_int64(measure_processors()));
 	if (getloadavg(load, 3) > 0) {
 		snprintf(text, sizeof(text), "%.1f", load[0]);
 		json_object_object_add(machine, "load", json_object_new_double_s(load[0], text));

@@ -12,15 +12,20 @@
 #include <time.h>
 #include <unistd.h>
 
+static cpu_set_t may; /* before the first pin */
+
+uint32_t measure_processors(void)
+{
+	if (CPU_COUNT(&may) == 0 && sched_getaffinity(0, sizeof(may), &may) < 0)
+		CPU_SET(0, &may);
+	return (uint32_t)CPU_COUNT(&may);
+}
+
 int measure_pin(uint32_t place)
 {
-	static cpu_set_t may; /* before the first pin */
+	uint32_t skip = place % measure_processors();
 	cpu_set_t one;
-	uint32_t skip;
 
-	if (CPU_COUNT(&may) == 0 && sched_getaffinity(0, sizeof(may), &may) < 0)
-		return -errno;
-	skip = place % (uint32_t)CPU_COUNT(&may);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		if (!CPU_ISSET(cpu, &may) || skip-- > 0)
 			continue;

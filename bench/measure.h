@@ -10,8 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* This thread stays on the `place`-th processor that the process could use at the first call, modulo
- * their number. -errno. */
+/* How many processors this process could use at the first call of this or the next. */
+uint32_t measure_processors(void);
+
+/* This thread stays on the `place`-th of them, modulo their number. -errno. */
 int measure_pin(uint32_t place);
 
 /* As fork(2); the child is killed when this thread ends, however it ends. */

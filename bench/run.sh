@@ -79,7 +79,7 @@ scratch=$(mktemp -d "$parent/rdx-bench-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
 [[ -z $against ]] || cp "$against" "$scratch/against.json" # it may be the last run
-RDX_BENCH_REVISION=$(git describe --always --dirty 2>/dev/null || true)
+RDX_BENCH_REVISION=${RDX_BENCH_REVISION:-$(git describe --always --dirty 2>/dev/null || true)}
 export RDX_BENCH_REVISION
 rm -f "$out"/runs/*
 failed=()

@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 		.name = "stream",
 		.question = "How fast do events pass from one process to 1, 2 and 4 others?",
 		.rounds_by_length = {40, 15, 1}};
-	uint32_t processors = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t processors = measure_processors();
 	struct report *report;
 	struct bench bench = {.position = 1};
 	int r;
