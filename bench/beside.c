@@ -9,7 +9,7 @@
 #define KNOWN_EVERY 16
 
 /* An order is a number that rises, and in its low bits what to do. */
-enum order { ORDER_NONE, ORDER_BUSY, ORDER_REST, ORDER_END, ORDER_KINDS };
+enum order { ORDER_POSTED, ORDER_ALWAYS, ORDER_END, ORDER_KINDS };
 
 /* The answer that never changes. */
 static void ask_known(struct beside *beside, uint32_t i)
@@ -30,7 +30,7 @@ static void ask_known(struct beside *beside, uint32_t i)
 
 static void ask_timed(struct beside *beside, uint32_t i)
 {
-	const struct asking_prompt *prompt = &beside->prompts[i % beside->prompt_count];
+	const struct asking_prompt *prompt = &beside->prompts[i];
 	uint32_t blocks = prompt->blocks < beside->cut ? prompt->blocks : beside->cut;
 	double ns = asking_once(&beside->asking, prompt, blocks, ASKING_LOCAL);
 
@@ -41,21 +41,18 @@ static void ask_timed(struct beside *beside, uint32_t i)
 static void lookup(struct beside *beside, uint32_t i)
 {
 	beside->stage.runs[0].size = sizeof(struct rdx_run);
-	if (beside->known_count && i % KNOWN_EVERY == 0)
-		ask_known(beside, i / KNOWN_EVERY);
-	else
-		ask_timed(beside, i);
+	ask_timed(beside, i);
+	if (beside->known_count && ++beside->lookups % KNOWN_EVERY == 0)
+		ask_known(beside, beside->lookups / KNOWN_EVERY);
 }
 
-/* At rest: as many as the caller put into `count`. */
-static void ask_rest(struct beside *beside)
+/* Is there something to look up? */
+static int has_work(struct beside *beside, int order)
 {
-	uint32_t wanted = beside->count;
-
-	beside->stage.runs[0].size = sizeof(struct rdx_run);
-	beside->count = 0;
-	for (uint32_t i = 0; i < wanted; i++)
-		ask_timed(beside, i);
+	if (order % ORDER_KINDS == ORDER_ALWAYS)
+		return atomic_load(&beside->busy);
+	return order % ORDER_KINDS == ORDER_POSTED &&
+	       atomic_load(&beside->done) != atomic_load(&beside->posted);
 }
 
 static void *run(void *context)
@@ -67,15 +64,15 @@ static void *run(void *context)
 	measure_pin(1);
 	do {
 		order = atomic_load(&beside->order);
-		if (order != atomic_load(&beside->seen)) {
-			if (order % ORDER_KINDS == ORDER_REST)
-				ask_rest(beside);
-			atomic_store(&beside->seen, order);
-		}
-		if (order % ORDER_KINDS == ORDER_BUSY && atomic_load(&beside->busy))
-			lookup(beside, asked++);
-		else
+		atomic_store(&beside->seen, order);
+		if (!has_work(beside, order)) {
 			measure_spin(&spins);
+		} else if (order % ORDER_KINDS == ORDER_ALWAYS) {
+			lookup(beside, asked++ % beside->prompt_count);
+		} else {
+			lookup(beside, atomic_load(&beside->done) - beside->posted_before);
+			atomic_fetch_add(&beside->done, 1);
+		}
 	} while (order % ORDER_KINDS != ORDER_END);
 	return NULL;
 }
@@ -119,23 +116,25 @@ void beside_close(struct beside *beside)
 void beside_start(struct beside *beside)
 {
 	beside->count = 0;
-	give(beside, ORDER_BUSY);
+	give(beside, ORDER_ALWAYS);
 }
 
 void beside_stop(struct beside *beside)
 {
-	give(beside, ORDER_NONE);
+	give(beside, ORDER_POSTED);
 }
 
-void beside_rest(struct beside *beside, uint32_t count)
+void beside_post(struct beside *beside, const struct asking_prompt *prompts, uint32_t count)
 {
-	beside->count = count;
-	give(beside, ORDER_REST);
+	beside->prompts = prompts;
+	beside->posted_before = atomic_load(&beside->posted);
+	atomic_fetch_add(&beside->posted, count);
 }
 
-void beside_drain(struct beside *beside, struct stage *stage)
+void beside_wait(struct beside *beside)
 {
-	atomic_store(&beside->busy, 1);
-	stage_drain(stage);
-	atomic_store(&beside->busy, 0);
+	uint32_t spins = 0;
+
+	while (atomic_load(&beside->done) != atomic_load(&beside->posted))
+		measure_spin(&spins);
 }

@@ -2,42 +2,55 @@
 /*
  * How long does a lookup take while events are applied?
  *
- * One thread publishes events of a corpus, 64 at a time, and polls until they are applied; another
- * one looks up, on the other processor, the queries that the corpus had until then, cut at 268
- * blocks. Only lookups that begin during a poll count. After each slice of the corpus's second half
- * the same is looked up at rest: the row beside. Flood: 4,096 events wait. A worker that no event is
- * of holds prompts whose answers never change: each is compared. At rest all answers are.
+ * One thread publishes the events of a corpus, 64 at a time, and polls until they are applied. When
+ * it begins to poll, another one looks up, on the other processor, the queries that the corpus has
+ * between these events, cut at 268 blocks; those of the corpus's second half count. After each slice
+ * of it the same queries are looked up at rest: the row beside. Flood: 4,096 events wait. A value is
+ * the percentile of one pass. A worker that no event is of holds prompts whose answers never change:
+ * they are compared all the time; at rest all answers are.
  */
 #include "bench/beside.h"
 #include "bench/corpus/find.h"
 #include "bench/measure.h"
+#include "shm/clock.h"
 #include "tools/trace/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CUT_BLOCKS   268
-#define SLICES_MOST  24
-#define QUERIES      2000 /* of the corpus, the newest */
-#define COMPARED     50   /* of them, after each slice */
-#define REST_LOOKUPS 8000
-#define FEW_EVENTS   64
-#define MANY_EVENTS  4096
-#define KNOWN        64 /* prompts that never change */
+#define CUT_BLOCKS  268
+#define SLICES      16
+#define COMPARED    50 /* queries of a slice */
+#define FEW_EVENTS  64
+#define MANY_EVENTS 4096
+#define KNOWN       64                    /* prompts that never change */
+#define PASSES_NS   UINT64_C(15000000000) /* for all of one corpus */
 
 struct ingest {
 	const struct options *options;
 	struct report *report;
+	const char *name;
+	const struct corpus *corpus;
+	uint32_t waiting; /* events */
+
+	/* all passes */
+	double *busy[ASKING_PERCENTILES];
+	double *rest[ASKING_PERCENTILES];
+	uint64_t wrong;
+	uint64_t wrong_beside;
+
+	/* one pass */
 	struct stage stage;
 	struct beside beside;
 	struct beside_known known[KNOWN];
 	uint64_t *known_local;
-	struct asking_prompt prompts[2 * QUERIES]; /* the newest are at the end */
+	struct asking_prompt *prompts; /* all queries until now */
 	uint32_t prompt_count;
-	uint64_t wrong;
-	double *busy[ASKING_PERCENTILES];
-	double *rest[ASKING_PERCENTILES];
-	uint32_t slices;
+	uint32_t asked; /* of them */
+	double *busy_times;
+	double *rest_times;
+	uint32_t busy_count;
+	uint32_t rest_count;
 };
 
 /* One worker more holds prompts of its own. */
@@ -60,151 +73,159 @@ static void store_known(struct ingest *ingest, uint32_t worker)
 	}
 }
 
-static void remember_query(struct ingest *ingest, const struct corpus_record *record)
+/* What waits is applied; the queries that came with it are looked up beside that. */
+static void apply(struct ingest *ingest)
 {
-	if (ingest->prompt_count == 2 * QUERIES) {
-		ingest->prompt_count = QUERIES;
-		for (uint32_t i = 0; i < QUERIES; i++)
-			ingest->prompts[i] = ingest->prompts[QUERIES + i];
-	}
-	ingest->prompts[ingest->prompt_count++] =
-		(struct asking_prompt){.local = record->local, .blocks = record->count};
+	beside_post(&ingest->beside, &ingest->prompts[ingest->asked],
+		    ingest->prompt_count - ingest->asked);
+	stage_drain(&ingest->stage);
+	beside_wait(&ingest->beside);
+	ingest->asked = ingest->prompt_count;
 }
 
-/* What the thread beside looks up from now on. */
-static void set_prompts(struct ingest *ingest)
-{
-	uint32_t count = ingest->prompt_count < QUERIES ? ingest->prompt_count : QUERIES;
-
-	ingest->beside.prompts = &ingest->prompts[ingest->prompt_count - count];
-	ingest->beside.prompt_count = count;
-}
-
-/* Publish and apply events until the next slice begins; 0 at the end of the corpus. */
-static int run_slice(struct ingest *ingest, const struct corpus *corpus, uint64_t *at,
-		     uint64_t events, uint32_t waiting)
+/* Publish and apply so many events. 0 at the end of the corpus. */
+static int run_events(struct ingest *ingest, uint64_t *at, uint64_t events)
 {
 	struct stage *stage = &ingest->stage;
 	uint64_t until = stage->events + events;
 	struct corpus_record record;
 	uint32_t wait = 0;
 
-	while (stage->events < until && corpus_next(corpus, at, &record)) {
-		if (record.kind == CORPUS_QUERY)
+	while (stage->events < until && corpus_next(ingest->corpus, at, &record)) {
+		if (record.kind == CORPUS_QUERY) {
+			ingest->prompts[ingest->prompt_count++] = (struct asking_prompt){
+				.local = record.local, .blocks = record.count};
 			continue;
+		}
 		stage_publish(stage, &record);
-		if (++wait < waiting && !stage_is_full(stage, record.worker))
+		if (++wait < ingest->waiting && !stage_is_full(stage, record.worker))
 			continue;
-		beside_drain(&ingest->beside, stage);
+		apply(ingest);
 		wait = 0;
 	}
-	beside_drain(&ingest->beside, stage);
+	apply(ingest);
 	return stage->events == until;
 }
 
-/* The queries between two places of the corpus. */
-static void remember_queries(struct ingest *ingest, const struct corpus *corpus, uint64_t from,
-			     uint64_t to)
+/* The thread's times are moved to the end of `times`. */
+static void keep_times(struct ingest *ingest, double *times, uint32_t *count)
 {
-	struct corpus_record record;
+	for (uint32_t i = 0; i < ingest->beside.count; i++)
+		times[(*count)++] = ingest->beside.times[i];
+	ingest->beside.count = 0;
+}
 
-	while (from < to && corpus_next(corpus, &from, &record)) {
-		if (record.kind == CORPUS_QUERY)
-			remember_query(ingest, &record);
+/* The queries of a slice, at rest: times, and answers. */
+static void rest(struct ingest *ingest, uint32_t first)
+{
+	beside_post(&ingest->beside, &ingest->prompts[first], ingest->prompt_count - first);
+	beside_wait(&ingest->beside);
+	keep_times(ingest, ingest->rest_times, &ingest->rest_count);
+	for (uint32_t i = first; i < ingest->prompt_count && i < first + COMPARED; i++)
+		ingest->wrong += stage_wrong(&ingest->stage, ingest->prompts[i].local,
+					     ingest->prompts[i].blocks) != 0;
+}
+
+/* The first half only warms up. */
+static void run_corpus(struct ingest *ingest)
+{
+	const struct corpus_header *header = ingest->corpus->header;
+	uint64_t half = (header->stored_events + header->removed_events) / 2, at = 0;
+	int more = run_events(ingest, &at, half);
+
+	ingest->beside.count = 0;
+	while (more) {
+		uint32_t first = ingest->prompt_count;
+
+		more = run_events(ingest, &at, half / SLICES + 1);
+		keep_times(ingest, ingest->busy_times, &ingest->busy_count);
+		rest(ingest, first);
 	}
 }
 
-/* At rest: times, and answers. */
-static void rest(struct ingest *ingest)
+static void open_pass(struct ingest *ingest)
 {
-	struct beside *beside = &ingest->beside;
+	const struct corpus_header *header = ingest->corpus->header;
+	uint32_t workers = (uint32_t)header->workers;
 
-	beside_rest(beside, (uint32_t)options_pick(ingest->options, REST_LOOKUPS, REST_LOOKUPS,
-						   beside->prompt_count));
-	asking_percentiles(beside->times, beside->count, ingest->rest, ingest->slices);
-	for (uint32_t i = 0; i < COMPARED && i < beside->prompt_count; i++) {
-		const struct asking_prompt *prompt = &beside->prompts[beside->prompt_count - 1 - i];
-
-		ingest->wrong += stage_wrong(&ingest->stage, prompt->local, prompt->blocks) != 0;
-	}
+	ingest->prompt_count = ingest->asked = ingest->busy_count = ingest->rest_count = 0;
+	stage_make(&ingest->stage, ingest->options, workers + 1);
+	for (uint32_t w = 0; w < workers; w++)
+		stage_join(&ingest->stage, header->capacity);
+	stage_join(&ingest->stage, KNOWN * CUT_BLOCKS);
+	store_known(ingest, workers);
+	stage_open_index(&ingest->stage);
+	beside_open(&ingest->beside, ingest->options, &ingest->stage);
+	ingest->beside.cut = CUT_BLOCKS;
+	ingest->beside.known = ingest->known;
+	ingest->beside.known_count = KNOWN;
 }
 
-/* Slices of the second half, each with its rest. */
-static void run_slices(struct ingest *ingest, const struct corpus *corpus, uint32_t waiting)
+static void run_pass(struct ingest *ingest, uint32_t at)
 {
-	const struct corpus_header *header = corpus->header;
-	uint64_t half = (header->stored_events + header->removed_events) / 2, at = 0, before;
-	uint64_t slices = options_pick(ingest->options, 20, 10, 2);
-	int more = run_slice(ingest, corpus, &at, half, waiting);
-
-	remember_queries(ingest, corpus, 0, at);
-	set_prompts(ingest);
-	beside_rest(&ingest->beside, ingest->beside.prompt_count); /* warms up */
-	while (more && ingest->slices < SLICES_MOST) {
-		before = at;
-		beside_start(&ingest->beside);
-		more = run_slice(ingest, corpus, &at, half / slices, waiting);
-		beside_stop(&ingest->beside);
-		asking_percentiles(ingest->beside.times, ingest->beside.count, ingest->busy,
-				   ingest->slices);
-		rest(ingest);
-		/* a slice in which the other thread never ran says nothing */
-		ingest->slices += ingest->busy[0][ingest->slices] > 0;
-		remember_queries(ingest, corpus, before, at);
-		set_prompts(ingest);
-	}
+	open_pass(ingest);
+	run_corpus(ingest);
+	asking_percentiles(ingest->busy_times, ingest->busy_count, ingest->busy, at);
+	asking_percentiles(ingest->rest_times, ingest->rest_count, ingest->rest, at);
+	beside_close(&ingest->beside);
+	ingest->wrong_beside += ingest->beside.wrong;
+	ingest->wrong += stage_trouble(&ingest->stage) + (ingest->busy_count == 0);
+	stage_close(&ingest->stage);
+	free(ingest->known_local);
 }
 
-static void give(const struct ingest *ingest, const char *name, uint32_t waiting)
+static void give(const struct ingest *ingest, uint32_t passes)
 {
+	const char *name = ingest->name;
 	char id[32], idle[48], what[96], idle_what[64];
 
 	snprintf(id, sizeof(id), "ingest.%s", name);
 	snprintf(idle, sizeof(idle), "ingest.%s.idle", name);
 	snprintf(idle_what, sizeof(idle_what), "%s: a lookup at rest", name);
-	snprintf(what, sizeof(what), "%s: a lookup while %u events wait", name, waiting);
-	asking_report(ingest->report,
-		      &(struct asking_rows){idle, "ringdex", idle_what, ingest->rest,
-					    ingest->slices, NULL, NULL});
+	snprintf(what, sizeof(what), "%s: a lookup while %u events wait", name, ingest->waiting);
+	asking_report(ingest->report, &(struct asking_rows){idle, "ringdex", idle_what,
+							    ingest->rest, passes, NULL, NULL});
 	asking_report(ingest->report, &(struct asking_rows){id, "ringdex", what, ingest->busy,
-							    ingest->slices, idle, "ringdex"});
+							    passes, idle, "ringdex"});
+	report_check(ingest->report, ingest->wrong == 0, "%s: answers at rest: %llu wrong", name,
+		     (unsigned long long)ingest->wrong);
+	report_check(ingest->report, ingest->wrong_beside == 0,
+		     "%s: answers that never change, while events are applied: %llu wrong", name,
+		     (unsigned long long)ingest->wrong_beside);
 }
 
+/* Passes until there are enough of them, or their time is over. */
 static void measure(const struct options *options, struct report *report, const char *name,
 		    const struct corpus *corpus, uint32_t waiting)
 {
+	uint64_t queries = corpus->header->queries, start = rdx_clock_ns(), took = 0;
 	struct ingest *ingest = calloc(1, sizeof(*ingest));
-	uint32_t workers = (uint32_t)corpus->header->workers;
+	uint32_t passes = 0;
 
 	if (!ingest)
 		exit(1);
-	ingest->options = options;
-	ingest->report = report;
-	asking_values_open(ingest->busy, SLICES_MOST + 1);
-	asking_values_open(ingest->rest, SLICES_MOST + 1);
-	stage_make(&ingest->stage, options, workers + 1);
-	for (uint32_t w = 0; w < workers; w++)
-		stage_join(&ingest->stage, corpus->header->capacity);
-	stage_join(&ingest->stage, KNOWN * CUT_BLOCKS);
-	store_known(ingest, workers);
-	stage_open_index(&ingest->stage);
-	beside_open(&ingest->beside, options, &ingest->stage);
-	ingest->beside.cut = CUT_BLOCKS;
-	ingest->beside.known = ingest->known;
-	ingest->beside.known_count = KNOWN;
-	run_slices(ingest, corpus, waiting);
-	beside_close(&ingest->beside);
-	if (ingest->slices)
-		give(ingest, name, waiting);
-	report_check(report, ingest->wrong + stage_trouble(&ingest->stage) == 0,
-		     "%s: answers at rest: %llu wrong", name, (unsigned long long)ingest->wrong);
-	report_check(report, ingest->beside.wrong == 0,
-		     "%s: answers that never change, while events are applied: %llu wrong", name,
-		     (unsigned long long)ingest->beside.wrong);
-	stage_close(&ingest->stage);
+	*ingest = (struct ingest){.options = options,
+				  .report = report,
+				  .name = name,
+				  .corpus = corpus,
+				  .waiting = waiting,
+				  .prompts = calloc(queries, sizeof(*ingest->prompts)),
+				  .busy_times = measure_values((uint32_t)queries),
+				  .rest_times = measure_values((uint32_t)queries)};
+	if (!ingest->prompts)
+		exit(1);
+	asking_values_open(ingest->busy, options->rounds);
+	asking_values_open(ingest->rest, options->rounds);
+	while (passes < options->rounds && (passes == 0 || took + took / passes < PASSES_NS)) {
+		run_pass(ingest, passes++);
+		took = rdx_clock_ns() - start;
+	}
+	give(ingest, passes);
 	asking_values_close(ingest->busy);
 	asking_values_close(ingest->rest);
-	free(ingest->known_local);
+	free(ingest->busy_times);
+	free(ingest->rest_times);
+	free(ingest->prompts);
 	free(ingest);
 }
 
@@ -218,7 +239,7 @@ int main(int argc, char **argv)
 	struct options options = {
 		.name = "ingest",
 		.question = "How long does a lookup take while events are applied?",
-		.rounds_by_length = {1, 1, 1},
+		.rounds_by_length = {5, 2, 1},
 	};
 	struct report *report;
 	struct corpus corpus;
