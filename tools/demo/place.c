@@ -13,7 +13,7 @@
 
 /* Sizes of docs/operations.md. */
 #define SLOT_BYTES   64
-#define LEDGER_BYTES 24                  /* for a block */
+#define LEDGER_BYTES 32                  /* for a block */
 #define INDEX_BYTES  128                 /* for a block, in two tables while it grows */
 #define OTHER_BYTES  (UINT64_C(2) << 20) /* headers and small files */
 
