@@ -139,8 +139,7 @@ static uint32_t leave_parent(struct rdx_lineage *lineage, uint32_t parent, uint3
 	return rdx_node_is_idle(above) ? parent : RDX_NODE_NONE;
 }
 
-/* Give up the place below the parent. Roots keep theirs. */
-static void unplace(struct rdx_lineage *lineage, uint32_t index)
+void rdx_lineage_unplace(struct rdx_lineage *lineage, uint32_t index)
 {
 	struct rdx_node *node = &lineage->nodes[index];
 	uint32_t parent = node->parent;
@@ -175,23 +174,16 @@ uint32_t rdx_lineage_unhook(struct rdx_lineage *lineage, uint32_t index)
 	return leave_parent(lineage, node->parent, index);
 }
 
-/* Prefetch along a branch whose nodes lie one by one, as a run's do. */
-RDX_PREFETCHES void prefetch_branch(const struct rdx_lineage *lineage, uint32_t from, uint32_t to)
+/* Nodes of a branch, which lie one by one as a run's do, from `first` to `end` steps ahead. */
+RDX_PREFETCHES void prefetch_branch(const struct rdx_lineage *lineage, uint32_t from, uint32_t to,
+				    uint32_t first, uint32_t end)
 {
-	uint32_t ahead = to + BRANCH_AHEAD * (to - from); /* may wrap */
+	uint32_t step = to - from; /* 1, or less than 0 */
 
-	if ((to - from == 1 || from - to == 1) && ahead < lineage->capacity)
-		__builtin_prefetch(&lineage->nodes[ahead], 1);
-}
-
-/* The first nodes of what is left of a branch, which are probably taken next. */
-RDX_PREFETCHES void prefetch_rest(const struct rdx_lineage *lineage, uint32_t from, uint32_t to)
-{
-	uint32_t step = to - from; /* may be less than 0 */
-
-	for (uint32_t i = 0; i < BRANCH_AHEAD; i++, to += step)
-		if (to < lineage->capacity)
-			__builtin_prefetch(&lineage->nodes[to], 1);
+	for (uint32_t i = first; i < end && (step == 1 || step == UINT32_MAX); i++) {
+		if (to + i * step < lineage->capacity)
+			__builtin_prefetch(&lineage->nodes[to + i * step], 1);
+	}
 }
 
 uint32_t rdx_lineage_take(struct rdx_lineage *lineage, uint32_t *ret_nodes, uint32_t count)
@@ -199,10 +191,12 @@ uint32_t rdx_lineage_take(struct rdx_lineage *lineage, uint32_t *ret_nodes, uint
 	uint32_t next = RDX_NODE_NONE, got = 0;
 
 	while (got < count) {
-		uint32_t node = next;
+		uint32_t node = next, known = BRANCH_AHEAD - 1;
 
-		if (node == RDX_NODE_NONE)
+		if (node == RDX_NODE_NONE) {
 			node = rdx_hand_take(&lineage->hand);
+			known = 0;
+		}
 		if (node == RDX_HAND_NONE) {
 			if (!lineage->unswept)
 				break;
@@ -211,13 +205,11 @@ uint32_t rdx_lineage_take(struct rdx_lineage *lineage, uint32_t *ret_nodes, uint
 		}
 		next = rdx_lineage_unhook(lineage, node);
 		if (next != RDX_NODE_NONE)
-			prefetch_branch(lineage, node, next);
+			prefetch_branch(lineage, node, next, known, BRANCH_AHEAD);
 		ret_nodes[got++] = node;
 	}
-	if (next != RDX_NODE_NONE) {
-		prefetch_rest(lineage, ret_nodes[got - 1], next);
+	if (next != RDX_NODE_NONE)
 		rdx_hand_offer(&lineage->hand, next, 0);
-	}
 	return got;
 }
 
@@ -237,24 +229,12 @@ void rdx_lineage_count_orphans(struct rdx_lineage *lineage, const struct rdx_nod
 	}
 }
 
-void rdx_lineage_rouse(struct rdx_lineage *lineage, uint32_t index)
-{
-	const struct rdx_node *node = &lineage->nodes[index];
-
-	if (node->children == 0)
-		rdx_hand_keep(&lineage->hand, index);
-	if (node->parent == RDX_NODE_ROOT)
-		return;
-	if (rdx_node_is_idle(rdx_lineage_settle(lineage, node->parent)))
-		unplace(lineage, node->parent);
-}
-
 void rdx_lineage_lose(struct rdx_lineage *lineage, uint32_t index)
 {
 	const struct rdx_node *node = &lineage->nodes[index];
 
 	if (rdx_node_has_held_children(node))
-		unplace(lineage, index);
+		rdx_lineage_unplace(lineage, index);
 	else
 		rdx_lineage_rest(lineage, index, 1);
 }

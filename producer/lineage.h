@@ -182,9 +182,21 @@ static inline void rdx_lineage_move(struct rdx_lineage *lineage, const struct rd
 					  now < before);
 }
 
+/* A placed node gives up its place; roots keep theirs. */
+void rdx_lineage_unplace(struct rdx_lineage *lineage, uint32_t index);
+
 /* The placed node is about to be held: it leaves the hand, and its parent, if that is idle, its own
  * place. */
-void rdx_lineage_rouse(struct rdx_lineage *lineage, uint32_t index);
+static inline void rdx_lineage_rouse(struct rdx_lineage *lineage, uint32_t index)
+{
+	const struct rdx_node *node = &lineage->nodes[index];
+
+	if (node->children == 0)
+		rdx_hand_keep(&lineage->hand, index);
+	if (node->parent != RDX_NODE_ROOT &&
+	    rdx_node_is_idle(rdx_lineage_settle(lineage, node->parent)))
+		rdx_lineage_unplace(lineage, node->parent);
+}
 
 /* The node is held no longer. */
 void rdx_lineage_lose(struct rdx_lineage *lineage, uint32_t index);

@@ -129,7 +129,7 @@ RDX_PREFETCHES void load_removed(const struct rdx_publisher *p, const struct rdx
 		if (guess[i] != RDX_NODE_NONE)
 			rdx_store_prefetch(p, guess[i]);
 	}
-	for (uint32_t i = 0; count > 1 && i < count; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		uint32_t parent;
 
 		if (guess[i] == RDX_NODE_NONE)
@@ -150,6 +150,7 @@ static uint32_t remove_name(struct rdx_publisher *p, const struct rdx_name_key *
 		rdx_publisher_count(p, RDX_COUNTER_UNKNOWN_REMOVALS, 1);
 		return RDX_NODE_NONE;
 	}
+	__builtin_prefetch(&p->lineage.records[index], 1);
 	rdx_copies_remove(p, index, tier);
 	return index;
 }
@@ -167,7 +168,8 @@ static uint32_t remove_chunk(struct rdx_publisher *p, const struct rdx_removed *
 		rdx_buckets_prefetch(&p->names.table, keys[i].hash);
 	}
 	rdx_store_prefetch_slots(p, count);
-	load_removed(p, keys, count);
+	if (count > 1) /* of one name the call before has asked for them */
+		load_removed(p, keys, count);
 	for (uint32_t i = 0; i < count; i++)
 		last = remove_name(p, &keys[i], removed->tier);
 	return last;

@@ -14,6 +14,7 @@
 
 #define BLOCK_TOKENS_DEFAULT 16
 #define RING_SLOTS_DEFAULT   65536
+#define HUGE_PAGE_BYTES      (UINT64_C(2) << 20)
 #define NAMESPACES_MIN       256
 
 static_assert(offsetof(struct rdx_publisher_stats, names) -
@@ -99,17 +100,33 @@ static void release_segment(struct rdx_publisher *p)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
-static int reserve_arena(struct rdx_arena *arena, uint64_t bytes)
+/* Address space from a huge page's boundary on; what is cut off to get there is given back. */
+static int map_aligned(struct rdx_arena *arena, uint64_t bytes)
 {
-	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *base = mmap(NULL, bytes + HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t before;
 
 	if (base == MAP_FAILED)
 		return -ENOMEM;
-	arena->base = base;
+	before = -(uintptr_t)base & (HUGE_PAGE_BYTES - 1);
+	if (before)
+		munmap(base, before);
+	munmap(base + before + bytes, HUGE_PAGE_BYTES - before);
+	arena->base = base + before;
 	arena->bytes = bytes;
+	return 0;
+}
+
+static int reserve_arena(struct rdx_arena *arena, uint64_t bytes)
+{
+	int r = map_aligned(arena, (bytes + RDX_PAGE_BYTES - 1) / RDX_PAGE_BYTES * RDX_PAGE_BYTES);
+
+	if (r < 0)
+		return r;
 	/* only for speed: it works without either */
-	madvise(base, bytes, MADV_HUGEPAGE);
-	return madvise(base, bytes, MADV_DONTFORK) < 0 ? -errno : 0;
+	madvise(arena->base, arena->bytes, MADV_HUGEPAGE);
+	return madvise(arena->base, arena->bytes, MADV_DONTFORK) < 0 ? -errno : 0;
 }
 
 /* Touch every page: no page fault in a publish call later. */
@@ -128,12 +145,10 @@ static int touch_arena(const struct rdx_arena *arena)
 }
 
 /* In a forked child these addresses are unmapped, or the child's own. */
-static void free_arenas(struct rdx_publisher *p)
+static void free_arena(struct rdx_publisher *p)
 {
-	for (int i = 0; i < 3; i++) {
-		if (p->arenas[i].base && !p->dead)
-			munmap(p->arenas[i].base, p->arenas[i].bytes);
-	}
+	if (p->arena.base && !p->dead)
+		munmap(p->arena.base, p->arena.bytes);
 }
 
 /* Names that can be known: one for every held block, and the remembered ones. */
@@ -161,18 +176,18 @@ static uint32_t namespaces_for(uint32_t names)
 	return wanted < RDX_NAMESPACES_MAX ? wanted : RDX_NAMESPACES_MAX;
 }
 
-/* The arena of the namespaces and of the event being collected. */
+/* The namespaces, and the event being collected. */
 static uint64_t rest_bytes(const struct rdx_publisher *p, uint32_t names)
 {
 	return p->pending.removed_max * (2 * sizeof(uint64_t) + sizeof(uint32_t)) +
 	       rdx_namespaces_bytes(namespaces_for(names));
 }
 
-static void lay_out_rest(struct rdx_publisher *p, uint32_t names)
+static void lay_out_rest(struct rdx_publisher *p, void *memory, uint32_t names)
 {
 	struct rdx_pending *pending = &p->pending;
 
-	pending->hashes = p->arenas[2].base;
+	pending->hashes = memory;
 	pending->words = pending->hashes + pending->removed_max;
 	rdx_namespaces_init(&p->spaces, pending->words + pending->removed_max,
 			    namespaces_for(names));
@@ -184,16 +199,11 @@ static int reserve(struct rdx_publisher *p, const struct rdx_publisher_options *
 		   uint32_t names)
 {
 	uint32_t slots = rdx_ring_event_slots_max(options->ring_slots);
-	int r;
 
 	p->pending.stored_max = rdx_event_hashes_max(RDX_EVENT_STORED, slots);
 	p->pending.removed_max = rdx_event_hashes_max(RDX_EVENT_REMOVED, slots);
-	r = reserve_arena(&p->arenas[0], rdx_lineage_bytes(names));
-	if (r == 0)
-		r = reserve_arena(&p->arenas[1], rdx_names_bytes(names));
-	if (r == 0)
-		r = reserve_arena(&p->arenas[2], rest_bytes(p, names));
-	return r;
+	return reserve_arena(&p->arena, rdx_names_bytes(names) + rdx_lineage_bytes(names) +
+						rest_bytes(p, names));
 }
 
 /* The private state, once its memory is touched and the rank is claimed. */
@@ -201,13 +211,16 @@ static int start_state(struct rdx_publisher *p)
 {
 	uint32_t names = (uint32_t)p->owner.ledger.count;
 	uint64_t key[2];
+	uint8_t *at;
 	int r = rdx_namespace_random(key, sizeof(key));
 
 	if (r < 0)
 		return r;
-	rdx_lineage_init(&p->lineage, p->arenas[0].base, names, p->owner.ledger.records);
-	rdx_names_init(&p->names, p->arenas[1].base, names, key, p->lineage.nodes);
-	lay_out_rest(p, names);
+	/* the names' table first: it is whole lines, which those of the nodes must be on too */
+	at = (uint8_t *)p->arena.base + rdx_names_bytes(names);
+	rdx_lineage_init(&p->lineage, at, names, p->owner.ledger.records);
+	rdx_names_init(&p->names, p->arena.base, names, key, p->lineage.nodes);
+	lay_out_rest(p, at + rdx_lineage_bytes(names), names);
 	return 0;
 }
 
@@ -308,8 +321,7 @@ static int start(struct rdx_publisher *p, const struct rdx_publisher_options *op
 		return dir_fd;
 	r = claim(p, options, names, dir_fd);
 	if (r == 0) {
-		for (int i = 0; r == 0 && i < 3; i++)
-			r = touch_arena(&p->arenas[i]);
+		r = touch_arena(&p->arena);
 		if (r == 0)
 			r = start_state(p);
 		if (r < 0)
@@ -345,7 +357,7 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 	if (r == 0)
 		r = start(p, &options, (uint32_t)header.ledger_records);
 	if (r < 0) {
-		free_arenas(p);
+		free_arena(p);
 		free(p);
 		return r;
 	}
@@ -362,7 +374,7 @@ void rdx_publisher_close(struct rdx_publisher *p)
 		release_segment(p);
 		rdx_mapping_close(&p->bell_mapping);
 	}
-	free_arenas(p);
+	free_arena(p);
 	free(p);
 }
 

@@ -63,7 +63,7 @@ struct rdx_publisher {
 	uint8_t counted; /* by rdx_publisher_count since the segment's counters were stored */
 
 	struct rdx_mapping bell_mapping;
-	struct rdx_arena arenas[3]; /* lineage, names, the rest */
+	struct rdx_arena arena;     /* names, lineage, the rest */
 	struct rdx_publisher *next; /* of all open ones, under publisher.c's mutex */
 	struct rdx_publisher *previous;
 };

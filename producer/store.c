@@ -206,46 +206,56 @@ static void describe_block(struct rdx_publisher *p, const struct run *run, uint3
 	rdx_ledger_describe(&lineage->records[block], run->prefixes[at], run->local[at], parent);
 }
 
-/* Find or make the node that a name which is not known will have: its block's own where that has no
- * name, else an alias. */
-static enum rdx_counter make_node(struct rdx_publisher *p, struct run *run, uint32_t at,
-				  uint32_t *ret_index)
+/* A node for a name that is not known, whose block is not known either: it becomes the block. */
+static enum rdx_counter make_block(struct rdx_publisher *p, struct run *run, uint32_t at,
+				   uint32_t *ret_index)
+{
+	uint32_t index;
+
+	if (!rdx_lineage_may_have_child(&p->lineage, run->parent))
+		return RDX_COUNTER_MAP_FULL;
+	index = take_from_stock(p, run);
+	if (index == RDX_NODE_NONE)
+		return RDX_COUNTER_MAP_FULL;
+	rdx_lineage_make(&p->lineage, index, run->prefixes[at], run->parent);
+	describe_block(p, run, at, index);
+	*ret_index = index;
+	return KEPT;
+}
+
+/* The same where the block is known: its own node, if that has no name, else an alias. */
+static enum rdx_counter name_block(struct rdx_publisher *p, struct run *run, uint32_t at,
+				   uint32_t block, uint32_t *ret_index)
 {
 	struct rdx_lineage *lineage = &p->lineage;
-	uint32_t block = rdx_lineage_find(lineage, run->parent, run->prefixes[at]);
 	uint32_t index = block;
-	enum rdx_counter cause;
 
-	if (block == RDX_NODE_NONE || lineage->nodes[block].kind & RDX_NODE_KIND_NAMED) {
-		if (block == RDX_NODE_NONE && !rdx_lineage_may_have_child(lineage, run->parent))
-			return RDX_COUNTER_MAP_FULL;
+	if (lineage->nodes[block].kind & RDX_NODE_KIND_NAMED) {
 		rdx_lineage_keep(lineage, block);
 		index = take_from_stock(p, run);
-		if (block != RDX_NODE_NONE)
-			rdx_lineage_unkeep(lineage, block);
+		rdx_lineage_unkeep(lineage, block);
 		if (index == RDX_NODE_NONE)
 			return RDX_COUNTER_MAP_FULL;
-	}
-	if (block == RDX_NODE_NONE) {
-		rdx_lineage_make(lineage, index, run->prefixes[at], run->parent);
-		block = index;
-	} else if (block != index) {
 		rdx_lineage_make_alias(lineage, index, block);
-	}
-	if (block == index)
+	} else {
 		describe_block(p, run, at, block);
-	cause = place_block(p, block, run->parent, run->stored->tier);
+	}
 	*ret_index = index;
-	return cause;
+	return place_block(p, block, run->parent, run->stored->tier);
 }
 
 /* Add a name that was not known. */
 static enum rdx_counter store_new(struct rdx_publisher *p, struct run *run, uint32_t at)
 {
 	const struct rdx_stored *stored = run->stored;
+	uint32_t block = rdx_lineage_find(&p->lineage, run->parent, run->prefixes[at]);
 	uint32_t index = RDX_NODE_NONE;
-	enum rdx_counter cause = make_node(p, run, at, &index);
+	enum rdx_counter cause;
 
+	if (block == RDX_NODE_NONE)
+		cause = make_block(p, run, at, &index);
+	else
+		cause = name_block(p, run, at, block, &index);
 	if (index == RDX_NODE_NONE)
 		return cause;
 	rdx_names_add(&p->names, &run->chunk.keys[at], index);
