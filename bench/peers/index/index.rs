@@ -37,9 +37,6 @@ pub trait Index: Send + Sync + Sized + 'static {
     fn blocks(answer: &Self::Answer, worker: u64) -> u32;
 }
 
-/// How many tasks wait at most where events are made on the way.
-const WAITING_MOST: usize = 64;
-
 /// An index and its event thread.
 pub struct Served<I: Index> {
     pub index: Arc<I>,
@@ -72,9 +69,9 @@ impl<I: Index> Served<I> {
         self.tasks.as_ref().unwrap().send(task).unwrap();
     }
 
-    /// Until few tasks wait.
-    pub fn catch_up(&self) {
-        while self.waiting.len() > WAITING_MOST {
+    /// Waits until so many tasks wait at most.
+    pub fn catch_up(&self, most: usize) {
+        while self.waiting.len() > most {
             std::thread::yield_now();
         }
     }

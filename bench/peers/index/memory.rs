@@ -9,12 +9,14 @@ use std::time::Duration;
 
 pub const QUESTION: &str = "How much memory does the index take for one distinct block?";
 
+const WAITING_MOST: usize = 64;
+
 /// Bytes that came with the index, once all is applied; NaN if that takes more CPU than `limit`.
 fn growth<I: Index>(case: &Case, limit: Duration) -> f64 {
     let served = Served::<I>::start(case.corpus.workers, 1, Vec::new());
     let before = machine::resident_bytes();
     for event in case.corpus.events() {
-        served.catch_up();
+        served.catch_up(WAITING_MOST);
         if served.cpu() > limit {
             return f64::NAN;
         }
@@ -26,7 +28,7 @@ fn growth<I: Index>(case: &Case, limit: Duration) -> f64 {
 
 pub fn run<I: Index>(bench: &mut Bench) {
     machine::pin(0);
-    for &name in bench.options.pick(&["A", "B", "C", "S4", "R"][..], &["A", "S4"], &["A"]) {
+    for &name in bench.options.pick(&["A", "B", "C", "H1", "S4", "R"][..], &["A", "S4"], &["A"]) {
         let Some(case) = bench.open(name) else { continue };
         let limit = bench.limit();
         let bytes = machine::in_child(|| growth::<I>(&case, limit));
