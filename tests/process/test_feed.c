@@ -326,6 +326,28 @@ static void holds_and_goes_round(void **state)
 	rig_remove(&other);
 }
 
+/* Removals of neighbouring lines are published together, of what they have in common. */
+static void removals_in_a_row_are_one_event(void **state)
+{
+	static const char input[] =
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[1,2,3,4,5,6],"
+		"\"local_hashes\":[1,2,3,4,5,6]}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[6]}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[5,4]}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[3],\"time_ns\":7}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[2],\"time_ns\":7}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[7],\"local_hashes\":[7]}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[77]}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[7]}\n";
+	struct rig *rig = *state;
+	struct program_result r;
+
+	RUN(&r, 0, "ringdex-feed", input, "--dir", rig->dir, "-");
+	assert_has(r.err, "lines: 8, bad: 0, ranks: 1, events: 5, blocks stored: 7, removed: 6");
+	program_result_free(&r);
+	check_held(rig, 0, RDX_TIER_DEVICE, (const uint64_t[]){1}, (uint32_t[]){1}, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +355,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(host_copy_by_name, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(bad_lines_are_named, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_represented_is_said, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(removals_in_a_row_are_one_event, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(usage_and_files, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(holds_and_goes_round, rig_setup, rig_teardown),

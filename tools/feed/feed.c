@@ -12,19 +12,72 @@
 #include <inttypes.h>
 #include <signal.h>
 
+/*
+ * Removals of neighbouring lines are one call, since a call's cost is mostly the memory that it waits
+ * for. One is held back only while the next line is there already.
+ */
 struct feed {
 	struct lines lines;
 	struct feed_line line;
+	struct feed_line removed; /* held back; `count` 0: none is */
+	uint64_t removed_number;  /* of its first line */
 	struct feed_ranks ranks;
 	uint64_t bad_lines;
 };
 
-static int publish(struct feed *feed, struct json_object *object, struct json_line_fault *ret_fault)
+/* -EBADMSG is said and counted; any other error is returned. */
+static int judge(struct feed *feed, int error, uint64_t number, const struct json_line_fault *fault)
 {
-	int r = feed_line_read(&feed->line, object, ret_fault);
+	if (error != -EBADMSG)
+		return error;
+	messages_say("%s:%" PRIu64 ": %s", feed->lines.name, number, fault->text);
+	feed->bad_lines++;
+	return 0;
+}
 
-	if (r == 0)
-		r = feed_ranks_publish(&feed->ranks, &feed->line, feed->lines.number, ret_fault);
+static int publish_removed(struct feed *feed)
+{
+	struct json_line_fault fault;
+	int r = 0;
+
+	if (feed->removed.count)
+		r = feed_ranks_publish(&feed->ranks, &feed->removed, feed->removed_number, &fault);
+	feed->removed.count = 0;
+	return judge(feed, r, feed->removed_number, &fault);
+}
+
+static int publish_line(struct feed *feed)
+{
+	struct json_line_fault fault;
+	uint64_t number = feed->lines.number;
+	int r = feed->removed.count ? feed_line_join(&feed->removed, &feed->line) : 0;
+
+	if (r)
+		return r < 0 ? r : 0;
+	r = publish_removed(feed);
+	if (r < 0)
+		return r;
+	if (feed->line.kind == RDX_EVENT_REMOVED && feed->line.count) {
+		struct feed_line other = feed->removed;
+
+		feed->removed = feed->line;
+		feed->line = other;
+		feed->removed_number = number;
+		return 0;
+	}
+	r = feed_ranks_publish(&feed->ranks, &feed->line, number, &fault);
+	return judge(feed, r, number, &fault);
+}
+
+static int publish(struct feed *feed, struct json_object *object)
+{
+	struct json_line_fault fault;
+	int r = feed_line_read(&feed->line, object, &fault);
+
+	if (r < 0)
+		r = judge(feed, r, feed->lines.number, &fault);
+	else
+		r = publish_line(feed);
 	json_object_put(object);
 	return r;
 }
@@ -37,17 +90,13 @@ static int publish_all(struct feed *feed)
 	int r;
 
 	while ((r = json_line_next(&feed->lines, &object, &fault)) != 0) {
-		if (r > 0)
-			r = publish(feed, object, &fault);
-		if (r == -EBADMSG) {
-			messages_say("%s:%" PRIu64 ": %s", feed->lines.name, feed->lines.number,
-				     fault.text);
-			feed->bad_lines++;
-		} else if (r < 0) {
+		r = r > 0 ? publish(feed, object) : judge(feed, r, feed->lines.number, &fault);
+		if (r == 0 && !lines_ready(&feed->lines))
+			r = publish_removed(feed);
+		if (r < 0)
 			return r == -EINTR ? 1 : r;
-		}
 	}
-	return 0;
+	return publish_removed(feed);
 }
 
 static void summarize(const struct feed *feed)
@@ -79,6 +128,7 @@ static int run(struct feed *feed, const struct feed_options *options)
 		stop_sleep(STOP_FOREVER);
 	feed_ranks_close(&feed->ranks);
 	feed_line_free(&feed->line);
+	feed_line_free(&feed->removed);
 	lines_close(&feed->lines);
 	return stopped < 0 || feed->bad_lines ? EXIT_FAILED : EXIT_DONE;
 }

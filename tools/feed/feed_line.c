@@ -405,3 +405,25 @@ void feed_line_free(struct feed_line *line)
 	free(line->tokens);
 	*line = (struct feed_line){0};
 }
+
+int feed_line_join(struct feed_line *line, const struct feed_line *next)
+{
+	uint64_t bytes = (uint64_t)line->count * line->name_bytes;
+	void *names = line->names;
+	int error;
+
+	if (line->kind != RDX_EVENT_REMOVED || next->kind != RDX_EVENT_REMOVED ||
+	    line->worker != next->worker || line->dp_rank != next->dp_rank ||
+	    line->tier != next->tier || line->group != next->group ||
+	    line->time_ns != next->time_ns || line->name_bytes != next->name_bytes ||
+	    (uint64_t)line->count + next->count > FEED_JOINED_MAX)
+		return 0;
+	error = reserve(&names, &line->names_capacity,
+			((uint64_t)line->count + next->count) * line->name_bytes);
+	line->names = names;
+	if (error)
+		return error;
+	memcpy(line->names + bytes, next->names, (uint64_t)next->count * next->name_bytes);
+	line->count += next->count;
+	return 1;
+}

@@ -10,6 +10,7 @@
 
 #define FEED_NAME_BYTES_MAX 32
 #define FEED_COUNT_MAX      (UINT32_C(1) << 24) /* names of one line */
+#define FEED_JOINED_MAX     4096                /* names of lines joined */
 
 /* Arrays belong to the line and are reused; texts belong to the JSON object. */
 struct feed_line {
@@ -41,5 +42,9 @@ struct feed_line {
 int feed_line_read(struct feed_line *line, struct json_object *object,
 		   struct json_line_fault *ret_fault);
 void feed_line_free(struct feed_line *line);
+
+/* Append the names of a removal to those of the one before it: 1, or 0 where they are not two
+ * removals of one rank, tier, group and time, with names of one size, or are too many. -ENOMEM. */
+int feed_line_join(struct feed_line *line, const struct feed_line *next);
 
 #endif

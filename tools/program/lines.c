@@ -131,3 +131,9 @@ int lines_next(struct lines *lines, char **ret_text, size_t *ret_length)
 			return error;
 	}
 }
+
+int lines_ready(const struct lines *lines)
+{
+	return lines->end > lines->start &&
+	       memchr(lines->buffer + lines->start, '\n', lines->end - lines->start) != NULL;
+}

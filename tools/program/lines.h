@@ -34,4 +34,7 @@ void lines_close(struct lines *lines);
  */
 int lines_next(struct lines *lines, char **ret_text, size_t *ret_length);
 
+/* Is a whole line there that was read already? Then lines_next does not wait. */
+int lines_ready(const struct lines *lines);
+
 #endif
