@@ -4,10 +4,10 @@
  *
  *   G1  lines of the new table, generation (release) -> generation (acquire), lines: a reader that
  *       sees the new number sees the whole table
- *   G2  generation (release), then a column becomes visible in the new table only and its mask
- *       word's version is raised (V2) -> version (acquire), then generation: a reader that sees the
- *       column sees a table that has it. So a reader loads versions first, and the pulses too (P1):
- *       one that sees an event of the new table sees its number
+ *   G2  generation (release), then a column becomes visible in the new table only and the version
+ *       is raised (V2) -> version (acquire), then generation: a reader that sees the column sees a
+ *       table that has it. So a reader loads the version first, and the pulses too (P1): one that
+ *       sees an event of the new table sees its number
  *   G4  generation, then a lease, which the kernel grants if nobody has the old table open -> open,
  *       then generation: a reader that still sees the old number is counted before the lease is
  *       requested, so what it mapped is not truncated (both system calls order memory)
@@ -24,6 +24,7 @@
 
 #include "shm/hook.h"
 #include "shm/index_layout.h"
+#include "shm/words.h"
 
 static inline void rdx_generation_name(struct rdx_index_live *live, uint64_t generation)
 {
@@ -39,6 +40,19 @@ static inline uint64_t rdx_generation_current(const struct rdx_index_live *live)
 
 	RDX_HOOK(RDX_HOOK_LOOKUP_GENERATION);
 	return generation;
+}
+
+/* The number of a table that is being built, so that readers map it ahead; 0: none is. It orders
+ * nothing: who finds no file of that name maps the table after the switch. */
+static inline void rdx_generation_announce(struct rdx_index_live *live, uint64_t generation)
+{
+	rdx_word_store(&live->next, generation);
+	RDX_HOOK(RDX_HOOK_GENERATION_ANNOUNCED);
+}
+
+static inline uint64_t rdx_generation_next(const struct rdx_index_live *live)
+{
+	return rdx_word_load(&live->next);
 }
 
 static inline void rdx_generation_supersede(struct rdx_index_live *live)

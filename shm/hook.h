@@ -43,17 +43,23 @@ enum rdx_hook_step {
 	RDX_HOOK_LOOKUP_SEARCHED,   /* table searched, not scanned, versions not compared */
 	RDX_HOOK_LOOKUP_VERSIONS,   /* versions loaded, odd or not */
 	RDX_HOOK_LOOKUP_GENERATION, /* the generation is loaded */
+	RDX_HOOK_PROBE_LINE,        /* the word of a line was read, its keys not */
+	RDX_HOOK_PROBE_SLOT,        /* a key was found, its cell not read */
+	RDX_HOOK_PROBE_SET,         /* its set was read, the version not compared */
 	RDX_HOOK_LOOKUP_PROBE,      /* one block was looked for */
-	RDX_HOOK_WALK_KEY,          /* one key and its mask were read */
+	RDX_HOOK_WALK_KEY,          /* one key and its columns were read */
 	RDX_HOOK_ENTRY_READ,        /* half of an entry was read */
 	RDX_HOOK_COLUMN_OPENED,     /* version odd */
 	RDX_HOOK_COLUMN_CHANGED,    /* changes made, version still odd */
 	RDX_HOOK_COLUMN_CLOSED,
-	RDX_HOOK_BLOCK_CHANGED,    /* the bit of one block is set or dropped */
+	RDX_HOOK_CELL_KEY,         /* the key of a slot is stored, or dropped */
+	RDX_HOOK_CELL_SET,         /* likewise its cell */
+	RDX_HOOK_BLOCK_CHANGED,    /* one block is held by a column, or no more */
 	RDX_HOOK_ENTRY_HALF,       /* half of an entry is written */
 	RDX_HOOK_PULSE_HALF,       /* a new epoch is stored, its event id not */
 	RDX_HOOK_GENERATION_BUILT, /* table complete, not named */
 	RDX_HOOK_GENERATION_NAMED,
+	RDX_HOOK_GENERATION_ANNOUNCED,
 	RDX_HOOK_INDEX_RENAMED,
 	/* the SIGBUS handler */
 	RDX_HOOK_GUARD_BASE, /* a guarded mapping's base is read, its length not yet */

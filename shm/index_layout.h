@@ -4,8 +4,8 @@
  *
  *   DIR/index/<name>.ctl      struct rdx_index_ctl: what the index is, which table is
  *                             current, the columns, what is known of every rank
- *   DIR/index/<name>.gen<N>   one page of struct rdx_table_header, then the lines of one
- *                             generation of the table
+ *   DIR/index/<name>.gen<N>   one page of struct rdx_table_header, then the lines and the
+ *                             sets of one generation of the table
  *
  * <name> is 16 hexadecimal digits of a hash over model, tenant, block size and hash
  * scheme; the texts in the header say which index it is. One process writes both files,
@@ -25,20 +25,19 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-e
 
 #define RDX_INDEX_MAGIC   UINT64_C(0x3178646978647223) /* "#rdxidx1" */
 #define RDX_TABLE_MAGIC   UINT64_C(0x316c627478647223) /* "#rdxtbl1" */
-#define RDX_INDEX_VERSION 1
+#define RDX_INDEX_VERSION 2
 #define RDX_INDEX_PAGE    4096
 
 /* Incompatible features this version knows: none. */
 #define RDX_INDEX_INCOMPAT_KNOWN UINT64_C(0)
 
-#define RDX_MASK_WORDS_MAX 8 /* in an entry of the table, 64 columns each */
-#define RDX_MASK_COLUMNS   64
+/* Columns: what one rank holds in one tier is one of these bits of a set. */
+#define RDX_COLUMNS_MAX      512
+#define RDX_COLUMN_WORD_BITS 64
+#define RDX_COLUMN_WORDS     (RDX_COLUMNS_MAX / RDX_COLUMN_WORD_BITS)
 
-/* A line: 4 keys (0: never used), then for every mask word the 4 masks of those keys.
- * Places are used in order, so a line has an empty place if and only if its last key is 0. */
-#define RDX_LINE_KEYS       4
-#define RDX_LINE_ALIGN      8    /* words: 64 bytes */
-#define RDX_PROBE_LINES_MAX 1024 /* a key is never further from its home line than this */
+#define RDX_LINE_SLOTS      5
+#define RDX_PROBE_LINES_MAX 512 /* a key is less than so many lines from its home line */
 
 /* Never changes after the file got its name. */
 struct rdx_index_header {
@@ -63,21 +62,17 @@ static_assert(offsetof(struct rdx_index_header, file_bytes) == 56, "layout");
 static_assert(offsetof(struct rdx_index_header, model) == 120, "layout");
 static_assert(sizeof(struct rdx_index_header) == 120 + 2 * RDX_TEXT_BYTES, "layout");
 
-/* Odd while the columns of one mask word change; see version.h. */
-struct rdx_index_version {
-	alignas(128) _Atomic uint64_t value;
-};
-static_assert(sizeof(struct rdx_index_version) == 128, "layout");
-
-/* What a lookup reports of a rank. `epoch` changes only under version 0. */
+/* What a row reports of a rank, besides its newest event. Identity and epoch change only under the
+ * version (version.h). */
 struct rdx_index_pulse {
-	_Atomic uint64_t seen_ns; /* CLOCK_MONOTONIC */
-	_Atomic uint64_t state;   /* RDX_STATE_..., never STALE: the reader decides that */
-	_Atomic uint64_t event_id;
+	alignas(64) _Atomic uint64_t worker_id;
+	_Atomic uint64_t dp_rank;
 	_Atomic uint64_t epoch;
+	_Atomic uint64_t state;    /* RDX_STATE_..., never STALE: the reader decides that */
+	_Atomic uint64_t seen_ns;  /* CLOCK_MONOTONIC */
 	_Atomic uint64_t event_ns; /* CLOCK_MONOTONIC, of the newest event read; 0: none was */
 };
-static_assert(sizeof(struct rdx_index_pulse) == 40, "layout");
+static_assert(sizeof(struct rdx_index_pulse) == 64, "layout");
 
 /* Words of rdx_index_entry.counter. */
 enum rdx_entry_counter {
@@ -99,7 +94,7 @@ enum rdx_entry_counter {
 /* Everything else known of a rank; guarded by `sequence`, odd while it changes. */
 struct rdx_index_entry {
 	_Atomic uint64_t sequence;
-	_Atomic uint64_t worker_id; /* this and dp_rank change only under version 0 */
+	_Atomic uint64_t worker_id; /* this and dp_rank change only under the version */
 	_Atomic uint64_t dp_rank;
 	/* id of the newest event that began to change the table, UINT64_MAX: unknown, from when the
 	 * rank becomes visible until its next pulse */
@@ -112,20 +107,23 @@ static_assert(sizeof(struct rdx_index_entry) == 512, "layout");
 /* The words that change. */
 struct rdx_index_live {
 	alignas(128) _Atomic uint64_t generation; /* N of the current .gen<N> */
+	_Atomic uint64_t next;                    /* N of the one being built; 0: none */
 	_Atomic uint64_t superseded;              /* 1: another file has taken this one's name */
-	_Atomic uint64_t rank_count;              /* ranks below this are known; under version 0 */
-	alignas(128) _Atomic uint64_t heartbeat_ns; /* CLOCK_MONOTONIC */
-	struct rdx_index_version version[RDX_MASK_WORDS_MAX];
-	alignas(128) _Atomic uint64_t columns[RDX_RANKS_MAX]; /* packed, see column.h */
-	struct rdx_index_pulse pulse[RDX_RANKS_MAX];
+	_Atomic uint64_t rank_count; /* ranks below this are known; under the version */
+	alignas(128) _Atomic uint64_t heartbeat_ns;            /* CLOCK_MONOTONIC */
+	alignas(128) _Atomic uint64_t version;                 /* see version.h */
+	alignas(128) _Atomic uint64_t columns[RDX_RANKS_MAX];  /* packed, see column.h */
+	alignas(128) _Atomic uint64_t event_id[RDX_RANKS_MAX]; /* newest applied */
+	alignas(128) struct rdx_index_pulse pulse[RDX_RANKS_MAX];
 	struct rdx_index_entry entry[RDX_RANKS_MAX];
 };
 static_assert(offsetof(struct rdx_index_live, heartbeat_ns) == 128, "layout");
 static_assert(offsetof(struct rdx_index_live, version) == 256, "layout");
-static_assert(offsetof(struct rdx_index_live, columns) == 1280, "layout");
-static_assert(offsetof(struct rdx_index_live, pulse) == 3328, "layout");
-static_assert(offsetof(struct rdx_index_live, entry) == 13568, "layout");
-static_assert(sizeof(struct rdx_index_live) == 13568 + RDX_RANKS_MAX * 512, "layout");
+static_assert(offsetof(struct rdx_index_live, columns) == 384, "layout");
+static_assert(offsetof(struct rdx_index_live, event_id) == 2432, "layout");
+static_assert(offsetof(struct rdx_index_live, pulse) == 4480, "layout");
+static_assert(offsetof(struct rdx_index_live, entry) == 20864, "layout");
+static_assert(sizeof(struct rdx_index_live) == 20864 + RDX_RANKS_MAX * 512, "layout");
 
 struct rdx_index_ctl {
 	struct rdx_index_header header;
@@ -134,28 +132,73 @@ struct rdx_index_ctl {
 };
 static_assert(offsetof(struct rdx_index_ctl, live) == RDX_INDEX_PAGE, "layout");
 
-/* First page of a table file. Never changes after the file got its name. */
+/* First page of a table file. The header never changes after the file got its name. */
 struct rdx_table_header {
 	uint64_t magic; /* stored last */
 	uint64_t layout_fingerprint;
 	uint64_t writer_id;
 	uint64_t generation;
-	uint64_t lines;
-	uint32_t mask_words;
-	uint32_t stride_words;
+	uint64_t lines; /* that are homes; RDX_PROBE_LINES_MAX more follow them */
+	uint64_t sets;
 	uint64_t file_bytes;
-	uint64_t spread; /* odd, random: keys times this follow the lines */
+	uint64_t spread;                     /* odd, random: keys times this follow the lines */
+	alignas(128) _Atomic uint64_t epoch; /* of the lines' versions, see table.h */
 };
-static_assert(sizeof(struct rdx_table_header) == 64, "layout");
+static_assert(offsetof(struct rdx_table_header, spread) == 56, "layout");
+static_assert(offsetof(struct rdx_table_header, epoch) == 128, "layout");
+static_assert(sizeof(struct rdx_table_header) <= RDX_INDEX_PAGE, "layout");
 
-#define RDX_TABLE_OFFSET RDX_INDEX_PAGE
-#define RDX_LINES_MAX    (UINT64_C(1) << 36)
+/*
+ * A line of a table: five slots of a key and a cell, and one word.
+ *
+ *   key   prefix hash, 0: the slot is free
+ *   cell  number of the set of columns that hold the key; 0: none
+ *   word  31 ... 12  version, raised after every change of a slot
+ *         11 ... 0   keys that passed this line: their home is it or one before it, and their
+ *                    slot is in one after it
+ */
+struct rdx_line {
+	alignas(64) _Atomic uint64_t key[RDX_LINE_SLOTS];
+	_Atomic uint32_t cell[RDX_LINE_SLOTS];
+	_Atomic uint32_t word;
+};
+static_assert(offsetof(struct rdx_line, cell) == 40, "layout");
+static_assert(offsetof(struct rdx_line, word) == 60, "layout");
+static_assert(sizeof(struct rdx_line) == 64, "layout");
+
+#define RDX_LINE_PASSED  UINT32_C(4095)
+#define RDX_LINE_VERSION UINT32_C(4096)
+static_assert(RDX_LINE_SLOTS * (RDX_PROBE_LINES_MAX - 1) <= RDX_LINE_PASSED,
+	      "a count of keys that passed must not run into the version");
+
+/* Which columns hold a key. Set 0 is none. Never changes while a cell names it, but that columns
+ * which nobody may see any more are taken out of it. */
+struct rdx_set {
+	alignas(64) _Atomic uint64_t columns[RDX_COLUMN_WORDS];
+};
+static_assert(sizeof(struct rdx_set) == 64, "layout");
+
+#define RDX_LINES_MAX (UINT64_C(1) << 36)
+#define RDX_SETS_MAX  (UINT64_C(1) << 31)
+
+/* Offsets in a table file. */
+#define RDX_TABLE_LINES_OFFSET RDX_INDEX_PAGE
+
+static inline uint64_t rdx_index_sets_offset(uint64_t lines)
+{
+	return RDX_TABLE_LINES_OFFSET + (lines + RDX_PROBE_LINES_MAX) * sizeof(struct rdx_line);
+}
+
+static inline uint64_t rdx_index_table_bytes(uint64_t lines, uint64_t sets)
+{
+	return rdx_index_sets_offset(lines) + sets * sizeof(struct rdx_set);
+}
 
 /* Names the layout above; another layout gives another number. */
 #define RDX_INDEX_FINGERPRINT                                                                      \
 	((uint64_t)sizeof(struct rdx_index_header) << 48 |                                         \
 	 (uint64_t)offsetof(struct rdx_index_live, pulse) << 32 |                                  \
 	 (uint64_t)sizeof(struct rdx_index_entry) << 16 |                                          \
-	 (uint64_t)sizeof(struct rdx_index_pulse) << 8 | RDX_LINE_KEYS << 4 | RDX_MASK_WORDS_MAX)
+	 (uint64_t)sizeof(struct rdx_index_pulse) << 8 | RDX_LINE_SLOTS << 4 | RDX_COLUMN_WORDS)
 
 #endif

@@ -66,20 +66,25 @@ int rdx_mapping_create(struct rdx_mapping *ret_mapping, int dir_fd, const char *
 	return r;
 }
 
-void rdx_mapping_touch(struct rdx_mapping *mapping, int write)
+void rdx_mapping_touch_part(struct rdx_mapping *mapping, uint64_t at, uint64_t bytes, int write)
 {
 	_Atomic uint8_t *byte = mapping->base;
 
-	if (madvise(mapping->base, mapping->bytes,
+	if (madvise((uint8_t *)mapping->base + at, bytes,
 		    write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0)
 		return;
 	/* before Linux 5.14: one access a page, adding 0 where it must be a write */
-	for (uint64_t at = 0; at < mapping->bytes; at += RDX_PAGE_BYTES) {
+	for (uint64_t end = at + bytes; at < end; at += RDX_PAGE_BYTES) {
 		if (write)
 			atomic_fetch_add_explicit(byte + at, 0, memory_order_relaxed);
 		else
 			(void)atomic_load_explicit(byte + at, memory_order_relaxed);
 	}
+}
+
+void rdx_mapping_touch(struct rdx_mapping *mapping, int write)
+{
+	rdx_mapping_touch_part(mapping, 0, mapping->bytes, write);
 }
 
 void rdx_mapping_close(struct rdx_mapping *mapping)

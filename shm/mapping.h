@@ -32,6 +32,9 @@ int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, 
 /* Write to every page, or read it: no page fault later. */
 void rdx_mapping_touch(struct rdx_mapping *mapping, int write);
 
+/* The same of `bytes` bytes from a page's beginning on. */
+void rdx_mapping_touch_part(struct rdx_mapping *mapping, uint64_t at, uint64_t bytes, int write);
+
 /* Unmap and close. A closed or zeroed mapping is left alone. */
 void rdx_mapping_close(struct rdx_mapping *mapping);
 

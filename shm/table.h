@@ -1,38 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of one generation: probe, set and drop one key.
+ * The table of one generation: which set of columns holds a key.
  *
  * A key's home line is (p * lines) >> 64, where p is the key times `spread`, a random odd number: a
  * worker that makes up the words of its ledger cannot aim at a line, the number of lines need not
  * be a power of two, and a table can be copied into another from end to end. A key that finds its
- * line full goes to the next. Keys are never removed or replaced within a generation: a key with no
- * bit set is merely absent. So probing ends at the first line with an empty place, and a reader
- * never takes one key's mask for another's.
+ * line full goes to the next one that has room, and is counted in those it passes; when a slot
+ * becomes free, the nearest key that passed its line is pulled back into it. So a free slot means
+ * that nobody passed, a probe ends at a line that nobody passed, and slots of dead keys are used
+ * again at once.
  *
- * Words are relaxed: where order matters to readers a version (version.h) gives it, and elsewhere
- * one bit alone is the truth.
+ * Whoever goes over the table goes by home (rdx_table_piece), never line by line: a pull carries a
+ * key from behind a walker to before it.
  */
 #ifndef RDX_TABLE_H
 #define RDX_TABLE_H
 
-#include "shm/index_layout.h"
-#include "shm/words.h"
+#include "shm/cell.h"
+#include "shm/set.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define RDX_PROBE_ROUNDS 64
+
+/* Changes of slots between two epochs. A version repeats after 2^20; a reader that allows less than
+ * two epochs in one lookup never meets a version of before. */
+#define RDX_EPOCH_CHANGES (UINT64_C(1) << 18)
+#define RDX_EPOCHS_LATE   2
 
 struct rdx_table {
-	_Atomic uint64_t *base;
-	uint64_t lines;
+	struct rdx_line *line;
+	struct rdx_set *set;
+	_Atomic uint64_t *epoch;
+	uint64_t lines; /* that are homes */
+	uint64_t sets;
 	uint64_t spread;
-	uint32_t mask_words;
-	uint32_t stride_words;
+	uint64_t changes; /* the writer's: of slots, counted for the epoch */
 };
 
-/* 64-bit words from one line to the next. */
-static inline uint32_t rdx_table_stride(uint32_t mask_words)
-{
-	uint32_t words = RDX_LINE_KEYS * (1 + mask_words);
-
-	return (words + RDX_LINE_ALIGN - 1) / RDX_LINE_ALIGN * RDX_LINE_ALIGN;
-}
+/* Where a key is, or may be put. */
+struct rdx_place {
+	struct rdx_line *line; /* NULL: nowhere */
+	uint32_t slot;
+};
 
 __extension__ typedef unsigned __int128 rdx_product;
 
@@ -41,111 +52,212 @@ static inline uint64_t rdx_table_home(const struct rdx_table *table, uint64_t ke
 	return (uint64_t)((rdx_product)(key * table->spread) * table->lines >> 64);
 }
 
-static inline _Atomic uint64_t *rdx_table_line(const struct rdx_table *table, uint64_t line)
+static inline struct rdx_line *rdx_table_line(const struct rdx_table *table, uint64_t key)
 {
-	return table->base + line * table->stride_words;
+	return table->line + rdx_table_home(table, key);
 }
 
-static inline uint64_t rdx_table_next(const struct rdx_table *table, uint64_t line)
+/* Always inline: gcc takes a function that only prefetches for one without effect. */
+__attribute__((always_inline)) static inline void rdx_table_prefetch(const struct rdx_table *table,
+								     uint64_t key)
 {
-	return line + 1 < table->lines ? line + 1 : 0;
+	__builtin_prefetch(rdx_table_line(table, key));
 }
 
-/* Prefetch what a probe for `key` touches first; `word` is the mask word that it will read. */
-static inline void rdx_table_prefetch(const struct rdx_table *table, uint64_t key, uint32_t word)
+static inline uint32_t rdx_table_passed(const struct rdx_line *line)
 {
-	const _Atomic uint64_t *line = rdx_table_line(table, rdx_table_home(table, key));
-
-	__builtin_prefetch((const void *)line);
-	if (word)
-		__builtin_prefetch((const void *)(line + RDX_LINE_KEYS * (1 + word)));
+	return rdx_half_load(&line->word) & RDX_LINE_PASSED;
 }
 
-static inline uint32_t rdx_table_probe_limit(const struct rdx_table *table)
-{
-	return table->lines < RDX_PROBE_LINES_MAX ? (uint32_t)table->lines : RDX_PROBE_LINES_MAX;
-}
+/* ---- The writer's. What it stored itself it reads relaxed. */
 
-/* Bit i: the line's key i is `key`. No branch. */
-static inline uint32_t rdx_table_match(const _Atomic uint64_t *line, uint64_t key)
+/* The slot of a key, or nowhere. */
+static inline struct rdx_place rdx_table_find(const struct rdx_table *table, uint64_t key)
 {
-	return (uint32_t)(rdx_word_load(line) == key) |
-	       (uint32_t)(rdx_word_load(line + 1) == key) << 1 |
-	       (uint32_t)(rdx_word_load(line + 2) == key) << 2 |
-	       (uint32_t)(rdx_word_load(line + 3) == key) << 3;
-}
+	struct rdx_line *line = rdx_table_line(table, key);
 
-/* Mask 0 of the key (mask w lies RDX_LINE_KEYS * w further), or NULL. Never endless. */
-static inline _Atomic uint64_t *rdx_table_find(const struct rdx_table *table, uint64_t key)
-{
-	uint64_t at = rdx_table_home(table, key);
-
-	for (uint32_t left = rdx_table_probe_limit(table); left; left--) {
-		_Atomic uint64_t *line = rdx_table_line(table, at);
-		uint32_t match = rdx_table_match(line, key);
+	for (uint32_t left = RDX_PROBE_LINES_MAX; left; left--, line++) {
+		uint32_t match = rdx_cell_match(line, key);
 
 		if (match)
-			return line + RDX_LINE_KEYS + __builtin_ctz(match);
-		if (!rdx_word_load(line + RDX_LINE_KEYS - 1))
-			return 0;
-		at = rdx_table_next(table, at);
+			return (struct rdx_place){line, (uint32_t)__builtin_ctz(match)};
+		if (!rdx_table_passed(line))
+			break;
 	}
-	return 0;
+	return (struct rdx_place){NULL, 0};
 }
 
-/* Which columns of mask word `word` hold the key. */
-static inline uint64_t rdx_table_mask(const struct rdx_table *table, uint64_t key, uint32_t word)
+static inline uint32_t rdx_table_set(struct rdx_place place)
 {
-	const _Atomic uint64_t *mask = rdx_table_find(table, key);
-
-	return mask ? rdx_word_load(mask + RDX_LINE_KEYS * word) : 0;
+	return rdx_cell_set(place.line, place.slot);
 }
 
-/* The writer's: like rdx_table_find, but the key gets a place if it has none, and
- * *used counts it. NULL: no room. */
-static inline _Atomic uint64_t *rdx_table_claim(const struct rdx_table *table, uint64_t key,
-						uint64_t *used, uint64_t used_max)
+/* A slot was changed. */
+static inline void rdx_table_changed(struct rdx_table *table)
 {
-	uint64_t at = rdx_table_home(table, key);
+	if (++table->changes % RDX_EPOCH_CHANGES)
+		return;
+	/* K5, with rdx_table_epoch */
+	atomic_store_explicit(table->epoch, table->changes / RDX_EPOCH_CHANGES,
+			      memory_order_release);
+}
 
-	for (uint32_t left = rdx_table_probe_limit(table); left; left--) {
-		_Atomic uint64_t *line = rdx_table_line(table, at);
-		uint32_t match = rdx_table_match(line, key);
+static inline void rdx_table_count(const struct rdx_table *table, uint64_t key,
+				   const struct rdx_line *place, int by)
+{
+	for (struct rdx_line *line = rdx_table_line(table, key); line != place; line++)
+		rdx_cell_pass(line, by);
+}
 
-		if (!match && !rdx_word_load(line + RDX_LINE_KEYS - 1)) {
-			if (*used >= used_max)
-				return 0;
-			match = rdx_table_match(line, 0);
-			(*used)++;
-			rdx_word_store(line + __builtin_ctz(match), key);
+/* Put an absent key into a free slot at or after its home line: the first free one from there. */
+static inline void rdx_table_insert(struct rdx_table *table, uint64_t key, struct rdx_place place,
+				    uint32_t set)
+{
+	rdx_table_count(table, key, place.line, 1); /* K4: before the key is there */
+	rdx_cell_put(place.line, place.slot, key, set);
+	rdx_table_changed(table);
+}
+
+static inline void rdx_table_change(struct rdx_table *table, struct rdx_place place, uint32_t set)
+{
+	rdx_cell_change(place.line, place.slot, set);
+	rdx_table_changed(table);
+}
+
+/* The nearest key that passed `line`. There is one. */
+static inline struct rdx_place rdx_table_passer(const struct rdx_table *table,
+						struct rdx_line *line)
+{
+	for (struct rdx_line *from = line + 1;; from++) {
+		for (uint32_t slot = 0; slot < RDX_LINE_SLOTS; slot++) {
+			uint64_t key = rdx_word_load(&from->key[slot]);
+
+			if (key && rdx_table_line(table, key) <= line)
+				return (struct rdx_place){from, slot};
 		}
-		if (match)
-			return line + RDX_LINE_KEYS + __builtin_ctz(match);
-		at = rdx_table_next(table, at);
+		assert(from - line < RDX_PROBE_LINES_MAX);
 	}
-	return 0;
 }
 
-/* Set bits of one mask word. Returns 1 if any was not set before. */
-static inline int rdx_table_mask_set(_Atomic uint64_t *mask, uint32_t word, uint64_t bits)
+/* A slot of the line became free: whoever passed comes back. The new copy is there before the old
+ * one goes (K2), the old one gone before the counts fall (K4). */
+static inline void rdx_table_pull(struct rdx_table *table, struct rdx_place hole)
 {
-	uint64_t before = rdx_word_load(mask + RDX_LINE_KEYS * word);
+	while (rdx_table_passed(hole.line)) {
+		struct rdx_place from = rdx_table_passer(table, hole.line);
 
-	if (!(bits & ~before))
-		return 0;
-	rdx_word_store(mask + RDX_LINE_KEYS * word, before | bits);
-	return 1;
+		rdx_cell_put(hole.line, hole.slot, rdx_word_load(&from.line->key[from.slot]),
+			     rdx_table_set(from));
+		rdx_table_changed(table);
+		rdx_cell_clear(from.line, from.slot);
+		rdx_table_changed(table);
+		for (struct rdx_line *line = hole.line; line != from.line; line++)
+			rdx_cell_pass(line, -1);
+		hole = from;
+	}
 }
 
-/* Drop bits of one mask word. Returns 1 if any was set before. */
-static inline int rdx_table_mask_drop(_Atomic uint64_t *mask, uint32_t word, uint64_t bits)
+/* Free a slot that will be used at once for a key that passes, or has its home at, this line: like
+ * rdx_table_erase, without the pull. */
+static inline void rdx_table_vacate(struct rdx_table *table, struct rdx_place place)
 {
-	uint64_t before = rdx_word_load(mask + RDX_LINE_KEYS * word);
+	uint64_t key = rdx_word_load(&place.line->key[place.slot]);
 
-	if (!(bits & before))
-		return 0;
-	rdx_word_store(mask + RDX_LINE_KEYS * word, before & ~bits);
-	return 1;
+	rdx_cell_clear(place.line, place.slot);
+	rdx_table_changed(table);
+	rdx_table_count(table, key, place.line, -1);
+}
+
+/* Nobody holds the key of this slot any more. */
+static inline void rdx_table_erase(struct rdx_table *table, struct rdx_place place)
+{
+	rdx_table_vacate(table, place);
+	rdx_table_pull(table, place);
+}
+
+/* ---- The reader's. */
+
+/*
+ *   K5  epoch (release), after every RDX_EPOCH_CHANGES raises of versions -> epoch (acquire)
+ *       before the first probe, and behind an acquire fence after the last: equal versions are
+ *       the same version
+ */
+static inline uint64_t rdx_table_epoch(const struct rdx_table *table)
+{
+	return atomic_load_explicit(table->epoch, memory_order_acquire); /* K5 */
+}
+
+/* May the probes since rdx_table_epoch be believed? */
+static inline int rdx_table_timely(const struct rdx_table *table, uint64_t epoch)
+{
+	rdx_fence_acquire(); /* K5 */
+	return rdx_word_load(table->epoch) - epoch < RDX_EPOCHS_LATE;
+}
+
+/* The sum of the versions of `count` lines, behind the fence of rdx_cell_settle. */
+static inline uint32_t rdx_table_versions(const struct rdx_line *line, uint32_t count)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += rdx_cell_version(rdx_half_load(&line[i].word));
+	return sum;
+}
+
+/* One look for a key, as rdx_table_probe. -EAGAIN: a line changed meanwhile. */
+__attribute__((always_inline)) static inline int
+rdx_table_look(const struct rdx_table *table, uint64_t key, uint32_t words, uint64_t *ret_columns)
+{
+	const struct rdx_line *home = rdx_table_line(table, key);
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < RDX_PROBE_LINES_MAX; i++) {
+		uint32_t word = rdx_cell_word(home + i);
+		uint32_t match, set;
+
+		RDX_HOOK(RDX_HOOK_PROBE_LINE);
+		match = rdx_cell_match(home + i, key);
+		RDX_HOOK(RDX_HOOK_PROBE_SLOT);
+		set = match ? rdx_cell_set(home + i, (uint32_t)__builtin_ctz(match)) : 0;
+		if (set && set < table->sets) {
+			rdx_set_read(&table->set[set], words, ret_columns);
+			RDX_HOOK(RDX_HOOK_PROBE_SET);
+			rdx_cell_settle();
+			return rdx_table_versions(home + i, 1) == rdx_cell_version(word) ? 1
+											 : -EAGAIN;
+		}
+		sum += rdx_cell_version(word);
+		if (!(word & RDX_LINE_PASSED)) {
+			rdx_cell_settle();
+			return rdx_table_versions(home, i + 1) == sum ? 0 : -EAGAIN;
+		}
+	}
+	return 0; /* no writer lets a key pass so many */
+}
+
+/*
+ * The first `words` words of the set that holds the key. 1; 0: nobody holds it; -EAGAIN: disturbed
+ * RDX_PROBE_ROUNDS times. Each answer is the key's truth at some instant of the call, if
+ * rdx_table_timely agrees. Lock-free; a writer that has stopped or died never disturbs.
+ */
+__attribute__((always_inline)) static inline int
+rdx_table_probe(const struct rdx_table *table, uint64_t key, uint32_t words, uint64_t *ret_columns)
+{
+	int r = rdx_table_look(table, key, words, ret_columns);
+
+	for (uint32_t round = 1; __builtin_expect(r == -EAGAIN, 0) && round < RDX_PROBE_ROUNDS;
+	     round++)
+		r = rdx_table_look(table, key, words, ret_columns);
+	return r;
+}
+
+/* The end of the lines in which keys can be whose home is before line `to`. */
+static inline uint64_t rdx_table_piece_end(const struct rdx_table *table, uint64_t to)
+{
+	while (to && to < table->lines + RDX_PROBE_LINES_MAX &&
+	       rdx_table_passed(&table->line[to - 1]))
+		to++;
+	return to;
 }
 
 #endif

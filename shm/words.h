@@ -55,6 +55,12 @@ static inline void rdx_word_store(_Atomic uint64_t *word, uint64_t value)
 	atomic_store_explicit(word, value, RDX_WORD_STORE);
 }
 
+/* The same of 32 bits. */
+static inline uint32_t rdx_half_load(const _Atomic uint32_t *half)
+{
+	return atomic_load_explicit(half, RDX_WORD_LOAD);
+}
+
 static inline void rdx_words_load(uint64_t *to, const _Atomic uint64_t *from, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)

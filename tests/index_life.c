@@ -60,7 +60,7 @@ static int apply(struct life *x, enum life_step step, const struct rdx_event *wh
 	event.event_id = step == LIFE_CLEAR_WORKER ? 0 : x->count + 1 - x->first[x->epoch];
 	event.orphans = stream_orphan_bits(&x->stream);
 	begin(x, step);
-	r = rdx_writer_apply_event(x->writer, x->slot, &event, event.hashes);
+	r = rig_event(x->writer, x->slot, &event, event.hashes);
 	if (r != -EAGAIN) /* a clear that has not happened: the rank will be hidden */
 		finish(x);
 	return r;
@@ -141,8 +141,7 @@ static int build_columns(struct life *x, int missed)
 	for (uint32_t i = 0; i < x->blocks; i++) {
 		for (uint8_t tier = 0; tier < LIFE_TIERS; tier++) {
 			if (stream_is_held(&x->stream, i, tier))
-				rdx_writer_apply_blocks(x->writer, x->slot, tier,
-							x->stream.prefix + i, 1);
+				rig_blocks(x->writer, x->slot, tier, x->stream.prefix + i, 1);
 		}
 	}
 	x->live = 1;

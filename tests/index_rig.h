@@ -35,7 +35,10 @@ static inline int rig_writer(struct rig *rig, const struct rdx_writer_options *o
 
 static inline int rig_index(struct rig *rig, struct rdx_index **ret_index)
 {
-	struct rdx_index_key key = {.size = sizeof(key), .model = RIG_MODEL, .block_tokens = 16};
+	struct rdx_index_key key = {.size = sizeof(key),
+				    .model = RIG_MODEL,
+				    .block_tokens = 16,
+				    .flags = RDX_INDEX_ALL_RANKS};
 
 	return rdx_index_open(ret_index, rig->dir, &key);
 }
@@ -57,6 +60,27 @@ static inline void rig_pulse(struct rdx_index_writer *writer, int rank, uint8_t 
 		.state = state, .epoch = epoch, .event_id = event_id, .seen_ns = rdx_clock_ns()};
 
 	rdx_writer_rank_pulse(writer, rank, &pulse);
+}
+
+/* Changes made at once; -ENOSPC where a block did not fit. */
+static inline int rig_settle(struct rdx_index_writer *writer, int rank, int r)
+{
+	rdx_writer_flush(writer);
+	return rdx_writer_rank_lost(writer, rank) && r == 0 ? -ENOSPC : r;
+}
+
+static inline int rig_event(struct rdx_index_writer *writer, int rank,
+			    const struct rdx_event *event, const uint64_t *prefix)
+{
+	int r = rdx_writer_apply_event(writer, rank, event, prefix);
+
+	return r == -EINVAL ? r : rig_settle(writer, rank, r);
+}
+
+static inline int rig_blocks(struct rdx_index_writer *writer, int rank, uint8_t tier,
+			     const uint64_t *prefix, uint32_t count)
+{
+	return rig_settle(writer, rank, rdx_writer_apply_blocks(writer, rank, tier, prefix, count));
 }
 
 /* The row of a rank, or NULL. */

@@ -107,7 +107,8 @@ static int is_in_state(struct indexer_rig *x, uint64_t worker_id, uint32_t dp_ra
 		       const struct rdx_publisher *publisher, struct rdx_index_rank *info)
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
-	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
 
 	if (!x->index && rdx_index_open(&x->index, x->dir, &key) < 0)
 		return 0;

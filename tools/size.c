@@ -2,6 +2,7 @@
 /*
  * ringdex-size: how much memory a host needs, and the settings that give it.
  */
+#include "consumer/writer/columns.h"
 #include "consumer/writer/grow.h"
 #include "shm/event.h"
 #include "shm/index_layout.h"
@@ -17,8 +18,9 @@
 #include <string.h>
 
 #define MIB               (UINT64_C(1) << 20)
-#define SMALL_FILES_BYTES (UINT64_C(1) << 20)       /* key, bell, locks, clear files, .ctl */
-#define INITIAL_SLOTS     (UINT64_C(65536) * 4 / 3) /* of an index, as in rdx_indexer.h */
+#define SMALL_FILES_BYTES (UINT64_C(1) << 20) /* key, bell, locks, clear files, .ctl */
+#define INITIAL_BLOCKS    UINT64_C(65536)     /* of an index, as in rdx_indexer.h */
+#define SETS_SHARE        8 /* of a table's lines, for sets of ranks that share blocks */
 #define EVENT_BLOCKS_MAX  1000000
 #define NS_PER_S          UINT64_C(1000000000)
 #define OUTAGE_MAX_NS     (UINT64_C(1000) * 24 * 3600 * NS_PER_S)
@@ -42,10 +44,8 @@ struct sizes {
 	double bridged_s;        /* by the ring chosen */
 	uint64_t segments_bytes; /* of all ranks */
 	uint64_t restart_bytes;
-	uint64_t keys;
+	uint64_t blocks; /* of all ranks, in all tiers */
 	uint32_t tiers;
-	uint32_t mask_words;
-	uint64_t slot_bytes; /* of a key and its masks in the table */
 	uint64_t index_bytes;
 	uint64_t index_peak_bytes; /* while a new table is built */
 	uint64_t total_bytes;
@@ -98,7 +98,8 @@ static const struct options_program program = {
 	.about =
 		"Say how large the rings, segments and the index of a host are, and which settings "
 		"of Docker and Kubernetes give them room.\v"
-		"All sizes are upper bounds: the index is that of ranks which share no block.\n\n"
+		"All sizes are upper bounds: the index has room for ranks which share no block, "
+		"and an eighth more for the sets of ranks that do.\n\n"
 		"Exit status: 0 done, 1 no ring or index can be that large, 2 wrong usage.",
 };
 
@@ -155,33 +156,31 @@ static int plan_segment(const struct size_options *options, struct sizes *sizes)
 	return 0;
 }
 
-static uint64_t table_bytes(const struct sizes *sizes, uint64_t slots)
+static uint64_t index_bytes(const struct size_options *options, uint64_t blocks)
 {
-	slots = slots < INITIAL_SLOTS ? INITIAL_SLOTS : slots;
-	return RDX_TABLE_OFFSET + (slots / RDX_LINE_KEYS + 1) * RDX_LINE_KEYS * sizes->slot_bytes;
+	uint64_t bytes = rdx_grow_bytes_for(blocks > INITIAL_BLOCKS ? blocks : INITIAL_BLOCKS);
+
+	return options->ranks > 1 ? bytes + bytes / SETS_SHARE : bytes;
 }
 
 static int plan_index(const struct size_options *options, struct sizes *sizes)
 {
-	uint32_t ranks_per_word;
+	uint64_t ranks_most;
 
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++) {
 		sizes->tiers += options->tier_blocks[tier] != 0;
-		sizes->keys += options->ranks * options->tier_blocks[tier];
+		sizes->blocks += options->ranks * options->tier_blocks[tier];
 	}
-	/* a rank's columns, and as many to rebuild it in, lie in one mask word */
-	ranks_per_word = RDX_MASK_COLUMNS / (RDX_SIDES * sizes->tiers);
-	sizes->mask_words = (uint32_t)((options->ranks + ranks_per_word - 1) / ranks_per_word);
-	if (sizes->mask_words > RDX_MASK_WORDS_MAX) {
+	ranks_most = RDX_COLUMNS_MAX / (RDX_COLUMNS_EACH * sizes->tiers);
+	if (options->ranks > ranks_most) {
 		messages_say("%" PRIu64 " ranks of %" PRIu32
-			     " tiers do not fit into one index, the most is %" PRIu32
+			     " tiers do not fit into one index, the most is %" PRIu64
 			     ": use two namespaces",
-			     options->ranks, sizes->tiers, RDX_MASK_WORDS_MAX * ranks_per_word);
+			     options->ranks, sizes->tiers, ranks_most);
 		return -ENOSPC;
 	}
-	sizes->slot_bytes = rdx_table_stride(sizes->mask_words) * sizeof(uint64_t) / RDX_LINE_KEYS;
-	sizes->index_bytes = table_bytes(sizes, sizes->keys * RDX_GROW_PLACES_PER_KEY);
-	/* full of dead keys, and the one without them built beside it */
+	sizes->index_bytes = index_bytes(options, rdx_grow_room(sizes->blocks));
+	/* two tables, while one replaces the other */
 	sizes->index_peak_bytes = 2 * sizes->index_bytes;
 	return 0;
 }
@@ -220,8 +219,9 @@ static void print_index(const struct sizes *sizes)
 
 	printf("Index: %s, and %s while a new table is built beside the old one\n",
 	       figures_size(sizes->index_bytes, a), figures_size(sizes->index_peak_bytes, b));
-	printf("  %s blocks if no two ranks share one, %d slots of %" PRIu64 " bytes for each\n",
-	       figures_grouped(sizes->keys, a), RDX_GROW_PLACES_PER_KEY, sizes->slot_bytes);
+	printf("  %s blocks if no two ranks share one, in lines of %d and %zu bytes that are not "
+	       "filled up\n",
+	       figures_grouped(sizes->blocks, a), RDX_LINE_SLOTS, sizeof(struct rdx_line));
 }
 
 static void print_settings(const struct size_options *options, const struct sizes *sizes)
@@ -259,8 +259,7 @@ static void print_json(const struct size_options *options, const struct sizes *s
 		JSON_FIELD_AS("segment_bytes", struct sizes, segment.file_bytes),
 		JSON_FIELD(struct sizes, segments_bytes),
 		JSON_FIELD(struct sizes, restart_bytes),
-		JSON_FIELD_AS("index_blocks", struct sizes, keys),
-		JSON_FIELD_AS("index_slot_bytes", struct sizes, slot_bytes),
+		JSON_FIELD_AS("index_blocks", struct sizes, blocks),
 		JSON_FIELD(struct sizes, index_bytes),
 		JSON_FIELD(struct sizes, index_peak_bytes),
 		JSON_FIELD(struct sizes, total_bytes),

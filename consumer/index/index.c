@@ -25,41 +25,38 @@ static void cpu_pause(void)
 #endif
 }
 
-/* Replace the mapping in use, which is unmapped, by `mapping`. */
-static void replace(struct rdx_mapping *pair, uint32_t *now)
+static struct rdx_tables_of tables_of(const struct rdx_index *x, const struct rdx_index_live *live,
+				      uint64_t writer_id)
 {
-	rdx_guard_add(&pair[!*now]);
-	if (pair[*now].base) {
-		rdx_guard_remove(&pair[*now]);
-		rdx_mapping_close(&pair[*now]);
-	}
-	*now = !*now;
+	return (struct rdx_tables_of){
+		.dir_fd = x->dir_fd, .id = &x->id, .live = live, .writer_id = writer_id};
 }
 
-/* Map the current table of a control file. -ENOENT: it has been replaced already. */
-static int map_table(struct rdx_index *x, const struct rdx_index_live *live, uint64_t writer_id)
+/* Look up in the current table of a control file. -ENOENT: it has been replaced already. */
+static int switch_table(struct rdx_index *x, const struct rdx_index_live *live, uint64_t writer_id)
 {
-	uint64_t generation = rdx_generation_current(live);
-	struct rdx_mapping *next = &x->gen[!x->gen_now];
-	struct rdx_table table;
-	int r;
+	struct rdx_tables_of of = tables_of(x, live, writer_id);
+	int r = rdx_tables_switch(&x->tables, &of);
 
-	RDX_HOOK(RDX_HOOK_TABLE_CHOSEN);
-	r = rdx_index_file_gen_map(next, &table, x->dir_fd, &x->id, generation, writer_id);
-	RDX_HOOK(RDX_HOOK_TABLE_MAPPED);
-	/* G4: a table that the writer has retired may be truncated at any time: do not read it */
-	if (rdx_generation_current(live) != generation) {
-		if (r == 0)
-			rdx_mapping_close(next);
-		return -ENOENT;
-	}
 	if (r < 0)
 		return r;
-	replace(x->gen, &x->gen_now);
-	x->lookup.table = table;
-	x->lookup.generation = generation;
-	x->lookup.cached = 0;
+	x->lookup.search.table = x->tables.current->table;
+	x->lookup.generation = x->tables.current->generation;
 	return 0;
+}
+
+/* Use a control file that was just mapped instead of the one in use, which is unmapped. */
+static void replace_ctl(struct rdx_index *x)
+{
+	struct rdx_mapping *next = &x->ctl[!x->ctl_now], *old = &x->ctl[x->ctl_now];
+
+	rdx_guard_add(next);
+	if (old->base) {
+		rdx_guard_remove(old);
+		rdx_mapping_close(old);
+	}
+	x->ctl_now = !x->ctl_now;
+	x->lookup.cached = 0;
 }
 
 /* Map the control file that now has the name, and its table. 0 if it is mapped already; on failure
@@ -80,12 +77,12 @@ static int map_index(struct rdx_index *x)
 		return 0;
 	}
 	live = &((const struct rdx_index_ctl *)next->base)->live;
-	r = map_table(x, live, header.writer_id);
+	r = switch_table(x, live, header.writer_id);
 	if (r < 0) {
 		rdx_mapping_close(next);
 		return r;
 	}
-	replace(x->ctl, &x->ctl_now);
+	replace_ctl(x);
 	x->writer_id = header.writer_id;
 	x->lookup.live = live;
 	x->lookup.stale_after_ns = header.stale_after_ns;
@@ -113,10 +110,12 @@ int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct r
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		return -ENOMEM;
-	x->dir_fd = -1;
-	for (int i = 0; i < 2; i++)
-		x->ctl[i].fd = x->gen[i].fd = -1;
-	r = rdx_index_file_id(key.model, key.tenant, key.block_tokens, &x->id);
+	x->dir_fd = x->ctl[0].fd = x->ctl[1].fd = -1;
+	x->lookup.all_ranks = key.flags & RDX_INDEX_ALL_RANKS;
+	rdx_tables_open(&x->tables);
+	r = key.flags & ~RDX_INDEX_ALL_RANKS ? -EINVAL : 0;
+	if (r == 0)
+		r = rdx_index_file_id(key.model, key.tenant, key.block_tokens, &x->id);
 	if (r == 0)
 		r = x->dir_fd = rdx_namespace_open(dir, 0);
 	if (r >= 0)
@@ -128,7 +127,7 @@ int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct r
 		return r;
 	}
 	rdx_mapping_touch(&x->ctl[x->ctl_now], 0);
-	rdx_mapping_touch(&x->gen[x->gen_now], 0);
+	rdx_tables_populate(&x->tables);
 	*ret_index = x;
 	return 0;
 }
@@ -137,15 +136,13 @@ void rdx_index_close(struct rdx_index *x)
 {
 	if (!x)
 		return;
-	if (x->ctl[x->ctl_now].base) {
+	if (x->ctl[x->ctl_now].base)
 		rdx_guard_remove(&x->ctl[x->ctl_now]);
-		rdx_guard_remove(&x->gen[x->gen_now]);
-	}
 	rdx_mapping_close(&x->ctl[x->ctl_now]);
-	rdx_mapping_close(&x->gen[x->gen_now]);
+	rdx_tables_close(&x->tables);
 	if (x->dir_fd >= 0)
 		close(x->dir_fd);
-	free(x->hashes);
+	rdx_keys_free(&x->keys);
 	free(x);
 }
 
@@ -177,17 +174,17 @@ static void follow(struct rdx_index *x, uint64_t now)
 	}
 }
 
-static int poisoned(const struct rdx_index *x)
+int rdx_index_poisoned(const struct rdx_index *x)
 {
 	return rdx_mapping_poisoned(&x->ctl[x->ctl_now]) ||
-	       rdx_mapping_poisoned(&x->gen[x->gen_now]);
+	       rdx_mapping_poisoned(&x->tables.current->mapping);
 }
 
-/* The table is no longer the current one: map that. -ENOENT means that it has changed again, or
+/* The table is no longer the current one: take that. -ENOENT means that it has changed again, or
  * that its writer is dead and a successor has removed it. */
 static int remap(struct rdx_index *x)
 {
-	int r = map_table(x, x->lookup.live, x->writer_id);
+	int r = switch_table(x, x->lookup.live, x->writer_id);
 
 	if (r == -ENOENT) {
 		r = map_index(x);
@@ -196,14 +193,14 @@ static int remap(struct rdx_index *x)
 	return r;
 }
 
-static int look_up(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks)
+static int look_up(struct rdx_index *x, struct rdx_keys *keys)
 {
 	uint32_t maps = 0;
 
 	for (uint32_t try = 0; try < TRIES;) {
-		int r = rdx_lookup_attempt(&x->lookup, prefix, blocks);
+		int r = rdx_lookup_attempt(&x->lookup, keys);
 
-		if (poisoned(x))
+		if (rdx_index_poisoned(x))
 			return -EBADMSG;
 		if (r == 0)
 			return 0;
@@ -256,7 +253,8 @@ static void learn_instances(struct rdx_index *x)
 {
 	struct rdx_lookup *l = &x->lookup;
 
-	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
+	for (uint32_t i = 0; i < l->row_count; i++) {
+		uint32_t seat = l->row[i];
 		struct rdx_lookup_instance *instance = &l->instance[seat];
 		uint64_t counter[RDX_ENTRY_COUNTERS];
 		struct rdx_index_rank info;
@@ -272,66 +270,60 @@ static void learn_instances(struct rdx_index *x)
 	}
 }
 
-int rdx_index_update(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks, uint64_t now)
+int rdx_index_update(struct rdx_index *x, struct rdx_keys *keys, uint64_t now)
 {
 	int r;
 
 	follow(x, now);
-	r = look_up(x, prefix, blocks);
+	r = look_up(x, keys);
 	if (r == 0 && x->lookup.strangers)
 		learn_instances(x);
+	return r;
+}
+
+void rdx_index_settle(struct rdx_index *x)
+{
+	struct rdx_tables_of of = tables_of(x, x->lookup.live, x->writer_id);
+
+	rdx_tables_step(&x->tables, &of);
+}
+
+/* The request in `keys`. */
+static int look_up_rows(struct rdx_index *x, struct rdx_run *ret_runs, uint32_t capacity)
+{
+	uint64_t now = rdx_clock_ns();
+	int r = capacity ? rdx_sized_check(ret_runs) : 0;
+
+	if (r == 0)
+		r = rdx_index_update(x, &x->keys, now);
+	if (r == 0)
+		r = rdx_lookup_rows(&x->lookup, now, ret_runs, capacity);
+	rdx_index_settle(x);
 	return r;
 }
 
 int rdx_index_lookup(struct rdx_index *x, const uint64_t *prefix, uint32_t blocks,
 		     struct rdx_run *ret_runs, uint32_t capacity)
 {
-	uint64_t now = rdx_clock_ns();
-	int r = capacity ? rdx_sized_check(ret_runs) : 0;
-
-	if (r == 0)
-		r = rdx_index_update(x, prefix, blocks, now);
-	return r < 0 ? r : rdx_lookup_rows(&x->lookup, now, ret_runs, capacity);
-}
-
-static int scratch(struct rdx_index *x, uint64_t hashes)
-{
-	uint64_t *grown;
-
-	if (hashes > UINT32_MAX)
-		return -EINVAL;
-	if (hashes <= x->hashes_capacity)
-		return 0;
-	grown = realloc(x->hashes, hashes * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	x->hashes = grown;
-	x->hashes_capacity = hashes;
-	return 0;
+	rdx_keys_prefix(&x->keys, prefix, blocks);
+	return look_up_rows(x, ret_runs, capacity);
 }
 
 int rdx_index_lookup_local(struct rdx_index *x, const uint64_t *local, uint32_t blocks,
 			   struct rdx_run *ret_runs, uint32_t capacity)
 {
-	int r = scratch(x, blocks);
+	int r = rdx_keys_local(&x->keys, &x->hash_key, local, blocks);
 
-	if (r < 0)
-		return r;
-	rdx_hash_chain(&x->hash_key, 0, local, blocks, x->hashes);
-	return rdx_index_lookup(x, x->hashes, blocks, ret_runs, capacity);
+	return r < 0 ? r : look_up_rows(x, ret_runs, capacity);
 }
 
 int rdx_index_lookup_tokens(struct rdx_index *x, uint64_t seed, const uint32_t *tokens,
 			    uint64_t token_count, struct rdx_run *ret_runs, uint32_t capacity)
 {
-	uint64_t blocks = token_count / x->id.block_tokens;
-	int r = scratch(x, blocks);
+	int r = rdx_keys_tokens(&x->keys, &x->hash_key, seed, tokens, token_count,
+				x->id.block_tokens);
 
-	if (r < 0)
-		return r;
-	rdx_hash_blocks(seed, tokens, token_count, x->id.block_tokens, x->hashes);
-	rdx_hash_chain(&x->hash_key, 0, x->hashes, blocks, x->hashes);
-	return rdx_index_lookup(x, x->hashes, (uint32_t)blocks, ret_runs, capacity);
+	return r < 0 ? r : look_up_rows(x, ret_runs, capacity);
 }
 
 static int read_rank(const struct rdx_index *x, uint32_t seat, uint64_t now,
@@ -387,11 +379,11 @@ int rdx_index_ranks(struct rdx_index *x, struct rdx_index_rank *ret_ranks, uint3
 	follow(x, now);
 	count = rank_count(x);
 	if (count > capacity)
-		return poisoned(x) ? -EBADMSG : -ENOSPC;
+		return rdx_index_poisoned(x) ? -EBADMSG : -ENOSPC;
 	for (uint32_t seat = 0; seat < count; seat++) {
 		int r = read_rank(x, seat, now, &x->ranks[seat]);
 
-		if (poisoned(x))
+		if (rdx_index_poisoned(x))
 			return -EBADMSG;
 		if (r < 0)
 			return r;

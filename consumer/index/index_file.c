@@ -215,12 +215,23 @@ static int check_gen(const struct rdx_table_header *header, uint64_t file_bytes,
 	    header->layout_fingerprint != RDX_INDEX_FINGERPRINT || header->writer_id != writer_id ||
 	    header->generation != generation || header->file_bytes != file_bytes)
 		return -EBADMSG;
-	if (header->mask_words < 1 || header->mask_words > RDX_MASK_WORDS_MAX ||
-	    header->stride_words != rdx_table_stride(header->mask_words) || header->lines < 1 ||
-	    header->lines > RDX_LINES_MAX || !(header->spread & 1) ||
-	    RDX_TABLE_OFFSET + header->lines * header->stride_words * 8 != file_bytes)
+	if (header->lines < 1 || header->lines > RDX_LINES_MAX || header->sets < 1 ||
+	    header->sets > RDX_SETS_MAX || !(header->spread & 1) ||
+	    rdx_index_table_bytes(header->lines, header->sets) != file_bytes)
 		return -EBADMSG;
 	return 0;
+}
+
+static struct rdx_table as_table(uint8_t *base, const struct rdx_table_header *header)
+{
+	return (struct rdx_table){
+		.line = (struct rdx_line *)(base + RDX_TABLE_LINES_OFFSET),
+		.set = (struct rdx_set *)(base + rdx_index_sets_offset(header->lines)),
+		.epoch = &((struct rdx_table_header *)base)->epoch,
+		.lines = header->lines,
+		.sets = header->sets,
+		.spread = header->spread,
+	};
 }
 
 int rdx_index_file_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *ret_table, int dir_fd,
@@ -246,10 +257,6 @@ int rdx_index_file_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *re
 	}
 	/* a third off the probes where the kernel grants it; works without */
 	(void)madvise(ret_mapping->base, bytes, MADV_HUGEPAGE);
-	ret_table->base = (_Atomic uint64_t *)((uint8_t *)ret_mapping->base + RDX_TABLE_OFFSET);
-	ret_table->lines = header.lines;
-	ret_table->spread = header.spread;
-	ret_table->mask_words = header.mask_words;
-	ret_table->stride_words = header.stride_words;
+	*ret_table = as_table(ret_mapping->base, &header);
 	return 0;
 }

@@ -3,10 +3,11 @@
  * Ask the shared index who holds the longest prefix of a request.
  *
  * The index is maintained by one process (rdx_indexer.h) and mapped read-only by any
- * number of others. A lookup takes no lock, makes no system call unless the index has
- * moved to another file, and stores nothing in shared memory. A handle serves one
- * thread; open one per thread. Without rdx_guard_install (rdx_types.h) the truncation of
- * an index file ends the process.
+ * number of others. A lookup takes no lock, makes no system call unless the index moves to another
+ * file, and stores nothing in shared memory. While the index grows each call maps a small part of
+ * the table to come, and afterwards unmaps one of the table before, once it has its answer: a
+ * handle that is not used keeps the memory of both. A handle serves one thread; open one per
+ * thread. Without rdx_guard_install (rdx_types.h) the truncation of an index file ends the process.
  *
  * After fork() parent and child each have a handle of their own and both may go on; each
  * closes its own.
@@ -29,8 +30,11 @@ struct rdx_index_key {
 	const char *model;     /* required */
 	const char *tenant;    /* NULL: "" */
 	uint32_t block_tokens; /* 0: 16 */
-	uint32_t reserved;
+	uint32_t flags;        /* RDX_INDEX_..., 0: none */
 };
+
+/* Lookups give a row of every rank that is not GONE, also of those that hold nothing. */
+#define RDX_INDEX_ALL_RANKS 1
 
 /* What one rank holds of a request. */
 struct rdx_run {
@@ -100,11 +104,12 @@ struct rdx_difference {
  * Map an index. `dir` NULL: /dev/shm/ringdex. Blocking.
  *
  *   -ENOENT           no indexer has made it yet, or there is no such directory
- *   -EINVAL, -E2BIG, -ENAMETOOLONG  of the key; the last also of the directory's path
+ *   -EINVAL, -E2BIG, -ENAMETOOLONG  of the key or its flags; the last also of the directory's path
  *   -EBADMSG          not an index, truncated, or its bounds contradict each other
  *   -EPROTONOSUPPORT  a format version or feature this library does not know
  *   -EKEYREJECTED     made with another key or hash scheme than the directory's
- *   -EMFILE, -ENFILE  no descriptors left: a handle keeps three, and two more while it moves
+ *   -EMFILE, -ENFILE  no descriptors left: a handle keeps three, and up to
+ *                     three more while the index grows or moves
  *   -EACCES, -ENOTDIR, -ELOOP  of the directory or a file in it, as from open(2)
  *   -ENOMEM
  */
@@ -118,13 +123,15 @@ RDX_API void rdx_index_close(struct rdx_index *index);
 RDX_API const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *index);
 
 /*
- * For every rank the index knows and that is not GONE: how many leading blocks of the `blocks`
- * prefix hashes it holds. Returns the number of rows written to ret_runs, in no order. Lock-free:
- * tried again if the writer changed something that could mislead it.
+ * For every rank that holds at least the first of the `blocks` prefix hashes: how many leading ones
+ * it holds. With RDX_INDEX_ALL_RANKS, for every rank that is not GONE. Returns the number of rows
+ * written to ret_runs, in no order. Lock-free: tried again if the writer changed something that
+ * could mislead it.
  *
- * Each answer is the rank's true run at some instant of the call. Where `scanned` is 1 it counts no
- * block that was absent for the whole call, and misses none of a run that was there for the whole
- * call. At rest it is exact. It contains the event `last_event_id`, and perhaps later ones.
+ * Each answer, also that a rank has no row, is the rank's true run at some instant of the call.
+ * Where `scanned` is 1 it counts no block that was absent for the whole call, and misses none of a
+ * run that was there for the whole call. At rest it is exact. It contains the event
+ * `last_event_id`, and perhaps later ones.
  *
  * A row that would be EXACT or INEXACT is STALE if its age is too high. A rank that is RECOVERING,
  * or INEXACT because it was dropped, has no blocks.
@@ -139,12 +146,13 @@ RDX_API const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *in
 RDX_API int rdx_index_lookup(struct rdx_index *index, const uint64_t *prefix, uint32_t blocks,
 			     struct rdx_run *ret_runs, uint32_t capacity);
 
-/* The same from local hashes. -ENOMEM where the handle's scratch must grow and cannot. */
+/* The same from local hashes, which are chained as far as the lookup comes. -ENOMEM where the
+ * handle's scratch must grow and cannot. */
 RDX_API int rdx_index_lookup_local(struct rdx_index *index, const uint64_t *local, uint32_t blocks,
 				   struct rdx_run *ret_runs, uint32_t capacity);
 
-/* The same from token ids; `seed` from rdx_hash_seed. A partial last block is ignored.
- * -ENOMEM as above; -EINVAL also for more than 2^32 - 1 blocks. */
+/* The same from token ids, hashed as far as the lookup comes; `seed` from rdx_hash_seed. A partial
+ * last block is ignored. -ENOMEM as above; -EINVAL also for more than 2^32 - 1 blocks. */
 RDX_API int rdx_index_lookup_tokens(struct rdx_index *index, uint64_t seed, const uint32_t *tokens,
 				    uint64_t token_count, struct rdx_run *ret_runs,
 				    uint32_t capacity);

@@ -26,7 +26,8 @@
 #define LEFTOVERS_NS  UINT64_C(3000000000) /* by then every running rank has been found */
 #define POLL_NS       UINT64_C(1000000)    /* while some producer does not ring */
 #define BEAT_NS       UINT64_C(1000000)    /* readers share the heartbeat's line */
-#define STEPS_A_POLL  4
+#define EVENTS_NS     UINT64_C(400000)     /* of a poll, for events and snapshots */
+#define STEPS_NS      UINT64_C(300000)     /* of a poll, for pieces of table work */
 #define TAG_DIRECTORY UINT32_C(0x100)
 #define LIVENESS_NS   UINT64_C(50000000)
 
@@ -66,7 +67,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 	if (r < 0)
 		return r;
 	if (options.file_mode & ~0777u || options.file_mode & (S_IWGRP | S_IWOTH) ||
-	    options.column_words > RDX_MASK_WORDS_MAX || options.wait_mode > RDX_WAIT_EPOLL)
+	    options.wait_mode > RDX_WAIT_EPOLL)
 		return -EINVAL;
 	indexer = calloc(1, sizeof(*indexer));
 	if (!indexer)
@@ -78,7 +79,6 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 		.initial_blocks = options.initial_blocks,
 		.stale_after_ns = options.stale_after_ns,
 		.file_mode = options.file_mode,
-		.column_words = options.column_words,
 	};
 	indexer->leftovers_ns = rdx_clock_ns() + LEFTOVERS_NS;
 	r = open_files(indexer, &options);
@@ -123,10 +123,12 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 	free(indexer);
 }
 
-/* Give every rank its share of `max_slots`, beginning with another one each time. */
+/* Give every rank its share of `max_slots` and of the poll's time, beginning with another one each
+ * time. Changes of all of them are on their way to the tables together. */
 static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint64_t now)
 {
-	uint32_t count = indexer->rank_count, share, start = indexer->next_rank;
+	uint32_t count = indexer->rank_count, share, start = indexer->next_rank, i;
+	uint64_t until = now + EVENTS_NS;
 	int64_t done = 0;
 
 	if (count == 0)
@@ -134,16 +136,19 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint6
 	share = max_slots / count;
 	if (share < SLOTS_LEAST)
 		share = SLOTS_LEAST;
-	for (uint32_t i = 0; i < count && done < max_slots; i++) {
+	for (i = 0; i < count && done < max_slots; i++) {
 		struct rdx_rank *rank = indexer->ranks[(start + i) % count];
-		int r = rdx_rank_step(rank, &indexer->scratch, share, now);
+		int r = rdx_rank_step(rank, &indexer->scratch, share, now, until);
 
 		if (r < 0)
 			return r;
 		done += r;
-		rdx_rank_pulse(rank, now);
 		indexer->next_rank = (start + i + 1) % count;
+		if (rdx_clock_ns() >= until)
+			break;
 	}
+	for (uint32_t k = 0; k < count; k++)
+		rdx_rank_pulse(indexer->ranks[k], now);
 	return done;
 }
 
@@ -182,16 +187,18 @@ static void remove_leftovers(struct rdx_indexer *indexer)
 static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 {
 	int beat = now >= indexer->beat_ns;
+	uint64_t until = rdx_clock_ns() + STEPS_NS;
 
 	indexer->pending = 0;
 	if (beat)
 		indexer->beat_ns = now + BEAT_NS;
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
 		struct rdx_fed_index *index = &indexer->indexes[i];
-		int more = 1;
+		int more;
 
-		for (int step = 0; step < STEPS_A_POLL && more; step++)
+		do
 			more = rdx_writer_step(index->writer);
+		while (more && rdx_clock_ns() < until);
 		indexer->pending |= (uint8_t)more;
 		if (beat)
 			rdx_writer_heartbeat(index->writer, now);

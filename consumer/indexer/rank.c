@@ -13,6 +13,8 @@
 #define PULSE_NS       UINT64_C(10000000)
 #define CHUNK_HASHES   4096
 #define CHUNK_WORK     1024 /* in slots, for a part of the ledger without blocks */
+#define CLOCK_WORK     1024 /* blocks between two looks at the clock, about */
+#define EVENT_WORK     8    /* what an event costs besides its blocks */
 
 /* Nothing is missing from what is shown any more, so there is no cause. */
 static void make_whole(struct rdx_rank *rank)
@@ -103,7 +105,32 @@ uint8_t rdx_rank_state(const struct rdx_rank *rank)
 	}
 }
 
-void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
+/* Handle a result that ends the rank's present phase. */
+static void handle(struct rdx_rank *rank, int r, uint64_t now_ns)
+{
+	if (r == -EAGAIN || r == -EOVERFLOW) {
+		begin_again(rank);
+	} else if (r == -ENOSPC) {
+		rank->dropped = 1;
+		rank->cause = r;
+		rank->retry_ns = now_ns + REFIT_NS;
+		rank->changed = 1;
+	} else if (r < 0) {
+		rdx_rank_fail(rank, r, now_ns);
+	}
+}
+
+/* Make the changes on their way. */
+static void settle(struct rdx_rank *rank, uint64_t now_ns)
+{
+	if (!rank->writer)
+		return;
+	rdx_writer_flush(rank->writer);
+	if (rdx_writer_rank_lost(rank->writer, rank->seat))
+		handle(rank, -ENOSPC, now_ns);
+}
+
+static void publish(struct rdx_rank *rank, uint64_t now_ns)
 {
 	struct rdx_writer_pulse pulse = {
 		.state = rdx_rank_state(rank),
@@ -132,6 +159,12 @@ void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
 		rank->writer = NULL; /* another rank may get the seat from now on */
 }
 
+void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
+{
+	settle(rank, now_ns);
+	publish(rank, now_ns);
+}
+
 int rdx_rank_has_work(const struct rdx_rank *rank)
 {
 	uint64_t words[RDX_SLOT_WORDS];
@@ -143,21 +176,6 @@ int rdx_rank_has_work(const struct rdx_rank *rank)
 	return rdx_reader_logged(rank->reader) ||
 	       rdx_ring_get(&rank->reader->view.ring, rank->reader->cursor.position, words) !=
 		       RDX_RING_PENDING;
-}
-
-/* Handle a result that ends the rank's present phase. */
-static void handle(struct rdx_rank *rank, int r, uint64_t now_ns)
-{
-	if (r == -EAGAIN || r == -EOVERFLOW) {
-		begin_again(rank);
-	} else if (r == -ENOSPC) {
-		rank->dropped = 1;
-		rank->cause = r;
-		rank->retry_ns = now_ns + REFIT_NS;
-		rank->changed = 1;
-	} else if (r < 0) {
-		rdx_rank_fail(rank, r, now_ns);
-	}
 }
 
 /* BEGIN: columns first: they may take a while, and the ring moves on. */
@@ -206,11 +224,12 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 }
 
 static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
-		    uint64_t now_ns)
+		    uint64_t now_ns, uint64_t until_ns)
 {
 	uint64_t done = 0;
 
-	while (rank->phase == RDX_PHASE_SNAPSHOT && done < slots) {
+	while (rank->phase == RDX_PHASE_SNAPSHOT && done < slots &&
+	       (!done || rdx_clock_ns() < until_ns)) {
 		uint8_t tier;
 		int64_t count = rdx_recovery_scan(rank->reader, scratch->hashes, CHUNK_HASHES,
 						  &tier, &rank->exact_position);
@@ -316,11 +335,12 @@ static void show(struct rdx_rank *rank, struct rdx_rank_scratch *scratch)
 
 /* REPLAY and FOLLOW: events, until `slots` slots were read or there are no more. */
 static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
-		  uint64_t now_ns)
+		  uint64_t now_ns, uint64_t until_ns)
 {
 	const struct rdx_rank_info *info = rdx_reader_info(rank->reader);
 	struct rdx_event event;
 	uint64_t start;
+	uint32_t work = 0;
 	int r;
 
 	show(rank, scratch);
@@ -335,8 +355,9 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 	while (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW) {
 		uint64_t done = rank->reader->cursor.position - start;
 
-		if (done >= slots)
+		if (done >= slots || (work >= CLOCK_WORK && rdx_clock_ns() >= until_ns))
 			return (int)done;
+		work = work < CLOCK_WORK ? work : 0;
 		r = rdx_reader_read(rank->reader, &event);
 		if (r == 0) {
 			rank->caught_up = 1;
@@ -354,13 +375,14 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 			break;
 		if (!apply(rank, scratch, &event, now_ns))
 			break;
+		work += event.count + EVENT_WORK;
 		show(rank, scratch);
 	}
 	return rank->reader ? (int)(rank->reader->cursor.position - start) : 1;
 }
 
 int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
-		  uint64_t now_ns)
+		  uint64_t now_ns, uint64_t until_ns)
 {
 	int done = 0, r;
 
@@ -375,7 +397,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 	if (rank->phase == RDX_PHASE_BEGIN)
 		done += begin(rank, now_ns);
 	if (rank->phase == RDX_PHASE_SNAPSHOT) {
-		r = snapshot(rank, scratch, slots, now_ns);
+		r = snapshot(rank, scratch, slots, now_ns, until_ns);
 		if (r < 0)
 			return r;
 		done += r;
@@ -389,7 +411,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 			handle(rank, r, now_ns);
 	}
 	if (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW)
-		done += follow(rank, scratch, slots, now_ns);
+		done += follow(rank, scratch, slots, now_ns, until_ns);
 	if (rank->phase > RDX_PHASE_FOLLOW)
 		return done;
 	if (rank->event_id != rank->reader->cursor.event_id)

@@ -78,11 +78,11 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
 		    struct rdx_index_writer *writer, int seat, uint64_t now_ns);
 
 /*
- * Do about `slots` slots' worth of work. Returns how much was done, 0 if there was none to do,
- * -ENOMEM. A rank's own failure changes its phase, not the result.
+ * Do about `slots` slots' worth of work, and not much longer than `until_ns`. Returns how much was
+ * done, 0 if there was none to do, -ENOMEM. A rank's own failure changes its phase, not the result.
  */
 int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
-		  uint64_t now_ns);
+		  uint64_t now_ns, uint64_t until_ns);
 
 /* Drop it: hidden, closed, with a cause. */
 void rdx_rank_fail(struct rdx_rank *rank, int cause, uint64_t now_ns);
@@ -96,7 +96,8 @@ uint8_t rdx_rank_state(const struct rdx_rank *rank);
 /* Counters of all its readers. */
 void rdx_rank_reader_stats(const struct rdx_rank *rank, struct rdx_reader_stats *ret_stats);
 
-/* Publish state and counters, if they changed or it is time by `now_ns`. */
+/* Make all changes on their way, and publish state and counters, if they changed or it is time by
+ * `now_ns`. */
 void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns);
 
 /* Is there an unread event, or a recovery to go on with? */

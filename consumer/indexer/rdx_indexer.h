@@ -30,13 +30,11 @@ struct rdx_indexer;
 struct rdx_indexer_options {
 	uint64_t size;           /* sizeof(struct rdx_indexer_options) */
 	const char *dir;         /* NULL: /dev/shm/ringdex. Created if missing */
-	uint64_t initial_blocks; /* room for this many blocks before the first growth; 0: 65,536 */
+	uint64_t initial_blocks; /* a table has room for as many at least; 0: 65,536 */
 	uint64_t stale_after_ns; /* age from which a rank is STALE; 0: 250 ms */
 	uint64_t liveness_ns;    /* how often locks are checked; 0: 50 ms */
 	uint32_t wait_mode;      /* RDX_WAIT_... */
 	uint32_t file_mode;      /* of index files; 0: 0640. Nobody else may write */
-	uint32_t column_words;   /* 64 columns each, 1 .. 8; 0: 1. Grows by itself */
-	uint32_t reserved;
 };
 
 /* Counters since open. */
@@ -53,7 +51,7 @@ struct rdx_indexer_stats {
 	uint64_t events_dead;
 	uint64_t slots_lost;
 	uint64_t recoveries[4]; /* by RDX_RECOVERED_... of rdx_reader.h */
-	uint64_t generations;   /* tables built, also for clean-up */
+	uint64_t generations;   /* tables that replaced another */
 	uint64_t table_bytes;   /* now */
 	uint64_t wakes;         /* times a sleep ended before its timeout */
 	uint32_t wait_mode;     /* in use */
@@ -82,9 +80,10 @@ RDX_API int rdx_indexer_open(struct rdx_indexer **ret_indexer,
 RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
 
 /*
- * Do a bounded amount of work: find new ranks and notice those that are gone, read up to
- * `max_slots` ring slots (0: 65,536) shared fairly between ranks, recover, sweep, grow, move the
- * heartbeat. Returns how many slots were read or blocks recovered: 0 means everything is caught up.
+ * Do a bounded amount of work, for less than a millisecond where it can be split: find new ranks
+ * and notice those that are gone, read up to `max_slots` ring slots (0: 65,536) shared fairly
+ * between ranks, recover, sweep, grow, move the heartbeat. Returns how many slots were read or
+ * blocks recovered: 0 means everything is caught up.
  * A worker that fails is dropped and shown, and the call goes on; it fails only with -ENOMEM, the
  * errno of a directory that was removed, or -EOWNERDEAD where the handle was made before a fork.
  */

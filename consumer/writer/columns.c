@@ -3,141 +3,125 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
-#define SWEEP_LINES 4096 /* of one piece: well under 200 us */
+#define SWEEP_SETS 2048 /* of one piece: some 20 us */
 
 static uint32_t columns_needed(const struct rdx_writer_rank *rank)
 {
-	return RDX_SIDES * (uint32_t)__builtin_popcount(rank->tiers);
+	return RDX_COLUMNS_EACH * (uint32_t)__builtin_popcount(rank->tiers);
 }
 
-static uint8_t take_lowest(uint64_t *columns)
+void rdx_columns_open(struct rdx_index_writer *w)
 {
-	uint8_t column = (uint8_t)__builtin_ctzll(*columns);
-
-	*columns &= *columns - 1;
-	return column;
+	memset(w->columns.clean, 0xff, sizeof(w->columns.clean));
 }
 
-static void settle(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint32_t word)
+/* Take reserved columns from ranks that are gone. */
+static void evict_gone(struct rdx_index_writer *w)
 {
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		for (uint8_t side = 0; side < RDX_SIDES; side++)
-			rank->column[tier][side] = rank->tiers & 1 << tier
-							   ? take_lowest(&w->word[word].unowned)
-							   : RDX_COLUMN_NONE;
-	}
-	rank->word = (uint8_t)word;
-	rank->housed = 1;
-}
-
-/* Take homes from ranks that are gone. */
-static int evict_gone(struct rdx_index_writer *w)
-{
-	int evicted = 0;
-
 	for (uint32_t i = 0; i < RDX_RANKS_MAX; i++) {
 		struct rdx_writer_rank *rank = &w->rank[i];
 
 		if (rank->known && rank->housed && !rank->is_visible && !rank->is_building &&
-		    rank->state == RDX_STATE_GONE) {
+		    rank->state == RDX_STATE_GONE)
 			rdx_columns_evict(w, rank);
-			evicted = 1;
-		}
 	}
-	return evicted;
-}
-
-/* 1: housed. 0: not, but 1 in *ret_later if sweeping will make room. */
-static int find_home(struct rdx_index_writer *w, struct rdx_writer_rank *rank, int *ret_later)
-{
-	uint32_t words = rdx_writer_table(w)->table.mask_words;
-	int need = (int)columns_needed(rank);
-
-	*ret_later = 0;
-	for (uint32_t word = 0; word < words; word++) {
-		if (__builtin_popcountll(w->word[word].unowned) >= need) {
-			settle(w, rank, word);
-			return 1;
-		}
-		if (__builtin_popcountll(w->word[word].unowned | w->word[word].abandoned) >= need)
-			*ret_later = 1;
-	}
-	return 0;
 }
 
 int rdx_columns_house(struct rdx_index_writer *w, struct rdx_writer_rank *rank)
 {
-	int later;
+	uint32_t need = columns_needed(rank);
 
-	if (rank->housed || find_home(w, rank, &later))
+	if (rank->housed)
 		return 0;
-	if (later)
-		return -EAGAIN;
-	if (evict_gone(w)) {
-		if (find_home(w, rank, &later))
-			return 0;
-		if (later)
-			return -EAGAIN;
-	}
-	return -ENOSPC;
+	if (w->columns.reserved + need > RDX_COLUMNS_MAX)
+		evict_gone(w);
+	if (w->columns.reserved + need > RDX_COLUMNS_MAX)
+		return -ENOSPC;
+	w->columns.reserved += need;
+	rank->housed = 1;
+	return 0;
 }
 
 void rdx_columns_evict(struct rdx_index_writer *w, struct rdx_writer_rank *rank)
 {
-	struct rdx_writer_word *word = &w->word[rank->word];
-
 	assert(!rank->is_visible && !rank->is_building);
-	if (!rank->housed)
-		return;
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		for (uint8_t side = 0; side < RDX_SIDES; side++) {
-			uint64_t bit = rdx_column_bit(rank->column[tier][side]);
-
-			if (word->dirty & bit)
-				word->abandoned |= bit;
-			else
-				word->unowned |= bit;
-			rank->column[tier][side] = RDX_COLUMN_NONE;
-		}
-	}
+	if (rank->housed)
+		w->columns.reserved -= columns_needed(rank);
 	rank->housed = 0;
 }
 
-uint8_t rdx_columns_fresh(const struct rdx_index_writer *w, const struct rdx_writer_rank *rank,
-			  uint8_t tier)
+static int lowest(const uint64_t *columns)
 {
-	const struct rdx_writer_word *word = &w->word[rank->word];
-
-	for (uint8_t side = 0; side < RDX_SIDES; side++) {
-		if (!(rdx_column_bit(rank->column[tier][side]) & (word->used | word->dirty)))
-			return side;
+	for (uint32_t word = 0; word < RDX_COLUMN_WORDS; word++) {
+		if (columns[word])
+			return (int)(word * RDX_COLUMN_WORD_BITS) + __builtin_ctzll(columns[word]);
 	}
-	return RDX_SIDE_NONE;
+	return -EAGAIN;
 }
 
-void rdx_columns_take(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t tier,
-		      uint8_t side)
+/* The column's set in a table. 0, -ENOSPC. */
+static int begin_column(struct rdx_writer_table *table, uint32_t column)
 {
-	struct rdx_writer_word *word = &w->word[rank->word];
-	uint8_t column = rank->column[tier][side];
-
-	assert(!(rdx_column_bit(column) & (word->used | word->dirty)));
-	word->used |= rdx_column_bit(column);
-	word->count[column] = 0;
+	table->single[column] = rdx_sets_single(&table->sets, column);
+	return table->single[column] ? 0 : -ENOSPC;
 }
 
-void rdx_columns_retire(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t tier,
-			uint8_t side)
+/* Its cells alone name the set from now on. */
+static void end_column(struct rdx_writer_table *table, uint32_t column)
 {
-	struct rdx_writer_word *word = &w->word[rank->word];
-	uint8_t column = rank->column[tier][side];
+	if (table->single[column])
+		rdx_sets_unname(&table->sets, table->single[column]);
+	table->single[column] = 0;
+}
 
-	assert(rdx_column_bit(column) & word->used);
-	word->used &= ~rdx_column_bit(column);
-	if (word->count[column])
-		word->dirty |= rdx_column_bit(column);
-	word->count[column] = 0;
+int rdx_columns_take(struct rdx_index_writer *w, const struct rdx_writer_rank *rank)
+{
+	int column = lowest(w->columns.clean), r;
+
+	if (column < 0)
+		return column;
+	r = begin_column(rdx_writer_table(w), (uint32_t)column);
+	if (r == 0 && w->stage == RDX_GROW_COPY) {
+		r = begin_column(rdx_writer_next(w), (uint32_t)column);
+		if (r < 0)
+			end_column(rdx_writer_table(w), (uint32_t)column);
+	}
+	if (r < 0)
+		return r;
+	rdx_column_drop(w->columns.clean, (uint32_t)column);
+	rdx_column_add(w->columns.used, (uint32_t)column);
+	w->columns.blocks[column] = 0;
+	w->columns.seat[column] = (uint16_t)(rank - w->rank);
+	return column;
+}
+
+static void end_in_both(struct rdx_index_writer *w, uint32_t column)
+{
+	end_column(rdx_writer_table(w), column);
+	if (w->stage == RDX_GROW_COPY)
+		end_column(rdx_writer_next(w), column);
+}
+
+void rdx_columns_retire(struct rdx_index_writer *w, uint32_t column)
+{
+	assert(rdx_column_in(w->columns.used, column));
+	rdx_column_drop(w->columns.used, column);
+	end_in_both(w, column);
+	/* without a block it is in no set */
+	rdx_column_add(w->columns.blocks[column] ? w->columns.dirty : w->columns.clean, column);
+	w->columns.blocks[column] = 0;
+}
+
+int rdx_columns_begin(struct rdx_index_writer *w, struct rdx_writer_table *table)
+{
+	memset(table->single, 0, sizeof(table->single));
+	for (uint32_t column = 0; column < RDX_COLUMNS_MAX; column++) {
+		if (rdx_column_in(w->columns.used, column) && begin_column(table, column) < 0)
+			return -ENOSPC;
+	}
+	return 0;
 }
 
 void rdx_columns_publish(struct rdx_index_writer *w, struct rdx_writer_rank *rank)
@@ -146,85 +130,65 @@ void rdx_columns_publish(struct rdx_index_writer *w, struct rdx_writer_rank *ran
 		.visible = rank->is_visible,
 		.forced = rank->forced,
 		.orphans = rank->orphans,
-		.word = rank->word,
-		.life = ++rank->life,
 	};
 
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		uint8_t side = rank->shown[tier];
-
-		columns.column[tier] =
-			side == RDX_SIDE_NONE ? RDX_COLUMN_NONE : rank->column[tier][side];
-	}
+	memcpy(columns.column, rank->shown, sizeof(columns.column));
 	rdx_word_store(&w->live->columns[rank - w->rank], rdx_column_pack(&columns));
 }
 
 int rdx_columns_unswept(const struct rdx_index_writer *w)
 {
-	uint64_t any = 0;
-
-	for (uint32_t word = 0; word < RDX_MASK_WORDS_MAX; word++)
-		any |= w->word[word].dirty;
-	return any != 0;
+	return lowest(w->columns.dirty) >= 0;
 }
 
 static int sweep_begin(struct rdx_index_writer *w)
 {
-	for (uint32_t word = 0; word < RDX_MASK_WORDS_MAX; word++)
-		w->word[word].sweeping = w->word[word].dirty;
-	w->sweep_line = 0;
-	w->sweeping = rdx_columns_unswept(w);
-	return (int)w->sweeping;
+	struct rdx_writer_columns *columns = &w->columns;
+
+	memcpy(columns->sweeping, columns->dirty, sizeof(columns->sweeping));
+	columns->is_sweeping = (uint32_t)rdx_columns_unswept(w);
+	columns->sweep_set = 1;
+	columns->sweep_next = 0;
+	return (int)columns->is_sweeping;
 }
 
-static void clean(struct rdx_writer_word *word, uint64_t columns)
+/* One piece of one table's sets. 1 if there are more. */
+static int sweep_piece(struct rdx_index_writer *w, struct rdx_writer_table *table)
 {
-	word->dirty &= ~columns;
-	word->unowned |= word->abandoned & columns;
-	word->abandoned &= ~columns;
+	uint32_t from = w->columns.sweep_set, left = table->sets.count - from;
+	uint32_t to = from + (left < SWEEP_SETS ? left : SWEEP_SETS);
+
+	table->dead += rdx_sets_strip(&table->sets, w->columns.sweeping, from, to);
+	w->columns.sweep_set = to;
+	return to < table->sets.count;
 }
 
-static void sweep_lines(struct rdx_index_writer *w, uint64_t end)
+static void sweep_end(struct rdx_index_writer *w)
 {
-	const struct rdx_table *table = &rdx_writer_table(w)->table;
-
-	for (uint32_t word = 0; word < table->mask_words; word++) {
-		uint64_t sweeping = w->word[word].sweeping;
-
-		for (uint64_t at = w->sweep_line; sweeping && at < end; at++) {
-			_Atomic uint64_t *mask = rdx_table_line(table, at) + RDX_LINE_KEYS;
-
-			for (uint32_t place = 0; place < RDX_LINE_KEYS; place++)
-				rdx_table_mask_drop(mask + place, word, sweeping);
-		}
+	for (uint32_t word = 0; word < RDX_COLUMN_WORDS; word++) {
+		w->columns.dirty[word] &= ~w->columns.sweeping[word];
+		w->columns.clean[word] |= w->columns.sweeping[word];
 	}
-	w->sweep_line = end;
 }
 
 int rdx_columns_sweep(struct rdx_index_writer *w)
 {
-	uint64_t lines = rdx_writer_table(w)->table.lines;
-	uint64_t left;
+	struct rdx_writer_columns *columns = &w->columns;
 
-	if (!w->sweeping && !sweep_begin(w))
+	if (!columns->is_sweeping && !sweep_begin(w))
 		return 0;
-	left = lines - w->sweep_line;
-	sweep_lines(w, w->sweep_line + (left < SWEEP_LINES ? left : SWEEP_LINES));
-	if (w->sweep_line < lines)
+	if (sweep_piece(w, columns->sweep_next ? rdx_writer_next(w) : rdx_writer_table(w)))
 		return 1;
-	for (uint32_t word = 0; word < RDX_MASK_WORDS_MAX; word++)
-		clean(&w->word[word], w->word[word].sweeping);
+	if (!columns->sweep_next && w->stage == RDX_GROW_COPY) {
+		columns->sweep_next = 1;
+		columns->sweep_set = 1;
+		return 1;
+	}
+	sweep_end(w);
 	return sweep_begin(w);
 }
 
 void rdx_columns_switched(struct rdx_index_writer *w)
 {
-	for (uint32_t word = 0; word < RDX_MASK_WORDS_MAX; word++)
-		clean(&w->word[word], w->grow_clean[word]);
-	w->sweeping = 0;
-}
-
-void rdx_columns_add_word(struct rdx_index_writer *w, uint32_t word)
-{
-	w->word[word].unowned = ~UINT64_C(0);
+	w->columns.is_sweeping = 0;
 }

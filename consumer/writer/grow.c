@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/writer/grow.h"
+#include "consumer/writer/apply.h"
 #include "consumer/writer/columns.h"
+#include "consumer/writer/holders.h"
 #include "consumer/writer/retire.h"
 
 #include <errno.h>
@@ -11,41 +13,92 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Share of places taken at which the next table is begun, and at which stores are refused. */
-#define GROW_PERCENT 75
-#define FULL_PERCENT 90
+/* Share of slots that living keys take: when as many live as the table was made for, when the next
+ * one is begun, and when stores are refused. */
+#define MADE_PERCENT 55
+#define GROW_PERCENT 70
+#define FULL_PERCENT 88
 
-#define LINES_MIN      512         /* with fewer, copying in pieces is too late */
-#define SHRINK_MAX     4           /* a new table has at least a quarter of the lines */
-#define ALLOCATE_BYTES (256 << 10) /* of one piece */
-#define COPY_LINES     512         /* of one piece */
-#define NOW_TRIES      4
-#define LINES_PER_KEY  8    /* copied for every key added: done long before it is full */
-#define RETRY_PART     64   /* of the places, before memory is requested again */
-#define RETRY_REFUSED  4096 /* likewise, when the table is full */
+#define LINES_MIN        512                   /* with fewer, copying in pieces is too late */
+#define DECLARED_MAX     (UINT64_C(1) << 24)   /* blocks; a table for more grows as they come */
+#define SETS_MIN         1024                  /* beside one a line */
+#define SETS_FIRST       1024                  /* allocated with the lines */
+#define ALLOCATE_BYTES   (UINT64_C(256) << 10) /* of one piece */
+#define COPY_LINES       256                   /* of one piece */
+#define GROW_TIMES       3                     /* over two: room of the next table */
+#define NOW_TRIES        4
+#define LINES_PER_CHANGE 4    /* copied for every change: done long before the table is full */
+#define RETRY_REFUSED    4096 /* refused blocks before memory is requested again */
 
-#define SAMPLE_PLACES 64 /* of the table, to estimate how many keys are alive */
-#define SAMPLE_LINES  64 /* at each */
-
-static uint64_t table_bytes(uint64_t lines, uint32_t mask_words)
+static uint64_t slots_of(const struct rdx_writer_table *table)
 {
-	return RDX_TABLE_OFFSET + lines * rdx_table_stride(mask_words) * sizeof(uint64_t);
+	return table->table.lines * RDX_LINE_SLOTS;
 }
 
-static void set_limits(struct rdx_writer_table *table)
+static uint64_t lines_for(uint64_t blocks)
 {
-	uint64_t places = table->table.lines * RDX_LINE_KEYS;
+	uint64_t lines = blocks * 100 / (MADE_PERCENT * RDX_LINE_SLOTS) + 1;
 
-	table->used = 0;
-	table->used_max = places * FULL_PERCENT / 100;
-	table->grow_at = places * GROW_PERCENT / 100;
+	return lines > LINES_MIN ? lines : LINES_MIN;
+}
+
+uint64_t rdx_grow_bytes(const struct rdx_writer_table *table)
+{
+	return rdx_index_table_bytes(table->table.lines, table->sets.allocated);
+}
+
+uint64_t rdx_grow_bytes_for(uint64_t blocks)
+{
+	return rdx_index_table_bytes(lines_for(blocks), SETS_FIRST);
+}
+
+uint64_t rdx_grow_room(uint64_t blocks)
+{
+	return blocks > DECLARED_MAX ? blocks * GROW_TIMES / 2 : blocks;
+}
+
+/* The mapped file as a table. -ENOMEM, -errno. */
+static int set_up(struct rdx_writer_table *table, uint64_t lines, uint64_t sets)
+{
+	uint8_t *base = table->mapping.base;
+	uint64_t sets_offset = rdx_index_sets_offset(lines), spread;
+	int r = rdx_namespace_random_id(&spread);
+
+	if (r < 0)
+		return r;
+	table->table = (struct rdx_table){
+		.line = (struct rdx_line *)(base + RDX_TABLE_LINES_OFFSET),
+		.set = (struct rdx_set *)(base + sets_offset),
+		.epoch = &((struct rdx_table_header *)table->mapping.base)->epoch,
+		.lines = lines,
+		.sets = sets,
+		.spread = spread | 1,
+	};
+	table->keys = table->dead = 0;
+	table->living_max = slots_of(table) * FULL_PERCENT / 100;
+	table->grow_at = slots_of(table) * GROW_PERCENT / 100;
+	return rdx_sets_open(&table->sets, table->table.set, sets, table->mapping.fd, sets_offset,
+			     SETS_FIRST);
+}
+
+static void discard(struct rdx_index_writer *w, struct rdx_writer_table *table)
+{
+	char name[RDX_NAME_BYTES];
+
+	rdx_sets_close(&table->sets);
+	rdx_mapping_close(&table->mapping);
+	if (rdx_generation_superseded(w->live))
+		return; /* the names are a successor's */
+	rdx_index_file_gen_temporary(&w->id, name);
+	unlinkat(w->dir_fd, name, 0);
+	rdx_index_file_gen_name(&w->id, table->generation, name);
+	unlinkat(w->dir_fd, name, 0);
 }
 
 /* Map a file of the size, with nothing allocated yet. */
-static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, uint64_t lines,
-		  uint32_t mask_words)
+static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, uint64_t lines)
 {
-	uint64_t bytes = table_bytes(lines, mask_words);
+	uint64_t sets = lines + SETS_MIN, bytes = rdx_index_table_bytes(lines, sets);
 	char name[RDX_NAME_BYTES];
 	int fd, r;
 
@@ -55,6 +108,7 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 	fd = openat(w->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
+	table->generation = ++w->last_generation; /* never that of one given up */
 	if (fchmod(fd, w->file_mode) < 0 || ftruncate(fd, (off_t)bytes) < 0)
 		r = -errno;
 	else
@@ -65,19 +119,30 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 		return r;
 	}
 	(void)madvise(table->mapping.base, bytes, MADV_HUGEPAGE); /* works without */
-	table->table.base = (_Atomic uint64_t *)((uint8_t *)table->mapping.base + RDX_TABLE_OFFSET);
-	table->table.lines = lines;
-	table->table.spread = w->spread;
-	table->table.mask_words = mask_words;
-	table->table.stride_words = rdx_table_stride(mask_words);
-	set_limits(table);
-	return 0;
+	r = set_up(table, lines, sets);
+	if (r < 0)
+		discard(w, table);
+	return r;
+}
+
+/* Pages of this piece get memory, and this process's page table knows them: no fault when they are
+ * filled. */
+static void touch(struct rdx_writer_table *table, uint64_t at, uint64_t bytes)
+{
+	volatile uint8_t *base = table->mapping.base;
+
+#ifdef MADV_POPULATE_WRITE
+	if (madvise((uint8_t *)table->mapping.base + at, bytes, MADV_POPULATE_WRITE) == 0)
+		return;
+#endif
+	for (uint64_t page = at; page < at + bytes; page += RDX_INDEX_PAGE)
+		base[page] = 0;
 }
 
 /* Allocate the next piece of the file from *at on. 1 if there is more, 0, -errno. */
 static int allocate(struct rdx_writer_table *table, uint64_t *at)
 {
-	uint64_t left = table->mapping.bytes - *at;
+	uint64_t left = rdx_grow_bytes(table) - *at;
 	uint64_t piece = left < ALLOCATE_BYTES ? left : ALLOCATE_BYTES;
 	int r;
 
@@ -86,22 +151,21 @@ static int allocate(struct rdx_writer_table *table, uint64_t *at)
 	while (r == EINTR);
 	if (r)
 		return -r;
+	touch(table, *at, piece);
 	*at += piece;
-	return *at < table->mapping.bytes;
+	return piece < left;
 }
 
 /* Complete the file and give it its name. */
-static int name_file(struct rdx_index_writer *w, struct rdx_writer_table *table,
-		     uint64_t generation)
+static int name_file(struct rdx_index_writer *w, struct rdx_writer_table *table)
 {
 	struct rdx_table_header header = {
 		.magic = RDX_TABLE_MAGIC,
 		.layout_fingerprint = RDX_INDEX_FINGERPRINT,
 		.writer_id = w->writer_id,
-		.generation = generation,
+		.generation = table->generation,
 		.lines = table->table.lines,
-		.mask_words = table->table.mask_words,
-		.stride_words = table->table.stride_words,
+		.sets = table->table.sets,
 		.file_bytes = table->mapping.bytes,
 		.spread = table->table.spread,
 	};
@@ -109,120 +173,78 @@ static int name_file(struct rdx_index_writer *w, struct rdx_writer_table *table,
 
 	memcpy(table->mapping.base, &header, sizeof(header));
 	rdx_index_file_gen_temporary(&w->id, temporary);
-	rdx_index_file_gen_name(&w->id, generation, name);
+	rdx_index_file_gen_name(&w->id, table->generation, name);
 	/* N1, with rdx_index_file_gen_map */
-	if (renameat(w->dir_fd, temporary, w->dir_fd, name) < 0)
-		return -errno;
-	table->generation = generation;
-	return 0;
+	return renameat(w->dir_fd, temporary, w->dir_fd, name) < 0 ? -errno : 0;
 }
 
-static void discard(struct rdx_index_writer *w, struct rdx_writer_table *table)
-{
-	char name[RDX_NAME_BYTES];
-
-	rdx_mapping_close(&table->mapping);
-	rdx_index_file_gen_temporary(&w->id, name);
-	unlinkat(w->dir_fd, name, 0);
-}
-
-int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks, uint32_t mask_words,
-		   uint64_t generation)
+int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks)
 {
 	struct rdx_writer_table *table = rdx_writer_table(w);
-	uint64_t at = 0, lines = blocks / RDX_LINE_KEYS * 100 / GROW_PERCENT + 1;
+	uint64_t at = 0;
 	int r;
 
 	if (blocks > RDX_LINES_MAX)
 		return -EINVAL;
-	w->lines_min = lines < LINES_MIN ? LINES_MIN : lines;
-	r = create(w, table, w->lines_min, mask_words);
+	w->blocks_min = blocks;
+	r = create(w, table, lines_for(blocks));
 	if (r < 0)
 		return r;
 	while ((r = allocate(table, &at)) > 0)
 		;
 	if (r == 0)
-		r = name_file(w, table, generation);
+		r = name_file(w, table);
 	if (r < 0) {
 		discard(w, table);
 		return r;
 	}
-	for (uint32_t word = 0; word < mask_words; word++)
-		rdx_columns_add_word(w, word);
-	rdx_generation_name(w->live, generation);
+	rdx_generation_name(w->live, table->generation);
 	return 0;
 }
 
-/* Does a used column hold the key of this place? Its masks are copied to ret_masks. */
-static int key_alive(const struct rdx_index_writer *w, const struct rdx_table *table,
-		     const _Atomic uint64_t *mask, uint64_t *ret_masks)
+/* What the ranks declare, as far as it is taken at its word. */
+static uint64_t declared(const struct rdx_index_writer *w)
 {
-	uint64_t any = 0;
-
-	for (uint32_t word = 0; word < table->mask_words; word++) {
-		ret_masks[word] = rdx_word_load(mask + RDX_LINE_KEYS * word) & w->word[word].used;
-		any |= ret_masks[word];
-	}
-	return any != 0;
+	return w->declared < DECLARED_MAX ? w->declared : DECLARED_MAX;
 }
 
-static uint64_t count_alive(const struct rdx_index_writer *w, const struct rdx_table *table,
-			    uint64_t from, uint64_t lines)
-{
-	uint64_t masks[RDX_MASK_WORDS_MAX], alive = 0;
-
-	for (uint64_t at = from; at < from + lines; at++) {
-		const _Atomic uint64_t *line = rdx_table_line(table, at);
-
-		for (uint32_t i = 0; i < RDX_LINE_KEYS; i++)
-			alive += (uint64_t)key_alive(w, table, line + RDX_LINE_KEYS + i, masks);
-	}
-	return alive;
-}
-
-/* Keys are spread evenly over the lines, so some thousand of them stand for all. */
-static uint64_t estimate_alive(struct rdx_index_writer *w)
-{
-	const struct rdx_table *table = &rdx_writer_table(w)->table;
-	uint64_t alive = 0, part = table->lines / SAMPLE_PLACES;
-
-	if (part <= SAMPLE_LINES)
-		return count_alive(w, table, 0, table->lines);
-	for (uint64_t place = 0; place < SAMPLE_PLACES; place++)
-		alive += count_alive(w, table, place * part, SAMPLE_LINES);
-	return alive * part / SAMPLE_LINES;
-}
-
-static int start(struct rdx_index_writer *w, uint32_t mask_words)
-{
-	uint64_t lines = estimate_alive(w) * RDX_GROW_PLACES_PER_KEY / RDX_LINE_KEYS;
-	uint64_t least = rdx_writer_table(w)->table.lines / SHRINK_MAX;
-	int r;
-
-	least = least > w->lines_min ? least : w->lines_min;
-	least = least > w->grow_lines_min ? least : w->grow_lines_min;
-	lines = lines > least ? lines : least;
-	if (lines > RDX_LINES_MAX)
-		return -ENOSPC;
-	r = create(w, rdx_writer_next(w), lines, mask_words);
-	if (r < 0)
-		return r;
-	w->stage = RDX_GROW_ALLOCATE;
-	w->grow_at = 0;
-	w->grow_debt = 0;
-	return 0;
-}
-
-/* No memory: the current table stays in use; growing is tried again when it is fuller. */
-static void back_off(struct rdx_index_writer *w)
+static int start(struct rdx_index_writer *w)
 {
 	struct rdx_writer_table *current = rdx_writer_table(w);
-	uint64_t grow_at = current->used + current->table.lines * RDX_LINE_KEYS / RETRY_PART;
+	uint64_t blocks = rdx_writer_living(current) * GROW_TIMES / 2, lines;
 
+	blocks = blocks > declared(w) ? blocks : declared(w);
+	lines = lines_for(blocks > w->blocks_min ? blocks : w->blocks_min);
+	lines = lines > w->grow_lines_min ? lines : w->grow_lines_min;
+	if (lines > RDX_LINES_MAX)
+		return -ENOSPC;
+	w->grow_at = 0;
+	w->grow_debt = 0;
+	if (create(w, rdx_writer_next(w), lines) < 0)
+		return -ENOSPC;
+	w->stage = RDX_GROW_ALLOCATE;
+	return 0;
+}
+
+/* No memory: the current table stays in use. */
+static void back_off(struct rdx_index_writer *w)
+{
 	w->failures++;
-	if (current->grow_at <= current->used)
-		current->grow_at = grow_at < current->used_max ? grow_at : current->used_max;
-	w->grow_refused = current->used < current->used_max ? 0 : w->refused + RETRY_REFUSED;
+	w->grow_refused = w->refused + RETRY_REFUSED;
+}
+
+static int may_start(const struct rdx_index_writer *w)
+{
+	return w->stage == RDX_GROW_IDLE && w->refused >= w->grow_refused;
+}
+
+int rdx_grow_declared(struct rdx_index_writer *w)
+{
+	if (may_start(w) && declared(w) > rdx_writer_table(w)->grow_at && start(w) < 0)
+		back_off(w);
+	return w->stage != RDX_GROW_IDLE &&
+	       rdx_writer_next(w)->table.lines >= lines_for(declared(w)) &&
+	       declared(w) > rdx_writer_table(w)->grow_at;
 }
 
 void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)
@@ -230,46 +252,24 @@ void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)
 	struct rdx_writer_table *next = rdx_writer_next(w);
 
 	w->grow_lines_min = too_small ? 2 * next->table.lines : 0;
-	if (!too_small) {
+	if (!too_small)
 		back_off(w);
-		w->words_refused = next->table.mask_words > rdx_writer_table(w)->table.mask_words;
-	}
+	rdx_generation_announce(w->live, 0);
 	discard(w, next);
 	w->stage = RDX_GROW_IDLE;
+	rdx_columns_switched(w);
 }
 
-int rdx_grow_words(struct rdx_index_writer *w)
+void rdx_grow_pace(struct rdx_index_writer *w, uint32_t changes)
 {
-	uint32_t words = rdx_writer_table(w)->table.mask_words;
-
-	if (words >= RDX_MASK_WORDS_MAX)
-		return -ENOSPC;
-	if (w->words_refused) {
-		w->words_refused = 0;
-		return -ENOSPC;
-	}
-	if (w->stage != RDX_GROW_IDLE)
-		return -EAGAIN;
-	/* an odd number of mask words fills the line's stride */
-	words += words & 1 ? 2 : 1;
-	if (start(w, words < RDX_MASK_WORDS_MAX ? words : RDX_MASK_WORDS_MAX) < 0) {
-		w->failures++;
-		return -ENOSPC;
-	}
-	return -EAGAIN;
-}
-
-void rdx_grow_pace(struct rdx_index_writer *w, uint64_t keys_added)
-{
-	struct rdx_writer_table *current = rdx_writer_table(w);
+	const struct rdx_writer_table *current = rdx_writer_table(w);
 
 	if (w->stage == RDX_GROW_IDLE) {
-		if (current->used >= current->grow_at && w->refused >= w->grow_refused &&
-		    start(w, current->table.mask_words) < 0)
+		if (rdx_writer_living(current) >= current->grow_at && may_start(w) && start(w) < 0)
 			back_off(w);
 		return;
 	}
-	w->grow_debt += keys_added * LINES_PER_KEY;
+	w->grow_debt += changes * LINES_PER_CHANGE;
 	for (; w->grow_debt >= COPY_LINES && w->stage != RDX_GROW_IDLE; w->grow_debt -= COPY_LINES)
 		rdx_grow_step(w);
 }
@@ -280,49 +280,47 @@ int rdx_grow_now(struct rdx_index_writer *w)
 
 	/* more than once only if a table turned out too small */
 	for (int try = 0; try < NOW_TRIES && w->generations == generations; try++) {
-		if (rdx_writer_table(w)->used < rdx_writer_table(w)->used_max)
-			break;
-		rdx_grow_pace(w, 0);
+		if (may_start(w) && start(w) < 0)
+			back_off(w);
 		while (w->stage != RDX_GROW_IDLE)
 			rdx_grow_step(w);
 	}
-	if (w->generations != generations)
-		return 1;
-	w->refused++;
-	return 0;
+	return w->generations != generations;
 }
 
+/* The next table has its memory: readers may map it. Events go to both from now on. */
 static void begin_copy(struct rdx_index_writer *w)
 {
-	for (uint32_t word = 0; word < RDX_MASK_WORDS_MAX; word++)
-		w->grow_clean[word] = w->word[word].dirty;
-	w->sweeping = 0; /* columns retired before now are not copied, and so clean */
+	struct rdx_writer_table *next = rdx_writer_next(w);
+
+	if (rdx_columns_begin(w, next) < 0 || name_file(w, next) < 0) {
+		rdx_grow_abandon(w, 0);
+		return;
+	}
+	rdx_generation_announce(w->live, next->generation);
 	w->stage = RDX_GROW_COPY;
 	w->grow_at = 0;
 }
 
-/* Returns 0 if a key did not fit. */
-static int copy_line(struct rdx_index_writer *w, const _Atomic uint64_t *line)
+/* Copy the keys of a line whose home is in [from, to). -ENOSPC. */
+static int copy_line(struct rdx_index_writer *w, const struct rdx_line *line, uint64_t from,
+		     uint64_t to)
 {
-	const struct rdx_table *table = &rdx_writer_table(w)->table;
-	struct rdx_writer_table *next = rdx_writer_next(w);
-	uint64_t masks[RDX_MASK_WORDS_MAX];
+	const struct rdx_writer_table *current = rdx_writer_table(w);
+	uint64_t columns[RDX_COLUMN_WORDS];
+	int r = 0;
 
-	for (uint32_t i = 0; i < RDX_LINE_KEYS; i++) {
-		uint64_t key = rdx_word_load(line + i);
-		_Atomic uint64_t *mask;
+	for (uint32_t slot = 0; slot < RDX_LINE_SLOTS && r == 0; slot++) {
+		uint64_t key = rdx_word_load(&line->key[slot]);
+		uint64_t home = key ? rdx_table_home(&current->table, key) : to;
 
-		if (!key)
-			break;
-		if (!key_alive(w, table, line + RDX_LINE_KEYS + i, masks))
+		if (home < from || home >= to)
 			continue;
-		mask = rdx_table_claim(&next->table, key, &next->used, next->used_max);
-		if (!mask)
-			return 0;
-		for (uint32_t word = 0; word < table->mask_words; word++)
-			rdx_table_mask_set(mask, word, masks[word]);
+		rdx_words_load(columns, current->table.set[rdx_cell_set(line, slot)].columns,
+			       RDX_COLUMN_WORDS);
+		r = rdx_holders_put(w, rdx_writer_next(w), key, columns);
 	}
-	return 1;
+	return r;
 }
 
 static void switch_tables(struct rdx_index_writer *w)
@@ -330,17 +328,14 @@ static void switch_tables(struct rdx_index_writer *w)
 	struct rdx_writer_table *old = rdx_writer_table(w), *next = rdx_writer_next(w);
 	char name[RDX_NAME_BYTES];
 
-	if (name_file(w, next, old->generation + 1) < 0) {
-		rdx_grow_abandon(w, 0);
-		return;
-	}
 	rdx_generation_name(w->live, next->generation);
+	rdx_generation_announce(w->live, 0);
 	rdx_index_file_gen_name(&w->id, old->generation, name);
 	unlinkat(w->dir_fd, name, 0); /* readers keep what they have mapped */
-	for (uint32_t word = old->table.mask_words; word < next->table.mask_words; word++)
-		rdx_columns_add_word(w, word);
+	rdx_sets_close(&old->sets);
 	rdx_retire_begin(w, &old->mapping);
 	w->current_table = !w->current_table;
+	rdx_apply_rehome(w);
 	w->stage = RDX_GROW_IDLE;
 	w->grow_lines_min = 0;
 	w->grow_refused = 0;
@@ -348,19 +343,22 @@ static void switch_tables(struct rdx_index_writer *w)
 	rdx_columns_switched(w);
 }
 
+/* The keys of the next home lines. */
 static void copy(struct rdx_index_writer *w)
 {
 	const struct rdx_table *table = &rdx_writer_table(w)->table;
-	uint64_t end = w->grow_at + COPY_LINES;
+	uint64_t from = w->grow_at, left = table->lines - from;
+	uint64_t to = from + (left < COPY_LINES ? left : COPY_LINES);
+	uint64_t end = rdx_table_piece_end(table, to);
 
-	end = end < table->lines ? end : table->lines;
-	for (; w->grow_at < end; w->grow_at++) {
-		if (!copy_line(w, rdx_table_line(table, w->grow_at))) {
+	for (uint64_t at = from; at < end; at++) {
+		if (copy_line(w, table->line + at, from, to) < 0) {
 			rdx_grow_abandon(w, 1);
 			return;
 		}
 	}
-	if (w->grow_at == table->lines)
+	w->grow_at = to;
+	if (to == table->lines)
 		switch_tables(w);
 }
 
@@ -384,5 +382,6 @@ void rdx_grow_close(struct rdx_index_writer *w)
 {
 	if (w->stage != RDX_GROW_IDLE)
 		discard(w, rdx_writer_next(w));
+	rdx_sets_close(&rdx_writer_table(w)->sets);
 	rdx_mapping_close(&rdx_writer_table(w)->mapping);
 }

@@ -74,9 +74,6 @@ static int create_ctl(struct rdx_index_writer *w, const struct rdx_hash_key *key
 	char name[RDX_NAME_BYTES];
 	int r = rdx_namespace_random_id(&w->writer_id);
 
-	if (r == 0)
-		r = rdx_namespace_random_id(&w->spread);
-	w->spread |= 1;
 	if (r < 0)
 		return r;
 	header.writer_id = w->writer_id;
@@ -103,10 +100,10 @@ static int build(struct rdx_index_writer *w, const struct rdx_hash_key *key,
 	r = old_tables(w, 0, 0, &greatest);
 	if (r == 0)
 		r = create_ctl(w, key, o->stale_after_ns);
-	if (r == 0)
-		r = rdx_grow_first(w, o->initial_blocks ? o->initial_blocks : INITIAL_BLOCKS,
-				   o->column_words ? o->column_words : 1, greatest + 1);
-	return r;
+	if (r < 0)
+		return r;
+	w->last_generation = greatest;
+	return rdx_grow_first(w, o->initial_blocks ? o->initial_blocks : INITIAL_BLOCKS);
 }
 
 int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
@@ -117,12 +114,13 @@ int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
 	struct rdx_index_writer *w;
 	int r;
 
-	if (o.column_words > RDX_MASK_WORDS_MAX || (o.file_mode & (S_IWGRP | S_IWOTH)))
+	if (o.file_mode & (S_IWGRP | S_IWOTH))
 		return -EINVAL;
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->ctl.fd = w->tables[0].mapping.fd = w->tables[1].mapping.fd = -1;
+	rdx_columns_open(w);
 	w->file_mode = o.file_mode ? o.file_mode : FILE_MODE;
 	w->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
 	r = w->dir_fd < 0 ? -errno : rdx_index_file_id(model, tenant, block_tokens, &w->id);
@@ -194,11 +192,9 @@ int rdx_writer_step(struct rdx_index_writer *w)
 {
 	int more = rdx_retire_step(w);
 
-	/* not both at once: a table that is being copied is not swept */
+	more |= rdx_columns_sweep(w);
 	if (w->stage != RDX_GROW_IDLE)
-		more |= rdx_grow_step(w) || rdx_columns_unswept(w);
-	else
-		more |= rdx_columns_sweep(w);
+		more |= rdx_grow_step(w);
 	return more;
 }
 
@@ -209,11 +205,11 @@ void rdx_writer_stats(const struct rdx_index_writer *w, struct rdx_writer_stats 
 	*ret_stats = (struct rdx_writer_stats){
 		.generations = w->generations,
 		.failures = w->failures,
-		.table_bytes = current->mapping.bytes,
-		.keys = current->used,
-		.places = current->table.lines * RDX_LINE_KEYS,
+		.table_bytes = rdx_grow_bytes(current),
+		.keys = rdx_writer_living(current),
+		.slots = current->table.lines * RDX_LINE_SLOTS,
 		.refused = w->refused,
-		.mask_words = current->table.mask_words,
+		.sets = current->sets.count,
 		.growing = w->stage != RDX_GROW_IDLE,
 	};
 }

@@ -12,10 +12,9 @@
 struct rdx_index_writer;
 
 struct rdx_writer_options {
-	uint64_t initial_blocks; /* room before the first growth; 0: 65,536 */
+	uint64_t initial_blocks; /* a table has room for as many at least; 0: 65,536 */
 	uint64_t stale_after_ns; /* 0: 250 ms */
 	uint32_t file_mode;      /* 0: 0640 */
-	uint32_t column_words;   /* 1 .. 8; 0: 1. Grows by itself */
 };
 
 /* What rdx_writer_rank_pulse publishes of a rank. */
@@ -61,8 +60,8 @@ int rdx_writer_rank_add(struct rdx_index_writer *writer, const struct rdx_rank_i
  * Take fresh columns to build the rank in, not visible; an unfinished build is discarded.
  *
  *   0
- *   -EAGAIN  not yet: columns are not swept, or a table with more of them is being built;
- *            go on with rdx_writer_step
+ *   -EAGAIN  not yet: columns are not swept, or a table for what the ranks declare is being
+ *            built; go on with rdx_writer_step
  *   -ENOSPC  there is no room for the rank's columns, nor memory to make it
  */
 int rdx_writer_rank_begin(struct rdx_index_writer *writer, int rank);
@@ -75,9 +74,21 @@ void rdx_writer_rank_show(struct rdx_index_writer *writer, int rank, uint8_t orp
 void rdx_writer_rank_hide(struct rdx_index_writer *writer, int rank);
 
 /*
- * Blocks of a snapshot, into the build, or else the visible columns. -ENOSPC: some did not
- * fit; all others are stored, and the rank is scanned from now on. -EBADMSG: a tier that
- * the rank does not have. -EINVAL: the rank is hidden and not being built.
+ * Changes are queued, those of all ranks together, and made in order, the last of them by
+ * rdx_writer_flush. Whatever makes them visible or void flushes by itself: show, hide, begin, a
+ * clear, a pulse. Until then a change may not be in the table, and is in no pulse.
+ */
+void rdx_writer_flush(struct rdx_index_writer *writer);
+
+/*
+ * Did some blocks of the rank not fit since the last call? All others are stored, and the rank is
+ * scanned: it is INEXACT until it has been cleared or recovered. Ask after a flush.
+ */
+int rdx_writer_rank_lost(struct rdx_index_writer *writer, int rank);
+
+/*
+ * Blocks of a snapshot, into the build, or else the visible columns. -EBADMSG: a tier that the rank
+ * does not have. -EINVAL: the rank is hidden and not being built.
  */
 int rdx_writer_apply_blocks(struct rdx_index_writer *writer, int rank, uint8_t tier,
 			    const uint64_t *prefix, uint32_t count);
@@ -88,8 +99,6 @@ int rdx_writer_apply_blocks(struct rdx_index_writer *writer, int rank, uint8_t t
  * are changed with it.
  *
  *   0
- *   -ENOSPC   some blocks did not fit: the rank is INEXACT, and scanned, until it has been
- *             cleared or recovered
  *   -EAGAIN   a clear for which no columns are swept yet; nothing was changed: hide the
  *             rank, recover it from its newest barrier later
  *   -EBADMSG  a tier that the rank does not have, or no kind of event
@@ -112,13 +121,13 @@ void rdx_writer_heartbeat(struct rdx_index_writer *writer, uint64_t now_ns);
 int rdx_writer_step(struct rdx_index_writer *writer);
 
 struct rdx_writer_stats {
-	uint64_t generations; /* tables built */
+	uint64_t generations; /* tables that replaced another */
 	uint64_t failures;    /* tables given up for lack of memory */
 	uint64_t table_bytes; /* of the current one */
-	uint64_t keys;        /* places taken in it, dead keys included */
-	uint64_t places;
+	uint64_t keys;        /* living in it */
+	uint64_t slots;
 	uint64_t refused; /* blocks that did not fit */
-	uint32_t mask_words;
+	uint32_t sets;    /* numbers used so far */
 	uint32_t growing; /* 1: the next one is being built */
 };
 void rdx_writer_stats(const struct rdx_index_writer *writer, struct rdx_writer_stats *ret_stats);

@@ -5,6 +5,7 @@
 #include "consumer/writer/columns.h"
 #include "consumer/writer/grow.h"
 #include "shm/entry.h"
+#include "shm/pulse.h"
 #include "shm/version.h"
 
 #include <assert.h>
@@ -35,26 +36,26 @@ static int find_seat(const struct rdx_index_writer *w, uint64_t worker_id, uint3
 	return unused >= 0 ? unused : gone;
 }
 
-static void forget_sides(struct rdx_writer_rank *rank)
+static void forget_columns(uint16_t *columns)
 {
-	memset(rank->shown, RDX_SIDE_NONE, sizeof(rank->shown));
-	memset(rank->build, RDX_SIDE_NONE, sizeof(rank->build));
-	memset(rank->column, RDX_COLUMN_NONE, sizeof(rank->column));
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		columns[tier] = RDX_COLUMN_NONE;
 }
 
-/* Give a seat to a rank; readers see the change under version 0. */
+/* Give a seat to a rank. */
 static void introduce(struct rdx_index_writer *w, int seat, uint64_t worker_id, uint32_t dp_rank)
 {
 	struct rdx_writer_rank *rank = &w->rank[seat];
 	struct rdx_index_entry *entry = &w->live->entry[seat];
+	struct rdx_index_pulse *pulse = &w->live->pulse[seat];
 	uint64_t count = rdx_word_load(&w->live->rank_count);
 
 	if (rank->known)
 		rdx_columns_evict(w, rank);
-	*rank = (struct rdx_writer_rank){
-		.worker_id = worker_id, .dp_rank = dp_rank, .known = 1, .life = rank->life};
-	forget_sides(rank);
-	rdx_version_open(w->live, 0);
+	*rank = (struct rdx_writer_rank){.worker_id = worker_id, .dp_rank = dp_rank, .known = 1};
+	forget_columns(rank->shown);
+	forget_columns(rank->build);
+	rdx_version_open(w->live);
 	rdx_entry_open(entry);
 	rdx_word_store(&entry->worker_id, worker_id);
 	rdx_word_store(&entry->dp_rank, dp_rank);
@@ -62,13 +63,15 @@ static void introduce(struct rdx_index_writer *w, int seat, uint64_t worker_id, 
 	for (uint32_t i = 0; i < RDX_ENTRY_COUNTERS; i++)
 		rdx_word_store(&entry->counter[i], 0);
 	rdx_entry_close(entry);
-	rdx_word_store(&w->live->pulse[seat].epoch, 0);
-	rdx_word_store(&w->live->pulse[seat].event_id, 0);
-	rdx_word_store(&w->live->pulse[seat].event_ns, 0);
+	rdx_word_store(&pulse->worker_id, worker_id);
+	rdx_word_store(&pulse->dp_rank, dp_rank);
+	rdx_word_store(&pulse->epoch, 0);
+	rdx_word_store(&pulse->event_ns, 0);
+	rdx_word_store(&w->live->event_id[seat], 0);
 	rdx_columns_publish(w, rank);
 	if (count <= (uint64_t)seat)
 		rdx_word_store(&w->live->rank_count, (uint64_t)seat + 1);
-	rdx_version_close(w->live, 0);
+	rdx_version_close(w->live);
 }
 
 /* Of a new epoch nothing is known yet. */
@@ -102,6 +105,20 @@ static void set_state(struct rdx_index_writer *w, int seat, uint8_t state)
 	rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_STATE], state);
 }
 
+/* What all ranks that are not gone declare. */
+static void declare(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
+		    const struct rdx_rank_info *info)
+{
+	rank->declared = 0;
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		rank->declared += info->tier_blocks[tier];
+	w->declared = 0;
+	for (uint32_t i = 0; i < RDX_RANKS_MAX; i++) {
+		if (w->rank[i].known && w->rank[i].state != RDX_STATE_GONE)
+			w->declared += w->rank[i].declared;
+	}
+}
+
 int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *info)
 {
 	int seat = find_seat(w, info->worker_id, info->dp_rank);
@@ -126,110 +143,121 @@ int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *
 		rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_CAUSE], 0);
 	}
 	set_instance(&w->live->entry[seat], info->epoch, info->instance, rank->is_visible);
+	declare(w, rank, info);
 	return seat;
 }
 
-static void retire_all(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t *sides)
+static void retire_all(struct rdx_index_writer *w, uint16_t *columns)
 {
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		if (sides[tier] != RDX_SIDE_NONE)
-			rdx_columns_retire(w, rank, tier, sides[tier]);
-		sides[tier] = RDX_SIDE_NONE;
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		if (columns[tier] != RDX_COLUMN_NONE)
+			rdx_columns_retire(w, columns[tier]);
+		columns[tier] = RDX_COLUMN_NONE;
 	}
+}
+
+/* One for each tier, or none. */
+static int take_all(struct rdx_index_writer *w, const struct rdx_writer_rank *rank,
+		    uint16_t *columns)
+{
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		int column;
+
+		if (!(rank->tiers & 1 << tier))
+			continue;
+		column = rdx_columns_take(w, rank);
+		if (column < 0) {
+			retire_all(w, columns);
+			return column;
+		}
+		columns[tier] = (uint16_t)column;
+	}
+	return 0;
 }
 
 int rdx_writer_rank_begin(struct rdx_index_writer *w, int seat)
 {
 	struct rdx_writer_rank *rank = &w->rank[seat];
-	uint8_t sides[RDX_TIER_COUNT];
 	int r;
 
-	retire_all(w, rank, rank->build);
+	rdx_writer_flush(w);
+	retire_all(w, rank->build);
 	rank->is_building = 0;
 	r = rdx_columns_house(w, rank);
-	if (r == -ENOSPC)
-		r = rdx_grow_words(w);
+	if (r == 0 && rdx_grow_declared(w))
+		r = -EAGAIN;
+	if (r == 0)
+		r = take_all(w, rank, rank->build);
 	if (r < 0)
 		return r;
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		sides[tier] = RDX_SIDE_NONE;
-		if (!(rank->tiers & 1 << tier))
-			continue;
-		sides[tier] = rdx_columns_fresh(w, rank, tier);
-		if (sides[tier] == RDX_SIDE_NONE)
-			return -EAGAIN;
-	}
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		if (sides[tier] != RDX_SIDE_NONE)
-			rdx_columns_take(w, rank, tier, sides[tier]);
-	}
-	memcpy(rank->build, sides, sizeof(sides));
 	/* a rank that is rebuilt may request memory again: the last refusal may be long ago, and a
 	 * rank that misses a few blocks is not refused often */
 	w->grow_refused = 0;
 	rank->is_building = 1;
 	rank->build_forced = 0;
+	rank->lost = 0;
 	return 0;
 }
 
 void rdx_writer_rank_show(struct rdx_index_writer *w, int seat, uint8_t orphans, int forced_scan)
 {
 	struct rdx_writer_rank *rank = &w->rank[seat];
-	uint8_t old[RDX_TIER_COUNT];
+	uint16_t old[RDX_TIER_COUNT];
 
 	assert(rank->is_building);
+	rdx_writer_flush(w);
 	memcpy(old, rank->shown, sizeof(old));
 	memcpy(rank->shown, rank->build, sizeof(old));
-	memset(rank->build, RDX_SIDE_NONE, sizeof(rank->build));
+	forget_columns(rank->build);
 	rank->is_building = 0;
 	/* of no event that a walk's mark names, until a pulse says of which */
 	rdx_entry_begin(&w->live->entry[seat], UINT64_MAX);
-	rdx_version_open(w->live, rank->word);
+	rdx_version_open(w->live);
 	rank->is_visible = 1;
-	rank->orphans = orphans;
+	rank->orphans = rank->orphans_next = orphans;
 	rank->forced = forced_scan || rank->build_forced;
 	rdx_columns_publish(w, rank);
-	rdx_version_close(w->live, rank->word);
-	retire_all(w, rank, old);
+	rdx_version_close(w->live);
+	retire_all(w, old);
 }
 
 void rdx_writer_rank_hide(struct rdx_index_writer *w, int seat)
 {
 	struct rdx_writer_rank *rank = &w->rank[seat];
-	uint8_t old[RDX_TIER_COUNT];
+	uint16_t old[RDX_TIER_COUNT];
 
-	retire_all(w, rank, rank->build);
+	rdx_writer_flush(w);
+	retire_all(w, rank->build);
 	rank->is_building = 0;
 	if (!rank->is_visible)
 		return;
 	memcpy(old, rank->shown, sizeof(old));
-	memset(rank->shown, RDX_SIDE_NONE, sizeof(rank->shown));
-	rdx_version_open(w->live, rank->word);
+	forget_columns(rank->shown);
+	rdx_version_open(w->live);
 	rank->is_visible = 0;
-	rank->orphans = 0;
+	rank->orphans = rank->orphans_next = 0;
 	rank->forced = 0;
 	rdx_columns_publish(w, rank);
-	rdx_version_close(w->live, rank->word);
-	retire_all(w, rank, old);
+	rdx_version_close(w->live);
+	retire_all(w, old);
 }
 
-/* The part that lookups read. `event_id` last: a reader that sees it sees its blocks. */
+/* The part that lookups read. The event id last: a reader that sees it sees its blocks. */
 static void pulse_lookup(struct rdx_index_writer *w, int seat, const struct rdx_writer_pulse *p)
 {
 	struct rdx_index_pulse *pulse = &w->live->pulse[seat];
 
 	if (rdx_word_load(&pulse->epoch) != p->epoch) {
-		rdx_version_open(w->live, 0);
+		rdx_version_open(w->live);
 		rdx_word_store(&pulse->epoch, p->epoch);
 		RDX_HOOK(RDX_HOOK_PULSE_HALF);
-		rdx_word_store(&pulse->event_id, p->event_id);
-		rdx_version_close(w->live, 0);
+		rdx_word_store(&w->live->event_id[seat], p->event_id);
+		rdx_version_close(w->live);
 	}
 	rdx_word_store(&pulse->seen_ns, p->seen_ns);
 	rdx_word_store(&pulse->event_ns, p->event_ns);
 	rdx_word_store(&pulse->state, p->state);
-	/* P1, with the lookup's load: blocks of an event -> its id seen */
-	atomic_store_explicit(&pulse->event_id, p->event_id, memory_order_release);
+	rdx_pulse_publish(w->live, (uint32_t)seat, p->event_id);
 }
 
 void rdx_writer_rank_pulse(struct rdx_index_writer *w, int seat, const struct rdx_writer_pulse *p)
@@ -250,15 +278,13 @@ void rdx_writer_rank_pulse(struct rdx_index_writer *w, int seat, const struct rd
 	};
 
 	assert(p->state <= RDX_STATE_GONE && p->state != RDX_STATE_STALE);
+	rdx_writer_flush(w);
 	rank->state = p->state;
 	rank->epoch = p->epoch;
 	rank->seen_ns = p->seen_ns;
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		uint8_t side = rank->shown[tier];
-
-		if (side != RDX_SIDE_NONE)
-			counter[RDX_ENTRY_BLOCKS + tier] =
-				w->word[rank->word].count[rank->column[tier][side]];
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+		if (rank->shown[tier] != RDX_COLUMN_NONE)
+			counter[RDX_ENTRY_BLOCKS + tier] = w->columns.blocks[rank->shown[tier]];
 	}
 	memcpy(&counter[RDX_ENTRY_RECOVERIES], p->recoveries, sizeof(p->recoveries));
 	rdx_entry_open(entry);

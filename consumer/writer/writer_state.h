@@ -5,64 +5,76 @@
 #ifndef RDX_WRITER_STATE_H
 #define RDX_WRITER_STATE_H
 
+#include "consumer/writer/sets.h"
 #include "consumer/writer/writer.h"
 #include "shm/column.h"
 #include "shm/generation.h"
 #include "shm/table.h"
 
-#define RDX_SIDES     2 /* columns of one (rank, tier): one in use, one being swept or spare */
-#define RDX_SIDE_NONE 2
+#define RDX_OPS_AHEAD 32 /* changes whose lines are on their way */
+#define RDX_OPS_MAX   64
 
-/*
- * A rank's home is one mask word and, for each of its tiers, a pair of columns in it. So a rank
- * that has a home can always be cleared or rebuilt once its own retired columns are swept, whatever
- * other ranks do.
- */
 struct rdx_writer_rank {
 	uint64_t worker_id;
 	uint32_t dp_rank;
 	uint8_t known;
 	uint8_t tiers;  /* bit t: the rank has tier t */
-	uint8_t housed; /* has a home */
-	uint8_t word;
-	uint8_t column[RDX_TIER_COUNT][RDX_SIDES];
-	uint8_t shown[RDX_TIER_COUNT]; /* side that is visible, RDX_SIDE_NONE: hidden or no tier */
-	uint8_t build[RDX_TIER_COUNT]; /* side being built in */
+	uint8_t housed; /* columns are reserved for it */
 	uint8_t is_visible;
+	uint16_t shown
+		[RDX_TIER_COUNT]; /* column that is visible; RDX_COLUMN_NONE: hidden, no tier */
+	uint16_t build[RDX_TIER_COUNT]; /* column being built in */
 	uint8_t is_building;
 	uint8_t build_forced; /* a block of the build did not fit */
 	uint8_t forced;       /* of the visible columns */
-	uint8_t orphans;
+	uint8_t orphans;      /* as readers see it */
+	uint8_t orphans_next; /* once all changes are made */
+	uint8_t lost;         /* a block did not fit, and nobody was told */
 	uint8_t state;
-	uint32_t life;
+	uint64_t declared; /* blocks of all tiers */
 	uint64_t epoch;
 	uint64_t seen_ns;
 };
 
-/* The columns of one mask word. A bit that is in none of these is a spare of a home. */
-struct rdx_writer_word {
-	uint64_t unowned;                 /* clean, of no home */
-	uint64_t used;                    /* visible or being built in */
-	uint64_t dirty;                   /* retired, bits not swept */
-	uint64_t abandoned;               /* dirty, of no home any more */
-	uint64_t sweeping;                /* dirty when the pass of the sweep began */
-	uint64_t count[RDX_MASK_COLUMNS]; /* blocks in a used column */
+/* Columns by what they are; a column is in one of the first three. */
+struct rdx_writer_columns {
+	uint64_t clean[RDX_COLUMN_WORDS];    /* in no set */
+	uint64_t used[RDX_COLUMN_WORDS];     /* visible or being built in */
+	uint64_t dirty[RDX_COLUMN_WORDS];    /* retired, not swept */
+	uint64_t sweeping[RDX_COLUMN_WORDS]; /* dirty when the pass of the sweep began */
+	uint64_t blocks[RDX_COLUMNS_MAX];    /* of a used column */
+	uint16_t seat[RDX_COLUMNS_MAX];
+	uint32_t reserved; /* for ranks that are housed */
+	uint32_t is_sweeping;
+	uint32_t sweep_set;  /* next set of the sweep ... */
+	uint32_t sweep_next; /* ... in the next table, not the current one */
 };
 
 /* One table, as its writer maps it. */
 struct rdx_writer_table {
 	struct rdx_mapping mapping;
 	struct rdx_table table;
+	struct rdx_writer_sets sets;
 	uint64_t generation;
-	uint64_t used; /* places with a key */
-	uint64_t used_max;
-	uint64_t grow_at;
+	uint64_t keys; /* slots taken, also by keys of retired columns */
+	uint64_t dead; /* of those, the latter, as far as the sweep has counted them */
+	uint64_t living_max;
+	uint64_t grow_at;                 /* living keys */
+	uint32_t single[RDX_COLUMNS_MAX]; /* the set of a used column alone */
+};
+
+/* A change to the table that waits for its line. */
+struct rdx_writer_op {
+	uint64_t key;
+	struct rdx_line *home; /* in the current table */
+	uint32_t column;
+	uint32_t drop;
 };
 
 enum rdx_grow_stage {
 	RDX_GROW_IDLE,
 	RDX_GROW_ALLOCATE, /* the next table's file is being allocated */
-	RDX_GROW_COPY,     /* events go to both tables while lines are copied */
+	RDX_GROW_COPY, /* keys are copied by their home lines; changes to copied ones go to both */
 };
 
 enum rdx_retire_stage {
@@ -90,24 +102,24 @@ struct rdx_index_writer {
 	struct rdx_mapping ctl;
 	struct rdx_index_live *live;
 	uint64_t writer_id;
-	uint64_t spread;
 	struct rdx_writer_table tables[2];
-	uint64_t lines_min;
+
+	struct rdx_writer_op op[RDX_OPS_MAX]; /* a circle */
+	uint32_t op_first;
+	uint32_t op_end;
+	uint32_t unsettled; /* a rank's orphans_next differs from its orphans */
 
 	enum rdx_grow_stage stage;
-	uint64_t grow_at;                        /* file offset or line */
-	uint64_t grow_debt;                      /* lines to be copied while the table is filled */
-	uint64_t grow_lines_min;                 /* after a table turned out too small */
-	uint64_t grow_clean[RDX_MASK_WORDS_MAX]; /* dirty when copying began: not copied */
-	uint64_t grow_refused;  /* no memory last time: try again at so many refused */
-	uint32_t words_refused; /* likewise for a table with more mask words */
+	uint64_t grow_at;        /* file offset, or home line: those below are copied */
+	uint64_t grow_debt;      /* lines to be copied while the table is filled */
+	uint64_t grow_lines_min; /* after a table turned out too small */
+	uint64_t grow_refused;   /* no memory last time: try again at so many refused */
+	uint64_t declared;       /* blocks, by all ranks that are not gone */
+	uint64_t blocks_min;
+	uint64_t last_generation;
 
 	struct rdx_writer_retired retired;
-
-	uint64_t sweep_line; /* of the current table */
-	uint32_t sweeping;
-
-	struct rdx_writer_word word[RDX_MASK_WORDS_MAX];
+	struct rdx_writer_columns columns;
 	struct rdx_writer_rank rank[RDX_RANKS_MAX];
 	uint64_t generations;
 	uint64_t failures;
@@ -122,6 +134,11 @@ static inline struct rdx_writer_table *rdx_writer_table(struct rdx_index_writer 
 static inline struct rdx_writer_table *rdx_writer_next(struct rdx_index_writer *w)
 {
 	return &w->tables[!w->current_table];
+}
+
+static inline uint64_t rdx_writer_living(const struct rdx_writer_table *table)
+{
+	return table->keys - table->dead;
 }
 
 #endif

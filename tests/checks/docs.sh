@@ -12,7 +12,7 @@ set -euo pipefail
 folders=(shm producer consumer tools bench)
 tree=docs/architecture.md
 edges=docs/memory-model.md
-label='\b[RLBSCVGPENT][0-9]\b'
+label='\b[RLBSCVGPENTKQ][0-9]\b'
 
 documents() {
 	find . \( -path ./build -o -name '.?*' -type d \) -prune -o -name '*.md' -print | sort

@@ -121,7 +121,8 @@ static void check(struct fixture *f)
 static void make(struct fixture *f)
 {
 	static const uint64_t rings[WORKERS] = {128, 1024, 64};
-	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
 	char name[16];
 
 	memset(f, 0, sizeof(*f));

@@ -89,7 +89,8 @@ static void ask(struct fixture *f)
 /* A handle opened while no indexer runs gets the dead one's index. */
 static void open_another(struct fixture *f)
 {
-	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
 	struct rdx_index *another;
 
 	assert_int_equal(rdx_index_open(&another, f->rig.dir, &key), 0);
@@ -268,7 +269,8 @@ static void kill_once(struct fixture *f, enum rdx_hook_step step, int at_start, 
 
 static void make(struct fixture *f)
 {
-	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
 	char name[16];
 
 	memset(f, 0, sizeof(*f));

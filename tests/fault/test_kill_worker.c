@@ -52,7 +52,8 @@ static void poll_once(struct fixture *f)
 
 static int index_is_open(struct fixture *f)
 {
-	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
 
 	return f->index || rdx_index_open(&f->index, f->rig.dir, &key) == 0;
 }

@@ -100,9 +100,12 @@ static void test_segments_appear_go_and_come_back(void **state)
 
 static void test_a_worker_comes_back_for_another_index(void **state)
 {
-	struct rdx_index_key other = {.size = sizeof(other), .model = "other model"};
-	struct rdx_index_key wide = {
-		.size = sizeof(wide), .model = WORKER_MODEL, .block_tokens = 64};
+	struct rdx_index_key other = {
+		.size = sizeof(other), .model = "other model", .flags = RDX_INDEX_ALL_RANKS};
+	struct rdx_index_key wide = {.size = sizeof(wide),
+				     .model = WORKER_MODEL,
+				     .block_tokens = 64,
+				     .flags = RDX_INDEX_ALL_RANKS};
 	struct indexer_rig x;
 	struct rdx_publisher *good = make(&x), *publisher;
 	struct rdx_publisher_options options = prompt_options(&x, 2, 0, 2, 64);
@@ -160,8 +163,10 @@ static void test_tenants_side_by_side(void **state)
 		prompt_store(publisher[i], 1, 10 + i, 0);
 	}
 	for (uint32_t i = 0; i < 3; i++) {
-		struct rdx_index_key key = {
-			.size = sizeof(key), .model = WORKER_MODEL, .tenant = tenants[i]};
+		struct rdx_index_key key = {.size = sizeof(key),
+					    .model = WORKER_MODEL,
+					    .tenant = tenants[i],
+					    .flags = RDX_INDEX_ALL_RANKS};
 
 		seen[i] = x;
 		UNTIL (rdx_index_open(&seen[i].index, x.dir, &key) == 0)

@@ -240,14 +240,21 @@ static void test_after_growth_and_sweeps(void **state)
 	(void)state;
 	recover(&x, publisher, RDX_RECOVERED_BARRIER, RDX_WAIT_AUTO);
 	for (uint64_t round = 0; round < 3; round++) {
+		struct rdx_publisher_options options =
+			prompt_options(&x, 2 + round, 0, 1, BLOCKS << (2 * round));
 		uint64_t generations = stats_of(&x).generations;
+		struct rdx_publisher *other;
 
+		assert_int_equal(rdx_publisher_open(&other, &options), 0);
+		until_state(&x, 2 + round, 0, RDX_STATE_EXACT, other, NULL);
 		for (uint64_t prompt = 0; prompt < BLOCKS / 2 / 100; prompt++) {
 			prompt_store(publisher, 7000 + 100 * round + prompt, 100, 0);
 			prompt_store(publisher, 7000 + 100 * round + prompt, 100, 1);
 			until_state(&x, 1, 0, RDX_STATE_EXACT, publisher, NULL);
 		}
 		assert_true(stats_of(&x).generations > generations);
+		rdx_publisher_close(other);
+		until_state(&x, 2 + round, 0, RDX_STATE_GONE, NULL, NULL);
 		expect_idle(&x, "after the table grew");
 		assert_int_equal(rdx_publish_cleared(publisher, round ? RDX_SCOPE_ALL : 0, 0), 0);
 		until_state(&x, 1, 0, RDX_STATE_EXACT, publisher, NULL);

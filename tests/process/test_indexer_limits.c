@@ -154,15 +154,21 @@ static void test_more_ranks_than_an_index_knows(void **state)
 
 #define SMALL_BLOCKS 4000
 
+/* Room for an index with its first table, not for one of SMALL_BLOCKS. */
+#define ROOM_BYTES (360 << 10)
+
 /* Leave only a little room on the file system. */
 static void fill(const char *path)
 {
 	static const char zeroes[4096];
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	off_t bytes = 0;
 
 	assert_true(fd >= 0);
 	while (write(fd, zeroes, sizeof(zeroes)) > 0)
-		;
+		bytes += (off_t)sizeof(zeroes);
+	assert_true(bytes > ROOM_BYTES);
+	assert_int_equal(ftruncate(fd, bytes - ROOM_BYTES), 0);
 	close(fd);
 }
 
@@ -171,7 +177,7 @@ static void store_many(struct rdx_publisher *publisher)
 	prompt_store(publisher, 2, SMALL_BLOCKS, 0);
 }
 
-/* A table that cannot grow: `crowd` does not fit, `modest` does. */
+/* A table for what the ranks declare cannot be made: `crowd` does not fit, `modest` does. */
 static void run_out_of_space(struct indexer_rig *x)
 {
 	struct rdx_publisher_options options = prompt_options(x, 2, 0, 1, SMALL_BLOCKS);
@@ -183,11 +189,11 @@ static void run_out_of_space(struct indexer_rig *x)
 	options.ring_slots = 1024;
 	assert_int_equal(rdx_publisher_open(&crowd, &options), 0);
 	prompt_store(modest, 1, 30, 0);
+	snprintf(filler, sizeof(filler), "%s/filler", x->dir);
+	fill(filler);
 	indexer_rig_open(x, RDX_WAIT_AUTO);
 	until_state(x, 1, 0, RDX_STATE_EXACT, modest, NULL);
 	until_state(x, 2, 0, RDX_STATE_EXACT, crowd, NULL);
-	snprintf(filler, sizeof(filler), "%s/filler", x->dir);
-	fill(filler);
 
 	store_many(crowd);
 	until_state(x, 2, 0, RDX_STATE_INEXACT, crowd, &info);

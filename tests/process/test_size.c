@@ -24,7 +24,11 @@ static void size_adds_up(void **state)
 	assert_int_equal(number(object, "segment_bytes"), header.file_bytes);
 	assert_int_equal(number(object, "segments_bytes"), 4 * header.file_bytes);
 	assert_int_equal(number(object, "index_blocks"), 4 * 70000);
-	assert_true(number(object, "total_bytes") >= 5 * header.file_bytes + 280000 * 2 * 16);
+	/* slots of lines of five that take 64 bytes, 55 in 100 filled, and some for sets */
+	assert_in_range(number(object, "index_bytes"), 280000 * 64 / 5 * 100 / 55,
+			280000 * 64 / 5 * 100 / 55 * 6 / 5);
+	assert_true(number(object, "total_bytes") >=
+		    5 * header.file_bytes + 2 * number(object, "index_bytes"));
 	json_object_put(object);
 	program_result_free(&r);
 
@@ -39,6 +43,11 @@ static void size_adds_up(void **state)
 	assert_has(r.err, "give a shorter --outage");
 	program_result_free(&r);
 	RUN(&r, 2, "ringdex-size", NULL, "--blocks", "1", "--events-per-second", "nan");
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-size", NULL, "--blocks", "1", "--host-blocks", "1", "--ranks", "128");
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-size", NULL, "--blocks", "1", "--host-blocks", "1", "--ranks", "129");
+	assert_has(r.err, "the most is 128");
 	program_result_free(&r);
 }
 

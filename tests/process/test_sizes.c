@@ -141,7 +141,8 @@ static void test_inputs(void **state)
 	struct rdx_removed removed = {
 		.size = sizeof(removed), .names = names, .count = 1, .name_bytes = 8};
 	struct rdx_indexer_options indexing = {.size = sizeof(indexing)};
-	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
 	struct rdx_index_rank info;
 
 	(void)state;

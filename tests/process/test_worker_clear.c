@@ -184,7 +184,8 @@ static uint64_t events_of(const struct rdx_publisher *publisher)
 
 static int is_settled(struct world *world)
 {
-	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
 	struct rdx_index_rank info = {.size = sizeof(info)};
 
 	if (!world->index && rdx_index_open(&world->index, world->rig.dir, &key) < 0)
@@ -420,7 +421,8 @@ static void test_two_ranks_clear_at_once(void **state)
 {
 	static const uint32_t clear_in[] = {3, 40};
 	struct world world = {.rounds = 0};
-	struct rdx_index_key key = {.size = sizeof(key), .model = WORKER_MODEL};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
 	struct worker_plan *plan[2];
 	struct rdx_difference difference = {.size = sizeof(difference)};
 	struct rdx_index_rank info = {.size = sizeof(info)};

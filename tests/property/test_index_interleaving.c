@@ -76,7 +76,7 @@ static void grow(void)
 	uint64_t key = rig_random(&world->random) | 1;
 
 	rdx_writer_table(world->writer)->grow_at = 0;
-	rdx_writer_apply_blocks(world->writer, world->junk, 0, &key, 1);
+	rig_blocks(world->writer, world->junk, 0, &key, 1);
 }
 
 /* Another rank, whose keys make tables grow. */

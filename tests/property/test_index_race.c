@@ -61,7 +61,7 @@ static void *write_events(void *context)
 		if (x->junk >= 0) {
 			uint64_t key = rig_random(&x->random) | 1;
 
-			rdx_writer_apply_blocks(x->writer, x->junk, 0, &key, 1);
+			rig_blocks(x->writer, x->junk, 0, &key, 1);
 		}
 		if (rig_random(&x->random) % 4 == 0)
 			rdx_writer_step(x->writer);
@@ -79,7 +79,10 @@ static int look(struct race *x, struct rdx_run *ret_run)
 	if (x->index) {
 		r = rdx_index_lookup(x->index, x->life.stream.prefix, LIFE_BLOCKS, runs, 4);
 	} else {
-		r = rdx_lookup_attempt(x->lookup, x->life.stream.prefix, LIFE_BLOCKS);
+		struct rdx_keys keys = {.prefix = NULL};
+
+		rdx_keys_prefix(&keys, x->life.stream.prefix, LIFE_BLOCKS);
+		r = rdx_lookup_attempt(x->lookup, &keys);
 		if (r == 0)
 			r = rdx_lookup_rows(x->lookup, rdx_clock_ns(), runs, 4);
 	}
@@ -150,9 +153,10 @@ static void open_race(struct race *x, int own_mapping)
 		x->lookup = calloc(1, sizeof(*x->lookup));
 		assert_non_null(x->lookup);
 		x->lookup->live = x->writer->live;
-		x->lookup->table = table->table;
+		x->lookup->search.table = table->table;
 		x->lookup->generation = table->generation;
 		x->lookup->stale_after_ns = UINT64_MAX;
+		x->lookup->all_ranks = 1;
 		return;
 	}
 	x->junk = rdx_writer_rank_add(x->writer, &junk);

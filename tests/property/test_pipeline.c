@@ -121,7 +121,8 @@ static void restart_publisher(struct world *world, struct rank *rank)
 static void settle(struct world *world)
 {
 	struct rdx_index_rank workers[RDX_RANKS_MAX] = {{.size = sizeof(workers[0])}};
-	struct rdx_index_key key = {.size = sizeof(key), .model = "model"};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = "model", .flags = RDX_INDEX_ALL_RANKS};
 	int good = 0;
 
 	for (int tries = 0; tries < 4000 && !good; tries++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the packed word of a rank's columns, and the versions around their changes.
+ * Description: the packed word of a rank's columns, sets of columns, and the version around their changes.
  */
 #include "tests/index_rig.h"
 
@@ -20,8 +20,6 @@ static void test_pack(void **state)
 			.visible = bits & 1,
 			.forced = bits >> 1 & 1,
 			.orphans = bits >> 2 & 15,
-			.word = bits >> 6 & 7,
-			.life = bits >> 9 & ((1 << 27) - 1),
 		};
 		struct rdx_columns out;
 
@@ -30,16 +28,6 @@ static void test_pack(void **state)
 		rdx_column_unpack(rdx_column_pack(&in), &out);
 		assert_memory_equal(&in, &out, sizeof(in));
 	}
-}
-
-static void test_lives_differ(void **state)
-{
-	struct rdx_columns columns = {.visible = 1};
-	uint64_t packed = rdx_column_pack(&columns);
-
-	(void)state;
-	columns.life++;
-	assert_int_not_equal(rdx_column_pack(&columns), packed);
 }
 
 static void test_any_word_is_harmless(void **state)
@@ -51,33 +39,46 @@ static void test_any_word_is_harmless(void **state)
 		struct rdx_columns columns;
 
 		rdx_column_unpack(rig_random(&random), &columns);
-		assert_in_range(columns.word, 0, RDX_MASK_WORDS_MAX - 1);
 		assert_in_range(columns.orphans, 0, 15);
 		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 			assert_in_range(columns.column[tier], 0, RDX_COLUMN_NONE);
 	}
-	assert_int_equal(rdx_column_bit(RDX_COLUMN_NONE), 0);
-	assert_true(rdx_column_bit(63) == UINT64_C(1) << 63);
 }
 
-static void test_versions(void **state)
+static void test_sets(void **state)
+{
+	uint64_t columns[RDX_COLUMN_WORDS] = {0};
+
+	(void)state;
+	for (uint32_t column = 0; column < RDX_COLUMNS_MAX; column++) {
+		assert_false(rdx_column_in(columns, column));
+		rdx_column_add(columns, column);
+		assert_true(rdx_column_in(columns, column));
+		assert_int_equal(rdx_column_word(column), column / 64);
+		assert_true(rdx_column_bit(column) == UINT64_C(1) << column % 64);
+	}
+	for (uint32_t column = 0; column < RDX_COLUMNS_MAX; column += 3)
+		rdx_column_drop(columns, column);
+	for (uint32_t column = 0; column < RDX_COLUMNS_MAX; column++)
+		assert_int_equal(rdx_column_in(columns, column), column % 3 != 0);
+}
+
+static void test_version(void **state)
 {
 	struct rdx_index_live *live = aligned_alloc(128, sizeof(*live));
-	uint64_t versions[RDX_MASK_WORDS_MAX];
+	uint64_t version;
 
 	(void)state;
 	assert_non_null(live);
 	memset(live, 0, sizeof(*live));
-	assert_true(rdx_version_load(live, 3, versions));
-	assert_true(rdx_version_same(live, 3, versions));
-	rdx_version_open(live, 2);
-	assert_false(rdx_version_same(live, 3, versions));
-	assert_true(rdx_version_same(live, 2, versions)); /* another's words only */
-	assert_false(rdx_version_load(live, 3, versions));
-	rdx_version_close(live, 2);
-	assert_true(rdx_version_load(live, 3, versions));
-	assert_int_equal(versions[2], 2);
-	assert_true(rdx_version_same(live, 3, versions));
+	version = rdx_version_load(live);
+	assert_true(rdx_version_same(live, version));
+	rdx_version_open(live);
+	assert_false(rdx_version_same(live, version));
+	assert_false(rdx_version_same(live, rdx_version_load(live)));
+	rdx_version_close(live);
+	assert_false(rdx_version_same(live, version));
+	assert_true(rdx_version_same(live, rdx_version_load(live)));
 	free(live);
 }
 
@@ -85,9 +86,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pack),
-		cmocka_unit_test(test_lives_differ),
 		cmocka_unit_test(test_any_word_is_harmless),
-		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

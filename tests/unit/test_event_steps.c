@@ -60,7 +60,7 @@ static void apply_beside_looks(const struct rdx_event *event)
 {
 	looks = wrong_runs = half_walks = 0;
 	rdx_hook_function = look;
-	assert_int_equal(rdx_writer_apply_event(writer, rank, event, prefix + HOLE + 1), 0);
+	assert_int_equal(rig_event(writer, rank, event, prefix + HOLE + 1), 0);
 	rdx_hook_function = NULL;
 	rig_pulse(writer, rank, RDX_STATE_EXACT, 1, event->event_id);
 	assert_true(looks >= ORPHANS);
@@ -86,7 +86,7 @@ static void test_orphans_come_and_go(void **state)
 	assert_int_equal(rig_writer(&rig, &options, &writer), 0);
 	rank = rdx_writer_rank_add(writer, &info);
 	assert_int_equal(rig_begin(writer, rank), 0);
-	assert_int_equal(rdx_writer_apply_blocks(writer, rank, 0, prefix, HOLE), 0);
+	assert_int_equal(rig_blocks(writer, rank, 0, prefix, HOLE), 0);
 	rdx_writer_rank_show(writer, rank, 0, 0);
 	rig_pulse(writer, rank, RDX_STATE_EXACT, 1, 1);
 	rdx_writer_heartbeat(writer, rdx_clock_ns());

@@ -299,6 +299,23 @@ static void test_never_zero_and_no_weak_input(void **state)
 	}
 }
 
+/* A chain goes on from the 1 that stands for a 0, also where it is made in place. */
+static void test_chain_beyond_zero(void **state)
+{
+	struct rdx_hash_key key = make_key(9);
+	uint64_t parent = key.chain_mask;
+	uint64_t local[] = {key.premix_mask, 5, 6, 7}, prefix[4];
+
+	(void)state;
+	rdx_hash_chain(&key, parent, local, 4, prefix);
+	rdx_hash_chain(&key, parent, local, 0, NULL);
+	assert_int_equal(prefix[0], 1);
+	for (uint64_t i = 1; i < 4; i++)
+		assert_int_equal(prefix[i], chain_1(&key, prefix[i - 1], local[i]));
+	rdx_hash_chain(&key, parent, local, 4, local);
+	assert_memory_equal(local, prefix, sizeof(local));
+}
+
 static void test_depends_on_the_key(void **state)
 {
 	uint64_t random = rig_seed(), flipped = 0;
@@ -372,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_no_collisions_and_uniform),
 		cmocka_unit_test(test_siblings_and_cousins),
 		cmocka_unit_test(test_never_zero_and_no_weak_input),
+		cmocka_unit_test(test_chain_beyond_zero),
 		cmocka_unit_test(test_depends_on_the_key),
 		cmocka_unit_test(test_fingerprint_of_the_key),
 		cmocka_unit_test(test_a_chain_in_parts_equals_the_whole),

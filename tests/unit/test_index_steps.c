@@ -32,7 +32,7 @@ static void open_writer(struct fixture *f, uint32_t events)
 	assert_int_equal(rig_writer(&f->rig, &options, &f->writer), 0);
 	f->slot = rdx_writer_rank_add(f->writer, &info);
 	assert_int_equal(rig_begin(f->writer, f->slot), 0);
-	assert_int_equal(rdx_writer_apply_blocks(f->writer, f->slot, 0, f->prefix, events), 0);
+	assert_int_equal(rig_blocks(f->writer, f->slot, 0, f->prefix, events), 0);
 	rdx_writer_rank_show(f->writer, f->slot, 0, 0);
 	rig_pulse(f->writer, f->slot, RDX_STATE_EXACT, 1, events);
 	rdx_writer_heartbeat(f->writer, rdx_clock_ns());
@@ -69,7 +69,7 @@ static void apply(struct fixture *f, uint64_t id, uint8_t kind, uint8_t tier, ui
 {
 	struct rdx_event event = {.event_id = id, .kind = kind, .tier = tier, .count = key != NULL};
 
-	assert_int_equal(rdx_writer_apply_event(f->writer, f->slot, &event, key), expected);
+	assert_int_equal(rig_event(f->writer, f->slot, &event, key), expected);
 }
 
 static void count_blocks(void *context, uint64_t prefix, uint8_t tiers)
@@ -81,39 +81,45 @@ static void count_blocks(void *context, uint64_t prefix, uint8_t tiers)
 
 #ifdef RDX_HOOKS
 enum meanwhile {
-	AN_EVENT,      /* in the current table */
-	A_SWITCH,      /* to another table, then the event in that one only */
-	A_WIDER_TABLE, /* likewise, with more mask words */
+	AN_EVENT,       /* in the current table */
+	A_SWITCH,       /* to another table, then the event in that one only */
+	A_SWITCH_AHEAD, /* likewise, and the reader has mapped it already */
 	MEANWHILE_COUNT
 };
 
 static const enum rdx_hook_step steps[] = {RDX_HOOK_LOOKUP_COLUMNS, RDX_HOOK_LOOKUP_PULSES,
-					   RDX_HOOK_LOOKUP_SEARCHED};
+					   RDX_HOOK_LOOKUP_GENERATION, RDX_HOOK_LOOKUP_SEARCHED};
 
 static struct fixture *hooked;
 static enum rdx_hook_step hooked_step;
 static enum meanwhile hooked_way;
 
-static void switch_tables(struct rdx_index_writer *w, int wider)
+/* As if the current table were full: until another one has its name and is copied to. */
+static void begin_switch(struct rdx_index_writer *w)
+{
+	rdx_writer_table(w)->grow_at = 0;
+	rdx_grow_pace(w, 0);
+	while (w->stage == RDX_GROW_ALLOCATE)
+		rdx_grow_step(w);
+	assert_int_equal(w->stage, RDX_GROW_COPY);
+}
+
+static void switch_tables(struct rdx_index_writer *w)
 {
 	uint64_t generation = rdx_generation_current(w->live);
 
-	if (wider) {
-		assert_int_equal(rdx_grow_words(w), -EAGAIN);
-	} else {
-		rdx_writer_table(w)->grow_at = 0; /* as if it were full */
-		rdx_grow_pace(w, 0);
-	}
+	if (w->stage == RDX_GROW_IDLE)
+		begin_switch(w);
 	while (w->stage != RDX_GROW_IDLE)
 		rdx_grow_step(w);
-	assert_int_equal(rdx_generation_current(w->live), generation + 1);
+	assert_true(rdx_generation_current(w->live) > generation);
 }
 
 /* All but the first page goes, as where it is freed in pieces. */
 static int truncate_at(int dir_fd, const char *name)
 {
 	int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
-	int r = fd < 0 ? -1 : ftruncate(fd, RDX_TABLE_OFFSET);
+	int r = fd < 0 ? -1 : ftruncate(fd, RDX_TABLE_LINES_OFFSET);
 
 	if (fd >= 0)
 		close(fd);
@@ -126,13 +132,24 @@ static void at_step(enum rdx_hook_step step)
 		return;
 	rdx_hook_function = NULL;
 	if (hooked_way != AN_EVENT)
-		switch_tables(hooked->writer, hooked_way == A_WIDER_TABLE);
+		switch_tables(hooked->writer);
 	apply(hooked, 2, RDX_EVENT_STORED, 0, &hooked->prefix[1], 0);
 	rig_pulse(hooked->writer, hooked->slot, RDX_STATE_EXACT, 1, 2);
 }
 
+/* Let the handle map the next table. */
+static void map_ahead(struct fixture *f)
+{
+	begin_switch(f->writer);
+	(void)look_up(f);
+	assert_int_equal(f->index->tables.next->generation, rdx_generation_next(f->writer->live));
+	assert_non_null(f->index->tables.next->mapping.base);
+}
+
 static void arm(struct fixture *f, enum rdx_hook_step step, enum meanwhile way)
 {
+	if (way == A_SWITCH_AHEAD)
+		map_ahead(f);
 	hooked = f;
 	hooked_step = step;
 	hooked_way = way;
@@ -187,7 +204,7 @@ static void let_go(enum rdx_hook_step step)
 	rdx_hook_function = NULL;
 	rdx_index_file_gen_name(&w->id, rdx_generation_current(w->live), name);
 	assert_int_equal(linkat(w->dir_fd, name, w->dir_fd, kept, 0), 0);
-	switch_tables(w, 0);
+	switch_tables(w);
 	assert_int_equal(renameat(w->dir_fd, kept, w->dir_fd, name), 0);
 	assert_int_equal(truncate_at(w->dir_fd, name), 0);
 	apply(hooked, 2, RDX_EVENT_STORED, 0, &hooked->prefix[1], 0);
@@ -207,7 +224,7 @@ static void test_a_table_let_go_of(void **state)
 			if (open)
 				rdx_index_close(f.index);
 			else
-				switch_tables(f.writer, 0);
+				switch_tables(f.writer);
 			hooked = &f;
 			opened_step = at[i];
 			rdx_hook_function = let_go;
@@ -218,6 +235,91 @@ static void test_a_table_let_go_of(void **state)
 			destroy(&f);
 		}
 	}
+}
+
+/* Everything of the table ahead is mapped before it is current, and the old one is unmapped soon
+ * after; no call does more than a piece of it. */
+static void test_a_table_ahead(void **state)
+{
+	struct rdx_tables *tables;
+	struct fixture f;
+	uint64_t at;
+
+	(void)state;
+	make(&f);
+	tables = &f.index->tables;
+	map_ahead(&f);
+	for (at = 0; tables->next->at < rdx_index_sets_offset(tables->next->table.lines);) {
+		(void)look_up(&f);
+		assert_in_range(tables->next->at - at, 1, 64 << 10);
+		at = tables->next->at;
+	}
+	at = tables->next->generation;
+	switch_tables(f.writer);
+	(void)look_up(&f);
+	assert_int_equal(tables->current->generation, at);
+	assert_int_equal(tables->current->at, rdx_index_sets_offset(tables->current->table.lines));
+	for (int looks = 0; tables->old->mapping.base; looks++) {
+		assert_in_range(looks, 0, 64);
+		(void)look_up(&f);
+	}
+	(void)look_up(&f);
+	assert_null(tables->next->mapping.base);
+	destroy(&f);
+}
+
+/* The writer gives the next table up, and begins another one. */
+static void test_a_table_given_up(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	map_ahead(&f);
+	rdx_grow_abandon(f.writer, 1);
+	begin_switch(f.writer);
+	for (int looks = 0; looks < 64; looks++)
+		(void)look_up(&f);
+	assert_null(f.index->tables.old->mapping.base);
+	assert_int_equal(f.index->tables.next->generation, rdx_generation_next(f.writer->live));
+	assert_non_null(f.index->tables.next->mapping.base);
+	switch_tables(f.writer);
+	(void)look_up(&f);
+	destroy(&f);
+}
+
+/* The table is mapped ahead; it becomes current and is replaced, and let go of as above. */
+static void replace_twice(enum rdx_hook_step step)
+{
+	struct rdx_index_writer *w = hooked->writer;
+	char name[RDX_NAME_BYTES], kept[] = "kept";
+
+	if (step != RDX_HOOK_TABLE_MAPPED)
+		return;
+	rdx_hook_function = NULL;
+	rdx_index_file_gen_name(&w->id, rdx_generation_next(w->live), name);
+	assert_int_equal(linkat(w->dir_fd, name, w->dir_fd, kept, 0), 0);
+	switch_tables(w);
+	switch_tables(w);
+	assert_int_equal(truncate_at(w->dir_fd, kept), 0);
+}
+
+/* G4 */
+static void test_a_table_ahead_let_go_of(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	begin_switch(f.writer);
+	hooked = &f;
+	rdx_hook_function = replace_twice;
+	assert_int_equal(look_up(&f).blocks[0], 1);
+	assert_null(rdx_hook_function);
+	assert_null(f.index->tables.next->mapping.base);
+	for (int looks = 0; looks < 64; looks++)
+		assert_int_equal(look_up(&f).blocks[0], 1);
+	destroy(&f);
 }
 
 /* The same of a walk: if it stands, it is what the rank held at its mark. */
@@ -257,7 +359,7 @@ struct visits {
 };
 
 /* The walk has seen the first block: the second is stored, and the worker cleared, of which
- * this rank's own Cleared is not read yet. The columns of the clear before are not swept. */
+ * this rank's own Cleared is not read yet. No column is swept. */
 static void store_and_clear(void *context, uint64_t prefix, uint8_t tiers)
 {
 	struct visits *visits = context;
@@ -268,6 +370,7 @@ static void store_and_clear(void *context, uint64_t prefix, uint8_t tiers)
 	if (visits->blocks++)
 		return;
 	apply(f, 4, RDX_EVENT_STORED, 0, &f->prefix[1], 0);
+	memset(f->writer->columns.clean, 0, sizeof(f->writer->columns.clean));
 	apply(f, 0, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, NULL, -EAGAIN);
 }
 
@@ -311,7 +414,7 @@ static void test_a_walk_before_the_pulse(void **state)
 	(void)state;
 	make(&f);
 	assert_int_equal(rig_begin(f.writer, f.slot), 0);
-	assert_int_equal(rdx_writer_apply_blocks(f.writer, f.slot, 0, f.prefix, 2), 0);
+	assert_int_equal(rig_blocks(f.writer, f.slot, 0, f.prefix, 2), 0);
 	assert_int_equal(rdx_index_each(f.index, 1, 0, count_blocks, &blocks, &mark), 0);
 	assert_int_equal(blocks, 1);
 	rdx_writer_rank_show(f.writer, f.slot, 0, 0);
@@ -383,6 +486,9 @@ int main(void)
 		cmocka_unit_test(test_a_lookup),
 		cmocka_unit_test(test_a_walk),
 		cmocka_unit_test(test_a_table_let_go_of),
+		cmocka_unit_test(test_a_table_ahead),
+		cmocka_unit_test(test_a_table_given_up),
+		cmocka_unit_test(test_a_table_ahead_let_go_of),
 #endif
 		cmocka_unit_test(test_a_walk_beside_a_clear_of_the_worker),
 		cmocka_unit_test(test_a_walk_before_the_pulse),

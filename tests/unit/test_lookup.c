@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: lookups of every length and run, in one and in many mask words, by prefix
+ * Description: lookups of every length and run, in one and in many words of columns, by prefix
  * hash, local hash and tokens; rows and their states; what a disturbed lookup answers.
  */
 #include "tests/index_rig.h"
@@ -18,9 +18,9 @@ struct fixture {
 	struct rdx_index *index;
 };
 
-static void make(struct fixture *f, uint64_t blocks, uint32_t words)
+static void make(struct fixture *f, uint64_t blocks)
 {
-	struct rdx_writer_options options = {.initial_blocks = blocks, .column_words = words};
+	struct rdx_writer_options options = {.initial_blocks = blocks};
 
 	rig_make(&f->rig);
 	assert_int_equal(rig_writer(&f->rig, &options, &f->writer), 0);
@@ -36,15 +36,22 @@ static void drop(struct fixture *f)
 	rig_remove(&f->rig);
 }
 
-/* A live rank that holds prefix[0 .. blocks) in its device tier. */
-static int add(struct fixture *f, uint64_t worker_id, const uint64_t *prefix, uint32_t blocks)
+/* A rank that holds prefix[0 .. blocks) in its device tier, when it is shown. */
+static int hold(struct fixture *f, uint64_t worker_id, const uint64_t *prefix, uint32_t blocks)
 {
 	struct rdx_rank_info info = rig_info(worker_id, 0, 1);
 	int slot = rdx_writer_rank_add(f->writer, &info);
 
 	assert_true(slot >= 0);
 	assert_int_equal(rig_begin(f->writer, slot), 0);
-	assert_int_equal(rdx_writer_apply_blocks(f->writer, slot, 0, prefix, blocks), 0);
+	assert_int_equal(rig_blocks(f->writer, slot, 0, prefix, blocks), 0);
+	return slot;
+}
+
+static int add(struct fixture *f, uint64_t worker_id, const uint64_t *prefix, uint32_t blocks)
+{
+	int slot = hold(f, worker_id, prefix, blocks);
+
 	rdx_writer_rank_show(f->writer, slot, 0, 0);
 	rig_pulse(f->writer, slot, RDX_STATE_EXACT, 1, worker_id);
 	return slot;
@@ -85,7 +92,7 @@ static void test_every_run_and_length(void **state)
 	struct fixture f;
 
 	(void)state;
-	make(&f, 1000, 8);
+	make(&f, 1000);
 	for (uint32_t run = 0; run < 160; run++)
 		add(&f, run, prefix, run);
 	for (uint32_t blocks = 0; blocks <= 160; blocks++) {
@@ -103,7 +110,7 @@ static void test_long_prefix(void **state)
 	struct fixture f;
 
 	(void)state;
-	make(&f, LONG, 1);
+	make(&f, LONG);
 	for (uint32_t i = 0; i < sizeof(runs) / sizeof(*runs); i++)
 		add(&f, i, prefix, runs[i]);
 	for (uint32_t i = 0; i < sizeof(runs) / sizeof(*runs); i++)
@@ -112,28 +119,40 @@ static void test_long_prefix(void **state)
 	drop(&f);
 }
 
+/* However the request is given, it is hashed as far as the lookup comes, and once. */
 static void test_local_and_tokens(void **state)
 {
-	uint32_t tokens[16 * 20 + 5];
-	uint64_t local[20], prefix[20];
+	enum { BLOCKS = 1000, RUN = 130, NEXT = 64 };
+	static uint32_t tokens[16 * BLOCKS + 5];
+	uint64_t local[BLOCKS], prefix[BLOCKS];
 	struct rdx_run run = {.size = sizeof(run)};
 	struct fixture f;
 
 	(void)state;
-	make(&f, 100, 1);
+	make(&f, 100);
 	for (uint32_t i = 0; i < sizeof(tokens) / sizeof(*tokens); i++)
 		tokens[i] = i * 7;
-	assert_int_equal(rdx_hash_blocks(1337, tokens, 16 * 20 + 5, 16, local), 20);
-	rdx_hash_chain(rdx_index_hash_key(f.index), 0, local, 20, prefix);
-	add(&f, 1, prefix, 13);
-	assert_int_equal(rdx_index_lookup(f.index, prefix, 20, &run, 1), 1);
-	assert_int_equal(run.blocks[0], 13);
-	assert_int_equal(rdx_index_lookup_local(f.index, local, 20, &run, 1), 1);
-	assert_int_equal(run.blocks[0], 13);
-	assert_int_equal(rdx_index_lookup_tokens(f.index, 1337, tokens, 16 * 20 + 5, &run, 1), 1);
-	assert_int_equal(run.blocks[0], 13);
-	assert_int_equal(rdx_index_lookup_tokens(f.index, 1337, tokens, 16 * 9 + 5, &run, 1), 1);
-	assert_int_equal(run.blocks[0], 9);
+	assert_int_equal(rdx_hash_blocks(1337, tokens, 16 * BLOCKS + 5, 16, local), BLOCKS);
+	rdx_hash_chain(rdx_index_hash_key(f.index), 0, local, BLOCKS, prefix);
+	add(&f, 1, prefix, RUN);
+	for (uint32_t blocks = 0; blocks <= BLOCKS; blocks += blocks < 200 ? 1 : 97) {
+		uint32_t expected = blocks < RUN ? blocks : RUN;
+
+		for (int force = 0; force < 2; force++) {
+			rdx_index_force_scan(f.index, force);
+			assert_int_equal(rdx_index_lookup(f.index, prefix, blocks, &run, 1), 1);
+			assert_int_equal(run.blocks[0], expected);
+			assert_int_equal(rdx_index_lookup_local(f.index, local, blocks, &run, 1),
+					 1);
+			assert_int_equal(run.blocks[0], expected);
+			assert_in_range(f.index->keys.made, expected, RUN + NEXT + NEXT);
+			assert_int_equal(rdx_index_lookup_tokens(f.index, 1337, tokens,
+								 16 * blocks + 5, &run, 1),
+					 1);
+			assert_int_equal(run.blocks[0], expected);
+			assert_in_range(f.index->keys.made, expected, RUN + NEXT + NEXT);
+		}
+	}
 	drop(&f);
 }
 
@@ -155,7 +174,7 @@ static void test_states(void **state)
 	int slot;
 
 	(void)state;
-	make(&f, 100, 1);
+	make(&f, 100);
 	slot = add(&f, 5, prefix, 10);
 	f.index->lookup.stale_after_ns = UINT64_MAX; /* however slow the machine */
 	pulse.state = RDX_STATE_INEXACT;
@@ -205,7 +224,7 @@ static void test_outputs_untouched(void **state)
 	struct fixture f;
 
 	(void)state;
-	make(&f, 100, 1);
+	make(&f, 100);
 	add(&f, 1, prefix, 10);
 	add(&f, 2, prefix, 5);
 	memset(runs, 0x5a, sizeof(runs));
@@ -215,16 +234,16 @@ static void test_outputs_untouched(void **state)
 	assert_memory_equal(runs, untouched, sizeof(runs));
 	assert_int_equal(rdx_index_ranks(f.index, &info, 1), -ENOSPC);
 	/* a writer that stopped in the middle of a change */
-	rdx_version_open(f.writer->live, 0);
+	rdx_version_open(f.writer->live);
 	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 2), -EAGAIN);
 	assert_memory_equal(runs, untouched, sizeof(runs));
-	rdx_version_close(f.writer->live, 0);
+	rdx_version_close(f.writer->live);
 	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 2), 2);
 	free(prefix);
 	drop(&f);
 }
 
-/* Holes in the device tier do not matter to the sets above, which are still searched. */
+/* Holes in the device tier do not matter to runs over more tiers. */
 static void test_holes(void **state)
 {
 	struct rdx_rank_info info = rig_info(1, 0, 2);
@@ -240,22 +259,66 @@ static void test_holes(void **state)
 	int slot;
 
 	(void)state;
-	make(&f, 200, 1);
+	make(&f, 200);
 	slot = rdx_writer_rank_add(f.writer, &info);
 	assert_int_equal(rig_begin(f.writer, slot), 0);
-	assert_int_equal(rdx_writer_apply_blocks(f.writer, slot, 0, prefix, 90), 0);
-	assert_int_equal(rdx_writer_apply_blocks(f.writer, slot, 1, prefix, 60), 0);
+	assert_int_equal(rig_blocks(f.writer, slot, 0, prefix, 90), 0);
+	assert_int_equal(rig_blocks(f.writer, slot, 1, prefix, 60), 0);
 	rdx_writer_rank_show(f.writer, slot, 0, 0);
 	rig_pulse(f.writer, slot, RDX_STATE_EXACT, 1, 0);
 	run = one_row(&f, prefix, 100);
 	assert_int_equal(run.scanned, 0);
 	assert_int_equal(run.blocks[0], 90);
-	assert_int_equal(rdx_writer_apply_event(f.writer, slot, &removed, NULL), 0);
+	assert_int_equal(rig_event(f.writer, slot, &removed, NULL), 0);
 	run = one_row(&f, prefix, 100);
 	assert_int_equal(run.scanned, 1);
 	assert_int_equal(run.blocks[0], 40);
 	assert_int_equal(run.blocks[1], 90);
 	assert_int_equal(run.blocks[3], 90);
+	free(prefix);
+	drop(&f);
+}
+
+/* Whoever asks for it gets a row of every rank, else there are those of holders. */
+static void test_which_rows(void **state)
+{
+	struct rdx_index_key key = {.size = sizeof(key), .model = RIG_MODEL};
+	struct rdx_writer_pulse pulse = {.state = RDX_STATE_RECOVERING, .seen_ns = rdx_clock_ns()};
+	struct rdx_run runs[3] = {{.size = sizeof(runs[0])}};
+	uint64_t *prefix = make_prefix(10, 11);
+	struct rdx_index *holders;
+	struct fixture f;
+	int slot;
+
+	(void)state;
+	make(&f, 100);
+	add(&f, 1, prefix, 3);
+	add(&f, 2, prefix, 5);
+	slot = hold(&f, 3, prefix + 1, 9); /* all but the first */
+	rdx_writer_rank_show(f.writer, slot, 1, 0);
+	rig_pulse(f.writer, slot, RDX_STATE_EXACT, 1, 1);
+	key.flags = 2;
+	assert_int_equal(rdx_index_open(&holders, f.rig.dir, &key), -EINVAL);
+	key.flags = 0;
+	assert_int_equal(rdx_index_open(&holders, f.rig.dir, &key), 0);
+	for (int force = 0; force < 2; force++) {
+		rdx_index_force_scan(holders, force);
+		rdx_index_force_scan(f.index, force);
+		assert_int_equal(rdx_index_lookup(holders, prefix, 10, runs, 2), 2);
+		assert_int_equal(rig_row(runs, 2, 1, 0)->blocks[0], 3);
+		assert_int_equal(rig_row(runs, 2, 2, 0)->blocks[0], 5);
+		assert_int_equal(rdx_index_lookup(holders, prefix, 10, runs, 1), -ENOSPC);
+		assert_int_equal(rdx_index_lookup(holders, prefix + 9, 1, runs, 1), 1);
+		assert_int_equal(runs[0].worker_id, 3);
+		assert_int_equal(rdx_index_lookup(holders, prefix, 0, NULL, 0), 0);
+		assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 3), 3);
+		assert_int_equal(rig_row(runs, 3, 3, 0)->blocks[0], 0);
+		assert_int_equal(rdx_index_lookup(f.index, prefix, 0, runs, 3), 3);
+	}
+	rdx_writer_rank_pulse(f.writer, slot, &pulse); /* what is rebuilt holds nothing */
+	assert_int_equal(rdx_index_lookup(holders, prefix + 9, 1, runs, 1), 0);
+	assert_int_equal(rdx_index_lookup(f.index, prefix, 10, runs, 3), 3);
+	rdx_index_close(holders);
 	free(prefix);
 	drop(&f);
 }
@@ -266,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_every_run_and_length), cmocka_unit_test(test_long_prefix),
 		cmocka_unit_test(test_local_and_tokens),     cmocka_unit_test(test_states),
 		cmocka_unit_test(test_outputs_untouched),    cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_which_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static void start(struct fixture *f)
 
 static void step(struct fixture *f)
 {
-	assert_true(rdx_rank_step(&f->rank, f->scratch, 1024, f->now_ns) >= 0);
+	assert_true(rdx_rank_step(&f->rank, f->scratch, 1024, f->now_ns, UINT64_MAX) >= 0);
 	rdx_rank_pulse(&f->rank, f->now_ns);
 }
 
@@ -90,8 +90,8 @@ static void run_out_of_space(struct fixture *f)
 {
 	struct rdx_writer_table *table = rdx_writer_table(f->writer);
 
-	table->used_max = table->used;
-	table->grow_at = UINT64_MAX;
+	table->living_max = rdx_writer_living(table);
+	f->writer->grow_refused = UINT64_MAX; /* no memory either */
 	rig_store(&f->rig, &f->producer, 2 + f->producer.event_id);
 	step(f);
 	expect(f, RDX_STATE_INEXACT, -ENOSPC);
@@ -150,10 +150,14 @@ static void test_a_recovery(void **state)
 	step(&f);
 	run_out_of_space(&f);
 	f.now_ns += REFIT_NS;
+	for (uint32_t word = 0; word < RDX_COLUMN_WORDS; word++) {
+		f.writer->columns.dirty[word] |= f.writer->columns.clean[word];
+		f.writer->columns.clean[word] = 0;
+	}
 	step(&f);
 	assert_int_equal(f.rank.phase, RDX_PHASE_BEGIN);
 	expect(&f, RDX_STATE_RECOVERING, 0);
-	rdx_writer_table(f.writer)->used_max = UINT64_MAX;
+	rdx_writer_table(f.writer)->living_max = UINT64_MAX;
 	while (rdx_writer_step(f.writer))
 		;
 	step(&f);

@@ -180,7 +180,8 @@ void crew_look(struct crew *crew)
 {
 	struct rdx_index_key key = {.size = sizeof(key),
 				    .model = DEMO_MODEL,
-				    .block_tokens = crew->settings->block_tokens};
+				    .block_tokens = crew->settings->block_tokens,
+				    .flags = RDX_INDEX_ALL_RANKS};
 	int r = 0;
 
 	if (!crew->index && crew->indexer == CREW_COMING)

@@ -102,6 +102,7 @@ int indexes_open(const struct space *space, const struct index_name *name,
 		.model = name->model,
 		.tenant = name->tenant,
 		.block_tokens = name->block_tokens,
+		.flags = RDX_INDEX_ALL_RANKS,
 	};
 
 	return rdx_index_open(ret_index, space->dir, &key);

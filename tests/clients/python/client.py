@@ -43,8 +43,7 @@ class Removed(Sized):
 class IndexerOptions(Sized):
     _fields_ = [("size", c_uint64), ("dir", c_char_p), ("initial_blocks", c_uint64),
                 ("stale_after_ns", c_uint64), ("liveness_ns", c_uint64),
-                ("wait_mode", c_uint32), ("file_mode", c_uint32), ("column_words", c_uint32),
-                ("reserved", c_uint32)]
+                ("wait_mode", c_uint32), ("file_mode", c_uint32)]
 
 
 class IndexKey(Sized):

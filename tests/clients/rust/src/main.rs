@@ -67,8 +67,6 @@ struct IndexerOptions {
     liveness_ns: u64,
     wait_mode: u32,
     file_mode: u32,
-    column_words: u32,
-    reserved: u32,
 }
 
 #[repr(C)]
