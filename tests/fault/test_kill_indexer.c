@@ -223,6 +223,8 @@ static uint32_t hits_most(enum rdx_hook_step step)
 	switch (step) {
 	case RDX_HOOK_READ_WORD:
 	case RDX_HOOK_READ_COPIED:
+	case RDX_HOOK_CELL_KEY:
+	case RDX_HOOK_CELL_SET:
 		return 4000;
 	case RDX_HOOK_COLUMN_OPENED:
 	case RDX_HOOK_COLUMN_CLOSED:
@@ -343,6 +345,17 @@ static void test_killed_reading(void **state)
 	run_steps(steps, sizeof(steps) / sizeof(*steps));
 }
 
+static void test_killed_changing_cells(void **state)
+{
+	static const enum rdx_hook_step steps[] = {
+		RDX_HOOK_CELL_KEY,
+		RDX_HOOK_CELL_SET,
+	};
+
+	(void)state;
+	run_steps(steps, sizeof(steps) / sizeof(*steps));
+}
+
 static void test_killed_changing_columns(void **state)
 {
 	static const enum rdx_hook_step steps[] = {
@@ -410,6 +423,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed_reading),
+		cmocka_unit_test(test_killed_changing_cells),
 		cmocka_unit_test(test_killed_changing_columns),
 		cmocka_unit_test(test_killed_naming_tables),
 		cmocka_unit_test(test_a_stopped_indexer_is_stale),

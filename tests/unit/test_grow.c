@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: a table is copied into the next one while keys come and go at the end of what is
+ * copied, and others are pulled back across it: none is lost, none comes back.
+ */
+#include "tests/index_rig.h"
+#include "tests/table_rig.h"
+
+#include "consumer/writer/writer_state.h"
+
+#define BLOCKS 20000 /* the table is made for */
+#define KEYS   26000 /* more than fill 70 % of it */
+
+struct fixture {
+	struct rig rig;
+	struct rdx_index_writer *writer;
+	int seat;
+	uint64_t key[KEYS];
+	uint8_t held[KEYS];
+	uint64_t removed[2 * RDX_LINE_SLOTS]; /* last time */
+	uint32_t removed_count;
+};
+
+static void change(struct fixture *f, uint8_t kind, uint64_t *keys, uint32_t count)
+{
+	struct rdx_event event = {.kind = kind, .hashes = keys, .count = count};
+
+	assert_int_equal(rig_event(f->writer, f->seat, &event, keys), 0);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t at = 0;
+
+		while (f->key[at] != keys[i])
+			at++;
+		f->held[at] = kind == RDX_EVENT_STORED;
+	}
+}
+
+/* Store what was removed last time, and remove all keys of two lines. */
+static void change_around(struct fixture *f, uint64_t line)
+{
+	const struct rdx_table *table = &rdx_writer_table(f->writer)->table;
+	uint64_t keys[2 * RDX_LINE_SLOTS];
+	uint32_t count = 0;
+
+	for (uint64_t at = line - 2; at < line; at++) {
+		for (uint32_t slot = 0; slot < RDX_LINE_SLOTS; slot++) {
+			keys[count] = rdx_word_load(&table->line[at].key[slot]);
+			count += keys[count] != 0;
+		}
+	}
+	change(f, RDX_EVENT_STORED, f->removed, f->removed_count);
+	change(f, RDX_EVENT_REMOVED, keys, count);
+	memcpy(f->removed, keys, sizeof(keys));
+	f->removed_count = count;
+}
+
+static void fill(struct fixture *f)
+{
+	uint64_t random = 31;
+
+	for (uint32_t i = 0; i < KEYS; i++)
+		f->key[i] = rig_random(&random) | 1;
+	for (uint32_t i = 0; i < KEYS && f->writer->stage == RDX_GROW_IDLE; i += 10) {
+		assert_int_equal(rig_blocks(f->writer, f->seat, 0, f->key + i, 10), 0);
+		memset(f->held + i, 1, 10);
+	}
+	assert_int_equal(f->writer->stage, RDX_GROW_ALLOCATE);
+}
+
+static void test_changes_beside_the_copy(void **state)
+{
+	struct rdx_writer_options options = {.initial_blocks = BLOCKS};
+	static struct fixture f;
+	struct rdx_rank_info info = rig_info(1, 0, 1);
+	const struct rdx_table *table;
+	uint64_t keys = 0, pieces = 0;
+
+	(void)state;
+	rig_make(&f.rig);
+	assert_int_equal(rig_writer(&f.rig, &options, &f.writer), 0);
+	f.seat = rdx_writer_rank_add(f.writer, &info);
+	assert_int_equal(rig_begin(f.writer, f.seat), 0);
+	rdx_writer_rank_show(f.writer, f.seat, 0, 0);
+	fill(&f);
+	while (f.writer->stage != RDX_GROW_IDLE) {
+		rdx_writer_step(f.writer);
+		if (f.writer->stage != RDX_GROW_COPY || !f.writer->grow_at)
+			continue;
+		change_around(&f, f.writer->grow_at);
+		pieces++;
+	}
+	assert_true(pieces > 10);
+	table = &rdx_writer_table(f.writer)->table;
+	assert_int_equal(f.writer->generations, 1);
+	for (uint32_t i = 0; i < KEYS; i++) {
+		assert_int_equal(rdx_table_find(table, f.key[i]).line != NULL, f.held[i]);
+		keys += f.held[i];
+	}
+	assert_int_equal(table_check(table), keys);
+	rdx_writer_close(f.writer);
+	rig_remove(&f.rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_changes_beside_the_copy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
