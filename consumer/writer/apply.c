@@ -94,15 +94,6 @@ void rdx_writer_flush(struct rdx_index_writer *w)
 	w->unsettled = 0;
 }
 
-void rdx_apply_rehome(struct rdx_index_writer *w)
-{
-	for (uint32_t i = w->op_first; i != w->op_end; i++) {
-		struct rdx_writer_op *op = &w->op[i % RDX_OPS_MAX];
-
-		op->home = rdx_table_line(&rdx_writer_table(w)->table, op->key);
-	}
-}
-
 /* Queue a change of `count` keys, in order. */
 static void queue(struct rdx_index_writer *w, uint32_t column, uint32_t drop, const uint64_t *keys,
 		  uint32_t count)

@@ -12,7 +12,4 @@
 void rdx_apply_report(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
 		      uint8_t forced);
 
-/* Another table is the current one: find the lines of what is queued. */
-void rdx_apply_rehome(struct rdx_index_writer *w);
-
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/writer/grow.h"
-#include "consumer/writer/apply.h"
 #include "consumer/writer/columns.h"
 #include "consumer/writer/holders.h"
 #include "consumer/writer/retire.h"
@@ -323,6 +322,16 @@ static int copy_line(struct rdx_index_writer *w, const struct rdx_line *line, ui
 	return r;
 }
 
+/* Changes that are queued: their lines are in the table that is current now. */
+static void rehome(struct rdx_index_writer *w)
+{
+	for (uint32_t i = w->op_first; i != w->op_end; i++) {
+		struct rdx_writer_op *op = &w->op[i % RDX_OPS_MAX];
+
+		op->home = rdx_table_line(&rdx_writer_table(w)->table, op->key);
+	}
+}
+
 static void switch_tables(struct rdx_index_writer *w)
 {
 	struct rdx_writer_table *old = rdx_writer_table(w), *next = rdx_writer_next(w);
@@ -335,7 +344,7 @@ static void switch_tables(struct rdx_index_writer *w)
 	rdx_sets_close(&old->sets);
 	rdx_retire_begin(w, &old->mapping);
 	w->current_table = !w->current_table;
-	rdx_apply_rehome(w);
+	rehome(w);
 	w->stage = RDX_GROW_IDLE;
 	w->grow_lines_min = 0;
 	w->grow_refused = 0;

@@ -73,7 +73,10 @@ static struct rdx_publisher *publish(const char *dir)
 static struct rdx_index *follow(struct rdx_indexer *indexer, const char *dir,
 				struct rdx_run *ret_run)
 {
-	struct rdx_index_key key = {.size = sizeof(key), .model = "model", .block_tokens = 4, .flags = RDX_INDEX_ALL_RANKS};
+	struct rdx_index_key key = {.size = sizeof(key),
+				    .model = "model",
+				    .block_tokens = 4,
+				    .flags = RDX_INDEX_ALL_RANKS};
 	uint32_t tokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 	struct rdx_index *index = NULL;
 	int rows = 0;
