@@ -182,6 +182,7 @@ static void measure_ledgers(struct recovery *recovery, const struct corpus *corp
 	uint64_t ledgers = 0, wrong = 0;
 
 	stage_open(&stage, recovery->options, (uint32_t)header->workers, header->capacity);
+	stage.index_flags = RDX_INDEX_ALL_RANKS;
 	stage_replay(&stage, corpus, 0);
 	question = ask_for(&stage, query.local, query.count, want);
 	collect_names(recovery, &stage);
@@ -226,6 +227,7 @@ static void make_history(struct stage *stage, const struct options *options, uin
 			 uint64_t live, uint64_t *ret_local)
 {
 	stage_open(stage, options, 1, dead + live);
+	stage->index_flags = RDX_INDEX_ALL_RANKS;
 	store_singles(stage, 0, dead);
 	if (dead)
 		stage_publish(stage, &(struct corpus_record){.kind = CORPUS_CLEARED});

@@ -76,20 +76,21 @@ void stage_close(struct stage *stage)
 /* Rows that are followed. */
 static uint32_t rows_live(struct stage *stage)
 {
-	uint64_t nothing = 1;
+	static struct rdx_index_rank ranks[RDX_RANKS_MAX];
 	uint32_t live = 0;
 	int rows;
 
-	stage->runs[0].size = sizeof(stage->runs[0]);
-	rows = rdx_index_lookup_local(stage->index, &nothing, 1, stage->runs, RDX_RANKS_MAX);
+	ranks[0].size = sizeof(ranks[0]);
+	rows = rdx_index_ranks(stage->index, ranks, RDX_RANKS_MAX);
 	for (int i = 0; i < rows; i++)
-		live += stage->runs[i].state == RDX_STATE_EXACT;
+		live += ranks[i].state == RDX_STATE_EXACT;
 	return live;
 }
 
 struct rdx_index *stage_try_handle(const struct stage *stage)
 {
-	struct rdx_index_key key = {.size = sizeof(key), .model = STAGE_MODEL};
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = STAGE_MODEL, .flags = stage->index_flags};
 	struct rdx_index *index = NULL;
 	int r = rdx_index_open(&index, stage->dir, &key);
 
@@ -233,20 +234,22 @@ void stage_store(struct stage *stage, uint32_t worker, const uint64_t *local, co
 
 uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count)
 {
-	uint32_t right = 0;
+	uint32_t blocks[RDX_RANKS_MAX] = {0}, wrong = 0; /* who has no row holds none */
 	int rows;
 
 	corpus_names(local, count, stage->names);
 	stage->runs[0].size = sizeof(stage->runs[0]);
 	rows = rdx_index_lookup_local(stage->index, local, count, stage->runs, RDX_RANKS_MAX);
 	for (int i = 0; i < rows; i++) {
-		const struct rdx_run *run = &stage->runs[i];
-		uint32_t held = oracle_leading(&stage->oracle, (uint32_t)run->worker_id,
-					       stage->names, count);
-
-		right += run->blocks[RDX_TIER_DEVICE] == held;
+		if (stage->runs[i].worker_id < stage->worker_count)
+			blocks[stage->runs[i].worker_id] = stage->runs[i].blocks[RDX_TIER_DEVICE];
+		else
+			wrong++;
 	}
-	return stage->worker_count - right;
+	for (uint32_t worker = 0; worker < stage->worker_count; worker++)
+		wrong += blocks[worker] !=
+			 oracle_leading(&stage->oracle, worker, stage->names, count);
+	return wrong;
 }
 
 struct rdx_indexer_stats stage_stats(const struct stage *stage)

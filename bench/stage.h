@@ -29,6 +29,7 @@ struct stage {
 	struct oracle oracle;
 	struct rdx_indexer *indexer; /* NULL: not open */
 	struct rdx_index *index;     /* NULL: not open */
+	uint32_t index_flags;        /* RDX_INDEX_... of its handles */
 	uint64_t events;             /* published */
 	uint64_t blocks;             /* in them */
 	struct rdx_run *runs;        /* rows of a lookup, RDX_RANKS_MAX */

@@ -124,7 +124,9 @@ static void reached(struct rdx_search *s, struct rdx_held columns, uint32_t bloc
 	}
 }
 
-static void fetch(const struct rdx_search *s, const struct rdx_keys *keys, uint32_t block)
+/* Always inline, as rdx_table_prefetch. */
+__attribute__((always_inline)) static inline void fetch(const struct rdx_search *s,
+							const struct rdx_keys *keys, uint32_t block)
 {
 	rdx_table_prefetch(&s->table, keys->prefix[block]);
 }
