@@ -32,7 +32,8 @@ static const struct script scripts[] = {
 static const struct script *script;
 static struct rdx_slot slots[SLOTS_MAX];
 static struct rdx_segment_live live;
-static uint64_t first[EVENTS_MAX + 1]; /* position of each event */
+static struct rdx_ledger_record records[HASHES]; /* nobody looks into them */
+static uint64_t first[EVENTS_MAX + 1];           /* position of each event */
 
 static uint64_t hash_of(int event, uint32_t i)
 {
@@ -47,23 +48,26 @@ static uint8_t kind_of(int event)
 static void write_events(void)
 {
 	struct rdx_ring ring = {slots, script->slots - 1};
+	struct rdx_ledger ledger = {.records = records, .count = HASHES};
 
 	for (int event = 0; event < script->events; event++) {
+		static const uint32_t record[HASHES] = {0, 1, 2};
+		static const uint64_t words[HASHES];
 		uint32_t count = script->count[event];
 		uint64_t hashes[HASHES];
-		struct rdx_event_head head = {
-			.event_id = (uint64_t)event + 1,
-			.kind = kind_of(event),
-			.count = count,
-			.tier = count ? 0 : RDX_SCOPE_ALL,
+		struct rdx_publish publish = {
+			.head.event_id = (uint64_t)event + 1,
+			.head.kind = kind_of(event),
+			.head.count = count,
+			.head.tier = count ? 0 : RDX_SCOPE_ALL,
+			.hashes = hashes,
+			.records = record,
+			.words = words,
 		};
 
 		for (uint32_t i = 0; i < count; i++)
 			hashes[i] = hash_of(event, i);
-		(void)rdx_event_append(&ring, first[event], &head, hashes);
-		atomic_store_explicit(&live.tail, first[event + 1], memory_order_release);
-		if (!count)
-			rdx_barrier_name(&live, first[event]);
+		(void)rdx_publish_event(&live, &ring, &ledger, first[event], &publish);
 	}
 }
 
