@@ -174,13 +174,15 @@ static void test_hand_goes_round(void **state)
 	assert_int_equal(rdx_hand_offers(&hand, 18), 0);
 	/* from where it stood, at the end; past what was given up since it came by */
 	assert_int_equal(rdx_hand_take(&hand), 9000);
+	rdx_hand_offer(&hand, 9001, 1);
 	assert_int_equal(rdx_hand_take(&hand), 19999);
 	assert_int_equal(rdx_hand_take(&hand), 17);
+	assert_int_equal(rdx_hand_take(&hand), 9001);
 	assert_int_equal(rdx_hand_take(&hand), RDX_HAND_NONE);
 	/* all given up: it takes one at last, and passes few */
 	for (uint32_t i = 0; i < MANY; i++)
 		rdx_hand_offer(&hand, i, 1);
-	assert_true(rdx_hand_take(&hand) < (RDX_HAND_PASSES + 2) * 64);
+	assert_true(rdx_hand_take(&hand) - 9001 < (RDX_HAND_PASSES + 2) * 64);
 	free(memory);
 }
 

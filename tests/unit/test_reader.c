@@ -331,6 +331,54 @@ static void test_resident_leaves_the_cursor_alone(void **state)
 	close_fixture(&f);
 }
 
+#ifdef RDX_HOOKS
+static struct fixture *changing;
+static uint64_t before, after; /* prefix hashes of the record */
+
+/* The record becomes another block's between the two looks at it; that block is not stored yet. */
+static void change_record(enum rdx_hook_step step)
+{
+	const uint32_t record = 0;
+	const uint64_t word = rdx_ledger_word(before, 0, 0);
+	const struct rdx_publish removed = {
+		.head = {.kind = RDX_EVENT_REMOVED, .count = 1},
+		.hashes = &before,
+		.records = &record,
+		.words = &word,
+	};
+
+	if (step != RDX_HOOK_SCAN_WORD || !changing)
+		return;
+	rig_publish(&changing->producer, &removed);
+	rdx_ledger_describe(&changing->producer.owner.ledger.records[0], after, 2, 0);
+	changing = NULL;
+}
+
+/* What is in a snapshot was held: not one block by the word of another. */
+static void test_a_record_that_changes_hands(void **state)
+{
+	const uint64_t local[2] = {1, 2};
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+	uint64_t hashes[8], exact;
+	struct fixture f;
+	uint8_t tier;
+
+	(void)state;
+	open_fixture(&f, 64, 64);
+	rig_store(&f.rig, &f.producer, local[0]);
+	rdx_hash_chain(&f.rig.key, 0, &local[0], 1, &before);
+	rdx_hash_chain(&f.rig.key, 0, &local[1], 1, &after);
+	assert_int_equal(rdx_recovery_from_ledger(f.reader, &recovery), 0);
+	changing = &f;
+	rdx_hook_function = change_record;
+	assert_int_equal(rdx_reader_snapshot(f.reader, hashes, 8, &tier, &exact), 0);
+	rdx_hook_function = NULL;
+	assert_null(changing);
+	assert_int_equal(exact, f.producer.tail); /* the removal is to be replayed */
+	close_fixture(&f);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +391,9 @@ int main(void)
 		cmocka_unit_test(test_a_workers_clear_is_told),
 		cmocka_unit_test(test_snapshot_and_replay_are_exact),
 		cmocka_unit_test(test_resident_leaves_the_cursor_alone),
+#ifdef RDX_HOOKS
+		cmocka_unit_test(test_a_record_that_changes_hands),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
