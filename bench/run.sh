@@ -14,7 +14,7 @@ peers=build/peers/bin # PROGRAM-PEER
 all=(hash crossing stream publish idle apply lookup ingest memory grow clear recovery)
 quick=(apply lookup ingest memory)
 corpus=' apply lookup ingest memory clear recovery check ' # those that read corpora
-seconds_most=180 # for one program
+seconds_most=400 # for one program: only what hangs takes as long
 
 usage() {
 	cat <<-END
