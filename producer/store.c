@@ -3,7 +3,8 @@
 
 #define KEPT RDX_COPIES_KEPT
 
-/* Names of a call, looked up. The known ones are kept: no call forgets what it names. */
+/* Names of a call, looked up. Where some are probably known, these are kept: what they stand for is
+ * not forgotten for the other ones. */
 struct chunk {
 	struct rdx_name_key keys[RDX_STORE_CHUNK];
 	uint32_t known[RDX_STORE_CHUNK]; /* nodes */
@@ -23,6 +24,7 @@ struct run {
 	uint64_t prefixes[RDX_STORE_CHUNK];
 	uint32_t stock[RDX_STORE_CHUNK]; /* free nodes taken ahead */
 	uint32_t stock_count;
+	int knows_some; /* a name of the chunk was known */
 };
 
 static int keys_equal(const struct rdx_name_key *a, const struct rdx_name_key *b)
@@ -152,6 +154,7 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 	const struct rdx_stored *stored = run->stored;
 
 	load_names(p, &run->chunk, stored, from, count);
+	run->chunk.known_count = 0;
 	if (p->stores_new)
 		take_stock(p, run, count);
 	rdx_store_prefetch_slots(p, count);
@@ -162,16 +165,12 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 		memcpy(run->local, stored->local_hashes + from, count * sizeof(*run->local));
 	rdx_hash_chain(&p->key, run->prefix, run->local, count, run->prefixes);
 	run->prefix = run->prefixes[count - 1];
-	if (p->stores_new)
-		forget_stock(p, run);
-	keep_known(p, &run->chunk, count);
 	if (!p->stores_new) {
+		keep_known(p, &run->chunk, count);
 		take_stock(p, run, count - run->chunk.known_count);
-		forget_stock(p, run);
 	}
-	/* the next chunk is probably like this one: if all its names are new, nodes are taken while
-	 * the table is asked for them */
-	p->stores_new = run->chunk.known_count == 0;
+	forget_stock(p, run);
+	run->knows_some = 0;
 	if (!p->lineage.unplaced)
 		return;
 	for (uint32_t i = 0; i < count; i++)
@@ -305,6 +304,7 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 	index = rdx_names_find(&p->names, key);
 	if (index == RDX_NODE_NONE)
 		return store_new(p, run, at);
+	run->knows_some = 1;
 	node = rdx_lineage_settle(&p->lineage, index);
 	if (!node->copies)
 		return store_again(p, run, at, index);
@@ -331,6 +331,9 @@ static void store_run(struct rdx_publisher *p, struct run *run)
 			cause = store_block(p, run, at);
 		unkeep_known(p, &run->chunk);
 		empty_stock(p, run);
+		/* the next chunk is probably like this one: if all its names are new too, nodes are
+		 * taken for them while the lines of the table are on their way */
+		p->stores_new = !run->knows_some;
 	}
 	/* the blocks after a dropped one are dropped with it */
 	if (cause != KEPT)
