@@ -157,18 +157,26 @@ static uint32_t see(struct word *word)
 	return word->seen;
 }
 
+/* The reader's: it saw this store, and is or will be bound to see what it carries. */
+static void saw(const struct store *store, memory_order order)
+{
+	if (store->carries > pending)
+		pending = store->carries;
+	if (acquires(order) && store->carries > bound)
+		bound = store->carries;
+}
+
 static uint64_t load(struct word *word, memory_order order)
 {
 	uint32_t i = side == READING ? see(word) : word->count;
-	const struct store *store = &word->store[i - 1];
-	uint64_t value = i ? store->value : initial(word->at, word->bytes);
+	const struct store *store = i ? &word->store[i - 1] : NULL;
+	uint64_t value = store ? store->value : initial(word->at, word->bytes);
 
-	if (side == READING && i && store->carries > pending)
-		pending = store->carries;
-	if (side == READING && i && acquires(order) && store->carries > bound)
-		bound = store->carries;
-	if (side == READING)
-		note("load", word->at, value, i ? store->number : 0, order);
+	if (side != READING)
+		return value;
+	if (store)
+		saw(store, order);
+	note("load", word->at, value, store ? store->number : 0, order);
 	return value;
 }
 

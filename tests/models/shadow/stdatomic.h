@@ -25,7 +25,7 @@ void model_store(volatile void *at, size_t bytes, uint64_t value, memory_order o
 void model_fence(memory_order order);
 
 #define atomic_load_explicit(at, order)                                                            \
-	((__typeof__(*(at)))model_load((const volatile void *)(at), sizeof(*(at)), (order)))
+	model_load((const volatile void *)(at), sizeof(*(at)), (order))
 #define atomic_store_explicit(at, value, order)                                                    \
 	model_store((volatile void *)(at), sizeof(*(at)), (uint64_t)(value), (order))
 #define atomic_thread_fence(order) model_fence(order)
