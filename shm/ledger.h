@@ -141,7 +141,9 @@ static inline uint32_t rdx_ledger_get(const struct rdx_ledger_record *record, ui
 /* Does a tier hold a record with these bytes? */
 static inline int rdx_ledger_holds(uint32_t bytes, uint8_t tier, uint32_t generations)
 {
-	return (uint8_t)(bytes >> 8 * tier) && !(uint8_t)((bytes ^ generations) >> 8 * tier);
+	uint32_t byte = bytes >> 8 * tier & 0xff;
+
+	return (byte != 0) & (byte == (generations >> 8 * tier & 0xff));
 }
 
 /* I. Load it after the scan. */

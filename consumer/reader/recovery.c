@@ -445,14 +445,16 @@ static uint64_t scan_records(struct rdx_reader *reader, uint64_t end, uint64_t *
 	const struct rdx_ledger_scan *scan = &reader->scan;
 	const struct rdx_ledger_record *record = &reader->view.records[scan->next_record];
 	const struct rdx_ledger_record *last = &reader->view.records[end];
+	uint32_t generations = scan->generations;
 	uint64_t count = 0;
+	uint8_t tier = scan->tier;
 
 	for (; record < last; record++) {
 		uint64_t prefix;
 		uint32_t bytes = rdx_ledger_get(record, &prefix);
 
 		ret_hashes[count] = prefix;
-		count += rdx_ledger_holds(bytes, scan->tier, scan->generations) && prefix;
+		count += rdx_ledger_holds(bytes, tier, generations) & (prefix != 0);
 	}
 	RDX_HOOK(RDX_HOOK_SCAN_CHUNK);
 	return count;
