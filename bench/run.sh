@@ -76,7 +76,8 @@ parent=/dev/shm
 [[ $out != "$parent"/* ]] || parent=$out
 mkdir -p "$out/runs"
 scratch=$(mktemp -d "$parent/rdx-bench-XXXXXX")
-trap 'rm -rf "$scratch"' EXIT
+child=
+trap '[[ -z $child ]] || { kill "$child"; wait "$child"; } || true; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
 [[ -z $against ]] || cp "$against" "$scratch/against.json" # it may be the last run
 RDX_BENCH_REVISION=${RDX_BENCH_REVISION:-$(git describe --always --dirty 2>/dev/null || true)}
@@ -90,11 +91,15 @@ run() {
 	local name=$1 file=$out/runs/$1.json begin=$SECONDS
 	shift
 	say "$name"
-	if ! timeout --foreground "$seconds_most" "$@" "--json=$file" --scratch "$scratch" \
-		--corpora "$corpora" "${given[@]}" >"$out/runs/$name.txt"; then
+	# waited for, so that a signal ends both at once
+	timeout "$seconds_most" "$@" "--json=$file" --scratch "$scratch" --corpora "$corpora" \
+		"${given[@]}" >"$out/runs/$name.txt" &
+	child=$!
+	if ! wait "$child"; then
 		say "$name failed"
 		failed+=("$name")
 	fi
+	child=
 	[[ ! -s $file ]] || files+=("$file")
 	say "$name took $((SECONDS - begin)) s"
 }
