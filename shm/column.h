@@ -85,6 +85,18 @@ static inline int rdx_column_in(const uint64_t *columns, uint32_t column)
 	return (columns[rdx_column_word(column)] & rdx_column_bit(column)) != 0;
 }
 
+/* How many there are: 0, 1, or 2 for all that are more. */
+static inline uint32_t rdx_column_few(const uint64_t *columns)
+{
+	uint32_t count = 0;
+
+	for (uint32_t word = 0; word < RDX_COLUMN_WORDS && count < 2; word++) {
+		if (columns[word])
+			count += columns[word] & (columns[word] - 1) ? 2 : 1;
+	}
+	return count < 2 ? count : 2;
+}
+
 static inline void rdx_column_add(uint64_t *columns, uint32_t column)
 {
 	columns[rdx_column_word(column)] |= rdx_column_bit(column);

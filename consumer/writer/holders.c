@@ -8,18 +8,23 @@ static uint32_t set_of(struct rdx_index_writer *w, struct rdx_writer_table *tabl
 		       const uint64_t *columns, int *ret_r)
 {
 	uint64_t used[RDX_COLUMN_WORDS];
-	uint32_t count = 0, column = 0, set;
+	uint32_t column = 0, set;
 
 	for (uint32_t word = 0; word < RDX_COLUMN_WORDS; word++) {
 		used[word] = columns[word] & w->columns.used[word];
-		count += (uint32_t)__builtin_popcountll(used[word]);
 		if (used[word])
 			column =
 				word * RDX_COLUMN_WORD_BITS + (uint32_t)__builtin_ctzll(used[word]);
 	}
 	*ret_r = 0;
-	if (count < 2)
-		return count ? table->single[column] : 0;
+	switch (rdx_column_few(used)) {
+	case 0:
+		return 0;
+	case 1:
+		return table->single[column];
+	default:
+		break;
+	}
 	set = rdx_sets_intern(&table->sets, used);
 	if (!set)
 		*ret_r = -ENOSPC;

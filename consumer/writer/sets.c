@@ -56,15 +56,6 @@ static void columns_of(const struct rdx_writer_sets *sets, uint32_t set, uint64_
 	rdx_words_load(ret_columns, sets->record[set].columns, RDX_COLUMN_WORDS);
 }
 
-static uint32_t count_columns(const uint64_t *columns)
-{
-	uint32_t count = 0;
-
-	for (uint32_t word = 0; word < RDX_COLUMN_WORDS; word++)
-		count += (uint32_t)__builtin_popcountll(columns[word]);
-	return count;
-}
-
 /* A free number. 0: none, or no memory for its record. */
 static uint32_t take(struct rdx_writer_sets *sets)
 {
@@ -150,19 +141,11 @@ void rdx_sets_free(struct rdx_writer_sets *sets, uint32_t set)
 	uint64_t columns[RDX_COLUMN_WORDS];
 
 	columns_of(sets, set, columns);
-	if (count_columns(columns) >= 2)
+	if (rdx_column_few(columns) == 2)
 		hash_out(sets, set, columns);
 	sets->set[set].next = sets->free;
 	sets->free = set;
 	sets->step = (struct rdx_sets_step){.from = 0};
-}
-
-int rdx_sets_is_empty(const struct rdx_writer_sets *sets, uint32_t set)
-{
-	uint64_t columns[RDX_COLUMN_WORDS];
-
-	columns_of(sets, set, columns);
-	return count_columns(columns) == 0;
 }
 
 /* Returns 1 if the set is empty now, and was not before. */
@@ -175,12 +158,12 @@ static int strip_one(struct rdx_writer_sets *sets, uint32_t set, const uint64_t 
 		after[word] = before[word] & ~columns[word];
 	if (memcmp(before, after, sizeof(before)) == 0)
 		return 0;
-	if (count_columns(before) >= 2)
+	if (rdx_column_few(before) == 2)
 		hash_out(sets, set, before);
 	rdx_set_strip(&sets->record[set], columns);
-	if (count_columns(after) >= 2)
+	if (rdx_column_few(after) == 2)
 		hash_in(sets, set, after); /* perhaps beside an equal one, which does no harm */
-	return count_columns(after) == 0;
+	return rdx_column_few(after) == 0;
 }
 
 uint64_t rdx_sets_strip(struct rdx_writer_sets *sets, const uint64_t *columns, uint32_t from,

@@ -65,7 +65,14 @@ static inline void rdx_sets_unname(struct rdx_writer_sets *sets, uint32_t set)
 }
 
 /* Do no columns hold the keys of its cells? */
-int rdx_sets_is_empty(const struct rdx_writer_sets *sets, uint32_t set);
+static inline int rdx_sets_is_empty(const struct rdx_writer_sets *sets, uint32_t set)
+{
+	uint64_t any = 0;
+
+	for (uint32_t word = 0; word < RDX_COLUMN_WORDS; word++)
+		any |= rdx_word_load(&sets->record[set].columns[word]);
+	return any == 0;
+}
 
 /* Take columns out of sets `from` to before `to`. Returns how many cells now name an empty set that
  * did not before. */
