@@ -239,7 +239,7 @@ int main(int argc, char **argv)
 	struct options options = {
 		.name = "ingest",
 		.question = "How long does a lookup take while events are applied?",
-		.rounds_by_length = {5, 2, 1},
+		.rounds_by_length = {5, 1, 1},
 	};
 	struct report *report;
 	struct corpus corpus;

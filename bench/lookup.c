@@ -7,8 +7,6 @@
  * made for the question (lookup_made.c, lookup_tokens.c). Each lookup is timed by itself; what is
  * given to it is in cache. A value of a row is the percentile of one pass. Floor, in turn: a random
  * read of a table as large, timed the same way. Every answer is compared with the oracle first.
- *
- * --check: instead, every query of the corpora at its moment, cut and whole, while events come.
  */
 #include "bench/lookup.h"
 
@@ -79,44 +77,6 @@ static void measure_corpus(struct asking *asking, const char *name, const struct
 	free(prompts);
 }
 
-/* Every query at its moment. */
-static void check_corpus(struct asking *asking, const char *name, const struct corpus *corpus)
-{
-	uint64_t at = 0, asked = 0, wrong = 0;
-	struct corpus_record record;
-	struct stage stage;
-
-	stage_open(&stage, asking->options, (uint32_t)corpus->header->workers,
-		   corpus->header->capacity);
-	stage_open_index(&stage);
-	while (corpus_next(corpus, &at, &record)) {
-		if (record.kind != CORPUS_QUERY) {
-			stage_publish(&stage, &record);
-			continue;
-		}
-		stage_drain(&stage);
-		for (uint32_t whole = 0; whole < 2; whole++, asked++)
-			wrong += stage_wrong(&stage, record.local,
-					     whole || record.count < CUT_BLOCKS ? record.count
-										: CUT_BLOCKS) != 0;
-	}
-	report_check(asking->report, wrong == 0 && stage_trouble(&stage) == 0,
-		     "%s: %llu lookups at their moment, %llu wrong", name,
-		     (unsigned long long)asked, (unsigned long long)wrong);
-	stage_close(&stage);
-}
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-	int *check = state->input;
-
-	(void)argument;
-	if (key != 'c')
-		return ARGP_ERR_UNKNOWN;
-	*check = 1;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const char *const names[OPTIONS_LENGTHS][FIND_MOST] = {
@@ -124,18 +84,10 @@ int main(int argc, char **argv)
 		[OPTIONS_QUICK] = {"A", "S4"},
 		[OPTIONS_SMOKE] = {"A", "H20"},
 	};
-	static const struct argp_option known[] = {
-		{"check", 'c', NULL, 0, "Compare every query at its moment; measure nothing", 0},
-		{0},
-	};
-	static const struct argp own = {.options = known, .parser = parse};
-	int check = 0;
 	struct options options = {
 		.name = "lookup",
 		.question = "How long does it take to look up who holds how much of a prompt?",
 		.rounds_by_length = {12, 6, 1},
-		.own = &own,
-		.own_input = &check,
 	};
 	struct asking asking;
 	struct corpus corpus;
@@ -148,16 +100,11 @@ int main(int argc, char **argv)
 	for (const char *const *name = names[options.length]; *name; name++) {
 		if (!find_corpus(&options, report, *name, &corpus))
 			continue;
-		if (check || options.length == OPTIONS_SMOKE)
-			check_corpus(&asking, *name, &corpus);
-		if (!check)
-			measure_corpus(&asking, *name, &corpus);
+		measure_corpus(&asking, *name, &corpus);
 		corpus_close(&corpus);
 	}
-	if (!check) {
-		lookup_made(&asking);
-		lookup_tokens(&asking);
-	}
+	lookup_made(&asking);
+	lookup_tokens(&asking);
 	asking_close(&asking);
 	return report_end(report);
 }

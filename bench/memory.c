@@ -366,6 +366,6 @@ int main(int argc, char **argv)
 		corpus_close(&corpus);
 	}
 	measure_churn(&options, report,
-		      blocks ? blocks : options_pick(&options, 20000000, 4000000, 100000));
+		      blocks ? blocks : options_pick(&options, 20000000, 2000000, 100000));
 	return report_end(report);
 }

@@ -19,7 +19,7 @@ void stage_must(const struct stage *stage, int r, const char *what)
 
 void stage_make(struct stage *ret_stage, const struct options *options, uint32_t workers)
 {
-	struct stage stage = {.dir = ""};
+	struct stage stage = {.ring_slots = STAGE_RING_SLOTS, .ranks = 1};
 
 	stage_must(&stage, scratch_make(options, stage.dir), options->scratch);
 	stage_must(&stage, oracle_open(&stage.oracle, workers), "oracle");
@@ -38,8 +38,9 @@ void stage_join(struct stage *stage, uint64_t capacity)
 
 	options.dir = stage->dir;
 	options.instance = options.model = STAGE_MODEL;
-	options.worker_id = worker;
-	options.ring_slots = STAGE_RING_SLOTS;
+	options.worker_id = worker / stage->ranks;
+	options.dp_rank = worker % stage->ranks;
+	options.ring_slots = stage->ring_slots;
 	options.tier_blocks[RDX_TIER_DEVICE] = capacity;
 	stage_must(stage, rdx_publisher_open(&stage->workers[worker].publisher, &options),
 		   "rdx_publisher_open");
@@ -181,7 +182,7 @@ void stage_publish(struct stage *stage, const struct corpus_record *record)
 int stage_is_full(const struct stage *stage, uint32_t worker)
 {
 	return stage->workers[worker].slots - stage->workers[worker].slots_seen >
-	       STAGE_RING_SLOTS / 2;
+	       stage->ring_slots / 2;
 }
 
 void stage_drain(struct stage *stage)
@@ -232,6 +233,11 @@ void stage_store(struct stage *stage, uint32_t worker, const uint64_t *local, co
 	}
 }
 
+uint32_t stage_worker_of(const struct stage *stage, const struct rdx_run *run)
+{
+	return (uint32_t)run->worker_id * stage->ranks + run->dp_rank;
+}
+
 uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count)
 {
 	uint32_t blocks[RDX_RANKS_MAX] = {0}, wrong = 0; /* who has no row holds none */
@@ -241,8 +247,10 @@ uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count)
 	stage->runs[0].size = sizeof(stage->runs[0]);
 	rows = rdx_index_lookup_local(stage->index, local, count, stage->runs, RDX_RANKS_MAX);
 	for (int i = 0; i < rows; i++) {
-		if (stage->runs[i].worker_id < stage->worker_count)
-			blocks[stage->runs[i].worker_id] = stage->runs[i].blocks[RDX_TIER_DEVICE];
+		uint32_t worker = stage_worker_of(stage, &stage->runs[i]);
+
+		if (worker < stage->worker_count)
+			blocks[worker] = stage->runs[i].blocks[RDX_TIER_DEVICE];
 		else
 			wrong++;
 	}

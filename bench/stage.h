@@ -24,6 +24,8 @@ struct stage_worker {
 
 struct stage {
 	char dir[SCRATCH_BYTES]; /* the namespace */
+	uint64_t ring_slots;     /* set after stage_make where it is not the default */
+	uint32_t ranks;          /* likewise: so many workers of a corpus are ranks of one */
 	struct stage_worker *workers;
 	uint32_t worker_count;
 	struct oracle oracle;
@@ -77,8 +79,12 @@ void stage_replay(struct stage *stage, const struct corpus *corpus, uint32_t fir
 void stage_store(struct stage *stage, uint32_t worker, const uint64_t *local, const uint64_t *names,
 		 uint32_t from, uint32_t to);
 
-/* Ask the index for a prompt's blocks: how many workers' rows are missing or not the oracle's. */
+/* Ask the index for a prompt's blocks: for how many workers the answer is not the
+ * oracle's. Who has no row holds none of them. */
 uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count);
+
+/* Which worker's row it is. */
+uint32_t stage_worker_of(const struct stage *stage, const struct rdx_run *run);
 
 /* Counted by the indexer. */
 struct rdx_indexer_stats stage_stats(const struct stage *stage);
