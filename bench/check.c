@@ -28,7 +28,7 @@ struct way {
 static const struct way ways[] = {
 	{"plain", 0, 0, 1, 0, 1},
 	{"restarts", 40, 20, 1, 0, 1},
-	{"laps", 10, 3000, 25, 512, 4},
+	{"laps", 2, 3000, 25, 512, 4},
 };
 
 struct check {

@@ -2,11 +2,14 @@
 #include "bench/stage.h"
 
 #include "bench/measure.h"
+#include "shm/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PATIENCE_NS UINT64_C(60000000000) /* until workers are followed, on a busy machine */
 
 void stage_must(const struct stage *stage, int r, const char *what)
 {
@@ -109,8 +112,13 @@ struct rdx_index *stage_handle(const struct stage *stage)
 
 void stage_settle(struct stage *stage)
 {
-	while (rows_live(stage) < stage->worker_count)
+	uint64_t start = rdx_clock_ns();
+
+	while (rows_live(stage) < stage->worker_count) {
 		stage_drain(stage);
+		if (rdx_clock_ns() - start > PATIENCE_NS)
+			stage_must(stage, -ETIMEDOUT, "not every worker is EXACT");
+	}
 }
 
 void stage_open_index(struct stage *stage)
