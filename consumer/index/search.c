@@ -7,12 +7,12 @@
 
 #define FIRST_PIECE 8
 #define PIECE_MAX   32 /* blocks: they are chained while the last block of the piece before comes */
-#define SPLITS      8  /* of one interval */
+#define PARTS       8  /* of one interval */
+#define LEFT_MAX    16 /* intervals that wait while the next piece is looked at */
 #define BATCH       16 /* blocks that a scan has on their way */
 #define ALL_TIERS   ((1 << RDX_TIER_COUNT) - 1)
 
-static_assert(RDX_INTERVALS_MAX >= 12 * SPLITS * RDX_WAVE_INTERVALS + 1,
-	      "what a wave leaves must fit");
+static_assert(RDX_INTERVALS_MAX > RDX_INTERVALS_TURN + 12 * PARTS, "what is split must fit");
 
 void rdx_search_forget(struct rdx_search *s)
 {
@@ -76,7 +76,8 @@ static int probe(const struct rdx_search *s, uint64_t key, const struct rdx_held
 	RDX_HOOK(RDX_HOOK_LOOKUP_PROBE);
 	if (r > 0)
 		return both(s, ret_held, of, ret_held);
-	memset(ret_held, 0, sizeof(*ret_held));
+	for (uint32_t word = 0; word < s->words; word++)
+		ret_held->columns[word] = 0;
 	return r;
 }
 
@@ -163,86 +164,110 @@ void rdx_search_fetch(const struct rdx_search *s, struct rdx_keys *keys)
 	fetch_piece(s, keys, piece_end(keys, end));
 }
 
-static uint32_t parts_of(const struct rdx_interval *interval)
+static uint32_t parts_of(uint32_t low, uint32_t high)
 {
-	uint32_t width = interval->high - interval->low;
-
-	return width < SPLITS ? width : SPLITS;
+	return high - low < PARTS ? high - low : PARTS;
 }
 
 /* Where part i of an interval ends. */
-static uint32_t part_end(const struct rdx_interval *interval, uint32_t i, uint32_t parts)
+static uint32_t part_end(uint32_t low, uint32_t high, uint32_t i, uint32_t parts)
 {
-	uint64_t width = interval->high - interval->low;
-
-	return interval->low + (uint32_t)(width * (i + 1) / parts);
+	return low + (uint32_t)((uint64_t)(high - low) * (i + 1) / parts);
 }
 
-/* Two blocks, between which a run may end: where it does is found, or searched for later. */
-static void between(struct rdx_search *s, const struct rdx_keys *keys,
-		    const struct rdx_interval *interval)
+static void copy(const struct rdx_search *s, struct rdx_held *to, const struct rdx_held *from)
 {
-	uint32_t parts = parts_of(interval);
+	for (uint32_t word = 0; word < s->words; word++)
+		to->columns[word] = from->columns[word];
+}
+
+/* An interval waits for the blocks in it. */
+static void wait(struct rdx_search *s, const struct rdx_keys *keys, uint32_t low, uint32_t high,
+		 const struct rdx_held *at_low, const struct rdx_held *at_high)
+{
+	uint32_t parts = parts_of(low, high);
+	struct rdx_interval *interval;
+
+	assert(s->interval_count < RDX_INTERVALS_MAX);
+	interval = &s->interval[(s->interval_first + s->interval_count++) % RDX_INTERVALS_MAX];
+	interval->low = low;
+	interval->high = high;
+	copy(s, &interval->at_low, at_low);
+	copy(s, &interval->at_high, at_high);
+	for (uint32_t i = 0; i < parts - 1; i++)
+		fetch(s, keys, part_end(low, high, i, parts));
+}
+
+/* Two blocks, between which a run may end: where it does is found, or looked for later. */
+static void between(struct rdx_search *s, const struct rdx_keys *keys, uint32_t low, uint32_t high,
+		    const struct rdx_held *at_low, const struct rdx_held *at_high)
+{
 	struct rdx_held ended;
 
-	if (!minus(s, &interval->at_low, &interval->at_high, &ended))
+	if (!minus(s, at_low, at_high, &ended))
 		return;
-	if (parts == 1) {
-		reached(s, ended, interval->high);
-		return;
-	}
-	assert(s->interval_count < RDX_INTERVALS_MAX);
-	s->interval[s->interval_count++] = *interval;
-	for (uint32_t i = 0; i < parts - 1; i++)
-		fetch(s, keys, part_end(interval, i, parts));
+	if (high - low == 1)
+		reached(s, ended, high);
+	else
+		wait(s, keys, low, high, at_low, at_high);
 }
 
+/* Look at the blocks that an interval waited for, as far as a run may end behind them. */
 static int split(struct rdx_search *s, const struct rdx_keys *keys,
 		 const struct rdx_interval *interval)
 {
-	uint32_t parts = parts_of(interval);
-	struct rdx_interval part = {.low = interval->low, .at_low = interval->at_low};
+	const struct rdx_held *at_low = &interval->at_low, *at_high;
+	uint32_t low = interval->low, parts = parts_of(low, interval->high);
+	struct rdx_held probed[2], ended;
 
-	for (uint32_t i = 0; i < parts; i++) {
-		int r = 0;
+	for (uint32_t i = 0; minus(s, at_low, &interval->at_high, &ended); i++) {
+		uint32_t high = part_end(interval->low, interval->high, i, parts);
 
-		part.high = part_end(interval, i, parts);
-		if (i == parts - 1)
-			part.at_high = interval->at_high;
-		else
-			r = probe(s, keys->prefix[part.high], &s->sought, &part.at_high);
-		if (r < 0)
-			return r;
-		between(s, keys, &part);
-		part.low = part.high;
-		part.at_low = part.at_high;
+		at_high = &interval->at_high;
+		if (high < interval->high) {
+			struct rdx_held *held = &probed[i % 2];
+			int r = probe(s, keys->prefix[high], &s->sought, held);
+
+			if (r < 0)
+				return r;
+			at_high = held;
+		}
+		between(s, keys, low, high, at_low, at_high);
+		low = high;
+		at_low = at_high;
 	}
 	return 0;
 }
 
-/* Look at the blocks that intervals wait for. */
-static int wave(struct rdx_search *s, const struct rdx_keys *keys)
+/* The interval whose blocks have been on their way for longest. */
+static void take_interval(struct rdx_search *s, struct rdx_interval *ret_interval)
 {
-	struct rdx_interval taken[RDX_WAVE_INTERVALS];
-	uint32_t count = s->interval_count;
-	int r = 0;
+	const struct rdx_interval *interval = &s->interval[s->interval_first];
 
-	count = count < RDX_WAVE_INTERVALS ? count : RDX_WAVE_INTERVALS;
-	s->interval_count -= count;
-	memcpy(taken, s->interval + s->interval_count, count * sizeof(*taken));
-	for (uint32_t i = 0; i < count && r == 0; i++)
-		r = split(s, keys, &taken[i]);
-	return r;
+	s->interval_count--;
+	if (s->interval_count < RDX_INTERVALS_TURN)
+		s->interval_first = (s->interval_first + 1) % RDX_INTERVALS_MAX;
+	else
+		interval =
+			&s->interval[(s->interval_first + s->interval_count) % RDX_INTERVALS_MAX];
+	ret_interval->low = interval->low;
+	ret_interval->high = interval->high;
+	copy(s, &ret_interval->at_low, &interval->at_low);
+	copy(s, &ret_interval->at_high, &interval->at_high);
 }
 
-/* One wave, and more of them while more than so many intervals wait. */
-static int waves(struct rdx_search *s, const struct rdx_keys *keys, uint32_t left)
+/* Look at the intervals that wait, and also at those that they leave while there are more than
+ * `left`. */
+static int split_waiting(struct rdx_search *s, const struct rdx_keys *keys, uint32_t left)
 {
-	int r;
+	struct rdx_interval interval;
+	int r = 0;
 
-	do
-		r = wave(s, keys);
-	while (r == 0 && s->interval_count > left);
+	for (uint32_t waiting = s->interval_count; r == 0 && (waiting || s->interval_count > left);
+	     waiting -= waiting > 0) {
+		take_interval(s, &interval);
+		r = split(s, keys, &interval);
+	}
 	return r;
 }
 
@@ -250,28 +275,29 @@ static int waves(struct rdx_search *s, const struct rdx_keys *keys, uint32_t lef
  * chained and intervals of the pieces before are looked at. */
 static int gallop(struct rdx_search *s, struct rdx_keys *keys, const struct rdx_held *first)
 {
-	struct rdx_interval piece = {.at_low = *first};
-	uint32_t end = piece_end(keys, 1);
+	struct rdx_held held[2];
+	const struct rdx_held *at_low = first;
+	uint32_t low = 0, end = piece_end(keys, 1);
 	int r = 1;
 
 	s->interval_count = 0;
-	while (r > 0 && piece.low + 1 < keys->count) {
+	for (uint32_t i = 0; r > 0 && low + 1 < keys->count; i++) {
+		struct rdx_held *at_high = &held[i % 2];
 		uint32_t next = piece_end(keys, end);
 
 		fetch_piece(s, keys, next);
-		r = waves(s, keys, RDX_WAVE_INTERVALS);
+		r = split_waiting(s, keys, LEFT_MAX);
 		if (r == 0)
-			r = probe(s, keys->prefix[end - 1], &s->sought, &piece.at_high);
+			r = probe(s, keys->prefix[end - 1], &s->sought, at_high);
 		if (r < 0)
 			return r;
-		piece.high = end - 1;
-		between(s, keys, &piece);
-		piece.low = piece.high;
-		piece.at_low = piece.at_high;
+		between(s, keys, low, end - 1, at_low, at_high);
+		low = end - 1;
+		at_low = at_high;
 		end = next;
 	}
-	reached(s, piece.at_low, keys->count);
-	return waves(s, keys, 0);
+	reached(s, *at_low, keys->count);
+	return split_waiting(s, keys, 0);
 }
 
 /* ---- Scan. */
@@ -340,19 +366,21 @@ static uint32_t fetch_batch(const struct rdx_search *s, struct rdx_keys *keys, u
 
 static int scan(struct rdx_search *s, struct rdx_keys *keys, const struct rdx_held *first)
 {
-	struct rdx_held before = *first, held, lost;
+	struct rdx_held held_by[2], lost;
+	const struct rdx_held *before = first;
 	uint32_t at = 1, end = fetch_batch(s, keys, at), next;
 
 	begin_runs(s, *first);
 	for (; at < keys->count; end = next) {
 		next = fetch_batch(s, keys, end);
 		for (; at < end; at++) {
-			int r = probe(s, keys->prefix[at], &s->visible, &held);
+			struct rdx_held *held = &held_by[at % 2];
+			int r = probe(s, keys->prefix[at], &s->visible, held);
 
 			if (r < 0)
 				return r;
-			if (minus(s, &before, &held, &lost))
-				lose(s, lost, &held, at);
+			if (minus(s, before, held, &lost))
+				lose(s, lost, held, at);
 			if (!s->alive_count)
 				return 0;
 			before = held;

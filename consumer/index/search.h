@@ -19,10 +19,10 @@
 #include "shm/column.h"
 #include "shm/table.h"
 
-/* Intervals that wait: a wave takes so many and leaves eight of each, an eighth as wide. That is 11
- * times possible, beside what the gallop leaves. */
-#define RDX_WAVE_INTERVALS 16
-#define RDX_INTERVALS_MAX  (13 * 8 * RDX_WAVE_INTERVALS)
+/* Intervals that wait are taken in turn until there are so many; then the newest first, which is
+ * split 11 times at most, each time into eight. */
+#define RDX_INTERVALS_TURN 64
+#define RDX_INTERVALS_MAX  256
 
 /* Columns that hold a block. */
 struct rdx_held {
@@ -59,6 +59,7 @@ struct rdx_search {
 	/* under way */
 	uint8_t alive[RDX_RANKS_MAX]; /* bit k: the run in the tiers up to k has not ended */
 	uint32_t alive_count;         /* ranks */
+	uint32_t interval_first;      /* of a circle */
 	uint32_t interval_count;
 	struct rdx_interval interval[RDX_INTERVALS_MAX];
 };
