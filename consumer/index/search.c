@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define FIRST_PIECE 8
-#define PIECE_MAX   32 /* blocks: they are chained while the last block of the piece before comes */
+#define PIECE_MAX   64 /* blocks: they are chained while the last block of the piece before comes */
 #define PARTS       8  /* of one interval */
 #define LEFT_MAX    16 /* intervals that wait while the next piece is looked at */
 #define BATCH       16 /* blocks that a scan has on their way */
