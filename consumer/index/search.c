@@ -112,16 +112,21 @@ static uint32_t take(const struct rdx_search *s, struct rdx_held *held)
 	return RDX_COLUMN_NONE;
 }
 
-/* These columns hold a block and not the next one: `blocks` of the request, so far. */
-static void reached(struct rdx_search *s, struct rdx_held columns, uint32_t blocks)
+static void reach(struct rdx_search *s, uint32_t column, uint32_t blocks)
 {
-	uint32_t column;
+	uint32_t seat = s->seat[column], *at = &s->blocks[seat][s->tier[column]];
 
-	while ((column = take(s, &columns)) != RDX_COLUMN_NONE) {
-		uint32_t seat = s->seat[column], *at = &s->blocks[seat][s->tier[column]];
+	hold(s, seat);
+	*at = *at > blocks ? *at : blocks;
+}
 
-		hold(s, seat);
-		*at = *at > blocks ? *at : blocks;
+/* These columns hold a block and not the next one: `blocks` of the request, so far. */
+static void reached(struct rdx_search *s, const struct rdx_held *columns, uint32_t blocks)
+{
+	for (uint32_t word = 0; word < s->words; word++) {
+		for (uint64_t bits = columns->columns[word]; bits; bits &= bits - 1)
+			reach(s, word * RDX_COLUMN_WORD_BITS + (uint32_t)__builtin_ctzll(bits),
+			      blocks);
 	}
 }
 
@@ -207,7 +212,7 @@ static void between(struct rdx_search *s, const struct rdx_keys *keys, uint32_t 
 	if (!minus(s, at_low, at_high, &ended))
 		return;
 	if (high - low == 1)
-		reached(s, ended, high);
+		reached(s, &ended, high);
 	else
 		wait(s, keys, low, high, at_low, at_high);
 }
@@ -296,7 +301,7 @@ static int gallop(struct rdx_search *s, struct rdx_keys *keys, const struct rdx_
 		at_low = at_high;
 		end = next;
 	}
-	reached(s, *at_low, keys->count);
+	reached(s, at_low, keys->count);
 	return split_waiting(s, keys, 0);
 }
 
