@@ -77,17 +77,22 @@ void stage_close(struct stage *stage)
 	scratch_remove(stage->dir);
 }
 
-/* Rows that are followed. */
+/* Workers that are EXACT and have all that was published: an index from before a restart may still
+ * say EXACT, of an earlier event. */
 static uint32_t rows_live(struct stage *stage)
 {
-	static struct rdx_index_rank ranks[RDX_RANKS_MAX];
+	static struct rdx_index_rank rows[RDX_RANKS_MAX];
 	uint32_t live = 0;
-	int rows;
+	int count;
 
-	ranks[0].size = sizeof(ranks[0]);
-	rows = rdx_index_ranks(stage->index, ranks, RDX_RANKS_MAX);
-	for (int i = 0; i < rows; i++)
-		live += ranks[i].state == RDX_STATE_EXACT;
+	rows[0].size = sizeof(rows[0]);
+	count = rdx_index_ranks(stage->index, rows, RDX_RANKS_MAX);
+	for (int i = 0; i < count; i++) {
+		uint64_t worker = rows[i].worker_id * stage->ranks + rows[i].dp_rank;
+
+		live += rows[i].state == RDX_STATE_EXACT && worker < stage->worker_count &&
+			rows[i].last_event_id == stage->workers[worker].events;
+	}
 	return live;
 }
 
@@ -182,6 +187,7 @@ void stage_publish(struct stage *stage, const struct corpus_record *record)
 	}
 	rdx_publisher_get_stats(worker->publisher, &stats);
 	worker->slots = stats.slots;
+	worker->events = stats.events;
 	stage->events++;
 	stage->blocks += record->count;
 	oracle_apply(&stage->oracle, record);

@@ -18,7 +18,8 @@
 
 struct stage_worker {
 	struct rdx_publisher *publisher;
-	uint64_t slots;      /* published */
+	uint64_t events;     /* published */
+	uint64_t slots;      /* likewise */
 	uint64_t slots_seen; /* of them, when stage_drain returned last */
 };
 
@@ -58,7 +59,7 @@ struct rdx_index *stage_handle(const struct stage *stage);
 /* A handle, or NULL where there is no index yet. */
 struct rdx_index *stage_try_handle(const struct stage *stage);
 
-/* Poll until the index answers for every worker. */
+/* Poll until the index has all that every worker published. */
 void stage_settle(struct stage *stage);
 void stage_close_index(struct stage *stage);
 
