@@ -172,6 +172,7 @@ RDX_API int rdx_index_ranks(struct rdx_index *index, struct rdx_index_rank *ret_
  *   -EAGAIN  the rank changed meanwhile
  *   -ENOENT  the index does not know the rank
  *   -ESTALE  the rank is not EXACT, or not visible
+ *   -ENOMEM
  *   and as for rdx_index_lookup
  */
 RDX_API int rdx_index_each(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
