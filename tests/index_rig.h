@@ -43,12 +43,14 @@ static inline int rig_index(struct rig *rig, struct rdx_index **ret_index)
 	return rdx_index_open(ret_index, rig->dir, &key);
 }
 
+#define RIG_MANY (UINT64_C(1) << 40) /* blocks: it waits for whatever is being built */
+
 /* rdx_writer_rank_begin, after the work that it waits for. */
 static inline int rig_begin(struct rdx_index_writer *writer, int rank)
 {
 	int r;
 
-	while ((r = rdx_writer_rank_begin(writer, rank)) == -EAGAIN)
+	while ((r = rdx_writer_rank_begin(writer, rank, RIG_MANY)) == -EAGAIN)
 		rdx_writer_step(writer);
 	return r;
 }

@@ -178,11 +178,22 @@ int rdx_rank_has_work(const struct rdx_rank *rank)
 		       RDX_RING_PENDING;
 }
 
+/* What the worker says that it holds. */
+static uint64_t held(const struct rdx_rank *rank)
+{
+	const struct rdx_segment_live *live = rank->reader->view.live;
+	uint64_t blocks = 0;
+
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		blocks += rdx_word_load(&live->counters[RDX_COUNTER_HELD + tier]);
+	return blocks;
+}
+
 /* BEGIN: columns first: they may take a while, and the ring moves on. */
 static int begin(struct rdx_rank *rank, uint64_t now_ns)
 {
 	struct rdx_recovery recovery;
-	int r = rdx_writer_rank_begin(rank->writer, rank->seat);
+	int r = rdx_writer_rank_begin(rank->writer, rank->seat, held(rank));
 
 	if (r == -EAGAIN)
 		return 0;
@@ -414,6 +425,8 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 		done += follow(rank, scratch, slots, now_ns, until_ns);
 	if (rank->phase > RDX_PHASE_FOLLOW)
 		return done;
+	if (rank->phase <= RDX_PHASE_SNAPSHOT && !done)
+		done = 1; /* a recovery that waits, or begins again, is work left */
 	if (rank->event_id != rank->reader->cursor.event_id)
 		rank->changed = 1;
 	rank->event_id = rank->reader->cursor.event_id;

@@ -237,13 +237,21 @@ static int may_start(const struct rdx_index_writer *w)
 	return w->stage == RDX_GROW_IDLE && w->refused >= w->grow_refused;
 }
 
-int rdx_grow_declared(struct rdx_index_writer *w)
+/* Keys that may come before the next table is due. */
+static uint64_t room_of(const struct rdx_writer_table *table)
+{
+	uint64_t living = rdx_writer_living(table);
+
+	return living < table->grow_at ? table->grow_at - living : 0;
+}
+
+int rdx_grow_declared(struct rdx_index_writer *w, uint64_t blocks)
 {
 	if (may_start(w) && declared(w) > rdx_writer_table(w)->grow_at && start(w) < 0)
 		back_off(w);
 	return w->stage != RDX_GROW_IDLE &&
 	       rdx_writer_next(w)->table.lines >= lines_for(declared(w)) &&
-	       declared(w) > rdx_writer_table(w)->grow_at;
+	       blocks > room_of(rdx_writer_table(w));
 }
 
 void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)

@@ -12,8 +12,9 @@
 /* The first table, at once. -ENOSPC, -errno. */
 int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks);
 
-/* Is a table being made for what the ranks declare? It begins here if needed. */
-int rdx_grow_declared(struct rdx_index_writer *w);
+/* Begin a table for what the ranks declare, if needed. 1: it is being made, and `blocks` more do not
+ * fit into the current one before it is due. */
+int rdx_grow_declared(struct rdx_index_writer *w, uint64_t blocks);
 
 /* So many changes are made to the current table: begin to grow if needed, and keep pace. */
 void rdx_grow_pace(struct rdx_index_writer *w, uint32_t changes);

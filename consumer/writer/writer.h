@@ -57,14 +57,15 @@ void rdx_writer_close(struct rdx_index_writer *writer);
 int rdx_writer_rank_add(struct rdx_index_writer *writer, const struct rdx_rank_info *info);
 
 /*
- * Take fresh columns to build the rank in, not visible; an unfinished build is discarded.
+ * Take fresh columns to build the rank in, not visible; an unfinished build is discarded. `blocks`
+ * is about how many it holds.
  *
  *   0
  *   -EAGAIN  not yet: columns are not swept, or a table for what the ranks declare is being
- *            built; go on with rdx_writer_step
+ *            built, and so many blocks do not fit before; go on with rdx_writer_step
  *   -ENOSPC  there is no room for the rank's columns, nor memory to make it
  */
-int rdx_writer_rank_begin(struct rdx_index_writer *writer, int rank);
+int rdx_writer_rank_begin(struct rdx_index_writer *writer, int rank, uint64_t blocks);
 
 /* The build becomes visible in one store; the columns visible before are retired. */
 void rdx_writer_rank_show(struct rdx_index_writer *writer, int rank, uint8_t orphans,

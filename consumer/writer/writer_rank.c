@@ -175,7 +175,7 @@ static int take_all(struct rdx_index_writer *w, const struct rdx_writer_rank *ra
 	return 0;
 }
 
-int rdx_writer_rank_begin(struct rdx_index_writer *w, int seat)
+int rdx_writer_rank_begin(struct rdx_index_writer *w, int seat, uint64_t blocks)
 {
 	struct rdx_writer_rank *rank = &w->rank[seat];
 	int r;
@@ -184,7 +184,7 @@ int rdx_writer_rank_begin(struct rdx_index_writer *w, int seat)
 	retire_all(w, rank->build);
 	rank->is_building = 0;
 	r = rdx_columns_house(w, rank);
-	if (r == 0 && rdx_grow_declared(w))
+	if (r == 0 && rdx_grow_declared(w, blocks))
 		r = -EAGAIN;
 	if (r == 0)
 		r = take_all(w, rank, rank->build);

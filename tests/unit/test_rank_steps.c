@@ -224,7 +224,8 @@ static void test_look_aside_ends(void **state)
 }
 #endif
 
-/* A ledger of which nothing is in use any more is scanned in parts too. */
+/* A ledger of which nothing is in use any more is scanned in parts too. Its rank holds nothing, so
+ * it does not wait for the table that it declares. */
 static void test_empty_ledger_in_parts(void **state)
 {
 	enum { BLOCKS = 1 << 20 };
@@ -249,7 +250,6 @@ static void test_empty_ledger_in_parts(void **state)
 	slot = rdx_writer_rank_add(writer, rdx_reader_info(reader));
 	rdx_rank_start(&rank, reader, writer, slot, rdx_clock_ns());
 	while (rank.phase < RDX_PHASE_FOLLOW) {
-		(void)rdx_writer_step(writer); /* a table for what it declares */
 		assert_true(rdx_rank_step(&rank, scratch, 64, rdx_clock_ns(), UINT64_MAX) >= 0);
 		assert_true(reader->stats.ledger_records - before <= BLOCKS / 8);
 		before = reader->stats.ledger_records;
