@@ -20,9 +20,16 @@
 #define DIRECTORY_MODE 0755
 #define NS_PER_S       UINT64_C(1000000000)
 
-/* For every table of this index in the directory but `kept`: the greatest number, and
+/* The current table, or one that readers may have mapped ahead. */
+static int is_own(struct rdx_index_writer *w, uint64_t generation)
+{
+	return generation == rdx_writer_table(w)->generation ||
+	       (w->stage == RDX_GROW_COPY && generation == rdx_writer_next(w)->generation);
+}
+
+/* For every table of this index in the directory but the writer's own: the greatest number, and
  * removal if `remove`. 0, -errno. */
-static int old_tables(struct rdx_index_writer *w, int remove, uint64_t kept, uint64_t *ret_greatest)
+static int old_tables(struct rdx_index_writer *w, int remove, uint64_t *ret_greatest)
 {
 	int fd = openat(w->dir_fd, "index", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -37,7 +44,7 @@ static int old_tables(struct rdx_index_writer *w, int remove, uint64_t kept, uin
 		return r;
 	}
 	while ((entry = readdir(dir))) {
-		if (!rdx_index_file_is_gen(&w->id, entry->d_name, &number) || number == kept)
+		if (!rdx_index_file_is_gen(&w->id, entry->d_name, &number) || is_own(w, number))
 			continue;
 		greatest = number > greatest ? number : greatest;
 		if (remove)
@@ -97,7 +104,7 @@ static int build(struct rdx_index_writer *w, const struct rdx_hash_key *key,
 
 	if (mkdirat(w->dir_fd, "index", DIRECTORY_MODE) < 0 && errno != EEXIST)
 		return -errno;
-	r = old_tables(w, 0, 0, &greatest);
+	r = old_tables(w, 0, &greatest);
 	if (r == 0)
 		r = create_ctl(w, key, o->stale_after_ns);
 	if (r < 0)
@@ -156,7 +163,7 @@ int rdx_writer_ready(struct rdx_index_writer *w)
 		w->ready = 1;
 		if (old.base)
 			rdx_generation_supersede(&((struct rdx_index_ctl *)old.base)->live);
-		(void)old_tables(w, 1, rdx_writer_table(w)->generation, &greatest);
+		(void)old_tables(w, 1, &greatest);
 	}
 	rdx_mapping_close(&old);
 	return r;

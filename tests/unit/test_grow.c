@@ -101,9 +101,38 @@ static void test_changes_beside_the_copy(void **state)
 	rig_remove(&f.rig);
 }
 
+/* The index gets its name while the next table has its own already, which stays. */
+static void test_ready_while_growing(void **state)
+{
+	struct rdx_rank_info info = rig_info(1, 0, 1);
+	struct rdx_index_writer *w;
+	struct rdx_index *x;
+	struct rig rig;
+	int seat;
+
+	(void)state;
+	info.tier_blocks[0] = 1000000;
+	rig_make(&rig);
+	assert_int_equal(rig_writer(&rig, NULL, &w), 0);
+	seat = rdx_writer_rank_add(w, &info);
+	assert_int_equal(rdx_writer_rank_begin(w, seat, 0), 0);
+	rdx_writer_rank_show(w, seat, 0, 0);
+	while (w->stage != RDX_GROW_COPY)
+		assert_true(rdx_writer_step(w));
+	assert_int_equal(rdx_writer_ready(w), 0);
+	while (rdx_writer_step(w))
+		;
+	assert_int_equal(w->generations, 1);
+	assert_int_equal(rig_index(&rig, &x), 0);
+	rdx_index_close(x);
+	rdx_writer_close(w);
+	rig_remove(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ready_while_growing),
 		cmocka_unit_test(test_changes_beside_the_copy),
 	};
 
