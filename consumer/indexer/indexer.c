@@ -128,7 +128,7 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint64_t now)
 {
 	uint32_t count = indexer->rank_count, share, start = indexer->next_rank, i;
-	uint64_t until = now + EVENTS_NS;
+	uint64_t until = rdx_clock_ns() + EVENTS_NS;
 	int64_t done = 0;
 
 	if (count == 0)
@@ -136,7 +136,7 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint6
 	share = max_slots / count;
 	if (share < SLOTS_LEAST)
 		share = SLOTS_LEAST;
-	for (i = 0; i < count && done < max_slots; i++) {
+	for (i = 0; i < count && done < max_slots && (!i || rdx_clock_ns() < until); i++) {
 		struct rdx_rank *rank = indexer->ranks[(start + i) % count];
 		int r = rdx_rank_step(rank, &indexer->scratch, share, now, until);
 
@@ -144,9 +144,9 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint6
 			return r;
 		done += r;
 		indexer->next_rank = (start + i + 1) % count;
-		if (rdx_clock_ns() >= until)
-			break;
 	}
+	if (i < count && !done)
+		done = 1; /* who was not asked may have events */
 	for (uint32_t k = 0; k < count; k++)
 		rdx_rank_pulse(indexer->ranks[k], now);
 	return done;
