@@ -8,13 +8,12 @@
 #ifndef RDX_BUCKETS_H
 #define RDX_BUCKETS_H
 
+#include "shm/prefetch.h"
+
 #include <stdint.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
-
-/* gcc 12 takes an inline function that only prefetches for one without effect, and drops the call. */
-#define RDX_PREFETCHES static inline __attribute__((always_inline))
 
 #define RDX_BUCKETS_NONE       UINT32_MAX
 #define RDX_BUCKETS_LINE       16 /* words: the count, then the entries */

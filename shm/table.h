@@ -17,6 +17,7 @@
 #define RDX_TABLE_H
 
 #include "shm/cell.h"
+#include "shm/prefetch.h"
 #include "shm/set.h"
 
 #include <assert.h>
@@ -57,11 +58,9 @@ static inline struct rdx_line *rdx_table_line(const struct rdx_table *table, uin
 	return table->line + rdx_table_home(table, key);
 }
 
-/* Always inline: gcc takes a function that only prefetches for one without effect. */
-__attribute__((always_inline)) static inline void rdx_table_prefetch(const struct rdx_table *table,
-								     uint64_t key)
+RDX_PREFETCHES void rdx_table_prefetch(const struct rdx_table *table, uint64_t key)
 {
-	__builtin_prefetch(rdx_table_line(table, key));
+	rdx_prefetch_read(rdx_table_line(table, key));
 }
 
 static inline uint32_t rdx_table_passed(const struct rdx_line *line)

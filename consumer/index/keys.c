@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/index/keys.h"
+#include "shm/prefetch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static void fetch_local(const struct rdx_keys *keys, uint32_t end)
 	uint64_t to = (uint64_t)end + LOCAL_AHEAD;
 
 	for (; from < to && from < keys->count; from += LINE_HASHES)
-		__builtin_prefetch(keys->local + from);
+		rdx_prefetch_read(keys->local + from);
 }
 
 void rdx_keys_more(struct rdx_keys *keys, uint32_t end)

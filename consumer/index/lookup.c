@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/index/lookup.h"
+#include "shm/prefetch.h"
 #include "shm/pulse.h"
 #include "shm/sized.h"
 #include "shm/version.h"
@@ -66,7 +67,7 @@ static void plan_rows(struct rdx_lookup *l)
 	l->row_count = 0;
 	l->strangers = 0;
 	for (uint32_t i = 0; i < count; i++)
-		__builtin_prefetch(&l->live->pulse[l->all_ranks ? i : s->holder[i]]);
+		rdx_prefetch_read(&l->live->pulse[l->all_ranks ? i : s->holder[i]]);
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t seat = l->all_ranks ? i : s->holder[i];
 

@@ -130,9 +130,7 @@ static void reached(struct rdx_search *s, const struct rdx_held *columns, uint32
 	}
 }
 
-/* Always inline, as rdx_table_prefetch. */
-__attribute__((always_inline)) static inline void fetch(const struct rdx_search *s,
-							const struct rdx_keys *keys, uint32_t block)
+RDX_PREFETCHES void fetch(const struct rdx_search *s, const struct rdx_keys *keys, uint32_t block)
 {
 	rdx_table_prefetch(&s->table, keys->prefix[block]);
 }

@@ -105,7 +105,7 @@ static void queue(struct rdx_index_writer *w, uint32_t column, uint32_t drop, co
 		op->home = rdx_table_line(&rdx_writer_table(w)->table, keys[i]);
 		op->column = column;
 		op->drop = drop;
-		__builtin_prefetch(op->home);
+		rdx_prefetch_read(op->home);
 		if (__builtin_expect(is_copied(w, keys[i]), 0))
 			rdx_table_prefetch(&rdx_writer_next(w)->table, keys[i]);
 		if (w->op_end - w->op_first > RDX_OPS_AHEAD)

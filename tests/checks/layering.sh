@@ -11,7 +11,7 @@ LINES_MAX=600
 
 # The protocol cores: a model checker runs them, so there is no system call in them.
 layouts='segment_layout|index_layout|namespace_layout'
-cores='words|slot|hook|ring|event|barrier|ledger|publish|clear|bell|cell|set|table|column|version|pulse'
+cores='words|slot|hook|ring|event|barrier|ledger|publish|clear|bell|cell|set|table|column|version|pulse|prefetch'
 cores+='|entry|generation'
 core_may="<(stdint|stdatomic|stdalign|stddef|assert|errno)\.h>|<ringdex/rdx_types\.h>"
 core_may+="|\"shm/($layouts|$cores)\.h\""
