@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Apply blocks and events to the tables: the current one, and the part of the next one that is
- * copied already.
+ * copied already. One queue serves all events of all ranks, so that the lines of the next
+ * RDX_OPS_AHEAD keys are being fetched while a key is changed.
  */
-#include "consumer/writer/apply.h"
 #include "consumer/writer/columns.h"
 #include "consumer/writer/grow.h"
 #include "consumer/writer/holders.h"
@@ -21,8 +21,9 @@ static int is_copied(const struct rdx_index_writer *w, uint64_t key)
 	       rdx_table_home(&w->tables[w->current_table].table, key) < w->grow_at;
 }
 
-void rdx_apply_report(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
-		      uint8_t forced)
+/* Tell readers which of the rank's sets of tiers have to be scanned. */
+static void report(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
+		   uint8_t forced)
 {
 	if (!rank->is_visible || (rank->orphans == orphans && rank->forced == forced))
 		return;
@@ -43,26 +44,31 @@ static void lose(struct rdx_index_writer *w, uint32_t column)
 	if (rank->is_building)
 		rank->build_forced = 1;
 	else
-		rdx_apply_report(w, rank, rank->orphans, 1);
+		report(w, rank, rank->orphans, 1);
 }
 
-static int change(struct rdx_index_writer *w, struct rdx_writer_table *table,
-		  const struct rdx_writer_op *op)
+/* `home` is the line of the key in this table. */
+static inline int change(struct rdx_index_writer *w, struct rdx_writer_table *table,
+			 struct rdx_line *home, const struct rdx_writer_op *op)
 {
-	struct rdx_line *home = rdx_table_line(&table->table, op->key);
-
 	return op->drop ? rdx_holders_drop(w, table, home, op->key, op->column)
 			: rdx_holders_add(w, table, home, op->key, op->column);
+}
+
+static int change_in(struct rdx_index_writer *w, struct rdx_writer_table *table,
+		     const struct rdx_writer_op *op)
+{
+	return change(w, table, rdx_table_line(&table->table, op->key), op);
 }
 
 /* What a change with this result still needs: its copy, or room. A full table is replaced at once
  * if that is possible. Returns 1 if the column has a block more, or less. */
 static int follow_up(struct rdx_index_writer *w, const struct rdx_writer_op *op, int r)
 {
-	if (r > 0 && is_copied(w, op->key) && change(w, rdx_writer_next(w), op) < 0)
+	if (r > 0 && is_copied(w, op->key) && change_in(w, rdx_writer_next(w), op) < 0)
 		rdx_grow_abandon(w, 1);
 	if (r < 0 && rdx_grow_now(w))
-		r = change(w, rdx_writer_table(w), op);
+		r = change_in(w, rdx_writer_table(w), op);
 	if (r < 0)
 		lose(w, op->column);
 	return r > 0;
@@ -72,9 +78,7 @@ static int follow_up(struct rdx_index_writer *w, const struct rdx_writer_op *op,
 static inline void make(struct rdx_index_writer *w)
 {
 	const struct rdx_writer_op op = w->op[w->op_first++ % RDX_OPS_MAX];
-	struct rdx_writer_table *table = rdx_writer_table(w);
-	int r = op.drop ? rdx_holders_drop(w, table, op.home, op.key, op.column)
-			: rdx_holders_add(w, table, op.home, op.key, op.column);
+	int r = change(w, rdx_writer_table(w), op.home, &op);
 
 	if (__builtin_expect(r != 1 || w->stage == RDX_GROW_COPY, 0))
 		r = follow_up(w, &op, r);
@@ -89,7 +93,7 @@ void rdx_writer_flush(struct rdx_index_writer *w)
 	for (uint32_t seat = 0; w->unsettled && seat < RDX_RANKS_MAX; seat++) {
 		struct rdx_writer_rank *rank = &w->rank[seat];
 
-		rdx_apply_report(w, rank, rank->orphans_next, rank->forced);
+		report(w, rank, rank->orphans_next, rank->forced);
 	}
 	w->unsettled = 0;
 }
@@ -225,7 +229,7 @@ int rdx_writer_apply_event(struct rdx_index_writer *w, int seat, const struct rd
 	else
 		column = column_of(rank, event->tier);
 	/* scanned before the first orphan is there, searched after the last is gone */
-	rdx_apply_report(w, rank, rank->orphans | event->orphans, rank->forced);
+	report(w, rank, rank->orphans | event->orphans, rank->forced);
 	rank->orphans_next = event->orphans;
 	w->unsettled |= rank->orphans_next != rank->orphans;
 	if (column >= 0 && event->kind == RDX_EVENT_STORED)

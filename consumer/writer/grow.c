@@ -124,21 +124,8 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 	return r;
 }
 
-/* Pages of this piece get memory, and this process's page table knows them: no fault when they are
- * filled. */
-static void touch(struct rdx_writer_table *table, uint64_t at, uint64_t bytes)
-{
-	volatile uint8_t *base = table->mapping.base;
-
-#ifdef MADV_POPULATE_WRITE
-	if (madvise((uint8_t *)table->mapping.base + at, bytes, MADV_POPULATE_WRITE) == 0)
-		return;
-#endif
-	for (uint64_t page = at; page < at + bytes; page += RDX_INDEX_PAGE)
-		base[page] = 0;
-}
-
-/* Allocate the next piece of the file from *at on. 1 if there is more, 0, -errno. */
+/* Allocate the next piece of the file from *at on, and touch it: no page fault when it is filled. 1 if
+ * there is more, 0, -errno. */
 static int allocate(struct rdx_writer_table *table, uint64_t *at)
 {
 	uint64_t left = rdx_grow_bytes(table) - *at;
@@ -150,7 +137,7 @@ static int allocate(struct rdx_writer_table *table, uint64_t *at)
 	while (r == EINTR);
 	if (r)
 		return -r;
-	touch(table, *at, piece);
+	rdx_mapping_touch_part(&table->mapping, *at, piece, 1);
 	*at += piece;
 	return piece < left;
 }
