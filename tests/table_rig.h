@@ -47,6 +47,18 @@ static inline uint64_t table_key(const struct rdx_table *table, uint64_t line, u
 	return key;
 }
 
+/* As a writer places a key that is not there. */
+static inline void table_put(struct rdx_table *table, uint64_t key, uint32_t set)
+{
+	struct rdx_line *line = rdx_table_line(table, key);
+
+	while (!rdx_cell_match(line, 0))
+		line++;
+	rdx_table_insert(table, key,
+			 (struct rdx_place){line, (uint32_t)__builtin_ctz(rdx_cell_match(line, 0))},
+			 set);
+}
+
 /* Each line's count is the number of keys that passed it; a free slot means that none did; a slot
  * has a key and a cell, or neither. Returns the number of keys. */
 static inline uint64_t table_check(const struct rdx_table *table)

@@ -75,17 +75,6 @@ static void add_rank(struct world *w, uint32_t rank, uint32_t spread)
 				     : RDX_COLUMN_NONE;
 }
 
-static void put(struct rdx_table *table, uint64_t key, uint32_t set)
-{
-	struct rdx_line *line = rdx_table_line(table, key);
-
-	while (!rdx_cell_match(line, 0))
-		line++;
-	rdx_table_insert(table, key,
-			 (struct rdx_place){line, (uint32_t)__builtin_ctz(rdx_cell_match(line, 0))},
-			 set);
-}
-
 /* Who holds a block, and columns that are of nobody. 1 if any rank does. */
 static int columns_of(struct world *w, uint32_t block, uint64_t *ret_columns)
 {
@@ -117,7 +106,7 @@ static void fill_table(struct world *w)
 		if (!columns_of(w, block, columns) && pick(w, 2))
 			continue;
 		rdx_set_fill(&w->table.set[block + 1], columns);
-		put(&w->table, w->prefix[block], block + 1);
+		table_put(&w->table, w->prefix[block], block + 1);
 	}
 	w->search.table = w->table;
 }
@@ -242,7 +231,7 @@ static void test_without_order(void **state)
 		local[i] = rig_random(&random);
 	rdx_hash_chain(&hash_key, 0, local, LONG, prefix);
 	for (uint32_t i = 0; i < LONG; i++)
-		put(&table, prefix[i], 1 + (uint32_t)(rig_random(&random) % (SETS - 1)));
+		table_put(&table, prefix[i], 1 + (uint32_t)(rig_random(&random) % (SETS - 1)));
 	for (int chained = 0; chained < 2; chained++) {
 		if (chained)
 			assert_int_equal(rdx_keys_local(&keys, &hash_key, local, LONG), 0);

@@ -25,18 +25,6 @@ static void test_homes_follow_products(void **state)
 		assert_in_range(counts[i], 9000, 11000);
 }
 
-/* As a writer places a key that is not there. */
-static void put(struct rdx_table *table, uint64_t key, uint32_t set)
-{
-	struct rdx_line *line = rdx_table_line(table, key);
-
-	while (!rdx_cell_match(line, 0))
-		line++;
-	rdx_table_insert(table, key,
-			 (struct rdx_place){line, (uint32_t)__builtin_ctz(rdx_cell_match(line, 0))},
-			 set);
-}
-
 static void erase(struct rdx_table *table, uint64_t key)
 {
 	struct rdx_place place = rdx_table_find(table, key);
@@ -103,7 +91,7 @@ static void test_random_changes(void **state)
 		uint32_t set = 1 + rig_random(&random) % 31;
 
 		if (!model.set[i])
-			put(&table, model.key[i], set);
+			table_put(&table, model.key[i], set);
 		else if (set % 2)
 			rdx_table_change(&table, rdx_table_find(&table, model.key[i]), set);
 		else
@@ -130,7 +118,7 @@ static void test_pieces(void **state)
 	(void)state;
 	fill_sets(&table);
 	for (int i = 0; i < 240; i++)
-		put(&table, rig_random(&random) | 1, 1);
+		table_put(&table, rig_random(&random) | 1, 1);
 	for (uint64_t from = 0; from < 50; from += 7) {
 		uint64_t to = from + 7 < 50 ? from + 7 : 50, end = rdx_table_piece_end(&table, to);
 
@@ -159,7 +147,7 @@ static void test_versions_and_epochs(void **state)
 
 	(void)state;
 	fill_sets(&table);
-	put(&table, key, 1);
+	table_put(&table, key, 1);
 	place = rdx_table_find(&table, key);
 	assert_int_not_equal(rdx_table_versions(place.line, 1), rdx_cell_version(word));
 	word = rdx_cell_word(place.line);
