@@ -173,6 +173,16 @@ static void nap(uint64_t *ns)
 	*ns = *ns * 2 < SLEEP_MOST ? *ns * 2 : SLEEP_MOST;
 }
 
+/* One turn of a consumer: wait, and look. */
+static void wait_and_poll(struct bench *bench, enum way way, uint64_t *sleep)
+{
+	if (way == SLEEP)
+		nap(sleep);
+	else
+		bench->failed |= rdx_indexer_wait(bench->indexer, -1) < 0;
+	poll(bench);
+}
+
 /* Ask for an event, wait for it. Its latency, and what its sender paid, in us. */
 static void sample(struct bench *bench, enum way way, double *ret_us, double *ret_call_us)
 {
@@ -188,12 +198,8 @@ static void sample(struct bench *bench, enum way way, double *ret_us, double *re
 	while (way == FLOOR ? atomic_load(&arena->word) == word : events(bench) == before) {
 		if (way == FLOOR)
 			futex(&arena->word, FUTEX_WAIT, word);
-		else if (way == SLEEP)
-			nap(&sleep);
 		else
-			bench->failed |= rdx_indexer_wait(bench->indexer, -1) < 0;
-		if (way != FLOOR)
-			poll(bench);
+			wait_and_poll(bench, way, &sleep);
 	}
 	*ret_us = (double)(rdx_clock_ns() - atomic_load(&arena->sent_ns)) / 1e3;
 	while ((call = atomic_load(&arena->call_ns)) == 0)
@@ -219,12 +225,8 @@ static double idle(struct bench *bench, enum way way, uint64_t ns)
 	while (rdx_clock_ns() - start < ns) {
 		if (way == FLOOR)
 			sleep_ns(CHECK_NS);
-		else if (way == SLEEP)
-			nap(&sleep);
 		else
-			bench->failed |= rdx_indexer_wait(bench->indexer, -1) < 0;
-		if (way != FLOOR)
-			poll(bench);
+			wait_and_poll(bench, way, &sleep);
 	}
 	return 100.0 * (double)(process_cpu_ns() - used) / (double)(rdx_clock_ns() - start);
 }

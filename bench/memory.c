@@ -9,6 +9,7 @@
  * leaks or decays is seen in the last turnovers.
  */
 #include "bench/corpus/find.h"
+#include "bench/corpus/names.h"
 #include "bench/measure.h"
 #include "bench/stage.h"
 #include "tools/trace/random.h"
@@ -69,18 +70,9 @@ static void holders_close(struct holders *holders)
 	measure_memory_free(holders->counts, (holders->mask + 1) * sizeof(uint16_t));
 }
 
-static uint64_t holders_home(const struct holders *holders, uint64_t name)
-{
-	return (name ^ name >> 32) & holders->mask;
-}
-
 static uint64_t holders_find(const struct holders *holders, uint64_t name)
 {
-	uint64_t at = holders_home(holders, name);
-
-	while (holders->names[at] && holders->names[at] != name)
-		at = (at + 1) & holders->mask;
-	return at;
+	return names_find(holders->names, holders->mask, name);
 }
 
 static void holders_add(struct holders *holders, uint64_t name)
@@ -93,19 +85,14 @@ static void holders_add(struct holders *holders, uint64_t name)
 
 static void holders_drop(struct holders *holders, uint64_t name)
 {
-	uint64_t gap = holders_find(holders, name), at = gap, mask = holders->mask;
+	uint64_t gap = holders_find(holders, name), from;
 
 	if (!holders->names[gap] || --holders->counts[gap])
 		return;
 	holders->distinct--;
-	while (holders->names[at = (at + 1) & mask]) {
-		uint64_t far = (at - holders_home(holders, holders->names[at])) & mask;
-
-		if (far < ((at - gap) & mask))
-			continue;
-		holders->names[gap] = holders->names[at];
-		holders->counts[gap] = holders->counts[at];
-		gap = at;
+	for (; (from = names_mover(holders->names, holders->mask, gap)) != gap; gap = from) {
+		holders->names[gap] = holders->names[from];
+		holders->counts[gap] = holders->counts[from];
 	}
 	holders->names[gap] = 0;
 	holders->counts[gap] = 0;

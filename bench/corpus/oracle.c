@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/corpus/oracle.h"
+#include "bench/corpus/names.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,19 +26,9 @@ void oracle_close(struct oracle *oracle)
 	*oracle = (struct oracle){0};
 }
 
-static uint64_t home(const struct oracle_set *set, uint64_t name)
-{
-	return (name ^ name >> 32) & set->mask;
-}
-
-/* Where the name is, or the empty place where it would be. */
 static uint64_t find(const struct oracle_set *set, uint64_t name)
 {
-	uint64_t at = home(set, name);
-
-	while (set->names[at] && set->names[at] != name)
-		at = (at + 1) & set->mask;
-	return at;
+	return names_find(set->names, set->mask, name);
 }
 
 /* Room for one more, at most half full. */
@@ -76,20 +67,14 @@ static int set_add(struct oracle_set *set, uint64_t name)
 
 static int set_remove(struct oracle_set *set, uint64_t name)
 {
-	uint64_t gap, at;
+	uint64_t gap, from;
 
 	set_grow(set);
-	gap = at = find(set, name);
+	gap = find(set, name);
 	if (!set->names[gap])
 		return 0;
-	while (set->names[at = (at + 1) & set->mask]) {
-		uint64_t far = (at - home(set, set->names[at])) & set->mask;
-
-		if (far >= ((at - gap) & set->mask)) {
-			set->names[gap] = set->names[at];
-			gap = at;
-		}
-	}
+	for (; (from = names_mover(set->names, set->mask, gap)) != gap; gap = from)
+		set->names[gap] = set->names[from];
 	set->names[gap] = 0;
 	set->count--;
 	return 1;
