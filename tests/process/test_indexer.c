@@ -466,10 +466,41 @@ static void test_a_new_file_with_an_old_number(void **state)
 	rig_remove(&x.rig);
 }
 
+#ifdef RDX_HOOKS
+static void take_long(enum rdx_hook_step step)
+{
+	if (step == RDX_HOOK_READ_WORD)
+		usleep(1000); /* more than a poll has for events */
+}
+
+/* The time of a poll is over before it has asked every rank: it does not say that there is nothing to
+ * do. The polls begin with another rank each time, so in some rounds the idle one comes first. */
+static void test_polls_that_run_out_of_time(void **state)
+{
+	struct indexer_rig x;
+	struct rdx_publisher *good = make(&x), *publisher = prompt_publisher(&x, 2, 0);
+
+	(void)state;
+	until_state(&x, 2, 0, RDX_STATE_EXACT, publisher, NULL);
+	rdx_hook_function = take_long;
+	for (uint32_t prompt = 1; prompt <= 12; prompt++) {
+		prompt_store(publisher, prompt, 5, 0);
+		while (prompt_run(x.index, prompt, 5, 2, 0) != 5)
+			assert_true(rdx_indexer_poll(x.indexer, 0) > 0);
+	}
+	rdx_hook_function = NULL;
+	rdx_publisher_close(publisher);
+	end(&x, good);
+}
+#endif
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_segments_appear_go_and_come_back),
+#ifdef RDX_HOOKS
+		cmocka_unit_test(test_polls_that_run_out_of_time),
+#endif
 		cmocka_unit_test(test_a_worker_comes_back_for_another_index),
 		cmocka_unit_test(test_tenants_side_by_side),
 		cmocka_unit_test(test_unreadable_segments),
