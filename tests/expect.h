@@ -28,6 +28,26 @@ static inline void assert_has(const char *text, const char *part)
 	assert_non_null(strstr(text, part));
 }
 
+/* jq 1.6 and others round greater numbers without a word. */
+static inline int has_only_safe_numbers(struct json_object *value)
+{
+	if (json_object_is_type(value, json_type_int))
+		return json_object_get_uint64(value) <= UINT64_C(1) << 53;
+	if (json_object_is_type(value, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			if (!has_only_safe_numbers(json_object_array_get_idx(value, i)))
+				return 0;
+	if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach(value, name, child)
+		{
+			(void)name;
+			if (!has_only_safe_numbers(child))
+				return 0;
+		}
+	}
+	return 1;
+}
+
 static inline struct json_object *parsed(const char *text)
 {
 	struct json_object *object = json_tokener_parse(text);
@@ -35,6 +55,9 @@ static inline struct json_object *parsed(const char *text)
 	if (!object)
 		print_error("no JSON: %s\n", text);
 	assert_non_null(object);
+	if (!has_only_safe_numbers(object))
+		print_error("a number above 2^53: %s\n", text);
+	assert_true(has_only_safe_numbers(object));
 	return object;
 }
 

@@ -115,8 +115,6 @@ static void info_json(struct json_object *object, const struct rdx_rank_info *in
 		JSON_FIELD(struct rdx_rank_info, format_version),
 		JSON_FIELD(struct rdx_rank_info, features_compat),
 		JSON_FIELD(struct rdx_rank_info, hash_scheme),
-		JSON_FIELD(struct rdx_rank_info, epoch),
-		JSON_FIELD(struct rdx_rank_info, created_ns),
 		JSON_FIELD(struct rdx_rank_info, creator_pid),
 		JSON_FIELD(struct rdx_rank_info, file_bytes),
 		JSON_FIELD(struct rdx_rank_info, ring_slots),
@@ -126,13 +124,15 @@ static void info_json(struct json_object *object, const struct rdx_rank_info *in
 	json_put_text(object, "model", info->model);
 	json_put_text(object, "tenant", info->tenant);
 	JSON_PUT_FIELDS(object, fields, info);
+	json_put_id(object, "epoch", info->epoch);
+	json_put_id(object, "created_ns", info->created_ns);
 }
 
 static struct json_object *sighting_json(const struct sighting *sighting)
 {
 	struct json_object *object = json_new_object();
 
-	json_put_number(object, "worker", sighting->name.worker_id);
+	json_put_id(object, "worker", sighting->name.worker_id);
 	if (!sighting->name.any_rank)
 		json_put_number(object, "dp_rank", sighting->name.dp_rank);
 	json_put_text(object, "state", state_text[sighting->state]);

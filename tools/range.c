@@ -109,9 +109,9 @@ static void print_json(const struct rdx_rank_info *info, const struct rdx_range 
 {
 	struct json_object *object = json_new_object();
 
-	json_put_number(object, "worker", info->worker_id);
+	json_put_id(object, "worker", info->worker_id);
 	json_put_number(object, "dp_rank", info->dp_rank);
-	json_put_number(object, "epoch", info->epoch);
+	json_put_id(object, "epoch", info->epoch);
 	json_put_text(object, "outcome", outcome_text(range->outcome));
 	if (range->outcome == RDX_RANGE_EVENTS) {
 		json_put_number(object, "first_event_id", range->first_event_id);

@@ -147,7 +147,7 @@ static struct json_object *verdict_json(const struct verdict *verdict)
 	const struct rdx_difference *difference = &verdict->difference;
 	struct json_object *object = json_new_object();
 
-	json_put_number(object, "worker", verdict->name.worker_id);
+	json_put_id(object, "worker", verdict->name.worker_id);
 	if (!verdict->name.any_rank)
 		json_put_number(object, "dp_rank", verdict->name.dp_rank);
 	json_put_text(object, "result", text[verdict->outcome]);
@@ -159,7 +159,7 @@ static struct json_object *verdict_json(const struct verdict *verdict)
 	json_put_number(object, "ledger_blocks", difference->compared);
 	json_put_number(object, "differences", difference->differences);
 	if (difference->differences) {
-		json_put_number(object, "first_hash", difference->first_hash);
+		json_put_id(object, "first_hash", difference->first_hash);
 		json_put_text(object, "first_tier", rdx_tier_text(difference->first_tier));
 		json_put_text(object, "first_side",
 			      difference->first_in_index ? "index" : "ledger");

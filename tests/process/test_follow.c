@@ -21,7 +21,7 @@ static void follow_maintains_an_index(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		tools_start_follow(rig, &program, ways[i]);
 		assert_true(tools_wait_for(&program, "\"recovered\":[{\"way\":\"barrier\","
-						     "\"worker\":7,\"dp_rank\":0,"));
+						     "\"worker\":\"7\",\"dp_rank\":0,"));
 		tools_stop_follow(&program);
 	}
 	tools_start_follow(rig, &program, "--interval=50ms");
@@ -31,13 +31,13 @@ static void follow_maintains_an_index(void **state)
 	program_result_free(&r);
 
 	tools_claim(rig, &producers[1], 8, 1, 64);
-	assert_true(tools_wait_for(&program,
-				   "{\"worker\":8,\"dp_rank\":1,\"followed\":true,\"cause\":null,"
-				   "\"state\":\"EXACT\""));
+	assert_true(tools_wait_for(
+		&program, "{\"worker\":\"8\",\"dp_rank\":1,\"followed\":true,\"cause\":null,"
+			  "\"state\":\"EXACT\""));
 	rig_release(&producers[0]);
-	assert_true(tools_wait_for(&program,
-				   "{\"worker\":7,\"dp_rank\":0,\"followed\":true,\"cause\":null,"
-				   "\"state\":\"GONE\""));
+	assert_true(tools_wait_for(
+		&program, "{\"worker\":\"7\",\"dp_rank\":0,\"followed\":true,\"cause\":null,"
+			  "\"state\":\"GONE\""));
 	for (uint64_t i = 1; i <= 20; i++)
 		rig_store(rig, &producers[1], i);
 	assert_true(tools_wait_for(&program, "\"last_event_id\":20"));
@@ -103,7 +103,7 @@ static void follow_shows_what_it_cannot_read(void **state)
 	rig_release(&producer);
 	tools_damage(rig, 7, 8, 99, -1);
 	tools_start_follow(rig, &program, NULL);
-	assert_true(tools_wait_for(&program, "{\"worker\":7,\"dp_rank\":0,\"followed\":false,"
+	assert_true(tools_wait_for(&program, "{\"worker\":\"7\",\"dp_rank\":0,\"followed\":false,"
 					     "\"cause\":\"EPROTONOSUPPORT\"}"));
 	tools_stop_follow(&program);
 	RUN(&r, 2, "ringdex-follow", NULL, "--wait", "never");

@@ -166,9 +166,9 @@ static void tail_follows_through_another_life(void **state)
 	tools_claim(rig, &producers[0], 7, 0, 64);
 	tools_claim(rig, &producers[1], 8, 0, 64);
 	rig_append(&producers[0], RDX_EVENT_REMOVED, 0, 0, &(uint64_t){77}, 1);
-	assert_true(tools_wait_for(&program, "\"names\":[77]"));
+	assert_true(tools_wait_for(&program, "\"names\":[\"77\"]"));
 	rig_append(&producers[1], RDX_EVENT_REMOVED, 0, 0, &(uint64_t){88}, 1);
-	assert_true(tools_wait_for(&program, "\"names\":[88]"));
+	assert_true(tools_wait_for(&program, "\"names\":[\"88\"]"));
 	kill(program.pid, SIGTERM);
 	assert_int_equal(program_finish(&program, NULL, &r), 0);
 	assert_int_equal(r.status, 0);
@@ -228,7 +228,7 @@ static void tools_survive_a_truncated_file(void **state)
 	assert_true(tools_wait_for(&follow, "\"cause\":\"EBADMSG\""));
 	rig_store(rig, &producers[1], 1);
 	rig_store(rig, &producers[1], 2);
-	assert_true(tools_wait_for(&tail, "{\"worker\":8,"));
+	assert_true(tools_wait_for(&tail, "{\"worker\":\"8\","));
 	assert_true(tools_wait_for(&follow, "\"last_event_id\":2,"));
 	kill(tail.pid, SIGTERM);
 	assert_int_equal(program_finish(&tail, NULL, &r), 0);

@@ -75,7 +75,7 @@ static void kill_worker(struct incidents *in)
 	} while (!again);
 	crew_kill(in->crew, in->worker);
 	traffic_lost(in->traffic, in->worker);
-	json_put_number(in->row, "worker", in->worker);
+	json_put_id(in->row, "worker", in->worker);
 	json_put_number(in->row, "requests_again", again);
 	narrate("worker %u killed with SIGKILL at request %" PRIu64 "; %" PRIu64
 		" of its unanswered requests routed again",
@@ -101,7 +101,7 @@ static void clear(struct incidents *in, int host_only)
 		row->blocks[RDX_TIER_HOST] + (host_only ? 0 : row->blocks[RDX_TIER_DEVICE]);
 	char text[FIGURES_BYTES];
 
-	json_put_number(in->row, "worker", worker);
+	json_put_id(in->row, "worker", worker);
 	narrate("worker %u clears its %scache: %s blocks gone with one event", worker,
 		host_only ? "host tier's " : "", figures_grouped(blocks, text));
 	crew_tell(in->crew, worker,

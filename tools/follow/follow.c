@@ -121,7 +121,7 @@ static struct json_object *rank_json(const struct follow *follow, const struct w
 	struct json_object *object = json_new_object();
 	struct json_object *blocks, *recoveries;
 
-	json_put_number(object, "worker", info->worker_id);
+	json_put_id(object, "worker", info->worker_id);
 	json_put_number(object, "dp_rank", info->dp_rank);
 	json_put_flag(object, "followed", rank->followed);
 	json_put_text(object, "cause", info->cause ? strerrorname_np(-info->cause) : NULL);
@@ -133,7 +133,7 @@ static struct json_object *rank_json(const struct follow *follow, const struct w
 	json_put_text(object, "tenant", follow->watch.names[rank->index].tenant);
 	json_put_number(object, "block_tokens", follow->watch.names[rank->index].block_tokens);
 	json_put_text(object, "instance", info->instance);
-	json_put_number(object, "epoch", info->epoch);
+	json_put_id(object, "epoch", info->epoch);
 	json_put_number(object, "last_event_id", info->last_event_id);
 	json_put_number(object, "position", info->position);
 	json_put_number(object, "age_ns", info->age_ns);
@@ -166,7 +166,6 @@ static void print_recovery(const struct rdx_recovery_row *row)
 static struct json_object *recovery_json(const struct rdx_recovery_row *row)
 {
 	static const struct json_field fields[] = {
-		JSON_FIELD_AS("worker", struct rdx_recovery_row, worker_id),
 		JSON_FIELD(struct rdx_recovery_row, dp_rank),
 		JSON_FIELD(struct rdx_recovery_row, events_skipped),
 		JSON_FIELD(struct rdx_recovery_row, ledger_blocks),
@@ -176,6 +175,7 @@ static struct json_object *recovery_json(const struct rdx_recovery_row *row)
 	struct json_object *object = json_new_object();
 
 	json_put_text(object, "way", ways[row->way]);
+	json_put_id(object, "worker", row->worker_id);
 	JSON_PUT_FIELDS(object, fields, row);
 	return object;
 }
@@ -224,7 +224,7 @@ static void print_json(const struct follow *follow, struct json_object *recovere
 	struct json_object *ranks = json_new_array();
 
 	if (rdx_indexer_get_stats(follow->indexer, &stats) == 0) {
-		json_put_number(object, "time_ns", rdx_clock_ns());
+		json_put_id(object, "time_ns", rdx_clock_ns());
 		json_put_text(object, "wait", options_shared_waits[stats.wait_mode]);
 		JSON_PUT_FIELDS(object, fields, &stats);
 	}

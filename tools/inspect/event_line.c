@@ -31,7 +31,7 @@ static struct json_object *line_begun(const struct rdx_rank_info *info, const ch
 {
 	struct json_object *object = json_new_object();
 
-	json_put_number(object, "worker", info->worker_id);
+	json_put_id(object, "worker", info->worker_id);
 	json_put_number(object, "dp_rank", info->dp_rank);
 	json_put_text(object, "type", type);
 	return object;
@@ -48,15 +48,15 @@ void event_line_print(struct event_line *line, const struct rdx_rank_info *info,
 		json_put_text(object, "tier", rdx_tier_text(event->tier));
 	if (event->kind == RDX_EVENT_STORED) {
 		if (event->parent)
-			json_put_number(object, "parent", event->parent);
-		json_put_numbers(object, "names", prefix_hashes(line, info, event), event->count);
-		json_put_numbers(object, "local_hashes", event->hashes, event->count);
+			json_put_id(object, "parent", event->parent);
+		json_put_ids(object, "names", prefix_hashes(line, info, event), event->count);
+		json_put_ids(object, "local_hashes", event->hashes, event->count);
 		json_put_number(object, "block_size", info->block_tokens);
 	} else if (event->kind == RDX_EVENT_REMOVED) {
-		json_put_numbers(object, "names", event->hashes, event->count);
+		json_put_ids(object, "names", event->hashes, event->count);
 	}
 	if (event->time_ns)
-		json_put_number(object, "time_ns", event->time_ns);
+		json_put_id(object, "time_ns", event->time_ns);
 	json_put_number(object, "event_id", event->event_id);
 	json_print_line(object);
 }

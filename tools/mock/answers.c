@@ -28,16 +28,12 @@ static struct json_object *begin(const char *command)
 	return object;
 }
 
-/* The epoch as a string: many readers of JSON have no numbers of 64 bits. */
 static void put_rank(struct json_object *object, const struct announcer *announcer,
 		     const struct rdx_publisher_options *options)
 {
-	char epoch[24];
-
-	snprintf(epoch, sizeof(epoch), "%" PRIu64, announcer->epoch);
-	json_put_number(object, "worker_id", options->worker_id);
+	json_put_id(object, "worker_id", options->worker_id);
 	json_put_number(object, "dp_rank", options->dp_rank);
-	json_put_text(object, "epoch", epoch);
+	json_put_id(object, "epoch", announcer->epoch);
 }
 
 void answers_ready(const struct announcer *announcer, const struct rdx_publisher_options *options)
@@ -60,7 +56,7 @@ void answers_request(uint64_t id, const struct engine_answer *answer)
 	};
 	struct json_object *object = json_new_object();
 
-	json_put_number(object, "id", id);
+	json_put_id(object, "id", id);
 	json_put_number(object, "cached_blocks", answer->device_blocks + answer->host_blocks);
 	JSON_PUT_FIELDS(object, fields, answer);
 	json_put_fraction(object, "time_ms", ms(answer->time_us));
@@ -69,23 +65,26 @@ void answers_request(uint64_t id, const struct engine_answer *answer)
 	json_print_line(object);
 }
 
-static void say_error(const char *what, uint64_t number, const char *text)
+static void say_error(struct json_object *object, const char *text)
 {
-	struct json_object *object = json_new_object();
-
-	json_put_number(object, what, number);
 	json_put_text(object, "error", text);
 	json_print_line(object);
 }
 
 void answers_error(uint64_t line, const char *text)
 {
-	say_error("line", line, text);
+	struct json_object *object = json_new_object();
+
+	json_put_number(object, "line", line);
+	say_error(object, text);
 }
 
 void answers_refused(uint64_t id, const char *text)
 {
-	say_error("id", id, text);
+	struct json_object *object = json_new_object();
+
+	json_put_id(object, "id", id);
+	say_error(object, text);
 }
 
 void answers_command(const char *command, const struct engine *engine)

@@ -27,8 +27,8 @@
  *              each, ascending
  *   bad line   {"line","error"}; a message on standard error; the rest is read
  *
- * epoch is a string of decimal digits, other numbers are JSON numbers. Who writes many lines
- * ahead must read the answers meanwhile.
+ * Ids and the epoch are strings of decimal digits, other numbers are JSON numbers. Who writes many
+ * lines ahead must read the answers meanwhile.
  */
 #include "tools/mock/answers.h"
 #include "tools/mock/mock_options.h"

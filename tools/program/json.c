@@ -4,6 +4,7 @@
 #include "tools/program/messages.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,19 @@ void json_put(struct json_object *object, const char *name, struct json_object *
 void json_put_number(struct json_object *object, const char *name, uint64_t value)
 {
 	json_put(object, name, made(json_object_new_uint64(value)));
+}
+
+static struct json_object *id_json(uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	return made(json_object_new_string(text));
+}
+
+void json_put_id(struct json_object *object, const char *name, uint64_t value)
+{
+	json_put(object, name, id_json(value));
 }
 
 void json_put_fraction(struct json_object *object, const char *name, double value)
@@ -121,13 +135,13 @@ void json_put_fields(struct json_object *object, const struct json_field *fields
 				load((const char *)from + fields[i].at, fields[i].bytes));
 }
 
-void json_put_numbers(struct json_object *object, const char *name, const uint64_t *values,
-		      uint64_t count)
+void json_put_ids(struct json_object *object, const char *name, const uint64_t *values,
+		  uint64_t count)
 {
 	struct json_object *array = json_new_array();
 
 	for (uint64_t i = 0; i < count; i++)
-		json_append(array, made(json_object_new_uint64(values[i])));
+		json_append(array, id_json(values[i]));
 	json_put(object, name, array);
 }
 

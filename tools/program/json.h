@@ -16,12 +16,15 @@ struct json_object *json_new_array(void);
  * U+FFFD each. */
 void json_put(struct json_object *object, const char *name, struct json_object *child);
 void json_put_number(struct json_object *object, const char *name, uint64_t value);
+/* What may be above 2^53 (an id, hash, epoch, name, time) as a string of decimal digits: jq 1.6,
+ * JavaScript and others round such numbers without a word. */
+void json_put_id(struct json_object *object, const char *name, uint64_t value);
+void json_put_ids(struct json_object *object, const char *name, const uint64_t *values,
+		  uint64_t count);
 void json_put_fraction(struct json_object *object, const char *name, double value);
 void json_put_flag(struct json_object *object, const char *name, int value);
 /* NULL gives null. */
 void json_put_text(struct json_object *object, const char *name, const char *value);
-void json_put_numbers(struct json_object *object, const char *name, const uint64_t *values,
-		      uint64_t count);
 
 /* Unsigned members of a struct, of 1 to 8 bytes each, as numbers. */
 struct json_field {

@@ -63,6 +63,14 @@ void sheet_number(struct sheet *sheet, const char *title, const char *name, enum
 		table_number(sheet->table, value);
 }
 
+void sheet_id(struct sheet *sheet, const char *title, const char *name, uint64_t value)
+{
+	if (sheet->row && name)
+		json_put_id(sheet->row, name, value);
+	if (is_shown(sheet, title, TABLE_NUMBER))
+		table_number(sheet->table, value);
+}
+
 void sheet_fraction(struct sheet *sheet, const char *title, const char *name, enum sheet_unit unit,
 		    double value)
 {
