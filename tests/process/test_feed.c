@@ -164,7 +164,10 @@ static void bad_lines_are_named(void **state)
 		{"{\"worker\":1}", "no \"type\""},
 		{"{\"worker\":1,\"type\":\"moved\"}", "\"type\" is moved"},
 		{"{\"worker\":1,\"type\":\"removed\"}", "no \"names\""},
-		{LINE "2],\"local_hashes\":[2],\"parent\":1}", NULL},
+		{LINE "1],\"local_hashes\":[1],\"salt\":\"\\u0000a\"}", "a NUL character"},
+		{LINE "1],\"local_hashes\":[1],\"salt\\u0000\":\"a\"}", "a NUL character"},
+		{"{\"worker\":1,\"type\":\"a\\u001b[31m\"}", "\"type\" is a\\x1b[31m: give"},
+		{LINE "2],\"local_hashes\":[2],\"parent\":1,\"lora\":\"\\\\u0000\"}", NULL},
 	};
 	const uint32_t count = sizeof(cases) / sizeof(*cases);
 	const uint64_t locals[] = {1, 2};

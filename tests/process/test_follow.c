@@ -92,6 +92,36 @@ static void follow_says_once_that_a_rank_is_gone(void **state)
 	program_result_free(&r);
 }
 
+/* A worker's texts do not begin lines, and do not colour them. */
+static void follow_prints_texts_as_one_line(void **state)
+{
+	static const char input[] =
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[1],\"local_hashes\":[7]}\n";
+	struct rig *rig = *state;
+	char *follows[] = {"ringdex-follow", "--dir", rig->dir, TOOLS_NEVER_STALE, NULL};
+	char *feeds[] = {"ringdex-feed",
+			 "--dir",
+			 rig->dir,
+			 "--hold",
+			 "--instance",
+			 "x\n7:0 GONE\033[31m \xc2\x9b \xff",
+			 "-",
+			 NULL};
+	struct program feed, follow;
+	struct program_result r;
+
+	assert_int_equal(program_start(&feed, feeds[0], feeds, 1), 0);
+	assert_int_equal(write(feed.in, input, strlen(input)), strlen(input));
+	assert_int_equal(program_start(&follow, follows[0], follows, 0), 0);
+	assert_true(tools_wait_for(&follow, " x\\x0a7:0 GONE\\x1b[31m \\xc2\\x9b \\xff\n"));
+	kill(follow.pid, SIGTERM);
+	assert_int_equal(program_finish(&follow, NULL, &r), 0);
+	program_result_free(&r);
+	kill(feed.pid, SIGTERM);
+	assert_int_equal(program_finish(&feed, NULL, &r), 0);
+	program_result_free(&r);
+}
+
 static void follow_shows_what_it_cannot_read(void **state)
 {
 	struct rig *rig = *state;
@@ -136,6 +166,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(follow_maintains_an_index, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(follow_says_once_that_a_rank_is_gone, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(follow_prints_texts_as_one_line, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(follow_shows_what_it_cannot_read, rig_setup,
 						rig_teardown),

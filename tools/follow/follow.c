@@ -9,6 +9,7 @@
 #include "tools/program/json.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
+#include "tools/program/printable.h"
 #include "tools/program/stop.h"
 
 #include <errno.h>
@@ -111,8 +112,10 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 						      : messages_explain(info->cause));
 	else if (info->state == RDX_STATE_INEXACT)
 		printf(" until its next clear of all tiers");
-	printf(": %s blocks after event %" PRIu64 ", %s\n", figures_grouped(held(info), blocks),
-	       info->last_event_id, info->instance);
+	printf(": %s blocks after event %" PRIu64 ", ", figures_grouped(held(info), blocks),
+	       info->last_event_id);
+	printable_put(stdout, info->instance);
+	putchar('\n');
 }
 
 static struct json_object *rank_json(const struct follow *follow, const struct watched_rank *rank)

@@ -3,6 +3,7 @@
 
 #include "shm/index_layout.h"
 #include "tools/program/messages.h"
+#include "tools/program/printable.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -89,9 +90,13 @@ static void say_choice(const struct space *space, const struct index_name *names
 	}
 	messages_say("%s in %s%s", fitting ? "more than one index" : "no such index", space->dir,
 		     fitting ? ": choose by --model, --tenant, --block-tokens" : "; there is:");
-	for (int i = 0; i < count; i++)
-		fprintf(stderr, "   --model '%s' --tenant '%s' --block-tokens %" PRIu32 "\n",
-			names[i].model, names[i].tenant, names[i].block_tokens);
+	for (int i = 0; i < count; i++) {
+		fputs("   --model '", stderr);
+		printable_put(stderr, names[i].model);
+		fputs("' --tenant '", stderr);
+		printable_put(stderr, names[i].tenant);
+		fprintf(stderr, "' --block-tokens %" PRIu32 "\n", names[i].block_tokens);
+	}
 }
 
 int indexes_open(const struct space *space, const struct index_name *name,

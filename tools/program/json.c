@@ -2,6 +2,7 @@
 #include "tools/program/json.h"
 
 #include "tools/program/messages.h"
+#include "tools/program/printable.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -61,25 +62,6 @@ void json_put_flag(struct json_object *object, const char *name, int value)
 	json_put(object, name, made(json_object_new_boolean(value != 0)));
 }
 
-/* Bytes of the UTF-8 sequence that begins here, 0 where none does. */
-static size_t sequence(const unsigned char *s)
-{
-	size_t bytes = s[0] < 0x80                   ? 1
-		       : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		       : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-		       : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-						     : 0;
-
-	for (size_t i = 1; i < bytes; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	/* longer than need be, surrogates, beyond U+10FFFF */
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return bytes;
-}
-
 static struct json_object *text_json(const char *value)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
@@ -89,7 +71,7 @@ static struct json_object *text_json(const char *value)
 	if (!text)
 		messages_no_memory();
 	while (*value) {
-		size_t bytes = sequence((const unsigned char *)value);
+		size_t bytes = printable_sequence(value);
 
 		to = mempcpy(to, bytes ? value : replacement, bytes ? bytes : 3);
 		value += bytes ? bytes : 1;

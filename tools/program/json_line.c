@@ -65,6 +65,21 @@ static int integers_fit(const char *text, size_t length)
 	return 1;
 }
 
+/* A text with NUL in it would be cut there, a member's name too. */
+static int has_nul(const char *text, size_t length)
+{
+	if (memchr(text, 0, length))
+		return 1;
+	for (size_t i = 0; i + 5 < length; i++) {
+		if (text[i] != '\\')
+			continue;
+		i++; /* \\ is no beginning of another */
+		if (i + 5 <= length && memcmp(text + i, "u0000", 5) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 int json_line_parse(const char *text, size_t length, struct json_object **ret_object,
 		    struct json_line_fault *ret_fault)
 {
@@ -75,8 +90,9 @@ int json_line_parse(const char *text, size_t length, struct json_object **ret_ob
 
 	if (length >= INT_MAX)
 		return json_line_fault(ret_fault, "the line is too long: split it");
-	if (memchr(text, 0, length))
-		return json_line_fault(ret_fault, "a NUL byte in the line: write UTF-8 text");
+	if (has_nul(text, length))
+		return json_line_fault(ret_fault,
+				       "a NUL character in the line: write texts without");
 	if (!integers_fit(text, length))
 		return json_line_fault(ret_fault,
 				       "a number beyond 64 bits: write -2^63 to 2^64 - 1");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/program/messages.h"
+#include "tools/program/printable.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,9 +11,14 @@
 
 static void say(int error, const char *format, va_list arguments)
 {
+	char *text;
+
 	fflush(stdout);
 	fprintf(stderr, "%s: ", program_invocation_short_name);
-	vfprintf(stderr, format, arguments);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	printable_put(stderr, text ? text : format);
+	free(text);
 	if (error)
 		fprintf(stderr, ": %s", messages_explain(error));
 	fputc('\n', stderr);
