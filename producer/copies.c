@@ -30,12 +30,14 @@ static enum rdx_counter hold_block(struct rdx_publisher *p, uint32_t block, uint
 	return RDX_COPIES_KEPT;
 }
 
-/* One more copy where there is one already. */
+/* The name was stored where it has a copy already. */
 static void repeat(struct rdx_publisher *p, struct rdx_node *node, uint8_t tier)
 {
 	int most = rdx_node_copies(node, tier) == RDX_NODE_COPIES_MAX;
 
 	rdx_publisher_count(p, RDX_COUNTER_REPEATS, 1);
+	if (p->report_mode == RDX_REPORT_PRESENCE)
+		return;
 	if (p->report_mode == RDX_REPORT_MIXED || most)
 		rdx_publisher_mark_inexact(p, (uint8_t)(1 << tier));
 	if (!most)

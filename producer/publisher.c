@@ -240,6 +240,7 @@ static struct rdx_segment_spec spec_of(const struct rdx_publisher_options *optio
 		.dp_rank = options->dp_rank,
 		.block_tokens = options->block_tokens,
 		.clear_scope = options->clear_scope,
+		.report_mode = options->report_mode,
 		.file_mode = options->file_mode,
 		.ring_slots = options->ring_slots,
 		.instance = options->instance,
@@ -263,7 +264,7 @@ static int plan(const struct rdx_publisher_options *from, struct rdx_publisher_o
 
 	if (r < 0)
 		return r;
-	if (options.clear_scope > RDX_CLEAR_WORKER || options.report_mode > RDX_REPORT_MIXED)
+	if (options.clear_scope > RDX_CLEAR_WORKER || options.report_mode > RDX_REPORT_PRESENCE)
 		return -EINVAL;
 	if (options.block_tokens == 0)
 		options.block_tokens = BLOCK_TOKENS_DEFAULT;

@@ -30,12 +30,6 @@ struct rdx_publisher;
 #define RDX_CLEAR_RANK   0 /* this rank alone (default) */
 #define RDX_CLEAR_WORKER 1 /* every rank of the worker that was opened with this scope */
 
-/* What it means to store a block whose name this rank holds already. */
-#define RDX_REPORT_COPIES 0 /* one more physical copy, to be removed once more (default) */
-#define RDX_REPORT_MIXED                                                                           \
-	1 /* a copy or a mere repetition: counted as a copy, and the
-			       rank is INEXACT until its next clear of all tiers */
-
 /* Texts are copied. Zero or NULL takes the default where one is named. */
 struct rdx_publisher_options {
 	uint64_t size;        /* sizeof(struct rdx_publisher_options) */

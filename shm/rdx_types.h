@@ -68,6 +68,11 @@ extern "C" {
 #define RDX_EVENT_CLEARED 3
 #define RDX_EVENT_INEXACT 4
 
+/* What it means that a worker stores a block whose name the rank holds already in that tier. */
+#define RDX_REPORT_COPIES   0 /* one more physical copy, to be removed once more (default) */
+#define RDX_REPORT_MIXED    1 /* that, or a mere repetition: INEXACT until the next clear of all */
+#define RDX_REPORT_PRESENCE 2 /* a repetition: one removal ends it, however often it was stored */
+
 /* What the index's answer about a rank is worth. */
 #define RDX_STATE_EXACT      0 /* equals what the full event history would have built */
 #define RDX_STATE_RECOVERING 1 /* being rebuilt; nothing of it is served */

@@ -91,6 +91,7 @@ int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_hea
 		.dp_rank = spec->dp_rank,
 		.clear_scope = spec->clear_scope,
 		.clear_id = spec->clear_id,
+		.report_mode = spec->report_mode,
 		.ring_slots = spec->ring_slots,
 		.ledger_records = spec->ledger_records,
 	};

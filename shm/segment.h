@@ -16,6 +16,7 @@ struct rdx_segment_spec {
 	uint32_t dp_rank;
 	uint32_t block_tokens;
 	uint32_t clear_scope;
+	uint32_t report_mode;
 	uint32_t file_mode;
 	uint64_t clear_id;
 	uint64_t ring_slots;

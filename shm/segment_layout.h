@@ -58,7 +58,7 @@ struct rdx_segment_header {
 	uint64_t created_ns;                  /* CLOCK_REALTIME */
 	uint64_t creator_start_ticks;         /* of the process, since boot; 0: unknown */
 	uint32_t creator_pid;
-	uint32_t reserved32;
+	uint32_t report_mode; /* RDX_REPORT_... */
 	uint64_t reserved[11];
 	char instance[RDX_TEXT_BYTES];
 	char model[RDX_TEXT_BYTES];

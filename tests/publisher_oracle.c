@@ -207,8 +207,10 @@ static void drop(struct oracle *oracle, uint8_t tier, uint64_t *counter, uint64_
 static uint64_t *add_copy(struct oracle *oracle, struct oracle_name *name, uint8_t tier)
 {
 	if (name->copies[tier]) {
-		name->copies[tier]++;
 		oracle->stats.repeats++;
+		if (oracle->report_mode == RDX_REPORT_PRESENCE)
+			return NULL;
+		name->copies[tier]++;
 		if (oracle->report_mode == RDX_REPORT_MIXED)
 			mark(oracle, (uint8_t)(1 << tier));
 		return NULL;

@@ -108,6 +108,13 @@ static struct json_object *counters_json(const struct sighting *sighting)
 	return counters;
 }
 
+static const char *report_text(uint32_t mode)
+{
+	static const char *const texts[] = {"copies", "mixed", "presence"};
+
+	return mode < sizeof(texts) / sizeof(texts[0]) ? texts[mode] : "?";
+}
+
 static void info_json(struct json_object *object, const struct rdx_rank_info *info)
 {
 	static const struct json_field fields[] = {
@@ -126,6 +133,7 @@ static void info_json(struct json_object *object, const struct rdx_rank_info *in
 	JSON_PUT_FIELDS(object, fields, info);
 	json_put_id(object, "epoch", info->epoch);
 	json_put_id(object, "created_ns", info->created_ns);
+	json_put_text(object, "report_mode", report_text(info->report_mode));
 }
 
 static struct json_object *sighting_json(const struct sighting *sighting)

@@ -42,7 +42,7 @@ struct rdx_rank_info {
 	uint32_t hash_scheme;
 	uint32_t format_version;
 	uint32_t creator_pid; /* in the creator's PID namespace: for people only */
-	uint32_t reserved;
+	uint32_t report_mode; /* RDX_REPORT_...: what the worker means by stores and removals */
 	char instance[RDX_TEXT_BYTES];
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];

@@ -32,6 +32,7 @@ static void fill_info(struct rdx_rank_info *info, const struct rdx_segment_heade
 	info->hash_scheme = header->hash_scheme;
 	info->format_version = header->format_version;
 	info->creator_pid = header->creator_pid;
+	info->report_mode = header->report_mode;
 	memcpy(info->instance, header->instance, RDX_TEXT_BYTES);
 	memcpy(info->model, header->model, RDX_TEXT_BYTES);
 	memcpy(info->tenant, header->tenant, RDX_TEXT_BYTES);

@@ -286,6 +286,27 @@ static void wait_for(const struct program *program, const char *part)
 	} while (!strstr(said, part));
 }
 
+/* An engine that says again what it holds: by option one removal ends it, and the segment says so. */
+static void presence_ends_with_one_removal(void **state)
+{
+	static const char input[] =
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[11,12],\"local_hashes\":[1,2]}\n"
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[11,12],\"local_hashes\":[1,2]}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[12]}\n";
+	const uint64_t locals[] = {1};
+	struct rig *rig = *state;
+	struct program_result r;
+
+	RUN(&r, 0, "ringdex-feed", input, "-q", "--report-mode", "presence", "--dir", rig->dir,
+	    "-");
+	assert_string_equal(r.err, "");
+	program_result_free(&r);
+	check_held(rig, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){1}, 1);
+	RUN(&r, 0, "ringdex-ls", NULL, "--json", "--dir", rig->dir);
+	assert_has(r.out, "\"report_mode\":\"presence\"");
+	program_result_free(&r);
+}
+
 /* It holds until a signal, keeps others out of its rank, and what it published can be
  * printed by ringdex-tail and fed into another namespace. */
 static void holds_and_goes_round(void **state)
@@ -362,6 +383,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(removals_in_a_row_are_one_event, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(usage_and_files, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(presence_ends_with_one_removal, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(holds_and_goes_round, rig_setup, rig_teardown),
 	};
 

@@ -338,6 +338,17 @@ static void test_worker_wide(void **state)
 	drive(&options, 60, RUN_MAX);
 }
 
+static void test_presence(void **state)
+{
+	struct rdx_publisher_options options = {.size = sizeof(options)};
+
+	(void)state;
+	for (int i = 0; i < RDX_TIER_COUNT; i++)
+		options.tier_blocks[i] = 60;
+	options.report_mode = RDX_REPORT_PRESENCE;
+	drive(&options, 60, RUN_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_tight),
 		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_worker_wide),
+		cmocka_unit_test(test_presence),
 		cmocka_unit_test(test_tiers_cleared),
 		cmocka_unit_test(test_tiers_cleared_in_a_tight_pool),
 	};

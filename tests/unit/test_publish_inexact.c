@@ -150,6 +150,26 @@ static void test_report_mode_mixed(void **state)
 	publisher_expect_inexact(f, publisher_stats(f->p).inexact_marks, 1);
 }
 
+/* An engine that says again what it holds: one removal ends it, and the segment says which it is. */
+static void test_report_mode_presence(void **state)
+{
+	struct publisher_rig *f = *state;
+
+	f->options.report_mode = RDX_REPORT_PRESENCE;
+	publisher_open(f);
+	assert_int_equal(f->p->owner.header->report_mode, RDX_REPORT_PRESENCE);
+	for (uint32_t i = 0; i <= RDX_NODE_COPIES_MAX; i++)
+		publisher_store(f, 0, 1, 2);
+	assert_int_equal(publisher_stats(f->p).repeats, 2 * RDX_NODE_COPIES_MAX);
+	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 2);
+	publisher_remove_one(f, RDX_TIER_DEVICE, 2);
+	publisher_expect_event(f, RDX_EVENT_REMOVED, RDX_TIER_DEVICE, 1);
+	publisher_remove_one(f, RDX_TIER_DEVICE, 1);
+	publisher_expect_event(f, RDX_EVENT_REMOVED, RDX_TIER_DEVICE, 1);
+	assert_int_equal(publisher_stats(f->p).held[RDX_TIER_DEVICE], 0);
+	assert_int_equal(publisher_stats(f->p).inexact, 0);
+}
+
 /* What is missing in one tier is still missing after a clear of another, though the rank
  * then holds nothing that it knows of. */
 static void test_clear_beside_inexact(void **state)
@@ -226,6 +246,7 @@ int main(void)
 		PUBLISHER_TEST(test_full),
 		PUBLISHER_TEST(test_counts_that_end),
 		PUBLISHER_TEST(test_report_mode_mixed),
+		PUBLISHER_TEST(test_report_mode_presence),
 		PUBLISHER_TEST(test_clear_beside_inexact),
 		PUBLISHER_TEST(test_positions_end),
 		PUBLISHER_TEST(test_a_damaged_record_is_not_believed),

@@ -46,7 +46,7 @@ static void test_open_refuses(void **state)
 	REFUSED(tier_blocks[0], RDX_TIER_BLOCKS_MAX + 1, -EINVAL);
 	REFUSED(block_tokens, RDX_BLOCK_TOKENS_MAX + 1, -EINVAL);
 	REFUSED(clear_scope, 2, -EINVAL);
-	REFUSED(report_mode, 2, -EINVAL);
+	REFUSED(report_mode, 3, -EINVAL);
 	REFUSED(file_mode, 0666, -EINVAL);
 	REFUSED(instance, NULL, -EINVAL);
 	REFUSED(instance, "", -EINVAL);

@@ -8,7 +8,7 @@
 
 #define TO(member) OPTIONS_TO(struct feed_options, member)
 
-static const char *const modes[] = {"copies", "mixed", NULL};
+static const char *const modes[] = {"copies", "mixed", "presence", NULL};
 
 static const struct options_entry entries[] = {
 	OPTIONS_DIR(TO(publisher.dir)),
@@ -23,9 +23,9 @@ static const struct options_entry entries[] = {
 				.max = RDX_TIER_BLOCKS_MAX),
 	OPTIONS_RING_SLOTS(TO(publisher.ring_slots), .max = RDX_RING_SLOTS_MAX),
 	OPTIONS_CLEAR_SCOPE(TO(publisher.clear_scope)),
-	{"report-mode", 0, "copies|mixed",
-	 "What a second store of a block is: a further copy, or perhaps a repetition, which makes "
-	 "the rank INEXACT",
+	{"report-mode", 0, "copies|mixed|presence",
+	 "What a second store of a block is: a further copy; one or a repetition, which makes the "
+	 "rank INEXACT; a repetition, so that one removal ends it",
 	 OPTIONS_CHOICE, TO(publisher.report_mode), .choices = modes},
 	OPTIONS_HOLD(TO(hold)),
 	{"quiet", 'q', NULL, "Print no summary", OPTIONS_FLAG, TO(quiet)},
