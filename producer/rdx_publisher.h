@@ -115,7 +115,8 @@ struct rdx_publisher_stats {
 	uint64_t unknown_names;    /* blocks named only, name unknown -> INEXACT */
 	uint64_t unknown_removals; /* names unknown or not held in that tier: ignored */
 	uint64_t mismatched;       /* blocks dropped: tokens do not make count blocks -> INEXACT */
-	uint64_t other_block_size; /* blocks dropped: not of the segment's block size */
+	uint64_t other_block_size; /* blocks dropped: not of the segment's block size
+					    -> INEXACT */
 	uint64_t conflicts;        /* blocks dropped: a held name with other content, or a
 					    name below itself -> INEXACT */
 	uint64_t ledger_full;      /* blocks dropped: tier_blocks reached, or 0 -> INEXACT */

@@ -37,8 +37,7 @@ static void drop_blocks(struct rdx_publisher *p, uint8_t tier, enum rdx_counter 
 			uint64_t blocks)
 {
 	rdx_publisher_count(p, cause, blocks);
-	if (cause != RDX_COUNTER_OTHER_BLOCK_SIZE)
-		rdx_publisher_mark_inexact(p, (uint8_t)(1 << tier));
+	rdx_publisher_mark_inexact(p, (uint8_t)(1 << tier));
 }
 
 /* The node of a name is taken for something else, or gets no name any more. */

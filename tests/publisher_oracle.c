@@ -348,7 +348,7 @@ void oracle_stored(struct oracle *oracle, const struct rdx_stored *stored)
 	if (!stored->tokens && !stored->local_hashes)
 		store_known(oracle, stored);
 	else if (stored->block_tokens && stored->block_tokens != oracle->block_tokens)
-		oracle->stats.other_block_size += stored->count;
+		drop(oracle, stored->tier, &oracle->stats.other_block_size, stored->count);
 	else if (stored->tokens &&
 		 stored->token_count != (uint64_t)stored->count * oracle->block_tokens)
 		drop(oracle, stored->tier, &oracle->stats.mismatched, stored->count);
