@@ -204,6 +204,51 @@ static void bad_lines_are_named(void **state)
 	check_held(rig, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){2}, 1);
 }
 
+/* Is the rank's newest event one that says INEXACT? */
+static int is_inexact(const struct rig *rig, uint64_t worker)
+{
+	struct rdx_event event = {.size = sizeof(event)};
+	struct rdx_reader *reader;
+	int inexact = 0;
+
+	assert_int_equal(rdx_reader_open(&reader, rig->dir, worker, 0), 0);
+	while (rdx_reader_next(reader, &event) > 0)
+		inexact = event.inexact;
+	rdx_reader_close(reader);
+	return inexact;
+}
+
+/* What a line said that cannot be read is not known: the rank that it names is not EXACT, or none is. */
+static void unreadable_lines_end_exact(void **state)
+{
+#define STORED(worker)                                                                             \
+	"{\"worker\":" worker ",\"type\":\"stored\",\"names\":[11,12],\"token_ids\":[1,2,3,4]}\n"
+	static const char named[] = STORED("1") STORED("2") STORED("3")
+		STORED("4") "{\"worker\":1,\"type\":\"removed\",\"names\":[11,\"0xzz\"]}\n"
+			    "{\"worker\":2,\"type\":\"stored\",\"names\":[13],\"parent\":12,"
+			    "\"token_ids\":[[3,4],[4,5]]}\n"
+			    "{\"worker\":3,\"type\":\"cleared\",\"tier\":\"HBM\"}\n"
+			    "{\"worker\":5,\"type\":\"moved\"}\n";
+	static const char nameless[] = STORED("1") "{\"type\":\"moved\"}\n" STORED("2");
+	struct rig *rig = *state;
+	struct program_result r;
+
+	RUN(&r, 1, "ringdex-feed", named, "--dir", rig->dir, "--block-tokens=2", "-");
+	for (uint64_t worker = 1; worker <= 5; worker++)
+		assert_int_equal(is_inexact(rig, worker), worker != 4);
+	assert_has(r.err, ":5: warning: worker 1 rank 0: 1 times it became INEXACT");
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-feed", nameless, "--dir", rig->dir, "--block-tokens=2", "-");
+	assert_int_equal(is_inexact(rig, 1), 1);
+	assert_int_equal(is_inexact(rig, 2), 1);
+	program_result_free(&r);
+	RUN(&r, 1, "ringdex-feed", named, "--dir", rig->dir, "--block-tokens=2",
+	    "--on-unreadable=skip", "-");
+	assert_int_equal(is_inexact(rig, 1), 0);
+	program_result_free(&r);
+#undef STORED
+}
+
 /* Well-formed, but not to be represented: a warning with the first line, status 0. */
 static void what_is_not_represented_is_said(void **state)
 {
@@ -225,11 +270,13 @@ static void what_is_not_represented_is_said(void **state)
 
 	RUN(&r, 0, "ringdex-feed", input, "--dir", rig->dir, "--block-tokens=2", "--blocks=2", "-");
 	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 removals ignored: the names");
-	assert_has(r.err, ":2: warning: worker 1 rank 0: 2 blocks dropped: their parent");
+	assert_has(r.err, ":2: warning: worker 1 rank 0: 1 blocks dropped: their parent");
+	assert_has(r.err, "input: warning: worker 1 rank 0: in all 2 blocks dropped: their parent");
 	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 blocks dropped: their tokens");
 	assert_has(r.err, ":5: warning: worker 1 rank 0: 1 blocks dropped: only their names");
 	assert_has(r.err, ":6: warning: worker 1 rank 0: 1 blocks dropped: they are of another");
-	assert_has(r.err, ":7: warning: worker 1 rank 0: 2 blocks dropped: the tier is full");
+	assert_has(r.err, ":7: warning: worker 1 rank 0: 1 blocks dropped: the tier is full");
+	assert_has(r.err, "input: warning: worker 1 rank 0: in all 2 blocks dropped: the tier");
 	assert_has(r.err, ":9: warning: worker 1 rank 0: 1 blocks dropped: a held name");
 	assert_has(r.err, ":2: warning: worker 1 rank 0: 1 times it became INEXACT");
 	program_result_free(&r);
@@ -378,6 +425,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_way_to_write_it, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(host_copy_by_name, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(bad_lines_are_named, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(unreadable_lines_end_exact, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_represented_is_said, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(removals_in_a_row_are_one_event, rig_setup,

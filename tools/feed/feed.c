@@ -23,16 +23,24 @@ struct feed {
 	uint64_t removed_number;  /* of its first line */
 	struct feed_ranks ranks;
 	uint64_t bad_lines;
+	uint32_t on_unreadable; /* FEED_UNREADABLE_... */
 };
 
-/* -EBADMSG is said and counted; any other error is returned. */
-static int judge(struct feed *feed, int error, uint64_t number, const struct json_line_fault *fault)
+/* -EBADMSG is said; any other error is returned. */
+static int say(const struct feed *feed, int error, uint64_t number,
+	       const struct json_line_fault *fault)
 {
 	if (error != -EBADMSG)
 		return error;
 	messages_say("%s:%" PRIu64 ": %s", feed->lines.name, number, fault->text);
-	feed->bad_lines++;
 	return 0;
+}
+
+/* The same, and it is counted. */
+static int judge(struct feed *feed, int error, uint64_t number, const struct json_line_fault *fault)
+{
+	feed->bad_lines += error == -EBADMSG;
+	return say(feed, error, number, fault);
 }
 
 static int publish_removed(struct feed *feed)
@@ -44,6 +52,32 @@ static int publish_removed(struct feed *feed)
 		r = feed_ranks_publish(&feed->ranks, &feed->removed, feed->removed_number, &fault);
 	feed->removed.count = 0;
 	return judge(feed, r, feed->removed_number, &fault);
+}
+
+/* What a line said that cannot be read is not known: no rank that it may be about is EXACT. */
+static int mark_unread(struct feed *feed, int has_rank)
+{
+	struct json_line_fault fault;
+	int r = publish_removed(feed);
+
+	if (r < 0 || feed->on_unreadable == FEED_UNREADABLE_SKIP)
+		return r;
+	if (has_rank) {
+		r = feed_ranks_mark(&feed->ranks, feed->line.worker, feed->line.dp_rank,
+				    feed->lines.number, &fault);
+		return say(feed, r, feed->lines.number, &fault);
+	}
+	feed_ranks_mark_all(&feed->ranks, feed->lines.number);
+	return 0;
+}
+
+/* The line is bad: say why, count it, and mark. */
+static int judge_unread(struct feed *feed, int error, int has_rank,
+			const struct json_line_fault *fault)
+{
+	int r = judge(feed, error, feed->lines.number, fault);
+
+	return r < 0 ? r : mark_unread(feed, has_rank);
 }
 
 static int publish_line(struct feed *feed)
@@ -75,7 +109,7 @@ static int publish(struct feed *feed, struct json_object *object)
 	int r = feed_line_read(&feed->line, object, &fault);
 
 	if (r < 0)
-		r = judge(feed, r, feed->lines.number, &fault);
+		r = judge_unread(feed, r, feed->line.has_rank, &fault);
 	else
 		r = publish_line(feed);
 	json_object_put(object);
@@ -90,7 +124,7 @@ static int publish_all(struct feed *feed)
 	int r;
 
 	while ((r = json_line_next(&feed->lines, &object, &fault)) != 0) {
-		r = r > 0 ? publish(feed, object) : judge(feed, r, feed->lines.number, &fault);
+		r = r > 0 ? publish(feed, object) : judge_unread(feed, r, 0, &fault);
 		if (r == 0 && !lines_ready(&feed->lines))
 			r = publish_removed(feed);
 		if (r < 0)
@@ -118,10 +152,11 @@ static int run(struct feed *feed, const struct feed_options *options)
 		messages_say_error(error, "cannot open %s", options->path);
 		return EXIT_FAILED;
 	}
+	feed->ranks.input = feed->lines.name;
 	stopped = publish_all(feed);
 	if (stopped < 0)
 		messages_say_error(stopped, "cannot read %s", feed->lines.name);
-	feed_ranks_warn(&feed->ranks, feed->lines.name);
+	feed_ranks_sum_up(&feed->ranks);
 	if (!options->quiet)
 		summarize(feed);
 	if (options->hold && stopped == 0)
@@ -140,6 +175,7 @@ int main(int argc, char **argv)
 
 	feed_options_parse(argc, argv, &options);
 	feed.ranks.options = options.publisher;
+	feed.on_unreadable = options.on_unreadable;
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away does not end the worker */
 	stop_listen();
 	return run(&feed, &options);

@@ -346,6 +346,8 @@ static int read_head(struct feed_line *line, struct json_object *object,
 
 	if (!error)
 		error = read_unsigned(object, rank_names, UINT32_MAX, 0, &rank, ret_fault);
+	line->dp_rank = (uint32_t)rank;
+	line->has_rank = !error;
 	if (!error)
 		error = read_unsigned(object, time_names, UINT64_MAX, 0, &line->time_ns, ret_fault);
 	if (!error)
@@ -354,7 +356,6 @@ static int read_head(struct feed_line *line, struct json_object *object,
 		error = read_kind(line, object, ret_fault);
 	if (!error)
 		error = read_tier(line, object, ret_fault);
-	line->dp_rank = (uint32_t)rank;
 	line->group = (uint8_t)group;
 	return error;
 }

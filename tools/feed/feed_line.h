@@ -22,6 +22,7 @@ struct feed_line {
 	uint8_t tier;          /* of a clear: a scope */
 	uint8_t group;
 	uint8_t name_bytes; /* 8 or 32 */
+	int has_rank;       /* worker and dp_rank were read, whatever else was not */
 	int has_parent;
 	int has_locals;
 	uint32_t count;

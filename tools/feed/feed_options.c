@@ -10,6 +10,8 @@
 
 static const char *const modes[] = {"copies", "mixed", "presence", NULL};
 
+static const char *const unreadable[] = {"inexact", "skip", NULL};
+
 static const struct options_entry entries[] = {
 	OPTIONS_DIR(TO(publisher.dir)),
 	OPTIONS_MODEL(TO(publisher.model)),
@@ -27,6 +29,11 @@ static const struct options_entry entries[] = {
 	 "What a second store of a block is: a further copy; one or a repetition, which makes the "
 	 "rank INEXACT; a repetition, so that one removal ends it",
 	 OPTIONS_CHOICE, TO(publisher.report_mode), .choices = modes},
+	{"on-unreadable", 0, "inexact|skip",
+	 "What a line that cannot be read means: its rank is INEXACT, all ranks where it names "
+	 "none; "
+	 "or nothing",
+	 OPTIONS_CHOICE, TO(on_unreadable), .choices = unreadable},
 	OPTIONS_HOLD(TO(hold)),
 	{"quiet", 'q', NULL, "Print no summary", OPTIONS_FLAG, TO(quiet)},
 	{0},

@@ -7,9 +7,13 @@
 
 #include <ringdex/rdx_publisher.h>
 
+/* What is to be done about a line that cannot be read. */
+enum { FEED_UNREADABLE_INEXACT, FEED_UNREADABLE_SKIP };
+
 struct feed_options {
 	struct rdx_publisher_options publisher;
 	const char *path;
+	uint32_t on_unreadable; /* FEED_... */
 	int hold;
 	int quiet;
 };

@@ -28,14 +28,15 @@ static const struct {
 	COUNTER(INEXACT_MARKS, inexact_marks),
 #undef COUNTER
 };
-#define WARNINGS (sizeof(warnings) / sizeof(*warnings))
+#define WARNINGS     (sizeof(warnings) / sizeof(*warnings))
+#define INEXACT_TEXT "times it became INEXACT, until the next clear of all tiers"
 
 struct feed_rank {
 	uint64_t worker;
 	uint32_t dp_rank;
 	struct rdx_publisher *publisher; /* NULL: could not be opened */
 	uint64_t seen[WARNINGS];
-	uint64_t first_line[WARNINGS];
+	uint64_t said[WARNINGS];
 };
 
 static uint64_t counter(const struct rdx_publisher_stats *stats, size_t i)
@@ -68,7 +69,8 @@ static struct feed_rank *find(struct feed_ranks *ranks, uint64_t worker, uint32_
 	return NULL;
 }
 
-static int add(struct feed_ranks *ranks, const struct feed_line *line, struct feed_rank **ret_rank)
+static int add(struct feed_ranks *ranks, uint64_t worker, uint32_t dp_rank,
+	       struct feed_rank **ret_rank)
 {
 	if (ranks->count == ranks->capacity) {
 		uint32_t capacity = ranks->capacity ? 2 * ranks->capacity : 16;
@@ -80,35 +82,35 @@ static int add(struct feed_ranks *ranks, const struct feed_line *line, struct fe
 		ranks->capacity = capacity;
 	}
 	ranks->ranks[ranks->count] = (struct feed_rank){
-		.worker = line->worker,
-		.dp_rank = line->dp_rank,
+		.worker = worker,
+		.dp_rank = dp_rank,
 	};
 	*ret_rank = &ranks->ranks[ranks->count++];
 	return 0;
 }
 
-static int open_rank(struct feed_ranks *ranks, const struct feed_line *line,
+static int open_rank(struct feed_ranks *ranks, uint64_t worker, uint32_t dp_rank,
 		     struct feed_rank **ret_rank, struct json_line_fault *ret_fault)
 {
 	struct rdx_publisher_options options = ranks->options;
 	char instance[RDX_TEXT_BYTES];
-	int error = add(ranks, line, ret_rank);
+	int error = add(ranks, worker, dp_rank, ret_rank);
 
 	if (error)
 		return error;
 	if (!options.instance) {
-		snprintf(instance, sizeof(instance), "feed://%" PRIu64 "/%u", line->worker,
-			 line->dp_rank);
+		snprintf(instance, sizeof(instance), "feed://%" PRIu64 "/%u", worker, dp_rank);
 		options.instance = instance;
 	}
-	options.worker_id = line->worker;
-	options.dp_rank = line->dp_rank;
+	options.worker_id = worker;
+	options.dp_rank = dp_rank;
 	error = rdx_publisher_open(&(*ret_rank)->publisher, &options);
+	if (!error && ranks->inexact)
+		error = rdx_publish_inexact((*ret_rank)->publisher, 0);
 	if (!error)
 		return 0;
 	return json_line_fault(ret_fault, "cannot open rank %u of worker %" PRIu64 " in %s: %s",
-			       line->dp_rank, line->worker, options.dir,
-			       messages_explain_create(error));
+			       dp_rank, worker, options.dir, messages_explain_create(error));
 }
 
 static int publish(struct rdx_publisher *publisher, const struct feed_line *line)
@@ -151,44 +153,87 @@ static int publish(struct rdx_publisher *publisher, const struct feed_line *line
 	}
 }
 
-static void note_counters(struct feed_rank *rank, uint64_t line_number)
+/* Once for each counter and rank; how many there were in all, at the end. */
+static void warn(const struct feed_ranks *ranks, struct feed_rank *rank, size_t i,
+		 uint64_t line_number)
+{
+	const char *text = counters_warning(warnings[i].counter);
+
+	rank->said[i] = rank->seen[i];
+	messages_say("%s:%" PRIu64 ": warning: worker %" PRIu64 " rank %u: %" PRIu64 " %s",
+		     ranks->input, line_number, rank->worker, rank->dp_rank, rank->seen[i],
+		     text ? text : INEXACT_TEXT);
+}
+
+static void note_counters(const struct feed_ranks *ranks, struct feed_rank *rank,
+			  uint64_t line_number)
 {
 	struct rdx_publisher_stats stats = stats_of(rank);
 
 	for (size_t i = 0; i < WARNINGS; i++) {
-		uint64_t value = counter(&stats, i);
-
-		if (value != rank->seen[i] && !rank->first_line[i])
-			rank->first_line[i] = line_number;
-		rank->seen[i] = value;
+		rank->seen[i] = counter(&stats, i);
+		if (rank->seen[i] && !rank->said[i])
+			warn(ranks, rank, i, line_number);
 	}
+}
+
+/* The rank, open. */
+static int ensure(struct feed_ranks *ranks, uint64_t worker, uint32_t dp_rank,
+		  struct feed_rank **ret_rank, struct json_line_fault *ret_fault)
+{
+	*ret_rank = find(ranks, worker, dp_rank);
+	if (!*ret_rank)
+		return open_rank(ranks, worker, dp_rank, ret_rank, ret_fault);
+	if ((*ret_rank)->publisher)
+		return 0;
+	return json_line_fault(ret_fault,
+			       "rank %u of worker %" PRIu64
+			       " could not be opened: see the first message",
+			       dp_rank, worker);
 }
 
 int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line, uint64_t line_number,
 		       struct json_line_fault *ret_fault)
 {
-	struct feed_rank *rank = find(ranks, line->worker, line->dp_rank);
-	int error;
+	struct feed_rank *rank;
+	int error = ensure(ranks, line->worker, line->dp_rank, &rank, ret_fault);
 
-	if (!rank) {
-		error = open_rank(ranks, line, &rank, ret_fault);
-		if (error)
-			return error;
-	}
-	if (!rank->publisher)
-		return json_line_fault(ret_fault,
-				       "rank %u of worker %" PRIu64
-				       " could not be opened: see the first "
-				       "message",
-				       line->dp_rank, line->worker);
+	if (error)
+		return error;
 	error = publish(rank->publisher, line);
-	note_counters(rank, line_number);
+	note_counters(ranks, rank, line_number);
 	if (error == -EOVERFLOW)
 		return json_line_fault(ret_fault,
 				       "all positions of the ring are used up: start again");
 	return error ? json_line_fault(ret_fault, "not published: %s: report this",
 				       strerror(-error))
 		     : 0;
+}
+
+int feed_ranks_mark(struct feed_ranks *ranks, uint64_t worker, uint32_t dp_rank,
+		    uint64_t line_number, struct json_line_fault *ret_fault)
+{
+	struct feed_rank *rank;
+	int error = ensure(ranks, worker, dp_rank, &rank, ret_fault);
+
+	if (error)
+		return error;
+	rdx_publish_inexact(rank->publisher, 0); /* without positions it is INEXACT already */
+	note_counters(ranks, rank, line_number);
+	return 0;
+}
+
+void feed_ranks_mark_all(struct feed_ranks *ranks, uint64_t line_number)
+{
+	ranks->inexact = 1;
+	for (uint32_t i = 0; i < ranks->count; i++) {
+		struct feed_rank *rank = &ranks->ranks[i];
+
+		if (!rank->publisher)
+			continue;
+		rdx_publish_inexact(rank->publisher, 0);
+		note_counters(ranks, rank, line_number);
+	}
 }
 
 void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_totals)
@@ -210,7 +255,7 @@ void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_t
 	*ret_totals = totals;
 }
 
-void feed_ranks_warn(const struct feed_ranks *ranks, const char *input)
+void feed_ranks_sum_up(const struct feed_ranks *ranks)
 {
 	for (uint32_t i = 0; i < ranks->count; i++) {
 		const struct feed_rank *rank = &ranks->ranks[i];
@@ -218,15 +263,12 @@ void feed_ranks_warn(const struct feed_ranks *ranks, const char *input)
 		for (size_t w = 0; w < WARNINGS; w++) {
 			const char *text = counters_warning(warnings[w].counter);
 
-			if (!rank->seen[w])
+			if (rank->seen[w] == rank->said[w])
 				continue;
-			messages_say("%s:%" PRIu64 ": warning: worker %" PRIu64 " rank %u: %" PRIu64
-				     " %s (first here)",
-				     input, rank->first_line[w], rank->worker, rank->dp_rank,
-				     rank->seen[w],
-				     text ? text
-					  : "times it became INEXACT, until the next clear of all "
-					    "tiers");
+			messages_say("%s: warning: worker %" PRIu64 " rank %u: in all %" PRIu64
+				     " %s",
+				     ranks->input, rank->worker, rank->dp_rank, rank->seen[w],
+				     text ? text : INEXACT_TEXT);
 		}
 	}
 }

@@ -14,10 +14,12 @@ struct feed_rank;
 struct feed_ranks {
 	struct rdx_publisher_options options; /* of every rank; worker and rank filled in.
 						 instance NULL: feed://worker/rank */
+	const char *input;                    /* its name, for warnings */
 	struct feed_rank *ranks;
 	uint32_t count;
 	uint32_t capacity;
 	uint32_t last; /* used last: streams come in runs */
+	int inexact;   /* ranks that are yet to be opened, too */
 };
 
 struct feed_totals {
@@ -29,18 +31,23 @@ struct feed_totals {
 };
 
 /*
- * Publish one line, number `line_number`. 0; -EBADMSG with `ret_fault` filled where the
- * rank cannot be opened or the publisher refuses it; -ENOMEM. A rank that could not be
- * opened is not tried again.
+ * Publish one line, number `line_number`; what the rank could not represent is said where a counter of
+ * it rises first. 0; -EBADMSG with `ret_fault` filled where the rank cannot be opened or the publisher
+ * refuses it; -ENOMEM. A rank that could not be opened is not tried again.
  */
 int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line, uint64_t line_number,
 		       struct json_line_fault *ret_fault);
 
+/* A line could not be read that was of this rank, which is opened if it was not; or of any: of all
+ * that are open, and of those that will be. Results as above. */
+int feed_ranks_mark(struct feed_ranks *ranks, uint64_t worker, uint32_t dp_rank,
+		    uint64_t line_number, struct json_line_fault *ret_fault);
+void feed_ranks_mark_all(struct feed_ranks *ranks, uint64_t line_number);
+
 void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_totals);
 
-/* Say a line for each counter of each rank that says something was not represented, with the
- * first line of `input` where it rose. */
-void feed_ranks_warn(const struct feed_ranks *ranks, const char *input);
+/* Say for each rank what rose again since it was first said. */
+void feed_ranks_sum_up(const struct feed_ranks *ranks);
 
 /* Close all publishers: their blocks leave every index. */
 void feed_ranks_close(struct feed_ranks *ranks);
