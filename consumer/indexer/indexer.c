@@ -183,27 +183,36 @@ static void remove_leftovers(struct rdx_indexer *indexer)
 	indexer->leftovers_ns = 0;
 }
 
-/* Table work in small pieces, heartbeats, and naming indexes that are ready. */
+/* Heartbeats, and naming indexes that are ready. */
 static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 {
 	int beat = now >= indexer->beat_ns;
-	uint64_t until = rdx_clock_ns() + STEPS_NS;
 
-	indexer->pending = 0;
 	if (beat)
 		indexer->beat_ns = now + BEAT_NS;
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
 		struct rdx_fed_index *index = &indexer->indexes[i];
-		int more;
 
-		do
-			more = rdx_writer_step(index->writer);
-		while (more && rdx_clock_ns() < until);
-		indexer->pending |= (uint8_t)more;
 		if (beat)
 			rdx_writer_heartbeat(index->writer, now);
 		if (!index->ready && is_settled(indexer, index, now))
 			index->ready = rdx_writer_ready(index->writer) == 0;
+	}
+}
+
+/* Table work in small pieces. */
+static void step_tables(struct rdx_indexer *indexer)
+{
+	uint64_t until = rdx_clock_ns() + STEPS_NS;
+
+	indexer->pending = 0;
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		int more;
+
+		do
+			more = rdx_writer_step(indexer->indexes[i].writer);
+		while (more && rdx_clock_ns() < until);
+		indexer->pending |= (uint8_t)more;
 	}
 }
 
@@ -219,7 +228,9 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
 	if (max_slots == 0)
 		max_slots = SLOTS_DEFAULT;
 	done = step_ranks(indexer, max_slots, now);
+	/* what can be shown is shown, under a name, before table work that it does not need */
 	tend_indexes(indexer, now);
+	step_tables(indexer);
 	if (indexer->leftovers_ns && now >= indexer->leftovers_ns)
 		remove_leftovers(indexer);
 	return done < INT_MAX ? (int)done : INT_MAX;

@@ -232,13 +232,19 @@ static uint64_t room_of(const struct rdx_writer_table *table)
 	return living < table->grow_at ? table->grow_at - living : 0;
 }
 
-int rdx_grow_declared(struct rdx_index_writer *w, uint64_t blocks)
+static void start_declared(struct rdx_index_writer *w)
 {
 	if (may_start(w) && declared(w) > rdx_writer_table(w)->grow_at && start(w) < 0)
 		back_off(w);
+}
+
+int rdx_grow_declared(struct rdx_index_writer *w, uint64_t blocks)
+{
+	if (blocks <= room_of(rdx_writer_table(w)))
+		return 0;
+	start_declared(w);
 	return w->stage != RDX_GROW_IDLE &&
-	       rdx_writer_next(w)->table.lines >= lines_for(declared(w)) &&
-	       blocks > room_of(rdx_writer_table(w));
+	       rdx_writer_next(w)->table.lines >= lines_for(declared(w));
 }
 
 void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)
@@ -370,7 +376,9 @@ int rdx_grow_step(struct rdx_index_writer *w)
 {
 	int r;
 
-	if (w->stage == RDX_GROW_ALLOCATE) {
+	if (w->stage == RDX_GROW_IDLE) {
+		start_declared(w);
+	} else if (w->stage == RDX_GROW_ALLOCATE) {
 		r = allocate(rdx_writer_next(w), &w->grow_at);
 		if (r < 0)
 			rdx_grow_abandon(w, 0);

@@ -12,8 +12,9 @@
 /* The first table, at once. -ENOSPC, -errno. */
 int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks);
 
-/* Begin a table for what the ranks declare, if needed. 1: it is being made, and `blocks` more do not
- * fit into the current one before it is due. */
+/* Must a rank with `blocks` wait for a table for what the ranks declare? 1: it does not fit into the
+ * current one, and that table is being made. For a rank that fits it is begun by a later step: the
+ * rank comes first. */
 int rdx_grow_declared(struct rdx_index_writer *w, uint64_t blocks);
 
 /* So many changes are made to the current table: begin to grow if needed, and keep pace. */
@@ -25,7 +26,7 @@ int rdx_grow_now(struct rdx_index_writer *w);
 /* The next table is too small, or there is no memory for it: give it up. */
 void rdx_grow_abandon(struct rdx_index_writer *w, int too_small);
 
-/* One piece. 1 if there is more. */
+/* One piece, or the beginning of a table for what the ranks declare, if needed. 1 if there is more. */
 int rdx_grow_step(struct rdx_index_writer *w);
 
 /* Bytes of a table that have memory: its file is larger, memory for sets comes as they are used. */

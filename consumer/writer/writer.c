@@ -200,9 +200,7 @@ int rdx_writer_step(struct rdx_index_writer *w)
 	int more = rdx_retire_step(w);
 
 	more |= rdx_columns_sweep(w);
-	if (w->stage != RDX_GROW_IDLE)
-		more |= rdx_grow_step(w);
-	return more;
+	return more | rdx_grow_step(w);
 }
 
 void rdx_writer_stats(const struct rdx_index_writer *w, struct rdx_writer_stats *ret_stats)
