@@ -56,7 +56,7 @@ enum rdx_hook_step {
 	RDX_HOOK_CELL_SET,         /* likewise its cell */
 	RDX_HOOK_BLOCK_CHANGED,    /* one block is held by a column, or no more */
 	RDX_HOOK_ENTRY_HALF,       /* half of an entry is written */
-	RDX_HOOK_PULSE_HALF,       /* a new epoch is stored, its event id not */
+	RDX_HOOK_PULSE_HALF,       /* a new epoch or state is stored, its event id not */
 	RDX_HOOK_GENERATION_BUILT, /* table complete, not named */
 	RDX_HOOK_GENERATION_NAMED,
 	RDX_HOOK_GENERATION_ANNOUNCED,

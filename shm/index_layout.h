@@ -62,17 +62,22 @@ static_assert(offsetof(struct rdx_index_header, file_bytes) == 56, "layout");
 static_assert(offsetof(struct rdx_index_header, model) == 120, "layout");
 static_assert(sizeof(struct rdx_index_header) == 120 + 2 * RDX_TEXT_BYTES, "layout");
 
-/* What a row reports of a rank, besides its newest event. Identity and epoch change only under the
- * version (version.h). */
-struct rdx_index_pulse {
-	alignas(64) _Atomic uint64_t worker_id;
+/* Whose a seat is, and since when. Changes only under the version (version.h): readers copy it. */
+struct rdx_index_identity {
+	alignas(32) _Atomic uint64_t worker_id;
 	_Atomic uint64_t dp_rank;
 	_Atomic uint64_t epoch;
-	_Atomic uint64_t state;    /* RDX_STATE_..., never STALE: the reader decides that */
-	_Atomic uint64_t seen_ns;  /* CLOCK_MONOTONIC */
+	_Atomic uint64_t state; /* RDX_STATE_..., never STALE: the reader decides that */
+};
+static_assert(sizeof(struct rdx_index_identity) == 32, "layout");
+
+/* What changes of a rank at any time, and a row reports besides its newest event: four to a cache
+ * line. Those of another epoch or state come under its version. */
+struct rdx_index_pulse {
+	alignas(16) _Atomic uint64_t seen_ns; /* CLOCK_MONOTONIC */
 	_Atomic uint64_t event_ns; /* CLOCK_MONOTONIC, of the newest event read; 0: none was */
 };
-static_assert(sizeof(struct rdx_index_pulse) == 64, "layout");
+static_assert(sizeof(struct rdx_index_pulse) == 16, "layout");
 
 /* Words of rdx_index_entry.counter. */
 enum rdx_entry_counter {
@@ -115,6 +120,7 @@ struct rdx_index_live {
 	alignas(128) _Atomic uint64_t columns[RDX_RANKS_MAX];  /* packed, see column.h */
 	alignas(128) _Atomic uint64_t event_id[RDX_RANKS_MAX]; /* newest applied */
 	alignas(128) struct rdx_index_pulse pulse[RDX_RANKS_MAX];
+	alignas(128) struct rdx_index_identity identity[RDX_RANKS_MAX];
 	struct rdx_index_entry entry[RDX_RANKS_MAX];
 };
 static_assert(offsetof(struct rdx_index_live, heartbeat_ns) == 128, "layout");
@@ -122,8 +128,9 @@ static_assert(offsetof(struct rdx_index_live, version) == 256, "layout");
 static_assert(offsetof(struct rdx_index_live, columns) == 384, "layout");
 static_assert(offsetof(struct rdx_index_live, event_id) == 2432, "layout");
 static_assert(offsetof(struct rdx_index_live, pulse) == 4480, "layout");
-static_assert(offsetof(struct rdx_index_live, entry) == 20864, "layout");
-static_assert(sizeof(struct rdx_index_live) == 20864 + RDX_RANKS_MAX * 512, "layout");
+static_assert(offsetof(struct rdx_index_live, identity) == 8576, "layout");
+static_assert(offsetof(struct rdx_index_live, entry) == 16768, "layout");
+static_assert(sizeof(struct rdx_index_live) == 16768 + RDX_RANKS_MAX * 512, "layout");
 
 struct rdx_index_ctl {
 	struct rdx_index_header header;
@@ -197,7 +204,7 @@ static inline uint64_t rdx_index_table_bytes(uint64_t lines, uint64_t sets)
 /* Names the layout above; another layout gives another number. */
 #define RDX_INDEX_FINGERPRINT                                                                      \
 	((uint64_t)sizeof(struct rdx_index_header) << 48 |                                         \
-	 (uint64_t)offsetof(struct rdx_index_live, pulse) << 32 |                                  \
+	 (uint64_t)offsetof(struct rdx_index_live, entry) << 32 |                                  \
 	 (uint64_t)sizeof(struct rdx_index_entry) << 16 |                                          \
 	 (uint64_t)sizeof(struct rdx_index_pulse) << 8 | RDX_LINE_SLOTS << 4 | RDX_COLUMN_WORDS)
 

@@ -3,8 +3,8 @@
  * The version of an index makes what a reader concludes from several words true of one moment.
  *
  * Cells of the table change freely. What makes a reader's conclusions from them wrong is changed
- * only between rdx_version_open and rdx_version_close: which ranks there are, their epochs, which
- * columns are visible, and which sets of tiers may have orphans.
+ * only between rdx_version_open and rdx_version_close: which ranks there are, their epochs and
+ * states, which columns are visible, and which sets of tiers may have orphans.
  *
  *   V1  version + 1 (relaxed), release fence, changes, and everything after them
  *       -> any of it seen, acquire fence, version: a reader that saw an effect of the

@@ -35,10 +35,7 @@ struct walk {
 static int find_rank(const struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank)
 {
 	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
-		const struct rdx_index_pulse *pulse = &l->live->pulse[seat];
-
-		if (rdx_word_load(&pulse->worker_id) == worker_id &&
-		    rdx_word_load(&pulse->dp_rank) == dp_rank)
+		if (l->rank[seat].worker_id == worker_id && l->rank[seat].dp_rank == dp_rank)
 			return (int)seat;
 	}
 	return -ENOENT;
@@ -137,11 +134,8 @@ static int choose(struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank)
 {
 	int seat = find_rank(l, worker_id, dp_rank);
 
-	if (seat >= 0) {
-		rdx_lookup_read_pulse(l, (uint32_t)seat);
-		if (!l->rank[seat].columns.visible || l->pulse[seat].state != RDX_STATE_EXACT)
-			seat = -ESTALE;
-	}
+	if (seat >= 0 && (!l->columns[seat].visible || l->rank[seat].state != RDX_STATE_EXACT))
+		seat = -ESTALE;
 	return rdx_version_same(l->live, l->version) ? seat : -EAGAIN;
 }
 
@@ -154,7 +148,7 @@ static int walk_rank(struct rdx_lookup *l, uint32_t seat,
 	if (!walk)
 		return -ENOMEM;
 	walk->table = &l->search.table;
-	walk->columns = &l->rank[seat].columns;
+	walk->columns = &l->columns[seat];
 	walk->words = l->search.words;
 	r = walk_table(walk, visit, context);
 	free(walk);
@@ -181,7 +175,7 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 	seat = choose(l, worker_id, dp_rank);
 	if (seat < 0)
 		return seat;
-	mark.epoch = l->pulse[seat].epoch;
+	mark.epoch = l->rank[seat].epoch;
 	mark.event_id = l->event_id[seat];
 	r = walk_rank(l, (uint32_t)seat, visit, context);
 	if (rdx_index_poisoned(x))

@@ -247,27 +247,30 @@ static int read_entry(const struct rdx_index_entry *entry, uint64_t *ret_counter
 	return -EAGAIN;
 }
 
-/* Copy the instances of epochs that are new to this handle. One that is not of its pulse's
- * epoch, since the rank is just beginning another, is not known yet. */
-static void learn_instances(struct rdx_index *x)
+/* Copy a rank's instance. -EAGAIN: it is not of the rank's epoch, since that is just beginning. */
+static int learn_instance(struct rdx_lookup *l, uint32_t seat)
 {
-	struct rdx_lookup *l = &x->lookup;
+	struct rdx_lookup_instance *instance = &l->instance[seat];
+	uint64_t epoch = l->rank[seat].epoch, counter[RDX_ENTRY_COUNTERS];
+	struct rdx_index_rank info;
 
-	for (uint32_t i = 0; i < l->row_count; i++) {
-		uint32_t seat = l->row[i];
-		struct rdx_lookup_instance *instance = &l->instance[seat];
-		uint64_t counter[RDX_ENTRY_COUNTERS];
-		struct rdx_index_rank info;
+	if (instance->epoch == epoch)
+		return 0;
+	*instance = (struct rdx_lookup_instance){.epoch = 0};
+	if (read_entry(&l->live->entry[seat], counter, &info) < 0 ||
+	    counter[RDX_ENTRY_EPOCH] != epoch)
+		return -EAGAIN;
+	instance->epoch = epoch;
+	memcpy(instance->text, info.instance, RDX_TEXT_BYTES);
+	return 0;
+}
 
-		if (instance->epoch == l->pulse[seat].epoch)
-			continue;
-		*instance = (struct rdx_lookup_instance){.epoch = 0};
-		if (read_entry(&l->live->entry[seat], counter, &info) < 0 ||
-		    counter[RDX_ENTRY_EPOCH] != l->pulse[seat].epoch)
-			continue;
-		instance->epoch = counter[RDX_ENTRY_EPOCH];
-		memcpy(instance->text, info.instance, RDX_TEXT_BYTES);
-	}
+/* The instances of epochs that are new to this handle: once, for all lookups of the version. */
+static void learn_instances(struct rdx_lookup *l)
+{
+	l->strangers = 0;
+	for (uint32_t seat = 0; seat < l->rank_count; seat++)
+		l->strangers |= l->rank[seat].has_row && learn_instance(l, seat) < 0;
 }
 
 int rdx_index_update(struct rdx_index *x, struct rdx_keys *keys, uint64_t now)
@@ -277,7 +280,7 @@ int rdx_index_update(struct rdx_index *x, struct rdx_keys *keys, uint64_t now)
 	follow(x, now);
 	r = look_up(x, keys);
 	if (r == 0 && x->lookup.strangers)
-		learn_instances(x);
+		learn_instances(&x->lookup);
 	return r;
 }
 
@@ -341,8 +344,8 @@ static int read_rank(const struct rdx_index *x, uint32_t seat, uint64_t now,
 	info.holes = columns.forced ? (1 << RDX_TIER_COUNT) - 1 : columns.orphans;
 	info.age_ns = rdx_lookup_age(now, counter[RDX_ENTRY_SEEN_NS]);
 	info.event_age_ns = event_ns ? rdx_lookup_age(now, event_ns) : UINT64_MAX;
-	info.state = rdx_lookup_state((uint8_t)counter[RDX_ENTRY_STATE], columns.visible,
-				      info.age_ns, x->lookup.stale_after_ns);
+	info.state = rdx_lookup_state(counter[RDX_ENTRY_STATE], columns.visible, info.age_ns,
+				      x->lookup.stale_after_ns);
 	info.epoch = counter[RDX_ENTRY_EPOCH];
 	info.last_event_id = counter[RDX_ENTRY_EVENT_ID];
 	info.position = counter[RDX_ENTRY_POSITION];

@@ -9,21 +9,23 @@
 #include "shm/generation.h"
 #include <ringdex/rdx_index.h>
 
+/* What changes only under the version. */
 struct rdx_lookup_rank {
-	struct rdx_columns columns;
-	uint8_t scan; /* may have orphans */
-	uint8_t reserved[3];
+	uint64_t worker_id;
+	uint64_t epoch;
+	uint32_t dp_rank;
+	uint8_t state;   /* not yet STALE */
+	uint8_t has_row; /* where it holds anything, or all ranks are asked for */
+	uint8_t scan;    /* may have orphans */
+	uint8_t reserved;
+	const char *instance;
 };
 
-/* As of one attempt. */
-struct rdx_lookup_pulse {
-	uint64_t worker_id;
-	uint32_t dp_rank;
-	uint8_t state;
-	uint8_t reserved[3];
+/* A row of one attempt, and what else it needs that changes at any time. */
+struct rdx_lookup_row {
+	uint32_t seat;
 	uint64_t seen_ns;
 	uint64_t event_ns;
-	uint64_t epoch;
 };
 
 /* The instance of an epoch, copied once in it. {0}: not known. */
@@ -40,18 +42,18 @@ struct rdx_lookup {
 	uint32_t force_scan;
 	uint32_t all_ranks; /* rows of ranks that hold nothing, too */
 
-	/* the columns as of `version`; set `cached` to 0 where another file is mapped */
+	/* the ranks as of `version`; set `cached` to 0 where another file is mapped */
 	uint32_t cached;
 	uint32_t rank_count;
 	uint64_t version;
+	uint32_t strangers; /* 1: an instance may not be of its rank's epoch */
 	struct rdx_lookup_rank rank[RDX_RANKS_MAX];
+	struct rdx_columns columns[RDX_RANKS_MAX];
 
 	/* of one attempt */
-	uint64_t event_id[RDX_RANKS_MAX];
-	uint32_t strangers; /* 1: an instance is not of its pulse's epoch */
 	uint32_t row_count;
-	uint16_t row[RDX_RANKS_MAX];                  /* seats */
-	struct rdx_lookup_pulse pulse[RDX_RANKS_MAX]; /* of those with rows */
+	uint64_t event_id[RDX_RANKS_MAX];
+	struct rdx_lookup_row row[RDX_RANKS_MAX];
 
 	struct rdx_lookup_instance instance[RDX_RANKS_MAX];
 	struct rdx_search search;
@@ -71,9 +73,6 @@ int rdx_lookup_attempt(struct rdx_lookup *lookup, struct rdx_keys *keys);
 int rdx_lookup_rows(const struct rdx_lookup *lookup, uint64_t now_ns, struct rdx_run *ret_runs,
 		    uint32_t capacity);
 
-/* Copy a rank's pulse. True once rdx_version_same agrees. */
-void rdx_lookup_read_pulse(struct rdx_lookup *lookup, uint32_t seat);
-
 /* What has passed since, where another process wrote down the time. */
 static inline uint64_t rdx_lookup_age(uint64_t now_ns, uint64_t then_ns)
 {
@@ -81,6 +80,6 @@ static inline uint64_t rdx_lookup_age(uint64_t now_ns, uint64_t then_ns)
 }
 
 /* A rank's state for a reader: never EXACT if `visible` is 0, STALE if too old. */
-uint8_t rdx_lookup_state(uint8_t state, int visible, uint64_t age_ns, uint64_t stale_after_ns);
+uint8_t rdx_lookup_state(uint64_t state, int visible, uint64_t age_ns, uint64_t stale_after_ns);
 
 #endif

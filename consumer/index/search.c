@@ -87,14 +87,15 @@ static void hold(struct rdx_search *s, uint32_t seat)
 		return;
 	s->is_holder[seat] = 1;
 	s->holder[s->holder_count++] = (uint16_t)seat;
-	memset(s->blocks[seat], 0, sizeof(s->blocks[seat]));
 }
 
 /* Where the holders found last time were noted. */
 static void forget_holders(struct rdx_search *s)
 {
-	for (uint32_t i = 0; i < s->holder_count; i++)
+	for (uint32_t i = 0; i < s->holder_count; i++) {
 		s->is_holder[s->holder[i]] = 0;
+		memset(s->blocks[s->holder[i]], 0, sizeof(s->blocks[0]));
+	}
 	s->holder_count = 0;
 }
 

@@ -47,7 +47,7 @@ static void introduce(struct rdx_index_writer *w, int seat, uint64_t worker_id, 
 {
 	struct rdx_writer_rank *rank = &w->rank[seat];
 	struct rdx_index_entry *entry = &w->live->entry[seat];
-	struct rdx_index_pulse *pulse = &w->live->pulse[seat];
+	struct rdx_index_identity *identity = &w->live->identity[seat];
 	uint64_t count = rdx_word_load(&w->live->rank_count);
 
 	if (rank->known)
@@ -63,10 +63,11 @@ static void introduce(struct rdx_index_writer *w, int seat, uint64_t worker_id, 
 	for (uint32_t i = 0; i < RDX_ENTRY_COUNTERS; i++)
 		rdx_word_store(&entry->counter[i], 0);
 	rdx_entry_close(entry);
-	rdx_word_store(&pulse->worker_id, worker_id);
-	rdx_word_store(&pulse->dp_rank, dp_rank);
-	rdx_word_store(&pulse->epoch, 0);
-	rdx_word_store(&pulse->event_ns, 0);
+	rdx_word_store(&identity->worker_id, worker_id);
+	rdx_word_store(&identity->dp_rank, dp_rank);
+	rdx_word_store(&identity->epoch, 0);
+	rdx_word_store(&identity->state, RDX_STATE_RECOVERING);
+	rdx_word_store(&w->live->pulse[seat].event_ns, 0);
 	rdx_word_store(&w->live->event_id[seat], 0);
 	rdx_columns_publish(w, rank);
 	if (count <= (uint64_t)seat)
@@ -100,8 +101,14 @@ static void set_instance(struct rdx_index_entry *entry, uint64_t epoch, const ch
 
 static void set_state(struct rdx_index_writer *w, int seat, uint8_t state)
 {
+	struct rdx_index_identity *identity = &w->live->identity[seat];
+
 	w->rank[seat].state = state;
-	rdx_word_store(&w->live->pulse[seat].state, state);
+	if (rdx_word_load(&identity->state) != state) {
+		rdx_version_open(w->live);
+		rdx_word_store(&identity->state, state);
+		rdx_version_close(w->live);
+	}
 	rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_STATE], state);
 }
 
@@ -242,22 +249,23 @@ void rdx_writer_rank_hide(struct rdx_index_writer *w, int seat)
 	retire_all(w, old);
 }
 
-/* The part that lookups read. The event id last: a reader that sees it sees its blocks. */
+/* The part that lookups read. A new epoch or state, and what first comes with it, under the
+ * version: readers keep the one, and ask for the other each time. */
 static void pulse_lookup(struct rdx_index_writer *w, int seat, const struct rdx_writer_pulse *p)
 {
-	struct rdx_index_pulse *pulse = &w->live->pulse[seat];
+	struct rdx_index_identity *identity = &w->live->identity[seat];
+	int is_new = rdx_word_load(&identity->epoch) != p->epoch ||
+		     rdx_word_load(&identity->state) != p->state;
 
-	if (rdx_word_load(&pulse->epoch) != p->epoch) {
+	if (is_new) {
 		rdx_version_open(w->live);
-		rdx_word_store(&pulse->epoch, p->epoch);
+		rdx_word_store(&identity->epoch, p->epoch);
+		rdx_word_store(&identity->state, p->state);
 		RDX_HOOK(RDX_HOOK_PULSE_HALF);
-		rdx_word_store(&w->live->event_id[seat], p->event_id);
-		rdx_version_close(w->live);
 	}
-	rdx_word_store(&pulse->seen_ns, p->seen_ns);
-	rdx_word_store(&pulse->event_ns, p->event_ns);
-	rdx_word_store(&pulse->state, p->state);
-	rdx_pulse_publish(w->live, (uint32_t)seat, p->event_id);
+	rdx_pulse_publish(w->live, (uint32_t)seat, p->event_id, p->seen_ns, p->event_ns);
+	if (is_new)
+		rdx_version_close(w->live);
 }
 
 void rdx_writer_rank_pulse(struct rdx_index_writer *w, int seat, const struct rdx_writer_pulse *p)

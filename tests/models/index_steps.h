@@ -210,7 +210,7 @@ static int take_step(struct step step)
 		copy();
 	if (step.kind == TURN || step.kind == CLEAR)
 		rdx_pulse_publish(&live, (uint32_t)step.rank,
-				  rdx_word_load(&live.event_id[step.rank]) + 1);
+				  rdx_word_load(&live.event_id[step.rank]) + 1, 0, 0);
 	return 1;
 }
 

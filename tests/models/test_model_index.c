@@ -116,7 +116,7 @@ static void begin(void)
 	index_begin();
 	atomic_store_explicit(&live.rank_count, RANKS, memory_order_relaxed);
 	for (int rank = 0; rank < RANKS; rank++)
-		rdx_word_store(&live.pulse[rank].state, RDX_STATE_EXACT);
+		rdx_word_store(&live.identity[rank].state, RDX_STATE_EXACT);
 	initially = mine;
 	model_name(&live, sizeof(live), "live");
 	model_name(lines, sizeof(lines), "line");

@@ -447,6 +447,45 @@ static void test_an_entry_before_the_pulse(void **state)
 	destroy(&f);
 }
 
+#ifdef RDX_HOOKS
+static struct rdx_run told;
+
+static void look_where_it_closed(enum rdx_hook_step step)
+{
+	if (step != RDX_HOOK_COLUMN_CLOSED)
+		return;
+	rdx_hook_function = NULL;
+	told = look_up(hooked);
+}
+
+/* V2: who sees that a rank has a new epoch, or a new state, sees the event and the times that came
+ * with it, and no handle keeps what it copied before. */
+static void test_a_pulse_of_news(void **state)
+{
+	struct rdx_writer_pulse pulse = {.state = RDX_STATE_EXACT, .epoch = 1, .event_id = 1};
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	hooked = &f;
+	for (int news = 0; news < 3; news++) {
+		(void)look_up(&f);
+		pulse.epoch += news != 1;
+		pulse.state = news ? RDX_STATE_INEXACT : RDX_STATE_EXACT;
+		pulse.event_id += 10;
+		pulse.seen_ns = pulse.event_ns = 1 + (uint64_t)news;
+		rdx_hook_function = look_where_it_closed;
+		rdx_writer_rank_pulse(f.writer, f.slot, &pulse);
+		assert_null(rdx_hook_function);
+		assert_int_equal(told.epoch, pulse.epoch);
+		assert_int_equal(told.state, pulse.state);
+		assert_int_equal(told.last_event_id, pulse.event_id);
+		assert_int_equal(told.event_age_ns, told.age_ns);
+	}
+	destroy(&f);
+}
+#endif
+
 /* G3: whoever sees the mark answers from the successor's file, also where it has looked for
  * one a moment ago, in vain. */
 static void test_a_successor(void **state)
@@ -489,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_a_table_ahead),
 		cmocka_unit_test(test_a_table_given_up),
 		cmocka_unit_test(test_a_table_ahead_let_go_of),
+		cmocka_unit_test(test_a_pulse_of_news),
 #endif
 		cmocka_unit_test(test_a_walk_beside_a_clear_of_the_worker),
 		cmocka_unit_test(test_a_walk_before_the_pulse),

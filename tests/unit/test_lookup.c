@@ -169,6 +169,7 @@ static void test_states(void **state)
 	uint64_t *prefix = make_prefix(10, 8);
 	struct rdx_writer_pulse pulse = {.epoch = 9, .event_id = 77, .seen_ns = rdx_clock_ns()};
 	struct rdx_index_rank info = {.size = sizeof(info)};
+	struct rdx_rank_info again = rig_info(5, 0, 1);
 	struct rdx_run run = {.size = sizeof(run)};
 	struct fixture f;
 	int slot;
@@ -204,6 +205,8 @@ static void test_states(void **state)
 	run = one_row(&f, prefix, 10);
 	assert_int_equal(run.state, RDX_STATE_INEXACT);
 	assert_int_equal(run.blocks[3], 0);
+	assert_int_equal(rdx_writer_rank_add(f.writer, &again), slot);
+	assert_int_equal(one_row(&f, prefix, 10).state, RDX_STATE_RECOVERING);
 	pulse.state = RDX_STATE_EXACT; /* hidden is never exact */
 	rdx_writer_rank_pulse(f.writer, slot, &pulse);
 	assert_int_equal(one_row(&f, prefix, 10).state, RDX_STATE_RECOVERING);
