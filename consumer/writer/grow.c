@@ -18,16 +18,15 @@
 #define GROW_PERCENT 70
 #define FULL_PERCENT 88
 
-#define LINES_MIN        512                   /* with fewer, copying in pieces is too late */
-#define DECLARED_MAX     (UINT64_C(1) << 24)   /* blocks; a table for more grows as they come */
-#define SETS_MIN         1024                  /* beside one a line */
-#define SETS_FIRST       1024                  /* allocated with the lines */
-#define ALLOCATE_BYTES   (UINT64_C(256) << 10) /* of one piece */
-#define COPY_LINES       256                   /* of one piece */
-#define GROW_TIMES       3                     /* over two: room of the next table */
-#define NOW_TRIES        4
-#define LINES_PER_CHANGE 4    /* copied for every change: done long before the table is full */
-#define RETRY_REFUSED    4096 /* refused blocks before memory is requested again */
+#define LINES_MIN      512                   /* with fewer, copying in pieces is too late */
+#define DECLARED_MAX   (UINT64_C(1) << 24)   /* blocks; a table for more grows as they come */
+#define SETS_MIN       1024                  /* beside one a line */
+#define SETS_FIRST     1024                  /* allocated with the lines */
+#define ALLOCATE_BYTES (UINT64_C(256) << 10) /* of one piece */
+#define COPY_LINES     256                   /* of one piece */
+#define GROW_TIMES     3                     /* over two: room of the next table */
+#define NOW_TRIES      4
+#define RETRY_REFUSED  4096 /* refused blocks before memory is requested again */
 
 static uint64_t slots_of(const struct rdx_writer_table *table)
 {
@@ -194,6 +193,15 @@ static uint64_t declared(const struct rdx_index_writer *w)
 	return w->declared < DECLARED_MAX ? w->declared : DECLARED_MAX;
 }
 
+/* Lines allocated or copied for every change: done before the current table is full. */
+static uint64_t pace(const struct rdx_writer_table *current, uint64_t lines)
+{
+	uint64_t living = rdx_writer_living(current);
+	uint64_t room = living < current->living_max ? current->living_max - living : 0;
+
+	return (lines + current->table.lines) / (room + 1) + 1;
+}
+
 static int start(struct rdx_index_writer *w)
 {
 	struct rdx_writer_table *current = rdx_writer_table(w);
@@ -206,6 +214,7 @@ static int start(struct rdx_index_writer *w)
 		return -ENOSPC;
 	w->grow_at = 0;
 	w->grow_debt = 0;
+	w->grow_pace = pace(current, lines);
 	if (create(w, rdx_writer_next(w), lines) < 0)
 		return -ENOSPC;
 	w->stage = RDX_GROW_ALLOCATE;
@@ -260,6 +269,17 @@ void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)
 	rdx_columns_switched(w);
 }
 
+/* What the next piece counts, in lines. */
+static uint64_t piece_lines(struct rdx_index_writer *w)
+{
+	uint64_t left;
+
+	if (w->stage != RDX_GROW_ALLOCATE)
+		return COPY_LINES;
+	left = rdx_grow_bytes(rdx_writer_next(w)) - w->grow_at;
+	return (left < ALLOCATE_BYTES ? left : ALLOCATE_BYTES) / sizeof(struct rdx_line);
+}
+
 void rdx_grow_pace(struct rdx_index_writer *w, uint32_t changes)
 {
 	const struct rdx_writer_table *current = rdx_writer_table(w);
@@ -269,8 +289,8 @@ void rdx_grow_pace(struct rdx_index_writer *w, uint32_t changes)
 			back_off(w);
 		return;
 	}
-	w->grow_debt += changes * LINES_PER_CHANGE;
-	for (; w->grow_debt >= COPY_LINES && w->stage != RDX_GROW_IDLE; w->grow_debt -= COPY_LINES)
+	w->grow_debt += changes * w->grow_pace;
+	while (w->stage != RDX_GROW_IDLE && w->grow_debt >= piece_lines(w))
 		rdx_grow_step(w);
 }
 
@@ -374,8 +394,11 @@ static void copy(struct rdx_index_writer *w)
 
 int rdx_grow_step(struct rdx_index_writer *w)
 {
+	uint64_t lines = piece_lines(w);
 	int r;
 
+	/* paid, whoever asked for it */
+	w->grow_debt -= w->grow_debt < lines ? w->grow_debt : lines;
 	if (w->stage == RDX_GROW_IDLE) {
 		start_declared(w);
 	} else if (w->stage == RDX_GROW_ALLOCATE) {

@@ -111,7 +111,8 @@ struct rdx_index_writer {
 
 	enum rdx_grow_stage stage;
 	uint64_t grow_at;        /* file offset, or home line: those below are copied */
-	uint64_t grow_debt;      /* lines to be copied while the table is filled */
+	uint64_t grow_debt;      /* lines to be allocated or copied while the table is filled */
+	uint64_t grow_pace;      /* of those, for every change */
 	uint64_t grow_lines_min; /* after a table turned out too small */
 	uint64_t grow_refused;   /* no memory last time: try again at so many refused */
 	uint64_t declared;       /* blocks, by all ranks that are not gone */

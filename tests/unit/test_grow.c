@@ -131,11 +131,54 @@ static void test_ready_while_growing(void **state)
 	rig_remove(&rig);
 }
 
+/* Store `count` keys that nobody stored yet. */
+static void store(struct rdx_index_writer *w, int seat, uint64_t *stored, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t prefix = (++*stored * UINT64_C(0x9e3779b97f4a7c15)) | 1;
+
+		assert_int_equal(rdx_writer_apply_blocks(w, seat, 0, &prefix, 1), 0);
+	}
+	rdx_writer_flush(w);
+}
+
+/* Changes pay for a much larger table by and by, also for its memory, and it is there before the
+ * present one is full. */
+static void test_pace(void **state)
+{
+	const struct rdx_writer_options options = {.initial_blocks = 65536};
+	struct rdx_rank_info info = rig_info(1, 0, 1);
+	struct rdx_index_writer *w;
+	uint64_t stored = 0, most;
+	struct rig rig;
+	int seat;
+
+	(void)state;
+	info.tier_blocks[0] = 1000000;
+	rig_make(&rig);
+	assert_int_equal(rig_writer(&rig, &options, &w), 0);
+	seat = rdx_writer_rank_add(w, &info);
+	assert_int_equal(rdx_writer_rank_begin(w, seat, 0), 0);
+	rdx_writer_rank_show(w, seat, 0, 0);
+	assert_true(rdx_writer_step(w));
+	assert_int_equal(w->stage, RDX_GROW_ALLOCATE);
+	most = rdx_writer_table(w)->living_max;
+	store(w, seat, &stored, 1000);
+	assert_true(w->grow_at < 1 << 20);
+	while (!w->generations)
+		store(w, seat, &stored, 64);
+	assert_true(stored < most);
+	assert_int_equal(w->refused, 0);
+	rdx_writer_close(w);
+	rig_remove(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ready_while_growing),
 		cmocka_unit_test(test_changes_beside_the_copy),
+		cmocka_unit_test(test_pace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
