@@ -38,12 +38,12 @@ static inline int has_only_safe_numbers(struct json_object *value)
 			if (!has_only_safe_numbers(json_object_array_get_idx(value, i)))
 				return 0;
 	if (json_object_is_type(value, json_type_object)) {
-		json_object_object_foreach(value, name, child)
-		{
-			(void)name;
-			if (!has_only_safe_numbers(child))
+		struct json_object_iterator at = json_object_iter_begin(value);
+		struct json_object_iterator end = json_object_iter_end(value);
+
+		for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at))
+			if (!has_only_safe_numbers(json_object_iter_peek_value(&at)))
 				return 0;
-		}
 	}
 	return 1;
 }
