@@ -193,11 +193,18 @@ static uint64_t declared(const struct rdx_index_writer *w)
 	return w->declared < DECLARED_MAX ? w->declared : DECLARED_MAX;
 }
 
+/* Keys that may come before there are so many. */
+static uint64_t room_below(const struct rdx_writer_table *table, uint64_t keys)
+{
+	uint64_t living = rdx_writer_living(table);
+
+	return living < keys ? keys - living : 0;
+}
+
 /* Lines allocated or copied for every change: done before the current table is full. */
 static uint64_t pace(const struct rdx_writer_table *current, uint64_t lines)
 {
-	uint64_t living = rdx_writer_living(current);
-	uint64_t room = living < current->living_max ? current->living_max - living : 0;
+	uint64_t room = room_below(current, current->living_max);
 
 	return (lines + current->table.lines) / (room + 1) + 1;
 }
@@ -233,14 +240,6 @@ static int may_start(const struct rdx_index_writer *w)
 	return w->stage == RDX_GROW_IDLE && w->refused >= w->grow_refused;
 }
 
-/* Keys that may come before the next table is due. */
-static uint64_t room_of(const struct rdx_writer_table *table)
-{
-	uint64_t living = rdx_writer_living(table);
-
-	return living < table->grow_at ? table->grow_at - living : 0;
-}
-
 static void start_declared(struct rdx_index_writer *w)
 {
 	if (may_start(w) && declared(w) > rdx_writer_table(w)->grow_at && start(w) < 0)
@@ -249,7 +248,9 @@ static void start_declared(struct rdx_index_writer *w)
 
 int rdx_grow_declared(struct rdx_index_writer *w, uint64_t blocks)
 {
-	if (blocks <= room_of(rdx_writer_table(w)))
+	const struct rdx_writer_table *current = rdx_writer_table(w);
+
+	if (blocks <= room_below(current, current->grow_at))
 		return 0;
 	start_declared(w);
 	return w->stage != RDX_GROW_IDLE &&
