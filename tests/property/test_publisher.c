@@ -252,13 +252,20 @@ static void drive(const struct rdx_publisher_options *template, uint32_t names, 
 }
 
 /* Room for everything: nothing is ever full or forgotten. */
-static void test_roomy(void **state)
+static struct rdx_publisher_options all_tiers(uint64_t blocks)
 {
 	struct rdx_publisher_options options = {.size = sizeof(options)};
 
-	(void)state;
 	for (int i = 0; i < RDX_TIER_COUNT; i++)
-		options.tier_blocks[i] = 200;
+		options.tier_blocks[i] = blocks;
+	return options;
+}
+
+static void test_roomy(void **state)
+{
+	struct rdx_publisher_options options = all_tiers(200);
+
+	(void)state;
 	drive(&options, 60, RUN_MAX);
 }
 
@@ -300,15 +307,13 @@ static void test_many_names(void **state)
 /* Tiers are cleared all the time, in turns with clears of all: more than their generations. */
 static void clear_tiers(uint64_t blocks, uint64_t remembered)
 {
-	struct rdx_publisher_options options = {.size = sizeof(options)};
+	struct rdx_publisher_options options = all_tiers(blocks);
 	struct calls_shape shape = {.clear_in = 100,
 				    .tier_clear_in = 3,
 				    .tiers = RDX_TIER_COUNT,
 				    .names = 40,
 				    .run_max = RUN_MAX};
 
-	for (int i = 0; i < RDX_TIER_COUNT; i++)
-		options.tier_blocks[i] = blocks;
 	options.remembered_names = remembered;
 	drive_shape(&options, &shape);
 }
@@ -328,11 +333,9 @@ static void test_tiers_cleared_in_a_tight_pool(void **state)
 
 static void test_worker_wide(void **state)
 {
-	struct rdx_publisher_options options = {.size = sizeof(options)};
+	struct rdx_publisher_options options = all_tiers(100);
 
 	(void)state;
-	for (int i = 0; i < RDX_TIER_COUNT; i++)
-		options.tier_blocks[i] = 100;
 	options.clear_scope = RDX_CLEAR_WORKER;
 	options.report_mode = RDX_REPORT_MIXED;
 	drive(&options, 60, RUN_MAX);
@@ -340,11 +343,9 @@ static void test_worker_wide(void **state)
 
 static void test_presence(void **state)
 {
-	struct rdx_publisher_options options = {.size = sizeof(options)};
+	struct rdx_publisher_options options = all_tiers(60);
 
 	(void)state;
-	for (int i = 0; i < RDX_TIER_COUNT; i++)
-		options.tier_blocks[i] = 60;
 	options.report_mode = RDX_REPORT_PRESENCE;
 	drive(&options, 60, RUN_MAX);
 }
