@@ -110,9 +110,7 @@ static struct json_object *counters_json(const struct sighting *sighting)
 
 static const char *report_text(uint32_t mode)
 {
-	static const char *const texts[] = {"copies", "mixed", "presence"};
-
-	return mode < sizeof(texts) / sizeof(texts[0]) ? texts[mode] : "?";
+	return mode <= RDX_REPORT_PRESENCE ? options_shared_reports[mode] : "?";
 }
 
 static void info_json(struct json_object *object, const struct rdx_rank_info *info)

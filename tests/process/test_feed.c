@@ -361,7 +361,8 @@ static void holds_and_goes_round(void **state)
 	static const char input[] =
 		"{\"worker\":1,\"type\":\"stored\",\"names\":[1,2,3],\"local_hashes\":[7,8,9]}\n"
 		"{\"worker\":1,\"type\":\"stored\",\"tier\":\"host\",\"names\":[2]}\n"
-		"{\"worker\":1,\"type\":\"removed\",\"names\":[3]}\n";
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[3]}\n"
+		"{\"worker\":1,\"type\":\"removed\",\"names\":[4],\"time_ns\":1}\n";
 	const uint64_t locals[] = {7, 8};
 	struct rig *rig = *state;
 	struct rig other;
@@ -375,9 +376,10 @@ static void holds_and_goes_round(void **state)
 			      1),
 		0);
 	assert_int_equal(write(feed.in, input, strlen(input)), strlen(input));
+	wait_for(&feed, ":4: warning: worker 1 rank 0: 1 removals ignored"); /* before the end */
 	close(feed.in);
 	feed.in = -1;
-	wait_for(&feed, "lines: 3, bad: 0");
+	wait_for(&feed, "lines: 4, bad: 0");
 
 	RUN(&r, 1, "ringdex-feed", input, "--dir", rig->dir, "-");
 	assert_has(r.err, "another running process has it");

@@ -72,7 +72,7 @@ static void workers(struct sheet *sheet, const void *of, uint32_t w)
 	struct json_object *stats = pass->crew.workers[w].answer;
 	struct json_object *ns = json_object_object_get(stats, "publish_ns");
 
-	sheet_id(sheet, "WORKER", "worker", w);
+	sheet_number(sheet, "WORKER", "worker", SHEET_ID, w);
 	sheet_number(sheet, "LIVES", "lives", SHEET_PLAIN, pass->crew.workers[w].lives);
 	sheet_number(sheet, "REQUESTS", "requests", SHEET_GROUPED,
 		     pass->traffic.served[w].requests);
@@ -95,7 +95,7 @@ static void recoveries(struct sheet *sheet, const void *of, uint32_t i)
 
 	sheet_text(sheet, "AFTER", "after", recovery->after);
 	sheet_number(sheet, "REQUEST", "request", SHEET_GROUPED, recovery->request);
-	sheet_id(sheet, "WORKER", "worker", recovery->worker);
+	sheet_number(sheet, "WORKER", "worker", SHEET_ID, recovery->worker);
 	sheet_text(sheet, "WAY", "way", recovery->way);
 	sheet_number(sheet, "SKIPPED", "events_skipped", SHEET_GROUPED, recovery->events_skipped);
 	sheet_number(sheet, "READ", "events_read", SHEET_GROUPED, recovery->events_read);

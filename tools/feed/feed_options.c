@@ -8,8 +8,6 @@
 
 #define TO(member) OPTIONS_TO(struct feed_options, member)
 
-static const char *const modes[] = {"copies", "mixed", "presence", NULL};
-
 static const char *const unreadable[] = {"inexact", "skip", NULL};
 
 static const struct options_entry entries[] = {
@@ -28,11 +26,10 @@ static const struct options_entry entries[] = {
 	{"report-mode", 0, "copies|mixed|presence",
 	 "What a second store of a block is: a further copy; one or a repetition, which makes the "
 	 "rank INEXACT; a repetition, so that one removal ends it",
-	 OPTIONS_CHOICE, TO(publisher.report_mode), .choices = modes},
+	 OPTIONS_CHOICE, TO(publisher.report_mode), .choices = options_shared_reports},
 	{"on-unreadable", 0, "inexact|skip",
 	 "What a line that cannot be read means: its rank is INEXACT, all ranks where it names "
-	 "none; "
-	 "or nothing",
+	 "none; or nothing",
 	 OPTIONS_CHOICE, TO(on_unreadable), .choices = unreadable},
 	OPTIONS_HOLD(TO(hold)),
 	{"quiet", 'q', NULL, "Print no summary", OPTIONS_FLAG, TO(quiet)},

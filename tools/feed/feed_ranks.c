@@ -28,8 +28,7 @@ static const struct {
 	COUNTER(INEXACT_MARKS, inexact_marks),
 #undef COUNTER
 };
-#define WARNINGS     (sizeof(warnings) / sizeof(*warnings))
-#define INEXACT_TEXT "times it became INEXACT, until the next clear of all tiers"
+#define WARNINGS (sizeof(warnings) / sizeof(*warnings))
 
 struct feed_rank {
 	uint64_t worker;
@@ -153,16 +152,21 @@ static int publish(struct rdx_publisher *publisher, const struct feed_line *line
 	}
 }
 
+static const char *warning_text(size_t i)
+{
+	const char *text = counters_warning(warnings[i].counter);
+
+	return text ? text : "times it became INEXACT, until the next clear of all tiers";
+}
+
 /* Once for each counter and rank; how many there were in all, at the end. */
 static void warn(const struct feed_ranks *ranks, struct feed_rank *rank, size_t i,
 		 uint64_t line_number)
 {
-	const char *text = counters_warning(warnings[i].counter);
-
 	rank->said[i] = rank->seen[i];
 	messages_say("%s:%" PRIu64 ": warning: worker %" PRIu64 " rank %u: %" PRIu64 " %s",
 		     ranks->input, line_number, rank->worker, rank->dp_rank, rank->seen[i],
-		     text ? text : INEXACT_TEXT);
+		     warning_text(i));
 }
 
 static void note_counters(const struct feed_ranks *ranks, struct feed_rank *rank,
@@ -261,14 +265,12 @@ void feed_ranks_sum_up(const struct feed_ranks *ranks)
 		const struct feed_rank *rank = &ranks->ranks[i];
 
 		for (size_t w = 0; w < WARNINGS; w++) {
-			const char *text = counters_warning(warnings[w].counter);
-
 			if (rank->seen[w] == rank->said[w])
 				continue;
 			messages_say("%s: warning: worker %" PRIu64 " rank %u: in all %" PRIu64
 				     " %s",
 				     ranks->input, rank->worker, rank->dp_rank, rank->seen[w],
-				     text ? text : INEXACT_TEXT);
+				     warning_text(w));
 		}
 	}
 }

@@ -68,15 +68,14 @@ static int integers_fit(const char *text, size_t length)
 /* A text with NUL in it would be cut there, a member's name too. */
 static int has_nul(const char *text, size_t length)
 {
+	const char *end = text + length, *at = text;
+
 	if (memchr(text, 0, length))
 		return 1;
-	for (size_t i = 0; i + 5 < length; i++) {
-		if (text[i] != '\\')
-			continue;
-		i++; /* \\ is no beginning of another */
-		if (i + 5 <= length && memcmp(text + i, "u0000", 5) == 0)
+	/* by two: the second of two backslashes begins no escape */
+	for (; at < end && (at = memchr(at, '\\', (size_t)(end - at))); at += 2)
+		if (end - at > 5 && memcmp(at + 1, "u0000", 5) == 0)
 			return 1;
-	}
 	return 0;
 }
 

@@ -112,7 +112,8 @@
 			OPTIONS_FLAG, __VA_ARGS__                                                  \
 	}
 
-extern const char *const options_shared_scopes[]; /* RDX_CLEAR_... */
-extern const char *const options_shared_waits[];  /* RDX_WAIT_... */
+extern const char *const options_shared_scopes[];  /* RDX_CLEAR_... */
+extern const char *const options_shared_reports[]; /* RDX_REPORT_... */
+extern const char *const options_shared_waits[];   /* RDX_WAIT_... */
 
 #endif

@@ -52,7 +52,7 @@ void sheet_number(struct sheet *sheet, const char *title, const char *name, enum
 		  uint64_t value)
 {
 	if (sheet->row && name)
-		json_put_number(sheet->row, name, value);
+		(unit == SHEET_ID ? json_put_id : json_put_number)(sheet->row, name, value);
 	if (!is_shown(sheet, title, TABLE_NUMBER))
 		return;
 	if (unit == SHEET_GROUPED)
@@ -60,14 +60,6 @@ void sheet_number(struct sheet *sheet, const char *title, const char *name, enum
 	else if (unit == SHEET_NS)
 		table_duration(sheet->table, value);
 	else
-		table_number(sheet->table, value);
-}
-
-void sheet_id(struct sheet *sheet, const char *title, const char *name, uint64_t value)
-{
-	if (sheet->row && name)
-		json_put_id(sheet->row, name, value);
-	if (is_shown(sheet, title, TABLE_NUMBER))
 		table_number(sheet->table, value);
 }
 

@@ -16,15 +16,14 @@ struct sheet;
  * each row. */
 typedef void (*sheet_row)(struct sheet *sheet, const void *of, uint32_t i);
 
-/* As people read it; in JSON all are plain numbers, ids strings (json_put_id). */
-enum sheet_unit { SHEET_PLAIN, SHEET_GROUPED, SHEET_NS, SHEET_SHARE, SHEET_DECIMAL };
+/* As people read it; in JSON all are plain numbers but ids (json_put_id). */
+enum sheet_unit { SHEET_PLAIN, SHEET_ID, SHEET_GROUPED, SHEET_NS, SHEET_SHARE, SHEET_DECIMAL };
 
 void sheet_text(struct sheet *sheet, const char *title, const char *name, const char *value);
 void sheet_long_text(struct sheet *sheet, const char *title, const char *name, const char *value);
 void sheet_flag(struct sheet *sheet, const char *name, int value);
 void sheet_number(struct sheet *sheet, const char *title, const char *name, enum sheet_unit unit,
 		  uint64_t value);
-void sheet_id(struct sheet *sheet, const char *title, const char *name, uint64_t value);
 void sheet_fraction(struct sheet *sheet, const char *title, const char *name, enum sheet_unit unit,
 		    double value);
 

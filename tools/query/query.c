@@ -121,7 +121,7 @@ static void describe(struct sheet *sheet, const void *of, uint32_t i)
 	char rank[RANKS_TEXT_BYTES];
 
 	sheet_text(sheet, "RANK", NULL, ranks_text(run->worker_id, run->dp_rank, rank));
-	sheet_id(sheet, NULL, "worker", run->worker_id);
+	sheet_number(sheet, NULL, "worker", SHEET_ID, run->worker_id);
 	sheet_number(sheet, NULL, "dp_rank", SHEET_PLAIN, run->dp_rank);
 	sheet_open(sheet);
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
@@ -130,7 +130,7 @@ static void describe(struct sheet *sheet, const void *of, uint32_t i)
 	sheet_text(sheet, "STATE", "state", state ? state : "?");
 	sheet_tone(sheet, state ? tone[run->state] : TABLE_BAD);
 	sheet_number(sheet, "AGE", "age_ns", SHEET_NS, run->age_ns);
-	sheet_id(sheet, NULL, "epoch", run->epoch);
+	sheet_number(sheet, NULL, "epoch", SHEET_ID, run->epoch);
 	sheet_number(sheet, NULL, "last_event_id", SHEET_PLAIN, run->last_event_id);
 	sheet_flag(sheet, "scanned", run->scanned);
 	sheet_long_text(sheet, "INSTANCE", "instance", run->instance);
