@@ -12,6 +12,9 @@
 #define BATCH       16 /* blocks that a scan has on their way */
 #define ALL_TIERS   ((1 << RDX_TIER_COUNT) - 1)
 
+/* Compiled for sets of one word, as most are, without loops over `words`; and for any. */
+#define SIZED __attribute__((always_inline)) static inline
+
 static_assert(RDX_INTERVALS_MAX > RDX_INTERVALS_TURN + 12 * PARTS, "what is split must fit");
 
 void rdx_search_forget(struct rdx_search *s)
@@ -40,12 +43,12 @@ void rdx_search_show(struct rdx_search *s, uint32_t seat, const struct rdx_colum
 }
 
 /* Columns of `a` that are not in `b`. 1 if there are any. */
-static int minus(const struct rdx_search *s, const struct rdx_held *a, const struct rdx_held *b,
-		 struct rdx_held *ret_rest)
+SIZED int minus(uint32_t words, const struct rdx_held *a, const struct rdx_held *b,
+		struct rdx_held *ret_rest)
 {
 	uint64_t any = 0;
 
-	for (uint32_t word = 0; word < s->words; word++) {
+	for (uint32_t word = 0; word < words; word++) {
 		ret_rest->columns[word] = a->columns[word] & ~b->columns[word];
 		any |= ret_rest->columns[word];
 	}
@@ -53,12 +56,12 @@ static int minus(const struct rdx_search *s, const struct rdx_held *a, const str
 }
 
 /* Columns of both. 1 if there are any. */
-static int both(const struct rdx_search *s, const struct rdx_held *a, const struct rdx_held *b,
-		struct rdx_held *ret_both)
+SIZED int both(uint32_t words, const struct rdx_held *a, const struct rdx_held *b,
+	       struct rdx_held *ret_both)
 {
 	uint64_t any = 0;
 
-	for (uint32_t word = 0; word < s->words; word++) {
+	for (uint32_t word = 0; word < words; word++) {
 		ret_both->columns[word] = a->columns[word] & b->columns[word];
 		any |= ret_both->columns[word];
 	}
@@ -66,17 +69,15 @@ static int both(const struct rdx_search *s, const struct rdx_held *a, const stru
 }
 
 /* Which of the columns `of` hold a block. 1 if there are any, 0, -EAGAIN. */
-static int probe(const struct rdx_search *s, uint64_t key, const struct rdx_held *of,
-		 struct rdx_held *ret_held)
+SIZED int probe(const struct rdx_search *s, uint32_t words, uint64_t key, const struct rdx_held *of,
+		struct rdx_held *ret_held)
 {
-	/* mostly 1, for which the compiler writes no loop */
-	int r = s->words == 1 ? rdx_table_probe(&s->table, key, 1, ret_held->columns)
-			      : rdx_table_probe(&s->table, key, s->words, ret_held->columns);
+	int r = rdx_table_probe(&s->table, key, words, ret_held->columns);
 
 	RDX_HOOK(RDX_HOOK_LOOKUP_PROBE);
 	if (r > 0)
-		return both(s, ret_held, of, ret_held);
-	for (uint32_t word = 0; word < s->words; word++)
+		return both(words, ret_held, of, ret_held);
+	for (uint32_t word = 0; word < words; word++)
 		ret_held->columns[word] = 0;
 	return r;
 }
@@ -179,15 +180,15 @@ static uint32_t part_end(uint32_t low, uint32_t high, uint32_t i, uint32_t parts
 	return low + (uint32_t)((uint64_t)(high - low) * (i + 1) / parts);
 }
 
-static void copy(const struct rdx_search *s, struct rdx_held *to, const struct rdx_held *from)
+SIZED void copy(uint32_t words, struct rdx_held *to, const struct rdx_held *from)
 {
-	for (uint32_t word = 0; word < s->words; word++)
+	for (uint32_t word = 0; word < words; word++)
 		to->columns[word] = from->columns[word];
 }
 
 /* An interval waits for the blocks in it. */
-static void wait(struct rdx_search *s, const struct rdx_keys *keys, uint32_t low, uint32_t high,
-		 const struct rdx_held *at_low, const struct rdx_held *at_high)
+SIZED void wait(struct rdx_search *s, uint32_t words, const struct rdx_keys *keys, uint32_t low,
+		uint32_t high, const struct rdx_held *at_low, const struct rdx_held *at_high)
 {
 	uint32_t parts = parts_of(low, high);
 	struct rdx_interval *interval;
@@ -196,47 +197,47 @@ static void wait(struct rdx_search *s, const struct rdx_keys *keys, uint32_t low
 	interval = &s->interval[(s->interval_first + s->interval_count++) % RDX_INTERVALS_MAX];
 	interval->low = low;
 	interval->high = high;
-	copy(s, &interval->at_low, at_low);
-	copy(s, &interval->at_high, at_high);
+	copy(words, &interval->at_low, at_low);
+	copy(words, &interval->at_high, at_high);
 	for (uint32_t i = 0; i < parts - 1; i++)
 		fetch(s, keys, part_end(low, high, i, parts));
 }
 
 /* Two blocks, between which a run may end: where it does is found, or looked for later. */
-static void between(struct rdx_search *s, const struct rdx_keys *keys, uint32_t low, uint32_t high,
-		    const struct rdx_held *at_low, const struct rdx_held *at_high)
+SIZED void between(struct rdx_search *s, uint32_t words, const struct rdx_keys *keys, uint32_t low,
+		   uint32_t high, const struct rdx_held *at_low, const struct rdx_held *at_high)
 {
 	struct rdx_held ended;
 
-	if (!minus(s, at_low, at_high, &ended))
+	if (!minus(words, at_low, at_high, &ended))
 		return;
 	if (high - low == 1)
 		reached(s, &ended, high);
 	else
-		wait(s, keys, low, high, at_low, at_high);
+		wait(s, words, keys, low, high, at_low, at_high);
 }
 
 /* Look at the blocks that an interval waited for, as far as a run may end behind them. */
-static int split(struct rdx_search *s, const struct rdx_keys *keys,
-		 const struct rdx_interval *interval)
+SIZED int split(struct rdx_search *s, uint32_t words, const struct rdx_keys *keys,
+		const struct rdx_interval *interval)
 {
 	const struct rdx_held *at_low = &interval->at_low, *at_high;
 	uint32_t low = interval->low, parts = parts_of(low, interval->high);
 	struct rdx_held probed[2], ended;
 
-	for (uint32_t i = 0; minus(s, at_low, &interval->at_high, &ended); i++) {
+	for (uint32_t i = 0; minus(words, at_low, &interval->at_high, &ended); i++) {
 		uint32_t high = part_end(interval->low, interval->high, i, parts);
 
 		at_high = &interval->at_high;
 		if (high < interval->high) {
 			struct rdx_held *held = &probed[i % 2];
-			int r = probe(s, keys->prefix[high], &s->sought, held);
+			int r = probe(s, words, keys->prefix[high], &s->sought, held);
 
 			if (r < 0)
 				return r;
 			at_high = held;
 		}
-		between(s, keys, low, high, at_low, at_high);
+		between(s, words, keys, low, high, at_low, at_high);
 		low = high;
 		at_low = at_high;
 	}
@@ -244,7 +245,7 @@ static int split(struct rdx_search *s, const struct rdx_keys *keys,
 }
 
 /* The interval whose blocks have been on their way for longest. */
-static void take_interval(struct rdx_search *s, struct rdx_interval *ret_interval)
+SIZED void take_interval(struct rdx_search *s, uint32_t words, struct rdx_interval *ret_interval)
 {
 	const struct rdx_interval *interval = &s->interval[s->interval_first];
 
@@ -256,28 +257,30 @@ static void take_interval(struct rdx_search *s, struct rdx_interval *ret_interva
 			&s->interval[(s->interval_first + s->interval_count) % RDX_INTERVALS_MAX];
 	ret_interval->low = interval->low;
 	ret_interval->high = interval->high;
-	copy(s, &ret_interval->at_low, &interval->at_low);
-	copy(s, &ret_interval->at_high, &interval->at_high);
+	copy(words, &ret_interval->at_low, &interval->at_low);
+	copy(words, &ret_interval->at_high, &interval->at_high);
 }
 
 /* Look at the intervals that wait, and also at those that they leave while there are more than
  * `left`. */
-static int split_waiting(struct rdx_search *s, const struct rdx_keys *keys, uint32_t left)
+SIZED int split_waiting(struct rdx_search *s, uint32_t words, const struct rdx_keys *keys,
+			uint32_t left)
 {
 	struct rdx_interval interval;
 	int r = 0;
 
 	for (uint32_t waiting = s->interval_count; r == 0 && (waiting || s->interval_count > left);
 	     waiting -= waiting > 0) {
-		take_interval(s, &interval);
-		r = split(s, keys, &interval);
+		take_interval(s, words, &interval);
+		r = split(s, words, keys, &interval);
 	}
 	return r;
 }
 
 /* Piece by piece, as long as anybody holds a piece's last block. While one comes, the next piece is
  * chained and intervals of the pieces before are looked at. */
-static int gallop(struct rdx_search *s, struct rdx_keys *keys, const struct rdx_held *first)
+SIZED int gallop(struct rdx_search *s, uint32_t words, struct rdx_keys *keys,
+		 const struct rdx_held *first)
 {
 	struct rdx_held held[2];
 	const struct rdx_held *at_low = first;
@@ -290,18 +293,18 @@ static int gallop(struct rdx_search *s, struct rdx_keys *keys, const struct rdx_
 		uint32_t next = piece_end(keys, end);
 
 		fetch_piece(s, keys, next);
-		r = split_waiting(s, keys, LEFT_MAX);
+		r = split_waiting(s, words, keys, LEFT_MAX);
 		if (r == 0)
-			r = probe(s, keys->prefix[end - 1], &s->sought, at_high);
+			r = probe(s, words, keys->prefix[end - 1], &s->sought, at_high);
 		if (r < 0)
 			return r;
-		between(s, keys, low, end - 1, at_low, at_high);
+		between(s, words, keys, low, end - 1, at_low, at_high);
 		low = end - 1;
 		at_low = at_high;
 		end = next;
 	}
 	reached(s, at_low, keys->count);
-	return split_waiting(s, keys, 0);
+	return split_waiting(s, words, keys, 0);
 }
 
 /* ---- Scan. */
@@ -368,7 +371,8 @@ static uint32_t fetch_batch(const struct rdx_search *s, struct rdx_keys *keys, u
 	return end;
 }
 
-static int scan(struct rdx_search *s, struct rdx_keys *keys, const struct rdx_held *first)
+SIZED int scan(struct rdx_search *s, uint32_t words, struct rdx_keys *keys,
+	       const struct rdx_held *first)
 {
 	struct rdx_held held_by[2], lost;
 	const struct rdx_held *before = first;
@@ -379,11 +383,11 @@ static int scan(struct rdx_search *s, struct rdx_keys *keys, const struct rdx_he
 		next = fetch_batch(s, keys, end);
 		for (; at < end; at++) {
 			struct rdx_held *held = &held_by[at % 2];
-			int r = probe(s, keys->prefix[at], &s->visible, held);
+			int r = probe(s, words, keys->prefix[at], &s->visible, held);
 
 			if (r < 0)
 				return r;
-			if (minus(s, before, held, &lost))
+			if (minus(words, before, held, &lost))
 				lose(s, lost, held, at);
 			if (!s->alive_count)
 				return 0;
@@ -395,19 +399,26 @@ static int scan(struct rdx_search *s, struct rdx_keys *keys, const struct rdx_he
 	return 0;
 }
 
-int rdx_search_run(struct rdx_search *s, struct rdx_keys *keys)
+SIZED int run(struct rdx_search *s, uint32_t words, struct rdx_keys *keys)
 {
 	struct rdx_held first, orphaned;
 	int r;
 
+	/* block 0 alone: most requests that nobody holds end here */
+	r = probe(s, words, keys->prefix[0], &s->visible, &first);
+	if (r <= 0)
+		return r;
+	if (both(words, &first, &s->scanned, &orphaned))
+		return scan(s, words, keys, &first);
+	return gallop(s, words, keys, &first);
+}
+
+int rdx_search_run(struct rdx_search *s, struct rdx_keys *keys)
+{
 	forget_holders(s);
 	if (!keys->count || !s->words)
 		return 0;
-	/* block 0 alone: most requests that nobody holds end here */
-	r = probe(s, keys->prefix[0], &s->visible, &first);
-	if (r <= 0)
-		return r;
-	if (both(s, &first, &s->scanned, &orphaned))
-		return scan(s, keys, &first);
-	return gallop(s, keys, &first);
+	if (s->words == 1)
+		return run(s, 1, keys);
+	return run(s, s->words, keys);
 }

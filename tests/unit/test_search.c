@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: how far each rank holds a request, against a plain model: random runs over the tiers
- * of many ranks, some with orphans, by gallop and by scan, prefix hashes given, chained and hashed; a
- * table in which nothing is monotone ends every search.
+ * of many ranks or of so few that sets have one word, some with orphans, by gallop and by scan, prefix
+ * hashes given, chained and hashed; a table in which nothing is monotone ends every search.
  */
 #include "consumer/index/search.h"
 #include "tests/table_rig.h"
 
 #define RANKS      24
+#define RANKS_FEW  (RDX_COLUMN_WORD_BITS / RDX_TIER_COUNT) /* columns of one word */
 #define BLOCKS_MAX 1500
 #define LINES      800
 #define WORLDS     600
@@ -58,10 +59,8 @@ static void hold_with_holes(struct world *w, uint32_t rank, uint32_t tiers)
 }
 
 /* Columns are spread over all there are, or over the first of them. */
-static void add_rank(struct world *w, uint32_t rank, uint32_t spread)
+static void add_rank(struct world *w, uint32_t rank, uint32_t tiers, uint32_t spread)
 {
-	uint32_t tiers = 1 + pick(w, RDX_TIER_COUNT);
-
 	w->orphans[rank] = !pick(w, 4);
 	memset(w->held[rank], 0, sizeof(w->held[rank]));
 	if (w->orphans[rank])
@@ -109,6 +108,19 @@ static void fill_table(struct world *w)
 		table_put(&w->table, w->prefix[block], block + 1);
 	}
 	w->search.table = w->table;
+}
+
+/* Many ranks, or a few and others that have no column. */
+static void add_ranks(struct world *w)
+{
+	uint32_t few = pick(w, 2);
+	uint32_t spread = few ? 1 : 1 + pick(w, RDX_COLUMNS_MAX / (RANKS * RDX_TIER_COUNT));
+
+	for (uint32_t rank = 0; rank < RANKS; rank++) {
+		uint32_t tiers = few && rank >= RANKS_FEW ? 0 : 1 + pick(w, RDX_TIER_COUNT);
+
+		add_rank(w, rank, tiers, spread);
+	}
 }
 
 static void make_request(struct world *w)
@@ -188,11 +200,8 @@ static void test_against_a_model(void **state)
 	assert_non_null(w);
 	w->random = rig_seed();
 	for (int i = 0; i < WORLDS; i++) {
-		uint32_t spread = 1 + pick(w, RDX_COLUMNS_MAX / (RANKS * RDX_TIER_COUNT));
-
 		make_request(w);
-		for (uint32_t rank = 0; rank < RANKS; rank++)
-			add_rank(w, rank, spread);
+		add_ranks(w);
 		fill_table(w);
 		search_all_ways(w, 0);
 		search_all_ways(w, 1);
