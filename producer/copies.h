@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Copies of names: the first one of a name holds its block, the last one that goes lets it go; the
- * first holder of a block and the last one are events.
+ * first holder of a block and the last one are events. Those that have no place in the tree lie in
+ * `lacking`, until they are gone or a store finds them a place.
  */
 #ifndef RDX_COPIES_H
 #define RDX_COPIES_H
@@ -22,5 +23,22 @@ enum rdx_counter rdx_copies_add(struct rdx_publisher *p, uint32_t index, uint8_t
 
 /* One copy of a name, which is settled and has one in the tier, is gone. */
 void rdx_copies_remove(struct rdx_publisher *p, uint32_t index, uint8_t tier);
+
+/*
+ * One more copy of a name cannot be represented. `index`: its node, or RDX_NODE_NONE. `doubted`: it
+ * may stand for something else than before, in every tier that holds it; nothing is stored below it or
+ * by it alone any more until it is stored anew. The rank is LACKING, or UNKNOWN, until these copies
+ * are gone.
+ */
+void rdx_copies_lack(struct rdx_publisher *p, const struct rdx_name_key *key, uint32_t index,
+		     uint8_t tier, int doubted);
+
+/* One copy of a name is gone. RDX_TIER_OTHER is allowed. Returns 0 if there was none. */
+int rdx_copies_take(struct rdx_publisher *p, const struct rdx_name_key *key, uint32_t index,
+		    uint8_t tier);
+
+/* So many copies of a name are left, as above. */
+int rdx_copies_leave(struct rdx_publisher *p, const struct rdx_name_key *key, uint32_t index,
+		     uint8_t tier, uint32_t left);
 
 #endif

@@ -28,8 +28,7 @@ static void publish(struct rdx_publisher *p, const struct rdx_publish *event)
 {
 	p->position = rdx_publish_event(p->owner.live, &p->owner.ring, &p->owner.ledger,
 					p->position, event);
-	if (event->head.inexact)
-		p->inexact_reported = 1;
+	p->reported = event->head.inexact;
 }
 
 void rdx_emit_flush(struct rdx_publisher *p)
@@ -83,7 +82,8 @@ static void store_counter(struct rdx_publisher *p, int counter, uint64_t value)
 void rdx_emit_counters(struct rdx_publisher *p)
 {
 	uint64_t *counters = p->counters;
-	uint64_t flags = counters[RDX_COUNTER_FLAGS] & ~RDX_LIVE_INEXACT;
+	static const uint64_t how[] = {0, RDX_LIVE_LACKING, RDX_LIVE_UNKNOWN};
+	uint64_t flags = counters[RDX_COUNTER_FLAGS] & ~(RDX_LIVE_LACKING | RDX_LIVE_UNKNOWN);
 
 	store_counter(p, RDX_COUNTER_EVENTS, counters[RDX_COUNTER_EVENTS]);
 	store_counter(p, RDX_COUNTER_SLOTS, p->position);
@@ -94,7 +94,8 @@ void rdx_emit_counters(struct rdx_publisher *p)
 		store_counter(p, RDX_COUNTER_ORPHANS + i, p->lineage.orphans[i]);
 	}
 	store_counter(p, RDX_COUNTER_NAMES, p->names.count);
-	store_counter(p, RDX_COUNTER_FLAGS, flags | (p->inexact ? RDX_LIVE_INEXACT : 0));
+	store_counter(p, RDX_COUNTER_LACKING, p->lacking.count);
+	store_counter(p, RDX_COUNTER_FLAGS, flags | how[p->inexact]);
 	if (!p->counted)
 		return;
 	p->counted = 0;
@@ -114,7 +115,7 @@ static void ring_bell(struct rdx_publisher *p)
 void rdx_emit_finish(struct rdx_publisher *p, uint64_t tail)
 {
 	rdx_emit_flush(p);
-	if (p->inexact && !p->inexact_reported)
+	if (p->inexact != p->reported)
 		emit_inexact(p);
 	rdx_emit_counters(p);
 	if (p->bell && p->position != tail)

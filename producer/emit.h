@@ -85,8 +85,8 @@ static inline void rdx_emit_removed(struct rdx_publisher *p, uint8_t tier, uint3
 /* Publish Cleared. The private state is cleared already, and gives the ledger its generations. */
 void rdx_emit_cleared(struct rdx_publisher *p, uint8_t scope);
 
-/* End of a call: publish what is collected, report INEXACT if no event did, store the segment's
- * counters, ring the bell. `tail` is the position at the call's start. */
+/* End of a call: publish what is collected, say what the rank is worth if no event did, store the
+ * segment's counters, ring the bell. `tail` is the position at the call's start. */
 void rdx_emit_finish(struct rdx_publisher *p, uint64_t tail);
 
 /* The counters that mirror state, and the flags. */

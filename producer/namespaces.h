@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define RDX_NAMESPACES_NONE UINT32_MAX
-#define RDX_NAMESPACES_MAX  (UINT32_C(1) << 22) /* what a node has room for */
+#define RDX_NAMESPACES_MAX  (UINT32_C(1) << 21) /* what a node has room for */
 
 struct rdx_namespace_parts {
 	uint64_t lora;

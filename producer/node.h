@@ -47,11 +47,12 @@ static_assert(sizeof(struct rdx_node) == 64, "one line a node");
 #define RDX_NODE_DEPTH_SHIFT 8
 
 /* Kind: what besides its bytes makes a name, and the namespace (namespaces.h). */
-#define RDX_NODE_KIND_GROUP  0xffu  /* cache group */
-#define RDX_NODE_KIND_LONG   0x100u /* of 32 bytes */
-#define RDX_NODE_KIND_NAMED  0x200u
-#define RDX_NODE_KIND_NAME   0x3ffu
-#define RDX_NODE_SPACE_SHIFT 10
+#define RDX_NODE_KIND_GROUP   0xffu  /* cache group */
+#define RDX_NODE_KIND_LONG    0x100u /* of 32 bytes */
+#define RDX_NODE_KIND_NAMED   0x200u
+#define RDX_NODE_KIND_NAME    0x3ffu
+#define RDX_NODE_KIND_DOUBTED 0x400u /* it came with other content while it was held */
+#define RDX_NODE_SPACE_SHIFT  11
 
 #define RDX_NODE_LOW_SHIFT 24
 #define RDX_NODE_LOW_MASK  ((1u << RDX_NODE_LOW_SHIFT) - 1)

@@ -11,13 +11,13 @@
 #define SWEEP         32
 #define SWEEP_A_BLOCK 5
 
-/* Events a call may publish besides one per block: the worker's clear, its own Cleared, and
- * INEXACT. */
+/* Events a call may publish besides one per block: the worker's clear, its own Cleared, and what the
+ * rank is worth. */
 #define EVENTS_BESIDE 3
 
-static int names_are_valid(const void *names, uint32_t count, uint8_t bytes, uint8_t tier)
+static int names_are_valid(const void *names, uint32_t count, uint8_t bytes)
 {
-	return (bytes == 8 || bytes == 32) && tier < RDX_TIER_COUNT && (names || count == 0);
+	return (bytes == 8 || bytes == 32) && (names || count == 0);
 }
 
 /* The rank holds nothing any more: clear its private state. */
@@ -27,7 +27,8 @@ static void forget_held(struct rdx_publisher *p)
 
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 		held += p->lineage.held[tier];
-	p->inexact = p->inexact_tiers = 0;
+	rdx_lacking_clear(&p->lacking, RDX_SCOPE_ALL);
+	rdx_publisher_judge(p);
 	if (held == 0)
 		return;
 	rdx_lineage_clear(&p->lineage, RDX_SCOPE_ALL);
@@ -53,17 +54,7 @@ static int tier_is_kept(const struct rdx_publisher *p, uint8_t tier)
 	return p->tier_blocks[tier] != 0;
 }
 
-/* Bit t: the rank keeps tier t. */
-static uint8_t kept_tiers(const struct rdx_publisher *p)
-{
-	uint8_t tiers = 0;
-
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		tiers |= (uint8_t)(tier_is_kept(p, tier) << tier);
-	return tiers;
-}
-
-/* Too few positions are left for the call: publish INEXACT while there is a slot for it. */
+/* Too few positions are left for the call: say UNKNOWN while there is a slot for it. */
 static int exhaust(struct rdx_publisher *p, uint64_t time_ns)
 {
 	uint64_t tail = p->position;
@@ -71,9 +62,9 @@ static int exhaust(struct rdx_publisher *p, uint64_t time_ns)
 	if (!p->exhausted) {
 		p->exhausted = 1;
 		p->time_ns = time_ns;
-		rdx_publisher_mark_inexact(p, kept_tiers(p));
+		rdx_publisher_mark(p, RDX_INEXACT_UNKNOWN, RDX_LACKING_ALL_TIERS);
 		if (p->position == RDX_POSITION_END)
-			p->inexact_reported = 1;
+			p->reported = p->inexact;
 		rdx_emit_finish(p, tail);
 	}
 	return -EOVERFLOW;
@@ -103,8 +94,8 @@ int rdx_publish_stored(struct rdx_publisher *p, const struct rdx_stored *stored)
 			return r;
 		stored = &other;
 	}
-	if (!names_are_valid(stored->names, stored->count, stored->name_bytes, stored->tier) ||
-	    (stored->tokens && stored->local_hashes))
+	if (!names_are_valid(stored->names, stored->count, stored->name_bytes) ||
+	    stored->tier >= RDX_TIER_COUNT || (stored->tokens && stored->local_hashes))
 		return -EINVAL;
 	if (stored->count == 0)
 		return 0;
@@ -140,19 +131,21 @@ RDX_PREFETCHES void load_removed(const struct rdx_publisher *p, const struct rdx
 	}
 }
 
-/* Returns the node whose copy went, RDX_NODE_NONE if there was none. */
-static uint32_t remove_name(struct rdx_publisher *p, const struct rdx_name_key *key, uint8_t tier)
+/* One copy less, or so many left. Returns the name's node, RDX_NODE_NONE if there was no copy. */
+static uint32_t remove_name(struct rdx_publisher *p, const struct rdx_name_key *key, uint8_t tier,
+			    const uint32_t *left)
 {
 	uint32_t index = rdx_names_find(&p->names, key);
+	int known;
 
-	if (index == RDX_NODE_NONE ||
-	    !rdx_node_copies(rdx_lineage_settle(&p->lineage, index), tier)) {
-		rdx_publisher_count(p, RDX_COUNTER_UNKNOWN_REMOVALS, 1);
-		return RDX_NODE_NONE;
-	}
-	__builtin_prefetch(&p->lineage.records[index], 1);
-	rdx_copies_remove(p, index, tier);
-	return index;
+	if (index != RDX_NODE_NONE)
+		__builtin_prefetch(&p->lineage.records[index], 1);
+	known = left ? rdx_copies_leave(p, key, index, tier, *left)
+		     : rdx_copies_take(p, key, index, tier);
+	if (known)
+		return index;
+	rdx_publisher_count(p, RDX_COUNTER_UNKNOWN_REMOVALS, 1);
+	return RDX_NODE_NONE;
 }
 
 static uint32_t remove_chunk(struct rdx_publisher *p, const struct rdx_removed *removed,
@@ -171,7 +164,8 @@ static uint32_t remove_chunk(struct rdx_publisher *p, const struct rdx_removed *
 	if (count > 1) /* of one name the call before has asked for them */
 		load_removed(p, keys, count);
 	for (uint32_t i = 0; i < count; i++)
-		last = remove_name(p, &keys[i], removed->tier);
+		last = remove_name(p, &keys[i], removed->tier,
+				   removed->remaining ? &removed->remaining[from + i] : NULL);
 	return last;
 }
 
@@ -208,7 +202,8 @@ int rdx_publish_removed(struct rdx_publisher *p, const struct rdx_removed *remov
 			return r;
 		removed = &other;
 	}
-	if (!names_are_valid(removed->names, removed->count, removed->name_bytes, removed->tier))
+	if (!names_are_valid(removed->names, removed->count, removed->name_bytes) ||
+	    removed->tier > RDX_TIER_OTHER)
 		return -EINVAL;
 	if (removed->count == 0)
 		return 0;
@@ -232,15 +227,16 @@ static int others_are_empty(const struct rdx_publisher *p, uint8_t tier)
 {
 	for (int other = 0; other < RDX_TIER_COUNT; other++) {
 		if (other != tier &&
-		    (rdx_lineage_held(&p->lineage, other) || p->inexact_tiers >> other & 1))
+		    (rdx_lineage_held(&p->lineage, other) || rdx_lacking_in(&p->lacking, other)))
 			return 0;
 	}
-	return 1;
+	return !rdx_lacking_in(&p->lacking, RDX_TIER_OTHER);
 }
 
 static void clear_tier(struct rdx_publisher *p, uint8_t tier)
 {
-	p->inexact_tiers &= (uint8_t) ~(1 << tier);
+	rdx_lacking_clear(&p->lacking, tier);
+	rdx_publisher_judge(p);
 	if (!tier_is_kept(p, tier))
 		return; /* it was empty, and no reader knows it */
 	if (rdx_lineage_held(&p->lineage, tier))
@@ -276,18 +272,51 @@ int rdx_publish_cleared(struct rdx_publisher *p, uint8_t scope, uint64_t time_ns
 	return 0;
 }
 
-int rdx_publish_inexact(struct rdx_publisher *p, uint64_t time_ns)
+int rdx_publish_unrepresented(struct rdx_publisher *p, const struct rdx_removed *blocks)
+{
+	uint64_t tail = p->position;
+	struct rdx_removed other;
+	struct rdx_name_key key;
+	int r;
+
+	if (p->dead)
+		return -EOWNERDEAD;
+	r = rdx_sized_take(&other, sizeof(other), blocks);
+	if (r < 0)
+		return r;
+	if (!names_are_valid(other.names, other.count, other.name_bytes) ||
+	    other.tier > RDX_TIER_OTHER || other.remaining)
+		return -EINVAL;
+	if (other.count == 0)
+		return 0;
+	r = begin(p, 0, other.time_ns);
+	if (r < 0)
+		return r;
+	follow_clear(p);
+	for (uint32_t i = 0; i < other.count; i++) {
+		rdx_names_key(&p->names, rdx_store_name_at(other.names, i, other.name_bytes),
+			      other.name_bytes, other.cache_group, &key);
+		rdx_copies_lack(p, &key, RDX_NODE_NONE, other.tier, 0);
+	}
+	rdx_publisher_count(p, RDX_COUNTER_UNREPRESENTED, other.count);
+	rdx_emit_finish(p, tail);
+	return 0;
+}
+
+int rdx_publish_inexact(struct rdx_publisher *p, uint8_t how, uint64_t time_ns)
 {
 	uint64_t tail = p->position;
 	int r;
 
 	if (p->dead)
 		return -EOWNERDEAD;
+	if (how != RDX_INEXACT_LACKING && how != RDX_INEXACT_UNKNOWN)
+		return -EINVAL;
 	r = begin(p, 0, time_ns);
 	if (r < 0)
 		return r;
 	follow_clear(p);
-	rdx_publisher_mark_inexact(p, kept_tiers(p));
+	rdx_publisher_mark(p, how, RDX_LACKING_ALL_TIERS);
 	rdx_emit_finish(p, tail);
 	return 0;
 }

@@ -17,9 +17,9 @@
 #define HUGE_PAGE_BYTES      (UINT64_C(2) << 20)
 #define NAMESPACES_MIN       256
 
-static_assert(offsetof(struct rdx_publisher_stats, names) -
+static_assert(offsetof(struct rdx_publisher_stats, lacking) -
 			      offsetof(struct rdx_publisher_stats, events) ==
-		      RDX_COUNTER_NAMES * sizeof(uint64_t),
+		      RDX_COUNTER_LACKING * sizeof(uint64_t),
 	      "statistics and counters have one order");
 
 /* All open handles of the process, for the child of a fork. */
@@ -203,6 +203,7 @@ static int reserve(struct rdx_publisher *p, const struct rdx_publisher_options *
 	p->pending.stored_max = rdx_event_hashes_max(RDX_EVENT_STORED, slots);
 	p->pending.removed_max = rdx_event_hashes_max(RDX_EVENT_REMOVED, slots);
 	return reserve_arena(&p->arena, rdx_names_bytes(names) + rdx_lineage_bytes(names) +
+						rdx_lacking_bytes(p->tier_blocks) +
 						rest_bytes(p, names));
 }
 
@@ -220,7 +221,9 @@ static int start_state(struct rdx_publisher *p)
 	at = (uint8_t *)p->arena.base + rdx_names_bytes(names);
 	rdx_lineage_init(&p->lineage, at, names, p->owner.ledger.records);
 	rdx_names_init(&p->names, p->arena.base, names, key, p->lineage.nodes);
-	lay_out_rest(p, at + rdx_lineage_bytes(names), names);
+	at += rdx_lineage_bytes(names);
+	rdx_lacking_init(&p->lacking, at, p->tier_blocks);
+	lay_out_rest(p, at + rdx_lacking_bytes(p->tier_blocks), names);
 	return 0;
 }
 
@@ -398,8 +401,8 @@ int rdx_publisher_get_stats(const struct rdx_publisher *p, struct rdx_publisher_
 	if (r < 0)
 		return r;
 	memcpy((uint8_t *)&stats + offsetof(struct rdx_publisher_stats, events), p->counters,
-	       (RDX_COUNTER_NAMES + 1) * sizeof(uint64_t));
-	stats.inexact = (flags & RDX_LIVE_INEXACT) != 0;
+	       (RDX_COUNTER_LACKING + 1) * sizeof(uint64_t));
+	stats.inexact = p->inexact;
 	stats.rings_bell = (flags & RDX_LIVE_RINGS_BELL) != 0;
 	stats.disk_backed = (flags & RDX_LIVE_DISK_BACKED) != 0;
 	rdx_sized_give(ret_stats, &stats, sizeof(stats));

@@ -8,6 +8,7 @@
 
 #include <ringdex/rdx_publisher.h>
 
+#include "producer/lacking.h"
 #include "producer/lineage.h"
 #include "producer/names.h"
 #include "producer/namespaces.h"
@@ -42,6 +43,7 @@ struct rdx_publisher {
 	struct rdx_names names;
 	struct rdx_lineage lineage;
 	struct rdx_namespaces spaces;
+	struct rdx_lacking lacking;
 	struct rdx_pending pending;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
 
@@ -54,13 +56,12 @@ struct rdx_publisher {
 	uint32_t stamp;
 	uint32_t block_tokens;
 	uint32_t report_mode;
-	uint8_t inexact;
-	uint8_t inexact_tiers;    /* bit t: the cause may be in tier t, and was not cleared since */
-	uint8_t inexact_reported; /* an event with the bit is published */
-	uint8_t exhausted;        /* positions are used up */
-	uint8_t dead;             /* made before a fork */
-	uint8_t stores_new;       /* all names of the chunk stored last were new */
-	uint8_t counted; /* by rdx_publisher_count since the segment's counters were stored */
+	uint8_t inexact;    /* 0 or RDX_INEXACT_...: what `lacking` makes of it */
+	uint8_t reported;   /* the same, in the event published last */
+	uint8_t exhausted;  /* positions are used up */
+	uint8_t dead;       /* made before a fork */
+	uint8_t stores_new; /* all names of the chunk stored last were new */
+	uint8_t counted;    /* by rdx_publisher_count since the segment's counters were stored */
 
 	struct rdx_mapping bell_mapping;
 	struct rdx_arena arena;     /* names, lineage, the rest */
@@ -76,15 +77,21 @@ static inline void rdx_publisher_count(struct rdx_publisher *p, enum rdx_counter
 	p->counted = 1;
 }
 
-/* From now on events carry the inexact bit; `tiers`, one bit each: where the cause may be. */
-static inline void rdx_publisher_mark_inexact(struct rdx_publisher *p, uint8_t tiers)
+/* `lacking` changed: from now on events say what the rank is worth by it. */
+static inline void rdx_publisher_judge(struct rdx_publisher *p)
 {
-	p->inexact_tiers |= tiers;
-	if (p->inexact)
-		return;
-	p->inexact = 1;
-	p->inexact_reported = 0;
-	rdx_publisher_count(p, RDX_COUNTER_INEXACT_MARKS, 1);
+	uint8_t inexact = rdx_lacking_state(&p->lacking);
+
+	if (inexact && !p->inexact)
+		rdx_publisher_count(p, RDX_COUNTER_INEXACT_MARKS, 1);
+	p->inexact = inexact;
+}
+
+/* `tiers`, one bit each: where the cause may be. */
+static inline void rdx_publisher_mark(struct rdx_publisher *p, uint8_t how, uint8_t tiers)
+{
+	rdx_lacking_flag(&p->lacking, how, tiers);
+	rdx_publisher_judge(p);
 }
 
 #endif

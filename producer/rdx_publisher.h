@@ -7,8 +7,14 @@
  * serves one thread at a time. The publish calls are wait-free: no lock, no
  * allocation, no wait for any reader; the only system call is one futex wake when a
  * consumer sleeps on the namespace's bell. Whatever goes wrong is counted, and the
- * rank is marked INEXACT where its index entry would otherwise be wrong; the engine
- * goes on.
+ * rank is INEXACT where its index entry would otherwise be wrong; the engine goes on.
+ *
+ * INEXACT says which way. LACKING: the engine holds blocks that the rank does not say, and
+ * none is said that it does not hold. UNKNOWN: what is said may be wrong too. Either is over
+ * when its causes are: the names of blocks that could not be represented are remembered (some
+ * thousands a tier), with their copies, until these are removed, a store finds them a place, or
+ * the tier is cleared. A cause without a name, and all that is beyond what is remembered,
+ * lasts until a clear.
  *
  * After fork() every handle is dead in the child: each call there that can fail answers
  * -EOWNERDEAD, rdx_publisher_close frees the child's copy. The parent goes on. The child
@@ -43,9 +49,9 @@ struct rdx_publisher_options {
 	uint64_t ring_slots;   /* 64 bytes each, a power of two; 0: 65,536 */
 	uint64_t tier_blocks[RDX_TIER_COUNT]; /* most blocks held per tier; 0: tier not kept, do not
 						 announce it: a store into it does not fit and
-						 makes the rank INEXACT */
+						 makes the rank LACKING */
 	uint64_t remembered_names;            /* removed names kept for lookups; 0: a quarter of
-						 all tier_blocks, at least 1,024. About 90
+						 all tier_blocks, at least 1,024. About 100
 						 bytes of private memory and 32 of the segment
 						 for each of these and of tier_blocks */
 	uint32_t clear_scope;                 /* RDX_CLEAR_... */
@@ -100,6 +106,8 @@ struct rdx_removed {
 	uint8_t cache_group;
 	uint8_t name_bytes; /* 8 or 32 */
 	uint8_t reserved;
+	const uint32_t *remaining; /* NULL: one copy less of each; else how many are left of each,
+				      0: it is gone. Copies that were not known make LACKING */
 };
 
 /* Counters since open, unless said otherwise. The segment has the same. */
@@ -111,27 +119,32 @@ struct rdx_publisher_stats {
 	uint64_t blocks_removed;   /* published: last holder went */
 	uint64_t clears;           /* all-tier Cleared events */
 	uint64_t repeats;          /* stores of a held name: copies */
-	uint64_t unknown_parents;  /* blocks dropped: parent's name unknown -> INEXACT */
-	uint64_t unknown_names;    /* blocks named only, name unknown -> INEXACT */
+	uint64_t unknown_parents;  /* blocks dropped: parent's name unknown, or what it stands for
+				      -> LACKING */
+	uint64_t unknown_names;    /* blocks named only, name unknown, or what it stands for
+				      -> LACKING */
 	uint64_t unknown_removals; /* names unknown or not held in that tier: ignored */
-	uint64_t mismatched;       /* blocks dropped: tokens do not make count blocks -> INEXACT */
+	uint64_t mismatched;       /* blocks dropped: tokens do not make count blocks -> LACKING */
 	uint64_t other_block_size; /* blocks dropped: not of the segment's block size
-					    -> INEXACT */
+					    -> LACKING */
 	uint64_t conflicts;        /* blocks dropped: a held name with other content, or a
-					    name below itself -> INEXACT */
-	uint64_t ledger_full;      /* blocks dropped: tier_blocks reached, or 0 -> INEXACT */
+					    name below itself -> UNKNOWN; those after it -> LACKING */
+	uint64_t ledger_full;      /* blocks dropped: tier_blocks reached, or 0 -> LACKING */
 	uint64_t map_full;         /* blocks dropped: all names are held, or stand above held
 					    blocks; over 255 names hold the block, it is 2^24
 					    deep, or there are too many adapters and salts at
-					    once (a quarter of the names) -> INEXACT */
-	uint64_t inexact_marks;    /* times the rank became INEXACT */
+					    once (a quarter of the names) -> LACKING */
+	uint64_t unrepresented;    /* blocks of rdx_publish_unrepresented -> LACKING */
+	uint64_t inexact_marks;    /* times the rank became INEXACT, of either kind */
 	uint64_t bells;            /* futex wakes */
 	uint64_t held[RDX_TIER_COUNT];    /* now: blocks held per tier */
 	uint64_t orphans[RDX_TIER_COUNT]; /* now: blocks without their parent, per set of tiers; of
 					     a tier that was cleared while others were not, they
 					     follow within some calls */
 	uint64_t names;                   /* now: names known, held or remembered */
-	uint32_t inexact;                 /* now: 1 until the next all-tier clear */
+	uint64_t lacking;                 /* now: names, one a tier, of blocks that the engine
+					     holds and the rank does not say */
+	uint32_t inexact;                 /* now: 0 or RDX_INEXACT_... */
 	uint32_t rings_bell;              /* 1: sleeping consumers of this user are woken */
 	uint32_t disk_backed;             /* 1: the directory is not memory: writing can block */
 	uint32_t reserved;
@@ -167,7 +180,8 @@ RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
 /*
  * Announce stored blocks. Only changes of what the rank holds are published; runs longer than one
  * event are split. A dropped block takes the rest of its run with it, except where blocks are named
- * only: there each stands for itself. Wait-free.
+ * only: there each stands for itself. The rank is LACKING until the dropped ones are gone; UNKNOWN
+ * where one has a held name that does not stand for the same content, or not for certain. Wait-free.
  *
  *   0              done; what could not be represented was counted
  *   -EINVAL, -E2BIG  no such tier or name_bytes, names is NULL, both tokens and
@@ -178,8 +192,19 @@ RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
  */
 RDX_API int rdx_publish_stored(struct rdx_publisher *publisher, const struct rdx_stored *stored);
 
-/* Announce removed copies. Results as for rdx_publish_stored. Wait-free. */
+/* Announce removed copies, also of blocks that could not be represented; their tier may be
+ * RDX_TIER_OTHER. Results as for rdx_publish_stored. Wait-free. */
 RDX_API int rdx_publish_removed(struct rdx_publisher *publisher, const struct rdx_removed *removed);
+
+/*
+ * Announce blocks that the engine holds now, one copy more of each, and that no other call can: their
+ * content is not known, or their tier, which may be RDX_TIER_OTHER. Names that are held or remembered
+ * are taken to stand for what they did. The rank is LACKING until they are removed, or the tier is
+ * cleared (RDX_TIER_OTHER: all tiers). Results as for rdx_publish_stored; -EINVAL: `remaining` is
+ * given. Wait-free.
+ */
+RDX_API int rdx_publish_unrepresented(struct rdx_publisher *publisher,
+				      const struct rdx_removed *blocks);
 
 /*
  * Announce that `scope` (a tier, or RDX_SCOPE_ALL) is empty. A clear of one tier while
@@ -191,9 +216,10 @@ RDX_API int rdx_publish_removed(struct rdx_publisher *publisher, const struct rd
  */
 RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, uint64_t time_ns);
 
-/* Announce that the engine did something that no event represents: INEXACT until the next all-tier
- * clear. Results as for rdx_publish_stored. Wait-free. */
-RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint64_t time_ns);
+/* Announce that the engine did something that no event represents, and of which no names are known:
+ * the rank is LACKING or UNKNOWN, as `how` says (RDX_INEXACT_...), until the next clear of all tiers.
+ * Results as for rdx_publish_stored; -EINVAL: no such `how`. Wait-free. */
+RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint8_t how, uint64_t time_ns);
 
 /* Fill `ret_stats`. Same thread as the publish calls. -EOWNERDEAD after a fork. */
 RDX_API int rdx_publisher_get_stats(const struct rdx_publisher *publisher,

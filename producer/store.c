@@ -32,14 +32,6 @@ static int keys_equal(const struct rdx_name_key *a, const struct rdx_name_key *b
 	return a->name == b->name && a->kind == b->kind;
 }
 
-/* `blocks` of the tier are not represented. */
-static void drop_blocks(struct rdx_publisher *p, uint8_t tier, enum rdx_counter cause,
-			uint64_t blocks)
-{
-	rdx_publisher_count(p, cause, blocks);
-	rdx_publisher_mark_inexact(p, (uint8_t)(1 << tier));
-}
-
 /* The node of a name is taken for something else, or gets no name any more. */
 static void forget(struct rdx_publisher *p, uint32_t index)
 {
@@ -147,6 +139,19 @@ static uint32_t take_from_stock(struct rdx_publisher *p, struct run *run)
 	return run->stock_count ? run->stock[--run->stock_count] : take_node(p);
 }
 
+static void hash_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, uint32_t count)
+{
+	const struct rdx_stored *stored = run->stored;
+
+	if (stored->tokens)
+		rdx_hash_blocks(run->seed, stored->tokens + (uint64_t)from * p->block_tokens,
+				(uint64_t)count * p->block_tokens, p->block_tokens, run->local);
+	else
+		memcpy(run->local, stored->local_hashes + from, count * sizeof(*run->local));
+	rdx_hash_chain(&p->key, run->prefix, run->local, count, run->prefixes);
+	run->prefix = run->prefixes[count - 1];
+}
+
 /* Hash a chunk and prefetch what its blocks will read. */
 static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, uint32_t count)
 {
@@ -157,13 +162,7 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 	if (p->stores_new)
 		take_stock(p, run, count);
 	rdx_store_prefetch_slots(p, count);
-	if (stored->tokens)
-		rdx_hash_blocks(run->seed, stored->tokens + (uint64_t)from * p->block_tokens,
-				(uint64_t)count * p->block_tokens, p->block_tokens, run->local);
-	else
-		memcpy(run->local, stored->local_hashes + from, count * sizeof(*run->local));
-	rdx_hash_chain(&p->key, run->prefix, run->local, count, run->prefixes);
-	run->prefix = run->prefixes[count - 1];
+	hash_chunk(p, run, from, count);
 	if (!p->stores_new) {
 		keep_known(p, &run->chunk, count);
 		take_stock(p, run, count - run->chunk.known_count);
@@ -280,6 +279,7 @@ static enum rdx_counter store_again(struct rdx_publisher *p, struct run *run, ui
 		forget(p, index);
 		return store_new(p, run, at);
 	}
+	p->lineage.nodes[index].kind &= ~RDX_NODE_KIND_DOUBTED;
 	set_space(p, index, run->space);
 	cause = place_block(p, block, run->parent, run->stored->tier);
 	if (cause == KEPT)
@@ -315,29 +315,90 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 	return cause;
 }
 
+/*
+ * A block of the chunk is not represented. Where the name does not stand for this content, as far as
+ * is known (`hashed`: the content is), what it stands for is doubted if it is held, else forgotten.
+ */
+static void drop_block(struct rdx_publisher *p, const struct run *run, uint32_t at, int hashed,
+		       int doubted)
+{
+	const struct rdx_name_key *key = &run->chunk.keys[at];
+	uint32_t index = rdx_names_find(&p->names, key);
+
+	if (index != RDX_NODE_NONE) {
+		const struct rdx_node *node = rdx_lineage_settle(&p->lineage, index);
+		int differs = !hashed || node->prefix != run->prefixes[at];
+
+		doubted |= differs && node->copies;
+		if (differs && !node->copies) {
+			forget(p, index);
+			index = RDX_NODE_NONE;
+		}
+	}
+	rdx_copies_lack(p, key, index, run->stored->tier, doubted);
+}
+
+/* Returns how many blocks of a loaded chunk are stored, before one is not for *ret_cause. */
+static uint32_t store_chunk(struct rdx_publisher *p, struct run *run, uint32_t count,
+			    enum rdx_counter *ret_cause)
+{
+	uint32_t at = 0;
+
+	while (at < count && *ret_cause == KEPT) {
+		*ret_cause = store_block(p, run, at);
+		at += *ret_cause == KEPT;
+	}
+	unkeep_known(p, &run->chunk);
+	empty_stock(p, run);
+	/* the next chunk is probably like this one: if all its names are new too, nodes are taken for
+	 * them while the lines of the table are on their way */
+	p->stores_new = !run->knows_some;
+	return at;
+}
+
+static uint32_t chunk_at(const struct rdx_stored *stored, uint32_t i)
+{
+	return stored->count - i < RDX_STORE_CHUNK ? stored->count - i : RDX_STORE_CHUNK;
+}
+
 static void store_run(struct rdx_publisher *p, struct run *run)
 {
-	uint32_t count = run->stored->count, kept = run->parent;
+	const struct rdx_stored *stored = run->stored;
+	uint32_t kept = run->parent, dropped = 0;
 	enum rdx_counter cause = KEPT;
-	uint32_t i = 0;
 
 	rdx_lineage_keep(&p->lineage, kept);
-	while (i < count && cause == KEPT) {
-		uint32_t chunk = count - i < RDX_STORE_CHUNK ? count - i : RDX_STORE_CHUNK;
+	for (uint32_t i = 0; i < stored->count; i += RDX_STORE_CHUNK) {
+		uint32_t count = chunk_at(stored, i), at = 0;
 
-		load_chunk(p, run, i, chunk);
-		for (uint32_t at = 0; at < chunk && cause == KEPT; at++, i++)
-			cause = store_block(p, run, at);
-		unkeep_known(p, &run->chunk);
-		empty_stock(p, run);
-		/* the next chunk is probably like this one: if all its names are new too, nodes are
-		 * taken for them while the lines of the table are on their way */
-		p->stores_new = !run->knows_some;
+		if (cause == KEPT) {
+			load_chunk(p, run, i, count);
+			at = store_chunk(p, run, count, &cause);
+		} else {
+			load_names(p, &run->chunk, stored, i, count);
+			hash_chunk(p, run, i, count);
+		}
+		/* the blocks after a dropped one are dropped with it */
+		for (; at < count; at++, dropped++)
+			drop_block(p, run, at, 1, cause == RDX_COUNTER_CONFLICTS && !dropped);
 	}
-	/* the blocks after a dropped one are dropped with it */
-	if (cause != KEPT)
-		drop_blocks(p, run->stored->tier, cause, count - i + 1);
+	if (dropped)
+		rdx_publisher_count(p, cause, dropped);
 	rdx_lineage_unkeep(&p->lineage, kept);
+}
+
+static void drop_run(struct rdx_publisher *p, struct run *run, enum rdx_counter cause)
+{
+	const struct rdx_stored *stored = run->stored;
+
+	for (uint32_t i = 0; i < stored->count; i += RDX_STORE_CHUNK) {
+		uint32_t count = chunk_at(stored, i);
+
+		load_names(p, &run->chunk, stored, i, count);
+		for (uint32_t at = 0; at < count; at++)
+			drop_block(p, run, at, 0, 0);
+	}
+	rdx_publisher_count(p, cause, stored->count);
 }
 
 /* The node with a prefix hash, which is a parent that was known last at `last`; made if there is
@@ -390,18 +451,22 @@ static enum rdx_counter recall_block(struct rdx_publisher *p, uint32_t block, ui
 	return cause;
 }
 
-static enum rdx_counter store_name(struct rdx_publisher *p, const struct rdx_name_key *key,
-				   uint8_t tier)
+static void store_name(struct rdx_publisher *p, const struct rdx_name_key *key, uint8_t tier)
 {
 	uint32_t index = rdx_names_find(&p->names, key);
 	enum rdx_counter cause = KEPT;
 	uint64_t local = 0;
 
-	if (index == RDX_NODE_NONE)
-		return RDX_COUNTER_UNKNOWN_NAMES;
-	if (!rdx_node_copies(rdx_lineage_settle(&p->lineage, index), tier))
+	if (index == RDX_NODE_NONE || p->lineage.nodes[index].kind & RDX_NODE_KIND_DOUBTED)
+		cause = RDX_COUNTER_UNKNOWN_NAMES;
+	else if (!rdx_node_copies(rdx_lineage_settle(&p->lineage, index), tier))
 		cause = recall_block(p, rdx_lineage_block(&p->lineage, index), tier, &local);
-	return cause == KEPT ? rdx_copies_add(p, index, tier, local) : cause;
+	if (cause == KEPT)
+		cause = rdx_copies_add(p, index, tier, local);
+	if (cause == KEPT)
+		return;
+	rdx_publisher_count(p, cause, 1);
+	rdx_copies_lack(p, key, index, tier, 0);
 }
 
 /* Copies of blocks that are known by name. Each stands for itself. */
@@ -410,17 +475,12 @@ static void store_named(struct rdx_publisher *p, const struct rdx_stored *stored
 	struct chunk chunk;
 
 	for (uint32_t i = 0; i < stored->count; i += RDX_STORE_CHUNK) {
-		uint32_t left = stored->count - i;
-		uint32_t count = left < RDX_STORE_CHUNK ? left : RDX_STORE_CHUNK;
+		uint32_t count = chunk_at(stored, i);
 
 		load_names(p, &chunk, stored, i, count);
 		keep_known(p, &chunk, count);
-		for (uint32_t at = 0; at < count; at++) {
-			enum rdx_counter cause = store_name(p, &chunk.keys[at], stored->tier);
-
-			if (cause != KEPT)
-				drop_blocks(p, stored->tier, cause, 1);
-		}
+		for (uint32_t at = 0; at < count; at++)
+			store_name(p, &chunk.keys[at], stored->tier);
 		unkeep_known(p, &chunk);
 	}
 }
@@ -433,14 +493,13 @@ static enum rdx_counter resolve_parent(struct rdx_publisher *p, const struct rdx
 	const struct rdx_node *node;
 	uint32_t index;
 
-	run->stored = stored;
 	run->parent = RDX_NODE_ROOT;
 	run->prefix = run->stock_count = 0;
 	if (stored->parent) {
 		rdx_names_key(&p->names, stored->parent, stored->name_bytes, stored->cache_group,
 			      &run->parent_key);
 		index = rdx_names_find(&p->names, &run->parent_key);
-		if (index == RDX_NODE_NONE)
+		if (index == RDX_NODE_NONE || p->lineage.nodes[index].kind & RDX_NODE_KIND_DOUBTED)
 			return RDX_COUNTER_UNKNOWN_PARENTS;
 		node = rdx_lineage_settle(&p->lineage, index);
 		run->parent = rdx_lineage_block(&p->lineage, index);
@@ -462,6 +521,7 @@ void rdx_store(struct rdx_publisher *p, const struct rdx_stored *stored)
 	enum rdx_counter cause = KEPT;
 	struct run run;
 
+	run.stored = stored;
 	if (!stored->tokens && !stored->local_hashes) {
 		store_named(p, stored);
 		return;
@@ -473,7 +533,7 @@ void rdx_store(struct rdx_publisher *p, const struct rdx_stored *stored)
 	else
 		cause = resolve_parent(p, stored, &run);
 	if (cause != KEPT) {
-		drop_blocks(p, stored->tier, cause, stored->count);
+		drop_run(p, &run, cause);
 		return;
 	}
 	store_run(p, &run);

@@ -112,7 +112,7 @@ static inline uint32_t rdx_event_decode(const uint64_t *words, uint32_t slots_ma
 		.kind = meta & 15,
 		.tier = meta >> 4 & 15,
 		.orphans = meta >> 8 & 15,
-		.inexact = meta >> 12 & 1,
+		.inexact = meta >> 12 & 3,
 		.count = meta >> 16 & 0xffff,
 		.stamp = (uint32_t)(meta >> 32),
 	};
@@ -122,7 +122,8 @@ static inline uint32_t rdx_event_decode(const uint64_t *words, uint32_t slots_ma
 
 	if (!(words[0] & RDX_SLOT_FIRST) || rdx_slot_back(words[0]) || head.event_id == 0)
 		return 0;
-	if (head.kind < RDX_EVENT_STORED || head.kind > RDX_EVENT_INEXACT || meta >> 13 & 7)
+	if (head.kind < RDX_EVENT_STORED || head.kind > RDX_EVENT_INEXACT || meta >> 14 & 3 ||
+	    head.inexact > RDX_INEXACT_UNKNOWN)
 		return 0;
 	if (head.tier >= RDX_TIER_COUNT && !has_scope)
 		return 0;

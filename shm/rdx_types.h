@@ -59,6 +59,9 @@ extern "C" {
 #define RDX_TIER_EXTERNAL 3
 #define RDX_TIER_COUNT    4
 
+/* A tier that nobody knows: only for blocks that cannot be represented, and their removal. */
+#define RDX_TIER_OTHER 4
+
 /* Scope of a Cleared event: one tier, or all of them. */
 #define RDX_SCOPE_ALL 15
 
@@ -68,17 +71,22 @@ extern "C" {
 #define RDX_EVENT_CLEARED 3
 #define RDX_EVENT_INEXACT 4
 
+/* How a rank is INEXACT: what of its blocks is not as its engine said. 0: it is not, all is. */
+#define RDX_INEXACT_LACKING 1 /* blocks are missing; no answer is too high */
+#define RDX_INEXACT_UNKNOWN 2 /* an answer may be wrong either way */
+
 /* What it means that a worker stores a block whose name the rank holds already in that tier. */
 #define RDX_REPORT_COPIES   0 /* one more physical copy, to be removed once more (default) */
-#define RDX_REPORT_MIXED    1 /* that, or a mere repetition: INEXACT until the next clear of all */
+#define RDX_REPORT_MIXED    1 /* that, or a mere repetition: UNKNOWN until the tier is cleared */
 #define RDX_REPORT_PRESENCE 2 /* a repetition: one removal ends it, however often it was stored */
 
 /* What the index's answer about a rank is worth. */
 #define RDX_STATE_EXACT      0 /* equals what the full event history would have built */
 #define RDX_STATE_RECOVERING 1 /* being rebuilt; nothing of it is served */
-#define RDX_STATE_INEXACT    2 /* something could not be represented or did not fit */
+#define RDX_STATE_INEXACT    2 /* unknown: an answer may be wrong either way */
 #define RDX_STATE_STALE      3 /* the indexer is dead or behind */
 #define RDX_STATE_GONE       4 /* no running process holds the rank */
+#define RDX_STATE_LACKING    5 /* INEXACT too, but blocks are only missing: no answer is too high */
 
 /* Limits of the format. */
 #define RDX_TEXT_BYTES       256 /* instance, model, tenant, with the NUL */
@@ -103,7 +111,8 @@ struct rdx_cursor {
  * STORED: `hashes` are the local hashes of `count` consecutive blocks, the first
  * being block number `first_block` of its prefix and the child of `parent`.
  * REMOVED: `hashes` are `count` prefix hashes, children before parents.
- * CLEARED: `tier` is the scope, a tier or RDX_SCOPE_ALL. INEXACT: no payload.
+ * CLEARED: `tier` is the scope, a tier or RDX_SCOPE_ALL. INEXACT: no payload; `inexact` is
+ * another than before, perhaps 0.
  *
  * `hashes` belongs to the reader and is valid until the next call on it.
  */
@@ -120,14 +129,17 @@ struct rdx_event {
 	uint8_t kind;    /* RDX_EVENT_... */
 	uint8_t tier;    /* RDX_TIER_..., for CLEARED a scope */
 	uint8_t orphans; /* bit s: after the event, set s may hold a block but not its parent */
-	uint8_t inexact; /* 1 from the cause to the next all-tier Cleared */
+	uint8_t inexact; /* 0 or RDX_INEXACT_...: what the rank is worth after the event */
 };
 
 /* "device", "host", "disk", "external", "all", or NULL for no tier or scope. */
 RDX_API const char *rdx_tier_text(uint8_t tier_or_scope);
 
-/* "EXACT", "RECOVERING", "INEXACT", "STALE", "GONE", or NULL. */
+/* "EXACT", "RECOVERING", "INEXACT", "STALE", "GONE", "LACKING", or NULL. */
 RDX_API const char *rdx_state_text(uint8_t state);
+
+/* "lacking", "unknown", or NULL. */
+RDX_API const char *rdx_inexact_text(uint8_t inexact);
 
 /* "stored", "removed", "cleared", "inexact", or NULL. */
 RDX_API const char *rdx_event_text(uint8_t kind);

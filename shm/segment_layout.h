@@ -22,7 +22,7 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
 
 #define RDX_SEGMENT_MAGIC   UINT64_C(0x3167657378647223) /* "#rdxseg1" */
-#define RDX_SEGMENT_VERSION 2
+#define RDX_SEGMENT_VERSION 3
 #define RDX_LINE_BYTES      64
 #define RDX_PAGE_BYTES      4096
 #define RDX_SLOT_WORDS      8
@@ -72,7 +72,7 @@ static_assert(sizeof(struct rdx_segment_header) == 272 + 3 * RDX_TEXT_BYTES, "la
 static_assert(sizeof(struct rdx_segment_header) <= RDX_PAGE_BYTES, "layout");
 
 /* Counters the producer keeps for tools and metrics: index into live.counters. The order
- * is that of struct rdx_publisher_stats after `size`, up to `names`. */
+ * is that of struct rdx_publisher_stats after `size`, up to `lacking`. */
 enum rdx_counter {
 	RDX_COUNTER_EVENTS,
 	RDX_COUNTER_SLOTS,
@@ -88,18 +88,21 @@ enum rdx_counter {
 	RDX_COUNTER_CONFLICTS,
 	RDX_COUNTER_LEDGER_FULL,
 	RDX_COUNTER_MAP_FULL,
+	RDX_COUNTER_UNREPRESENTED,
 	RDX_COUNTER_INEXACT_MARKS,
 	RDX_COUNTER_BELLS,
 	RDX_COUNTER_HELD,
 	RDX_COUNTER_ORPHANS = RDX_COUNTER_HELD + RDX_TIER_COUNT,
 	RDX_COUNTER_NAMES = RDX_COUNTER_ORPHANS + RDX_TIER_COUNT,
+	RDX_COUNTER_LACKING,
 	RDX_COUNTER_FLAGS, /* RDX_LIVE_... */
 	RDX_COUNTER_COUNT = 32
 };
 
-#define RDX_LIVE_INEXACT     UINT64_C(1)
+#define RDX_LIVE_LACKING     UINT64_C(1)
 #define RDX_LIVE_RINGS_BELL  UINT64_C(2)
 #define RDX_LIVE_DISK_BACKED UINT64_C(4)
+#define RDX_LIVE_UNKNOWN     UINT64_C(8)
 
 /* Words that change. The producer writes, everybody reads. What a reader polls lies on
  * line pairs of its own (adjacent lines are fetched together). */
@@ -128,7 +131,7 @@ static_assert(sizeof(struct rdx_slot) == RDX_LINE_BYTES, "layout");
  *
  *   1  event id
  *   2  time, ns
- *   3  kind 4 | tier or scope 4 | orphans 4 | inexact 1 | 0 3 | count 16 | stamp 32
+ *   3  kind 4 | tier or scope 4 | orphans 4 | inexact 2 | 0 2 | count 16 | stamp 32
  *   4  Stored: first block 32 | reserved 32      Removed: hash
  *   5  Stored: parent                            Removed: hash
  *   6  Stored: local hash                        Removed: hash

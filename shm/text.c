@@ -15,9 +15,17 @@ const char *rdx_tier_text(uint8_t tier_or_scope)
 
 const char *rdx_state_text(uint8_t state)
 {
-	static const char *const text[] = {"EXACT", "RECOVERING", "INEXACT", "STALE", "GONE"};
+	static const char *const text[] = {"EXACT", "RECOVERING", "INEXACT",
+					   "STALE", "GONE",       "LACKING"};
 
-	return state <= RDX_STATE_GONE ? text[state] : NULL;
+	return state <= RDX_STATE_LACKING ? text[state] : NULL;
+}
+
+const char *rdx_inexact_text(uint8_t inexact)
+{
+	static const char *const text[] = {NULL, "lacking", "unknown"};
+
+	return inexact <= RDX_INEXACT_UNKNOWN ? text[inexact] : NULL;
 }
 
 const char *rdx_event_text(uint8_t kind)

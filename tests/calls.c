@@ -215,6 +215,44 @@ static void draw_stored(struct calls *calls, struct call *call)
 		call->kind = RDX_EVENT_STORED;
 }
 
+/* Spells in which what is lacking is removed. */
+static int is_calm(const struct calls *calls)
+{
+	return is_unruly(calls) && calls->done / CALL_SPELL % 2;
+}
+
+static int is_of_call(const struct lack *lack, const struct rdx_removed *removed)
+{
+	return lack->is[removed->tier] && lack->group == removed->cache_group &&
+	       lack->bytes == removed->name_bytes;
+}
+
+/* All that one call can remove of what is lacking, from any name on. 0: nothing is. */
+static int draw_lacking(struct calls *calls, struct call *call)
+{
+	const struct lacks *lacks = &calls->oracle.lacks;
+	struct rdx_removed *removed = &call->removed;
+	uint32_t from = pick(calls, lacks->used + 1);
+
+	removed->count = 0;
+	for (uint32_t i = 0; i < lacks->used && removed->count < CALL_BLOCKS - 4; i++) {
+		const struct lack *lack = &lacks->list[(from + i) % lacks->used];
+
+		for (uint8_t tier = 0; tier < LACKS_TIERS && !removed->count; tier++) {
+			if (!lack->is[tier])
+				continue;
+			removed->tier = tier;
+			removed->cache_group = lack->group;
+			removed->name_bytes = lack->bytes;
+			break;
+		}
+		if (is_of_call(lack, removed))
+			memcpy(call->names + removed->count++ * lack->bytes, lack->text,
+			       lack->bytes);
+	}
+	return removed->count != 0;
+}
+
 /* Any name, or of an unruly stream one that is known. */
 static void draw_removed_name(struct calls *calls, uint8_t bytes, uint8_t *ret_text)
 {
@@ -243,24 +281,45 @@ static void draw_removed(struct calls *calls, struct call *call)
 		.size = sizeof(*removed),
 		.time_ns = call->time_ns,
 		.names = call->names,
-		.count = 1 + pick(calls, REMOVED_MAX),
 		.tier = draw_tier(calls),
 		.name_bytes = sizeof(uint64_t),
 	};
+	if (is_calm(calls) && draw_lacking(calls, call))
+		return;
+	removed->count = 1 + pick(calls, REMOVED_MAX);
 	if (is_unruly(calls)) {
 		removed->count = 1 + pick(calls, pick(calls, 4) ? 4 : CALL_BLOCKS - 4);
 		removed->cache_group = draw_group(calls);
 		removed->name_bytes = draw_bytes(calls);
+		removed->tier = pick(calls, 20) ? removed->tier : RDX_TIER_OTHER;
 	}
-	for (uint32_t i = 0; i < removed->count; i++)
+	for (uint32_t i = 0; i < removed->count; i++) {
 		draw_removed_name(calls, removed->name_bytes,
 				  call->names + i * removed->name_bytes);
+		call->remaining[i] = is_unruly(calls) && !pick(calls, 3) ? pick(calls, 4) : 0;
+	}
+	if (is_unruly(calls) && !pick(calls, 6))
+		removed->remaining = call->remaining;
+}
+
+static void draw_unrepresented(struct calls *calls, struct call *call)
+{
+	draw_removed(calls, call);
+	call->kind = CALL_UNREPRESENTED;
+	call->removed.remaining = NULL;
+	call->removed.count = 1 + pick(calls, call->removed.count < 4 ? call->removed.count : 4);
 }
 
 static void draw_cleared(struct call *call, uint8_t scope)
 {
 	call->kind = RDX_EVENT_CLEARED;
 	call->scope = scope;
+}
+
+static void draw_inexact(struct call *call, uint8_t how)
+{
+	call->kind = RDX_EVENT_INEXACT;
+	call->how = how;
 }
 
 void calls_draw(struct calls *calls, struct call *ret_call)
@@ -275,7 +334,11 @@ void calls_draw(struct calls *calls, struct call *ret_call)
 		draw_cleared(ret_call, (uint8_t)(what % calls->shape.tiers));
 	else if (what < 5)
 		draw_cleared(ret_call, (uint8_t)(what % calls->shape.tiers));
-	else if (what < 490)
+	else if (calls->shape.inexact_in && pick(calls, calls->shape.inexact_in) == 0)
+		draw_inexact(ret_call, what % 2 ? RDX_INEXACT_LACKING : RDX_INEXACT_UNKNOWN);
+	else if (is_unruly(calls) && what < 20)
+		draw_unrepresented(calls, ret_call);
+	else if (what < (is_calm(calls) ? 900 : 490))
 		draw_removed(calls, ret_call);
 	else
 		draw_stored(calls, ret_call);
@@ -308,6 +371,12 @@ void calls_apply(struct calls *calls, const struct call *call)
 		oracle_cleared(oracle, call->scope);
 		calls->era += calls->shape.eras && call->scope == RDX_SCOPE_ALL;
 		break;
+	case RDX_EVENT_INEXACT:
+		oracle_inexact(oracle, call->how);
+		break;
+	case CALL_UNREPRESENTED:
+		oracle_unrepresented(oracle, &call->removed);
+		break;
 	default:
 		break;
 	}
@@ -322,6 +391,10 @@ int calls_publish(struct rdx_publisher *publisher, const struct call *call)
 		return rdx_publish_removed(publisher, &call->removed);
 	case RDX_EVENT_CLEARED:
 		return rdx_publish_cleared(publisher, call->scope, call->time_ns);
+	case RDX_EVENT_INEXACT:
+		return rdx_publish_inexact(publisher, call->how, call->time_ns);
+	case CALL_UNREPRESENTED:
+		return rdx_publish_unrepresented(publisher, &call->removed);
 	default:
 		return 0;
 	}

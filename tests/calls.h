@@ -9,7 +9,8 @@
  *
  * Unruly ones: few names, of both lengths and in two cache groups, for contents that branch three
  * ways at each depth. Names are mostly derived from the content, so that they come again with the
- * same content; otherwise any name is used, known or not, as a parent or a block.
+ * same content; otherwise any name is used, known or not, as a parent or a block. Much of it cannot
+ * be represented; in spells of CALL_SPELL calls, every other one, it is what is removed.
  */
 #ifndef RDX_TESTS_CALLS_H
 #define RDX_TESTS_CALLS_H
@@ -20,6 +21,10 @@
 #define CALL_BLOCKS       64
 #define CALL_BLOCK_TOKENS 4 /* of an unruly stream */
 #define CALL_NAME_BYTES   32
+#define CALL_SPELL        64
+
+/* A kind of call besides RDX_EVENT_...: names of blocks that no event can say. */
+#define CALL_UNREPRESENTED 15
 
 struct calls_shape {
 	uint32_t clear_in;      /* one call in so many clears all tiers, 0: none */
@@ -30,9 +35,11 @@ struct calls_shape {
 	uint32_t depth;  /* blocks of each, at most CALL_BLOCKS */
 	uint8_t eras;    /* a clear of all begins other conversations */
 	/* of an unruly one */
-	uint32_t names;   /* of each length and group; 0: it is orderly */
-	uint32_t run_max; /* blocks, at most CALL_BLOCKS */
-	uint8_t contents; /* each store gives its blocks' content */
+	uint32_t names;      /* of each length and group; 0: it is orderly */
+	uint32_t run_max;    /* blocks, at most CALL_BLOCKS */
+	uint8_t contents;    /* each store gives its blocks' content */
+	uint32_t inexact_in; /* one call in so many is one of rdx_publish_inexact, 0: none */
+	uint32_t lacking;    /* names of a tier that are remembered, a power of two; 0: all */
 };
 
 struct calls {
@@ -46,14 +53,16 @@ struct calls {
 
 /* Not to be copied. */
 struct call {
-	uint8_t kind; /* RDX_EVENT_STORED, _REMOVED, _CLEARED; 0: none is made */
+	uint8_t kind; /* RDX_EVENT_..., CALL_UNREPRESENTED; 0: none is made */
 	struct rdx_stored stored;
-	struct rdx_removed removed;
+	struct rdx_removed removed; /* or unrepresented */
 	uint8_t scope;
+	uint8_t how;
 	uint64_t time_ns;
 	uint8_t names[CALL_BLOCKS * CALL_NAME_BYTES];
 	uint8_t parent[CALL_NAME_BYTES];
 	uint64_t locals[CALL_BLOCKS];
+	uint32_t remaining[CALL_BLOCKS];
 	uint32_t tokens[CALL_BLOCKS * CALL_BLOCK_TOKENS];
 };
 

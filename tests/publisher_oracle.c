@@ -181,26 +181,74 @@ static void set_copies(struct oracle *oracle, struct oracle_name *name, uint8_t 
 		(uint64_t)oracle_holds(oracle, name->prefix, tier) - (uint64_t)held_before;
 }
 
-static void mark(struct oracle *oracle, uint8_t tiers)
+static void judge(struct oracle *oracle)
 {
-	oracle->inexact_tiers |= tiers;
-	oracle->stats.inexact_marks += !oracle->inexact;
-	oracle->inexact = 1;
+	uint8_t inexact = lacks_state(&oracle->lacks);
+
+	oracle->stats.inexact_marks += inexact && !oracle->inexact;
+	oracle->inexact = inexact;
 }
 
-void oracle_inexact(struct oracle *oracle)
+void oracle_inexact(struct oracle *oracle, uint8_t how)
 {
-	uint8_t kept = 0;
-
-	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
-		kept |= (uint8_t)((oracle->tier_blocks[tier] != 0) << tier);
-	mark(oracle, kept);
+	oracle->lacks.flags[how] |= LACKS_ALL;
+	judge(oracle);
 }
 
-static void drop(struct oracle *oracle, uint8_t tier, uint64_t *counter, uint64_t blocks)
+static void add_lack(struct oracle *oracle, struct lack *lack, uint8_t tier, uint32_t copies,
+		     int doubted)
 {
-	*counter += blocks;
-	mark(oracle, (uint8_t)(1 << tier));
+	if (oracle->report_mode == RDX_REPORT_PRESENCE && lack->copies[tier])
+		copies = 0;
+	else if (oracle->report_mode == RDX_REPORT_PRESENCE)
+		copies = copies != 0;
+	lacks_add(&oracle->lacks, lack, tier, copies, doubted);
+	judge(oracle);
+}
+
+/* One copy more of a name that cannot be represented; its node, if it is known, and whether it may
+ * stand for something else. */
+static void lacking(struct oracle *oracle, struct lack *lack, struct oracle_name *name,
+		    uint8_t tier, int doubted)
+{
+	add_lack(oracle, lack, tier, 1, doubted);
+	for (uint8_t other = 0; doubted && name && other < RDX_TIER_COUNT; other++) {
+		if (name->copies[other])
+			add_lack(oracle, lack, other, 0, 1);
+	}
+	if (doubted && name)
+		name->unsure = 1;
+}
+
+static void more_copies(struct oracle *oracle, struct oracle_name *name, uint8_t tier,
+			uint32_t copies)
+{
+	if (oracle->report_mode == RDX_REPORT_PRESENCE || !copies)
+		return;
+	name->copies[tier] += copies;
+	if (oracle->report_mode == RDX_REPORT_MIXED)
+		oracle->lacks.flags[RDX_INEXACT_UNKNOWN] |= (uint8_t)(1 << tier);
+	judge(oracle);
+}
+
+static struct lack *lack_of(struct oracle *oracle, const struct oracle_name *name)
+{
+	return lacks_of(&oracle->lacks, name->text, name->bytes, name->group);
+}
+
+/* What was lacking of a name is represented with it; doubts stay. */
+static void take_over(struct oracle *oracle, struct oracle_name *name, uint8_t tier)
+{
+	struct lack *lack;
+
+	if (!oracle->lacks.counts[tier])
+		return;
+	lack = lack_of(oracle, name);
+	more_copies(oracle, name, tier, lack->copies[tier]);
+	lack->copies[tier] = 0;
+	if (!lack->doubted[tier])
+		lacks_end(&oracle->lacks, lack, tier);
+	judge(oracle);
 }
 
 /* Returns the counter of what went wrong, or NULL. */
@@ -208,19 +256,16 @@ static uint64_t *add_copy(struct oracle *oracle, struct oracle_name *name, uint8
 {
 	if (name->copies[tier]) {
 		oracle->stats.repeats++;
-		if (oracle->report_mode == RDX_REPORT_PRESENCE)
-			return NULL;
-		name->copies[tier]++;
-		if (oracle->report_mode == RDX_REPORT_MIXED)
-			mark(oracle, (uint8_t)(1 << tier));
-		return NULL;
+		more_copies(oracle, name, tier, 1);
+	} else {
+		if (!oracle_holds(oracle, name->prefix, tier)) {
+			if (oracle->held[tier] == oracle->tier_blocks[tier])
+				return &oracle->stats.ledger_full;
+			oracle->stats.blocks_stored++;
+		}
+		set_copies(oracle, name, tier, 1);
 	}
-	if (!oracle_holds(oracle, name->prefix, tier)) {
-		if (oracle->held[tier] == oracle->tier_blocks[tier])
-			return &oracle->stats.ledger_full;
-		oracle->stats.blocks_stored++;
-	}
-	set_copies(oracle, name, tier, 1);
+	take_over(oracle, name, tier);
 	return NULL;
 }
 
@@ -234,6 +279,7 @@ static void stand_for(struct oracle *oracle, struct oracle_name *name,
 	name->parent = content->parent;
 	name->lora = content->lora;
 	name->salt = content->salt;
+	name->unsure = 0;
 	link_name(oracle, name);
 }
 
@@ -296,51 +342,99 @@ static uint64_t *store_block(struct oracle *oracle, const struct rdx_stored *sto
 	return cause;
 }
 
+static struct oracle_name *name_of(struct oracle *oracle, const struct rdx_stored *stored,
+				   uint32_t at)
+{
+	return oracle_find(oracle, name_at(stored->names, at, stored->name_bytes),
+			   stored->name_bytes, stored->cache_group);
+}
+
+static struct lack *lack_at(struct oracle *oracle, const struct rdx_stored *stored, uint32_t at)
+{
+	return lacks_of(&oracle->lacks, name_at(stored->names, at, stored->name_bytes),
+			stored->name_bytes, stored->cache_group);
+}
+
 static void store_known(struct oracle *oracle, const struct rdx_stored *stored)
 {
 	for (uint32_t i = 0; i < stored->count; i++) {
-		struct oracle_name *name =
-			oracle_find(oracle, name_at(stored->names, i, stored->name_bytes),
-				    stored->name_bytes, stored->cache_group);
+		struct oracle_name *name = name_of(oracle, stored, i);
 		uint64_t *cause = &oracle->stats.unknown_names;
 
-		if (name)
+		if (name && !name->unsure)
 			cause = add_copy(oracle, name, stored->tier);
-		if (cause)
-			drop(oracle, stored->tier, cause, 1);
+		if (!cause)
+			continue;
+		*cause += 1;
+		lacking(oracle, lack_at(oracle, stored, i), name, stored->tier, 0);
 	}
+}
+
+/* A block of a run is dropped. `prefix` 0: what it stands for is not known. */
+static void drop(struct oracle *oracle, const struct rdx_stored *stored, uint32_t at,
+		 uint64_t prefix, int doubted)
+{
+	struct oracle_name *name = name_of(oracle, stored, at);
+
+	if (name && name->prefix != prefix && oracle_name_held(name)) {
+		doubted = 1;
+	} else if (name && name->prefix != prefix) {
+		oracle_forget(oracle, name);
+		name = NULL;
+	}
+	lacking(oracle, lack_at(oracle, stored, at), name, stored->tier, doubted);
+}
+
+static void drop_run(struct oracle *oracle, const struct rdx_stored *stored, uint64_t *counter)
+{
+	*counter += stored->count;
+	for (uint32_t i = 0; i < stored->count; i++)
+		drop(oracle, stored, i, 0, 0);
+}
+
+static void make_content(const struct oracle *oracle, const struct rdx_stored *stored, uint32_t at,
+			 struct oracle_name *content)
+{
+	content->parent = content->prefix;
+	if (stored->tokens)
+		rdx_hash_blocks(rdx_hash_seed(content->lora, content->salt),
+				stored->tokens + (uint64_t)at * oracle->block_tokens,
+				oracle->block_tokens, oracle->block_tokens, &content->local);
+	else
+		content->local = stored->local_hashes[at];
+	rdx_hash_chain(&oracle->key, content->parent, &content->local, 1, &content->prefix);
 }
 
 static void store_run(struct oracle *oracle, const struct rdx_stored *stored)
 {
 	struct oracle_name content = {.lora = stored->lora, .salt = stored->salt};
 	uint64_t *cause = NULL;
+	uint32_t dropped = 0;
 
 	if (stored->parent) {
 		const struct oracle_name *parent = oracle_find(
 			oracle, stored->parent, stored->name_bytes, stored->cache_group);
 
-		if (!parent) {
-			drop(oracle, stored->tier, &oracle->stats.unknown_parents, stored->count);
+		if (!parent || parent->unsure) {
+			drop_run(oracle, stored, &oracle->stats.unknown_parents);
 			return;
 		}
 		content.prefix = parent->prefix;
 		content.lora = stored->lora ? stored->lora : parent->lora;
 		content.salt = stored->salt ? stored->salt : parent->salt;
 	}
-	for (uint32_t i = 0; i < stored->count && !cause; i++) {
-		content.parent = content.prefix;
-		if (stored->tokens)
-			rdx_hash_blocks(rdx_hash_seed(content.lora, content.salt),
-					stored->tokens + (uint64_t)i * oracle->block_tokens,
-					oracle->block_tokens, oracle->block_tokens, &content.local);
-		else
-			content.local = stored->local_hashes[i];
-		rdx_hash_chain(&oracle->key, content.parent, &content.local, 1, &content.prefix);
-		cause = store_block(oracle, stored, i, &content);
-		if (cause)
-			drop(oracle, stored->tier, cause, stored->count - i);
+	for (uint32_t i = 0; i < stored->count; i++) {
+		make_content(oracle, stored, i, &content);
+		if (!cause)
+			cause = store_block(oracle, stored, i, &content);
+		if (!cause)
+			continue;
+		drop(oracle, stored, i, content.prefix,
+		     cause == &oracle->stats.conflicts && !dropped);
+		dropped++;
 	}
+	if (cause)
+		*cause += dropped;
 }
 
 void oracle_stored(struct oracle *oracle, const struct rdx_stored *stored)
@@ -348,40 +442,108 @@ void oracle_stored(struct oracle *oracle, const struct rdx_stored *stored)
 	if (!stored->tokens && !stored->local_hashes)
 		store_known(oracle, stored);
 	else if (stored->block_tokens && stored->block_tokens != oracle->block_tokens)
-		drop(oracle, stored->tier, &oracle->stats.other_block_size, stored->count);
+		drop_run(oracle, stored, &oracle->stats.other_block_size);
 	else if (stored->tokens &&
 		 stored->token_count != (uint64_t)stored->count * oracle->block_tokens)
-		drop(oracle, stored->tier, &oracle->stats.mismatched, stored->count);
+		drop_run(oracle, stored, &oracle->stats.mismatched);
 	else
 		store_run(oracle, stored);
+}
+
+static void set_copies_of(struct oracle *oracle, struct oracle_name *name, uint8_t tier,
+			  uint32_t copies)
+{
+	set_copies(oracle, name, tier, copies);
+	oracle->stats.blocks_removed += !copies && !oracle_holds(oracle, name->prefix, tier);
+}
+
+/* A held name keeps `left` copies; what was lacking of it is among them. */
+static void leave_held(struct oracle *oracle, struct oracle_name *name, struct lack *lack,
+		       uint8_t tier, uint32_t left)
+{
+	lack->copies[tier] = 0;
+	if (!lack->doubted[tier] || !left)
+		lacks_end(&oracle->lacks, lack, tier);
+	if (oracle->report_mode == RDX_REPORT_PRESENCE)
+		left = left != 0;
+	set_copies_of(oracle, name, tier, left);
+	judge(oracle);
+}
+
+static void leave(struct oracle *oracle, struct oracle_name *name, struct lack *lack, uint8_t tier,
+		  uint32_t left)
+{
+	if (name && tier < RDX_TIER_COUNT && name->copies[tier]) {
+		leave_held(oracle, name, lack, tier, left);
+		return;
+	}
+	oracle->stats.unknown_removals += !lack->is[tier];
+	if (left) {
+		lack->copies[tier] = 0;
+		add_lack(oracle, lack, tier, left, 0);
+	} else {
+		lacks_end(&oracle->lacks, lack, tier);
+		judge(oracle);
+	}
+}
+
+static void take(struct oracle *oracle, struct oracle_name *name, struct lack *lack, uint8_t tier)
+{
+	int one = oracle->report_mode == RDX_REPORT_PRESENCE;
+
+	if (name && tier < RDX_TIER_COUNT && name->copies[tier]) {
+		set_copies_of(oracle, name, tier, name->copies[tier] - 1);
+		if (!name->copies[tier] && (one || !lack->copies[tier]))
+			lacks_end(&oracle->lacks, lack, tier);
+	} else if (!lack->is[tier]) {
+		oracle->stats.unknown_removals++;
+	} else if (--lack->copies[tier] == 0) {
+		lacks_end(&oracle->lacks, lack, tier);
+	}
+	judge(oracle);
 }
 
 void oracle_removed(struct oracle *oracle, const struct rdx_removed *removed)
 {
 	for (uint32_t i = 0; i < removed->count; i++) {
+		const uint8_t *text = name_at(removed->names, i, removed->name_bytes);
 		struct oracle_name *name =
-			oracle_find(oracle, name_at(removed->names, i, removed->name_bytes),
-				    removed->name_bytes, removed->cache_group);
+			oracle_find(oracle, text, removed->name_bytes, removed->cache_group);
+		struct lack *lack =
+			lacks_find(&oracle->lacks, text, removed->name_bytes, removed->cache_group);
+		struct lack none = {.bytes = 0};
 
-		if (!name || name->copies[removed->tier] == 0) {
-			oracle->stats.unknown_removals++;
-			continue;
-		}
-		set_copies(oracle, name, removed->tier, name->copies[removed->tier] - 1);
-		oracle->stats.blocks_removed += !oracle_holds(oracle, name->prefix, removed->tier);
+		if (!lack && removed->remaining && removed->remaining[i])
+			lack = lacks_of(&oracle->lacks, text, removed->name_bytes,
+					removed->cache_group);
+		else if (!lack)
+			lack = &none;
+		if (removed->remaining)
+			leave(oracle, name, lack, removed->tier, removed->remaining[i]);
+		else
+			take(oracle, name, lack, removed->tier);
 	}
+}
+
+void oracle_unrepresented(struct oracle *oracle, const struct rdx_removed *blocks)
+{
+	for (uint32_t i = 0; i < blocks->count; i++)
+		lacking(oracle,
+			lacks_of(&oracle->lacks, name_at(blocks->names, i, blocks->name_bytes),
+				 blocks->name_bytes, blocks->cache_group),
+			NULL, blocks->tier, 0);
+	oracle->stats.unrepresented += blocks->count;
 }
 
 void oracle_cleared(struct oracle *oracle, uint8_t scope)
 {
-	int others = 0;
+	int others = lacks_in(&oracle->lacks, RDX_TIER_OTHER);
 
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		others |=
-			tier != scope && (oracle->held[tier] || oracle->inexact_tiers >> tier & 1);
+		others |= tier != scope && (oracle->held[tier] || lacks_in(&oracle->lacks, tier));
 	if (!others)
 		scope = RDX_SCOPE_ALL;
-	oracle->inexact_tiers &= scope == RDX_SCOPE_ALL ? 0 : (uint8_t) ~(1 << scope);
+	lacks_clear(&oracle->lacks, scope);
 	for (uint32_t i = 0; i < oracle->used; i++) {
 		for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
 			if (oracle->names[i].copies[tier] &&
@@ -389,8 +551,6 @@ void oracle_cleared(struct oracle *oracle, uint8_t scope)
 				set_copies(oracle, &oracle->names[i], tier, 0);
 		}
 	}
-	if (scope == RDX_SCOPE_ALL) {
-		oracle->inexact = 0;
-		oracle->stats.clears++;
-	}
+	judge(oracle);
+	oracle->stats.clears += scope == RDX_SCOPE_ALL;
 }

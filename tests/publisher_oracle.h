@@ -7,6 +7,7 @@
 #ifndef RDX_TESTS_PUBLISHER_ORACLE_H
 #define RDX_TESTS_PUBLISHER_ORACLE_H
 
+#include "tests/publisher_lacks.h"
 #include <ringdex/rdx_hash.h>
 #include <ringdex/rdx_publisher.h>
 
@@ -15,6 +16,7 @@
 
 struct oracle_name {
 	uint8_t known;
+	uint8_t unsure; /* it came with other content while it was held */
 	uint8_t bytes;
 	uint8_t group;
 	uint8_t text[32];
@@ -41,8 +43,8 @@ struct oracle {
 	uint64_t tier_blocks[RDX_TIER_COUNT];
 	uint32_t block_tokens;
 	uint32_t report_mode;
-	int inexact;
-	uint8_t inexact_tiers;            /* tiers with a cause that no clear has ended */
+	uint8_t inexact; /* 0 or RDX_INEXACT_... */
+	struct lacks lacks;
 	struct rdx_publisher_stats stats; /* events, slots and bells are not kept */
 };
 
@@ -53,7 +55,8 @@ void oracle_make(struct oracle *oracle, const struct rdx_hash_key *key,
 void oracle_stored(struct oracle *oracle, const struct rdx_stored *stored);
 void oracle_removed(struct oracle *oracle, const struct rdx_removed *removed);
 void oracle_cleared(struct oracle *oracle, uint8_t scope);
-void oracle_inexact(struct oracle *oracle);
+void oracle_unrepresented(struct oracle *oracle, const struct rdx_removed *blocks);
+void oracle_inexact(struct oracle *oracle, uint8_t how);
 
 /* Is the block held in the tier? */
 int oracle_holds(const struct oracle *oracle, uint64_t prefix, uint8_t tier);

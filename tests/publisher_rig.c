@@ -66,11 +66,13 @@ void publisher_expect_nothing(const struct publisher_rig *f)
 	assert_int_equal(f->position, f->p->position);
 }
 
-void publisher_expect_inexact(struct publisher_rig *f, uint64_t counter, uint64_t expected)
+void publisher_expect_inexact(struct publisher_rig *f, uint8_t how, uint64_t counter,
+			      uint64_t expected)
 {
 	assert_int_equal(counter, expected);
 	publisher_expect_event(f, RDX_EVENT_INEXACT, 0, 0);
-	assert_int_equal(f->head.inexact, 1);
+	assert_int_equal(f->head.inexact, how);
+	assert_int_equal(publisher_stats(f->p).inexact, how);
 	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
 	publisher_expect_event(f, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0);
 	assert_int_equal(f->head.inexact, 0);

@@ -36,8 +36,10 @@ struct rdx_publisher_stats publisher_stats(struct rdx_publisher *p);
 void publisher_expect_event(struct publisher_rig *f, uint8_t kind, uint8_t tier, uint32_t count);
 void publisher_expect_nothing(const struct publisher_rig *f);
 
-/* What is left out was counted so often, marks the rank, and the mark is said; cleared after. */
-void publisher_expect_inexact(struct publisher_rig *f, uint64_t counter, uint64_t expected);
+/* What is left out was counted so often, makes the rank inexact as `how` says, and an event says so;
+ * cleared after. */
+void publisher_expect_inexact(struct publisher_rig *f, uint8_t how, uint64_t counter,
+			      uint64_t expected);
 
 /* A call that stores names `first` .. under the name `parent` (0: the root); contents follow from
  * the names. Valid until the next one is made. */

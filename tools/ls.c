@@ -53,7 +53,9 @@ static const struct options_program program = {
 		 "published, where recovery starts: birth (never cleared, and the ring has not "
 		 "wrapped), none (no longer in the ring: recovery takes the ledger). LAST is the "
 		 "id of the newest event. DEVICE, HOST, DISK and EXTERNAL are blocks held. FLAGS: "
-		 "inexact (until the next clear of all tiers), worker (its clears are those of the "
+		 "lacking (it says less than its engine holds) or unknown (or more), until what "
+		 "could not be represented is removed or cleared; worker (its clears are those of "
+		 "the "
 		 "whole worker), bell (it wakes sleeping consumers), disk (the directory is not in "
 		 "memory: writing can block the engine). Below the table is what needs "
 		 "attention.\n\n"
@@ -64,6 +66,14 @@ static const struct options_program program = {
 static int has_flag(const struct sighting *sighting, uint64_t flag)
 {
 	return (sighting->counters[RDX_COUNTER_FLAGS] & flag) != 0;
+}
+
+/* 0 or RDX_INEXACT_... */
+static uint8_t inexact(const struct sighting *sighting)
+{
+	if (has_flag(sighting, RDX_LIVE_UNKNOWN))
+		return RDX_INEXACT_UNKNOWN;
+	return has_flag(sighting, RDX_LIVE_LACKING) ? RDX_INEXACT_LACKING : 0;
 }
 
 static struct json_object *tiers_json(const struct sighting *sighting)
@@ -152,7 +162,7 @@ static struct json_object *sighting_json(const struct sighting *sighting)
 	json_put_number(object, "end_position", sighting->end_position);
 	json_put_number(object, "last_event_id", sighting->last_event_id);
 	json_put(object, "barrier", barrier_json(sighting));
-	json_put_flag(object, "inexact", has_flag(sighting, RDX_LIVE_INEXACT));
+	json_put_text(object, "inexact", rdx_inexact_text(inexact(sighting)));
 	json_put_flag(object, "rings_bell", has_flag(sighting, RDX_LIVE_RINGS_BELL));
 	json_put_flag(object, "disk_backed", has_flag(sighting, RDX_LIVE_DISK_BACKED));
 	json_put_flag(object, "clears_worker", (int)sighting->clear_scope_worker);
@@ -183,19 +193,22 @@ static int has_tier(const struct sighting *sightings, size_t count, uint8_t tier
 
 static void append_flags(struct table *table, const struct sighting *sighting)
 {
+	const char *how = rdx_inexact_text(inexact(sighting));
 	const char *text[] = {
-		has_flag(sighting, RDX_LIVE_INEXACT) ? "inexact " : "",
+		how ? how : "",
+		how ? " " : "",
 		sighting->clear_scope_worker ? "worker " : "",
 		has_flag(sighting, RDX_LIVE_RINGS_BELL) ? "bell " : "",
 		has_flag(sighting, RDX_LIVE_DISK_BACKED) ? "disk " : "",
 	};
 	char flags[40];
-	int length = snprintf(flags, sizeof(flags), "%s%s%s%s", text[0], text[1], text[2], text[3]);
+	int length = snprintf(flags, sizeof(flags), "%s%s%s%s%s", text[0], text[1], text[2],
+			      text[3], text[4]);
 
 	if (length > 0)
 		flags[length - 1] = 0;
 	table_text(table, "%s", flags);
-	if (has_flag(sighting, RDX_LIVE_INEXACT) || has_flag(sighting, RDX_LIVE_DISK_BACKED))
+	if (how || has_flag(sighting, RDX_LIVE_DISK_BACKED))
 		table_tone(table, TABLE_WARNING);
 }
 
@@ -255,8 +268,10 @@ static void print_remarks(const struct sighting *sighting)
 		       sighting->reason);
 		return;
 	}
-	if (has_flag(sighting, RDX_LIVE_INEXACT))
-		printf("%s: INEXACT until its next clear of all tiers\n", rank);
+	if (inexact(sighting) == RDX_INEXACT_LACKING)
+		printf("%s: LACKING: the engine holds blocks that the rank does not say\n", rank);
+	else if (inexact(sighting))
+		printf("%s: INEXACT: what the rank says may be wrong\n", rank);
 	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
 		if (counters_warning(i) && sighting->counters[i])
 			printf("%s: %" PRIu64 " %s\n", rank, sighting->counters[i],

@@ -49,7 +49,9 @@ static const struct options_program program = {
 	.about = "Compare what the index says that each rank holds, or each of those named, with "
 		 "the rank's own ledger after the same event, block by block. Needs a running "
 		 "indexer (ringdex follow).\v"
-		 "It reads the whole table for each rank, which is slow and harms nobody. Without "
+		 "It reads the whole table for each rank, which is slow and harms nobody. Of a "
+		 "LACKING "
+		 "rank it compares what both sides can know. Without "
 		 "arguments dead ranks are skipped. A rank whose events keep coming may never be "
 		 "seen at the same event on both sides: then it is not compared.\n\n"
 		 "Exit status: 0 all are equal, 1 there are differences, or the directory could "
@@ -66,8 +68,8 @@ static const char *reason_text(int error)
 	case ENOENT:
 		return "the index does not know it: try again if it has just started";
 	case ESTALE:
-		return "the index holds an earlier life of it, or does not report it as EXACT: "
-		       "ringdex follow says why";
+		return "the index holds an earlier life of it, or reports it as neither EXACT nor "
+		       "LACKING: ringdex follow says why";
 	default:
 		return messages_explain(error);
 	}
@@ -127,7 +129,8 @@ static void print_words(const struct verdict *verdict)
 
 	ranks_name_text(&verdict->name, rank);
 	if (verdict->outcome == OUTCOME_EQUAL)
-		printf("%s: equal: %" PRIu64 " blocks after event %" PRIu64 "\n", rank,
+		printf("%s: equal%s: %" PRIu64 " blocks after event %" PRIu64 "\n", rank,
+		       difference->partial ? " as far as it fits into the index" : "",
 		       difference->compared, difference->event_id);
 	else if (verdict->outcome == OUTCOME_DIFFERENT)
 		printf("%s: %" PRIu64 " differences, the ledger holding %" PRIu64 " blocks after "
@@ -158,6 +161,7 @@ static struct json_object *verdict_json(const struct verdict *verdict)
 	json_put_number(object, "event_id", difference->event_id);
 	json_put_number(object, "ledger_blocks", difference->compared);
 	json_put_number(object, "differences", difference->differences);
+	json_put_flag(object, "partial", difference->partial);
 	if (difference->differences) {
 		json_put_id(object, "first_hash", difference->first_hash);
 		json_put_text(object, "first_tier", rdx_tier_text(difference->first_tier));

@@ -129,13 +129,21 @@ static int walk_table(struct walk *walk,
 	return 0;
 }
 
-/* The rank, if a walk of it can be exact. */
-static int choose(struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank)
+/* Of a LACKING rank the index holds what its segment says, or less. */
+static int is_walked(uint8_t state)
+{
+	return state == RDX_STATE_EXACT || state == RDX_STATE_LACKING;
+}
+
+/* The rank, if a walk of it can be exact; *ret_partial: of what did fit. */
+static int choose(struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank, uint32_t *ret_partial)
 {
 	int seat = find_rank(l, worker_id, dp_rank);
 
-	if (seat >= 0 && (!l->columns[seat].visible || l->rank[seat].state != RDX_STATE_EXACT))
+	if (seat >= 0 && (!l->columns[seat].visible || !is_walked(l->rank[seat].state)))
 		seat = -ESTALE;
+	if (seat >= 0)
+		*ret_partial = rdx_word_load(&l->live->entry[seat].counter[RDX_ENTRY_CAUSE]) != 0;
 	return rdx_version_same(l->live, l->version) ? seat : -EAGAIN;
 }
 
@@ -163,7 +171,7 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 		   struct rdx_index_mark *ret_mark)
 {
 	struct rdx_lookup *l = &x->lookup;
-	struct rdx_index_mark mark;
+	struct rdx_index_mark mark = {.size = sizeof(mark)};
 	int seat, r = rdx_sized_check(ret_mark);
 
 	/* an empty lookup brings handle, columns and event ids up to date */
@@ -172,7 +180,7 @@ int rdx_index_each(struct rdx_index *x, uint64_t worker_id, uint32_t dp_rank,
 		r = rdx_index_update(x, &x->keys, rdx_clock_ns());
 	if (r < 0)
 		return r;
-	seat = choose(l, worker_id, dp_rank);
+	seat = choose(l, worker_id, dp_rank, &mark.partial);
 	if (seat < 0)
 		return seat;
 	mark.epoch = l->rank[seat].epoch;

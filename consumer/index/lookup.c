@@ -9,16 +9,17 @@
 
 static uint8_t known_state(uint64_t state, int visible)
 {
-	if (state > RDX_STATE_GONE || (!visible && state == RDX_STATE_EXACT))
+	if (state > RDX_STATE_LACKING || (!visible && state == RDX_STATE_EXACT))
 		return RDX_STATE_RECOVERING;
 	return (uint8_t)state;
 }
 
 static uint8_t aged_state(uint8_t state, uint64_t age_ns, uint64_t stale_after_ns)
 {
-	if (age_ns > stale_after_ns && (state == RDX_STATE_EXACT || state == RDX_STATE_INEXACT))
-		return RDX_STATE_STALE;
-	return state;
+	int ages = state == RDX_STATE_EXACT || state == RDX_STATE_LACKING ||
+		   state == RDX_STATE_INEXACT;
+
+	return ages && age_ns > stale_after_ns ? RDX_STATE_STALE : state;
 }
 
 uint8_t rdx_lookup_state(uint64_t state, int visible, uint64_t age_ns, uint64_t stale_after_ns)

@@ -86,6 +86,8 @@ struct rdx_index_mark {
 	uint64_t size; /* in: sizeof(struct rdx_index_mark) */
 	uint64_t epoch;
 	uint64_t event_id;
+	uint32_t partial; /* 1: blocks did not fit into the index, and were not visited */
+	uint32_t reserved;
 };
 
 /* One difference between the index and a worker's ledger. */
@@ -97,7 +99,9 @@ struct rdx_difference {
 	uint64_t first_hash;  /* the smallest differing prefix hash, of the nearest tier */
 	uint8_t first_tier;
 	uint8_t first_in_index; /* 1: the index has it, the worker has not */
-	uint8_t reserved[6];
+	uint8_t partial;        /* 1: blocks did not fit into the index, and what it has not is no
+				   difference */
+	uint8_t reserved[5];
 };
 
 /*
@@ -133,8 +137,9 @@ RDX_API const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *in
  * run that was there for the whole call. At rest it is exact. It contains the event
  * `last_event_id`, and perhaps later ones.
  *
- * A row that would be EXACT or INEXACT is STALE if its age is too high. A rank that is RECOVERING,
- * or INEXACT because it was dropped, has no blocks.
+ * A row that would be EXACT, LACKING or INEXACT is STALE if its age is too high. A LACKING one may
+ * be routed by: the engine holds as much as it says, or more. A rank that is RECOVERING, or INEXACT
+ * because it was dropped, has no blocks.
  *
  *   >= 0      rows; the size of each is that of the first, which the caller set
  *   -ENOSPC   `capacity` rows are too few (RDX_RANKS_MAX always suffices)
@@ -171,7 +176,7 @@ RDX_API int rdx_index_ranks(struct rdx_index *index, struct rdx_index_rank *ret_
  *   0
  *   -EAGAIN  the rank changed meanwhile
  *   -ENOENT  the index does not know the rank
- *   -ESTALE  the rank is not EXACT, or not visible
+ *   -ESTALE  the rank is neither EXACT nor LACKING, or not visible
  *   -ENOMEM
  *   and as for rdx_index_lookup
  */
@@ -180,13 +185,14 @@ RDX_API int rdx_index_each(struct rdx_index *index, uint64_t worker_id, uint32_t
 			   void *context, struct rdx_index_mark *ret_mark);
 
 /*
- * Compare the index with the rank's own ledger at one watermark. Blocking, slow (reads
- * the whole table); for tools and tests.
+ * Compare the index with the rank's own ledger at one watermark: what the rank says, all that the
+ * worker holds or, of a LACKING one, the less. Blocking, slow (reads the whole table); for tools
+ * and tests.
  *
  *   0        compared; differences in ret_difference
  *   -EAGAIN  the two were never seen at one watermark (events keep coming)
  *   -ENOENT  the index does not know the rank, or its segment is not there
- *   -ESTALE  the index shows another epoch, or the rank is not EXACT in it
+ *   -ESTALE  the index shows another epoch, or the rank is neither EXACT nor LACKING in it
  *   -EOWNERDEAD  the worker died in the middle of an event
  *   and as for rdx_reader_open (rdx_reader.h) and rdx_index_lookup
  */

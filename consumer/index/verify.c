@@ -69,7 +69,9 @@ static int look(struct rdx_index *index, const struct rdx_reader *reader, uint64
 		r = -EAGAIN;
 	if (r == 0) {
 		compare(&collected.holding, &holding, 1, &difference);
-		compare(&holding, &collected.holding, 0, &difference);
+		if (!mark.partial)
+			compare(&holding, &collected.holding, 0, &difference);
+		difference.partial = (uint8_t)mark.partial;
 		difference.event_id = mark.event_id;
 		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 			difference.compared += holding.count[tier];

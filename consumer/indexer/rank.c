@@ -91,11 +91,19 @@ void rdx_rank_gone(struct rdx_rank *rank)
 	rank->alive = 0;
 }
 
+/* The worse of what the worker said and what did not fit. */
+static uint8_t inexact_state(const struct rdx_rank *rank)
+{
+	static const uint8_t states[] = {RDX_STATE_EXACT, RDX_STATE_LACKING, RDX_STATE_INEXACT};
+
+	return states[rank->inexact > rank->dropped ? rank->inexact : rank->dropped];
+}
+
 uint8_t rdx_rank_state(const struct rdx_rank *rank)
 {
 	switch (rank->phase) {
 	case RDX_PHASE_FOLLOW:
-		return rank->inexact || rank->dropped ? RDX_STATE_INEXACT : RDX_STATE_EXACT;
+		return inexact_state(rank);
 	case RDX_PHASE_FAILED:
 		return RDX_STATE_INEXACT;
 	case RDX_PHASE_GONE:
@@ -110,11 +118,6 @@ static void handle(struct rdx_rank *rank, int r, uint64_t now_ns)
 {
 	if (r == -EAGAIN || r == -EOVERFLOW) {
 		begin_again(rank);
-	} else if (r == -ENOSPC) {
-		rank->dropped = 1;
-		rank->cause = r;
-		rank->retry_ns = now_ns + REFIT_NS;
-		rank->changed = 1;
 	} else if (r < 0) {
 		rdx_rank_fail(rank, r, now_ns);
 	}
@@ -123,11 +126,19 @@ static void handle(struct rdx_rank *rank, int r, uint64_t now_ns)
 /* Make the changes on their way. */
 static void settle(struct rdx_rank *rank, uint64_t now_ns)
 {
+	uint8_t lost;
+
 	if (!rank->writer)
 		return;
 	rdx_writer_flush(rank->writer);
-	if (rdx_writer_rank_lost(rank->writer, rank->seat))
-		handle(rank, -ENOSPC, now_ns);
+	lost = rdx_writer_rank_lost(rank->writer, rank->seat);
+	if (!lost)
+		return;
+	if (rank->dropped < lost)
+		rank->dropped = lost;
+	rank->cause = -ENOSPC;
+	rank->retry_ns = now_ns + REFIT_NS;
+	rank->changed = 1;
 }
 
 static void publish(struct rdx_rank *rank, uint64_t now_ns)
@@ -335,7 +346,7 @@ static void show(struct rdx_rank *rank, struct rdx_rank_scratch *scratch)
 {
 	if (rank->phase != RDX_PHASE_REPLAY || rank->reader->cursor.position < rank->exact_position)
 		return;
-	rdx_writer_rank_show(rank->writer, rank->seat, rank->orphans, rank->dropped);
+	rdx_writer_rank_show(rank->writer, rank->seat, rank->orphans, rank->dropped != 0);
 	rank->phase = RDX_PHASE_FOLLOW;
 	rank->recovery_ns = rdx_clock_ns() - rank->begun_ns;
 	rank->changed = 1;

@@ -55,8 +55,8 @@ struct rdx_rank {
 	uint64_t event_ns; /* when the last event read was made; 0: none was */
 	uint64_t position;
 	uint8_t orphans;
-	uint8_t inexact; /* reported by the producer */
-	uint8_t dropped; /* something did not fit here */
+	uint8_t inexact; /* 0 or RDX_INEXACT_..., reported by the producer */
+	uint8_t dropped; /* likewise: what did not fit here */
 	uint8_t alive;
 	uint8_t rings;     /* its producer was seen to ring the bell */
 	uint8_t changed;   /* since the last pulse */

@@ -34,13 +34,16 @@ static void report(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uin
 	rdx_version_close(w->live);
 }
 
-/* A block did not fit: blocks after it may not be searched. */
-static void lose(struct rdx_index_writer *w, uint32_t column)
+/* A change did not fit: blocks after it may not be searched. One that is dropped stays where there is
+ * no room for the set that is left. */
+static void lose(struct rdx_index_writer *w, const struct rdx_writer_op *op)
 {
-	struct rdx_writer_rank *rank = &w->rank[w->columns.seat[column]];
+	struct rdx_writer_rank *rank = &w->rank[w->columns.seat[op->column]];
+	uint8_t how = op->drop ? RDX_INEXACT_UNKNOWN : RDX_INEXACT_LACKING;
 
 	w->refused++;
-	rank->lost = 1;
+	if (rank->lost < how)
+		rank->lost = how;
 	if (rank->is_building)
 		rank->build_forced = 1;
 	else
@@ -70,7 +73,7 @@ static int follow_up(struct rdx_index_writer *w, const struct rdx_writer_op *op,
 	if (r < 0 && rdx_grow_now(w))
 		r = change_in(w, rdx_writer_table(w), op);
 	if (r < 0)
-		lose(w, op->column);
+		lose(w, op);
 	return r > 0;
 }
 
@@ -140,9 +143,9 @@ int rdx_writer_apply_blocks(struct rdx_index_writer *w, int seat, uint8_t tier,
 	return 0;
 }
 
-int rdx_writer_rank_lost(struct rdx_index_writer *w, int seat)
+uint8_t rdx_writer_rank_lost(struct rdx_index_writer *w, int seat)
 {
-	int lost = w->rank[seat].lost;
+	uint8_t lost = w->rank[seat].lost;
 
 	w->rank[seat].lost = 0;
 	return lost;
@@ -194,7 +197,7 @@ static int clear(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
 	if (r < 0)
 		return -EAGAIN; /* rebuilt from the barrier when there is room again */
 	memcpy(old, columns, sizeof(old));
-	rank->lost &= !all;
+	rank->lost = all ? 0 : rank->lost;
 	if (rank->is_building) {
 		memcpy(columns, fresh, sizeof(fresh));
 		rank->build_forced &= !all;

@@ -82,10 +82,11 @@ void rdx_writer_rank_hide(struct rdx_index_writer *writer, int rank);
 void rdx_writer_flush(struct rdx_index_writer *writer);
 
 /*
- * Did some blocks of the rank not fit since the last call? All others are stored, and the rank is
- * scanned: it is INEXACT until it has been cleared or recovered. Ask after a flush.
+ * Did some blocks of the rank not fit since the last call? RDX_INEXACT_LACKING: they are missing;
+ * RDX_INEXACT_UNKNOWN: one that was removed is still there, too. All others are stored, and the rank
+ * is scanned: it is not EXACT until it has been cleared or recovered. Ask after a flush.
  */
-int rdx_writer_rank_lost(struct rdx_index_writer *writer, int rank);
+uint8_t rdx_writer_rank_lost(struct rdx_index_writer *writer, int rank);
 
 /*
  * Blocks of a snapshot, into the build, or else the visible columns. -EBADMSG: a tier that the rank

@@ -285,7 +285,7 @@ void rdx_writer_rank_pulse(struct rdx_index_writer *w, int seat, const struct rd
 		[RDX_ENTRY_RECOVERY_NS] = p->recovery_ns,
 	};
 
-	assert(p->state <= RDX_STATE_GONE && p->state != RDX_STATE_STALE);
+	assert(p->state <= RDX_STATE_LACKING && p->state != RDX_STATE_STALE);
 	rdx_writer_flush(w);
 	rank->state = p->state;
 	rank->epoch = p->epoch;

@@ -196,7 +196,7 @@ static void run_out_of_space(struct indexer_rig *x)
 	until_state(x, 2, 0, RDX_STATE_EXACT, crowd, NULL);
 
 	store_many(crowd);
-	until_state(x, 2, 0, RDX_STATE_INEXACT, crowd, &info);
+	until_state(x, 2, 0, RDX_STATE_LACKING, crowd, &info);
 	assert_int_equal(info.cause, -ENOSPC);
 	assert_int_equal(prompt_run(x->index, 1, 40, 1, 0), 30);
 	assert_int_equal(rdx_index_verify(x->index, 1, 0, &difference), 0);
@@ -209,7 +209,7 @@ static void run_out_of_space(struct indexer_rig *x)
 	assert_int_equal(info.cause, 0);
 
 	store_many(crowd);
-	until_state(x, 2, 0, RDX_STATE_INEXACT, crowd, &info);
+	until_state(x, 2, 0, RDX_STATE_LACKING, crowd, &info);
 	assert_int_equal(unlink(filler), 0);
 	until_state(x, 2, 0, RDX_STATE_EXACT, crowd, &info);
 	assert_int_equal(prompt_run(x->index, 2, SMALL_BLOCKS, 2, 0), SMALL_BLOCKS);

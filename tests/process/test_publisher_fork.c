@@ -55,7 +55,7 @@ static int try_calls(struct rdx_publisher *p)
 		return 2;
 	if (rdx_publish_cleared(p, RDX_SCOPE_ALL, 0) != -EOWNERDEAD)
 		return 3;
-	if (rdx_publish_inexact(p, 0) != -EOWNERDEAD)
+	if (rdx_publish_inexact(p, RDX_INEXACT_UNKNOWN, 0) != -EOWNERDEAD)
 		return 4;
 	if (rdx_publisher_get_stats(p, &stats) != -EOWNERDEAD)
 		return 5;

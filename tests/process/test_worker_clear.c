@@ -410,7 +410,7 @@ static void test_an_idle_rank_is_exact_after_the_clear(void **state)
 	(void)state;
 	store_run(world, 2, 0);
 	lap(world, 2);
-	assert_int_equal(rdx_publish_inexact(world->publisher[2], 0), 0);
+	assert_int_equal(rdx_publish_inexact(world->publisher[2], RDX_INEXACT_UNKNOWN, 0), 0);
 	clear_from(world, 0);
 	assert_everywhere(world);
 	end(world);

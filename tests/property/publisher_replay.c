@@ -91,9 +91,8 @@ static const char *apply(struct replay *replay, const struct rdx_event_head *hea
 		return "event ids are not consecutive";
 	if (rdx_clear_before(head->stamp, replay->stamp))
 		return "stamps go back";
-	if (replay->inexact && !head->inexact &&
-	    !(head->kind == RDX_EVENT_CLEARED && head->tier == RDX_SCOPE_ALL))
-		return "the inexact bit was lost";
+	if (head->kind == RDX_EVENT_INEXACT && replay->inexact == head->inexact)
+		return "nothing new is said";
 	replay->event_id = head->event_id;
 	replay->stamp = head->stamp;
 	replay->inexact = head->inexact;
@@ -159,4 +158,15 @@ int replay_equals(const struct replay *replay, uint8_t tier, const uint64_t *pre
 		held[i] = replay->blocks[tier][i].prefix;
 	qsort(held, count, sizeof(*held), compare);
 	return memcmp(held, prefixes, count * sizeof(*held)) == 0;
+}
+
+int replay_is_within(const struct replay *replay, uint8_t tier, const uint64_t *prefixes,
+		     uint32_t count)
+{
+	for (uint32_t i = 0; i < replay->counts[tier]; i++) {
+		if (!bsearch(&replay->blocks[tier][i].prefix, prefixes, count, sizeof(*prefixes),
+			     compare))
+			return 0;
+	}
+	return 1;
 }

@@ -21,7 +21,7 @@ struct replay {
 	uint64_t clears;
 	uint64_t barrier; /* 1 + position of the newest all-tier Cleared */
 	uint32_t stamp;
-	int inexact;
+	uint8_t inexact;
 	uint8_t unsure; /* sets whose orphan bits may be set without orphans, in the events to come */
 	const char *broken; /* or NULL */
 	struct {
@@ -38,5 +38,9 @@ int replay_run(struct replay *replay);
 /* Is exactly this sorted set held in the tier? */
 int replay_equals(const struct replay *replay, uint8_t tier, const uint64_t *prefixes,
 		  uint32_t count);
+
+/* Is all that is held in the tier in this sorted set? */
+int replay_is_within(const struct replay *replay, uint8_t tier, const uint64_t *prefixes,
+		     uint32_t count);
 
 #endif

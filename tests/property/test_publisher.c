@@ -3,16 +3,20 @@
  * Description: a publisher under random streams of stores, removals and clears, with
  * repeats, two names for one prefix, holes, unknown parents and names, conflicts, several
  * tiers and cache groups, tiers and maps that fill up, removed names that are forgotten and
- * made again, adapters and salts given and inherited, clears from other ranks, and a ring so
- * small that events are split. After every call what it holds, its orphans, its ledger, its
- * counters and the events it published are compared with a naive oracle.
+ * made again, adapters and salts given and inherited, clears from other ranks, blocks that no event
+ * can say, and a ring so small that events are split. After every call what it holds, its orphans,
+ * its ledger, its counters and the events it published are compared with a naive oracle; and what it
+ * is worth with what the engine holds: EXACT only where the events say all of that and nothing else,
+ * LACKING where they say no more, and EXACT again when nothing is lacking.
  */
 #include "producer/publisher_state.h"
 #include "shm/barrier.h"
 #include "shm/clear.h"
 #include "tests/calls.h"
+#include "tests/patience.h"
 #include "tests/property/publisher_replay.h"
 #include "tests/property/publisher_tree.h"
+#include "tests/publisher_truth.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,13 +25,16 @@
 #define RING_SLOTS   64
 #define RUN_MAX      60 /* blocks; with what a call adds they fit the ring */
 #define CALLS        2500
+#define CALLS_LONG   112000 /* 10^6 in all */
 #define NEARLY_ROUND UINT32_C(0xfefcfafd)
 
 struct bench {
 	struct rig rig;
 	struct rdx_publisher *p;
 	struct calls calls;
+	struct truth truth;
 	struct replay replay;
+	uint64_t states[3]; /* calls that left it so */
 	uint64_t random;
 	int worker_wide;
 	const char *broken; /* or NULL */
@@ -114,9 +121,11 @@ static void check_counters(struct bench *bench)
 	assert_int_equal(stats.conflicts, expected->conflicts);
 	assert_int_equal(stats.ledger_full, expected->ledger_full);
 	assert_int_equal(stats.map_full, expected->map_full);
+	assert_int_equal(stats.unrepresented, expected->unrepresented);
 	assert_int_equal(stats.inexact_marks, expected->inexact_marks);
 	assert_int_equal(stats.inexact, bench->calls.oracle.inexact);
-	for (int i = 0; i < RDX_COUNTER_NAMES; i++)
+	assert_int_equal(stats.lacking, lacks_count(&bench->calls.oracle.lacks));
+	for (int i = 0; i <= RDX_COUNTER_LACKING; i++)
 		assert_int_equal(atomic_load(&bench->p->owner.live->counters[i]),
 				 bench->p->counters[i]);
 }
@@ -133,6 +142,35 @@ static uint8_t unsure_sets(const struct bench *bench)
 	return sets & 0xf;
 }
 
+/* What the events say against what the engine holds. */
+static void check_truth(struct bench *bench, uint8_t tier)
+{
+	uint64_t real[TRUTH_NAMES];
+	uint32_t count = truth_held(&bench->truth, tier, real);
+
+	if (bench->replay.inexact == RDX_INEXACT_LACKING)
+		assert_true(replay_is_within(&bench->replay, tier, real, count));
+	else if (!bench->replay.inexact)
+		assert_true(replay_equals(&bench->replay, tier, real, count));
+}
+
+static void check_worth(struct bench *bench)
+{
+	struct oracle *oracle = &bench->calls.oracle;
+	uint64_t other[TRUTH_NAMES];
+
+	assert_int_equal(bench->replay.inexact, oracle->inexact);
+	bench->states[oracle->inexact]++;
+	truth_learn_spaces(&bench->truth, oracle);
+	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		check_truth(bench, tier);
+	/* what is not represented is remembered, or flagged: EXACT again when it is over */
+	if (!oracle->lacks.flags[RDX_INEXACT_LACKING] && !oracle->lacks.flags[RDX_INEXACT_UNKNOWN])
+		assert_true(truth_is_accounted(&bench->truth, oracle));
+	if (!oracle->inexact)
+		assert_int_equal(truth_held(&bench->truth, RDX_TIER_OTHER, other), 0);
+}
+
 static void check(struct bench *bench)
 {
 	uint8_t unsure = unsure_sets(bench);
@@ -147,7 +185,7 @@ static void check(struct bench *bench)
 	assert_int_equal(bench->replay.position, rdx_publish_tail(bench->p->owner.live));
 	assert_int_equal(bench->replay.position, rdx_ledger_intended(bench->p->owner.live));
 	assert_int_equal(bench->replay.barrier, rdx_barrier_load(bench->p->owner.live));
-	assert_int_equal(bench->replay.inexact, bench->calls.oracle.inexact);
+	check_worth(bench);
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
 		uint32_t count = oracle_held(&bench->calls.oracle, tier, held);
 
@@ -182,6 +220,18 @@ static uint32_t refused(struct bench *bench, const struct call *call, uint64_t b
 	return (uint32_t)blocks;
 }
 
+static void tell_truth(struct truth *truth, const struct call *call)
+{
+	if (call->kind == RDX_EVENT_STORED)
+		truth_stored(truth, &call->stored);
+	else if (call->kind == RDX_EVENT_REMOVED)
+		truth_removed(truth, &call->removed);
+	else if (call->kind == RDX_EVENT_CLEARED)
+		truth_cleared(truth, call->scope);
+	else if (call->kind == CALL_UNREPRESENTED)
+		truth_unrepresented(truth, &call->removed);
+}
+
 static void step(struct bench *bench)
 {
 	uint64_t full = bench->p->counters[RDX_COUNTER_MAP_FULL];
@@ -192,15 +242,12 @@ static void step(struct bench *bench)
 		/* another rank clears the worker: this one does before what it says next */
 		rdx_clear_bump(bench->p->clear);
 		oracle_cleared(&bench->calls.oracle, RDX_SCOPE_ALL);
-	}
-	if (pick(bench, 120) == 0) { /* instead */
-		oracle_inexact(&bench->calls.oracle);
-		assert_int_equal(rdx_publish_inexact(bench->p, call.time_ns), 0);
-		return;
+		truth_cleared(&bench->truth, RDX_SCOPE_ALL);
 	}
 	assert_int_equal(calls_publish(bench->p, &call), 0);
 	bench->calls.oracle.full = refused(bench, &call, full);
 	calls_apply(&bench->calls, &call);
+	tell_truth(&bench->truth, &call);
 }
 
 static void start(struct bench *bench, const struct rdx_publisher_options *template,
@@ -217,6 +264,10 @@ static void start(struct bench *bench, const struct rdx_publisher_options *templ
 	assert_int_equal(rdx_publisher_open(&bench->p, &options), 0);
 	bench->worker_wide = options.clear_scope == RDX_CLEAR_WORKER;
 	calls_make(&bench->calls, shape, &bench->rig.key, &options, rig_random(&bench->random));
+	truth_make(&bench->truth, &bench->rig.key, &options);
+	bench->calls.oracle.lacks.max = shape->lacking;
+	for (int tier = 0; shape->lacking && tier < RDX_LACKING_TIERS; tier++)
+		bench->p->lacking.sets[tier].mask = 2 * shape->lacking - 1;
 	/* generations come round in the test */
 	bench->p->lineage.generations = NEARLY_ROUND;
 	atomic_store(&bench->p->owner.live->generations, NEARLY_ROUND);
@@ -230,23 +281,30 @@ static void start(struct bench *bench, const struct rdx_publisher_options *templ
 static void drive_shape(const struct rdx_publisher_options *template,
 			const struct calls_shape *shape)
 {
+	struct effort effort = effort_begin(CALLS, CALLS_LONG, 0);
 	static struct bench bench;
 
 	memset(&bench, 0, sizeof(bench));
 	bench.random = rig_seed();
 	start(&bench, template, shape);
-	for (int i = 0; i < CALLS; i++) {
+	while (effort_goes_on(&effort)) {
 		step(&bench);
 		check(&bench);
 	}
+	/* much of the time it is worth this, and that */
+	for (int how = 0; how <= RDX_INEXACT_UNKNOWN; how++)
+		assert_true(bench.states[how] > effort.done / 250);
 	rdx_publisher_close(bench.p);
 	rig_remove(&bench.rig);
 }
 
 static void drive(const struct rdx_publisher_options *template, uint32_t names, uint32_t run_max)
 {
-	struct calls_shape shape = {
-		.clear_in = 250, .tiers = RDX_TIER_COUNT, .names = names, .run_max = run_max};
+	struct calls_shape shape = {.clear_in = 250,
+				    .inexact_in = 800,
+				    .tiers = RDX_TIER_COUNT,
+				    .names = names,
+				    .run_max = run_max};
 
 	drive_shape(template, &shape);
 }
@@ -295,8 +353,12 @@ static void test_tight(void **state)
 static void test_many_names(void **state)
 {
 	struct rdx_publisher_options options = {.size = sizeof(options)};
-	struct calls_shape shape = {
-		.clear_in = 250, .tiers = RDX_TIER_COUNT, .names = 40, .run_max = 8, .contents = 1};
+	struct calls_shape shape = {.clear_in = 250,
+				    .inexact_in = 800,
+				    .tiers = RDX_TIER_COUNT,
+				    .names = 40,
+				    .run_max = 8,
+				    .contents = 1};
 
 	(void)state;
 	options.tier_blocks[RDX_TIER_DEVICE] = 16;
@@ -309,6 +371,7 @@ static void clear_tiers(uint64_t blocks, uint64_t remembered)
 {
 	struct rdx_publisher_options options = all_tiers(blocks);
 	struct calls_shape shape = {.clear_in = 100,
+				    .inexact_in = 800,
 				    .tier_clear_in = 3,
 				    .tiers = RDX_TIER_COUNT,
 				    .names = 40,
@@ -341,6 +404,21 @@ static void test_worker_wide(void **state)
 	drive(&options, 60, RUN_MAX);
 }
 
+/* More is lacking than is remembered. */
+static void test_few_remembered(void **state)
+{
+	struct rdx_publisher_options options = all_tiers(60);
+	struct calls_shape shape = {.clear_in = 250,
+				    .tier_clear_in = 10,
+				    .tiers = RDX_TIER_COUNT,
+				    .names = 60,
+				    .run_max = 8,
+				    .lacking = 8};
+
+	(void)state;
+	drive_shape(&options, &shape);
+}
+
 static void test_presence(void **state)
 {
 	struct rdx_publisher_options options = all_tiers(60);
@@ -359,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_worker_wide),
 		cmocka_unit_test(test_presence),
+		cmocka_unit_test(test_few_remembered),
 		cmocka_unit_test(test_tiers_cleared),
 		cmocka_unit_test(test_tiers_cleared_in_a_tight_pool),
 	};

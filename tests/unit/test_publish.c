@@ -16,7 +16,7 @@ static void test_calls_refuse(void **state)
 		removed = {
 			.size = sizeof(removed), .names = good.names, .count = 2, .name_bytes = 8};
 	struct rdx_publisher_stats stats = {.size = sizeof(stats) - 1, .names = 77};
-	uint32_t tokens[8] = {0};
+	uint32_t tokens[8] = {0}, remaining[2] = {0};
 
 	publisher_open(f);
 	for (int i = 0; i < 4; i++) {
@@ -29,9 +29,13 @@ static void test_calls_refuse(void **state)
 		bad = removed;
 		bad.names = i == 0 ? NULL : good.names;
 		bad.name_bytes = i == 1 ? 0 : 8;
-		bad.tier = i == 2 ? RDX_TIER_COUNT : 0;
+		bad.tier = i == 2 ? RDX_TIER_OTHER + 1 : 0;
 		assert_int_equal(rdx_publish_removed(f->p, &bad), i < 3 ? -EINVAL : 0);
+		bad.remaining = i == 3 ? remaining : NULL;
+		assert_int_equal(rdx_publish_unrepresented(f->p, &bad), -EINVAL);
 	}
+	assert_int_equal(rdx_publish_inexact(f->p, 0, 0), -EINVAL);
+	assert_int_equal(rdx_publish_inexact(f->p, RDX_INEXACT_UNKNOWN + 1, 0), -EINVAL);
 	assert_int_equal(rdx_publish_cleared(f->p, RDX_TIER_COUNT, 0), -EINVAL);
 	assert_int_equal(rdx_publish_cleared(f->p, 16, 0), -EINVAL);
 	assert_int_equal(rdx_publisher_get_stats(f->p, &stats), -EINVAL);

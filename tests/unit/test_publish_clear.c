@@ -105,7 +105,7 @@ static void test_worker_wide_clear(void **state)
 	assert_int_equal(rdx_publisher_open(&second, &f->options), 0);
 	assert_int_equal(second->stamp, 1);
 	assert_int_equal(rdx_word_load(&second->owner.live->ledger_stamp), 1);
-	assert_int_equal(rdx_publish_inexact(second, 0), 0);
+	assert_int_equal(rdx_publish_inexact(second, RDX_INEXACT_UNKNOWN, 0), 0);
 	assert_int_equal(publisher_stats(second).clears, 0);
 	rdx_publisher_close(second);
 }

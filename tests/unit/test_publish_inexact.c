@@ -15,32 +15,32 @@ static void test_what_is_left_out(void **state)
 
 	publisher_open(f);
 	publisher_store(f, 500, 1, 3);
-	publisher_expect_inexact(f, publisher_stats(f->p).unknown_parents, 3);
+	publisher_expect_inexact(f, RDX_INEXACT_LACKING, publisher_stats(f->p).unknown_parents, 3);
 	publisher_store_known(f, RDX_TIER_HOST, 501, 2);
-	publisher_expect_inexact(f, publisher_stats(f->p).unknown_names, 2);
+	publisher_expect_inexact(f, RDX_INEXACT_LACKING, publisher_stats(f->p).unknown_names, 2);
 
 	stored = publisher_run(0, 1, 3);
 	stored.local_hashes = NULL;
 	stored.tokens = tokens;
 	stored.token_count = 3 * PUBLISHER_TOKENS - 1;
 	assert_int_equal(rdx_publish_stored(f->p, &stored), 0);
-	publisher_expect_inexact(f, publisher_stats(f->p).mismatched, 3);
+	publisher_expect_inexact(f, RDX_INEXACT_LACKING, publisher_stats(f->p).mismatched, 3);
 
 	stored.token_count = 3 * 2;
 	stored.block_tokens = 2;
 	assert_int_equal(rdx_publish_stored(f->p, &stored), 0);
-	publisher_expect_inexact(f, publisher_stats(f->p).other_block_size, 3);
+	publisher_expect_inexact(f, RDX_INEXACT_LACKING, publisher_stats(f->p).other_block_size, 3);
 
 	/* a tier that is not kept is full */
 	stored = publisher_run(0, 1, 3);
 	stored.tier = RDX_TIER_DISK;
 	assert_int_equal(rdx_publish_stored(f->p, &stored), 0);
-	publisher_expect_inexact(f, publisher_stats(f->p).ledger_full, 3);
+	publisher_expect_inexact(f, RDX_INEXACT_LACKING, publisher_stats(f->p).ledger_full, 3);
 	assert_int_equal(publisher_stats(f->p).names, 0);
 
-	assert_int_equal(rdx_publish_inexact(f->p, 9), 0);
-	assert_int_equal(rdx_publish_inexact(f->p, 10), 0);
-	publisher_expect_inexact(f, publisher_stats(f->p).inexact_marks, 6);
+	assert_int_equal(rdx_publish_inexact(f->p, RDX_INEXACT_UNKNOWN, 9), 0);
+	assert_int_equal(rdx_publish_inexact(f->p, RDX_INEXACT_UNKNOWN, 10), 0);
+	publisher_expect_inexact(f, RDX_INEXACT_UNKNOWN, publisher_stats(f->p).inexact_marks, 6);
 }
 
 static void test_conflicts(void **state)
@@ -54,17 +54,24 @@ static void test_conflicts(void **state)
 	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 3);
 	/* a held name with other content, its children go with it */
 	publisher_store(f, 1, 3, 4);
-	publisher_expect_inexact(f, publisher_stats(f->p).conflicts, 4);
+	publisher_expect_inexact(f, RDX_INEXACT_UNKNOWN, publisher_stats(f->p).conflicts, 4);
 	/* a run that repeats a name: what comes before is stored, inexact from there */
 	stored = publisher_run(0, 1, 3);
 	stored.names = names;
 	assert_int_equal(rdx_publish_stored(f->p, &stored), 0);
 	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 1);
-	assert_int_equal(f->head.inexact, 1);
+	assert_int_equal(f->head.inexact, RDX_INEXACT_UNKNOWN);
 	assert_int_equal(publisher_stats(f->p).conflicts, 6);
 	publisher_expect_nothing(f);
 	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
 	publisher_expect_event(f, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0);
+	/* 1 came with other content: nothing is below it until it is stored anew */
+	publisher_store(f, 1, 3, 1);
+	publisher_expect_inexact(f, RDX_INEXACT_LACKING, publisher_stats(f->p).unknown_parents, 1);
+	publisher_store(f, 0, 1, 1);
+	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 1);
+	publisher_remove_one(f, RDX_TIER_DEVICE, 1);
+	publisher_expect_event(f, RDX_EVENT_REMOVED, RDX_TIER_DEVICE, 1);
 	/* remembered only: it may stand for something else */
 	publisher_store(f, 1, 3, 1);
 	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 1);
@@ -130,7 +137,7 @@ static void test_counts_that_end(void **state)
 	for (uint32_t i = 0; i <= RDX_NODE_COPIES_MAX; i++)
 		publisher_store(f, 0, 1, 1);
 	assert_int_equal(publisher_stats(f->p).repeats, RDX_NODE_COPIES_MAX);
-	assert_int_equal(publisher_stats(f->p).inexact, 1);
+	assert_int_equal(publisher_stats(f->p).inexact, RDX_INEXACT_UNKNOWN);
 }
 
 static void test_report_mode_mixed(void **state)
@@ -142,10 +149,10 @@ static void test_report_mode_mixed(void **state)
 	publisher_store(f, 0, 1, 2);
 	assert_int_equal(publisher_stats(f->p).inexact, 0);
 	publisher_store(f, 0, 1, 2);
-	assert_int_equal(publisher_stats(f->p).inexact, 1);
+	assert_int_equal(publisher_stats(f->p).inexact, RDX_INEXACT_UNKNOWN);
 	assert_int_equal(publisher_stats(f->p).repeats, 2);
 	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 2);
-	publisher_expect_inexact(f, publisher_stats(f->p).inexact_marks, 1);
+	publisher_expect_inexact(f, RDX_INEXACT_UNKNOWN, publisher_stats(f->p).inexact_marks, 1);
 }
 
 /* An engine that says again what it holds: one removal ends it, and the segment says which it is. */
@@ -205,16 +212,16 @@ static void test_positions_end(void **state)
 	stored = publisher_run(2, 3, 3);
 	assert_int_equal(rdx_publish_stored(f->p, &stored), -EOVERFLOW);
 	publisher_expect_event(f, RDX_EVENT_INEXACT, 0, 0);
-	assert_int_equal(f->head.inexact, 1);
+	assert_int_equal(f->head.inexact, RDX_INEXACT_UNKNOWN);
 	publisher_expect_nothing(f);
 	assert_true(f->position <= RDX_POSITION_END);
 	events = publisher_stats(f->p).events;
 	assert_int_equal(rdx_publish_removed(f->p, &removed), -EOVERFLOW);
 	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), -EOVERFLOW);
-	assert_int_equal(rdx_publish_inexact(f->p, 0), -EOVERFLOW);
+	assert_int_equal(rdx_publish_inexact(f->p, RDX_INEXACT_UNKNOWN, 0), -EOVERFLOW);
 	assert_int_equal(publisher_stats(f->p).events, events);
 	assert_int_equal(publisher_stats(f->p).held[RDX_TIER_DEVICE], 2);
-	assert_int_equal(publisher_stats(f->p).inexact, 1);
+	assert_int_equal(publisher_stats(f->p).inexact, RDX_INEXACT_UNKNOWN);
 }
 
 /* What somebody wrote into the segment is not published, and ends no process. */

@@ -94,7 +94,7 @@ static void run_out_of_space(struct fixture *f)
 	f->writer->grow_refused = UINT64_MAX; /* no memory either */
 	rig_store(&f->rig, &f->producer, 2 + f->producer.event_id);
 	step(f);
-	expect(f, RDX_STATE_INEXACT, -ENOSPC);
+	expect(f, RDX_STATE_LACKING, -ENOSPC);
 }
 
 static void test_a_clear_of_the_rank(void **state)
@@ -134,7 +134,7 @@ static void test_a_clear_of_a_tier(void **state)
 	run_out_of_space(&f);
 	rig_append(&f.producer, RDX_EVENT_CLEARED, RDX_TIER_HOST, 0, NULL, 0);
 	step(&f);
-	expect(&f, RDX_STATE_INEXACT, -ENOSPC);
+	expect(&f, RDX_STATE_LACKING, -ENOSPC);
 	destroy(&f);
 }
 

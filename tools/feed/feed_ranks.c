@@ -105,7 +105,7 @@ static int open_rank(struct feed_ranks *ranks, uint64_t worker, uint32_t dp_rank
 	options.dp_rank = dp_rank;
 	error = rdx_publisher_open(&(*ret_rank)->publisher, &options);
 	if (!error && ranks->inexact)
-		error = rdx_publish_inexact((*ret_rank)->publisher, 0);
+		error = rdx_publish_inexact((*ret_rank)->publisher, RDX_INEXACT_UNKNOWN, 0);
 	if (!error)
 		return 0;
 	return json_line_fault(ret_fault, "cannot open rank %u of worker %" PRIu64 " in %s: %s",
@@ -144,7 +144,7 @@ static int publish(struct rdx_publisher *publisher, const struct feed_line *line
 	case RDX_EVENT_CLEARED:
 		return rdx_publish_cleared(publisher, line->tier, line->time_ns);
 	case RDX_EVENT_INEXACT:
-		return rdx_publish_inexact(publisher, line->time_ns);
+		return rdx_publish_inexact(publisher, RDX_INEXACT_UNKNOWN, line->time_ns);
 	case RDX_EVENT_REMOVED:
 		return line->count ? rdx_publish_removed(publisher, &removed) : 0;
 	default:
@@ -222,7 +222,8 @@ int feed_ranks_mark(struct feed_ranks *ranks, uint64_t worker, uint32_t dp_rank,
 
 	if (error)
 		return error;
-	rdx_publish_inexact(rank->publisher, 0); /* without positions it is INEXACT already */
+	rdx_publish_inexact(rank->publisher, RDX_INEXACT_UNKNOWN,
+			    0); /* without positions it is INEXACT already */
 	note_counters(ranks, rank, line_number);
 	return 0;
 }
@@ -235,7 +236,7 @@ void feed_ranks_mark_all(struct feed_ranks *ranks, uint64_t line_number)
 
 		if (!rank->publisher)
 			continue;
-		rdx_publish_inexact(rank->publisher, 0);
+		rdx_publish_inexact(rank->publisher, RDX_INEXACT_UNKNOWN, 0);
 		note_counters(ranks, rank, line_number);
 	}
 }

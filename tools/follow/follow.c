@@ -70,7 +70,8 @@ static const struct options_program program = {
 		"let every process of this host ask (ringdex query). Runs until SIGINT or SIGTERM. "
 		"A missing directory is created.\v"
 		"It prints a line when a rank comes, goes, or changes its state: EXACT, "
-		"RECOVERING, INEXACT (something could not be represented or did not fit), STALE, "
+		"RECOVERING, LACKING (blocks are missing: they could not be represented or did not "
+		"fit), INEXACT (answers may be wrong either way), STALE, "
 		"GONE; and one for each recovery of a rank. With --json each change prints the "
 		"whole state on a line, \"recovered\" being new since the line before.\n\n"
 		"Exit status: 0 told to stop, 1 it could not start or go on, 2 wrong usage.",
@@ -110,8 +111,8 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 	if (info->cause)
 		printf(": %s", info->cause == -ENOSPC ? "its blocks do not fit into the index"
 						      : messages_explain(info->cause));
-	else if (info->state == RDX_STATE_INEXACT)
-		printf(" until its next clear of all tiers");
+	else if (info->state == RDX_STATE_INEXACT || info->state == RDX_STATE_LACKING)
+		printf(" until what it could not represent is removed or cleared");
 	printf(": %s blocks after event %" PRIu64 ", ", figures_grouped(held(info), blocks),
 	       info->last_event_id);
 	printable_put(stdout, info->instance);

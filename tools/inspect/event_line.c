@@ -55,6 +55,9 @@ void event_line_print(struct event_line *line, const struct rdx_rank_info *info,
 	} else if (event->kind == RDX_EVENT_REMOVED) {
 		json_put_ids(object, "names", event->hashes, event->count);
 	}
+	if (event->inexact || event->kind == RDX_EVENT_INEXACT)
+		json_put_text(object, "inexact",
+			      event->inexact ? rdx_inexact_text(event->inexact) : "exact");
 	if (event->time_ns)
 		json_put_id(object, "time_ns", event->time_ns);
 	json_put_number(object, "event_id", event->event_id);

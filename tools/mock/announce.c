@@ -104,7 +104,7 @@ void announcer_event(void *context, const struct engine_event *event)
 	if (names || event->kind == RDX_EVENT_CLEARED)
 		error = publish(announcer, event, started_ns, names, parent);
 	else
-		error = rdx_publish_inexact(announcer->publisher, started_ns);
+		error = rdx_publish_inexact(announcer->publisher, RDX_INEXACT_UNKNOWN, started_ns);
 	took_ns = rdx_clock_ns() - started_ns;
 	samples_add(&announcer->calls, took_ns);
 	announcer->blocks += event->count;

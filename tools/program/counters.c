@@ -34,9 +34,13 @@ static const struct {
 	[RDX_COUNTER_MAP_FULL] = {"map_full",
 				  "blocks dropped: there is no room for their names: give the "
 				  "tiers more blocks"},
+	[RDX_COUNTER_UNREPRESENTED] =
+		{"unrepresented",
+		 "blocks left out: the engine holds them in a form that no event has"},
 	[RDX_COUNTER_INEXACT_MARKS] = {"inexact_marks", NULL},
 	[RDX_COUNTER_BELLS] = {"bells", NULL},
 	[RDX_COUNTER_NAMES] = {"names", NULL},
+	[RDX_COUNTER_LACKING] = {"lacking", NULL},
 };
 
 const char *counters_name(unsigned int counter)

@@ -37,7 +37,7 @@ class Stored(Sized):
 class Removed(Sized):
     _fields_ = [("size", c_uint64), ("time_ns", c_uint64), ("names", c_void_p),
                 ("count", c_uint32), ("tier", c_uint8), ("cache_group", c_uint8),
-                ("name_bytes", c_uint8), ("reserved", c_uint8)]
+                ("name_bytes", c_uint8), ("reserved", c_uint8), ("remaining", c_void_p)]
 
 
 class IndexerOptions(Sized):

@@ -56,6 +56,7 @@ struct Removed {
     cache_group: u8,
     name_bytes: u8,
     reserved: u8,
+    remaining: *const u32,
 }
 
 #[repr(C)]
