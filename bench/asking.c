@@ -80,6 +80,11 @@ static int ask(struct asking *asking, uint32_t blocks, enum asking_way way)
 {
 	struct rdx_index *index = asking->stage->index;
 	struct rdx_run *runs = asking->stage->runs;
+	const struct rdx_tokens tokens = {
+		.size = sizeof(tokens),
+		.ids = asking->tokens,
+		.count = (uint64_t)blocks * CORPUS_BLOCK_TOKENS,
+	};
 
 	switch (way) {
 	case ASKING_LOCAL:
@@ -87,8 +92,7 @@ static int ask(struct asking *asking, uint32_t blocks, enum asking_way way)
 	case ASKING_PREFIX:
 		return rdx_index_lookup(index, asking->hashes, blocks, runs, RDX_RANKS_MAX);
 	case ASKING_TOKENS:
-		return rdx_index_lookup_tokens(index, rdx_hash_seed(NULL, NULL), asking->tokens,
-					       blocks * CORPUS_BLOCK_TOKENS, runs, RDX_RANKS_MAX);
+		return rdx_index_lookup_tokens(index, &tokens, runs, RDX_RANKS_MAX);
 	}
 	return -EINVAL;
 }

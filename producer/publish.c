@@ -3,6 +3,7 @@
 
 #include "shm/clear.h"
 #include "shm/sized.h"
+#include "shm/tokens.h"
 
 #include <errno.h>
 
@@ -14,6 +15,15 @@
 /* Events a call may publish besides one per block: the worker's clear, its own Cleared, and what the
  * rank is worth. */
 #define EVENTS_BESIDE 3
+
+/* Keys and overlap need tokens. */
+static int keys_are_valid(const struct rdx_stored *stored)
+{
+	if (!stored->key_count && !stored->overlap)
+		return 1;
+	return stored->tokens && stored->overlap <= 1 &&
+	       rdx_tokens_check_keys(stored->keys, stored->key_count, stored->count) == 0;
+}
 
 static int names_are_valid(const void *names, uint32_t count, uint8_t bytes)
 {
@@ -95,7 +105,8 @@ int rdx_publish_stored(struct rdx_publisher *p, const struct rdx_stored *stored)
 		stored = &other;
 	}
 	if (!names_are_valid(stored->names, stored->count, stored->name_bytes) ||
-	    stored->tier >= RDX_TIER_COUNT || (stored->tokens && stored->local_hashes))
+	    stored->tier >= RDX_TIER_COUNT || (stored->tokens && stored->local_hashes) ||
+	    !keys_are_valid(stored))
 		return -EINVAL;
 	if (stored->count == 0)
 		return 0;

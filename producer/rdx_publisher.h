@@ -66,7 +66,7 @@ struct rdx_publisher_options {
  * the one before. Names are the engine's own, opaque, 8 or 32 bytes each, packed.
  *
  * Content is given in one of three ways:
- *   tokens         token_count = count * block_tokens of the segment
+ *   tokens         token_count = count * block_tokens of the segment + overlap
  *   local_hashes   `count` hashes from rdx_hash_blocks or an equal function
  *   neither        the names are known already (a copy to another tier of blocks
  *                  that the rank holds or removed a while ago); parent, lora and
@@ -93,7 +93,11 @@ struct rdx_stored {
 	uint8_t tier;                 /* RDX_TIER_... */
 	uint8_t cache_group;          /* cache group of a hybrid model; copies are counted apart */
 	uint8_t name_bytes;           /* 8 or 32; names of different sizes are never equal */
-	uint8_t reserved[5];
+	uint8_t overlap; /* with tokens: as in struct rdx_tokens, one more token then */
+	uint8_t reserved[4];
+	const struct rdx_block_key *keys; /* with tokens: what names blocks besides, by block (below
+					     `count`), then key; NULL: nothing */
+	uint64_t key_count;
 };
 
 /* Blocks of which one physical copy in `tier` is gone. */
@@ -185,7 +189,8 @@ RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
  *
  *   0              done; what could not be represented was counted
  *   -EINVAL, -E2BIG  no such tier or name_bytes, names is NULL, both tokens and
- *                  local_hashes are given, or of its size: nothing was done
+ *                  local_hashes are given, keys or overlap without tokens, keys not sorted or
+ *                  of no block of the run, overlap above 1, or of its size: nothing was done
  *   -EOVERFLOW     the ring's 48-bit positions are used up: the rank stays INEXACT
  *                  until it is opened again
  *   -EOWNERDEAD    the handle was made before a fork

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/store.h"
 
+#include "shm/tokens.h"
+
 #define KEPT RDX_COPIES_KEPT
 
 /* Names of a call, looked up. Where some are probably known, these are kept: what they stand for is
@@ -17,7 +19,8 @@ struct run {
 	uint32_t parent; /* node of the block before; kept if it is the run's parent */
 	uint32_t space;  /* of the run's blocks: the run is a holder of it */
 	uint64_t prefix; /* of the block before the next chunk, 0 for the root */
-	uint64_t seed;   /* of the run's local hashes */
+	struct rdx_tokens tokens;
+	uint64_t key_at;                /* of their keys: those before are of the chunks before */
 	struct rdx_name_key parent_key; /* where stored->parent is given */
 	struct chunk chunk;
 	uint64_t local[RDX_STORE_CHUNK];
@@ -144,8 +147,8 @@ static void hash_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 	const struct rdx_stored *stored = run->stored;
 
 	if (stored->tokens)
-		rdx_hash_blocks(run->seed, stored->tokens + (uint64_t)from * p->block_tokens,
-				(uint64_t)count * p->block_tokens, p->block_tokens, run->local);
+		rdx_tokens_hash(&run->tokens, from, (uint64_t)from + count, &run->key_at,
+				run->local);
 	else
 		memcpy(run->local, stored->local_hashes + from, count * sizeof(*run->local));
 	rdx_hash_chain(&p->key, run->prefix, run->local, count, run->prefixes);
@@ -511,7 +514,16 @@ static enum rdx_counter resolve_parent(struct rdx_publisher *p, const struct rdx
 		lora = rdx_hash_seed(stored->lora, NULL) - base;
 	if (stored->salt)
 		salt = rdx_hash_seed(NULL, stored->salt) - base;
-	run->seed = base + lora + salt;
+	run->tokens = (struct rdx_tokens){
+		.seed = base + lora + salt,
+		.ids = stored->tokens,
+		.count = stored->token_count,
+		.keys = stored->keys,
+		.key_count = stored->key_count,
+		.block_tokens = p->block_tokens,
+		.overlap = stored->overlap,
+	};
+	run->key_at = 0;
 	run->space = rdx_namespaces_enter(&p->spaces, lora, salt);
 	return run->space == RDX_NAMESPACES_NONE ? RDX_COUNTER_MAP_FULL : KEPT;
 }
@@ -528,7 +540,8 @@ void rdx_store(struct rdx_publisher *p, const struct rdx_stored *stored)
 	}
 	if (stored->block_tokens && stored->block_tokens != p->block_tokens)
 		cause = RDX_COUNTER_OTHER_BLOCK_SIZE;
-	else if (stored->tokens && stored->token_count != (uint64_t)stored->count * p->block_tokens)
+	else if (stored->tokens &&
+		 stored->token_count != (uint64_t)stored->count * p->block_tokens + stored->overlap)
 		cause = RDX_COUNTER_MISMATCHED;
 	else
 		cause = resolve_parent(p, stored, &run);

@@ -2,12 +2,15 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <ringdex/rdx_hash.h>
+#include "shm/tokens.h"
 
 #include <assert.h>
 #include <string.h>
 
 #define SEED_BASE UINT64_C(1337) /* of NVIDIA Dynamo's local hashes */
+
+#define PADDED_DIGITS 64 /* of a key that is written as a digest */
+#define KEY_DIGITS    16
 
 uint64_t rdx_hash_seed(const char *lora, const char *salt)
 {
@@ -47,6 +50,52 @@ uint64_t rdx_hash_blocks(uint64_t seed, const uint32_t *tokens, uint64_t token_c
 		hash_each(seed, tokens, blocks, block_tokens, ret_local);
 	}
 	return blocks;
+}
+
+int64_t rdx_hash_tokens(const struct rdx_tokens *from, uint64_t *ret_local)
+{
+	struct rdx_tokens tokens;
+	uint64_t key_at = 0;
+	int r = rdx_tokens_take(&tokens, from, 0);
+
+	if (r < 0)
+		return r;
+	rdx_tokens_hash(&tokens, 0, rdx_tokens_blocks(&tokens), &key_at, ret_local);
+	return (int64_t)rdx_tokens_blocks(&tokens);
+}
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 'a' - 'A';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* 16 digits and 48 zeros: 1, and the number that the digits are. */
+static int is_padded(const uint8_t *text, uint64_t count, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+
+	if (count != PADDED_DIGITS)
+		return 0;
+	for (int i = 0; i < PADDED_DIGITS; i++) {
+		int digit = hex_digit(text[i]);
+
+		if (digit < 0 || (i >= KEY_DIGITS && digit))
+			return 0;
+		if (i < KEY_DIGITS)
+			number = number << 4 | (uint64_t)digit;
+	}
+	*ret_number = number;
+	return 1;
+}
+
+uint64_t rdx_hash_identifier(const void *bytes, uint64_t count)
+{
+	uint64_t number;
+
+	return is_padded(bytes, count, &number) ? number : XXH3_64bits(bytes, count);
 }
 
 /* Spread a local hash over 64 bits under the key. Not in the chain's latency: the next

@@ -320,11 +320,10 @@ int rdx_index_lookup_local(struct rdx_index *x, const uint64_t *local, uint32_t 
 	return r < 0 ? r : look_up_rows(x, ret_runs, capacity);
 }
 
-int rdx_index_lookup_tokens(struct rdx_index *x, uint64_t seed, const uint32_t *tokens,
-			    uint64_t token_count, struct rdx_run *ret_runs, uint32_t capacity)
+int rdx_index_lookup_tokens(struct rdx_index *x, const struct rdx_tokens *tokens,
+			    struct rdx_run *ret_runs, uint32_t capacity)
 {
-	int r = rdx_keys_tokens(&x->keys, &x->hash_key, seed, tokens, token_count,
-				x->id.block_tokens);
+	int r = rdx_keys_tokens(&x->keys, &x->hash_key, tokens, x->id.block_tokens);
 
 	return r < 0 ? r : look_up_rows(x, ret_runs, capacity);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/index/keys.h"
 #include "shm/prefetch.h"
+#include "shm/tokens.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,6 @@ static void begin(struct rdx_keys *keys, uint32_t count)
 	keys->count = count;
 	keys->made = 0;
 	keys->local = NULL;
-	keys->tokens = NULL;
 }
 
 void rdx_keys_prefix(struct rdx_keys *keys, const uint64_t *prefix, uint32_t count)
@@ -50,18 +50,20 @@ int rdx_keys_local(struct rdx_keys *keys, const struct rdx_hash_key *hash_key,
 	return 0;
 }
 
-int rdx_keys_tokens(struct rdx_keys *keys, const struct rdx_hash_key *hash_key, uint64_t seed,
-		    const uint32_t *tokens, uint64_t token_count, uint32_t block_tokens)
+int rdx_keys_tokens(struct rdx_keys *keys, const struct rdx_hash_key *hash_key,
+		    const struct rdx_tokens *from, uint32_t block_tokens)
 {
-	uint64_t count = token_count / block_tokens;
-	int r = count > UINT32_MAX ? -EINVAL : begin_scratch(keys, (uint32_t)count);
+	struct rdx_tokens tokens;
+	int r = rdx_tokens_take(&tokens, from, block_tokens);
+	uint64_t count = r < 0 ? 0 : rdx_tokens_blocks(&tokens);
 
+	if (r == 0)
+		r = count > UINT32_MAX ? -EINVAL : begin_scratch(keys, (uint32_t)count);
 	if (r < 0)
 		return r;
 	keys->hash_key = hash_key;
 	keys->tokens = tokens;
-	keys->seed = seed;
-	keys->block_tokens = block_tokens;
+	keys->key_at = 0;
 	return 0;
 }
 
@@ -90,8 +92,7 @@ void rdx_keys_more(struct rdx_keys *keys, uint32_t end)
 		fetch_local(keys, end);
 		local = keys->local + made;
 	} else {
-		rdx_hash_blocks(keys->seed, keys->tokens + (uint64_t)made * keys->block_tokens,
-				(uint64_t)more * keys->block_tokens, keys->block_tokens, prefix);
+		rdx_tokens_hash(&keys->tokens, made, end, &keys->key_at, prefix);
 	}
 	rdx_hash_chain(keys->hash_key, made ? prefix[-1] : 0, local, more, prefix);
 	keys->made = end;

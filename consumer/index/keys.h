@@ -16,21 +16,19 @@ struct rdx_keys {
 	/* what the others are made of: local hashes, else tokens */
 	const struct rdx_hash_key *hash_key;
 	const uint64_t *local;
-	const uint32_t *tokens;
-	uint64_t seed;
-	uint32_t block_tokens;
-	uint32_t reserved;
+	struct rdx_tokens tokens;
+	uint64_t key_at;   /* of the tokens' keys */
 	uint64_t *scratch; /* stays from request to request */
 	uint64_t scratch_count;
 };
 
 /* A request, by what is known of it, which must stay until the last prefix hash is made. -ENOMEM,
- * -EINVAL: more than 2^32 - 1 blocks. */
+ * -EINVAL: more than 2^32 - 1 blocks, or as for rdx_hash_tokens. */
 void rdx_keys_prefix(struct rdx_keys *keys, const uint64_t *prefix, uint32_t count);
 int rdx_keys_local(struct rdx_keys *keys, const struct rdx_hash_key *hash_key,
 		   const uint64_t *local, uint32_t count);
-int rdx_keys_tokens(struct rdx_keys *keys, const struct rdx_hash_key *hash_key, uint64_t seed,
-		    const uint32_t *tokens, uint64_t token_count, uint32_t block_tokens);
+int rdx_keys_tokens(struct rdx_keys *keys, const struct rdx_hash_key *hash_key,
+		    const struct rdx_tokens *tokens, uint32_t block_tokens);
 void rdx_keys_free(struct rdx_keys *keys);
 
 void rdx_keys_more(struct rdx_keys *keys, uint32_t end);

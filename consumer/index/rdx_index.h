@@ -156,11 +156,11 @@ RDX_API int rdx_index_lookup(struct rdx_index *index, const uint64_t *prefix, ui
 RDX_API int rdx_index_lookup_local(struct rdx_index *index, const uint64_t *local, uint32_t blocks,
 				   struct rdx_run *ret_runs, uint32_t capacity);
 
-/* The same from token ids, hashed as far as the lookup comes; `seed` from rdx_hash_seed. A partial
- * last block is ignored. -ENOMEM as above; -EINVAL also for more than 2^32 - 1 blocks. */
-RDX_API int rdx_index_lookup_tokens(struct rdx_index *index, uint64_t seed, const uint32_t *tokens,
-				    uint64_t token_count, struct rdx_run *ret_runs,
-				    uint32_t capacity);
+/* The same from token ids and what names their blocks besides, hashed as far as the lookup comes. A
+ * partial last block is ignored. -ENOMEM as above; -EINVAL also for more than 2^32 - 1 blocks, another
+ * block size than the index's, and as for rdx_hash_tokens. */
+RDX_API int rdx_index_lookup_tokens(struct rdx_index *index, const struct rdx_tokens *tokens,
+				    struct rdx_run *ret_runs, uint32_t capacity);
 
 /* Every rank the index knows, also GONE ones. Rows, or -ENOSPC, -EAGAIN, -EBADMSG, -EINVAL,
  * -E2BIG as above. */

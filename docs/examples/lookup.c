@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 	struct rdx_index_key key = {.size = sizeof(key), .model = "example", .block_tokens = 4};
 	uint32_t prompt[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
+	struct rdx_tokens request = {.size = sizeof(request), .ids = prompt, .count = 12};
 	struct rdx_indexer *indexer;
 	struct rdx_index *index;
 	int r, rows;
@@ -39,8 +40,7 @@ int main(int argc, char **argv)
 	r = rdx_index_open(&index, options.dir, &key);
 	if (r < 0)
 		return fail("no index", r);
-	rows = rdx_index_lookup_tokens(index, rdx_hash_seed(NULL, NULL), prompt, 12, runs,
-				       RDX_RANKS_MAX);
+	rows = rdx_index_lookup_tokens(index, &request, runs, RDX_RANKS_MAX);
 	for (int i = 0; i < rows; i++)
 		printf("worker %" PRIu64 " rank %" PRIu32 " at %s holds %" PRIu32
 		       " blocks on its device\n",

@@ -8,6 +8,7 @@
 #include "consumer/writer/writer_state.h"
 #include "shm/version.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define LONG 100000
@@ -139,6 +140,8 @@ static void test_local_and_tokens(void **state)
 		uint32_t expected = blocks < RUN ? blocks : RUN;
 
 		for (int force = 0; force < 2; force++) {
+			struct rdx_tokens request = {.size = sizeof(request), .ids = tokens};
+
 			rdx_index_force_scan(f.index, force);
 			assert_int_equal(rdx_index_lookup(f.index, prefix, blocks, &run, 1), 1);
 			assert_int_equal(run.blocks[0], expected);
@@ -146,13 +149,50 @@ static void test_local_and_tokens(void **state)
 					 1);
 			assert_int_equal(run.blocks[0], expected);
 			assert_in_range(f.index->keys.made, expected, RUN + NEXT + NEXT);
-			assert_int_equal(rdx_index_lookup_tokens(f.index, 1337, tokens,
-								 16 * blocks + 5, &run, 1),
-					 1);
+			request.count = 16 * blocks + 5;
+			assert_int_equal(rdx_index_lookup_tokens(f.index, &request, &run, 1), 1);
 			assert_int_equal(run.blocks[0], expected);
 			assert_in_range(f.index->keys.made, expected, RUN + NEXT + NEXT);
 		}
 	}
+	drop(&f);
+}
+
+/* Blocks with images, and of pairs: found by what they are of, and by nothing else. */
+static void test_tokens_with_keys(void **state)
+{
+	enum { BLOCKS = 200 };
+	static uint32_t ids[16 * BLOCKS + 1];
+	static struct rdx_block_key keys[BLOCKS];
+	struct rdx_tokens request = {.size = sizeof(request), .ids = ids, .keys = keys};
+	struct rdx_run run = {.size = sizeof(run)};
+	uint64_t local[BLOCKS], prefix[BLOCKS];
+	struct fixture f;
+
+	(void)state;
+	make(&f, 2 * BLOCKS);
+	for (uint32_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)
+		ids[i] = i;
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		keys[i] = (struct rdx_block_key){.key = i % 3, .block = i};
+	request.count = 16 * BLOCKS + 1;
+	request.key_count = BLOCKS;
+	request.block_tokens = 16;
+	request.overlap = 1;
+	assert_int_equal(rdx_hash_tokens(&request, local), BLOCKS);
+	rdx_hash_chain(rdx_index_hash_key(f.index), 0, local, BLOCKS, prefix);
+	add(&f, 1, prefix, BLOCKS);
+	request.block_tokens = 0; /* the index's */
+	assert_int_equal(rdx_index_lookup_tokens(f.index, &request, &run, 1), 1);
+	assert_int_equal(run.blocks[0], BLOCKS);
+	keys[150].key = 9;
+	assert_int_equal(rdx_index_lookup_tokens(f.index, &request, &run, 1), 1);
+	assert_int_equal(run.blocks[0], 150);
+	request.overlap = 0;
+	assert_int_equal(rdx_index_lookup_tokens(f.index, &request, &run, 1), 1);
+	assert_int_equal(run.blocks[0], 0);
+	request.block_tokens = 15;
+	assert_int_equal(rdx_index_lookup_tokens(f.index, &request, &run, 1), -EINVAL);
 	drop(&f);
 }
 
@@ -329,9 +369,13 @@ static void test_which_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_run_and_length), cmocka_unit_test(test_long_prefix),
-		cmocka_unit_test(test_local_and_tokens),     cmocka_unit_test(test_states),
-		cmocka_unit_test(test_outputs_untouched),    cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_every_run_and_length),
+		cmocka_unit_test(test_long_prefix),
+		cmocka_unit_test(test_local_and_tokens),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_tokens_with_keys),
+		cmocka_unit_test(test_outputs_untouched),
+		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_which_rows),
 	};
 

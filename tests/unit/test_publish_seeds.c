@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: children inherit the adapter and the salt of the name that they are stored
- * under, also where that name was removed meanwhile.
+ * under, also where that name was removed meanwhile; keys of blocks, and overlap.
  */
 #include "tests/publisher_rig.h"
+
+#include <errno.h>
 
 static void store_tokens(struct publisher_rig *f, const uint64_t *parent, uint64_t name,
 			 const char *lora, const char *salt, uint64_t expected_seed)
@@ -90,11 +92,82 @@ static void test_a_removed_name_comes_back_in_another_namespace(void **state)
 	store_tokens(f, &name, 16, NULL, NULL, rdx_hash_seed(NULL, "t"));
 }
 
+/* Images and pairs, over some chunks of a call: the hashes of all blocks, and of a child. */
+static void test_keys_and_overlap(void **state)
+{
+	enum { BLOCKS = 90, IDS = BLOCKS * PUBLISHER_TOKENS + 1 };
+	static const struct rdx_block_key keys[] = {
+		{.key = 7, .block = 0},  {.key = 9, .block = 63}, {.key = 9, .block = 63},
+		{.key = 1, .block = 64}, {.key = 2, .block = 89},
+	};
+	struct publisher_rig *f = *state;
+	struct rdx_stored stored = publisher_run(0, 1, BLOCKS);
+	struct rdx_tokens tokens = {.size = sizeof(tokens), .seed = rdx_hash_seed("l", NULL)};
+	uint32_t ids[IDS];
+	uint64_t local[BLOCKS];
+
+	for (uint32_t i = 0; i < IDS; i++)
+		ids[i] = i * 3;
+	tokens.ids = stored.tokens = ids;
+	tokens.count = stored.token_count = IDS;
+	tokens.keys = stored.keys = keys;
+	tokens.key_count = stored.key_count = sizeof(keys) / sizeof(*keys);
+	tokens.block_tokens = PUBLISHER_TOKENS;
+	tokens.overlap = stored.overlap = 1;
+	stored.local_hashes = NULL;
+	stored.lora = "l";
+	publisher_open(f);
+	assert_int_equal(rdx_hash_tokens(&tokens, local), BLOCKS);
+	assert_int_equal(rdx_publish_stored(f->p, &stored), 0);
+	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 51); /* the most of an event */
+	assert_memory_equal(f->hashes, local, 51 * sizeof(*local));
+	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, BLOCKS - 51);
+	assert_memory_equal(f->hashes, local + 51, (BLOCKS - 51) * sizeof(*local));
+	stored.token_count = IDS - 1; /* the last block's next token is missing */
+	assert_int_equal(rdx_publish_stored(f->p, &stored), 0);
+	assert_int_equal(publisher_stats(f->p).mismatched, BLOCKS);
+}
+
+static void expect_refused(struct publisher_rig *f, const struct rdx_stored *stored)
+{
+	assert_int_equal(rdx_publish_stored(f->p, stored), -EINVAL);
+	publisher_expect_nothing(f);
+}
+
+static void test_wrong_keys_are_refused(void **state)
+{
+	struct rdx_block_key keys[2] = {{.key = 1, .block = 0}, {.key = 1, .block = 1}};
+	struct publisher_rig *f = *state;
+	uint32_t ids[2 * PUBLISHER_TOKENS] = {0};
+	struct rdx_stored stored = publisher_run(0, 1, 2);
+
+	publisher_open(f);
+	stored.keys = keys;
+	stored.key_count = 2;
+	expect_refused(f, &stored); /* with local hashes */
+	stored.local_hashes = NULL;
+	expect_refused(f, &stored); /* by name */
+	stored.tokens = ids;
+	stored.token_count = 2 * PUBLISHER_TOKENS;
+	keys[1].block = 2;
+	expect_refused(f, &stored);
+	keys[0].block = keys[1].block = 1;
+	keys[1].key = 0;
+	expect_refused(f, &stored);
+	stored.key_count = 0;
+	stored.overlap = 2;
+	expect_refused(f, &stored);
+	stored.overlap = 0;
+	assert_int_equal(rdx_publish_stored(f->p, &stored), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PUBLISHER_TEST(test_seeds_are_inherited),
 		PUBLISHER_TEST(test_a_removed_name_comes_back_in_another_namespace),
+		PUBLISHER_TEST(test_keys_and_overlap),
+		PUBLISHER_TEST(test_wrong_keys_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

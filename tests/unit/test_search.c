@@ -165,6 +165,12 @@ static uint32_t compare(const struct world *w)
 static void search_all_ways(struct world *w, int scan)
 {
 	struct rdx_keys keys = {.prefix = NULL};
+	const struct rdx_tokens tokens = {
+		.size = sizeof(tokens),
+		.seed = SEED,
+		.ids = w->tokens,
+		.count = w->blocks * TOKENS + TOKENS - 1,
+	};
 
 	rdx_search_forget(&w->search);
 	for (uint32_t rank = 0; rank < RANKS; rank++)
@@ -177,9 +183,7 @@ static void search_all_ways(struct world *w, int scan)
 		else if (way == 1)
 			assert_int_equal(rdx_keys_local(&keys, &hash_key, w->local, w->blocks), 0);
 		else
-			assert_int_equal(rdx_keys_tokens(&keys, &hash_key, SEED, w->tokens,
-							 w->blocks * TOKENS + TOKENS - 1, TOKENS),
-					 0);
+			assert_int_equal(rdx_keys_tokens(&keys, &hash_key, &tokens, TOKENS), 0);
 		for (int again = 0; again < 2; again++) {
 			rdx_search_fetch(&w->search, &keys);
 			assert_int_equal(rdx_search_run(&w->search, &keys), 0);

@@ -181,6 +181,7 @@ static int look_up(struct query *query, uint64_t *ret_blocks)
 	const struct query_options *options = query->options;
 	const struct request *request = &query->request;
 	uint32_t blocks = (uint32_t)request->count;
+	struct rdx_tokens tokens = {.size = sizeof(tokens), .count = request->count};
 
 	if (request->count > UINT32_MAX)
 		return -E2BIG;
@@ -192,9 +193,9 @@ static int look_up(struct query *query, uint64_t *ret_blocks)
 		return rdx_index_lookup(query->index, request->numbers, blocks, query->runs,
 					RDX_RANKS_MAX);
 	*ret_blocks = request->count / query->name.block_tokens;
-	return rdx_index_lookup_tokens(query->index, rdx_hash_seed(options->lora, options->salt),
-				       as_tokens(query), request->count, query->runs,
-				       RDX_RANKS_MAX);
+	tokens.seed = rdx_hash_seed(options->lora, options->salt);
+	tokens.ids = as_tokens(query);
+	return rdx_index_lookup_tokens(query->index, &tokens, query->runs, RDX_RANKS_MAX);
 }
 
 static int answer_line(struct query *query, const char *line)

@@ -32,6 +32,7 @@ static void print_sizes(void)
 	PRINT_SIZE(rdx_publisher_options);
 	PRINT_SIZE(rdx_stored);
 	PRINT_SIZE(rdx_removed);
+	PRINT_SIZE(rdx_tokens);
 	PRINT_SIZE(rdx_publisher_stats);
 	PRINT_SIZE(rdx_indexer_options);
 	PRINT_SIZE(rdx_index_key);
@@ -78,6 +79,7 @@ static struct rdx_index *follow(struct rdx_indexer *indexer, const char *dir,
 				    .block_tokens = 4,
 				    .flags = RDX_INDEX_ALL_RANKS};
 	uint32_t tokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+	struct rdx_tokens request = {.size = sizeof(request), .ids = tokens, .count = 12};
 	struct rdx_index *index = NULL;
 	int rows = 0;
 
@@ -86,8 +88,7 @@ static struct rdx_index *follow(struct rdx_indexer *indexer, const char *dir,
 			rdx_indexer_wait(indexer, 1000000);
 		if (!index && rdx_index_open(&index, dir, &key) < 0)
 			continue;
-		rows = rdx_index_lookup_tokens(index, rdx_hash_seed(NULL, NULL), tokens, 12,
-					       ret_run, 1);
+		rows = rdx_index_lookup_tokens(index, &request, ret_run, 1);
 		CHECK(rows >= 0 || rows == -11); /* -EAGAIN */
 	}
 	return index;

@@ -73,6 +73,9 @@ int main(int argc, char **argv)
 	auto key = sized<rdx_index_key>();
 	key.model = "model";
 	key.block_tokens = 4;
+	auto request = sized<rdx_tokens>();
+	request.ids = tokens.data();
+	request.count = tokens.size();
 	rdx_index *index = nullptr;
 	std::vector<rdx_run> runs(RDX_RANKS_MAX, sized<rdx_run>());
 	int rows = 0;
@@ -81,8 +84,7 @@ int main(int argc, char **argv)
 			rdx_indexer_wait(indexer, 1000000);
 		if (!index && rdx_index_open(&index, argv[1], &key) < 0)
 			continue;
-		rows = rdx_index_lookup_tokens(index, rdx_hash_seed(nullptr, nullptr), tokens.data(),
-					       tokens.size(), runs.data(),
+		rows = rdx_index_lookup_tokens(index, &request, runs.data(),
 					       static_cast<uint32_t>(runs.size()));
 	}
 	CHECK(runs[0].worker_id == 7);

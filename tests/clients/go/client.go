@@ -72,6 +72,12 @@ func main() {
 	}
 	runs := make([]C.struct_rdx_run, C.RDX_RANKS_MAX)
 	runs[0].size = C.sizeof_struct_rdx_run
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(&tokens[0])
+	request := C.struct_rdx_tokens{
+		size: C.sizeof_struct_rdx_tokens, ids: &tokens[0], count: C.uint64_t(len(tokens)),
+	}
 	var index *C.struct_rdx_index
 	for rows := C.int(0); rows != 1 || runs[0].last_event_id < 2 ||
 		runs[0].state != C.RDX_STATE_EXACT; {
@@ -81,8 +87,7 @@ func main() {
 		if index == nil && C.rdx_index_open(&index, dir, &key) < 0 {
 			continue
 		}
-		rows = C.rdx_index_lookup_tokens(index, C.rdx_hash_seed(nil, nil), &tokens[0],
-			C.uint64_t(len(tokens)), &runs[0], C.uint32_t(len(runs)))
+		rows = C.rdx_index_lookup_tokens(index, &request, &runs[0], C.uint32_t(len(runs)))
 	}
 	check(runs[0].worker_id == 7 && runs[0].blocks[C.RDX_TIER_DEVICE] == 2, "two blocks")
 	check(C.GoString(runs[0].instance) == "http://client:1", "instance")

@@ -31,7 +31,14 @@ class Stored(Sized):
                 ("parent", c_void_p), ("tokens", c_void_p), ("token_count", c_uint64),
                 ("local_hashes", c_void_p), ("lora", c_char_p), ("salt", c_char_p),
                 ("count", c_uint32), ("block_tokens", c_uint32), ("tier", c_uint8),
-                ("cache_group", c_uint8), ("name_bytes", c_uint8), ("reserved", c_uint8 * 5)]
+                ("cache_group", c_uint8), ("name_bytes", c_uint8), ("overlap", c_uint8),
+                ("reserved", c_uint8 * 4), ("keys", c_void_p), ("key_count", c_uint64)]
+
+
+class Tokens(Sized):
+    _fields_ = [("size", c_uint64), ("seed", c_uint64), ("ids", c_void_p), ("count", c_uint64),
+                ("keys", c_void_p), ("key_count", c_uint64), ("block_tokens", c_uint32),
+                ("overlap", c_uint32)]
 
 
 class Removed(Sized):
@@ -64,15 +71,13 @@ class Old(Sized):
 
 
 SIZES = {"rdx_publisher_options": PublisherOptions, "rdx_stored": Stored,
-         "rdx_removed": Removed, "rdx_indexer_options": IndexerOptions,
+         "rdx_removed": Removed, "rdx_tokens": Tokens, "rdx_indexer_options": IndexerOptions,
          "rdx_index_key": IndexKey, "rdx_run": Run}
 
 
 def load():
     library = ctypes.CDLL("libringdex.so")
     library.rdx_version_text.restype = c_char_p
-    library.rdx_hash_seed.restype = c_uint64
-    library.rdx_hash_seed.argtypes = [c_char_p, c_char_p]
     library.rdx_publisher_epoch.restype = c_uint64
     library.rdx_publisher_epoch.argtypes = [c_void_p]
     for close in (library.rdx_publisher_close, library.rdx_indexer_close, library.rdx_index_close):
@@ -82,8 +87,7 @@ def load():
     library.rdx_indexer_poll.argtypes = [c_void_p, c_uint32]
     library.rdx_indexer_wait.argtypes = [c_void_p, c_int64]
     library.rdx_index_lookup_tokens.restype = c_int
-    library.rdx_index_lookup_tokens.argtypes = [c_void_p, c_uint64, c_void_p, c_uint64, c_void_p,
-                                                c_uint32]
+    library.rdx_index_lookup_tokens.argtypes = [c_void_p, POINTER(Tokens), c_void_p, c_uint32]
     return library
 
 
@@ -115,18 +119,18 @@ def main(directory):
 
     assert library.rdx_indexer_open(byref(indexer), byref(IndexerOptions(dir=directory))) == 0
     key, run, old = IndexKey(model=b"model", block_tokens=4), Run(), Old()
-    seed = library.rdx_hash_seed(None, None)
+    request = Tokens(ids=ctypes.addressof(tokens), count=12)
     rows = 0
     while rows != 1 or run.last_event_id < 2 or run.state != EXACT:
         if library.rdx_indexer_poll(indexer, 0) == 0:
             library.rdx_indexer_wait(indexer, 1000000)
         if not index and library.rdx_index_open(byref(index), directory, byref(key)) < 0:
             continue
-        rows = library.rdx_index_lookup_tokens(index, seed, tokens, 12, byref(run), 1)
+        rows = library.rdx_index_lookup_tokens(index, byref(request), byref(run), 1)
     assert run.worker_id == 7 and run.blocks[0] == 2
     assert run.instance == b"http://client:1"
     assert run.epoch == library.rdx_publisher_epoch(publisher)
-    assert library.rdx_index_lookup_tokens(index, seed, tokens, 12, byref(old), 1) == 1
+    assert library.rdx_index_lookup_tokens(index, byref(request), byref(old), 1) == 1
     assert old.blocks[0] == 2
     library.rdx_index_close(index)
     library.rdx_indexer_close(indexer)

@@ -3,7 +3,7 @@
 //! what C says of their sizes.
 use std::ffi::{c_char, c_int, c_void, CStr, CString};
 use std::mem::{size_of, zeroed};
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 const TIERS: usize = 4;
 const EXACT: u8 = 0;
@@ -43,7 +43,22 @@ struct Stored {
     tier: u8,
     cache_group: u8,
     name_bytes: u8,
-    reserved: [u8; 5],
+    overlap: u8,
+    reserved: [u8; 4],
+    keys: *const c_void,
+    key_count: u64,
+}
+
+#[repr(C)]
+struct Tokens {
+    size: u64,
+    seed: u64,
+    ids: *const u32,
+    count: u64,
+    keys: *const c_void,
+    key_count: u64,
+    block_tokens: u32,
+    overlap: u32,
 }
 
 #[repr(C)]
@@ -101,7 +116,6 @@ type Handle = *mut c_void;
 extern "C" {
     fn rdx_version() -> u32;
     fn rdx_version_text() -> *const c_char;
-    fn rdx_hash_seed(lora: *const c_char, salt: *const c_char) -> u64;
     fn rdx_publisher_open(ret: *mut Handle, options: *const PublisherOptions) -> c_int;
     fn rdx_publisher_close(publisher: Handle);
     fn rdx_publisher_epoch(publisher: Handle) -> u64;
@@ -114,8 +128,7 @@ extern "C" {
     fn rdx_index_open(ret: *mut Handle, dir: *const c_char, key: *const IndexKey) -> c_int;
     fn rdx_index_close(index: Handle);
     fn rdx_index_lookup_tokens(
-        index: Handle, seed: u64, tokens: *const u32, token_count: u64, runs: *mut Run,
-        capacity: u32,
+        index: Handle, tokens: *const Tokens, runs: *mut Run, capacity: u32,
     ) -> c_int;
 }
 
@@ -125,6 +138,7 @@ fn compare_sizes() {
         ("rdx_publisher_options", size_of::<PublisherOptions>()),
         ("rdx_stored", size_of::<Stored>()),
         ("rdx_removed", size_of::<Removed>()),
+        ("rdx_tokens", size_of::<Tokens>()),
         ("rdx_indexer_options", size_of::<IndexerOptions>()),
         ("rdx_index_key", size_of::<IndexKey>()),
         ("rdx_run", size_of::<Run>()),
@@ -190,6 +204,10 @@ fn main() {
         key.size = size_of::<IndexKey>() as u64;
         key.model = model.as_ptr();
         key.block_tokens = 4;
+        let mut request: Tokens = zeroed();
+        request.size = size_of::<Tokens>() as u64;
+        request.ids = tokens.as_ptr();
+        request.count = tokens.len() as u64;
         let mut run: Run = zeroed();
         run.size = size_of::<Run>() as u64;
         let (mut index, mut rows): (Handle, c_int) = (null_mut(), 0);
@@ -200,10 +218,7 @@ fn main() {
             if index.is_null() && rdx_index_open(&mut index, dir.as_ptr(), &key) < 0 {
                 continue;
             }
-            let seed = rdx_hash_seed(null(), null());
-            rows = rdx_index_lookup_tokens(
-                index, seed, tokens.as_ptr(), tokens.len() as u64, &mut run, 1,
-            );
+            rows = rdx_index_lookup_tokens(index, &request, &mut run, 1);
         }
         assert_eq!((run.worker_id, run.blocks[0]), (7, 2));
         assert_eq!(run.epoch, rdx_publisher_epoch(publisher));
