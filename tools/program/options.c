@@ -16,6 +16,7 @@
 #define FIRST_KEY     0x100 /* of options without a letter */
 #define DEFAULT_BYTES 64
 #define RIGHT_BYTES   256 /* what would be right, in words */
+#define OUTPUT_BYTES  65536
 
 static const struct {
 	const char *name;
@@ -214,6 +215,22 @@ static void take_text(const struct argp_state *state, const struct options_entry
 	memcpy(member(entry, input), &text, sizeof(text));
 }
 
+/* One more: the array is zeroed, and its last place stays so. */
+static void take_texts(const struct argp_state *state, const struct options_entry *entry,
+		       const char *text, void *input)
+{
+	const char **texts = member(entry, input);
+	size_t most = entry->bytes / sizeof(*texts) - 1, count = 0;
+
+	if (strlen(text) < entry->min)
+		wrong(state, entry, text, "a name");
+	while (texts[count])
+		count++;
+	if (count == most)
+		argp_error(state, "--%s: given more than %zu times", entry->name, most);
+	texts[count] = text;
+}
+
 static void take(const struct argp_state *state, const struct options_entry *entry,
 		 const char *text, void *input)
 {
@@ -225,6 +242,9 @@ static void take(const struct argp_state *state, const struct options_entry *ent
 		return;
 	case OPTIONS_TEXT:
 		take_text(state, entry, text, input);
+		return;
+	case OPTIONS_TEXTS:
+		take_texts(state, entry, text, input);
 		return;
 	case OPTIONS_FRACTION:
 		take_fraction(state, entry, text, input);
@@ -361,7 +381,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 void options_parse(const struct options_program *program, int argc, char **argv, void *input)
 {
-	static char version[RIGHT_BYTES];
+	static char version[RIGHT_BYTES], output[OUTPUT_BYTES];
 	const struct options_arguments *arguments = program->arguments;
 	struct parse given = {.program = program, .input = input};
 	struct argp_option *list = argp_options(program, input);
@@ -378,7 +398,8 @@ void options_parse(const struct options_program *program, int argc, char **argv,
 	snprintf(version, sizeof(version), "%s " RDX_VERSION, program_invocation_short_name);
 	argp_program_version = version;
 	argp_err_exit_status = EXIT_USAGE;
-	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	/* glibc ignores a size without room; a whole --help in it says why it cannot be written */
+	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	messages_check_output();
 	r = argp_parse(&argp, argc, argv, 0, NULL, &given);
 	for (struct argp_option *option = list; option->doc; option++)

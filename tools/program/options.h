@@ -16,6 +16,7 @@ enum options_kind {
 	OPTIONS_HEADING,  /* `help` is the title of those that follow */
 	OPTIONS_FLAG,     /* int: 1 where given */
 	OPTIONS_TEXT,     /* const char *: of at least `min` bytes */
+	OPTIONS_TEXTS,    /* const char *[]: each one given, of at least `min` bytes, then a NULL */
 	OPTIONS_NUMBER,   /* uint32_t or uint64_t: min .. max, decimal or 0x */
 	OPTIONS_POWER,    /* likewise, a power of two */
 	OPTIONS_FRACTION, /* double: least .. most */
