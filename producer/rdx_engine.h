@@ -72,7 +72,8 @@ struct rdx_engine_event {
 	const char *ownership;  /* not NULL: not this worker's */
 	const char *lora_name;  /* NULL or "": as the parent, else none */
 	const char *cache_salt; /* likewise */
-	const void *names;      /* count * name_bytes bytes */
+	const void *names;      /* count * name_bytes bytes; NULL: absent, which contradicts a
+				   store or a removal */
 	const void *parent;     /* name_bytes bytes; NULL: the run starts a prompt */
 	const uint32_t *tokens; /* token_count ids, twice that of PAIRS */
 	uint64_t token_count;   /* 0, as local_hashes NULL: the names are known already */
@@ -89,6 +90,122 @@ struct rdx_engine_event {
 	uint8_t name_bytes;      /* 8 or 32, of the parent too */
 	uint8_t reserved[7];
 };
+
+/* A word that engines use. Lists of words end with a NULL; case makes no difference. */
+struct rdx_engine_word {
+	const char *text;
+	uint64_t value;
+};
+
+/* Values of words besides tiers and kinds of events. */
+#define RDX_ENGINE_CLEARS   16  /* + a tier: an event that clears this tier */
+#define RDX_ENGINE_LEFT_OUT 255 /* provably harmless, or none of this index's business */
+
+/* What a clear without a medium means. */
+#define RDX_ENGINE_CLEARED_ALL    0 /* all tiers (default) */
+#define RDX_ENGINE_CLEARED_DEVICE 1 /* the device: other tiers survive it */
+
+/* What an unknown event, medium, kind of cache group or field means. */
+#define RDX_ENGINE_UNKNOWN_INEXACT 0 /* that the rank is INEXACT (default) */
+#define RDX_ENGINE_UNKNOWN_SKIP    1 /* nothing: someone knows that it is harmless. Counted */
+
+/* Cache groups that may have to hold a block at once. */
+#define RDX_ENGINE_GROUPS_MAX 8
+
+/* Zero or NULL takes the default. Lists and their texts stay the caller's until close. */
+struct rdx_engine_options {
+	uint64_t size;                       /* sizeof(struct rdx_engine_options) */
+	const struct rdx_engine_word *media; /* before the built-in ones: a tier, or LEFT_OUT */
+	const struct rdx_engine_word *types; /* likewise: an RDX_EVENT_..., RDX_ENGINE_CLEARS + a
+						tier, or LEFT_OUT */
+	const char *const *counting_kinds;   /* spec_kinds of cache groups that decide a prefix
+						hit; NULL: full_attention, mla_attention,
+						sink_full_attention */
+	const char *const *harmless_fields;  /* besides the built-in ones */
+	uint32_t counting_groups; /* groups of these kinds: a block is held while all of them hold
+				     it; 0: 1, and one more that shows up makes the rank INEXACT.
+				     At most RDX_ENGINE_GROUPS_MAX */
+	uint32_t cleared_means;   /* RDX_ENGINE_CLEARED_... */
+	uint32_t on_unknown;      /* RDX_ENGINE_UNKNOWN_... */
+	uint32_t joined_late;     /* 1: the events do not begin at the engine's birth: INEXACT
+				     (LACKING) until a clear of all */
+	uint32_t zero_is_root;    /* 1: a parent of zeros is none (LMCache) */
+	uint32_t reserved;
+};
+
+/* Counters since open; events, where nothing else is said. */
+struct rdx_engine_stats {
+	uint64_t size;              /* in: sizeof(struct rdx_engine_stats) */
+	uint64_t events;            /* all that were taken */
+	uint64_t other_owners;      /* left out: locality, ownership */
+	uint64_t left_out;          /* left out: medium or type, by option */
+	uint64_t other_groups;      /* left out: cache groups that decide no prefix hit */
+	uint64_t unknown_types;     /* -> INEXACT (UNKNOWN), or skipped */
+	uint64_t unknown_media;     /* stores -> LACKING, clears -> UNKNOWN, or skipped */
+	uint64_t unknown_kinds;     /* of cache groups -> UNKNOWN, or skipped */
+	uint64_t unknown_fields;    /* stores -> LACKING, others -> UNKNOWN, or skipped */
+	uint64_t unknown_keys;      /* extra keys not understood -> LACKING */
+	uint64_t nameless_adapters; /* a lora_id without lora_name -> LACKING */
+	uint64_t contradictions;    /* fields that contradict each other: stores -> LACKING, others
+				       and a group that changes its kind -> UNKNOWN */
+	uint64_t further_groups;    /* of more groups than counting_groups -> UNKNOWN */
+	uint64_t late;              /* times that the events were seen not to begin at the engine's
+				       birth -> LACKING */
+	uint64_t gaps;              /* in the sequence -> UNKNOWN */
+	uint64_t restarts;          /* the sequence began again: all was cleared */
+	uint64_t unreadable;        /* rdx_engine_unreadable -> UNKNOWN */
+};
+
+struct rdx_engine;
+struct rdx_publisher;
+
+/*
+ * Translate for a rank. The publisher is borrowed until close; nobody else publishes on it, but
+ * for rdx_publish_inexact. Blocking; allocates all that the calls need.
+ *
+ *   -EINVAL, -E2BIG  an option out of range, or of a structure's size
+ *   -ENOMEM
+ *   -EOVERFLOW, -EOWNERDEAD  as from rdx_publish_inexact, with joined_late
+ */
+RDX_API int rdx_engine_open(struct rdx_engine **ret_engine, struct rdx_publisher *publisher,
+			    const struct rdx_engine_options *options);
+
+/* NULL is allowed. The publisher stays open. */
+RDX_API void rdx_engine_close(struct rdx_engine *engine);
+
+/*
+ * Translate one event. What is not understood or not represented is counted, here or by the
+ * publisher. Wait-free.
+ *
+ *   0                done
+ *   -EINVAL, -E2BIG  no type; no names where count is not 0; a name_bytes that is neither 8 nor
+ *                    32; keys not in order; or of the structure's size: nothing was done
+ *   -EOVERFLOW, -EOWNERDEAD  as from rdx_publish_stored
+ */
+RDX_API int rdx_engine_publish(struct rdx_engine *engine, const struct rdx_engine_event *event);
+
+/*
+ * Announce the sequence number of a batch, before its events. The first one: above 0, the events do
+ * not begin at the engine's birth. Then one more than the last: nothing; higher: events are lost,
+ * INEXACT (UNKNOWN); as high or lower: another process, everything is cleared, and it is a first
+ * one. Results as for rdx_engine_publish. Wait-free.
+ */
+RDX_API int rdx_engine_sequence(struct rdx_engine *engine, uint64_t sequence, uint64_t time_ns);
+
+/* Announce that something of this rank could not be decoded: INEXACT (UNKNOWN). Results as for
+ * rdx_engine_publish. Wait-free. */
+RDX_API int rdx_engine_unreadable(struct rdx_engine *engine, uint64_t time_ns);
+
+/* What to do with a field of this name that an event has and that is not null. `engine` may be NULL:
+ * without its options. */
+#define RDX_ENGINE_FIELD_UNKNOWN  0 /* count it in unknown_fields */
+#define RDX_ENGINE_FIELD_DECODE   1 /* rdx_engine_event has a place for it */
+#define RDX_ENGINE_FIELD_HARMLESS 2 /* leave it: it does not change what the event means */
+RDX_API int rdx_engine_field(const struct rdx_engine *engine, const char *name);
+
+/* Fill `ret_stats`. Same thread as the calls above. */
+RDX_API int rdx_engine_get_stats(const struct rdx_engine *engine,
+				 struct rdx_engine_stats *ret_stats);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A translator's state: engine.c opens it and judges events, store.c publishes the runs of stores.
+ */
+#ifndef RDX_ENGINE_STATE_H
+#define RDX_ENGINE_STATE_H
+
+#include <ringdex/rdx_engine.h>
+#include <ringdex/rdx_publisher.h>
+
+#include "producer/engine/groups.h"
+#include "producer/engine/shares.h"
+
+struct rdx_engine {
+	struct rdx_publisher *publisher;
+	struct rdx_engine_options options;
+	struct rdx_engine_stats stats;
+	struct rdx_engine_groups groups;
+	struct rdx_engine_shares shares; /* where several groups must hold a block */
+	uint64_t sequence;               /* of the last batch */
+	uint8_t has_sequence;
+	uint8_t began; /* at the engine's birth or a clear of all */
+	uint8_t late;  /* it did not, and that was said */
+};
+
+/* The event's names from the `from`th to before the `to`th cannot be represented: LACKING until they
+ * are removed. */
+int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *event, uint32_t from,
+		    uint32_t to, uint8_t tier);
+
+/* Must several groups hold a block, so that `shares` counts? */
+static inline int rdx_engine_has_shares(const struct rdx_engine *engine)
+{
+	return engine->shares.groups != 0;
+}
+
+static inline const uint8_t *rdx_engine_name_at(const struct rdx_engine_event *event, uint32_t i)
+{
+	return (const uint8_t *)event->names + (uint64_t)i * event->name_bytes;
+}
+
+#endif

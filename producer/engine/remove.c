@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "producer/engine/remove.h"
+
+#include "producer/publisher_state.h"
+
+/* Tell the publisher of the names from `from` to before `to`. */
+static int publish(struct rdx_engine *engine, const struct rdx_engine_event *event, uint8_t tier,
+		   uint32_t from, uint32_t to, const uint32_t *remaining)
+{
+	const struct rdx_removed removed = {
+		.size = sizeof(removed),
+		.time_ns = event->time_ns,
+		.names = rdx_engine_name_at(event, from),
+		.count = to - from,
+		.tier = tier,
+		.name_bytes = event->name_bytes,
+		.remaining = remaining ? remaining + from : NULL,
+	};
+
+	return to > from ? rdx_publish_removed(engine->publisher, &removed) : 0;
+}
+
+static enum rdx_engine_share_change leave(struct rdx_engine *engine,
+					  const struct rdx_engine_event *event, uint8_t tier,
+					  uint32_t place, uint32_t i)
+{
+	const struct rdx_names *names = &engine->publisher->names;
+	uint32_t left = event->remaining ? event->remaining[i] : UINT32_MAX;
+	struct rdx_name_key key;
+
+	if (engine->publisher->report_mode == RDX_REPORT_PRESENCE && !event->remaining)
+		left = 0;
+	rdx_names_key(names, rdx_engine_name_at(event, i), event->name_bytes, tier, &key);
+	return rdx_engine_share_leave(&engine->shares, &key, place, left);
+}
+
+/* The publisher knows the blocks that all groups hold, and those that it was told are lacking. */
+static int remove_shared(struct rdx_engine *engine, const struct rdx_engine_event *event,
+			 uint8_t tier, uint32_t place)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < event->count; i++) {
+		switch (leave(engine, event, tier, place, i)) {
+		case RDX_ENGINE_SHARE_BROKEN:
+			r = publish(engine, event, tier, i, i + 1, NULL);
+			break;
+		case RDX_ENGINE_SHARE_UNKNOWN:
+			r = publish(engine, event, tier, i, i + 1, event->remaining);
+			break;
+		default:
+			break;
+		}
+	}
+	return r;
+}
+
+int rdx_engine_remove(struct rdx_engine *engine, const struct rdx_engine_event *event, uint8_t tier,
+		      uint32_t place, uint64_t *ret_unknown)
+{
+	const uint64_t *unknown = &engine->publisher->counters[RDX_COUNTER_UNKNOWN_REMOVALS];
+	uint64_t before = *unknown;
+	int r;
+
+	if (rdx_engine_has_shares(engine) && tier < RDX_TIER_COUNT)
+		r = remove_shared(engine, event, tier, place);
+	else
+		r = publish(engine, event, tier, 0, event->count, event->remaining);
+	*ret_unknown = *unknown - before;
+	return r;
+}
