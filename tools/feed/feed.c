@@ -19,20 +19,22 @@
 struct feed {
 	struct lines lines;
 	struct feed_line line;
-	struct feed_line removed; /* held back; `count` 0: none is */
+	struct feed_line removed; /* held back; without names: none is */
 	uint64_t removed_number;  /* of its first line */
 	struct feed_ranks ranks;
 	uint64_t bad_lines;
 	uint32_t on_unreadable; /* FEED_UNREADABLE_... */
+	const char *const *harmless_fields;
 };
 
-/* -EBADMSG is said; any other error is returned. */
+/* -EBADMSG is said, unless it was before; any other error is returned. */
 static int say(const struct feed *feed, int error, uint64_t number,
 	       const struct json_line_fault *fault)
 {
 	if (error != -EBADMSG)
 		return error;
-	messages_say("%s:%" PRIu64 ": %s", feed->lines.name, number, fault->text);
+	if (fault->text[0])
+		messages_say("%s:%" PRIu64 ": %s", feed->lines.name, number, fault->text);
 	return 0;
 }
 
@@ -48,9 +50,9 @@ static int publish_removed(struct feed *feed)
 	struct json_line_fault fault;
 	int r = 0;
 
-	if (feed->removed.count)
+	if (feed->removed.event.count)
 		r = feed_ranks_publish(&feed->ranks, &feed->removed, feed->removed_number, &fault);
-	feed->removed.count = 0;
+	feed->removed.event.count = 0;
 	return judge(feed, r, feed->removed_number, &fault);
 }
 
@@ -84,14 +86,14 @@ static int publish_line(struct feed *feed)
 {
 	struct json_line_fault fault;
 	uint64_t number = feed->lines.number;
-	int r = feed->removed.count ? feed_line_join(&feed->removed, &feed->line) : 0;
+	int r = feed->removed.event.count ? feed_line_join(&feed->removed, &feed->line) : 0;
 
 	if (r)
 		return r < 0 ? r : 0;
 	r = publish_removed(feed);
 	if (r < 0)
 		return r;
-	if (feed->line.kind == RDX_EVENT_REMOVED && feed->line.count) {
+	if (feed_line_is_removal(&feed->line)) {
 		struct feed_line other = feed->removed;
 
 		feed->removed = feed->line;
@@ -106,7 +108,7 @@ static int publish_line(struct feed *feed)
 static int publish(struct feed *feed, struct json_object *object)
 {
 	struct json_line_fault fault;
-	int r = feed_line_read(&feed->line, object, &fault);
+	int r = feed_line_read(&feed->line, object, feed->harmless_fields, &fault);
 
 	if (r < 0)
 		r = judge_unread(feed, r, feed->line.has_rank, &fault);
@@ -175,6 +177,8 @@ int main(int argc, char **argv)
 
 	feed_options_parse(argc, argv, &options);
 	feed.ranks.options = options.publisher;
+	feed.ranks.engine_options = options.engine;
+	feed.harmless_fields = options.engine.harmless_fields;
 	feed.on_unreadable = options.on_unreadable;
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away does not end the worker */
 	stop_listen();

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/feed/feed_line.h"
 
+#include "tools/feed/feed_fields.h"
+#include "tools/program/hex.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,423 +11,454 @@
 #include <strings.h>
 
 #define WIDE_DIGITS (2 * FEED_NAME_BYTES_MAX)
-#define ALIASES_MAX 4
 
-/* What a field may be called; the first one present counts. */
-static const char *const worker_names[ALIASES_MAX] = {"worker", "worker_id", "instance_id"};
-static const char *const rank_names[ALIASES_MAX] = {"dp_rank", "data_parallel_rank", "rank"};
-static const char *const type_names[ALIASES_MAX] = {"type", "kind", "event"};
-static const char *const tier_names[ALIASES_MAX] = {"tier", "medium", "storage_tier", "scope"};
-static const char *const parent_names[ALIASES_MAX] = {"parent", "parent_hash", "parent_block_hash"};
-static const char *const block_names[ALIASES_MAX] = {"names", "block_hashes", "hashes"};
-static const char *const token_names[ALIASES_MAX] = {"token_ids", "tokens"};
-static const char *const local_names[ALIASES_MAX] = {"local_hashes", "tokens_hashes"};
-static const char *const time_names[ALIASES_MAX] = {"time_ns"};
-static const char *const size_names[ALIASES_MAX] = {"block_size", "block_tokens"};
-static const char *const lora_names[ALIASES_MAX] = {"lora", "lora_name"};
-static const char *const salt_names[ALIASES_MAX] = {"salt", "cache_salt"};
-static const char *const group_names[ALIASES_MAX] = {"group", "group_idx", "cache_group"};
+static const char give_name[] = "give a 64-bit integer, 64 hexadecimal digits, or {\"bin\": these}";
 
-struct word {
-	const char *text;
-	uint8_t value;
-};
-
-static const struct word kinds[] = {
-	{"stored", RDX_EVENT_STORED},   {"BlockStored", RDX_EVENT_STORED},
-	{"removed", RDX_EVENT_REMOVED}, {"BlockRemoved", RDX_EVENT_REMOVED},
-	{"cleared", RDX_EVENT_CLEARED}, {"AllBlocksCleared", RDX_EVENT_CLEARED},
-	{"inexact", RDX_EVENT_INEXACT},
-};
-
-static const struct word tiers[] = {
-	{"device", RDX_TIER_DEVICE},    {"gpu", RDX_TIER_DEVICE},
-	{"host", RDX_TIER_HOST},        {"host_pinned", RDX_TIER_HOST},
-	{"cpu", RDX_TIER_HOST},         {"cpu_pinned", RDX_TIER_HOST},
-	{"cpu_tier1", RDX_TIER_HOST},   {"disk", RDX_TIER_DISK},
-	{"nvme", RDX_TIER_DISK},        {"storage", RDX_TIER_DISK},
-	{"cpu_tier2", RDX_TIER_DISK},   {"external", RDX_TIER_EXTERNAL},
-	{"network", RDX_TIER_EXTERNAL}, {"remote", RDX_TIER_EXTERNAL},
-	{"shared", RDX_TIER_EXTERNAL},  {"all", RDX_SCOPE_ALL},
-};
-
-/* The field's value; NULL where it is absent or null. `ret_name` gets how it is called. */
-static struct json_object *field(struct json_object *object, const char *const *names,
-				 const char **ret_name)
+/* Room for `bytes` bytes, whose content is lost or kept. -ENOMEM. */
+static int reserve(struct feed_buffer *buffer, uint64_t bytes)
 {
-	struct json_object *value = NULL;
+	void *grown;
 
-	*ret_name = names[0];
-	for (uint32_t i = 0; i < ALIASES_MAX && names[i]; i++) {
-		if (!json_object_object_get_ex(object, names[i], &value))
-			continue;
-		*ret_name = names[i];
-		break;
-	}
-	return value;
-}
-
-static int read_unsigned(struct json_object *object, const char *const *names, uint64_t max,
-			 int required, uint64_t *ret_value, struct json_line_fault *ret_fault)
-{
-	const char *name;
-	struct json_object *value = field(object, names, &name);
-
-	if (!value && !required) {
-		*ret_value = 0;
+	if (bytes <= buffer->capacity)
 		return 0;
-	}
-	if (!value)
-		return json_line_fault(ret_fault, "no \"%s\": give a number from 0 to %" PRIu64,
-				       name, max);
-	if (!json_line_unsigned(value, max, ret_value))
-		return json_line_fault(ret_fault,
-				       "\"%s\" is %.40s: give a number from 0 to %" PRIu64, name,
-				       json_object_to_json_string(value), max);
+	grown = realloc(buffer->bytes, 2 * bytes);
+	if (!grown)
+		return -ENOMEM;
+	buffer->bytes = grown;
+	buffer->capacity = 2 * bytes;
 	return 0;
 }
 
-static int read_text(struct json_object *object, const char *const *names, const char **ret_text,
-		     struct json_line_fault *ret_fault)
+/* The digits of a {"bin": digits}, as bytes of msgpack are written; the value itself where it is
+ * none. */
+static struct json_object *unwrap(struct json_object *value)
 {
-	const char *name;
-	struct json_object *value = field(object, names, &name);
+	struct json_object *digits;
 
-	if (value && !json_object_is_type(value, json_type_string))
-		return json_line_fault(ret_fault, "\"%s\" is %.40s: give a string or null", name,
-				       json_object_to_json_string(value));
-	*ret_text = value ? json_object_get_string(value) : NULL;
-	return 0;
-}
-
-static int find_word(const struct word *words, size_t count, const char *text, uint8_t *ret_value)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (strcasecmp(words[i].text, text) == 0) {
-			*ret_value = words[i].value;
-			return 1;
-		}
-	}
-	return 0;
-}
-
-static int read_kind(struct feed_line *line, struct json_object *object,
-		     struct json_line_fault *ret_fault)
-{
-	const char *text;
-	int error = read_text(object, type_names, &text, ret_fault);
-
-	if (error)
-		return error;
-	if (!text)
-		return json_line_fault(ret_fault,
-				       "no \"type\": give stored, removed, cleared or inexact");
-	if (!find_word(kinds, sizeof(kinds) / sizeof(*kinds), text, &line->kind))
-		return json_line_fault(
-			ret_fault, "\"type\" is %.40s: give stored, removed, cleared or inexact",
-			text);
-	return 0;
-}
-
-static int read_tier(struct feed_line *line, struct json_object *object,
-		     struct json_line_fault *ret_fault)
-{
-	int clears = line->kind == RDX_EVENT_CLEARED;
-	const char *text;
-	int error = read_text(object, tier_names, &text, ret_fault);
-
-	if (error)
-		return error;
-	line->tier = clears ? RDX_SCOPE_ALL : RDX_TIER_DEVICE;
-	if (text && (!find_word(tiers, sizeof(tiers) / sizeof(*tiers), text, &line->tier) ||
-		     (line->tier == RDX_SCOPE_ALL && !clears)))
-		return json_line_fault(ret_fault,
-				       "\"tier\" is %.40s: give device, host, disk or external%s",
-				       text, clears ? ", or all" : "");
-	return 0;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 'a' - 'A';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	if (json_object_is_type(value, json_type_object) && json_object_object_length(value) == 1 &&
+	    json_object_object_get_ex(value, "bin", &digits) &&
+	    json_object_is_type(digits, json_type_string) &&
+	    json_object_get_string_len(digits) == WIDE_DIGITS)
+		return digits;
+	return value;
 }
 
 /* A name: 8 bytes from an integer, 32 from 64 digits. Returns the bytes, 0 where it is none. */
 static uint8_t read_name(struct json_object *value, uint8_t *ret_bytes)
 {
 	uint64_t integer;
-	const char *text;
 
+	value = unwrap(value);
 	if (json_object_is_type(value, json_type_string) &&
-	    json_object_get_string_len(value) == WIDE_DIGITS) {
-		text = json_object_get_string(value);
-		for (uint32_t i = 0; i < FEED_NAME_BYTES_MAX; i++) {
-			int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-			if (high < 0 || low < 0)
-				return 0;
-			ret_bytes[i] = (uint8_t)(high << 4 | low);
-		}
-		return FEED_NAME_BYTES_MAX;
-	}
+	    json_object_get_string_len(value) == WIDE_DIGITS)
+		return hex_read(json_object_get_string(value), FEED_NAME_BYTES_MAX, ret_bytes)
+			       ? FEED_NAME_BYTES_MAX
+			       : 0;
 	if (!json_line_integer(value, &integer))
 		return 0;
 	memcpy(ret_bytes, &integer, sizeof(integer));
 	return sizeof(integer);
 }
 
-/* Room for `bytes` bytes in `array`, whose content is lost or kept. -ENOMEM. */
-static int reserve(void **array, uint64_t *capacity, uint64_t bytes)
-{
-	void *grown;
-
-	if (bytes <= *capacity)
-		return 0;
-	grown = realloc(*array, 2 * bytes);
-	if (!grown)
-		return -ENOMEM;
-	*array = grown;
-	*capacity = 2 * bytes;
-	return 0;
-}
-
-/* The array and its length; NULL and 0 where the field is absent or null. */
-static int read_array(struct json_object *object, const char *const *names,
-		      struct json_object **ret_array, uint64_t *ret_count, const char **ret_name,
-		      struct json_line_fault *ret_fault)
-{
-	struct json_object *array = field(object, names, ret_name);
-
-	if (array && !json_object_is_type(array, json_type_array))
-		return json_line_fault(ret_fault, "\"%s\" is %.40s: give an array", *ret_name,
-				       json_object_to_json_string(array));
-	*ret_array = array;
-	*ret_count = array ? json_object_array_length(array) : 0;
-	return 0;
-}
-
 static int store_name(struct feed_line *line, uint64_t at, struct json_object *value,
-		      const char *field_name, struct json_line_fault *ret_fault)
+		      const struct feed_fields *fields, struct json_line_fault *ret_fault)
 {
 	uint8_t bytes[FEED_NAME_BYTES_MAX];
-	uint8_t width = read_name(value, bytes);
+	uint8_t width = read_name(value, bytes), *names = line->names.bytes;
 
 	if (!width)
-		return json_line_fault(ret_fault,
-				       "%s[%" PRIu64 "] is %.70s: give a 64-bit integer, or 64 "
-				       "hexadecimal digits",
-				       field_name, at, json_object_to_json_string(value));
-	if (at && width != line->name_bytes)
-		return json_line_fault(ret_fault,
-				       "%s[%" PRIu64
-				       "] has %u bytes, those before have %u: give names "
-				       "of one size",
-				       field_name, at, width, line->name_bytes);
-	line->name_bytes = width;
-	memcpy(line->names + at * width, bytes, width);
+		return feed_fields_fault(fields, FEED_NAMES, at, value, give_name, ret_fault);
+	if (at && width != line->event.name_bytes)
+		return json_line_fault(
+			ret_fault,
+			"%s[%" PRIu64 "] has %u bytes, those before have %u: give names "
+			"of one size",
+			fields->names[FEED_NAMES], at, width, line->event.name_bytes);
+	line->event.name_bytes = width;
+	memcpy(names + at * width, bytes, width);
 	return 0;
 }
 
-static int read_names(struct feed_line *line, struct json_object *object,
+static int read_names(struct feed_line *line, const struct feed_fields *fields,
 		      struct json_line_fault *ret_fault)
 {
 	struct json_object *array;
-	void *names = line->names;
-	const char *name;
 	uint64_t count;
-	int error = read_array(object, block_names, &array, &count, &name, ret_fault);
+	int error = feed_fields_array(fields, FEED_NAMES, &array, &count, ret_fault);
 
 	if (error)
 		return error;
-	if (!array)
-		return json_line_fault(ret_fault, "no \"names\": give an array of block names");
 	if (count > FEED_COUNT_MAX)
 		return json_line_fault(ret_fault, "%" PRIu64 " names: give at most %u", count,
 				       FEED_COUNT_MAX);
-	error = reserve(&names, &line->names_capacity, count * FEED_NAME_BYTES_MAX);
-	line->names = names;
+	error = reserve(&line->names, (count + !count) * FEED_NAME_BYTES_MAX);
 	for (uint64_t i = 0; !error && i < count; i++)
-		error = store_name(line, i, json_object_array_get_idx(array, i), name, ret_fault);
-	line->count = (uint32_t)count;
+		error = store_name(line, i, json_object_array_get_idx(array, i), fields, ret_fault);
+	line->event.names = array ? line->names.bytes : NULL;
+	line->event.count = (uint32_t)count;
 	return error;
 }
 
-static int read_parent(struct feed_line *line, struct json_object *object,
+static int read_parent(struct feed_line *line, const struct feed_fields *fields,
 		       struct json_line_fault *ret_fault)
 {
-	const char *name;
-	struct json_object *value = field(object, parent_names, &name);
+	struct json_object *value = fields->values[FEED_PARENT];
 	uint8_t width;
 
 	if (!value)
 		return 0;
 	width = read_name(value, line->parent);
 	if (!width)
-		return json_line_fault(
-			ret_fault,
-			"\"%s\" is %.70s: give a 64-bit integer, 64 hexadecimal digits, "
-			"or null",
-			name, json_object_to_json_string(value));
-	if (line->count && width != line->name_bytes)
+		return feed_fields_fault(fields, FEED_PARENT, UINT64_MAX, value, give_name,
+					 ret_fault);
+	if (line->event.count && width != line->event.name_bytes)
 		return json_line_fault(
 			ret_fault, "\"%s\" has %u bytes, the names have %u: give names of one size",
-			name, width, line->name_bytes);
-	line->has_parent = 1;
+			fields->names[FEED_PARENT], width, line->event.name_bytes);
+	line->event.name_bytes = width;
+	line->event.parent = line->parent;
 	return 0;
 }
 
-static int read_tokens(struct feed_line *line, struct json_object *object,
+/* A token: a number, or a text that is none. */
+static int read_token(struct feed_line *line, uint64_t at, struct json_object *value,
+		      const struct feed_fields *fields, struct json_line_fault *ret_fault)
+{
+	uint32_t *tokens = line->tokens.bytes;
+	uint64_t token;
+
+	if (json_line_unsigned(value, UINT32_MAX, &token)) {
+		tokens[at] = (uint32_t)token;
+		return 0;
+	}
+	if (!json_object_is_type(value, json_type_string) || json_line_integer(value, &token) ||
+	    json_object_get_string_len(value) == 0)
+		return feed_fields_fault(fields, FEED_TOKENS, at, value,
+					 "give a number from 0 to 2^32 - 1, a text that is none, "
+					 "or pairs of such numbers",
+					 ret_fault);
+	tokens[at] = 0;
+	return extra_keys_add_token(&line->keys, value, (uint32_t)at);
+}
+
+static int read_pair(struct feed_line *line, uint64_t at, struct json_object *value,
+		     const struct feed_fields *fields, struct json_line_fault *ret_fault)
+{
+	uint32_t *tokens = line->tokens.bytes;
+	uint64_t first, second;
+
+	if (!json_object_is_type(value, json_type_array) || json_object_array_length(value) != 2 ||
+	    !json_line_unsigned(json_object_array_get_idx(value, 0), UINT32_MAX, &first) ||
+	    !json_line_unsigned(json_object_array_get_idx(value, 1), UINT32_MAX, &second))
+		return feed_fields_fault(fields, FEED_TOKENS, at, value,
+					 "give pairs of numbers from 0 to 2^32 - 1, as before",
+					 ret_fault);
+	tokens[2 * at] = (uint32_t)first;
+	tokens[2 * at + 1] = (uint32_t)second;
+	return 0;
+}
+
+static int read_tokens(struct feed_line *line, const struct feed_fields *fields,
 		       struct json_line_fault *ret_fault)
 {
 	struct json_object *array;
-	void *tokens = line->tokens;
-	const char *name;
-	uint64_t count, token;
-	int error = read_array(object, token_names, &array, &count, &name, ret_fault);
+	uint64_t count;
+	int error = feed_fields_array(fields, FEED_TOKENS, &array, &count, ret_fault), pairs;
 
-	if (error)
-		return error;
-	error = reserve(&tokens, &line->tokens_capacity, count * sizeof(*line->tokens));
-	line->tokens = tokens;
-	if (error)
-		return error;
-	for (uint64_t i = 0; i < count; i++) {
+	if (!error && count > UINT32_MAX / 2)
+		error = json_line_fault(ret_fault, "%" PRIu64 " tokens: give at most 2^31", count);
+	if (!error)
+		error = reserve(&line->tokens, count * 2 * sizeof(uint32_t));
+	pairs = count && json_object_is_type(json_object_array_get_idx(array, 0), json_type_array);
+	for (uint64_t i = 0; !error && i < count; i++) {
 		struct json_object *value = json_object_array_get_idx(array, i);
 
-		if (!json_line_unsigned(value, UINT32_MAX, &token))
-			return json_line_fault(ret_fault,
-					       "%s[%" PRIu64 "] is %.40s: give a number from 0 to "
-					       "2^32 - 1",
-					       name, i, json_object_to_json_string(value));
-		line->tokens[i] = (uint32_t)token;
+		error = pairs ? read_pair(line, i, value, fields, ret_fault)
+			      : read_token(line, i, value, fields, ret_fault);
 	}
-	line->token_count = count;
+	line->event.tokens = line->tokens.bytes;
+	line->event.token_count = count;
+	line->event.flags |= pairs ? RDX_ENGINE_PAIRS : 0;
+	return error;
+}
+
+/* Is there a key in the list? */
+static int list_says_something(struct json_object *list)
+{
+	for (uint64_t i = 0; list && i < json_object_array_length(list); i++) {
+		if (json_object_array_get_idx(list, i))
+			return 1;
+	}
 	return 0;
 }
 
-static int read_locals(struct feed_line *line, struct json_object *object,
+static int read_keys(struct feed_line *line, const struct feed_fields *fields,
+		     struct json_line_fault *ret_fault)
+{
+	struct json_object *keys, *others;
+	uint64_t count, other_count;
+	int error = feed_fields_array(fields, FEED_EXTRA_KEYS, &keys, &count, ret_fault), objects;
+
+	if (!error)
+		error = feed_fields_array(fields, FEED_MM_KEYS, &others, &other_count, ret_fault);
+	if (error)
+		return error;
+	objects = list_says_something(others);
+	if (objects && list_says_something(keys))
+		return json_line_fault(ret_fault, "extra_keys and mm_keys: give one of them");
+	if (keys || others)
+		line->event.flags |= RDX_ENGINE_KEYS;
+	line->event.key_blocks = objects || !keys ? other_count : count;
+	return extra_keys_read(&line->keys, objects ? others : keys, objects);
+}
+
+static int read_locals(struct feed_line *line, const struct feed_fields *fields,
 		       struct json_line_fault *ret_fault)
 {
 	struct json_object *array;
-	void *locals = line->locals;
-	const char *name;
-	uint64_t count;
-	int error = read_array(object, local_names, &array, &count, &name, ret_fault);
+	uint64_t count, *locals;
+	int error = feed_fields_array(fields, FEED_LOCALS, &array, &count, ret_fault);
 
 	if (error || !array)
 		return error;
-	if (line->token_count)
-		return json_line_fault(ret_fault, "token_ids and %s: give one of them", name);
-	if (count != line->count)
+	if (count != line->event.count)
 		return json_line_fault(ret_fault, "%" PRIu64 " %s for %u names: give one for each",
-				       count, name, line->count);
-	error = reserve(&locals, &line->locals_capacity, count * sizeof(*line->locals));
-	line->locals = locals;
-	if (error)
-		return error;
-	for (uint64_t i = 0; i < count; i++) {
+				       count, fields->names[FEED_LOCALS], line->event.count);
+	error = reserve(&line->locals, count * sizeof(*locals));
+	locals = line->locals.bytes;
+	for (uint64_t i = 0; !error && i < count; i++) {
 		struct json_object *value = json_object_array_get_idx(array, i);
 
-		if (!json_line_integer(value, &line->locals[i]))
-			return json_line_fault(ret_fault,
-					       "%s[%" PRIu64 "] is %.40s: give a 64-bit integer",
-					       name, i, json_object_to_json_string(value));
+		if (!json_line_integer(value, &locals[i]))
+			error = feed_fields_fault(fields, FEED_LOCALS, i, value,
+						  "give a 64-bit integer", ret_fault);
 	}
-	line->has_locals = 1;
+	line->event.local_hashes = count ? locals : NULL;
+	return error;
+}
+
+static int read_remaining(struct feed_line *line, const struct feed_fields *fields,
+			  struct json_line_fault *ret_fault)
+{
+	struct json_object *array;
+	uint64_t count, number;
+	uint32_t *remaining;
+	int error = feed_fields_array(fields, FEED_REMAINING, &array, &count, ret_fault);
+
+	if (error || !array)
+		return error;
+	if (count != line->event.count)
+		return json_line_fault(ret_fault, "%" PRIu64 " %s for %u names: give one for each",
+				       count, fields->names[FEED_REMAINING], line->event.count);
+	error = reserve(&line->remaining, count * sizeof(*remaining));
+	remaining = line->remaining.bytes;
+	for (uint64_t i = 0; !error && i < count; i++) {
+		struct json_object *value = json_object_array_get_idx(array, i);
+
+		if (!json_line_unsigned(value, UINT32_MAX, &number))
+			error = feed_fields_fault(fields, FEED_REMAINING, i, value,
+						  "give a number from 0 to 2^32 - 1", ret_fault);
+		else
+			remaining[i] = (uint32_t)number;
+	}
+	line->event.remaining = count ? remaining : NULL;
+	return error;
+}
+
+/* Whose line it is. */
+static int read_rank(struct feed_line *line, const struct feed_fields *fields,
+		     struct json_line_fault *ret_fault)
+{
+	uint64_t rank = 0;
+	int error;
+
+	if (!feed_fields_has(fields, FEED_WORKER))
+		return json_line_fault(ret_fault,
+				       "no \"worker\": give a number from 0 to 2^64 - 1");
+	error = feed_fields_unsigned(fields, FEED_WORKER, UINT64_MAX, &line->worker, ret_fault);
+	if (!error)
+		error = feed_fields_unsigned(fields, FEED_RANK, UINT32_MAX, &rank, ret_fault);
+	line->dp_rank = (uint32_t)rank;
+	line->has_rank = !error;
+	return error;
+}
+
+static int read_numbers(struct feed_line *line, const struct feed_fields *fields,
+			struct json_line_fault *ret_fault)
+{
+	struct rdx_engine_event *event = &line->event;
+	uint64_t lora_id, block_tokens = 0;
+	int error = feed_fields_unsigned(fields, FEED_TIME, UINT64_MAX, &event->time_ns, ret_fault);
+
+	if (!error)
+		error = feed_fields_unsigned(fields, FEED_SEQUENCE, UINT64_MAX, &line->sequence,
+					     ret_fault);
+	if (!error)
+		error = feed_fields_unsigned(fields, FEED_GROUP, UINT64_MAX, &event->group,
+					     ret_fault);
+	if (!error)
+		error = feed_fields_unsigned(fields, FEED_LORA_ID, UINT64_MAX, &lora_id, ret_fault);
+	if (!error)
+		error = feed_fields_unsigned(fields, FEED_BLOCK_TOKENS, UINT32_MAX, &block_tokens,
+					     ret_fault);
+	event->block_tokens = (uint32_t)block_tokens;
+	line->has_sequence = feed_fields_has(fields, FEED_SEQUENCE);
+	if (feed_fields_has(fields, FEED_GROUP))
+		event->flags |= RDX_ENGINE_GROUP;
+	if (feed_fields_has(fields, FEED_LORA_ID))
+		event->flags |= RDX_ENGINE_LORA_ID;
+	return error;
+}
+
+static int read_texts(struct feed_line *line, const struct feed_fields *fields,
+		      struct json_line_fault *ret_fault)
+{
+	const struct {
+		enum feed_field field;
+		const char **text;
+	} texts[] = {
+		{FEED_TYPE, &line->event.type},           {FEED_MEDIUM, &line->event.medium},
+		{FEED_SPEC_KIND, &line->event.spec_kind}, {FEED_LOCALITY, &line->event.locality},
+		{FEED_OWNERSHIP, &line->event.ownership}, {FEED_LORA, &line->event.lora_name},
+		{FEED_SALT, &line->event.cache_salt},
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		int error = feed_fields_text(fields, texts[i].field, texts[i].text, ret_fault);
+
+		if (error)
+			return error;
+	}
+	if (!line->event.type)
+		return json_line_fault(ret_fault,
+				       "no \"type\": give stored, removed, cleared or inexact");
 	return 0;
 }
 
-/* What every line has. */
-static int read_head(struct feed_line *line, struct json_object *object,
-		     struct json_line_fault *ret_fault)
+/* What ringdex tail prints where a rank is not EXACT, or is again. */
+static int read_worth(struct feed_line *line, const struct feed_fields *fields,
+		      struct json_line_fault *ret_fault)
 {
-	uint64_t rank = 0, group = 0;
-	int error = read_unsigned(object, worker_names, UINT64_MAX, 1, &line->worker, ret_fault);
+	static const char *const words[] = {[0] = "exact",
+					    [RDX_INEXACT_LACKING] = "lacking",
+					    [RDX_INEXACT_UNKNOWN] = "unknown"};
+	const char *text;
+	int error = feed_fields_text(fields, FEED_INEXACT, &text, ret_fault);
 
-	if (!error)
-		error = read_unsigned(object, rank_names, UINT32_MAX, 0, &rank, ret_fault);
-	line->dp_rank = (uint32_t)rank;
-	line->has_rank = !error;
-	if (!error)
-		error = read_unsigned(object, time_names, UINT64_MAX, 0, &line->time_ns, ret_fault);
-	if (!error)
-		error = read_unsigned(object, group_names, UINT8_MAX, 0, &group, ret_fault);
-	if (!error)
-		error = read_kind(line, object, ret_fault);
-	if (!error)
-		error = read_tier(line, object, ret_fault);
-	line->group = (uint8_t)group;
-	return error;
+	line->inexact = 0;
+	line->is_about_worth = 0;
+	if (error || !text)
+		return error;
+	line->is_about_worth = strcmp(line->event.type, "inexact") == 0;
+	for (uint8_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		line->inexact = i;
+		if (strcmp(words[i], text) == 0)
+			return 0;
+	}
+	return feed_fields_fault(fields, FEED_INEXACT, UINT64_MAX, fields->values[FEED_INEXACT],
+				 "give lacking, unknown or exact", ret_fault);
 }
 
-static int read_content(struct feed_line *line, struct json_object *object,
+static int read_content(struct feed_line *line, const struct feed_fields *fields,
 			struct json_line_fault *ret_fault)
 {
-	uint64_t block_tokens = 0;
-	int error = read_unsigned(object, size_names, UINT32_MAX, 0, &block_tokens, ret_fault);
+	int error = read_names(line, fields, ret_fault);
 
-	line->block_tokens = (uint32_t)block_tokens;
 	if (!error)
-		error = read_parent(line, object, ret_fault);
+		error = read_parent(line, fields, ret_fault);
 	if (!error)
-		error = read_tokens(line, object, ret_fault);
+		error = read_keys(line, fields, ret_fault);
+	if (!error) /* appends keys */
+		error = read_tokens(line, fields, ret_fault);
 	if (!error)
-		error = read_locals(line, object, ret_fault);
+		error = read_locals(line, fields, ret_fault);
 	if (!error)
-		error = read_text(object, lora_names, &line->lora, ret_fault);
-	if (!error)
-		error = read_text(object, salt_names, &line->salt, ret_fault);
+		error = read_remaining(line, fields, ret_fault);
+	line->event.keys = line->keys.keys;
+	line->event.key_count = line->keys.count;
 	return error;
 }
 
-int feed_line_read(struct feed_line *line, struct json_object *object,
+int feed_line_read(struct feed_line *line, struct json_object *object, const char *const *harmless,
 		   struct json_line_fault *ret_fault)
 {
+	struct feed_fields fields;
 	int error;
 
-	line->name_bytes = sizeof(uint64_t);
-	line->has_parent = line->has_locals = 0;
-	line->count = 0;
-	line->token_count = 0;
-	line->block_tokens = 0;
-	line->lora = line->salt = NULL;
-	error = read_head(line, object, ret_fault);
-	if (!error && (line->kind == RDX_EVENT_STORED || line->kind == RDX_EVENT_REMOVED))
-		error = read_names(line, object, ret_fault);
-	if (!error && line->kind == RDX_EVENT_STORED)
-		error = read_content(line, object, ret_fault);
+	line->has_rank = 0;
+	json_object_put(line->object);
+	line->object = json_object_get(object);
+	line->event = (struct rdx_engine_event){.size = sizeof(line->event),
+						.name_bytes = sizeof(uint64_t)};
+	feed_fields_sort(&fields, object, harmless);
+	line->event.unknown_fields = fields.unknown;
+	error = read_rank(line, &fields, ret_fault);
+	if (!error)
+		error = read_texts(line, &fields, ret_fault);
+	if (!error)
+		error = read_numbers(line, &fields, ret_fault);
+	if (!error)
+		error = read_worth(line, &fields, ret_fault);
+	if (!error)
+		error = read_content(line, &fields, ret_fault);
 	return error;
 }
 
 void feed_line_free(struct feed_line *line)
 {
-	free(line->names);
-	free(line->locals);
-	free(line->tokens);
+	json_object_put(line->object);
+	free(line->names.bytes);
+	free(line->tokens.bytes);
+	free(line->locals.bytes);
+	free(line->remaining.bytes);
+	extra_keys_free(&line->keys);
 	*line = (struct feed_line){0};
+}
+
+static int is_same(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Are they of one rank and batch, and do they say the same of their names? */
+static int are_alike(const struct feed_line *a, const struct feed_line *b)
+{
+	const struct rdx_engine_event *left = &a->event, *right = &b->event;
+
+	return a->worker == b->worker && a->dp_rank == b->dp_rank &&
+	       a->has_sequence == b->has_sequence &&
+	       (!a->has_sequence || a->sequence == b->sequence) &&
+	       left->time_ns == right->time_ns && left->flags == right->flags &&
+	       left->group == right->group && left->name_bytes == right->name_bytes &&
+	       is_same(left->type, right->type) && is_same(left->medium, right->medium) &&
+	       is_same(left->spec_kind, right->spec_kind) &&
+	       is_same(left->locality, right->locality) &&
+	       is_same(left->ownership, right->ownership);
+}
+
+int feed_line_is_removal(const struct feed_line *line)
+{
+	const struct rdx_engine_event *event = &line->event;
+
+	return (strcmp(event->type, "removed") == 0 || strcmp(event->type, "BlockRemoved") == 0) &&
+	       event->count && !event->remaining && !event->unknown_fields && !line->inexact;
 }
 
 int feed_line_join(struct feed_line *line, const struct feed_line *next)
 {
-	uint64_t bytes = (uint64_t)line->count * line->name_bytes;
-	void *names = line->names;
+	struct rdx_engine_event *event = &line->event;
+	uint64_t count = (uint64_t)event->count + next->event.count, bytes = event->name_bytes;
 	int error;
 
-	if (line->kind != RDX_EVENT_REMOVED || next->kind != RDX_EVENT_REMOVED ||
-	    line->worker != next->worker || line->dp_rank != next->dp_rank ||
-	    line->tier != next->tier || line->group != next->group ||
-	    line->time_ns != next->time_ns || line->name_bytes != next->name_bytes ||
-	    (uint64_t)line->count + next->count > FEED_JOINED_MAX)
+	if (!feed_line_is_removal(line) || !feed_line_is_removal(next) || !are_alike(line, next) ||
+	    count > FEED_JOINED_MAX)
 		return 0;
-	error = reserve(&names, &line->names_capacity,
-			((uint64_t)line->count + next->count) * line->name_bytes);
-	line->names = names;
+	error = reserve(&line->names, count * bytes);
 	if (error)
 		return error;
-	memcpy(line->names + bytes, next->names, (uint64_t)next->count * next->name_bytes);
-	line->count += next->count;
+	event->names = line->names.bytes;
+	memcpy((uint8_t *)line->names.bytes + event->count * bytes, next->event.names,
+	       next->event.count * bytes);
+	event->count = (uint32_t)count;
 	return 1;
 }

@@ -1,51 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One line of an engine-neutral event stream: docs/feed-format.md.
+ * One line of an event stream, decoded: docs/feed-format.md. What it means, producer/engine knows.
  */
 #ifndef FEED_LINE_H
 #define FEED_LINE_H
 
+#include "tools/program/extra_keys.h"
 #include "tools/program/json_line.h"
-#include <ringdex/rdx_types.h>
+#include <ringdex/rdx_engine.h>
 
 #define FEED_NAME_BYTES_MAX 32
 #define FEED_COUNT_MAX      (UINT32_C(1) << 24) /* names of one line */
 #define FEED_JOINED_MAX     4096                /* names of lines joined */
 
-/* Arrays belong to the line and are reused; texts belong to the JSON object. */
-struct feed_line {
-	uint64_t worker;
-	uint64_t time_ns;
-	uint32_t dp_rank;
-	uint32_t block_tokens; /* 0: the segment's */
-	uint8_t kind;          /* RDX_EVENT_... */
-	uint8_t tier;          /* of a clear: a scope */
-	uint8_t group;
-	uint8_t name_bytes; /* 8 or 32 */
-	int has_rank;       /* worker and dp_rank were read, whatever else was not */
-	int has_parent;
-	int has_locals;
-	uint32_t count;
-	uint8_t parent[FEED_NAME_BYTES_MAX];
-	uint8_t *names;   /* count * name_bytes */
-	uint64_t *locals; /* count, where has_locals */
-	uint32_t *tokens; /* token_count */
-	uint64_t token_count;
-	const char *lora;        /* or NULL */
-	const char *salt;        /* or NULL */
-	uint64_t names_capacity; /* bytes of each array */
-	uint64_t locals_capacity;
-	uint64_t tokens_capacity;
+/* An array that is reused. */
+struct feed_buffer {
+	void *bytes;
+	uint64_t capacity;
 };
 
-/* Start from {0}. -ENOMEM; -EBADMSG with `ret_fault` filled. Whatever it answers, the line
- * can be read into again and is freed by feed_line_free. */
-int feed_line_read(struct feed_line *line, struct json_object *object,
+/* Arrays belong to the line and are reused; texts belong to its JSON object. */
+struct feed_line {
+	struct rdx_engine_event event;
+	uint64_t worker;
+	uint64_t sequence; /* of the batch, where has_sequence */
+	uint32_t dp_rank;
+	int has_sequence;
+	int has_rank;       /* worker and dp_rank were read, whatever else was not */
+	int is_about_worth; /* nothing happened, but what the rank is worth is said */
+	uint8_t inexact;    /* that: 0 or RDX_INEXACT_... */
+	struct json_object *object;
+	uint8_t parent[FEED_NAME_BYTES_MAX];
+	struct feed_buffer names;
+	struct feed_buffer tokens;
+	struct feed_buffer locals;
+	struct feed_buffer remaining;
+	struct extra_keys keys;
+};
+
+/*
+ * Start from {0}. The line keeps a reference of the object until it is read into again or freed.
+ * `harmless`: names of fields that mean nothing, up to a NULL, or NULL. -ENOMEM; -EBADMSG with
+ * `ret_fault` filled. Whatever it answers, the line can be read into again and is freed by
+ * feed_line_free.
+ */
+int feed_line_read(struct feed_line *line, struct json_object *object, const char *const *harmless,
 		   struct json_line_fault *ret_fault);
 void feed_line_free(struct feed_line *line);
 
-/* Append the names of a removal to those of the one before it: 1, or 0 where they are not two
- * removals of one rank, tier, group and time, with names of one size, or are too many. -ENOMEM. */
+/* Is it a removal that may be one with its neighbours? */
+int feed_line_is_removal(const struct feed_line *line);
+
+/* Append the names of a removal to those of the one before it: 1, or 0 where the two are no
+ * such removals, differ in more than their names, or have too many. -ENOMEM. */
 int feed_line_join(struct feed_line *line, const struct feed_line *next);
 
 #endif

@@ -8,7 +8,10 @@
 
 #define TO(member) OPTIONS_TO(struct feed_options, member)
 
-static const char *const unreadable[] = {"inexact", "skip", NULL};
+static const char *const bad[] = {"inexact", "skip",
+				  NULL}; /* FEED_UNREADABLE_, RDX_ENGINE_UNKNOWN_ */
+static const char *const cleared[] = {"all", "device", NULL}; /* RDX_ENGINE_CLEARED_... */
+static const char *const zero[] = {"name", "root", NULL};
 
 static const struct options_entry entries[] = {
 	OPTIONS_DIR(TO(publisher.dir)),
@@ -30,9 +33,36 @@ static const struct options_entry entries[] = {
 	{"on-unreadable", 0, "inexact|skip",
 	 "What a line that cannot be read means: its rank is INEXACT, all ranks where it names "
 	 "none; or nothing",
-	 OPTIONS_CHOICE, TO(on_unreadable), .choices = unreadable},
+	 OPTIONS_CHOICE, TO(on_unreadable), .choices = bad},
+	{"on-unknown", 0, "inexact|skip",
+	 "What an event, medium, kind of cache group or field means that nobody knows: its rank is "
+	 "INEXACT; or nothing",
+	 OPTIONS_CHOICE, TO(engine.on_unknown), .choices = bad},
+	{"joined-late", 0, NULL,
+	 "The stream does not begin at its engines' birth: all ranks are LACKING until a clear of "
+	 "all tiers",
+	 OPTIONS_FLAG, TO(joined_late)},
 	OPTIONS_HOLD(TO(hold)),
 	{"quiet", 'q', NULL, "Print no summary", OPTIONS_FLAG, TO(quiet)},
+	{.kind = OPTIONS_HEADING, .help = "How the engine writes (docs/engines.md)"},
+	{"medium", 0, "NAME=TIER",
+	 "A medium's tier: device, host, disk, external; none: leave it out", OPTIONS_TEXTS,
+	 TO(words.media), .min = 1},
+	{"event", 0, "NAME=KIND",
+	 "What an event is: stored, removed, cleared, inexact, or a clear of one tier "
+	 "(cleared:host); none: leave it out",
+	 OPTIONS_TEXTS, TO(words.events), .min = 1},
+	{"cleared-means", 0, "all|device", "What a clear without a medium clears", OPTIONS_CHOICE,
+	 TO(engine.cleared_means), .choices = cleared},
+	{"counting-kinds", 0, "KIND,...", "Kinds of cache groups that decide a prefix hit",
+	 OPTIONS_TEXT, TO(words.counting_kinds), .min = 1,
+	 .fallback = "full_attention, mla_attention, sink_full_attention"},
+	{"counting-groups", 0, "N", "Cache groups of these kinds: all must hold a block",
+	 OPTIONS_NUMBER, TO(engine.counting_groups), .min = 1, .max = RDX_ENGINE_GROUPS_MAX},
+	{"zero-parent", 0, "name|root", "What a parent of 0 is: a name, or none (LMCache)",
+	 OPTIONS_CHOICE, TO(engine.zero_is_root), .choices = zero},
+	{"ignore-field", 0, "NAME", "A field that means nothing", OPTIONS_TEXTS,
+	 TO(words.harmless_fields), .min = 1},
 	{0},
 };
 
@@ -44,14 +74,25 @@ static const struct options_arguments arguments = {
 	.at = offsetof(struct feed_options, path),
 };
 
+static void check(const struct argp_state *state, void *input)
+{
+	struct feed_options *options = input;
+
+	options->engine.joined_late = (uint32_t)options->joined_late;
+	feed_words_read(&options->words, state, &options->engine);
+}
+
 static const struct options_program program = {
 	.entries = entries,
+	.check = check,
 	.arguments = &arguments,
 	.about = "Publish the KV-cache events of FILE, one JSON object a line.\v"
 		 "Each worker and rank that the events name becomes a segment of the namespace. "
 		 "A line has worker, dp_rank, type (stored, removed, cleared, inexact), tier, "
-		 "names, parent, and token_ids or local_hashes; docs/feed-format.md has all "
-		 "fields. ringdex tail prints such lines. A bad line is reported with its number, "
+		 "names, parent, and token_ids or local_hashes, or is an event as vLLM, SGLang or "
+		 "TensorRT-LLM write it; docs/feed-format.md has all fields. ringdex tail prints "
+		 "such lines. What is not understood makes its rank INEXACT. A bad line is "
+		 "reported with its number, "
 		 "the rest is published.\n\n"
 		 "Exit status: 0 all was published, 1 a line was bad or the file could not be "
 		 "read, 2 wrong usage.",
@@ -59,8 +100,10 @@ static const struct options_program program = {
 
 void feed_options_parse(int argc, char **argv, struct feed_options *ret_options)
 {
-	*ret_options =
-		(struct feed_options){.publisher = {.size = sizeof(struct rdx_publisher_options)}};
+	*ret_options = (struct feed_options){
+		.publisher = {.size = sizeof(struct rdx_publisher_options)},
+		.engine = {.size = sizeof(struct rdx_engine_options), .counting_groups = 1},
+	};
 	ret_options->publisher.dir = RDX_DEFAULT_DIR;
 	ret_options->publisher.model = "feed";
 	ret_options->publisher.block_tokens = 16;

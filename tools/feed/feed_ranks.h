@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ranks that a stream names: one publisher each, opened on first sight, and what went
- * wrong on which line.
+ * The ranks that a stream names: one publisher each with its translator, opened on first sight, and
+ * what went wrong on which line.
  */
 #ifndef FEED_RANKS_H
 #define FEED_RANKS_H
 
+#include "tools/feed/feed_counters.h"
 #include "tools/feed/feed_line.h"
 #include <ringdex/rdx_publisher.h>
 
@@ -14,7 +15,8 @@ struct feed_rank;
 struct feed_ranks {
 	struct rdx_publisher_options options; /* of every rank; worker and rank filled in.
 						 instance NULL: feed://worker/rank */
-	const char *input;                    /* its name, for warnings */
+	struct rdx_engine_options engine_options;
+	const char *input; /* its name, for warnings */
 	struct feed_rank *ranks;
 	uint32_t count;
 	uint32_t capacity;
@@ -33,7 +35,8 @@ struct feed_totals {
 /*
  * Publish one line, number `line_number`; what the rank could not represent is said where a counter of
  * it rises first. 0; -EBADMSG with `ret_fault` filled where the rank cannot be opened or the publisher
- * refuses it; -ENOMEM. A rank that could not be opened is not tried again.
+ * refuses it; -ENOMEM. A rank that another process holds is tried again some lines later, and then is
+ * LACKING; one that could not be opened for another reason is not.
  */
 int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line, uint64_t line_number,
 		       struct json_line_fault *ret_fault);
