@@ -91,6 +91,31 @@ struct rdx_engine_event {
 	uint8_t reserved[7];
 };
 
+/* What the keys of an event say. */
+struct rdx_engine_identity {
+	uint64_t size;      /* in: sizeof(struct rdx_engine_identity) */
+	const char *salt;   /* of the event's cache_salt or keys, which hold it; NULL: none */
+	uint64_t key_count; /* in ret_keys: sorted by block, then key */
+	uint64_t blocks;    /* understood: all before the first key that is not; UINT64_MAX: all */
+	uint32_t contradicts; /* 1: two salts, or a list with more or fewer entries than blocks */
+	uint32_t reserved;
+};
+
+/*
+ * Read the extra keys of an event, or of a request that is given as one: of `event` count, parent,
+ * lora_name, cache_salt, flags, block_tokens (required where there are TOKENs) and the keys count.
+ * `capacity` is at least key_count. Pure, thread-safe, wait-free; also in programs without a
+ * publisher.
+ *
+ *   -EINVAL, -E2BIG  of a structure's size; or the keys are not in order
+ *   -ENOSPC          ret_keys has less than key_count places
+ */
+RDX_API int rdx_engine_keys(const struct rdx_engine_event *event, struct rdx_block_key *ret_keys,
+			    uint64_t capacity, struct rdx_engine_identity *ret_identity);
+
+/* What stands in the tokens for one that is a text: the low 32 bits of rdx_hash_identifier. */
+RDX_API uint32_t rdx_engine_token(const void *text, uint64_t bytes);
+
 /* A word that engines use. Lists of words end with a NULL; case makes no difference. */
 struct rdx_engine_word {
 	const char *text;

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
+/* Room for the tokens of a piece of pairs, where one block needs no more. */
+#define PAIRS_PIECE 16384
+
 static int options_are_valid(const struct rdx_engine_options *options)
 {
 	return options->counting_groups <= RDX_ENGINE_GROUPS_MAX &&
@@ -47,6 +50,15 @@ static int open_shares(struct rdx_engine *engine)
 				      names < RDX_NAMES_MAX ? (uint32_t)names : RDX_NAMES_MAX);
 }
 
+static int open_buffers(struct rdx_engine *engine)
+{
+	uint32_t block_tokens = engine->publisher->block_tokens;
+
+	engine->tokens_capacity = 1 + (block_tokens > PAIRS_PIECE ? block_tokens : PAIRS_PIECE);
+	engine->tokens = calloc(engine->tokens_capacity, sizeof(*engine->tokens));
+	return engine->tokens ? open_shares(engine) : -ENOMEM;
+}
+
 int rdx_engine_open(struct rdx_engine **ret_engine, struct rdx_publisher *publisher,
 		    const struct rdx_engine_options *options)
 {
@@ -64,7 +76,7 @@ int rdx_engine_open(struct rdx_engine **ret_engine, struct rdx_publisher *publis
 	engine->publisher = publisher;
 	engine->options = taken;
 	rdx_engine_group_begin(&engine->groups, &taken);
-	r = open_shares(engine);
+	r = open_buffers(engine);
 	if (r == 0 && taken.joined_late)
 		r = mark_late(engine, 0);
 	if (r < 0) {
@@ -80,6 +92,7 @@ void rdx_engine_close(struct rdx_engine *engine)
 	if (!engine)
 		return;
 	rdx_engine_shares_close(&engine->shares);
+	free(engine->tokens);
 	free(engine);
 }
 

@@ -11,6 +11,9 @@
 #include "producer/engine/groups.h"
 #include "producer/engine/shares.h"
 
+/* Keys of one call of the publisher: a run with more is published in pieces. */
+#define RDX_ENGINE_KEYS_PIECE (16 * RDX_ENGINE_BLOCK_KEYS_MAX)
+
 struct rdx_engine {
 	struct rdx_publisher *publisher;
 	struct rdx_engine_options options;
@@ -21,6 +24,9 @@ struct rdx_engine {
 	uint8_t has_sequence;
 	uint8_t began; /* at the engine's birth or a clear of all */
 	uint8_t late;  /* it did not, and that was said */
+	struct rdx_block_key keys[RDX_ENGINE_KEYS_PIECE];
+	uint32_t *tokens; /* pairs made tokens again */
+	uint32_t tokens_capacity;
 };
 
 /* The event's names from the `from`th to before the `to`th cannot be represented: LACKING until they

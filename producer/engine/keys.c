@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/engine/keys.h"
 
-#include <errno.h>
-#include <string.h>
+#include "shm/sized.h"
 
 /* Before a salt that says what it is: so Dynamo writes it. */
 static const char tag[] = "dynamo-cache-salt:";
@@ -119,32 +118,103 @@ static int text_is_known(const struct rdx_engine_key_reader *reader,
 	return salt && reader->salt && strcmp(salt, reader->salt) == 0;
 }
 
-/* The keys from `*at` on that are of the block. */
+/* 1: `ret_key` is the key of its block; 0: it says nothing more; -EBADMSG. */
+static int read_key(const struct rdx_engine_key_reader *reader, const struct rdx_engine_key *key,
+		    int is_first, uint64_t *ret_key)
+{
+	switch (key->kind) {
+	case RDX_ENGINE_KEY_TEXT:
+		return text_is_known(reader, key, is_first) ? 0 : -EBADMSG;
+	case RDX_ENGINE_KEY_OBJECT:
+	case RDX_ENGINE_KEY_DIGEST:
+	case RDX_ENGINE_KEY_TOKEN:
+		if (key->byte_count == 0)
+			return -EBADMSG;
+		*ret_key = rdx_hash_identifier(key->bytes, key->byte_count);
+		return 1;
+	default:
+		return -EBADMSG;
+	}
+}
+
+static void insert_sorted(struct rdx_block_key *keys, uint32_t count, uint64_t block, uint64_t key)
+{
+	uint32_t at = count;
+
+	for (; at > 0 && keys[at - 1].key > key; at--)
+		keys[at] = keys[at - 1];
+	keys[at] = (struct rdx_block_key){.key = key, .block = (uint32_t)block};
+}
+
+/* The keys from `*at` on that are of the block, added to the `count` that there are. */
 static int read_some(const struct rdx_engine_key_reader *reader, uint64_t block, uint64_t *at,
-		     uint64_t end)
+		     uint64_t end, struct rdx_block_key *ret_keys, uint32_t count)
 {
 	const struct rdx_engine_key *keys = reader->event->keys;
 	uint64_t first = *at;
 
 	for (; *at < end && block_of(reader, &keys[*at]) == block; (*at)++) {
-		if (keys[*at].kind != RDX_ENGINE_KEY_TEXT ||
-		    !text_is_known(reader, &keys[*at], *at == first))
+		uint64_t value;
+		int r = read_key(reader, &keys[*at], *at == first, &value);
+
+		if (r < 0 || (r && count == RDX_ENGINE_BLOCK_KEYS_MAX))
 			return -EBADMSG;
+		if (r)
+			insert_sorted(ret_keys, count++, block, value);
 	}
-	return 0;
+	return (int)count;
 }
 
-int rdx_engine_keys_read(struct rdx_engine_key_reader *reader)
+int rdx_engine_keys_read(struct rdx_engine_key_reader *reader, struct rdx_block_key *ret_keys)
 {
 	uint64_t block = rdx_engine_keys_block(reader), next = reader->next,
 		 next_token = reader->next_token;
-	int r = read_some(reader, block, &next, reader->tokens_begin);
+	int r = read_some(reader, block, &next, reader->tokens_begin, ret_keys, 0);
 
-	if (r == 0)
-		r = read_some(reader, block, &next_token, reader->event->key_count);
+	if (r >= 0)
+		r = read_some(reader, block, &next_token, reader->event->key_count, ret_keys,
+			      (uint32_t)r);
 	if (r < 0)
 		return r;
 	reader->next = next;
 	reader->next_token = next_token;
+	return r;
+}
+
+int rdx_engine_keys(const struct rdx_engine_event *given, struct rdx_block_key *ret_keys,
+		    uint64_t capacity, struct rdx_engine_identity *ret_identity)
+{
+	struct rdx_engine_identity identity = {.blocks = UINT64_MAX};
+	struct rdx_block_key keys[RDX_ENGINE_BLOCK_KEYS_MAX];
+	struct rdx_engine_key_reader reader;
+	struct rdx_engine_event event;
+	uint64_t block;
+	int r = rdx_sized_take(&event, sizeof(event), given);
+
+	if (r == 0)
+		r = rdx_sized_check(ret_identity);
+	if (r == 0)
+		r = capacity < event.key_count ? -ENOSPC : 0;
+	if (r == 0)
+		r = rdx_engine_keys_begin(&reader, &event, event.block_tokens);
+	if (r < 0)
+		return r;
+	while ((block = rdx_engine_keys_block(&reader)) != UINT64_MAX) {
+		r = rdx_engine_keys_read(&reader, keys);
+		if (r < 0) {
+			identity.blocks = block;
+			break;
+		}
+		memcpy(ret_keys + identity.key_count, keys, (size_t)r * sizeof(*keys));
+		identity.key_count += (uint64_t)r;
+	}
+	identity.salt = reader.salt;
+	identity.contradicts = (uint32_t)reader.contradicts;
+	rdx_sized_give(ret_identity, &identity, sizeof(identity));
 	return 0;
+}
+
+uint32_t rdx_engine_token(const void *text, uint64_t bytes)
+{
+	return (uint32_t)rdx_hash_identifier(text, bytes);
 }

@@ -26,8 +26,8 @@ int rdx_engine_keys_begin(struct rdx_engine_key_reader *ret_reader,
 /* The next block that has keys; UINT64_MAX: none. */
 uint64_t rdx_engine_keys_block(const struct rdx_engine_key_reader *reader);
 
-/* Read that block's keys: 0, they are texts that mean the adapter or the salt; -EBADMSG: they are not
- * understood, or name the block besides its tokens, which no event says yet. Nothing was read. */
-int rdx_engine_keys_read(struct rdx_engine_key_reader *reader);
+/* Read that block's keys, at most RDX_ENGINE_BLOCK_KEYS_MAX, sorted: how many there are. Texts that
+ * mean the adapter or the salt are none. -EBADMSG: they are not understood; nothing was read. */
+int rdx_engine_keys_read(struct rdx_engine_key_reader *reader, struct rdx_block_key *ret_keys);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-/* A run on its way to the publisher. */
+/* A run on its way to the publisher, which gets it in pieces where buffers are short. */
 struct run {
 	struct rdx_engine *engine;
 	const struct rdx_engine_event *event;
@@ -17,6 +17,12 @@ struct run {
 	uint32_t place; /* of its group */
 };
 
+/* Keys of a piece, in the engine's buffer. */
+struct piece_keys {
+	struct rdx_block_key *keys;
+	uint64_t count;
+};
+
 static int is_named_only(const struct rdx_engine_event *event)
 {
 	return event->token_count == 0 && !event->local_hashes;
@@ -25,6 +31,18 @@ static int is_named_only(const struct rdx_engine_event *event)
 static int is_pairs(const struct rdx_engine_event *event)
 {
 	return event->token_count && event->flags & RDX_ENGINE_PAIRS;
+}
+
+/* The second of each pair is the first of the next one. */
+static int pairs_are_chained(const struct rdx_engine_event *event)
+{
+	const uint32_t *ids = event->tokens;
+
+	for (uint64_t i = 1; i < event->token_count; i++) {
+		if (ids[2 * i - 1] != ids[2 * i])
+			return 0;
+	}
+	return 1;
 }
 
 /* Is the run of the segment's blocks, and are its tokens as many? Else the publisher drops it and
@@ -38,8 +56,38 @@ static int run_fits(const struct run *run)
 		event->token_count == (uint64_t)event->count * run->block_tokens);
 }
 
+/* Firsts of pairs, and the second of the last one. */
+static void flatten(struct run *run, uint32_t from, uint32_t to)
+{
+	const uint32_t *ids = run->event->tokens + 2 * (uint64_t)from * run->block_tokens;
+	uint64_t count = (uint64_t)(to - from) * run->block_tokens;
+	uint32_t *tokens = run->engine->tokens;
+
+	for (uint64_t i = 0; i < count; i++)
+		tokens[i] = ids[2 * i];
+	tokens[count] = ids[2 * count - 1];
+	run->stored.tokens = tokens;
+	run->stored.token_count = count + 1;
+	run->stored.overlap = 1;
+}
+
+/* Those of the blocks from `from` to before `to`, counted from `from`; those before are dropped. */
+static void take_keys(struct run *run, struct piece_keys *keys, uint32_t from, uint32_t to)
+{
+	uint64_t count = 0;
+
+	for (; keys->count && keys->keys->block < from; keys->count--)
+		keys->keys++;
+	for (; count < keys->count && keys->keys[count].block < to; count++)
+		keys->keys[count].block -= from;
+	run->stored.keys = count ? keys->keys : NULL;
+	run->stored.key_count = count;
+	keys->keys += count;
+	keys->count -= count;
+}
+
 /* Publish the blocks from `from` to before `to`. */
-static int publish_blocks(struct run *run, uint32_t from, uint32_t to)
+static int publish_blocks(struct run *run, struct piece_keys *keys, uint32_t from, uint32_t to)
 {
 	const struct rdx_engine_event *event = run->event;
 	struct rdx_stored *stored = &run->stored;
@@ -51,10 +99,14 @@ static int publish_blocks(struct run *run, uint32_t from, uint32_t to)
 	stored->parent = from ? rdx_engine_name_at(event, from - 1) : event->parent;
 	if (event->local_hashes) {
 		stored->local_hashes = event->local_hashes + from;
+	} else if (is_pairs(event)) {
+		flatten(run, from, to);
 	} else if (event->token_count) {
 		stored->tokens = event->tokens + (uint64_t)from * run->block_tokens;
 		stored->token_count = (uint64_t)(to - from) * run->block_tokens;
 	}
+	if (!event->local_hashes)
+		take_keys(run, keys, from, to);
 	return rdx_publish_stored(run->engine->publisher, stored);
 }
 
@@ -76,7 +128,7 @@ static enum rdx_engine_share_change share(struct run *run, uint32_t i, int *ret_
 }
 
 /* Of these blocks the publisher is told of those that all groups hold now. */
-static int publish_shared(struct run *run, uint32_t from, uint32_t to)
+static int publish_shared(struct run *run, struct piece_keys *keys, uint32_t from, uint32_t to)
 {
 	uint32_t whole = from; /* blocks from here on are, and were not published */
 	int repeats = 0, r = 0;
@@ -86,31 +138,73 @@ static int publish_shared(struct run *run, uint32_t from, uint32_t to)
 
 		if (change == RDX_ENGINE_SHARE_WHOLE)
 			continue;
-		r = publish_blocks(run, whole, i);
+		r = publish_blocks(run, keys, whole, i);
 		if (r == 0 && change == RDX_ENGINE_SHARE_FULL)
 			r = rdx_engine_drop(run->engine, run->event, i, i + 1, run->stored.tier);
 		whole = i + 1;
 	}
 	if (r == 0)
-		r = publish_blocks(run, whole, to);
+		r = publish_blocks(run, keys, whole, to);
 	if (r == 0 && repeats && run->engine->publisher->report_mode == RDX_REPORT_MIXED)
 		r = rdx_publish_inexact(run->engine->publisher, RDX_INEXACT_UNKNOWN,
 					run->event->time_ns);
 	return r;
 }
 
+static int publish_piece(struct run *run, uint32_t from, uint32_t to, uint64_t key_count)
+{
+	struct piece_keys keys = {run->engine->keys, key_count};
+
+	return rdx_engine_has_shares(run->engine) ? publish_shared(run, &keys, from, to)
+						  : publish_blocks(run, &keys, from, to);
+}
+
+/* Most blocks that a piece from `from` on may have. */
+static uint32_t piece_limit(const struct run *run, uint32_t from)
+{
+	uint32_t left = run->end - from, most = left;
+
+	if (is_pairs(run->event))
+		most = (run->engine->tokens_capacity - 1) / run->block_tokens;
+	return left < most ? left : most;
+}
+
+/* Read keys of the piece from `from` on into the engine's buffer, until it is full or a block is not
+ * understood, at which the run then ends: where the piece ends. */
+static void read_piece(struct run *run, uint32_t from, uint32_t *ret_to, uint64_t *ret_key_count)
+{
+	uint64_t to = from + piece_limit(run, from), count = 0, block;
+
+	while ((block = rdx_engine_keys_block(&run->reader)) < to) {
+		int r;
+
+		if (count + RDX_ENGINE_BLOCK_KEYS_MAX > RDX_ENGINE_KEYS_PIECE) {
+			to = block;
+			break;
+		}
+		r = rdx_engine_keys_read(&run->reader, run->engine->keys + count);
+		if (r < 0) {
+			run->end = (uint32_t)block;
+			to = block;
+			break;
+		}
+		count += (uint64_t)r;
+	}
+	*ret_to = (uint32_t)to;
+	*ret_key_count = count;
+}
+
 /* Publish what is understood, drop what is behind it. */
 static int publish_run(struct run *run)
 {
-	uint64_t block;
-	int r;
+	uint64_t key_count;
+	uint32_t to;
+	int r = 0;
 
-	while ((block = rdx_engine_keys_block(&run->reader)) < run->end) {
-		if (rdx_engine_keys_read(&run->reader) < 0)
-			run->end = (uint32_t)block;
+	for (uint32_t from = 0; r == 0 && from < run->end; from = to) {
+		read_piece(run, from, &to, &key_count);
+		r = publish_piece(run, from, to, key_count);
 	}
-	r = rdx_engine_has_shares(run->engine) ? publish_shared(run, 0, run->end)
-					       : publish_blocks(run, 0, run->end);
 	if (r < 0 || run->end == run->event->count)
 		return r;
 	run->engine->stats.unknown_keys++;
@@ -138,7 +232,8 @@ static int contradicts(const struct run *run)
 {
 	const struct rdx_engine_event *event = run->event;
 
-	return run->reader.contradicts || (event->token_count && event->local_hashes);
+	return run->reader.contradicts || (event->token_count && event->local_hashes) ||
+	       (is_pairs(event) && !pairs_are_chained(event));
 }
 
 static int has_adapter_without_name(const struct rdx_engine_event *event)
@@ -193,8 +288,6 @@ int rdx_engine_store(struct rdx_engine *engine, const struct rdx_engine_event *g
 		engine->stats.nameless_adapters++;
 		return rdx_engine_drop(engine, &event, 0, event.count, tier);
 	}
-	if (is_pairs(&event)) /* no event says yet what a block takes of the next one */
-		run.end = 0;
 	run.stored.salt = run.reader.salt;
-	return run.end == 0 || run_fits(&run) ? publish_run(&run) : publish_whole(&run);
+	return run_fits(&run) ? publish_run(&run) : publish_whole(&run);
 }

@@ -14,6 +14,48 @@
 
 static const uint32_t tokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
+/* Two images behind the same tokens are two blocks, and a request without one is a third. */
+static void images(void **state)
+{
+#define IMAGE(worker, name, image)                                                                 \
+	"{\"worker\":" worker ",\"type\":\"BlockStored\",\"block_hashes\":[" name "],"             \
+	"\"parent_block_hash\":null,\"token_ids\":[7,7],\"block_size\":2,\"medium\":\"GPU\","      \
+	"\"extra_keys\":" image "}\n"
+	static const char input[] = IMAGE("1", "11", "[[[\"image-a\",0]]]")
+		IMAGE("2", "12", "[[[\"image-b\",0]]]") IMAGE("3", "13", "[null]")
+			IMAGE("4", "14",
+			      "null,\"mm_keys\":[[{\"type\":\"mm_key\",\"hash\":\"image-"
+			      "a\",\"start_offset\":3}]]");
+	const uint32_t pair[] = {7, 7};
+	struct rig *rig = *state;
+	struct rdx_block_key key = {0};
+	struct rdx_tokens request = {
+		.size = sizeof(request),
+		.seed = rdx_hash_seed(NULL, NULL),
+		.ids = pair,
+		.count = 2,
+		.keys = &key,
+		.block_tokens = 2,
+	};
+	struct program_result r;
+	uint64_t local;
+
+	RUN(&r, 0, "ringdex-feed", input, BLOCKS_OF_2, "--dir", rig->dir, "-");
+	assert_null(strstr(r.err, "warning"));
+	program_result_free(&r);
+	rdx_hash_tokens(&request, &local);
+	feed_expect_run(rig, 3, RDX_TIER_DEVICE, &local, 1);
+	request.key_count = 1;
+	key.key = rdx_hash_identifier("image-a", 7);
+	rdx_hash_tokens(&request, &local);
+	feed_expect_run(rig, 1, RDX_TIER_DEVICE, &local, 1);
+	feed_expect_run(rig, 4, RDX_TIER_DEVICE, &local, 1);
+	key.key = rdx_hash_identifier("image-b", 7);
+	rdx_hash_tokens(&request, &local);
+	feed_expect_run(rig, 2, RDX_TIER_DEVICE, &local, 1);
+#undef IMAGE
+}
+
 /* The bare text in the first block is the salt; children inherit it. */
 static void salt_in_extra_keys(void **state)
 {
@@ -194,7 +236,7 @@ static void other_block_size(void **state)
 	assert_int_equal(feed_inexact(rig, 1, 0), RDX_INEXACT_LACKING);
 }
 
-/* The unreadable line's rank is UNKNOWN; what a clear cleared, nobody knows. */
+/* The unreadable line's rank is UNKNOWN; pairs are read; what a clear cleared, nobody knows. */
 static void unreadable_lines(void **state)
 {
 	static const char input[] =
@@ -211,17 +253,28 @@ static void unreadable_lines(void **state)
 		"{\"worker\":4,\"type\":\"stored\",\"names\":[11],\"token_ids\":[1,\"cat\"],"
 		"\"block_size\":2}\n";
 	struct rig *rig = *state;
+	struct rdx_tokens pairs = {
+		.size = sizeof(pairs),
+		.seed = rdx_hash_seed(NULL, NULL),
+		.ids = tokens,
+		.count = 5,
+		.block_tokens = 2,
+		.overlap = 1,
+	};
 	struct program_result r;
+	uint64_t locals[2];
 
 	RUN(&r, 1, "ringdex-feed", input, BLOCKS_OF_2, "--dir", rig->dir, "-");
 	assert_has(r.err, "bad: 1");
 	assert_has(r.err, ":6: warning: worker 3 rank 0: 1 events of an unknown medium");
 	program_result_free(&r);
 	assert_int_equal(feed_inexact(rig, 1, 0), RDX_INEXACT_UNKNOWN);
-	assert_int_equal(feed_inexact(rig, 2, 0), RDX_INEXACT_LACKING);
+	assert_int_equal(feed_inexact(rig, 2, 0), 0);
 	assert_int_equal(feed_inexact(rig, 3, 0), RDX_INEXACT_UNKNOWN);
-	assert_int_equal(feed_inexact(rig, 4, 0), RDX_INEXACT_LACKING);
-	assert_int_equal(feed_held(rig, 2, RDX_TIER_DEVICE), 0);
+	assert_int_equal(feed_inexact(rig, 4, 0), 0);
+	assert_int_equal(rdx_hash_tokens(&pairs, locals), 2);
+	feed_expect_run(rig, 2, RDX_TIER_DEVICE, locals, 2);
+	assert_int_equal(feed_held(rig, 4, RDX_TIER_DEVICE), 1);
 }
 
 /* How the engine writes, by option. */
@@ -342,10 +395,10 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(salt_in_extra_keys),  CASE(gpu_only_clear),   CASE(late_bridge),
-		CASE(lmcache_root),        CASE(masked_groups),    CASE(re_report),
-		CASE(other_block_size),    CASE(unreadable_lines), CASE(words_by_option),
-		CASE(sequence_of_batches), CASE(rolling_restart),
+		CASE(images),          CASE(salt_in_extra_keys),  CASE(gpu_only_clear),
+		CASE(late_bridge),     CASE(lmcache_root),        CASE(masked_groups),
+		CASE(re_report),       CASE(other_block_size),    CASE(unreadable_lines),
+		CASE(words_by_option), CASE(sequence_of_batches), CASE(rolling_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,7 +137,8 @@ static int read_token(struct feed_line *line, uint64_t at, struct json_object *v
 					 "give a number from 0 to 2^32 - 1, a text that is none, "
 					 "or pairs of such numbers",
 					 ret_fault);
-	tokens[at] = 0;
+	tokens[at] = rdx_engine_token(json_object_get_string(value),
+				      (uint64_t)json_object_get_string_len(value));
 	return extra_keys_add_token(&line->keys, value, (uint32_t)at);
 }
 
