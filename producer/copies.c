@@ -197,14 +197,17 @@ static void leave_held(struct rdx_publisher *p, const struct rdx_name_key *key, 
 	if (entry)
 		settle_entry(p, entry, tier, 1);
 	node->copies -= rdx_node_one_copy(tier) * (rdx_node_copies(node, tier) - 1);
-	if (!left)
+	if (!left) {
 		rdx_copies_remove(p, index, tier);
-	else if (p->report_mode != RDX_REPORT_PRESENCE) {
-		if (left > RDX_NODE_COPIES_MAX)
-			rdx_publisher_mark(p, RDX_INEXACT_UNKNOWN, (uint8_t)(1 << tier));
-		node->copies += rdx_node_one_copy(tier) *
-				((left < RDX_NODE_COPIES_MAX ? left : RDX_NODE_COPIES_MAX) - 1);
+		return;
 	}
+	if (p->report_mode == RDX_REPORT_PRESENCE)
+		left = 1;
+	if (left > RDX_NODE_COPIES_MAX) {
+		rdx_publisher_mark(p, RDX_INEXACT_UNKNOWN, (uint8_t)(1 << tier));
+		left = RDX_NODE_COPIES_MAX;
+	}
+	node->copies += rdx_node_one_copy(tier) * (left - 1);
 }
 
 int rdx_copies_leave(struct rdx_publisher *p, const struct rdx_name_key *key, uint32_t index,

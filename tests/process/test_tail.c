@@ -131,6 +131,35 @@ static void tail_prints_what_feed_accepts(void **state)
 	rig_release(&producer);
 }
 
+/* What each event says of the rank's worth, and that it is EXACT again. */
+static void tail_prints_what_is_lacking(void **state)
+{
+	static const char lines[] =
+		"{\"worker\":7,\"type\":\"stored\",\"names\":[2],\"parent\":1,\"local_hashes\":[2]}"
+		"\n"
+		"{\"worker\":7,\"type\":\"stored\",\"names\":[3],\"local_hashes\":[3]}\n"
+		"{\"worker\":7,\"type\":\"removed\",\"names\":[2]}\n";
+	static const char *const worth[] = {"lacking", "lacking", "exact"};
+	struct rig *rig = *state;
+	struct json_object *object;
+	struct program_result r;
+	char *line;
+
+	RUN(&r, 0, "ringdex-feed", lines, "--dir", rig->dir, "--quiet", "-");
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-tail", NULL, "--dir", rig->dir, "--from-barrier", "--once");
+	line = strtok(r.out, "\n");
+	for (int i = 0; i < 3; i++) {
+		object = parsed(line);
+		assert_string_equal(string(object, "type"), i == 1 ? "stored" : "inexact");
+		assert_string_equal(string(object, "inexact"), worth[i]);
+		json_object_put(object);
+		line = strtok(NULL, "\n");
+	}
+	assert_null(line);
+	program_result_free(&r);
+}
+
 static void tail_says_what_was_lost(void **state)
 {
 	struct rig *rig = *state;
@@ -324,6 +353,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(range_has_four_outcomes, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(tail_prints_what_feed_accepts, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(tail_prints_what_is_lacking, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(tail_says_what_was_lost, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(tail_follows_through_another_life, rig_setup,

@@ -238,7 +238,14 @@ static void test_states(void **state)
 	assert_int_equal(run.state, RDX_STATE_STALE);
 	assert_true(run.age_ns >= 300000000);
 	assert_int_equal(run.blocks[0], 10);
+	pulse.state = RDX_STATE_LACKING; /* ages too */
+	rdx_writer_rank_pulse(f.writer, slot, &pulse);
+	assert_int_equal(one_row(&f, prefix, 10).state, RDX_STATE_STALE);
 	f.index->lookup.stale_after_ns = UINT64_MAX;
+	run = one_row(&f, prefix, 10);
+	assert_int_equal(run.state, RDX_STATE_LACKING);
+	assert_int_equal(run.blocks[0], 10);
+	pulse.state = RDX_STATE_INEXACT;
 	rdx_writer_rank_hide(f.writer, slot); /* dropped: shown with its cause, no blocks */
 	pulse.seen_ns = rdx_clock_ns();
 	rdx_writer_rank_pulse(f.writer, slot, &pulse);
