@@ -79,11 +79,18 @@ static void store_counter(struct rdx_publisher *p, int counter, uint64_t value)
 	atomic_store_explicit(&p->owner.live->counters[counter], value, memory_order_relaxed);
 }
 
+static void store_worth(struct rdx_publisher *p)
+{
+	static const uint64_t how[] = {0, RDX_LIVE_LACKING, RDX_LIVE_UNKNOWN};
+	uint64_t flags = p->counters[RDX_COUNTER_FLAGS] & ~(RDX_LIVE_LACKING | RDX_LIVE_UNKNOWN);
+
+	store_counter(p, RDX_COUNTER_LACKING, p->lacking.count);
+	store_counter(p, RDX_COUNTER_FLAGS, flags | how[p->inexact]);
+}
+
 void rdx_emit_counters(struct rdx_publisher *p)
 {
 	uint64_t *counters = p->counters;
-	static const uint64_t how[] = {0, RDX_LIVE_LACKING, RDX_LIVE_UNKNOWN};
-	uint64_t flags = counters[RDX_COUNTER_FLAGS] & ~(RDX_LIVE_LACKING | RDX_LIVE_UNKNOWN);
 
 	store_counter(p, RDX_COUNTER_EVENTS, counters[RDX_COUNTER_EVENTS]);
 	store_counter(p, RDX_COUNTER_SLOTS, p->position);
@@ -94,11 +101,10 @@ void rdx_emit_counters(struct rdx_publisher *p)
 		store_counter(p, RDX_COUNTER_ORPHANS + i, p->lineage.orphans[i]);
 	}
 	store_counter(p, RDX_COUNTER_NAMES, p->names.count);
-	store_counter(p, RDX_COUNTER_LACKING, p->lacking.count);
-	store_counter(p, RDX_COUNTER_FLAGS, flags | how[p->inexact]);
 	if (!p->counted)
 		return;
 	p->counted = 0;
+	store_worth(p);
 	for (int i = RDX_COUNTER_CLEARS; i < RDX_COUNTER_HELD; i++)
 		store_counter(p, i, counters[i]);
 }

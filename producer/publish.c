@@ -142,21 +142,33 @@ RDX_PREFETCHES void load_removed(const struct rdx_publisher *p, const struct rdx
 	}
 }
 
-/* One copy less, or so many left. Returns the name's node, RDX_NODE_NONE if there was no copy. */
-static uint32_t remove_name(struct rdx_publisher *p, const struct rdx_name_key *key, uint8_t tier,
-			    const uint32_t *left)
+/* Where a removal is not simply one copy less of a held name; as below. */
+static __attribute__((noinline)) uint32_t
+remove_otherwise(struct rdx_publisher *p, const struct rdx_name_key *key, uint32_t index,
+		 const struct rdx_removed *removed, uint32_t at)
 {
-	uint32_t index = rdx_names_find(&p->names, key);
-	int known;
+	int known = removed->remaining
+			    ? rdx_copies_leave(p, key, index, removed->tier, removed->remaining[at])
+			    : rdx_copies_take(p, key, index, removed->tier);
 
-	if (index != RDX_NODE_NONE)
-		__builtin_prefetch(&p->lineage.records[index], 1);
-	known = left ? rdx_copies_leave(p, key, index, tier, *left)
-		     : rdx_copies_take(p, key, index, tier);
 	if (known)
 		return index;
 	rdx_publisher_count(p, RDX_COUNTER_UNKNOWN_REMOVALS, 1);
 	return RDX_NODE_NONE;
+}
+
+/* Name `at` of the call. Returns its node, RDX_NODE_NONE if there was no copy. */
+static uint32_t remove_name(struct rdx_publisher *p, const struct rdx_name_key *key,
+			    const struct rdx_removed *removed, uint32_t at)
+{
+	uint32_t index = rdx_names_find(&p->names, key);
+
+	if (index == RDX_NODE_NONE || removed->remaining || removed->tier == RDX_TIER_OTHER ||
+	    !rdx_node_copies(rdx_lineage_settle(&p->lineage, index), removed->tier))
+		return remove_otherwise(p, key, index, removed, at);
+	__builtin_prefetch(&p->lineage.records[index], 1);
+	rdx_copies_remove(p, index, removed->tier);
+	return index;
 }
 
 static uint32_t remove_chunk(struct rdx_publisher *p, const struct rdx_removed *removed,
@@ -175,8 +187,7 @@ static uint32_t remove_chunk(struct rdx_publisher *p, const struct rdx_removed *
 	if (count > 1) /* of one name the call before has asked for them */
 		load_removed(p, keys, count);
 	for (uint32_t i = 0; i < count; i++)
-		last = remove_name(p, &keys[i], removed->tier,
-				   removed->remaining ? &removed->remaining[from + i] : NULL);
+		last = remove_name(p, &keys[i], removed, from + i);
 	return last;
 }
 

@@ -365,6 +365,7 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 		free(p);
 		return r;
 	}
+	p->counted = 1;
 	rdx_emit_counters(p);
 	*ret_publisher = p;
 	return 0;

@@ -61,7 +61,7 @@ struct rdx_publisher {
 	uint8_t exhausted;  /* positions are used up */
 	uint8_t dead;       /* made before a fork */
 	uint8_t stores_new; /* all names of the chunk stored last were new */
-	uint8_t counted;    /* by rdx_publisher_count since the segment's counters were stored */
+	uint8_t counted;    /* what does not change in every call did, since it was stored last */
 
 	struct rdx_mapping bell_mapping;
 	struct rdx_arena arena;     /* names, lineage, the rest */
@@ -85,6 +85,7 @@ static inline void rdx_publisher_judge(struct rdx_publisher *p)
 	if (inexact && !p->inexact)
 		rdx_publisher_count(p, RDX_COUNTER_INEXACT_MARKS, 1);
 	p->inexact = inexact;
+	p->counted = 1;
 }
 
 /* `tiers`, one bit each: where the cause may be. */
