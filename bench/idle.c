@@ -11,6 +11,7 @@
 #include "bench/measure.h"
 #include "bench/options.h"
 #include "bench/report.h"
+#include "bench/scratch.h"
 #include "shm/clock.h"
 #include <ringdex/rdx_indexer.h>
 #include <ringdex/rdx_publisher.h>
@@ -327,7 +328,7 @@ int main(int argc, char **argv)
 	options_parse(argc, argv, &options);
 	bench.samples = (uint32_t)options_pick(&options, 150, 100, 5);
 	bench.arena = measure_memory(sizeof(*bench.arena), MEASURE_SHARED);
-	if (!bench.arena || scratch_make(&options, bench.dir) < 0)
+	if (!bench.arena || scratch_make(bench.dir) < 0)
 		return 1;
 	measure_pin(0);
 	report = report_begin(&options);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/options.h"
 
+#include "bench/scratch.h"
+
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define ROUNDS_MOST 1000000
 
@@ -83,26 +82,5 @@ void options_parse(int argc, char **argv, struct options *options)
 	argp_parse(&argp, argc, argv, 0, NULL, options);
 	if (options->rounds == 0)
 		options->rounds = options->rounds_by_length[options->length];
-}
-
-int scratch_make(const struct options *options, char ret_dir[SCRATCH_BYTES])
-{
-	int length = snprintf(ret_dir, SCRATCH_BYTES, "%s/rdx-bench-XXXXXX", options->scratch);
-
-	if (length < 0 || length >= SCRATCH_BYTES)
-		return -ENAMETOOLONG;
-	return mkdtemp(ret_dir) ? 0 : -errno;
-}
-
-static int remove_path(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
-void scratch_remove(const char *dir)
-{
-	nftw(dir, remove_path, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_begin(options->scratch);
 }

@@ -24,13 +24,13 @@ struct options {
 	/* chosen by the user */
 	enum options_length length;
 	uint32_t rounds;
-	const char *scratch; /* where scratch_make makes its directory */
+	const char *scratch; /* scratch.h makes directories there */
 	const char *corpora; /* where corpora are read, see bench-corpus */
 	const char *file;    /* JSON goes there; NULL: nowhere */
 	int json;            /* JSON on standard output instead of the table */
 };
 
-/* Exits with a message and status 2 on wrong usage. */
+/* Exits with a message and status 2 on wrong usage. Forks: see scratch.h. */
 void options_parse(int argc, char **argv, struct options *options);
 
 /* The value for this run's length. */
@@ -45,11 +45,5 @@ static inline uint64_t options_pick(const struct options *options, uint64_t full
 /* The number in `argument`; ends the program where it is none or out of bounds. */
 uint64_t options_number(struct argp_state *state, const char *option, const char *argument,
 			uint64_t least, uint64_t most);
-
-#define SCRATCH_BYTES 128
-
-/* Make a directory below options->scratch. -errno. The caller removes it. */
-int scratch_make(const struct options *options, char ret_dir[SCRATCH_BYTES]);
-void scratch_remove(const char *dir);
 
 #endif

@@ -11,6 +11,7 @@
 #include "bench/measure.h"
 #include "bench/options.h"
 #include "bench/report.h"
+#include "bench/scratch.h"
 #include "shm/barrier.h"
 #include "shm/namespace.h"
 #include "shm/segment.h"
@@ -193,7 +194,7 @@ static int open_ranks(struct bench *bench)
 	return r;
 }
 
-static int open_bench(struct bench *bench, const struct options *given, uint64_t blocks)
+static int open_bench(struct bench *bench, uint64_t blocks)
 {
 	struct rdx_segment_spec bare = {.worker_id = RANKS_MOST + 1,
 					.block_tokens = 16,
@@ -208,7 +209,7 @@ static int open_bench(struct bench *bench, const struct options *given, uint64_t
 	bench->rank_count = blocks < BLOCKS_IN_ALL ? (uint32_t)(BLOCKS_IN_ALL / blocks) : 1;
 	if (bench->rank_count > RANKS_MOST)
 		bench->rank_count = RANKS_MOST;
-	r = scratch_make(given, bench->dir);
+	r = scratch_make(bench->dir);
 	if (r == 0)
 		r = open_ranks(bench);
 	if (r < 0)
@@ -334,7 +335,7 @@ static void measure_size(struct report *report, const struct options *options, u
 
 	memset(&bench, 0, sizeof(bench));
 	bench.bare.lock_fd = -1;
-	r = open_bench(&bench, options, blocks);
+	r = open_bench(&bench, blocks);
 	report_check(report, r == 0, "a namespace can be made in %s: %s", options->scratch,
 		     strerror(-r));
 	if (r == 0)

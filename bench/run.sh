@@ -75,11 +75,10 @@ corpora=$out/corpora
 parent=/dev/shm
 [[ $out != "$parent"/* ]] || parent=$out
 mkdir -p "$out/runs"
-scratch=$(mktemp -d "$parent/rdx-bench-XXXXXX")
 child=
-trap '[[ -z $child ]] || { kill "$child"; wait "$child"; } || true; rm -rf "$scratch"' EXIT
+trap '[[ -z $child ]] || { kill "$child"; wait "$child"; } || true' EXIT
 trap 'exit 130' INT TERM HUP
-[[ -z $against ]] || cp "$against" "$scratch/against.json" # it may be the last run
+[[ -z $against ]] || cp "$against" "$out/against.json" # it may be the last run
 RDX_BENCH_REVISION=${RDX_BENCH_REVISION:-$(git describe --always --dirty 2>/dev/null || true)}
 export RDX_BENCH_REVISION
 rm -f "$out"/runs/*
@@ -92,7 +91,7 @@ run() {
 	shift
 	say "$name"
 	# waited for, so that a signal ends both at once
-	timeout "$seconds_most" "$@" "--json=$file" --scratch "$scratch" --corpora "$corpora" \
+	timeout "$seconds_most" "$@" "--json=$file" --scratch "$parent" --corpora "$corpora" \
 		"${given[@]}" >"$out/runs/$name.txt" &
 	child=$!
 	if ! wait "$child"; then
@@ -139,7 +138,7 @@ merge >"$out/run.json"
 ((!json)) || cat "$out/run.json"
 if command -v python3 >/dev/null; then
 	arguments=(--folder "$out/report")
-	[[ -z $against ]] || arguments+=(--against "$scratch/against.json")
+	[[ -z $against ]] || arguments+=(--against "$out/against.json")
 	((!save)) || arguments+=(--results docs)
 	if ((json)); then
 		python3 bench/report.py "$out/run.json" "${arguments[@]}" >&2

@@ -24,7 +24,7 @@ void stage_make(struct stage *ret_stage, const struct options *options, uint32_t
 {
 	struct stage stage = {.ring_slots = STAGE_RING_SLOTS, .ranks = 1};
 
-	stage_must(&stage, scratch_make(options, stage.dir), options->scratch);
+	stage_must(&stage, scratch_make(stage.dir), options->scratch);
 	stage_must(&stage, oracle_open(&stage.oracle, workers), "oracle");
 	stage.workers = calloc(workers, sizeof(*stage.workers));
 	stage.runs = calloc(RDX_RANKS_MAX, sizeof(*stage.runs));

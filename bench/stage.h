@@ -9,6 +9,7 @@
 
 #include "bench/corpus/oracle.h"
 #include "bench/options.h"
+#include "bench/scratch.h"
 #include <ringdex/rdx_index.h>
 #include <ringdex/rdx_indexer.h>
 #include <ringdex/rdx_publisher.h>

@@ -2,6 +2,7 @@
 #include "bench/corpus/find.h"
 
 #include "bench/corpus/simulate.h"
+#include "bench/scratch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,12 +11,12 @@
 #define SEED 1
 
 /* The file goes as soon as it is mapped. */
-static int make_small(const struct options *options, const char *name, struct corpus *ret_corpus)
+static int make_small(const char *name, struct corpus *ret_corpus)
 {
 	char dir[SCRATCH_BYTES], path[SCRATCH_BYTES + 32];
 	struct requests requests;
 	struct simulate_options how = {&requests, SEED, FIND_SMOKE_DIVIDE};
-	int r = scratch_make(options, dir);
+	int r = scratch_make(dir);
 
 	if (r < 0)
 		return r;
@@ -38,7 +39,7 @@ int find_corpus(const struct options *options, struct report *report, const char
 	int r;
 
 	snprintf(path, sizeof(path), "%s/%s.corpus", options->corpora, name);
-	r = options->length == OPTIONS_SMOKE ? make_small(options, name, ret_corpus)
+	r = options->length == OPTIONS_SMOKE ? make_small(name, ret_corpus)
 					     : corpus_open(ret_corpus, path);
 	if (r < 0)
 		report_note(report, "%s is left out: %s; bench-corpus makes it", path,

@@ -7,6 +7,7 @@
 #include "bench/options.h"
 #include "bench/peers/channel/crew.h"
 #include "bench/report.h"
+#include "bench/scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,7 +146,7 @@ int main(int argc, char **argv)
 	int64_t wrong;
 
 	options_parse(argc, argv, &options);
-	if (scratch_make(&options, dir) < 0)
+	if (scratch_make(dir) < 0)
 		return 1;
 	report = report_begin(&options);
 	for (int kind = 0; kind < CREW_KINDS; kind++)

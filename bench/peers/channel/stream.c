@@ -7,6 +7,7 @@
 #include "bench/options.h"
 #include "bench/peers/channel/crew.h"
 #include "bench/report.h"
+#include "bench/scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,7 +141,7 @@ int main(int argc, char **argv)
 		char dir[SCRATCH_BYTES];
 		int64_t wrong = -1;
 
-		if (scratch_make(&options, dir) == 0) {
+		if (scratch_make(dir) == 0) {
 			wrong = run(&options, dir, readers[i], ns);
 			scratch_remove(dir);
 		}
