@@ -104,7 +104,8 @@ int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *ev
 		.time_ns = event->time_ns,
 		.names = rdx_engine_name_at(event, from),
 		.count = to - from,
-		.tier = tier,
+		/* the publisher would hold it where a store gives it content: that is not all groups */
+		.tier = rdx_engine_has_shares(engine) ? RDX_TIER_OTHER : tier,
 		.name_bytes = event->name_bytes,
 	};
 

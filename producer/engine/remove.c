@@ -34,7 +34,20 @@ static enum rdx_engine_share_change leave(struct rdx_engine *engine,
 	return rdx_engine_share_leave(&engine->shares, &key, place, left);
 }
 
-/* The publisher knows the blocks that all groups hold, and those that it was told are lacking. */
+/* The group has no copy that is known: perhaps one that was dropped. Others that are left are missing. */
+static int remove_dropped(struct rdx_engine *engine, const struct rdx_engine_event *event,
+			  uint32_t i)
+{
+	const uint64_t *unknown = &engine->publisher->counters[RDX_COUNTER_UNKNOWN_REMOVALS];
+	uint64_t before = *unknown;
+	int r = publish(engine, event, RDX_TIER_OTHER, i, i + 1, NULL);
+
+	if (r == 0 && *unknown != before && event->remaining && event->remaining[i])
+		r = rdx_engine_drop(engine, event, i, i + 1, RDX_TIER_OTHER);
+	return r;
+}
+
+/* The publisher knows the blocks that all groups hold, and those that were dropped. */
 static int remove_shared(struct rdx_engine *engine, const struct rdx_engine_event *event,
 			 uint8_t tier, uint32_t place)
 {
@@ -46,7 +59,7 @@ static int remove_shared(struct rdx_engine *engine, const struct rdx_engine_even
 			r = publish(engine, event, tier, i, i + 1, NULL);
 			break;
 		case RDX_ENGINE_SHARE_UNKNOWN:
-			r = publish(engine, event, tier, i, i + 1, event->remaining);
+			r = remove_dropped(engine, event, i);
 			break;
 		default:
 			break;

@@ -241,6 +241,13 @@ static int has_adapter_without_name(const struct rdx_engine_event *event)
 	return event->flags & RDX_ENGINE_LORA_ID && !(event->lora_name && *event->lora_name);
 }
 
+/* Nothing of it can be represented. */
+static int drop(struct run *run, uint64_t *counter)
+{
+	++*counter;
+	return rdx_engine_drop(run->engine, run->event, 0, run->event->count, run->stored.tier);
+}
+
 static int parent_is_none(const struct rdx_engine *engine, const struct rdx_engine_event *event)
 {
 	const uint8_t *bytes = event->parent;
@@ -280,14 +287,13 @@ int rdx_engine_store(struct rdx_engine *engine, const struct rdx_engine_event *g
 	r = rdx_engine_keys_begin(&run.reader, &event, run.block_tokens);
 	if (r < 0)
 		return r;
-	if (contradicts(&run)) {
-		engine->stats.contradictions++;
-		return rdx_engine_drop(engine, &event, 0, event.count, tier);
-	}
-	if (has_adapter_without_name(&event)) {
-		engine->stats.nameless_adapters++;
-		return rdx_engine_drop(engine, &event, 0, event.count, tier);
-	}
+	if (contradicts(&run))
+		return drop(&run, &engine->stats.contradictions);
+	if (has_adapter_without_name(&event))
+		return drop(&run, &engine->stats.nameless_adapters);
 	run.stored.salt = run.reader.salt;
-	return run_fits(&run) ? publish_run(&run) : publish_whole(&run);
+	if (run_fits(&run))
+		return publish_run(&run);
+	return rdx_engine_has_shares(engine) ? drop(&run, &engine->stats.contradictions)
+					     : publish_whole(&run);
 }

@@ -143,6 +143,16 @@ static void what_is_lacking_heals(void **state)
 	publish_of(rig, engine_remove(rig, 1, 2), 1);
 	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
 	assert_int_equal(engine_stats(rig).late, 0);
+	/* one that was dropped is none that all groups hold, when its content comes */
+	event = engine_store(rig, 0, 11, 2);
+	event.unknown_fields = 1;
+	publish_of(rig, event, 0);
+	publish_of(rig, engine_store(rig, 0, 11, 2), 0);
+	publish_of(rig, engine_store(rig, 0, 11, 2), 1);
+	engine_expect(rig, RDX_TIER_DEVICE, 2, RDX_INEXACT_LACKING);
+	publish_of(rig, engine_remove(rig, 11, 2), 1);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_LACKING);
+	engine_clear(rig);
 	/* a parent that only some groups hold */
 	publish_of(rig, engine_store(rig, 0, 1, 1), 0);
 	publish_of(rig, engine_store(rig, 1, 2, 1), 0);
