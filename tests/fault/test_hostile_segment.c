@@ -255,6 +255,7 @@ static void assert_valid(const struct rdx_event *event)
 
 	assert_in_range(event->kind, RDX_EVENT_STORED, RDX_EVENT_INEXACT);
 	assert_true(event->event_id != 0);
+	assert_true(event->inexact <= RDX_INEXACT_UNKNOWN);
 	assert_true(event->tier < RDX_TIER_COUNT ||
 		    (event->kind == RDX_EVENT_CLEARED && event->tier == RDX_SCOPE_ALL));
 	assert_true(event->count <= 4 + 7 * 7);
@@ -451,6 +452,25 @@ static void change_a_word(struct fixture *f, uint64_t *random)
 	words[at] = strange_word(f, words[at], random);
 }
 
+/* Whole events, but of a worth that there is not: no reader looks it up. */
+static void test_no_such_worth(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 100);
+	for (uint32_t i = 0; i < RING; i++) {
+		uint64_t word = rdx_word_load(&f.slots[i].word[0]);
+
+		if (!(word & RDX_SLOT_FIRST))
+			continue;
+		word = rdx_word_load(&f.slots[i].word[3]);
+		rdx_word_store(&f.slots[i].word[3], word | UINT64_C(3) << 12);
+	}
+	ask_everything(&f);
+	close_fixture(&f);
+}
+
 /* 1 to 8 words changed, then everything is asked. */
 static void test_words_changed_at_random(void **state)
 {
@@ -513,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_random_bytes),
 		cmocka_unit_test(test_live_words_out_of_bounds),
 		cmocka_unit_test(test_used_beyond_the_ledger_is_ebadmsg),
+		cmocka_unit_test(test_no_such_worth),
 		cmocka_unit_test(test_words_changed_at_random),
 		cmocka_unit_test(test_whole_ring_changed),
 	};
