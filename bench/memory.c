@@ -5,13 +5,14 @@
  * Events of a corpus are published and applied. After each poll the index's files are measured, and
  * how much private memory the polls took; that is divided by the distinct blocks that are held then,
  * which are counted here. A value of a row is the mean over one turnover: as many blocks removed as
- * are held. The peak is the highest of all. Churn: prompts come and go, without end (--churn): what
- * leaks or decays is seen in the last turnovers.
+ * are held. The peak is the highest of all. Churn: prompts come and go, many times over (--churn), for
+ * two minutes at most: what leaks or decays is seen in the last turnovers.
  */
 #include "bench/corpus/find.h"
 #include "bench/corpus/names.h"
 #include "bench/measure.h"
 #include "bench/stage.h"
+#include "shm/clock.h"
 #include "tools/trace/random.h"
 
 #include <dirent.h>
@@ -26,7 +27,10 @@
 #define CHURN_WORKERS  8
 #define CHURN_BLOCKS   64 /* of a prompt */
 #define CHURN_CAPACITY 65536
-#define QUERIES        200 /* compared at the end of churn */
+#define CHURN_LOOK     1024 /* prompts, then a look at the clock */
+#define QUERIES        200  /* compared at the end of churn */
+#define SECOND_NS      UINT64_C(1000000000)
+#define PROGRESS_NS    (10 * SECOND_NS)
 
 /* How many workers hold each block. */
 struct holders {
@@ -269,13 +273,47 @@ static void make_prompt(uint64_t number, uint64_t *ret_local, uint64_t *ret_name
 	corpus_names(ret_local, CHURN_BLOCKS, ret_names);
 }
 
-/* Each worker stores a new prompt and drops its oldest, in turn. */
-static void churn(struct watch *watch, struct stage *stage, uint64_t prompts, uint64_t held)
+/* What --churn and --seconds say. */
+struct wanted {
+	uint64_t blocks;
+	uint64_t seconds;
+};
+
+/* Churn's prompts, and when it ends before all of them are stored. */
+struct span {
+	uint64_t prompts;
+	uint64_t end_ns;
+	uint64_t progress_ns; /* when there was news of it last */
+};
+
+/* Is there time for more? Says now and then how far it has come. */
+static int goes_on(const struct watch *watch, struct span *span, uint64_t number)
+{
+	uint64_t now;
+
+	if (number == span->prompts)
+		return 0;
+	if (number % CHURN_LOOK)
+		return 1;
+	now = rdx_clock_ns();
+	if (now - span->progress_ns >= PROGRESS_NS) {
+		fprintf(stderr, "churn: %llu of %llu million blocks, %u turnovers\n",
+			(unsigned long long)(number * CHURN_BLOCKS / 1000000),
+			(unsigned long long)(span->prompts * CHURN_BLOCKS / 1000000),
+			watch->turnover_count);
+		span->progress_ns = now;
+	}
+	return now < span->end_ns;
+}
+
+/* Each worker stores a new prompt and drops its oldest, in turn. Returns how many were stored. */
+static uint64_t churn(struct watch *watch, struct stage *stage, struct span *span, uint64_t held)
 {
 	uint64_t local[CHURN_BLOCKS], names[CHURN_BLOCKS];
 	struct corpus_record record = {.count = CHURN_BLOCKS, .local = local, .names = names};
+	uint64_t number;
 
-	for (uint64_t number = 0; number < prompts; number++) {
+	for (number = 0; goes_on(watch, span, number); number++) {
 		record.worker = (uint32_t)(number % CHURN_WORKERS);
 		if (number >= held) {
 			make_prompt(number - held, local, names);
@@ -286,19 +324,25 @@ static void churn(struct watch *watch, struct stage *stage, uint64_t prompts, ui
 		record.kind = CORPUS_STORED;
 		take(watch, stage, &record);
 	}
+	return number;
 }
 
-static void measure_churn(const struct options *options, struct report *report, uint64_t blocks)
+static void measure_churn(const struct options *options, struct report *report,
+			  const struct wanted *wanted)
 {
 	uint64_t capacity = options_pick(options, CHURN_CAPACITY, CHURN_CAPACITY, 1024);
-	uint64_t held = capacity / CHURN_BLOCKS * CHURN_WORKERS, prompts = blocks / CHURN_BLOCKS;
+	uint64_t held = capacity / CHURN_BLOCKS * CHURN_WORKERS, prompts, now;
 	uint64_t local[CHURN_BLOCKS], names[CHURN_BLOCKS], wrong = 0;
 	struct watch watch = {.report = report};
 	struct stage stage;
 
 	stage_open(&stage, options, CHURN_WORKERS, capacity);
 	watch_begin(&watch, &stage, CHURN_WORKERS * capacity);
-	churn(&watch, &stage, prompts, held);
+	now = rdx_clock_ns();
+	prompts = churn(&watch, &stage,
+			&(struct span){wanted->blocks / CHURN_BLOCKS,
+				       now + wanted->seconds * SECOND_NS, now},
+			held);
 	drain(&watch, &stage);
 	for (uint64_t i = 0; i < 2 * QUERIES; i++) {
 		/* of the living, and of those that are gone */
@@ -306,6 +350,9 @@ static void measure_churn(const struct options *options, struct report *report, 
 		wrong += stage_wrong(&stage, local, CHURN_BLOCKS) != 0;
 	}
 	watch_end(&watch, &stage, "churn");
+	report_note(report, "churn: %llu of %llu blocks stored in %.0f s",
+		    (unsigned long long)(prompts * CHURN_BLOCKS),
+		    (unsigned long long)wanted->blocks, (double)(rdx_clock_ns() - now) / 1e9);
 	report_check(report, wrong + stage_trouble(&stage) == 0, "churn: %llu wrong answers",
 		     (unsigned long long)wrong);
 	stage_close(&stage);
@@ -313,12 +360,18 @@ static void measure_churn(const struct options *options, struct report *report, 
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-	uint64_t *blocks = state->input;
+	struct wanted *wanted = state->input;
 
-	if (key != 'c')
+	switch (key) {
+	case 'c':
+		wanted->blocks = options_number(state, "churn", argument, 2000000, INT64_MAX);
+		return 0;
+	case 's':
+		wanted->seconds = options_number(state, "seconds", argument, 1, 1000000);
+		return 0;
+	default:
 		return ARGP_ERR_UNKNOWN;
-	*blocks = options_number(state, "churn", argument, 2000000, INT64_MAX);
-	return 0;
+	}
 }
 
 int main(int argc, char **argv)
@@ -330,16 +383,17 @@ int main(int argc, char **argv)
 	};
 	static const struct argp_option known[] = {
 		{"churn", 'c', "N", 0, "Store so many blocks in all (20 million)", 0},
+		{"seconds", 's', "N", 0, "But for so long at most (120)", 0},
 		{0},
 	};
 	static const struct argp own = {.options = known, .parser = parse};
-	uint64_t blocks = 0;
+	struct wanted wanted = {.seconds = 120};
 	struct options options = {
 		.name = "memory",
 		.question = "How much memory does the index take for one distinct block?",
 		.rounds_by_length = {1, 1, 1},
 		.own = &own,
-		.own_input = &blocks,
+		.own_input = &wanted,
 	};
 	struct report *report;
 	struct corpus corpus;
@@ -352,7 +406,8 @@ int main(int argc, char **argv)
 		measure_corpus(&options, report, *name, &corpus);
 		corpus_close(&corpus);
 	}
-	measure_churn(&options, report,
-		      blocks ? blocks : options_pick(&options, 20000000, 2000000, 100000));
+	if (!wanted.blocks)
+		wanted.blocks = options_pick(&options, 20000000, 2000000, 100000);
+	measure_churn(&options, report, &wanted);
 	return report_end(report);
 }
