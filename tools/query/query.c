@@ -2,12 +2,14 @@
 /*
  * ringdex-query: who holds the longest prefix of a request?
  */
+#include "shm/tokens.h"
 #include "tools/inspect/indexes.h"
 #include "tools/inspect/ranks.h"
 #include "tools/program/sheet.h"
 #include "tools/program/lines.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
+#include "tools/query/prompt.h"
 #include "tools/query/request.h"
 
 #include <errno.h>
@@ -22,8 +24,7 @@ struct query_options {
 	int tokens; /* what the requests are; the first where none is given */
 	int local;
 	int prefix;
-	const char *lora;
-	const char *salt;
+	struct prompt_defaults prompt;
 	const char *file;
 	int json;
 };
@@ -32,9 +33,8 @@ struct query {
 	const struct query_options *options;
 	struct rdx_index *index;
 	struct index_name name;
-	struct request request;
-	uint32_t *tokens;
-	uint64_t tokens_room;
+	struct request request; /* numbers */
+	struct prompt prompt;   /* token ids */
 	struct lines lines;
 	uint64_t requests; /* answered */
 	struct rdx_run runs[RDX_RANKS_MAX];
@@ -49,8 +49,10 @@ static const struct options_entry entries[] = {
 	{"tokens", 0, NULL, "Token ids (the default)", OPTIONS_FLAG, TO(tokens)},
 	{"local", 0, NULL, "Local hashes of their blocks", OPTIONS_FLAG, TO(local)},
 	{"prefix", 0, NULL, "Prefix hashes of this namespace", OPTIONS_FLAG, TO(prefix)},
-	{"lora", 0, "NAME", "LoRA adapter of the token ids", OPTIONS_TEXT, TO(lora)},
-	{"salt", 0, "TEXT", "Cache salt of the token ids", OPTIONS_TEXT, TO(salt)},
+	{"lora", 0, "NAME", "LoRA adapter of the token ids", OPTIONS_TEXT, TO(prompt.lora)},
+	{"salt", 0, "TEXT", "Cache salt of the token ids", OPTIONS_TEXT, TO(prompt.salt)},
+	{"eagle", 0, NULL, "Blocks are of pairs, as SGLang's with EAGLE", OPTIONS_FLAG,
+	 TO(prompt.eagle)},
 	{.help = "Which index, where there are several:", .kind = OPTIONS_HEADING},
 	OPTIONS_MODEL(TO(wanted.model)),
 	OPTIONS_TENANT(TO(wanted.tenant)),
@@ -64,9 +66,10 @@ static void check(const struct argp_state *state, void *input)
 
 	if (options->tokens + options->local + options->prefix > 1)
 		argp_error(state, "give one of --tokens, --local, --prefix");
-	if ((options->lora || options->salt) && (options->local || options->prefix))
-		argp_error(state,
-			   "--lora and --salt go with --tokens only: hashes have them in them");
+	if ((options->prompt.lora || options->prompt.salt || options->prompt.eagle) &&
+	    (options->local || options->prefix))
+		argp_error(state, "--lora, --salt and --eagle go with --tokens only: hashes have "
+				  "them in them");
 }
 
 static const struct options_arguments arguments = {
@@ -83,8 +86,13 @@ static const struct options_program program = {
 	.arguments = &arguments,
 	.about =
 		"Ask the index of a namespace which ranks hold the longest prefix of a request. "
-		"Each line of FILE is a request: a JSON array of numbers, or numbers with blanks "
-		"or commas between them.\v"
+		"Each line of FILE is a request: a JSON array of numbers, numbers with blanks or "
+		"commas between them, or, for token ids with images, a JSON object: "
+		"{\"token_ids\":[...], \"extra_keys\":[...]}. Its extra_keys are as in vLLM's "
+		"events, with an entry a block: null, or a list of [identifier, offset]. mm_keys "
+		"as "
+		"in TensorRT-LLM's, lora_name, cache_salt and eagle (true, false) go before the "
+		"options.\v"
 		"The answer is, for each rank and best first, the number of leading blocks that it "
 		"holds without a hole in its DEVICE tier, in device and host (+HOST), in those "
 		"and disk (+DISK), and in ALL tiers. STATE is what the answer is worth: EXACT, "
@@ -157,62 +165,65 @@ static void print_table(const struct query *query, uint64_t blocks, int rows)
 		sheet_print(NULL, describe, query, 0, (uint32_t)rows);
 }
 
-/* Token ids are narrower than what was read. */
-static const uint32_t *as_tokens(struct query *query)
+/* What the line asks for. 1, 0 for a blank one, -EBADMSG with `ret_fault` filled. */
+static int read_line(struct query *query, const char *line, size_t length,
+		     struct rdx_tokens *ret_tokens, struct json_line_fault *ret_fault)
 {
-	const struct request *request = &query->request;
+	const struct query_options *options = query->options;
+	int hashes = options->local || options->prefix, r = 1;
 
-	if (query->tokens_room < request->count) {
-		uint32_t *tokens = realloc(query->tokens, request->count * sizeof(*tokens));
-
-		if (!tokens)
-			messages_no_memory();
-		query->tokens = tokens;
-		query->tokens_room = request->count;
+	if (!hashes && request_is_object(line)) {
+		r = prompt_read(&query->prompt, line, length, ret_fault);
+	} else {
+		r = request_read(&query->request, line, hashes ? UINT64_MAX : UINT32_MAX,
+				 ret_fault);
+		if (r <= 0 || hashes)
+			return r;
+		prompt_take(&query->prompt, query->request.numbers, query->request.count);
 	}
-	for (uint64_t i = 0; i < request->count; i++)
-		query->tokens[i] = (uint32_t)request->numbers[i];
-	return query->tokens;
+	if (r >= 0)
+		r = prompt_tokens(&query->prompt, &options->prompt, query->name.block_tokens,
+				  ret_tokens, ret_fault);
+	return r < 0 ? r : 1;
 }
 
 /* Ask; how many rows, or -errno. */
-static int look_up(struct query *query, uint64_t *ret_blocks)
+static int look_up(struct query *query, const struct rdx_tokens *tokens, uint64_t *ret_blocks)
 {
 	const struct query_options *options = query->options;
 	const struct request *request = &query->request;
 	uint32_t blocks = (uint32_t)request->count;
-	struct rdx_tokens tokens = {.size = sizeof(tokens), .count = request->count};
 
+	if (!options->local && !options->prefix) {
+		*ret_blocks = rdx_tokens_blocks(tokens);
+		return rdx_index_lookup_tokens(query->index, tokens, query->runs, RDX_RANKS_MAX);
+	}
 	if (request->count > UINT32_MAX)
 		return -E2BIG;
 	*ret_blocks = blocks;
 	if (options->local)
 		return rdx_index_lookup_local(query->index, request->numbers, blocks, query->runs,
 					      RDX_RANKS_MAX);
-	if (options->prefix)
-		return rdx_index_lookup(query->index, request->numbers, blocks, query->runs,
-					RDX_RANKS_MAX);
-	*ret_blocks = request->count / query->name.block_tokens;
-	tokens.seed = rdx_hash_seed(options->lora, options->salt);
-	tokens.ids = as_tokens(query);
-	return rdx_index_lookup_tokens(query->index, &tokens, query->runs, RDX_RANKS_MAX);
+	return rdx_index_lookup(query->index, request->numbers, blocks, query->runs, RDX_RANKS_MAX);
 }
 
-static int answer_line(struct query *query, const char *line)
+static int answer_line(struct query *query, const char *line, size_t length)
 {
-	uint64_t max = query->options->local || query->options->prefix ? UINT64_MAX : UINT32_MAX;
 	const struct lines *lines = &query->lines;
-	char fault[REQUEST_FAULT_BYTES];
+	struct json_line_fault fault;
+	struct rdx_tokens tokens;
 	uint64_t blocks;
 	int rows;
-	int r = request_read(&query->request, line, max, fault);
+	int r = read_line(query, line, length, &tokens, &fault);
 
-	if (r < 0)
-		messages_say("%s:%" PRIu64 ": %s", lines->name, lines->number, fault);
+	if (r == -EBADMSG)
+		messages_say("%s:%" PRIu64 ": %s", lines->name, lines->number, fault.text);
+	else if (r < 0)
+		messages_say_error(r, "%s:%" PRIu64 ": cannot read", lines->name, lines->number);
 	if (r <= 0)
 		return r;
 	query->runs[0].size = sizeof(query->runs[0]);
-	rows = look_up(query, &blocks);
+	rows = look_up(query, &tokens, &blocks);
 	if (rows < 0) {
 		messages_say_error(rows, "%s:%" PRIu64 ": cannot answer", lines->name,
 				   lines->number);
@@ -240,7 +251,7 @@ static int answer_file(struct query *query)
 		if (got == -E2BIG)
 			messages_say("%s:%" PRIu64 ": the line is too long: split it",
 				     query->lines.name, query->lines.number);
-		if (got > 0 ? answer_line(query, line) < 0 : got)
+		if (got > 0 ? answer_line(query, line, length) < 0 : got)
 			status = EXIT_FAILED;
 		if (got < 0 && got != -E2BIG) {
 			messages_say_error(got, "cannot read %s", query->lines.name);
@@ -273,7 +284,7 @@ static int query_file(const struct query_options *options, const struct space *s
 	}
 	lines_close(&query->lines);
 	request_free(&query->request);
-	free(query->tokens);
+	prompt_free(&query->prompt);
 	free(query);
 	return status;
 }

@@ -37,7 +37,7 @@ static void add(struct request *request, uint64_t number)
 
 /* Read and add one number. */
 static int add_text(struct request *request, const char *text, size_t length, uint64_t max,
-		    char *ret_fault)
+		    struct json_line_fault *ret_fault)
 {
 	char digits[DIGITS_MAX + 1];
 	int negative = length > 1 && text[0] == '-' && max == UINT64_MAX;
@@ -47,17 +47,17 @@ static int add_text(struct request *request, const char *text, size_t length, ui
 		 text);
 	if (length > DIGITS_MAX || !options_read_number(digits + negative, 0, max, &number) ||
 	    (negative && number > (uint64_t)INT64_MAX + 1)) {
-		snprintf(ret_fault, REQUEST_FAULT_BYTES,
-			 "number %" PRIu64 ": '%s' is not a whole number from 0 to %" PRIu64,
-			 request->count + 1, digits, max);
-		return -EBADMSG;
+		return json_line_fault(ret_fault,
+				       "number %" PRIu64
+				       ": '%s' is not a whole number from 0 to %" PRIu64,
+				       request->count + 1, digits, max);
 	}
 	add(request, negative ? 0 - number : number);
 	return 1;
 }
 
 static int read_plain(struct request *request, const char *line, const char *separators,
-		      uint64_t max, char *ret_fault)
+		      uint64_t max, struct json_line_fault *ret_fault)
 {
 	while (*(line += strspn(line, separators))) {
 		size_t length = strcspn(line, separators);
@@ -71,7 +71,7 @@ static int read_plain(struct request *request, const char *line, const char *sep
 }
 
 /* How many elements has the array on this line? -EBADMSG where it is none. */
-static int64_t count_elements(const char *line, char *ret_fault)
+static int64_t count_elements(const char *line, struct json_line_fault *ret_fault)
 {
 	struct json_tokener *tokener = json_tokener_new();
 	struct json_object *array;
@@ -88,11 +88,11 @@ static int64_t count_elements(const char *line, char *ret_fault)
 	if (array && !rest[strspn(rest, SEPARATORS)])
 		count = (int64_t)json_object_array_length(array);
 	else
-		snprintf(ret_fault, REQUEST_FAULT_BYTES, "not a JSON array: %s at character %zu",
-			 array                            ? "something follows it"
-			 : error == json_tokener_continue ? "it does not end"
-							  : json_tokener_error_desc(error),
-			 (size_t)(rest - line) + 1);
+		json_line_fault(ret_fault, "not a JSON array: %s at character %zu",
+				array                            ? "something follows it"
+				: error == json_tokener_continue ? "it does not end"
+								 : json_tokener_error_desc(error),
+				(size_t)(rest - line) + 1);
 	json_object_put(array);
 	json_tokener_free(tokener);
 	return count;
@@ -100,21 +100,25 @@ static int64_t count_elements(const char *line, char *ret_fault)
 
 /* The parser tells whether it is an array; the numbers are read from the text, since it
  * makes those beyond 64 bits others. */
-static int read_json(struct request *request, const char *line, uint64_t max, char *ret_fault)
+static int read_json(struct request *request, const char *line, uint64_t max,
+		     struct json_line_fault *ret_fault)
 {
 	int64_t count = count_elements(line, ret_fault);
 	int r = count < 0 ? (int)count
 			  : read_plain(request, line, SEPARATORS "[]\"", max, ret_fault);
 
-	if (r == 1 && request->count != (uint64_t)count) {
-		snprintf(ret_fault, REQUEST_FAULT_BYTES,
-			 "an array of something other than numbers");
-		return -EBADMSG;
-	}
+	if (r == 1 && request->count != (uint64_t)count)
+		return json_line_fault(ret_fault, "an array of something other than numbers");
 	return r;
 }
 
-int request_read(struct request *request, const char *line, uint64_t max, char *ret_fault)
+int request_is_object(const char *line)
+{
+	return line[strspn(line, SEPARATORS)] == '{';
+}
+
+int request_read(struct request *request, const char *line, uint64_t max,
+		 struct json_line_fault *ret_fault)
 {
 	request->count = 0;
 	line += strspn(line, SEPARATORS);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/query/prompt.h"
+
+#include "shm/tokens.h"
+#include "tools/program/messages.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void forget(struct prompt *prompt)
+{
+	json_object_put(prompt->object);
+	prompt->object = NULL;
+	prompt->lora = prompt->salt = NULL;
+	prompt->eagle = -1;
+	prompt->has_list = 0;
+	prompt->list_blocks = prompt->count = prompt->keys.count = 0;
+}
+
+void prompt_free(struct prompt *prompt)
+{
+	forget(prompt);
+	free(prompt->ids);
+	free(prompt->block_keys);
+	extra_keys_free(&prompt->keys);
+	*prompt = (struct prompt){0};
+}
+
+/* Room for `count` ids. */
+static void reserve(struct prompt *prompt, uint64_t count)
+{
+	if (prompt->capacity >= count)
+		return;
+	prompt->ids = reallocarray(prompt->ids, count, sizeof(*prompt->ids));
+	if (!prompt->ids)
+		messages_no_memory();
+	prompt->capacity = count;
+}
+
+void prompt_take(struct prompt *prompt, const uint64_t *ids, uint64_t count)
+{
+	forget(prompt);
+	reserve(prompt, count);
+	prompt->count = count;
+	for (uint64_t i = 0; i < count; i++)
+		prompt->ids[i] = (uint32_t)ids[i];
+}
+
+/* Members of a request; each null or absent at first. */
+enum { TOKEN_IDS, EXTRA_KEYS, MM_KEYS, LORA_NAME, CACHE_SALT, EAGLE, MEMBERS };
+static const struct {
+	const char *name;
+	enum json_type type;
+} members[MEMBERS] = {
+	[TOKEN_IDS] = {"token_ids", json_type_array},
+	[EXTRA_KEYS] = {"extra_keys", json_type_array},
+	[MM_KEYS] = {"mm_keys", json_type_array},
+	[LORA_NAME] = {"lora_name", json_type_string},
+	[CACHE_SALT] = {"cache_salt", json_type_string},
+	[EAGLE] = {"eagle", json_type_boolean},
+};
+
+static int sort_members(struct json_object *object, struct json_object **ret_values,
+			struct json_line_fault *ret_fault)
+{
+	json_object_object_foreach(object, name, value)
+	{
+		int at = 0;
+
+		while (at < MEMBERS && strcmp(name, members[at].name) != 0)
+			at++;
+		if (at == MEMBERS)
+			return json_line_fault(ret_fault, "\"%s\" is no member of a request", name);
+		if (value && !json_object_is_type(value, members[at].type))
+			return json_line_fault(ret_fault, "\"%s\" is no %s", name,
+					       json_type_to_name(members[at].type));
+		ret_values[at] = value;
+	}
+	if (!ret_values[TOKEN_IDS])
+		return json_line_fault(ret_fault, "no \"token_ids\"");
+	if (ret_values[EXTRA_KEYS] && ret_values[MM_KEYS])
+		return json_line_fault(ret_fault, "extra_keys and mm_keys: give one of them");
+	return 0;
+}
+
+static int read_id(struct prompt *prompt, uint32_t at, struct json_object *value,
+		   struct json_line_fault *ret_fault)
+{
+	uint64_t number;
+	int r;
+
+	if (json_line_unsigned(value, UINT32_MAX, &number)) {
+		prompt->ids[at] = (uint32_t)number;
+		return 0;
+	}
+	if (!json_object_is_type(value, json_type_string) || json_line_integer(value, &number) ||
+	    json_object_get_string_len(value) == 0)
+		return json_line_fault(ret_fault,
+				       "token_ids[%" PRIu32 "] is %s: give a number from 0 to "
+				       "2^32 - 1, or a text that is none",
+				       at, json_object_to_json_string(value));
+	prompt->ids[at] = rdx_engine_token(json_object_get_string(value),
+					   (uint64_t)json_object_get_string_len(value));
+	r = extra_keys_add_token(&prompt->keys, value, at);
+	if (r == -ENOMEM)
+		messages_no_memory();
+	return r;
+}
+
+static int read_ids(struct prompt *prompt, struct json_object *ids,
+		    struct json_line_fault *ret_fault)
+{
+	uint64_t count = json_object_array_length(ids);
+	int r = 0;
+
+	if (count > UINT32_MAX)
+		return json_line_fault(ret_fault, "%" PRIu64 " tokens: give less than 2^32", count);
+	reserve(prompt, count);
+	for (uint32_t i = 0; r == 0 && i < count; i++)
+		r = read_id(prompt, i, json_object_array_get_idx(ids, i), ret_fault);
+	prompt->count = count;
+	return r;
+}
+
+int prompt_read(struct prompt *prompt, const char *line, size_t length,
+		struct json_line_fault *ret_fault)
+{
+	struct json_object *values[MEMBERS] = {NULL}, *list;
+	int r;
+
+	forget(prompt);
+	r = json_line_parse(line, length, &prompt->object, ret_fault);
+	if (r == 0)
+		r = sort_members(prompt->object, values, ret_fault);
+	if (r == 0) {
+		list = values[MM_KEYS] ? values[MM_KEYS] : values[EXTRA_KEYS];
+		prompt->has_list = list != NULL;
+		prompt->list_blocks = list ? json_object_array_length(list) : 0;
+		r = extra_keys_read(&prompt->keys, list, list && list == values[MM_KEYS]);
+	}
+	if (r == 0)
+		r = read_ids(prompt, values[TOKEN_IDS], ret_fault);
+	if (r == -ENOMEM)
+		messages_no_memory();
+	if (r < 0)
+		return r;
+	prompt->lora = json_object_get_string(values[LORA_NAME]);
+	prompt->salt = json_object_get_string(values[CACHE_SALT]);
+	if (values[EAGLE])
+		prompt->eagle = json_object_get_boolean(values[EAGLE]);
+	return 0;
+}
+
+/* The list has an entry for each full block, and perhaps one for the tokens behind them, the keys of
+ * which are left out. */
+static int cut_list(struct prompt *prompt, uint64_t blocks, uint32_t block_tokens,
+		    struct json_line_fault *ret_fault)
+{
+	struct extra_keys *keys = &prompt->keys;
+	uint64_t most = (prompt->count + block_tokens - 1) / block_tokens, kept = 0;
+
+	if (prompt->has_list && (prompt->list_blocks < blocks || prompt->list_blocks > most))
+		return json_line_fault(ret_fault,
+				       "the list of extra keys has %" PRIu64
+				       " entries, the tokens make %" PRIu64 " blocks of %" PRIu32
+				       ": give an entry for each",
+				       prompt->list_blocks, blocks, block_tokens);
+	for (uint64_t i = 0; i < keys->count; i++) {
+		struct rdx_engine_key key = keys->keys[i];
+		uint64_t block = key.kind == RDX_ENGINE_KEY_TOKEN ? key.at / block_tokens : key.at;
+
+		if (block < blocks)
+			keys->keys[kept++] = key;
+	}
+	keys->count = kept;
+	return 0;
+}
+
+/* What the keys say, as keys of an event that stores these blocks from the root on. */
+static int understand(struct prompt *prompt, const char *lora, uint64_t blocks,
+		      uint32_t block_tokens, struct rdx_engine_identity *ret_identity)
+{
+	const struct rdx_engine_event event = {
+		.size = sizeof(event),
+		.lora_name = lora,
+		.cache_salt = prompt->salt,
+		.tokens = prompt->ids,
+		.token_count = prompt->count,
+		.keys = prompt->keys.keys,
+		.key_count = prompt->keys.count,
+		.key_blocks = blocks,
+		.count = (uint32_t)blocks,
+		.block_tokens = block_tokens,
+		.flags = prompt->has_list ? RDX_ENGINE_KEYS : 0,
+	};
+
+	if (prompt->block_key_capacity < event.key_count) {
+		prompt->block_keys = reallocarray(prompt->block_keys, event.key_count,
+						  sizeof(*prompt->block_keys));
+		if (!prompt->block_keys)
+			messages_no_memory();
+		prompt->block_key_capacity = event.key_count;
+	}
+	*ret_identity = (struct rdx_engine_identity){.size = sizeof(*ret_identity)};
+	return rdx_engine_keys(&event, prompt->block_keys, prompt->block_key_capacity,
+			       ret_identity);
+}
+
+int prompt_tokens(struct prompt *prompt, const struct prompt_defaults *defaults,
+		  uint32_t block_tokens, struct rdx_tokens *ret_tokens,
+		  struct json_line_fault *ret_fault)
+{
+	const char *lora = prompt->lora ? prompt->lora : defaults->lora, *salt;
+	struct rdx_tokens tokens = {
+		.size = sizeof(tokens),
+		.ids = prompt->ids,
+		.count = prompt->count,
+		.block_tokens = block_tokens,
+		.overlap = (uint32_t)(prompt->eagle < 0 ? defaults->eagle : prompt->eagle),
+	};
+	uint64_t blocks = rdx_tokens_blocks(&tokens);
+	struct rdx_engine_identity identity;
+	int r = cut_list(prompt, blocks, block_tokens, ret_fault);
+
+	if (r == 0)
+		r = understand(prompt, lora, blocks, block_tokens, &identity);
+	if (r < 0)
+		return r;
+	if (identity.contradicts)
+		return json_line_fault(ret_fault, "two different cache salts: give one");
+	if (identity.blocks < blocks)
+		return json_line_fault(ret_fault,
+				       "the extra keys of block %" PRIu64 " are not understood",
+				       identity.blocks);
+	salt = identity.salt || prompt->salt ? identity.salt : defaults->salt;
+	tokens.seed = rdx_hash_seed(lora, salt);
+	tokens.keys = prompt->block_keys;
+	tokens.key_count = identity.key_count;
+	*ret_tokens = tokens;
+	return 0;
+}
