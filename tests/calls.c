@@ -310,6 +310,26 @@ static void draw_unrepresented(struct calls *calls, struct call *call)
 	call->removed.count = 1 + pick(calls, call->removed.count < 4 ? call->removed.count : 4);
 }
 
+/* Some names that no event can say, or the removal of such. */
+static void draw_lack(struct calls *calls, struct call *call)
+{
+	uint64_t name = 1 + pick(calls, 8);
+
+	call->removed = (struct rdx_removed){
+		.size = sizeof(call->removed),
+		.time_ns = call->time_ns,
+		.names = call->names,
+		.tier = (uint8_t)pick(calls, LACKS_TIERS),
+		.name_bytes = sizeof(name),
+	};
+	call->kind = RDX_EVENT_REMOVED;
+	if (pick(calls, 3) && draw_lacking(calls, call))
+		return;
+	call->kind = CALL_UNREPRESENTED;
+	call->removed.count = 1;
+	put_name(call, 0, name);
+}
+
 static void draw_cleared(struct call *call, uint8_t scope)
 {
 	call->kind = RDX_EVENT_CLEARED;
@@ -336,6 +356,8 @@ void calls_draw(struct calls *calls, struct call *ret_call)
 		draw_cleared(ret_call, (uint8_t)(what % calls->shape.tiers));
 	else if (calls->shape.inexact_in && pick(calls, calls->shape.inexact_in) == 0)
 		draw_inexact(ret_call, what % 2 ? RDX_INEXACT_LACKING : RDX_INEXACT_UNKNOWN);
+	else if (calls->shape.lack_in && pick(calls, calls->shape.lack_in) == 0)
+		draw_lack(calls, ret_call);
 	else if (is_unruly(calls) && what < 20)
 		draw_unrepresented(calls, ret_call);
 	else if (what < (is_calm(calls) ? 900 : 490))

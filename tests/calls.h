@@ -5,7 +5,7 @@
  *
  * Orderly streams: conversations in pairs with the same first quarter, equal in all streams
  * of one shape; names are the stream's own. Nothing in them makes a rank INEXACT: runs go on
- * from a held block, and only as many are stored as fit.
+ * from a held block, and only as many are stored as fit; but where the shape has it so.
  *
  * Unruly ones: few names, of both lengths and in two cache groups, for contents that branch three
  * ways at each depth. Names are mostly derived from the content, so that they come again with the
@@ -31,9 +31,10 @@ struct calls_shape {
 	uint32_t tier_clear_in; /* likewise one tier; 0: few do */
 	uint8_t tiers;
 	/* of an orderly stream */
-	uint32_t chains; /* conversations */
-	uint32_t depth;  /* blocks of each, at most CALL_BLOCKS */
-	uint8_t eras;    /* a clear of all begins other conversations */
+	uint32_t chains;  /* conversations */
+	uint32_t depth;   /* blocks of each, at most CALL_BLOCKS */
+	uint8_t eras;     /* a clear of all begins other conversations */
+	uint32_t lack_in; /* one call in so many is of blocks that no event can say, 0: none */
 	/* of an unruly one */
 	uint32_t names;      /* of each length and group; 0: it is orderly */
 	uint32_t run_max;    /* blocks, at most CALL_BLOCKS */
