@@ -5,6 +5,7 @@
  */
 #include "tests/feed_rig.h"
 #include "tests/patience.h"
+#include "tests/tools_rig.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -77,6 +78,52 @@ static void salt_in_extra_keys(void **state)
 	feed_hash(NULL, "tenant-a", tokens, 6, locals);
 	feed_expect_run(rig, 1, RDX_TIER_DEVICE, locals, 3);
 	assert_int_equal(feed_inexact(rig, 1, 0), 0);
+}
+
+/* The leading blocks of the only rank for a request of four tokens; -1: it has no row. */
+static int64_t ask(const struct rig *rig, const char *option, const char *value)
+{
+	struct json_object *ranks, *object;
+	struct program_result r;
+	int64_t blocks = -1;
+
+	RUN(&r, 0, "ringdex-query", "[1,2,3,4]", "--json", "--dir", rig->dir, "-", option, value);
+	object = parsed(r.out);
+	ranks = member(object, "ranks");
+	if (json_object_array_length(ranks))
+		blocks = (int64_t)number(
+			member(json_object_array_get_idx(ranks, 0), "leading_blocks"), "device");
+	json_object_put(object);
+	program_result_free(&r);
+	return blocks;
+}
+
+/* From the engine's events to the router's answer: the engine serves these blocks to its tenant only. */
+static void asked_by_the_tenant(void **state)
+{
+	static const char line[] =
+		"{\"worker\":1,\"type\":\"BlockStored\",\"block_hashes\":[11,12],"
+		"\"token_ids\":[1,2,3,4],\"block_size\":2,\"medium\":\"GPU\","
+		"\"extra_keys\":[[\"tenant-a\"],null]}\n";
+	struct rig *rig = *state;
+	struct program follow, feed;
+	struct program_result r;
+
+	tools_start_follow(rig, &follow, NULL);
+	assert_int_equal(
+		program_start(&feed, "ringdex-feed",
+			      (char *[]){"ringdex-feed", BLOCKS_OF_2, "--dir", rig->dir, "-", NULL},
+			      1),
+		0);
+	assert_int_equal(write(feed.in, line, strlen(line)), (ssize_t)strlen(line));
+	assert_true(tools_wait_for(&follow, "\"state\":\"EXACT\""));
+	UNTIL (ask(rig, "--salt", "tenant-a") == 2)
+		usleep(20000);
+	assert_true(ask(rig, "--salt", "tenant-b") <= 0);
+	assert_true(ask(rig, NULL, NULL) <= 0);
+	program_finish(&feed, NULL, &r);
+	program_result_free(&r);
+	tools_stop_follow(&follow);
 }
 
 static void gpu_only_clear(void **state)
@@ -395,10 +442,11 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(images),          CASE(salt_in_extra_keys),  CASE(gpu_only_clear),
-		CASE(late_bridge),     CASE(lmcache_root),        CASE(masked_groups),
-		CASE(re_report),       CASE(other_block_size),    CASE(unreadable_lines),
-		CASE(words_by_option), CASE(sequence_of_batches), CASE(rolling_restart),
+		CASE(images),           CASE(salt_in_extra_keys), CASE(asked_by_the_tenant),
+		CASE(gpu_only_clear),   CASE(late_bridge),        CASE(lmcache_root),
+		CASE(masked_groups),    CASE(re_report),          CASE(other_block_size),
+		CASE(unreadable_lines), CASE(words_by_option),    CASE(sequence_of_batches),
+		CASE(rolling_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
  * the parent goes on; and when the parent dies its lock is free although the child lives.
  */
 #include "producer/publisher_state.h"
+#include <ringdex/rdx_engine.h>
 #include "shm/lock.h"
 #include "tests/rig.h"
 
@@ -62,10 +63,32 @@ static int try_calls(struct rdx_publisher *p)
 	return 0;
 }
 
-static int child_of_fork(struct rdx_publisher *const *p, const struct rig *rig)
+/* Those of a translator, whatever the event is. */
+static int try_translator(struct rdx_engine *engine)
+{
+	struct rdx_engine_event event = {.size = sizeof(event), .type = "AllBlocksCleared"};
+	struct rdx_engine_stats stats = {.size = sizeof(stats)};
+
+	if (rdx_engine_publish(engine, &event) != -EOWNERDEAD)
+		return 11;
+	event.ownership = "pool"; /* of which the publisher is not told */
+	if (rdx_engine_publish(engine, &event) != -EOWNERDEAD)
+		return 12;
+	if (rdx_engine_sequence(engine, 0, 0) != -EOWNERDEAD)
+		return 13;
+	if (rdx_engine_unreadable(engine, 0) != -EOWNERDEAD)
+		return 14;
+	if (rdx_engine_get_stats(engine, &stats) != -EOWNERDEAD)
+		return 15;
+	rdx_engine_close(engine);
+	return 0;
+}
+
+static int child_of_fork(struct rdx_publisher *const *p, struct rdx_engine *engine,
+			 const struct rig *rig)
 {
 	struct rdx_publisher *own;
-	int r = 0;
+	int r = try_translator(engine);
 
 	for (int i = 0; r == 0 && i < 2; i++) {
 		r = try_calls(p[i]);
@@ -84,7 +107,9 @@ static int child_of_fork(struct rdx_publisher *const *p, const struct rig *rig)
 static void test_child_is_refused(void **state)
 {
 	struct rig rig;
+	struct rdx_engine_options options = {.size = sizeof(options)};
 	struct rdx_publisher *p[2];
+	struct rdx_engine *engine;
 	int status;
 	pid_t pid;
 
@@ -93,9 +118,10 @@ static void test_child_is_refused(void **state)
 	assert_int_equal(open_one(&p[0], &rig, 0), 0);
 	assert_int_equal(open_one(&p[1], &rig, 1), 0);
 	assert_int_equal(publish_one(p[0], 1), 0);
+	assert_int_equal(rdx_engine_open(&engine, p[0], &options), 0);
 	pid = fork();
 	if (pid == 0)
-		_exit(child_of_fork(p, &rig));
+		_exit(child_of_fork(p, engine, &rig));
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
@@ -104,6 +130,7 @@ static void test_child_is_refused(void **state)
 	assert_int_equal(rdx_lock_held(p[0]->owner.mapping.fd), 0); /* one's own lock */
 	assert_int_equal(publish_one(p[0], 2), 0);
 	assert_int_equal(p[0]->counters[RDX_COUNTER_EVENTS], 2);
+	rdx_engine_close(engine);
 	rdx_publisher_close(p[0]);
 	assert_int_equal(publish_one(p[1], 2), 0);
 	rdx_publisher_close(p[1]);
