@@ -172,7 +172,7 @@ static int run(struct feed *feed, const struct feed_options *options)
 
 int main(int argc, char **argv)
 {
-	struct feed_options options;
+	static struct feed_options options; /* its words live as long as the program */
 	struct feed feed = {0};
 
 	feed_options_parse(argc, argv, &options);

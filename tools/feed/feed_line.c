@@ -166,10 +166,11 @@ static int read_tokens(struct feed_line *line, const struct feed_fields *fields,
 	uint64_t count;
 	int error = feed_fields_array(fields, FEED_TOKENS, &array, &count, ret_fault), pairs;
 
-	if (!error && count > UINT32_MAX / 2)
-		error = json_line_fault(ret_fault, "%" PRIu64 " tokens: give at most 2^31", count);
-	if (!error)
-		error = reserve(&line->tokens, count * 2 * sizeof(uint32_t));
+	if (error)
+		return error;
+	if (count > UINT32_MAX / 2)
+		return json_line_fault(ret_fault, "%" PRIu64 " tokens: give at most 2^31", count);
+	error = reserve(&line->tokens, count * 2 * sizeof(uint32_t));
 	pairs = count && json_object_is_type(json_object_array_get_idx(array, 0), json_type_array);
 	for (uint64_t i = 0; !error && i < count; i++) {
 		struct json_object *value = json_object_array_get_idx(array, i);
