@@ -204,7 +204,8 @@ RDX_API void rdx_engine_close(struct rdx_engine *engine);
  *
  *   0                done
  *   -EINVAL, -E2BIG  no type; no names where count is not 0; a name_bytes that is neither 8 nor
- *                    32; keys not in order; or of the structure's size: nothing was done
+ *                    32; keys not in order; or of the structure's size: nothing was done, so
+ *                    say that with rdx_engine_unreadable
  *   -EOVERFLOW, -EOWNERDEAD  as from rdx_publish_stored
  */
 RDX_API int rdx_engine_publish(struct rdx_engine *engine, const struct rdx_engine_event *event);
@@ -212,8 +213,9 @@ RDX_API int rdx_engine_publish(struct rdx_engine *engine, const struct rdx_engin
 /*
  * Announce the sequence number of a batch, before its events. The first one: above 0, the events do
  * not begin at the engine's birth. Then one more than the last: nothing; higher: events are lost,
- * INEXACT (UNKNOWN); as high or lower: another process, everything is cleared, and it is a first
- * one. Results as for rdx_engine_publish. Wait-free.
+ * INEXACT (UNKNOWN); as high or lower: another process, everything of this rank is cleared, and it is a
+ * first one. (With RDX_CLEAR_WORKER that is a clear of each tier: other ranks keep what they hold, and
+ * what lasts until a clear of all tiers goes on.) Results as for rdx_engine_publish. Wait-free.
  */
 RDX_API int rdx_engine_sequence(struct rdx_engine *engine, uint64_t sequence, uint64_t time_ns);
 

@@ -153,6 +153,20 @@ static int clear_scope(struct rdx_engine *engine, uint8_t scope, uint64_t time_n
 	return r;
 }
 
+/* Another process of this rank alone: a publisher's clear of all may be one of its worker, whose other
+ * ranks have streams of their own. */
+static int clear_rank(struct rdx_engine *engine, uint64_t time_ns)
+{
+	int r = 0;
+
+	if (!engine->publisher->clear)
+		return clear_scope(engine, RDX_SCOPE_ALL, time_ns);
+	for (uint8_t tier = 0; r == 0 && tier < RDX_TIER_COUNT; tier++)
+		r = clear_scope(engine, tier, time_ns);
+	rdx_engine_group_forget(&engine->groups);
+	return r;
+}
+
 /* 1: the event is of a group that counts, the `ret_place`th; 0: it was left out, or is INEXACT and done; -errno. */
 static int judge_group(struct rdx_engine *engine, const struct rdx_engine_event *event, int stores,
 		       uint32_t *ret_place)
@@ -360,7 +374,7 @@ int rdx_engine_sequence(struct rdx_engine *engine, uint64_t sequence, uint64_t t
 	engine->sequence = sequence;
 	if (!first && sequence <= last) {
 		engine->stats.restarts++;
-		r = clear_scope(engine, RDX_SCOPE_ALL, time_ns);
+		r = clear_rank(engine, time_ns);
 		first = 1;
 	}
 	if (r < 0)

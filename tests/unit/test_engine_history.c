@@ -101,6 +101,33 @@ static void sequences(void **state)
 	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_UNKNOWN);
 }
 
+/* A rank's process is another one; those of the worker's other ranks go on, though a clear is theirs. */
+static void restart_of_one_rank(void **state)
+{
+	struct engine_rig *rig = *state;
+	struct rdx_publisher_options options;
+	struct rdx_publisher *other;
+	struct rdx_stored stored;
+	struct rdx_engine_event event;
+
+	rig->f->options.clear_scope = RDX_CLEAR_WORKER;
+	engine_open(rig);
+	options = rig->f->options;
+	options.dp_rank = 2;
+	assert_int_equal(rdx_publisher_open(&other, &options), 0);
+	stored = publisher_run(0, 1, 2);
+	assert_int_equal(rdx_publish_stored(other, &stored), 0);
+	announce(rig, 0);
+	event = engine_store(rig, 0, 1, 2);
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 2, 0);
+	announce(rig, 0);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+	assert_int_equal(rdx_publish_stored(other, &stored), 0);
+	assert_int_equal(publisher_stats(other).repeats, 2);
+	rdx_publisher_close(other);
+}
+
 static void unreadable_events(void **state)
 {
 	struct engine_rig *rig = *state;
@@ -194,10 +221,10 @@ static void remaining_copies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENGINE_TEST(late_by_option),   ENGINE_TEST(late_by_a_removal),
-		ENGINE_TEST(late_by_a_group),  ENGINE_TEST(sequences),
-		ENGINE_TEST(clears),           ENGINE_TEST(unreadable_events),
-		ENGINE_TEST(remaining_copies),
+		ENGINE_TEST(late_by_option),      ENGINE_TEST(late_by_a_removal),
+		ENGINE_TEST(late_by_a_group),     ENGINE_TEST(sequences),
+		ENGINE_TEST(restart_of_one_rank), ENGINE_TEST(clears),
+		ENGINE_TEST(unreadable_events),   ENGINE_TEST(remaining_copies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

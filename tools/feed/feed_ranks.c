@@ -160,6 +160,8 @@ int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line, u
 	if (error)
 		return error;
 	error = publish(rank, line);
+	if (error)
+		rdx_engine_unreadable(rank->engine, line->event.time_ns);
 	note(ranks, rank, line_number);
 	if (error == -EOVERFLOW)
 		return json_line_fault(ret_fault,
