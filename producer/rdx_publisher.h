@@ -11,8 +11,8 @@
  *
  * INEXACT says which way. LACKING: the engine holds blocks that the rank does not say, and
  * none is said that it does not hold. UNKNOWN: what is said may be wrong too. Either is over
- * when its causes are: the names of blocks that could not be represented are remembered (some
- * thousands a tier), with their copies, until these are removed, a store finds them a place, or
+ * when its causes are: the names of blocks that could not be represented are remembered (an
+ * eighth of a tier's blocks or more, 512 to 32,768), with their copies, until these are removed, a store finds them a place, or
  * the tier is cleared. A cause without a name, and all that is beyond what is remembered,
  * lasts until a clear.
  *
