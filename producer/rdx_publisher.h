@@ -11,10 +11,10 @@
  *
  * INEXACT says which way. LACKING: the engine holds blocks that the rank does not say, and
  * none is said that it does not hold. UNKNOWN: what is said may be wrong too. Either is over
- * when its causes are: the names of blocks that could not be represented are remembered (an
- * eighth of a tier's blocks or more, 512 to 32,768), with their copies, until these are removed, a store finds them a place, or
- * the tier is cleared. A cause without a name, and all that is beyond what is remembered,
- * lasts until a clear.
+ * when its causes are: the names of blocks that could not be represented are remembered with
+ * their copies (an eighth of a tier's blocks or more, but 512 to 32,768), until these are removed,
+ * a store finds them a place, or the tier is cleared. A cause without a name, and all that is
+ * beyond what is remembered, lasts until a clear.
  *
  * After fork() every handle is dead in the child: each call there that can fail answers
  * -EOWNERDEAD, rdx_publisher_close frees the child's copy. The parent goes on. The child
