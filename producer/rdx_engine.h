@@ -172,7 +172,8 @@ struct rdx_engine_stats {
 	uint64_t unknown_keys;      /* extra keys not understood -> LACKING */
 	uint64_t nameless_adapters; /* a lora_id without lora_name -> LACKING */
 	uint64_t contradictions;    /* fields that contradict each other: stores -> LACKING, others
-				       and a group that changes its kind -> UNKNOWN */
+				       and a group that changes its kind -> UNKNOWN. Of several
+				       counting groups also runs of another block size */
 	uint64_t further_groups;    /* of more groups than counting_groups -> UNKNOWN */
 	uint64_t late;              /* times that the events were seen not to begin at the engine's
 				       birth -> LACKING */
@@ -188,7 +189,8 @@ struct rdx_publisher;
  * Translate for a rank. The publisher is borrowed until close; nobody else publishes on it, but
  * for rdx_publish_inexact. Blocking; allocates all that the calls need.
  *
- *   -EINVAL, -E2BIG  an option out of range, or of a structure's size
+ *   -EINVAL, -E2BIG  an option out of range, a word with a value that is none, more than one
+ *                    counting group with RDX_CLEAR_WORKER; or of a structure's size
  *   -ENOMEM
  *   -EOVERFLOW, -EOWNERDEAD  as from rdx_publish_inexact, with joined_late
  */
@@ -213,9 +215,10 @@ RDX_API int rdx_engine_publish(struct rdx_engine *engine, const struct rdx_engin
 /*
  * Announce the sequence number of a batch, before its events. The first one: above 0, the events do
  * not begin at the engine's birth. Then one more than the last: nothing; higher: events are lost,
- * INEXACT (UNKNOWN); as high or lower: another process, everything of this rank is cleared, and it is a
- * first one. (With RDX_CLEAR_WORKER that is a clear of each tier: other ranks keep what they hold, and
- * what lasts until a clear of all tiers goes on.) Results as for rdx_engine_publish. Wait-free.
+ * INEXACT (UNKNOWN); as high or lower: another process, everything of this rank is cleared, and it
+ * is a first one. (With RDX_CLEAR_WORKER that is a clear of each tier: other ranks keep what they
+ * hold, and what lasts until a clear of all tiers goes on.) Results as for rdx_engine_publish.
+ * Wait-free.
  */
 RDX_API int rdx_engine_sequence(struct rdx_engine *engine, uint64_t sequence, uint64_t time_ns);
 
@@ -223,8 +226,8 @@ RDX_API int rdx_engine_sequence(struct rdx_engine *engine, uint64_t sequence, ui
  * rdx_engine_publish. Wait-free. */
 RDX_API int rdx_engine_unreadable(struct rdx_engine *engine, uint64_t time_ns);
 
-/* What to do with a field of this name that an event has and that is not null. `engine` may be NULL:
- * without its options. */
+/* What to do with a field of this name that an event has and that is not null. `engine` may be
+ * NULL: without its options. */
 #define RDX_ENGINE_FIELD_UNKNOWN  0 /* count it in unknown_fields */
 #define RDX_ENGINE_FIELD_DECODE   1 /* rdx_engine_event has a place for it */
 #define RDX_ENGINE_FIELD_HARMLESS 2 /* leave it: it does not change what the event means */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An engine, as far as its cache goes: what it really holds, and the events that it makes of what it
- * does. It knows nothing of publishers. A life is one process of it: its groups, its way to write
- * events and all its prompts follow from a seed.
+ * An engine, as far as its cache goes: what it really holds, and the events that it makes of what
+ * it does. It knows nothing of publishers. A life is one process of it: its groups, its way to
+ * write events and all its prompts follow from a seed.
  */
 #ifndef RDX_TESTS_RAW_STREAM_H
 #define RDX_TESTS_RAW_STREAM_H
@@ -53,8 +53,8 @@ struct raw_life {
 void raw_begin(struct raw_life *life, const struct rdx_hash_key *key, uint64_t *random);
 void raw_restart(struct raw_life *life);
 
-/* Do something at random, and say it: 1, and what is said in `ret_event`, until the next one is made; 0
- * where there was nothing to do. */
+/* Do something at random, and say it: 1, and what is said in `ret_event`, until the next one is
+ * made; 0 where there was nothing to do. */
 int raw_act(struct raw_life *life, uint64_t *random, struct rdx_engine_event *ret_event);
 
 /* Prefix hashes of what a prefix hit finds in a tier, sorted: how many. */

@@ -104,7 +104,8 @@ int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *ev
 		.time_ns = event->time_ns,
 		.names = rdx_engine_name_at(event, from),
 		.count = to - from,
-		/* the publisher would hold it where a store gives it content: that is not all groups */
+		/* the publisher would hold it where a store gives it content: that is not all
+		 * groups */
 		.tier = rdx_engine_has_shares(engine) ? RDX_TIER_OTHER : tier,
 		.name_bytes = event->name_bytes,
 	};
@@ -137,8 +138,8 @@ static void begin_anew(struct rdx_engine *engine)
 	engine->late = 0;
 }
 
-/* The publisher makes a clear of a tier one of all where it holds nothing else. That is not all that
- * single groups may hold. */
+/* The publisher makes a clear of a tier one of all where it holds nothing else. That is not all
+ * that single groups may hold. */
 static int clear_scope(struct rdx_engine *engine, uint8_t scope, uint64_t time_ns)
 {
 	const uint64_t *clears = &engine->publisher->counters[RDX_COUNTER_CLEARS];
@@ -153,8 +154,8 @@ static int clear_scope(struct rdx_engine *engine, uint8_t scope, uint64_t time_n
 	return r;
 }
 
-/* Another process of this rank alone: a publisher's clear of all may be one of its worker, whose other
- * ranks have streams of their own. */
+/* Another process of this rank alone: a publisher's clear of all may be one of its worker, whose
+ * other ranks have streams of their own. */
 static int clear_rank(struct rdx_engine *engine, uint64_t time_ns)
 {
 	int r = 0;
@@ -167,7 +168,7 @@ static int clear_rank(struct rdx_engine *engine, uint64_t time_ns)
 	return r;
 }
 
-/* 1: the event is of a group that counts, the `ret_place`th; 0: it was left out, or is INEXACT and done; -errno. */
+/* 1: the event is of a group that counts, the `ret_place`th; 0: it was left out, or marked; -errno. */
 static int judge_group(struct rdx_engine *engine, const struct rdx_engine_event *event, int stores,
 		       uint32_t *ret_place)
 {

@@ -29,8 +29,8 @@ struct rdx_engine {
 	uint32_t tokens_capacity;
 };
 
-/* The event's names from the `from`th to before the `to`th cannot be represented: LACKING until they
- * are removed. */
+/* The event's names from the `from`th to before the `to`th cannot be represented: LACKING until
+ * they are removed. */
 int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *event, uint32_t from,
 		    uint32_t to, uint8_t tier);
 

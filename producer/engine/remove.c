@@ -34,7 +34,8 @@ static enum rdx_engine_share_change leave(struct rdx_engine *engine,
 	return rdx_engine_share_leave(&engine->shares, &key, place, left);
 }
 
-/* The group has no copy that is known: perhaps one that was dropped. Others that are left are missing. */
+/* The group has no copy that is known: perhaps one that was dropped. Others that are left are
+ * missing. */
 static int remove_dropped(struct rdx_engine *engine, const struct rdx_engine_event *event,
 			  uint32_t i)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names that several cache groups must hold before a prefix hit has their blocks: how many copies of
- * a name each group has in each tier. Bounded: what does not fit is not held here, and is told apart.
+ * Names that several cache groups must hold before a prefix hit has their blocks: how many copies
+ * of a name each group has in each tier. Bounded: what does not fit is not held here, and is told
+ * apart.
  */
 #ifndef RDX_ENGINE_SHARES_H
 #define RDX_ENGINE_SHARES_H

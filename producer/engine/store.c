@@ -169,8 +169,8 @@ static uint32_t piece_limit(const struct run *run, uint32_t from)
 	return left < most ? left : most;
 }
 
-/* Read keys of the piece from `from` on into the engine's buffer, until it is full or a block is not
- * understood, at which the run then ends: where the piece ends. */
+/* Read keys of the piece from `from` on into the engine's buffer, until it is full or a block is
+ * not understood, at which the run then ends: where the piece ends. */
 static void read_piece(struct run *run, uint32_t from, uint32_t *ret_to, uint64_t *ret_key_count)
 {
 	uint64_t to = from + piece_limit(run, from), count = 0, block;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: the translator's words for events, media, owners and fields: what is known is
- * published, what is harmless is left out and counted, what is not understood makes the rank INEXACT,
- * in the way that is right for it.
+ * published, what is harmless is left out and counted, what is not understood makes the rank
+ * INEXACT, in the way that is right for it.
  */
 #include "tests/engine_rig.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: cache groups of hybrid models in the translator: those that decide a prefix hit count,
- * the others are left out, whatever their events look like; kinds are learned for removals.
+ * Description: cache groups of hybrid models in the translator: those that decide a prefix hit
+ * count, the others are left out, whatever their events look like; kinds are learned for removals.
  */
 #include "tests/engine_rig.h"
 
@@ -21,8 +21,8 @@ static void publish_of(struct engine_rig *rig, struct rdx_engine_event event, ui
 	engine_publish(rig, &event);
 }
 
-/* The groups that are left out have fewer names than tokens, or none, parents that nobody knows, and
- * the names of those that count. */
+/* The groups that are left out have fewer names than tokens, or none, parents that nobody knows,
+ * and the names of those that count. */
 static void other_groups_are_left_out(void **state)
 {
 	static const char *const kinds[] = {"sliding_window",          "sliding_window_mla",

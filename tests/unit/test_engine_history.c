@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: what the translator knows of the stream as a whole: where it begins, what its sequence
- * says, what a clear means.
+ * Description: what the translator knows of the stream as a whole: where it begins, what its
+ * sequence says, what a clear means.
  */
 #include "tests/engine_rig.h"
 
@@ -101,7 +101,8 @@ static void sequences(void **state)
 	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_UNKNOWN);
 }
 
-/* A rank's process is another one; those of the worker's other ranks go on, though a clear is theirs. */
+/* A rank's process is another one; those of the worker's other ranks go on, though a clear is
+ * theirs. */
 static void restart_of_one_rank(void **state)
 {
 	struct engine_rig *rig = *state;

@@ -190,6 +190,45 @@ static void full(void **state)
 	assert_int_equal(rig->engine->shares.live[RDX_TIER_DEVICE], 0);
 }
 
+/* Names of 32 bytes, of groups in turn; a run with an image, published in parts. */
+static void wide_names(void **state)
+{
+	const struct rdx_engine_key image = {
+		.bytes = "image", .byte_count = 5, .at = 2, .kind = RDX_ENGINE_KEY_OBJECT};
+	struct engine_rig *rig = *state;
+	struct rdx_engine_event event;
+	uint8_t names[4][32];
+
+	for (uint8_t i = 0; i < 4; i++)
+		memset(names[i], i + 1, sizeof(names[i]));
+	open_groups(rig, 2);
+	event = engine_store(rig, 0, 1, 4);
+	event.names = names;
+	event.name_bytes = 32;
+	event.flags = RDX_ENGINE_KEYS;
+	event.key_blocks = 4;
+	event.keys = &image;
+	event.key_count = 1;
+	publish_of(rig, event, 0);
+	publish_of(rig, event, 1);
+	engine_expect(rig, RDX_TIER_DEVICE, 4, 0);
+	event = engine_event("removed");
+	event.names = names[1];
+	event.count = 2;
+	event.name_bytes = 32;
+	publish_of(rig, event, 1);
+	engine_expect(rig, RDX_TIER_DEVICE, 2, 0);
+	event = engine_store(rig, 0, 1, 4);
+	event.names = names;
+	event.name_bytes = 32;
+	event.flags = RDX_ENGINE_KEYS;
+	event.key_blocks = 4;
+	event.keys = &image;
+	event.key_count = 1;
+	publish_of(rig, event, 1);
+	engine_expect(rig, RDX_TIER_DEVICE, 4, 0);
+}
+
 static void not_for_a_worker_of_many_ranks(void **state)
 {
 	struct engine_rig *rig = *state;
@@ -252,6 +291,7 @@ int main(void)
 		ENGINE_TEST(presence_and_remaining),
 		ENGINE_TEST(what_is_lacking_heals),
 		ENGINE_TEST(full),
+		ENGINE_TEST(wide_names),
 		ENGINE_TEST(not_for_a_worker_of_many_ranks),
 		ENGINE_TEST(as_a_plain_count),
 	};

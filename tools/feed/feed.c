@@ -13,8 +13,8 @@
 #include <signal.h>
 
 /*
- * Removals of neighbouring lines are one call, since a call's cost is mostly the memory that it waits
- * for. One is held back only while the next line is there already.
+ * Removals of neighbouring lines are one call, since a call's cost is mostly the memory that it
+ * waits for. One is held back only while the next line is there already.
  */
 struct feed {
 	struct lines lines;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What of a rank was not published, or was left out: said when it first happens, once a kind, and at
- * the end how often it did.
+ * What of a rank was not published, or was left out: said when it first happens, once a kind, and
+ * at the end how often it did.
  */
 #ifndef FEED_COUNTERS_H
 #define FEED_COUNTERS_H

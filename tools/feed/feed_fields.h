@@ -44,8 +44,8 @@ struct feed_fields {
 void feed_fields_sort(struct feed_fields *ret_fields, struct json_object *object,
 		      const char *const *harmless);
 
-/* All but the first answer 0, with the value or what stands for absent, or -EBADMSG with `ret_fault`
- * filled. */
+/* All but the first answer 0, with the value or what stands for absent, or -EBADMSG with
+ * `ret_fault` filled. */
 int feed_fields_has(const struct feed_fields *fields, enum feed_field field);
 int feed_fields_unsigned(const struct feed_fields *fields, enum feed_field field, uint64_t max,
 			 uint64_t *ret_value, struct json_line_fault *ret_fault);

@@ -8,8 +8,8 @@
 
 #define TO(member) OPTIONS_TO(struct feed_options, member)
 
-static const char *const bad[] = {"inexact", "skip",
-				  NULL}; /* FEED_UNREADABLE_, RDX_ENGINE_UNKNOWN_ */
+/* FEED_UNREADABLE_..., RDX_ENGINE_UNKNOWN_... */
+static const char *const inexact_or_skip[] = {"inexact", "skip", NULL};
 static const char *const cleared[] = {"all", "device", NULL}; /* RDX_ENGINE_CLEARED_... */
 static const char *const zero[] = {"name", "root", NULL};
 
@@ -33,11 +33,11 @@ static const struct options_entry entries[] = {
 	{"on-unreadable", 0, "inexact|skip",
 	 "What a line that cannot be read means: its rank is INEXACT, all ranks where it names "
 	 "none; or nothing",
-	 OPTIONS_CHOICE, TO(on_unreadable), .choices = bad},
+	 OPTIONS_CHOICE, TO(on_unreadable), .choices = inexact_or_skip},
 	{"on-unknown", 0, "inexact|skip",
 	 "What an event, medium, kind of cache group or field means that nobody knows: its rank is "
 	 "INEXACT; or nothing",
-	 OPTIONS_CHOICE, TO(engine.on_unknown), .choices = bad},
+	 OPTIONS_CHOICE, TO(engine.on_unknown), .choices = inexact_or_skip},
 	{"joined-late", 0, NULL,
 	 "The stream does not begin at its engines' birth: all ranks are LACKING until a clear of "
 	 "all tiers",

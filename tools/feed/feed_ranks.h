@@ -33,10 +33,10 @@ struct feed_totals {
 };
 
 /*
- * Publish one line, number `line_number`; what the rank could not represent is said where a counter of
- * it rises first. 0; -EBADMSG with `ret_fault` filled where the rank cannot be opened or the publisher
- * refuses it; -ENOMEM. A rank that another process holds is tried again some lines later, and then is
- * LACKING; one that could not be opened for another reason is not.
+ * Publish one line, number `line_number`; what the rank could not represent is said where a counter
+ * of it rises first. 0; -EBADMSG with `ret_fault` filled where the rank cannot be opened or the
+ * publisher refuses it; -ENOMEM. A rank that another process holds is tried again some lines later,
+ * and then is LACKING; one that could not be opened for another reason is not.
  */
 int feed_ranks_publish(struct feed_ranks *ranks, const struct feed_line *line, uint64_t line_number,
 		       struct json_line_fault *ret_fault);

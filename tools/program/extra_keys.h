@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Extra keys of an event or a request, as JSON has them: a list with an entry a block, which is null
- * or a list of keys. What they mean, rdx_engine_keys knows.
+ * Extra keys of an event or a request, as JSON has them: a list with an entry a block, which is
+ * null or a list of keys. What they mean, rdx_engine_keys knows.
  *
  *   "text"                            RDX_ENGINE_KEY_TEXT; in mm_keys an OBJECT's identifier
  *   ["identifier", offset]            RDX_ENGINE_KEY_OBJECT, as vLLM writes it
@@ -29,8 +29,8 @@ struct extra_keys {
 
 void extra_keys_free(struct extra_keys *keys);
 
-/* Read a list, which is NULL where there is none, in place of what was there; `are_objects`: it is one
- * of mm_keys. -ENOMEM; -E2BIG: it has 2^32 entries. */
+/* Read a list, which is NULL where there is none, in place of what was there; `are_objects`: it is
+ * one of mm_keys. -ENOMEM; -E2BIG: it has 2^32 entries. */
 int extra_keys_read(struct extra_keys *keys, struct json_object *list, int are_objects);
 
 /* Append a token that is a text, of this index. -ENOMEM. */
