@@ -150,7 +150,7 @@ static int clear_scope(struct rdx_engine *engine, uint8_t scope, uint64_t time_n
 		begin_anew(engine);
 	rdx_engine_shares_clear(&engine->shares, scope);
 	if (scope == RDX_SCOPE_ALL)
-		rdx_engine_group_forget(&engine->groups);
+		rdx_engine_group_clear(&engine->groups);
 	return r;
 }
 
@@ -160,12 +160,19 @@ static int clear_rank(struct rdx_engine *engine, uint64_t time_ns)
 {
 	int r = 0;
 
+	rdx_engine_group_forget(&engine->groups);
 	if (!engine->publisher->clear)
 		return clear_scope(engine, RDX_SCOPE_ALL, time_ns);
 	for (uint8_t tier = 0; r == 0 && tier < RDX_TIER_COUNT; tier++)
 		r = clear_scope(engine, tier, time_ns);
-	rdx_engine_group_forget(&engine->groups);
 	return r;
+}
+
+/* Of a group whose kind is not known: was a store missed that said it? A removal follows a store; a
+ * store may be the first, but where several groups count it may be of one of them. */
+static int must_be_late(const struct rdx_engine *engine, int stores)
+{
+	return !engine->late && (stores ? rdx_engine_has_shares(engine) : !engine->began);
 }
 
 /* 1: the event is of a group that counts, the `ret_place`th; 0: it was left out, or marked; -errno. */
@@ -182,7 +189,7 @@ static int judge_group(struct rdx_engine *engine, const struct rdx_engine_event 
 		return 0;
 	case RDX_ENGINE_GROUP_UNSEEN:
 		stats->other_groups++;
-		return engine->began || engine->late ? 0 : mark_late(engine, event->time_ns);
+		return must_be_late(engine, stores) ? mark_late(engine, event->time_ns) : 0;
 	case RDX_ENGINE_GROUP_STRANGE:
 		if (!skips_unknown(engine))
 			return mark_unknown(engine, &stats->unknown_kinds, event->time_ns);

@@ -9,6 +9,7 @@
 
 /* What is known of a group. */
 enum { UNSEEN, ASSUMED, COUNTS, OTHER, STRANGE };
+#define OLD 0x80 /* beside it: learned before a clear */
 
 /* Kinds of attention for which a prefix hit needs every block: vLLM's KVCacheSpecKind, of which
  * dynamo-kv-router 1.6.1 takes the same three. */
@@ -32,6 +33,13 @@ void rdx_engine_group_begin(struct rdx_engine_groups *groups,
 		.counting_kinds = options->counting_kinds ? options->counting_kinds : full_kinds,
 		.capacity = options->counting_groups ? options->counting_groups : 1,
 	};
+}
+
+void rdx_engine_group_clear(struct rdx_engine_groups *groups)
+{
+	for (size_t i = 0; i < sizeof(groups->kinds); i++)
+		groups->kinds[i] |= groups->kinds[i] == UNSEEN ? 0 : OLD;
+	groups->count = 0;
 }
 
 void rdx_engine_group_forget(struct rdx_engine_groups *groups)
@@ -83,7 +91,8 @@ static enum rdx_engine_group_verdict find_place(struct rdx_engine_groups *groups
 static int learn(struct rdx_engine_groups *groups, const struct rdx_engine_event *event,
 		 uint64_t group, int stores, uint8_t *ret_kind)
 {
-	uint8_t before = groups->kinds[group], now;
+	uint8_t before = groups->kinds[group] & (uint8_t)~OLD, now;
+	int may_change = groups->kinds[group] & OLD || before == UNSEEN;
 
 	if (!event->spec_kind) {
 		*ret_kind = before == UNSEEN || before == ASSUMED ? assumed(group) : before;
@@ -96,7 +105,16 @@ static int learn(struct rdx_engine_groups *groups, const struct rdx_engine_event
 		groups->kinds[group] = now;
 	if (before == ASSUMED)
 		before = assumed(group);
-	return before == UNSEEN || before == now;
+	return may_change || before == now;
+}
+
+/* Of a group that does not count: did no store say its kind; of a removal, was there none? */
+static int is_unseen(const struct rdx_engine_groups *groups, const struct rdx_engine_event *event,
+		     uint64_t group, int stores)
+{
+	uint8_t kind = groups->kinds[group] & (uint8_t)~OLD;
+
+	return !event->spec_kind && (kind == UNSEEN || (stores && kind == ASSUMED));
 }
 
 enum rdx_engine_group_verdict rdx_engine_group_judge(struct rdx_engine_groups *groups,
@@ -118,7 +136,7 @@ enum rdx_engine_group_verdict rdx_engine_group_judge(struct rdx_engine_groups *g
 	case STRANGE:
 		return RDX_ENGINE_GROUP_STRANGE;
 	default:
-		return event->spec_kind || groups->kinds[group] != UNSEEN ? RDX_ENGINE_GROUP_OTHER
-									  : RDX_ENGINE_GROUP_UNSEEN;
+		return is_unseen(groups, event, group, stores) ? RDX_ENGINE_GROUP_UNSEEN
+							       : RDX_ENGINE_GROUP_OTHER;
 	}
 }

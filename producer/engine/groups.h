@@ -14,7 +14,7 @@
 enum rdx_engine_group_verdict {
 	RDX_ENGINE_GROUP_COUNTS,
 	RDX_ENGINE_GROUP_OTHER,      /* decides no prefix hit */
-	RDX_ENGINE_GROUP_UNSEEN,     /* likewise, as far as known: no store of it was seen */
+	RDX_ENGINE_GROUP_UNSEEN,     /* likewise, as far as known: no store said its kind */
 	RDX_ENGINE_GROUP_STRANGE,    /* of a kind that nobody knows */
 	RDX_ENGINE_GROUP_FURTHER,    /* one more that counts than there should be */
 	RDX_ENGINE_GROUP_CONTRADICTS /* beyond 255, or of another kind than before */
@@ -31,7 +31,11 @@ struct rdx_engine_groups {
 void rdx_engine_group_begin(struct rdx_engine_groups *groups,
 			    const struct rdx_engine_options *options);
 
-/* Nothing is held: what was learned may change. */
+/* Nothing is held: which groups count is learned anew, and a group may change its kind; until a store
+ * says another, it has the one that it had. */
+void rdx_engine_group_clear(struct rdx_engine_groups *groups);
+
+/* It is another process: what was learned is of no use. */
 void rdx_engine_group_forget(struct rdx_engine_groups *groups);
 
 /* Judge, and learn from a store. `ret_place`, where it counts: which of those that do, from 0. */

@@ -135,7 +135,16 @@ static void contradictions(void **state)
 	struct engine_rig *rig = *state;
 
 	engine_open(rig);
+	/* taken for one that counts, and it does not */
+	publish_of(rig, engine_store(rig, 0, 1, 2), 0, NULL);
+	publish_of(rig, engine_store(rig, 0, 1, 2), 0, "mamba");
+	engine_expect(rig, RDX_TIER_DEVICE, 2, RDX_INEXACT_UNKNOWN);
+	engine_clear(rig);
+	/* a clear lets it be another, until then it is what it was */
+	publish_of(rig, engine_store(rig, 0, 1, 2), 0, NULL);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
 	publish_of(rig, engine_store(rig, 0, 1, 2), 0, "full_attention");
+	engine_expect(rig, RDX_TIER_DEVICE, 2, 0);
 	publish_of(rig, engine_store(rig, 0, 1, 2), 0, "mamba");
 	engine_expect(rig, RDX_TIER_DEVICE, 2, RDX_INEXACT_UNKNOWN);
 	engine_clear(rig);
@@ -144,11 +153,41 @@ static void contradictions(void **state)
 	engine_clear(rig);
 	publish_of(rig, engine_store(rig, 0, 1, 2), 256, "mamba");
 	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
-	/* taken for one that counts, and it does not */
-	publish_of(rig, engine_store(rig, 0, 1, 2), 0, NULL);
-	publish_of(rig, engine_store(rig, 0, 1, 2), 0, "mamba");
-	engine_expect(rig, RDX_TIER_DEVICE, 2, RDX_INEXACT_UNKNOWN);
 	assert_int_equal(engine_stats(rig).contradictions, 3);
+}
+
+/* What a group is for stays known over a clear, and is not over a restart. */
+static void kinds_outlive_a_clear(void **state)
+{
+	struct engine_rig *rig = *state;
+
+	engine_open(rig);
+	publish_of(rig, engine_store(rig, 0, 1, 2), 3, "full_attention");
+	engine_clear(rig);
+	publish_of(rig, engine_store(rig, 0, 1, 2), 3, NULL);
+	engine_expect(rig, RDX_TIER_DEVICE, 2, 0);
+	assert_int_equal(rdx_engine_sequence(rig->engine, 0, 0), 0);
+	assert_int_equal(rdx_engine_sequence(rig->engine, 0, 0), 0);
+	publish_of(rig, engine_store(rig, 0, 1, 2), 3, NULL);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+}
+
+/* Several groups count, and one of which no store said the kind may be one of them. */
+static void a_group_that_may_count(void **state)
+{
+	struct engine_rig *rig = *state;
+
+	rig->options.counting_groups = 2;
+	engine_open(rig);
+	publish_of(rig, engine_store(rig, 0, 1, 2), 1, "mamba");
+	publish_of(rig, engine_store(rig, 0, 1, 2), 1, NULL);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+	publish_of(rig, engine_store(rig, 0, 1, 2), 2, NULL);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_LACKING);
+	engine_clear(rig);
+	publish_of(rig, engine_store(rig, 0, 1, 2), 2, NULL);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_LACKING);
+	assert_int_equal(engine_stats(rig).late, 2);
 }
 
 int main(void)
@@ -160,6 +199,8 @@ int main(void)
 		ENGINE_TEST(strange_kinds),
 		ENGINE_TEST(further_groups),
 		ENGINE_TEST(contradictions),
+		ENGINE_TEST(kinds_outlive_a_clear),
+		ENGINE_TEST(a_group_that_may_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
