@@ -62,6 +62,8 @@ static int find(const char *name, uint32_t *ret_field, uint32_t *ret_alias)
 void feed_fields_sort(struct feed_fields *ret_fields, struct json_object *object,
 		      const char *const *harmless)
 {
+	struct json_object_iterator at = json_object_iter_begin(object);
+	struct json_object_iterator end = json_object_iter_end(object);
 	uint32_t best[FEED_FIELDS], field, alias;
 
 	*ret_fields = (struct feed_fields){0};
@@ -69,8 +71,10 @@ void feed_fields_sort(struct feed_fields *ret_fields, struct json_object *object
 		ret_fields->names[field] = aliases[field][0];
 		best[field] = ALIASES_MAX;
 	}
-	json_object_object_foreach(object, name, value)
-	{
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+		const char *name = json_object_iter_peek_name(&at);
+		struct json_object *value = json_object_iter_peek_value(&at);
+
 		if (!value)
 			continue;
 		if (!find(name, &field, &alias)) {

@@ -53,12 +53,15 @@ static struct json_object *digits_of(struct json_object *value)
 /* The identifier in an object of TensorRT-LLM, NULL where it may mean something else. */
 static struct json_object *hash_of(struct json_object *value)
 {
+	struct json_object_iterator at = json_object_iter_begin(value);
+	struct json_object_iterator end = json_object_iter_end(value);
 	struct json_object *hash = NULL;
 
-	json_object_object_foreach(value, name, member)
-	{
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+		const char *name = json_object_iter_peek_name(&at);
+
 		if (strcmp(name, "hash") == 0)
-			hash = member;
+			hash = json_object_iter_peek_value(&at);
 		else if (strcmp(name, "start_offset") != 0 && strcmp(name, "type") != 0)
 			return NULL;
 	}

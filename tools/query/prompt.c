@@ -65,18 +65,22 @@ static const struct {
 static int sort_members(struct json_object *object, struct json_object **ret_values,
 			struct json_line_fault *ret_fault)
 {
-	json_object_object_foreach(object, name, value)
-	{
-		int at = 0;
+	struct json_object_iterator at = json_object_iter_begin(object);
+	struct json_object_iterator end = json_object_iter_end(object);
 
-		while (at < MEMBERS && strcmp(name, members[at].name) != 0)
-			at++;
-		if (at == MEMBERS)
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+		const char *name = json_object_iter_peek_name(&at);
+		struct json_object *value = json_object_iter_peek_value(&at);
+		int member = 0;
+
+		while (member < MEMBERS && strcmp(name, members[member].name) != 0)
+			member++;
+		if (member == MEMBERS)
 			return json_line_fault(ret_fault, "\"%s\" is no member of a request", name);
-		if (value && !json_object_is_type(value, members[at].type))
+		if (value && !json_object_is_type(value, members[member].type))
 			return json_line_fault(ret_fault, "\"%s\" is no %s", name,
-					       json_type_to_name(members[at].type));
-		ret_values[at] = value;
+					       json_type_to_name(members[member].type));
+		ret_values[member] = value;
 	}
 	if (!ret_values[TOKEN_IDS])
 		return json_line_fault(ret_fault, "no \"token_ids\"");
