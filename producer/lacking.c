@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/lacking.h"
 
-#define BLOCKS_A_SLOT 4
+#define BLOCKS_A_SLOT 8
 
-/* A power of two. RDX_TIER_OTHER gets as many as the largest tier. */
+/* A power of two. RDX_TIER_OTHER gets as many as a tier of half the largest one's blocks. */
 static uint32_t slots_of(const uint64_t *tier_blocks, int tier)
 {
 	uint64_t blocks = 0;
@@ -13,6 +13,8 @@ static uint32_t slots_of(const uint64_t *tier_blocks, int tier)
 		if ((tier == other || tier == RDX_TIER_OTHER) && blocks < tier_blocks[other])
 			blocks = tier_blocks[other];
 	}
+	if (tier == RDX_TIER_OTHER)
+		blocks /= 2;
 	while (slots < RDX_LACKING_SLOTS_MAX && slots < blocks / BLOCKS_A_SLOT)
 		slots *= 2;
 	return slots;

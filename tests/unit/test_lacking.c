@@ -169,11 +169,12 @@ static void test_flags(void **state)
 	free(f);
 }
 
-/* Bounded below and above; the unknown tier has room as the largest. */
+/* Bounded below and above; the unknown tier has room as one of half the largest. */
 static void test_sizes(void **state)
 {
-	static const uint64_t blocks[RDX_TIER_COUNT] = {40000, 1, UINT32_MAX, 0};
-	static const uint32_t slots[RDX_LACKING_TIERS] = {16384, 1024, 65536, 1024, 65536};
+	static const uint64_t blocks[RDX_TIER_COUNT] = {40000, 1, UINT32_MAX, 0},
+			      few[RDX_TIER_COUNT] = {40000};
+	static const uint32_t slots[RDX_LACKING_TIERS] = {8192, 1024, 65536, 1024, 65536};
 	struct fixture *f = malloc(sizeof(*f));
 
 	(void)state;
@@ -181,6 +182,9 @@ static void test_sizes(void **state)
 	make(f, blocks);
 	for (uint8_t tier = 0; tier < RDX_LACKING_TIERS; tier++)
 		assert_int_equal(f->lacking.sets[tier].mask + 1, slots[tier]);
+	free(f->memory);
+	make(f, few);
+	assert_int_equal(f->lacking.sets[RDX_TIER_OTHER].mask + 1, 4096);
 	free(f->memory);
 	free(f);
 }
