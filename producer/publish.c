@@ -9,7 +9,7 @@
 
 /* Nodes settled in a call while some are of older generations: some, and some more for each block, so
  * that all are before the remembered names run out that may be taken for new blocks. */
-#define SWEEP         32
+#define SWEEP         2
 #define SWEEP_A_BLOCK 5
 
 /* Events a call may publish besides one per block: the worker's clear, its own Cleared, and what the

@@ -215,7 +215,8 @@ RDX_API int rdx_publish_unrepresented(struct rdx_publisher *publisher,
  * Announce that `scope` (a tier, or RDX_SCOPE_ALL) is empty. A clear of one tier while
  * the rank holds nothing in any other, represented or not, is published as a clear of all;
  * one of a tier without tier_blocks is otherwise not published. Names stay known.
- * O(1), but for 1/200 of the known names where a clear came less than some calls before.
+ * O(1), but for 1/200 of the known names where a clear came less than some calls before; the calls
+ * after it settle some of these names each, five for each of their blocks.
  * With RDX_CLEAR_WORKER only the scope RDX_SCOPE_ALL clears the other ranks too.
  * Results as for rdx_publish_stored; -EINVAL: no such scope. Wait-free.
  */
