@@ -6,10 +6,11 @@
  * first, as engines evict: one hash a call, or 8 a call. Name map, copies, orphans, ledger and ring
  * are kept. Several ranks in turn, if one is small, so that no cache holds what they keep.
  * Floor, in turn with the subjects: one write to a random line of a table as large as that. And
- * the bare append of a one-slot event, time given.
+ * the bare append of a one-slot event, time given. Clears: publish_clear.c.
  */
 #include "bench/measure.h"
 #include "bench/options.h"
+#include "bench/publish_clear.h"
 #include "bench/report.h"
 #include "bench/scratch.h"
 #include "shm/barrier.h"
@@ -345,6 +346,7 @@ static void measure_size(struct report *report, const struct options *options, u
 	rdx_segment_release(&bench.bare);
 	measure_memory_free(bench.floor_table, bench.floor_lines * 64);
 	scratch_remove(bench.dir);
+	publish_clear(report, options, blocks);
 }
 
 int main(int argc, char **argv)
