@@ -173,7 +173,8 @@ struct rdx_engine_stats {
 	uint64_t nameless_adapters; /* a lora_id without lora_name -> LACKING */
 	uint64_t contradictions;    /* fields that contradict each other: stores -> LACKING, others
 				       and a group that changes its kind -> UNKNOWN. Of several
-				       counting groups also runs of another block size */
+				       counting groups also runs of another block size, and
+				       blocks of no group */
 	uint64_t further_groups;    /* of more groups than counting_groups -> UNKNOWN */
 	uint64_t late;              /* times that the events were seen not to begin at the engine's
 				       birth -> LACKING */

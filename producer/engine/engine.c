@@ -279,6 +279,14 @@ static int store_or_remove(struct rdx_engine *engine, const struct rdx_engine_ev
 				 : remove_known(engine, event, (uint8_t)tier, place);
 }
 
+/* Does the event say that it is about some blocks? */
+static int is_about_some(const struct rdx_engine_event *event)
+{
+	return event->count || event->parent || event->token_count || event->key_count ||
+	       event->local_hashes || event->remaining || event->flags & RDX_ENGINE_LORA_ID ||
+	       (event->lora_name && *event->lora_name) || (event->cache_salt && *event->cache_salt);
+}
+
 /* `scope`: what the event's type says. */
 static int clear(struct rdx_engine *engine, const struct rdx_engine_event *event, uint64_t scope,
 		 int by_type)
@@ -304,7 +312,7 @@ static int clear(struct rdx_engine *engine, const struct rdx_engine_event *event
 	}
 	if (medium == STRANGE)
 		return mark_unknown(engine, &engine->stats.unknown_media, event->time_ns);
-	if (by_type && named != scope)
+	if ((by_type && named != scope) || is_about_some(event))
 		return mark_unknown(engine, &engine->stats.contradictions, event->time_ns);
 	if (judge_fields(engine, event))
 		return rdx_publish_inexact(engine->publisher, RDX_INEXACT_UNKNOWN, event->time_ns);

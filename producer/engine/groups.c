@@ -124,6 +124,8 @@ enum rdx_engine_group_verdict rdx_engine_group_judge(struct rdx_engine_groups *g
 	uint64_t group = event->flags & RDX_ENGINE_GROUP ? event->group : RDX_ENGINE_GROUP_NONE;
 	uint8_t kind;
 
+	if (group == RDX_ENGINE_GROUP_NONE && groups->capacity > 1)
+		return RDX_ENGINE_GROUP_CONTRADICTS;
 	if (event->flags & RDX_ENGINE_GROUP && group > UINT8_MAX)
 		return event->spec_kind && kind_of(groups, event->spec_kind) == OTHER
 			       ? RDX_ENGINE_GROUP_OTHER

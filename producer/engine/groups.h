@@ -17,7 +17,8 @@ enum rdx_engine_group_verdict {
 	RDX_ENGINE_GROUP_UNSEEN,     /* likewise, as far as known: no store said its kind */
 	RDX_ENGINE_GROUP_STRANGE,    /* of a kind that nobody knows */
 	RDX_ENGINE_GROUP_FURTHER,    /* one more that counts than there should be */
-	RDX_ENGINE_GROUP_CONTRADICTS /* beyond 255, or of another kind than before */
+	RDX_ENGINE_GROUP_CONTRADICTS /* beyond 255, of another kind than before, or none where
+					several count */
 };
 
 struct rdx_engine_groups {

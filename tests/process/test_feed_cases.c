@@ -438,6 +438,32 @@ static void rolling_restart(void **state)
 	assert_int_equal(feed_inexact(rig, 1, 0), RDX_INEXACT_LACKING);
 }
 
+/* A field under two of its names: both say the same, or who knows what is meant? */
+static void second_names(void **state)
+{
+	static const char input[] =
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[11],\"block_hashes\":[11],"
+		"\"token_ids\":[1,2],\"tier\":null,\"medium\":\"GPU\"}\n"
+		"{\"worker\":2,\"type\":\"stored\",\"names\":[11],\"token_ids\":[1,2],"
+		"\"cache_salt\":\"b\",\"salt\":\"a\"}\n"
+		"{\"worker\":3,\"type\":\"stored\",\"names\":[11],\"token_ids\":[1,2],"
+		"\"tier\":\"host\",\"scope\":\"device\"}\n";
+	struct rig *rig = *state;
+	struct program_result r;
+	uint64_t local;
+
+	RUN(&r, 0, "ringdex-feed", input, BLOCKS_OF_2, "--dir", rig->dir, "--ignore-field=scope",
+	    "-");
+	program_result_free(&r);
+	feed_hash(NULL, NULL, tokens, 2, &local);
+	feed_expect_run(rig, 1, RDX_TIER_DEVICE, &local, 1);
+	assert_int_equal(feed_inexact(rig, 1, 0), 0);
+	feed_expect_run(rig, 2, RDX_TIER_DEVICE, NULL, 0);
+	assert_int_equal(feed_inexact(rig, 2, 0), RDX_INEXACT_LACKING);
+	feed_expect_run(rig, 3, RDX_TIER_HOST, &local, 1);
+	assert_int_equal(feed_inexact(rig, 3, 0), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -446,7 +472,7 @@ int main(void)
 		CASE(gpu_only_clear),   CASE(late_bridge),        CASE(lmcache_root),
 		CASE(masked_groups),    CASE(re_report),          CASE(other_block_size),
 		CASE(unreadable_lines), CASE(words_by_option),    CASE(sequence_of_batches),
-		CASE(rolling_restart),
+		CASE(rolling_restart),  CASE(second_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,6 +197,31 @@ static void clears(void **state)
 	engine_clear(rig);
 }
 
+/* One that names blocks, an adapter or a salt is perhaps a clear of these alone. */
+static void clears_of_some(void **state)
+{
+	struct engine_rig *rig = *state;
+	struct rdx_engine_event store, some[5];
+
+	engine_open(rig);
+	store = engine_store(rig, 0, 1, 2);
+	for (int i = 0; i < 5; i++)
+		some[i] = engine_event("AllBlocksCleared");
+	some[0].names = store.names;
+	some[0].count = 2;
+	some[1].lora_name = "adapter";
+	some[2].cache_salt = "tenant";
+	some[3].flags = RDX_ENGINE_LORA_ID;
+	some[4].parent = store.names;
+	for (uint64_t i = 0; i < 5; i++) {
+		engine_publish(rig, &store);
+		engine_publish(rig, &some[i]);
+		engine_expect(rig, RDX_TIER_DEVICE, 2, RDX_INEXACT_UNKNOWN);
+		assert_int_equal(engine_stats(rig).contradictions, i + 1);
+		engine_clear(rig);
+	}
+}
+
 /* A copy that is counted elsewhere is obeyed. */
 static void remaining_copies(void **state)
 {
@@ -226,6 +251,7 @@ int main(void)
 		ENGINE_TEST(late_by_a_group),     ENGINE_TEST(sequences),
 		ENGINE_TEST(restart_of_one_rank), ENGINE_TEST(clears),
 		ENGINE_TEST(unreadable_events),   ENGINE_TEST(remaining_copies),
+		ENGINE_TEST(clears_of_some),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,26 @@ static void held_while_all_do(void **state)
 	assert_int_equal(engine_stats(rig).late, 0);
 }
 
+/* Of which group is a block that names none? */
+static void without_a_group(void **state)
+{
+	struct engine_rig *rig = *state;
+	struct rdx_engine_event event;
+
+	open_groups(rig, 2);
+	publish_of(rig, engine_store(rig, 0, 1, 2), 0);
+	publish_of(rig, engine_store(rig, 0, 1, 2), 1);
+	event = engine_store(rig, 0, 1, 2);
+	event.medium = "CPU";
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_HOST, 0, RDX_INEXACT_UNKNOWN);
+	engine_clear(rig);
+	event = engine_remove(rig, 1, 2);
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_UNKNOWN);
+	assert_int_equal(engine_stats(rig).contradictions, 2);
+}
+
 /* A run of which some blocks are held by all is published in the parts that are. */
 static void runs_in_parts(void **state)
 {
@@ -286,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENGINE_TEST(held_while_all_do),
+		ENGINE_TEST(without_a_group),
 		ENGINE_TEST(runs_in_parts),
 		ENGINE_TEST(clears_forget),
 		ENGINE_TEST(presence_and_remaining),

@@ -59,6 +59,14 @@ static int find(const char *name, uint32_t *ret_field, uint32_t *ret_alias)
 	return 0;
 }
 
+/* One more value of a field: does it say what the other does? `left`: the name that counts less. */
+static int agrees(const struct feed_fields *fields, uint32_t field, struct json_object *value,
+		  const char *left, const char *const *harmless)
+{
+	return !fields->values[field] || json_object_equal(value, fields->values[field]) ||
+	       is_in(harmless, left);
+}
+
 void feed_fields_sort(struct feed_fields *ret_fields, struct json_object *object,
 		      const char *const *harmless)
 {
@@ -81,7 +89,12 @@ void feed_fields_sort(struct feed_fields *ret_fields, struct json_object *object
 			ret_fields->unknown +=
 				!is_in(harmless, name) &&
 				rdx_engine_field(NULL, name) != RDX_ENGINE_FIELD_HARMLESS;
-		} else if (alias < best[field]) {
+			continue;
+		}
+		ret_fields->unknown +=
+			!agrees(ret_fields, field, value,
+				alias < best[field] ? ret_fields->names[field] : name, harmless);
+		if (alias < best[field]) {
 			ret_fields->values[field] = value;
 			ret_fields->names[field] = aliases[field][alias];
 			best[field] = alias;

@@ -37,7 +37,8 @@ enum feed_field {
 struct feed_fields {
 	struct json_object *values[FEED_FIELDS];
 	const char *names[FEED_FIELDS]; /* as the line calls them, else as they are called first */
-	uint32_t unknown;               /* fields that may mean anything */
+	uint32_t unknown;               /* fields that may mean anything, and second names that say
+					   something else */
 };
 
 /* Sort a line's members. `harmless`: names, up to a NULL, of fields that mean nothing; or NULL. */
