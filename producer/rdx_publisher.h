@@ -164,8 +164,8 @@ struct rdx_publisher_stats {
  *   -ENAMETOOLONG  instance, model or tenant over 255 bytes; or the directory's path
  *   -EBUSY         another running process publishes this rank
  *   -ENOSPC        the file system cannot hold the segment; nothing is left behind
- *   -EDQUOT, -EFBIG  likewise for the user's quota, and for the size of a file (an
- *                  RLIMIT_FSIZE also raises SIGXFSZ)
+ *   -EDQUOT, -EFBIG  likewise for the user's quota, and for the size of a file: RLIMIT_FSIZE is
+ *                  looked at before a file grows, so that no SIGXFSZ is raised
  *   -EKEYREJECTED  the namespace's key file is damaged
  *   -EBADMSG       RDX_CLEAR_WORKER: the worker's clear file is damaged
  *   -EPERM         RDX_CLEAR_WORKER: the clear file is another user's, or others may write

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -41,4 +42,26 @@ int rdx_file_in_memory(int fd)
 	if (fstatfs(fd, &fs) < 0)
 		return 0;
 	return fs.f_type == TMPFS_TYPE || fs.f_type == RAMFS_TYPE || fs.f_type == HUGETLBFS_TYPE;
+}
+
+int rdx_file_may_grow(uint64_t bytes)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return -errno;
+	/* RLIM_INFINITY is the greatest value */
+	return bytes > limit.rlim_cur ? -EFBIG : 0;
+}
+
+int rdx_file_allocate(int fd, uint64_t at, uint64_t bytes)
+{
+	int r = rdx_file_may_grow(at + bytes);
+
+	if (r < 0)
+		return r;
+	do
+		r = posix_fallocate(fd, (off_t)at, (off_t)bytes);
+	while (r == EINTR);
+	return -r;
 }

@@ -16,4 +16,14 @@ int rdx_file_is_ours_alone(int fd);
 /* Is the file on memory (tmpfs, hugetlbfs) rather than a disk? */
 int rdx_file_in_memory(int fd);
 
+/*
+ * May this process make a file of `bytes` bytes? 0, -EFBIG. Asked before a file grows: the kernel
+ * answers by SIGXFSZ where RLIMIT_FSIZE forbids it, and that ends the process, maybe an engine.
+ */
+int rdx_file_may_grow(uint64_t bytes);
+
+/* Allocate `bytes` bytes from `at` on, growing the file if it ends before. -EFBIG, as above;
+ * -errno of posix_fallocate(3). */
+int rdx_file_allocate(int fd, uint64_t at, uint64_t bytes);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shm/mapping.h"
 
+#include "shm/file.h"
 #include "shm/segment_layout.h"
 
 #include <errno.h>
@@ -34,18 +35,6 @@ int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, 
 	return 0;
 }
 
-static int allocate(int fd, uint64_t bytes, uint32_t file_mode)
-{
-	int r;
-
-	if (fchmod(fd, file_mode) < 0)
-		return -errno;
-	do
-		r = posix_fallocate(fd, 0, (off_t)bytes);
-	while (r == EINTR);
-	return -r;
-}
-
 int rdx_mapping_create(struct rdx_mapping *ret_mapping, int dir_fd, const char *name,
 		       uint64_t bytes, uint32_t file_mode)
 {
@@ -56,7 +45,7 @@ int rdx_mapping_create(struct rdx_mapping *ret_mapping, int dir_fd, const char *
 	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = allocate(fd, bytes, file_mode);
+	r = fchmod(fd, file_mode) < 0 ? -errno : rdx_file_allocate(fd, 0, bytes);
 	if (r == 0)
 		r = rdx_mapping_attach(ret_mapping, fd, bytes, 1);
 	if (r < 0) {

@@ -17,7 +17,7 @@ struct rdx_mapping {
 };
 
 /*
- * Create the file `name` of `bytes` zero bytes in `dir_fd`, fully allocated (-ENOSPC now,
+ * Create the file `name` of `bytes` zero bytes in `dir_fd`, fully allocated (-ENOSPC, -EFBIG now,
  * not SIGBUS later), mapped read-write, not inherited over fork or exec. `name` is a
  * temporary one that some lock makes the caller's own: a leftover of that name is
  * replaced. The caller renames or unlinks it. Nothing is left behind on failure.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shm/namespace.h"
 
+#include "shm/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -63,14 +65,14 @@ int rdx_namespace_random_id(uint64_t *ret_id)
 /* Write all of a small file; the descriptor is closed. */
 static int fill_file(int fd, const void *content, uint32_t bytes, uint32_t file_mode)
 {
-	ssize_t put = write(fd, content, bytes);
-	int r = 0;
+	int r = rdx_file_may_grow(bytes);
+	ssize_t put = r < 0 ? 0 : write(fd, content, bytes);
 
 	if (put < 0)
 		r = -errno;
-	else if ((uint32_t)put != bytes)
+	else if (r == 0 && (uint32_t)put != bytes)
 		r = -ENOSPC;
-	else if (fchmod(fd, file_mode) < 0)
+	if (r == 0 && fchmod(fd, file_mode) < 0)
 		r = -errno;
 	close(fd);
 	return r;

@@ -70,6 +70,7 @@ struct rdx_indexer_stats {
  *                  each rank and for each index
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP, -ENAMETOOLONG, -ENOSPC, -EDQUOT  of the
  *                  directory or a file in it, as from open(2); -ENOLCK as from fcntl(2);
+ *                  -EFBIG where RLIMIT_FSIZE forbids a file, without a SIGXFSZ;
  *                  -EPERM where the file system has no hard links
  *   -ENOMEM
  */

@@ -3,6 +3,7 @@
 #include "consumer/writer/columns.h"
 #include "consumer/writer/holders.h"
 #include "consumer/writer/retire.h"
+#include "shm/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,9 +108,10 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 	if (fd < 0)
 		return -errno;
 	table->generation = ++w->last_generation; /* never that of one given up */
-	if (fchmod(fd, w->file_mode) < 0 || ftruncate(fd, (off_t)bytes) < 0)
+	r = rdx_file_may_grow(bytes);
+	if (r == 0 && (fchmod(fd, w->file_mode) < 0 || ftruncate(fd, (off_t)bytes) < 0))
 		r = -errno;
-	else
+	if (r == 0)
 		r = rdx_mapping_attach(&table->mapping, fd, bytes, 1);
 	if (r < 0) {
 		unlinkat(w->dir_fd, name, 0);
@@ -129,13 +131,10 @@ static int allocate(struct rdx_writer_table *table, uint64_t *at)
 {
 	uint64_t left = rdx_grow_bytes(table) - *at;
 	uint64_t piece = left < ALLOCATE_BYTES ? left : ALLOCATE_BYTES;
-	int r;
+	int r = rdx_file_allocate(table->mapping.fd, *at, piece);
 
-	do
-		r = posix_fallocate(table->mapping.fd, (off_t)*at, (off_t)piece);
-	while (r == EINTR);
-	if (r)
-		return -r;
+	if (r < 0)
+		return r;
 	rdx_mapping_touch_part(&table->mapping, *at, piece, 1);
 	*at += piece;
 	return piece < left;

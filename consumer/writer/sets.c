@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/writer/sets.h"
+#include "shm/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,8 +73,7 @@ static uint32_t take(struct rdx_writer_sets *sets)
 		uint32_t piece = left < ALLOCATE_SETS ? left : ALLOCATE_SETS;
 		uint64_t at = sets->offset + sets->allocated * sizeof(struct rdx_set);
 
-		if (posix_fallocate(sets->fd, (off_t)at, (off_t)(piece * sizeof(struct rdx_set))) !=
-		    0)
+		if (rdx_file_allocate(sets->fd, at, piece * sizeof(struct rdx_set)) < 0)
 			return 0;
 		sets->allocated += piece;
 	}

@@ -233,7 +233,6 @@ static int claim_with_file_limit(struct rig *rig)
 	struct rdx_segment_spec large = rig_spec(1, 0, 1 << 16, 64);
 	struct rlimit limit = {1 << 20, 1 << 20};
 
-	signal(SIGXFSZ, SIG_IGN);
 	if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
 		return 77;
 	if (try_claim(rig, &large) != -EFBIG)

@@ -88,6 +88,10 @@ const char *messages_explain_create(int error)
 		return "No space left on device: make the file system larger, or the rings and "
 		       "tiers "
 		       "smaller";
+	case EFBIG:
+		return "File too large: raise the limit on the size of files (ulimit -f), or make "
+		       "the "
+		       "rings and tiers smaller";
 	case EKEYREJECTED:
 		return "its key file is damaged: choose another --dir, or remove the directory "
 		       "while "
