@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "consumer/index/index_file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +15,7 @@
 
 #define BLOCK_TOKENS_DEFAULT 16
 #define TEMPORARY            ".tmp-"
-#define HASH_DIGITS          16
-#define HASH_BASE            16
+#define HASH_DIGITS          32
 
 static int set_text(char *ret_text, const char *text)
 {
@@ -49,32 +46,41 @@ int rdx_index_file_id(const char *model, const char *tenant, uint32_t block_toke
 	return r;
 }
 
+/* In names: workers choose the texts, and know the namespace's key. A hash for which they can find two
+ * texts would let one index take the files of another. */
+struct digits {
+	char text[HASH_DIGITS + 1];
+};
+
 /* The texts are padded, so that different ids have different bytes. */
-static uint64_t id_hash(const struct rdx_index_id *id)
+static struct digits hash_id(const struct rdx_index_id *id)
 {
-	struct {
+	const struct {
 		struct rdx_index_id id;
 		uint64_t scheme;
 	} named = {*id, RDX_HASH_SCHEME};
+	struct digits digits = {{0}};
+	char all[SHA256_DIGEST_STRING_LENGTH];
 
-	return XXH3_64bits(&named, sizeof(named));
+	SHA256Data((const uint8_t *)&named, sizeof(named), all);
+	memcpy(digits.text, all, HASH_DIGITS);
+	return digits;
 }
 
 void rdx_index_file_ctl_name(const struct rdx_index_id *id, int temporary, char *ret_name)
 {
-	snprintf(ret_name, RDX_NAME_BYTES, "index/%s%016" PRIx64 ".ctl", temporary ? ".tmp-" : "",
-		 id_hash(id));
+	snprintf(ret_name, RDX_NAME_BYTES, "index/%s%s.ctl", temporary ? TEMPORARY : "",
+		 hash_id(id).text);
 }
 
 void rdx_index_file_gen_name(const struct rdx_index_id *id, uint64_t generation, char *ret_name)
 {
-	snprintf(ret_name, RDX_NAME_BYTES, "index/%016" PRIx64 ".gen%" PRIu64, id_hash(id),
-		 generation);
+	snprintf(ret_name, RDX_NAME_BYTES, "index/%s.gen%" PRIu64, hash_id(id).text, generation);
 }
 
 void rdx_index_file_gen_temporary(const struct rdx_index_id *id, char *ret_name)
 {
-	snprintf(ret_name, RDX_NAME_BYTES, "index/.tmp-%016" PRIx64 ".gen", id_hash(id));
+	snprintf(ret_name, RDX_NAME_BYTES, "index/" TEMPORARY "%s.gen", hash_id(id).text);
 }
 
 int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file, uint64_t *ret_generation)
@@ -82,14 +88,14 @@ int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file, uint6
 	char prefix[RDX_NAME_BYTES];
 	size_t length;
 
-	snprintf(prefix, sizeof(prefix), "%016" PRIx64 ".gen", id_hash(id));
+	snprintf(prefix, sizeof(prefix), "%s.gen", hash_id(id).text);
 	length = strlen(prefix);
 	return strncmp(file, prefix, length) == 0 &&
 	       rdx_namespace_number(file + length, UINT64_MAX, ret_generation);
 }
 
-/* Is it a file of any index, complete or not? 1 and the hash in its name. */
-static int is_index_file(const char *file, uint64_t *ret_hash)
+/* Is it a file of any index, complete or not? 1 and where the hash in its name begins. */
+static int is_index_file(const char *file, const char **ret_digits)
 {
 	int temporary = strncmp(file, TEMPORARY, strlen(TEMPORARY)) == 0;
 	const char *digits = file + (temporary ? strlen(TEMPORARY) : 0);
@@ -98,7 +104,7 @@ static int is_index_file(const char *file, uint64_t *ret_hash)
 
 	if (end - digits != HASH_DIGITS)
 		return 0;
-	*ret_hash = strtoull(digits, NULL, HASH_BASE);
+	*ret_digits = digits;
 	if (strcmp(end, ".ctl") == 0 || (temporary && strcmp(end, ".gen") == 0))
 		return 1;
 	return strncmp(end, ".gen", 4) == 0 && rdx_namespace_number(end + 4, UINT64_MAX, &number);
@@ -109,7 +115,7 @@ void rdx_index_file_remove_others(int dir_fd, const struct rdx_index_id *ids, ui
 	int fd = openat(dir_fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
-	uint64_t hash;
+	const char *digits;
 
 	if (!dir) {
 		if (fd >= 0)
@@ -119,9 +125,9 @@ void rdx_index_file_remove_others(int dir_fd, const struct rdx_index_id *ids, ui
 	while ((entry = readdir(dir))) {
 		uint32_t i = 0;
 
-		if (!is_index_file(entry->d_name, &hash))
+		if (!is_index_file(entry->d_name, &digits))
 			continue;
-		while (i < count && id_hash(&ids[i]) != hash)
+		while (i < count && strncmp(hash_id(&ids[i]).text, digits, HASH_DIGITS) != 0)
 			i++;
 		if (i == count)
 			unlinkat(dirfd(dir), entry->d_name, 0);
