@@ -318,6 +318,14 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 	return cause;
 }
 
+void rdx_store_forget(struct rdx_publisher *p, const struct rdx_name_key *key)
+{
+	uint32_t index = rdx_names_find(&p->names, key);
+
+	if (index != RDX_NODE_NONE && !rdx_lineage_settle(&p->lineage, index)->copies)
+		forget(p, index);
+}
+
 /*
  * A block of the chunk is not represented. Where the name does not stand for this content, as far as
  * is known (`hashed`: the content is), what it stands for is doubted if it is held, else forgotten.

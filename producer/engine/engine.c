@@ -5,6 +5,7 @@
 #include "producer/engine/store.h"
 #include "producer/engine/words.h"
 #include "producer/publisher_state.h"
+#include "producer/store.h"
 #include "shm/sized.h"
 
 #include <stdlib.h>
@@ -96,8 +97,24 @@ void rdx_engine_close(struct rdx_engine *engine)
 	free(engine);
 }
 
+/* What the names stood for while they were held: it may be other content now, that is not known. */
+static void forget_content(struct rdx_engine *engine, const struct rdx_engine_event *event,
+			   uint32_t from, uint32_t to)
+{
+	struct rdx_publisher *publisher = engine->publisher;
+	struct rdx_name_key key;
+
+	if (!event->token_count && !event->local_hashes)
+		return;
+	for (uint32_t i = from; i < to; i++) {
+		rdx_names_key(&publisher->names, rdx_engine_name_at(event, i), event->name_bytes, 0,
+			      &key);
+		rdx_store_forget(publisher, &key);
+	}
+}
+
 int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *event, uint32_t from,
-		    uint32_t to, uint8_t tier)
+		    uint32_t to, uint8_t tier, uint32_t place)
 {
 	const struct rdx_removed blocks = {
 		.size = sizeof(blocks),
@@ -108,9 +125,13 @@ int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *ev
 		 * groups */
 		.tier = rdx_engine_has_shares(engine) ? RDX_TIER_OTHER : tier,
 		.name_bytes = event->name_bytes,
+		.cache_group = rdx_engine_drop_group(engine, place, tier),
 	};
 
-	return to > from ? rdx_publish_unrepresented(engine->publisher, &blocks) : 0;
+	if (to <= from)
+		return 0;
+	forget_content(engine, event, from, to);
+	return rdx_publish_unrepresented(engine->publisher, &blocks);
 }
 
 /* How an event's medium was understood. */
@@ -216,17 +237,18 @@ static int store(struct rdx_engine *engine, const struct rdx_engine_event *event
 {
 	if (medium == STRANGE) {
 		engine->stats.unknown_media++;
-		return skips_unknown(engine)
-			       ? 0
-			       : rdx_engine_drop(engine, event, 0, event->count, RDX_TIER_OTHER);
+		return skips_unknown(engine) ? 0
+					     : rdx_engine_drop(engine, event, 0, event->count,
+							       RDX_TIER_OTHER, place);
 	}
 	if (judge_fields(engine, event))
-		return rdx_engine_drop(engine, event, 0, event->count, (uint8_t)tier);
+		return rdx_engine_drop(engine, event, 0, event->count, (uint8_t)tier, place);
 	return rdx_engine_store(engine, event, (uint8_t)tier, place);
 }
 
 /* Of a medium that nobody knows: it takes back what stores into it announced. */
-static int remove_strange(struct rdx_engine *engine, const struct rdx_engine_event *event)
+static int remove_strange(struct rdx_engine *engine, const struct rdx_engine_event *event,
+			  uint32_t place)
 {
 	uint64_t unknown;
 	int r;
@@ -234,7 +256,7 @@ static int remove_strange(struct rdx_engine *engine, const struct rdx_engine_eve
 	engine->stats.unknown_media++;
 	if (skips_unknown(engine))
 		return 0;
-	r = rdx_engine_remove(engine, event, RDX_TIER_OTHER, 0, &unknown);
+	r = rdx_engine_remove(engine, event, RDX_TIER_OTHER, place, &unknown);
 	if (r == 0 && unknown)
 		r = rdx_publish_inexact(engine->publisher, RDX_INEXACT_UNKNOWN, event->time_ns);
 	return r;
@@ -275,7 +297,7 @@ static int store_or_remove(struct rdx_engine *engine, const struct rdx_engine_ev
 		return r;
 	if (stores)
 		return store(engine, event, medium, tier, place);
-	return medium == STRANGE ? remove_strange(engine, event)
+	return medium == STRANGE ? remove_strange(engine, event, place)
 				 : remove_known(engine, event, (uint8_t)tier, place);
 }
 

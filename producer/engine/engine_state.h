@@ -29,15 +29,25 @@ struct rdx_engine {
 	uint32_t tokens_capacity;
 };
 
-/* The event's names from the `from`th to before the `to`th cannot be represented: LACKING until
- * they are removed. */
+/* The event's names from the `from`th to before the `to`th cannot be represented, for the `place`th
+ * of the groups that count: LACKING until they are removed. What they stood for before is forgotten
+ * where the event gives them content. */
 int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *event, uint32_t from,
-		    uint32_t to, uint8_t tier);
+		    uint32_t to, uint8_t tier, uint32_t place);
 
 /* Must several groups hold a block, so that `shares` counts? */
 static inline int rdx_engine_has_shares(const struct rdx_engine *engine)
 {
 	return engine->shares.groups != 0;
+}
+
+/* As whose the publisher remembers a name that was dropped: where several groups must hold it, each
+ * group's in each tier for itself, in RDX_TIER_OTHER. */
+static inline uint8_t rdx_engine_drop_group(const struct rdx_engine *engine, uint32_t place,
+					    uint8_t tier)
+{
+	return rdx_engine_has_shares(engine) ? (uint8_t)(1 + place * (RDX_TIER_OTHER + 1) + tier)
+					     : 0;
 }
 
 static inline const uint8_t *rdx_engine_name_at(const struct rdx_engine_event *event, uint32_t i)

@@ -3,9 +3,10 @@
 
 #include "producer/publisher_state.h"
 
-/* Tell the publisher of the names from `from` to before `to`. */
+/* Tell the publisher of the names from `from` to before `to`, and of the copies that are left of
+ * each. */
 static int publish(struct rdx_engine *engine, const struct rdx_engine_event *event, uint8_t tier,
-		   uint32_t from, uint32_t to, const uint32_t *remaining)
+		   uint8_t group, uint32_t from, uint32_t to, const uint32_t *remaining)
 {
 	const struct rdx_removed removed = {
 		.size = sizeof(removed),
@@ -14,7 +15,8 @@ static int publish(struct rdx_engine *engine, const struct rdx_engine_event *eve
 		.count = to - from,
 		.tier = tier,
 		.name_bytes = event->name_bytes,
-		.remaining = remaining ? remaining + from : NULL,
+		.cache_group = group,
+		.remaining = remaining,
 	};
 
 	return to > from ? rdx_publish_removed(engine->publisher, &removed) : 0;
@@ -34,37 +36,41 @@ static enum rdx_engine_share_change leave(struct rdx_engine *engine,
 	return rdx_engine_share_leave(&engine->shares, &key, place, left);
 }
 
-/* The group has no copy that is known: perhaps one that was dropped. Others that are left are
- * missing. */
+/* The group's copies that were dropped. One of them goes, where it has no other (`only`); else what is
+ * left is among the others. */
 static int remove_dropped(struct rdx_engine *engine, const struct rdx_engine_event *event,
-			  uint32_t i)
+			  uint8_t tier, uint32_t place, uint32_t i, int only)
 {
-	const uint64_t *unknown = &engine->publisher->counters[RDX_COUNTER_UNKNOWN_REMOVALS];
-	uint64_t before = *unknown;
-	int r = publish(engine, event, RDX_TIER_OTHER, i, i + 1, NULL);
+	static const uint32_t none;
+	struct rdx_publisher *publisher = engine->publisher;
+	uint8_t group = rdx_engine_drop_group(engine, place, tier);
+	struct rdx_name_key key;
 
-	if (r == 0 && *unknown != before && event->remaining && event->remaining[i])
-		r = rdx_engine_drop(engine, event, i, i + 1, RDX_TIER_OTHER);
-	return r;
+	if (only)
+		return publish(engine, event, RDX_TIER_OTHER, group, i, i + 1,
+			       event->remaining ? event->remaining + i : NULL);
+	rdx_names_key(&publisher->names, rdx_engine_name_at(event, i), event->name_bytes, group,
+		      &key);
+	if (!rdx_lacking_find(&publisher->lacking, RDX_TIER_OTHER, &key))
+		return 0;
+	return publish(engine, event, RDX_TIER_OTHER, group, i, i + 1, &none);
 }
 
 /* The publisher knows the blocks that all groups hold, and those that were dropped. */
 static int remove_shared(struct rdx_engine *engine, const struct rdx_engine_event *event,
 			 uint8_t tier, uint32_t place)
 {
+	int tells_all = event->remaining || engine->publisher->report_mode == RDX_REPORT_PRESENCE;
 	int r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < event->count; i++) {
-		switch (leave(engine, event, tier, place, i)) {
-		case RDX_ENGINE_SHARE_BROKEN:
-			r = publish(engine, event, tier, i, i + 1, NULL);
-			break;
-		case RDX_ENGINE_SHARE_UNKNOWN:
-			r = remove_dropped(engine, event, i);
-			break;
-		default:
-			break;
-		}
+		enum rdx_engine_share_change change = leave(engine, event, tier, place, i);
+		int only = change == RDX_ENGINE_SHARE_UNKNOWN;
+
+		if (change == RDX_ENGINE_SHARE_BROKEN)
+			r = publish(engine, event, tier, 0, i, i + 1, NULL);
+		if (r == 0 && (only || tells_all))
+			r = remove_dropped(engine, event, tier, place, i, only);
 	}
 	return r;
 }
@@ -79,7 +85,8 @@ int rdx_engine_remove(struct rdx_engine *engine, const struct rdx_engine_event *
 	if (rdx_engine_has_shares(engine) && tier < RDX_TIER_COUNT)
 		r = remove_shared(engine, event, tier, place);
 	else
-		r = publish(engine, event, tier, 0, event->count, event->remaining);
+		r = publish(engine, event, tier, rdx_engine_drop_group(engine, place, tier), 0,
+			    event->count, event->remaining);
 	*ret_unknown = *unknown - before;
 	return r;
 }

@@ -140,7 +140,8 @@ static int publish_shared(struct run *run, struct piece_keys *keys, uint32_t fro
 			continue;
 		r = publish_blocks(run, keys, whole, i);
 		if (r == 0 && change == RDX_ENGINE_SHARE_FULL)
-			r = rdx_engine_drop(run->engine, run->event, i, i + 1, run->stored.tier);
+			r = rdx_engine_drop(run->engine, run->event, i, i + 1, run->stored.tier,
+					    run->place);
 		whole = i + 1;
 	}
 	if (r == 0)
@@ -209,7 +210,7 @@ static int publish_run(struct run *run)
 		return r;
 	run->engine->stats.unknown_keys++;
 	return rdx_engine_drop(run->engine, run->event, run->end, run->event->count,
-			       run->stored.tier);
+			       run->stored.tier, run->place);
 }
 
 /* As it is: the publisher says what is wrong with the tokens. */
@@ -245,7 +246,8 @@ static int has_adapter_without_name(const struct rdx_engine_event *event)
 static int drop(struct run *run, uint64_t *counter)
 {
 	++*counter;
-	return rdx_engine_drop(run->engine, run->event, 0, run->event->count, run->stored.tier);
+	return rdx_engine_drop(run->engine, run->event, 0, run->event->count, run->stored.tier,
+			       run->place);
 }
 
 static int parent_is_none(const struct rdx_engine *engine, const struct rdx_engine_event *event)

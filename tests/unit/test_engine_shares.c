@@ -182,6 +182,62 @@ static void what_is_lacking_heals(void **state)
 	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
 }
 
+static void drop_of(struct engine_rig *rig, uint64_t first, uint32_t count, uint64_t group)
+{
+	struct rdx_engine_event event = engine_store(rig, 0, first, count);
+
+	event.unknown_fields = 1;
+	publish_of(rig, event, group);
+}
+
+/* Each group's own: one that removes its names says nothing of the other's; and where a removal tells
+ * of all copies, it tells of the dropped ones. */
+static void lacking_of_each_group(void **state)
+{
+	const uint32_t left[] = {0, 1};
+	struct engine_rig *rig = *state;
+	struct rdx_engine_event event;
+
+	rig->f->options.report_mode = RDX_REPORT_PRESENCE;
+	open_groups(rig, 2);
+	drop_of(rig, 1, 1, 0);
+	drop_of(rig, 1, 1, 1);
+	publish_of(rig, engine_remove(rig, 1, 1), 0);
+	publish_of(rig, engine_store(rig, 0, 1, 1), 0);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_LACKING);
+	publish_of(rig, engine_remove(rig, 1, 1), 1);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+	publish_of(rig, engine_store(rig, 0, 1, 1), 1);
+	drop_of(rig, 1, 1, 0);
+	engine_expect(rig, RDX_TIER_DEVICE, 1, RDX_INEXACT_LACKING);
+	publish_of(rig, engine_remove(rig, 1, 1), 0);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+	/* nor of another tier */
+	drop_of(rig, 11, 1, 0);
+	event = engine_store(rig, 0, 11, 1);
+	event.medium = "CPU";
+	event.unknown_fields = 1;
+	publish_of(rig, event, 0);
+	publish_of(rig, engine_remove(rig, 11, 1), 0);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_LACKING);
+	event = engine_remove(rig, 11, 1);
+	event.medium = "CPU";
+	publish_of(rig, event, 0);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+
+	rig->f->options.report_mode = RDX_REPORT_COPIES;
+	engine_reopen(rig);
+	for (int i = 0; i < 3; i++)
+		drop_of(rig, 1, 2, 0);
+	event = engine_remove(rig, 1, 2);
+	event.remaining = left;
+	publish_of(rig, event, 0);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_LACKING);
+	publish_of(rig, engine_remove(rig, 2, 1), 0);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+	assert_int_equal(engine_stats(rig).late, 0);
+}
+
 /* More names than fit: those beyond are missing until they are gone; what was cleared makes room. */
 static void full(void **state)
 {
@@ -311,6 +367,7 @@ int main(void)
 		ENGINE_TEST(clears_forget),
 		ENGINE_TEST(presence_and_remaining),
 		ENGINE_TEST(what_is_lacking_heals),
+		ENGINE_TEST(lacking_of_each_group),
 		ENGINE_TEST(full),
 		ENGINE_TEST(wide_names),
 		ENGINE_TEST(not_for_a_worker_of_many_ranks),
