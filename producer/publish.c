@@ -44,6 +44,12 @@ static void forget_held(struct rdx_publisher *p)
 	rdx_lineage_clear(&p->lineage, RDX_SCOPE_ALL);
 }
 
+static void clear_rank(struct rdx_publisher *p)
+{
+	forget_held(p);
+	rdx_emit_cleared(p, RDX_SCOPE_ALL);
+}
+
 /* Another rank cleared the worker: this one clears itself before it publishes anything else. */
 static void follow_clear(struct rdx_publisher *p)
 {
@@ -55,8 +61,7 @@ static void follow_clear(struct rdx_publisher *p)
 	if (!rdx_clear_before(p->stamp, stamp))
 		return;
 	p->stamp = stamp;
-	forget_held(p);
-	rdx_emit_cleared(p, RDX_SCOPE_ALL);
+	clear_rank(p);
 }
 
 static int tier_is_kept(const struct rdx_publisher *p, uint8_t tier)
@@ -282,14 +287,26 @@ int rdx_publish_cleared(struct rdx_publisher *p, uint8_t scope, uint64_t time_ns
 		p->stamp = rdx_clear_bump(p->clear); /* C1 */
 	else
 		follow_clear(p);
-	if (scope != RDX_SCOPE_ALL && others_are_empty(p, scope))
-		scope = RDX_SCOPE_ALL;
-	if (scope == RDX_SCOPE_ALL) {
-		forget_held(p);
-		rdx_emit_cleared(p, RDX_SCOPE_ALL);
-	} else {
+	if (scope == RDX_SCOPE_ALL || others_are_empty(p, scope))
+		clear_rank(p);
+	else
 		clear_tier(p, scope);
-	}
+	rdx_emit_finish(p, tail);
+	return 0;
+}
+
+int rdx_publish_restarted(struct rdx_publisher *p, uint64_t time_ns)
+{
+	uint64_t tail = p->position;
+	int r;
+
+	if (p->dead)
+		return -EOWNERDEAD;
+	r = begin(p, 0, time_ns);
+	if (r < 0)
+		return r;
+	follow_clear(p);
+	clear_rank(p);
 	rdx_emit_finish(p, tail);
 	return 0;
 }

@@ -69,6 +69,10 @@ struct rdx_publisher {
 	struct rdx_publisher *previous;
 };
 
+/* Another process of this rank alone: all that it held is gone, and what was wrong is over. Other ranks
+ * of its worker go on, whatever clear_scope says. As rdx_publish_cleared. */
+int rdx_publish_restarted(struct rdx_publisher *p, uint64_t time_ns);
+
 /* A counter that does not change in every call. */
 static inline void rdx_publisher_count(struct rdx_publisher *p, enum rdx_counter counter,
 				       uint64_t n)

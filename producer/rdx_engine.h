@@ -217,9 +217,8 @@ RDX_API int rdx_engine_publish(struct rdx_engine *engine, const struct rdx_engin
  * Announce the sequence number of a batch, before its events. The first one: above 0, the events do
  * not begin at the engine's birth. Then one more than the last: nothing; higher: events are lost,
  * INEXACT (UNKNOWN); as high or lower: another process, everything of this rank is cleared, and it
- * is a first one. (With RDX_CLEAR_WORKER that is a clear of each tier: other ranks keep what they
- * hold, and what lasts until a clear of all tiers goes on.) Results as for rdx_engine_publish.
- * Wait-free.
+ * is a first one; with RDX_CLEAR_WORKER too other ranks keep what they hold. Results as for
+ * rdx_engine_publish. Wait-free.
  */
 RDX_API int rdx_engine_sequence(struct rdx_engine *engine, uint64_t sequence, uint64_t time_ns);
 

@@ -152,11 +152,10 @@ static int skips_unknown(const struct rdx_engine *engine)
 	return engine->options.on_unknown == RDX_ENGINE_UNKNOWN_SKIP;
 }
 
-/* Whatever is missing or wrong is over. */
-static void begin_anew(struct rdx_engine *engine)
+/* Was all cleared since open, by this rank or another one of its worker? */
+static int has_begun(const struct rdx_engine *engine)
 {
-	engine->began = 1;
-	engine->late = 0;
+	return engine->publisher->counters[RDX_COUNTER_CLEARS] != 0;
 }
 
 /* The publisher makes a clear of a tier one of all where it holds nothing else. That is not all
@@ -168,32 +167,28 @@ static int clear_scope(struct rdx_engine *engine, uint8_t scope, uint64_t time_n
 	int r = rdx_publish_cleared(engine->publisher, scope, time_ns);
 
 	if (*clears != before)
-		begin_anew(engine);
+		engine->late = 0;
 	rdx_engine_shares_clear(&engine->shares, scope);
 	if (scope == RDX_SCOPE_ALL)
 		rdx_engine_group_clear(&engine->groups);
 	return r;
 }
 
-/* Another process of this rank alone: a publisher's clear of all may be one of its worker, whose
- * other ranks have streams of their own. */
-static int clear_rank(struct rdx_engine *engine, uint64_t time_ns)
+/* Another process of this rank alone: those of the worker's other ranks have streams of their own. */
+static int restart(struct rdx_engine *engine, uint64_t time_ns)
 {
-	int r = 0;
-
+	engine->stats.restarts++;
+	engine->late = 0;
 	rdx_engine_group_forget(&engine->groups);
-	if (!engine->publisher->clear)
-		return clear_scope(engine, RDX_SCOPE_ALL, time_ns);
-	for (uint8_t tier = 0; r == 0 && tier < RDX_TIER_COUNT; tier++)
-		r = clear_scope(engine, tier, time_ns);
-	return r;
+	rdx_engine_shares_clear(&engine->shares, RDX_SCOPE_ALL);
+	return rdx_publish_restarted(engine->publisher, time_ns);
 }
 
 /* Of a group whose kind is not known: was a store missed that said it? A removal follows a store; a
  * store may be the first, but where several groups count it may be of one of them. */
 static int must_be_late(const struct rdx_engine *engine, int stores)
 {
-	return !engine->late && (stores ? rdx_engine_has_shares(engine) : !engine->began);
+	return !engine->late && (stores ? rdx_engine_has_shares(engine) : !has_begun(engine));
 }
 
 /* 1: the event is of a group that counts, the `ret_place`th; 0: it was left out, or marked; -errno. */
@@ -269,7 +264,7 @@ static int remove_known(struct rdx_engine *engine, const struct rdx_engine_event
 	int matters = judge_fields(engine, event);
 	int r = rdx_engine_remove(engine, event, tier, place, &unknown);
 
-	if (r == 0 && unknown && !engine->began && !engine->late)
+	if (r == 0 && unknown && !has_begun(engine) && !engine->late)
 		r = mark_late(engine, event->time_ns);
 	if (r == 0 && matters)
 		r = rdx_publish_inexact(engine->publisher, RDX_INEXACT_UNKNOWN, event->time_ns);
@@ -411,8 +406,7 @@ int rdx_engine_sequence(struct rdx_engine *engine, uint64_t sequence, uint64_t t
 	engine->has_sequence = 1;
 	engine->sequence = sequence;
 	if (!first && sequence <= last) {
-		engine->stats.restarts++;
-		r = clear_rank(engine, time_ns);
+		r = restart(engine, time_ns);
 		first = 1;
 	}
 	if (r < 0)

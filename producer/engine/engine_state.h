@@ -22,8 +22,7 @@ struct rdx_engine {
 	struct rdx_engine_shares shares; /* where several groups must hold a block */
 	uint64_t sequence;               /* of the last batch */
 	uint8_t has_sequence;
-	uint8_t began; /* at the engine's birth or a clear of all */
-	uint8_t late;  /* it did not, and that was said */
+	uint8_t late; /* it did not begin at the engine's birth, and that was said */
 	struct rdx_block_key keys[RDX_ENGINE_KEYS_PIECE];
 	uint32_t *tokens; /* pairs made tokens again */
 	uint32_t tokens_capacity;

@@ -126,6 +126,35 @@ static void restart_of_one_rank(void **state)
 	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
 	assert_int_equal(rdx_publish_stored(other, &stored), 0);
 	assert_int_equal(publisher_stats(other).repeats, 2);
+	/* what was wrong with the process before is over */
+	engine_publish(rig, &event);
+	announce(rig, 7);
+	engine_expect(rig, RDX_TIER_DEVICE, 2, RDX_INEXACT_UNKNOWN);
+	announce(rig, 0);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+	rdx_publisher_close(other);
+}
+
+/* A name that is removed after another rank cleared the worker is one that went with it. */
+static void cleared_by_another_rank(void **state)
+{
+	struct engine_rig *rig = *state;
+	struct rdx_publisher_options options;
+	struct rdx_publisher *other;
+	struct rdx_engine_event event;
+
+	rig->f->options.clear_scope = RDX_CLEAR_WORKER;
+	engine_open(rig);
+	options = rig->f->options;
+	options.dp_rank = 2;
+	assert_int_equal(rdx_publisher_open(&other, &options), 0);
+	event = engine_store(rig, 0, 1, 2);
+	engine_publish(rig, &event);
+	assert_int_equal(rdx_publish_cleared(other, RDX_SCOPE_ALL, 0), 0);
+	event = engine_remove(rig, 1, 2);
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+	assert_int_equal(engine_stats(rig).late, 0);
 	rdx_publisher_close(other);
 }
 
@@ -251,7 +280,7 @@ int main(void)
 		ENGINE_TEST(late_by_a_group),     ENGINE_TEST(sequences),
 		ENGINE_TEST(restart_of_one_rank), ENGINE_TEST(clears),
 		ENGINE_TEST(unreadable_events),   ENGINE_TEST(remaining_copies),
-		ENGINE_TEST(clears_of_some),
+		ENGINE_TEST(clears_of_some),      ENGINE_TEST(cleared_by_another_rank),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
