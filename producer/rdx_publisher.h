@@ -168,8 +168,10 @@ struct rdx_publisher_stats {
  *                  looked at before a file grows, so that no SIGXFSZ is raised
  *   -EKEYREJECTED  the namespace's key file is damaged
  *   -EBADMSG       RDX_CLEAR_WORKER: the worker's clear file is damaged
- *   -EPERM         RDX_CLEAR_WORKER: the clear file is another user's, or others may write
- *                  it; or the file system has no hard links, or forbids a file's mode
+ *   -EPERM         the directory, or the worker's in it, is neither this user's nor root's, or a
+ *                  group or all users may write in it without the sticky bit: others could
+ *                  replace files. RDX_CLEAR_WORKER: the clear file is another user's, or others
+ *                  may write it. The file system has no hard links, or forbids a file's mode
  *   -EMFILE, -ENFILE  no descriptors left: a handle keeps up to four and opens with two more
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP  of the directory or a file in it, as from
  *                  open(2); -ENOLCK as from fcntl(2)

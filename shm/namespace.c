@@ -22,13 +22,32 @@ const char *rdx_namespace_dir(const char *dir)
 
 int rdx_namespace_open(const char *dir, int create)
 {
-	int fd;
+	int fd, r;
 
 	dir = rdx_namespace_dir(dir);
 	if (create && mkdir(dir, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	r = rdx_namespace_check(fd, "", create);
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+int rdx_namespace_check(int dir_fd, const char *name, int claims)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX))
+		return -EPERM;
+	return claims && st.st_uid != geteuid() && st.st_uid != 0 ? -EPERM : 0;
 }
 
 int rdx_namespace_random(void *ret_bytes, uint32_t count)

@@ -19,9 +19,16 @@ const char *rdx_namespace_dir(const char *dir);
 /*
  * Open the namespace's directory; with `create`, make it first if it is missing (mode 0755 less the
  * umask), but not its parents. Returns a descriptor that the caller closes, or -errno from mkdir(2)
- * or open(2).
+ * or open(2); -EPERM of rdx_namespace_check, which `create` claims.
  */
 int rdx_namespace_open(const char *dir, int create);
+
+/*
+ * Who may replace files in the directory `name` below `dir_fd` ("": that itself)? -EPERM where a group
+ * or all users may write in it without the sticky bit; for who `claims`, makes files in it, also where
+ * it is neither this user's nor root's. 0, -errno.
+ */
+int rdx_namespace_check(int dir_fd, const char *name, int claims);
 
 /*
  * Read the namespace's key, making it first if there is none: link() makes two processes that both

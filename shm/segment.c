@@ -189,6 +189,9 @@ static int claim_rank(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
 	rdx_namespace_worker_dir(worker_id, name);
 	if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
 		return -errno;
+	r = rdx_namespace_check(dir_fd, name, 1);
+	if (r < 0)
+		return r;
 	rdx_namespace_lock(worker_id, dp_rank, name);
 	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, LOCK_MODE);
 	if (fd < 0)
@@ -334,6 +337,10 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 	ssize_t got;
 	int fd, r;
 
+	rdx_namespace_worker_dir(worker_id, name);
+	r = rdx_namespace_check(dir_fd, name, 0);
+	if (r < 0)
+		return r;
 	rdx_namespace_segment(worker_id, dp_rank, name);
 	fd = rdx_file_open_foreign(dir_fd, name, O_RDONLY, &bytes); /* N1 */
 	if (fd < 0)

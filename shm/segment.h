@@ -71,7 +71,7 @@ struct rdx_segment_view {
 
 /*
  * Map a segment read-only and check it against its real size. -ENOENT, -EBADMSG,
- * -EPROTONOSUPPORT, -EKEYREJECTED, as rdx_reader_open.
+ * -EPROTONOSUPPORT, -EKEYREJECTED, -EPERM, as rdx_reader_open.
  */
 int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t worker_id,
 		     uint32_t dp_rank, const struct rdx_hash_key *key);

@@ -46,6 +46,9 @@ static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_opti
 		return r;
 	if (mkdirat(indexer->dir_fd, INDEX_DIR, 0755) < 0 && errno != EEXIST)
 		return -errno;
+	r = rdx_namespace_check(indexer->dir_fd, INDEX_DIR, 1);
+	if (r < 0)
+		return r;
 	/* without a bell of ours everything is polled on a timer */
 	if (rdx_bell_file_open(&indexer->bell, indexer->dir_fd, 1) == 0)
 		rdx_guard_add(&indexer->bell);

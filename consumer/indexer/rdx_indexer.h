@@ -71,7 +71,9 @@ struct rdx_indexer_stats {
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP, -ENAMETOOLONG, -ENOSPC, -EDQUOT  of the
  *                  directory or a file in it, as from open(2); -ENOLCK as from fcntl(2);
  *                  -EFBIG where RLIMIT_FSIZE forbids a file, without a SIGXFSZ;
- *                  -EPERM where the file system has no hard links
+ *                  -EPERM where the file system has no hard links, and where the directory, or
+ *                  index/ in it, is neither this user's nor root's, or a group or all users may
+ *                  write in it without the sticky bit
  *   -ENOMEM
  */
 RDX_API int rdx_indexer_open(struct rdx_indexer **ret_indexer,

@@ -57,9 +57,12 @@ const char *messages_explain(int error)
 	case EBUSY:
 		return "held by another running process: stop that one first";
 	case EACCES:
-	case EPERM:
 		return "Permission denied: run as the owner, or as a member of the group of the "
 		       "files";
+	case EPERM:
+		return "Operation not permitted: others may replace files in its directory, which "
+		       "needs "
+		       "the sticky bit (chmod 3775) where a group may write";
 	case EMFILE:
 		return "Too many open files: raise the limit with ulimit -n";
 	case ESRCH:
@@ -99,9 +102,10 @@ const char *messages_explain_create(int error)
 	case EACCES:
 		return "Permission denied: choose a --dir that this user may write";
 	case EPERM:
-		return "Operation not permitted: choose a --dir that this user may write, and let "
-		       "a "
-		       "seccomp filter allow fallocate, fcntl and madvise";
+		return "Operation not permitted: --dir and what is in it must be this user's or "
+		       "root's, "
+		       "with the sticky bit where a group may write (chmod 3775), and a seccomp "
+		       "filter allow fallocate, fcntl and madvise";
 	case EROFS:
 		return "Read-only file system: choose a --dir that this user may write";
 	case ENOENT:
