@@ -4,6 +4,7 @@
  */
 #include "tools/inspect/sighting.h"
 #include "tools/program/counters.h"
+#include "tools/program/figures.h"
 #include "tools/program/json.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
@@ -45,22 +46,23 @@ static const struct options_arguments arguments = {
 static const struct options_program program = {
 	.entries = entries,
 	.arguments = &arguments,
-	.about = "List the segments of a namespace, one for each rank of a worker, including dead "
-		 "and unreadable ones.\v"
-		 "STATE is live (a process holds it), dead (none does; the file stays until the "
-		 "worker comes back or its owner removes it) or unreadable. RING is in slots of 64 "
-		 "bytes. BARRIER is how many slots ago the newest clear of all tiers was "
-		 "published, where recovery starts: birth (never cleared, and the ring has not "
-		 "wrapped), none (no longer in the ring: recovery takes the ledger). LAST is the "
-		 "id of the newest event. DEVICE, HOST, DISK and EXTERNAL are blocks held. FLAGS: "
-		 "lacking (it says less than its engine holds) or unknown (or more), until what "
-		 "could not be represented is removed or cleared; worker (its clears are those of "
-		 "the "
-		 "whole worker), bell (it wakes sleeping consumers), disk (the directory is not in "
-		 "memory: writing can block the engine). Below the table is what needs "
-		 "attention.\n\n"
-		 "Exit status: 0 all could be read, 1 a segment or the directory could not be, 2 "
-		 "wrong usage.",
+	.about =
+		"List the segments of a namespace, one for each rank of a worker, including dead "
+		"and unreadable ones.\v"
+		"STATE is live (a process holds it), dead (none does; the file stays until the "
+		"worker comes back or its owner removes it) or unreadable. RING is in slots of 64 "
+		"bytes. BARRIER is how many slots ago the newest clear of all tiers was "
+		"published, where recovery starts: birth (never cleared, and the ring has not "
+		"wrapped), none (no longer in the ring: recovery takes the ledger). LAST is the "
+		"id of the newest event. DEVICE, HOST, DISK and EXTERNAL are blocks held. FLAGS: "
+		"lacking (it says less than its engine holds: LACKING in answers) or unknown (less "
+		"or more: INEXACT in answers), until what could not be represented is removed or "
+		"cleared; worker (its clears are those of the whole worker), bell (it wakes "
+		"sleeping consumers), disk (the directory is not in "
+		"memory: writing can block the engine). Below the table is what needs "
+		"attention.\n\n"
+		"Exit status: 0 all could be read, 1 a segment or the directory could not be, 2 "
+		"wrong usage.",
 };
 
 static int has_flag(const struct sighting *sighting, uint64_t flag)
@@ -260,7 +262,7 @@ static void append_row(struct table *table, const struct sighting *sighting)
 /* What needs attention, one line each. */
 static void print_remarks(const struct sighting *sighting)
 {
-	char rank[RANKS_TEXT_BYTES];
+	char rank[RANKS_TEXT_BYTES], text[FIGURES_COUNTED_BYTES];
 
 	ranks_name_text(&sighting->name, rank);
 	if (sighting->state == SIGHTING_UNREADABLE) {
@@ -269,13 +271,17 @@ static void print_remarks(const struct sighting *sighting)
 		return;
 	}
 	if (inexact(sighting) == RDX_INEXACT_LACKING)
-		printf("%s: LACKING: the engine holds blocks that the rank does not say\n", rank);
+		printf("%s: LACKING: its engine holds blocks that it does not say: it may be "
+		       "routed by\n",
+		       rank);
 	else if (inexact(sighting))
-		printf("%s: INEXACT: what the rank says may be wrong\n", rank);
+		printf("%s: INEXACT: what it says may be wrong either way: prefer others, or clear "
+		       "its cache\n",
+		       rank);
 	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
 		if (counters_warning(i) && sighting->counters[i])
-			printf("%s: %" PRIu64 " %s\n", rank, sighting->counters[i],
-			       counters_warning(i));
+			printf("%s: %s\n", rank,
+			       figures_counted(sighting->counters[i], counters_warning(i), text));
 }
 
 static void print_table(const struct sighting *sightings, size_t count, int all_columns)

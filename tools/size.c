@@ -209,8 +209,9 @@ static void print_segment(const struct size_options *options, const struct sizes
 	printf("  %s blocks that can be known at once, of %zu bytes\n",
 	       figures_grouped(sizes->segment.ledger_records, c), sizeof(struct rdx_ledger_record));
 	printf("Segments: %s\n", figures_size(sizes->segments_bytes + sizes->restart_bytes, a));
-	printf("  %" PRIu64 " %s, and %" PRIu64 " more while old and new ones are side by side\n",
-	       options->ranks, options->ranks == 1 ? "rank" : "ranks", options->restarting);
+	printf("  %" PRIu64 " rank%s, and %" PRIu64
+	       " more while old and new ones are side by side\n",
+	       options->ranks, figures_plural(options->ranks), options->restarting);
 }
 
 static void print_index(const struct sizes *sizes)

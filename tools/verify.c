@@ -4,6 +4,7 @@
  */
 #include "tools/inspect/indexes.h"
 #include "tools/inspect/sighting.h"
+#include "tools/program/figures.h"
 #include "tools/program/json.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
@@ -68,8 +69,8 @@ static const char *reason_text(int error)
 	case ENOENT:
 		return "the index does not know it: try again if it has just started";
 	case ESTALE:
-		return "the index holds an earlier life of it, or reports it as neither EXACT nor "
-		       "LACKING: ringdex follow says why";
+		return "the index holds an earlier life of it, or shows it as neither EXACT nor "
+		       "LACKING: see ringdex ls";
 	default:
 		return messages_explain(error);
 	}
@@ -129,15 +130,18 @@ static void print_words(const struct verdict *verdict)
 
 	ranks_name_text(&verdict->name, rank);
 	if (verdict->outcome == OUTCOME_EQUAL)
-		printf("%s: equal%s: %" PRIu64 " blocks after event %" PRIu64 "\n", rank,
+		printf("%s: equal%s: %" PRIu64 " block%s after event %" PRIu64 "\n", rank,
 		       difference->partial ? " as far as it fits into the index" : "",
-		       difference->compared, difference->event_id);
+		       difference->compared, figures_plural(difference->compared),
+		       difference->event_id);
 	else if (verdict->outcome == OUTCOME_DIFFERENT)
-		printf("%s: %" PRIu64 " differences, the ledger holding %" PRIu64 " blocks after "
+		printf("%s: %" PRIu64 " difference%s, the ledger holding %" PRIu64 " block%s after "
 		       "event %" PRIu64 "; the first: prefix hash %" PRIu64 ", tier %s, is in the "
 		       "%s\n",
-		       rank, difference->differences, difference->compared, difference->event_id,
-		       difference->first_hash, rdx_tier_text(difference->first_tier),
+		       rank, difference->differences, figures_plural(difference->differences),
+		       difference->compared, figures_plural(difference->compared),
+		       difference->event_id, difference->first_hash,
+		       rdx_tier_text(difference->first_tier),
 		       difference->first_in_index ? "index but not in the ledger"
 						  : "ledger but not in the index");
 	else

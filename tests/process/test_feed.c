@@ -102,7 +102,7 @@ static void bad_lines_are_named(void **state)
 		{LINE "1,\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"],"
 		      "\"local_hashes\":[1,2]}",
 		 "names[1] has 32 bytes, those before have 8"},
-		{LINE "1],\"local_hashes\":[1,2]}", "2 local_hashes for 1 names"},
+		{LINE "1],\"local_hashes\":[1,2]}", "2 local_hashes for 1 name"},
 		{LINE "1],\"token_ids\":[4294967296]}", "token_ids[0] is 4294967296"},
 		{LINE "1],\"token_ids\":7}", "\"token_ids\" is 7: give an array"},
 		{LINE "1],\"parent\":[]}", "\"parent\" is [ ]"},
@@ -113,7 +113,7 @@ static void bad_lines_are_named(void **state)
 		{LINE "1],\"token_ids\":[1,[1,2]]}", "token_ids[1] is [ 1, 2 ]: give a number"},
 		{LINE "1],\"token_ids\":[\"4294967296\"]}", "token_ids[0] is \"4294967296\""},
 		{LINE "{\"bin\":\"00\"}]}", "names[0] is { \"bin\": \"00\" }"},
-		{LINE "1],\"remaining\":[1,2]}", "2 remaining for 1 names"},
+		{LINE "1],\"remaining\":[1,2]}", "2 remaining for 1 name"},
 		{LINE "1],\"extra_keys\":7}", "\"extra_keys\" is 7: give an array"},
 		{LINE "1],\"extra_keys\":[[\"a\"]],\"mm_keys\":[[\"a\"]]}", "give one of them"},
 		{"{\"type\":\"cleared\"}", "no \"worker\""},
@@ -180,7 +180,7 @@ static void unreadable_lines_end_exact(void **state)
 	for (uint64_t worker = 1; worker <= 5; worker++)
 		assert_int_equal(feed_inexact(rig, worker, 0),
 				 worker == 4 ? 0 : RDX_INEXACT_UNKNOWN);
-	assert_has(r.err, ":5: warning: worker 1 rank 0: 1 times it became INEXACT");
+	assert_has(r.err, ":5: warning: worker 1 rank 0: 1 time it became LACKING or INEXACT");
 	program_result_free(&r);
 	RUN(&r, 1, "ringdex-feed", nameless, "--dir", rig->dir, "--block-tokens=2", "-");
 	assert_int_equal(feed_inexact(rig, 1, 0), RDX_INEXACT_UNKNOWN);
@@ -213,16 +213,18 @@ static void what_is_not_represented_is_said(void **state)
 	struct program_result r;
 
 	RUN(&r, 0, "ringdex-feed", input, "--dir", rig->dir, "--block-tokens=2", "--blocks=2", "-");
-	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 removals ignored: the names");
-	assert_has(r.err, ":2: warning: worker 1 rank 0: 1 blocks dropped: their parent");
-	assert_has(r.err, "input: warning: worker 1 rank 0: in all 2 blocks dropped: their parent");
-	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 blocks dropped: their tokens");
-	assert_has(r.err, ":5: warning: worker 1 rank 0: 1 blocks dropped: only their names");
-	assert_has(r.err, ":6: warning: worker 1 rank 0: 1 blocks dropped: they are of another");
-	assert_has(r.err, ":7: warning: worker 1 rank 0: 1 blocks dropped: the tier is full");
+	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 removal ignored: not held");
+	assert_has(r.err, ":2: warning: worker 1 rank 0: 1 block dropped: unknown parent");
+	assert_has(r.err,
+		   "input: warning: worker 1 rank 0: in all 2 blocks dropped: unknown parent");
+	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 block dropped: the tokens");
+	assert_has(r.err, ":5: warning: worker 1 rank 0: 1 block dropped: given by name only");
+	assert_has(r.err,
+		   ":6: warning: worker 1 rank 0: 1 block dropped: not of the rank's block size");
+	assert_has(r.err, ":7: warning: worker 1 rank 0: 1 block dropped: the tier is full");
 	assert_has(r.err, "input: warning: worker 1 rank 0: in all 2 blocks dropped: the tier");
-	assert_has(r.err, ":9: warning: worker 1 rank 0: 1 blocks dropped: a held name");
-	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 times it became INEXACT");
+	assert_has(r.err, ":9: warning: worker 1 rank 0: 1 block dropped: a held name");
+	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 time it became LACKING or INEXACT");
 	program_result_free(&r);
 }
 
@@ -322,7 +324,7 @@ static void holds_and_goes_round(void **state)
 			      1),
 		0);
 	assert_int_equal(write(feed.in, input, strlen(input)), strlen(input));
-	wait_for(&feed, ":5: warning: worker 1 rank 0: 1 removals ignored"); /* before the end */
+	wait_for(&feed, ":5: warning: worker 1 rank 0: 1 removal ignored"); /* before the end */
 	close(feed.in);
 	feed.in = -1;
 	wait_for(&feed, "lines: 5, bad: 0");

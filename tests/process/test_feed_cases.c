@@ -170,7 +170,7 @@ static void late_bridge(void **state)
 	struct program_result r;
 
 	RUN(&r, 0, "ringdex-feed", removed, BLOCKS_OF_2, "--dir", rig->dir, "-");
-	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 times that the stream did not begin");
+	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 time that the stream did not begin");
 	program_result_free(&r);
 	assert_int_equal(feed_inexact(rig, 1, 0), RDX_INEXACT_LACKING);
 	RUN(&r, 0, "ringdex-feed", stored, BLOCKS_OF_2, "--dir", rig->dir, "-");
@@ -223,8 +223,8 @@ static void masked_groups(void **state)
 
 	RUN(&r, 0, "ringdex-feed", input, BLOCKS_OF_2, "--dir", rig->dir, "-");
 	assert_null(strstr(r.err, "warning"));
-	assert_has(r.err, ":1: note: worker 1 rank 0: 1 events left out: their cache group");
-	assert_has(r.err, "note: worker 1 rank 0: in all 2 events left out: their cache group");
+	assert_has(r.err, ":1: note: worker 1 rank 0: 1 event left out: of a cache group");
+	assert_has(r.err, "note: worker 1 rank 0: in all 2 events left out: of a cache group");
 	program_result_free(&r);
 	feed_hash(NULL, NULL, tokens, 12, locals);
 	feed_expect_run(rig, 1, RDX_TIER_DEVICE, locals, 6);
@@ -278,7 +278,8 @@ static void other_block_size(void **state)
 	struct program_result r;
 
 	RUN(&r, 0, "ringdex-feed", input, BLOCKS_OF_2, "--dir", rig->dir, "-");
-	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 blocks dropped: they are of another");
+	assert_has(r.err,
+		   ":1: warning: worker 1 rank 0: 1 block dropped: not of the rank's block size");
 	program_result_free(&r);
 	assert_int_equal(feed_inexact(rig, 1, 0), RDX_INEXACT_LACKING);
 }
@@ -313,7 +314,7 @@ static void unreadable_lines(void **state)
 
 	RUN(&r, 1, "ringdex-feed", input, BLOCKS_OF_2, "--dir", rig->dir, "-");
 	assert_has(r.err, "bad: 1");
-	assert_has(r.err, ":6: warning: worker 3 rank 0: 1 events of an unknown medium");
+	assert_has(r.err, ":6: warning: worker 3 rank 0: 1 event of an unknown medium");
 	program_result_free(&r);
 	assert_int_equal(feed_inexact(rig, 1, 0), RDX_INEXACT_UNKNOWN);
 	assert_int_equal(feed_inexact(rig, 2, 0), 0);
@@ -351,8 +352,8 @@ static void words_by_option(void **state)
 	feed_expect_run(rig, 1, RDX_TIER_HOST, NULL, 0);
 	assert_int_equal(feed_inexact(rig, 1, 0), 0);
 	RUN(&r, 0, "ringdex-feed", input, BLOCKS_OF_2, "--dir", rig->dir, "-");
-	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 events of an unknown medium");
-	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 events of an unknown type");
+	assert_has(r.err, ":1: warning: worker 1 rank 0: 1 event of an unknown medium");
+	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 event of an unknown type");
 	program_result_free(&r);
 	assert_int_equal(feed_inexact(rig, 1, 0), RDX_INEXACT_UNKNOWN);
 	RUN(&r, 0, "ringdex-feed", input, BLOCKS_OF_2, "--dir", rig->dir, "--on-unknown=skip", "-");
@@ -378,12 +379,12 @@ static void sequence_of_batches(void **state)
 	struct program_result r;
 
 	RUN(&r, 0, "ringdex-feed", gap, BLOCKS_OF_2, "--dir", rig->dir, "-");
-	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 gaps in the sequence");
+	assert_has(r.err, ":4: warning: worker 1 rank 0: 1 gap in the sequence");
 	program_result_free(&r);
 	assert_int_equal(feed_held(rig, 1, RDX_TIER_DEVICE), 4);
 	assert_int_equal(feed_inexact(rig, 1, 0), RDX_INEXACT_UNKNOWN);
 	RUN(&r, 0, "ringdex-feed", restart, BLOCKS_OF_2, "--dir", rig->dir, "-");
-	assert_has(r.err, ":4: note: worker 1 rank 0: 1 times that the sequence began again");
+	assert_has(r.err, ":4: note: worker 1 rank 0: 1 time that the sequence began again");
 	program_result_free(&r);
 	assert_int_equal(feed_held(rig, 1, RDX_TIER_DEVICE), 2);
 	assert_int_equal(feed_inexact(rig, 1, 0), 0);
@@ -418,7 +419,7 @@ static void rolling_restart(void **state)
 
 	assert_int_equal(program_start(&before, "ringdex-feed", arguments, 1), 0);
 	assert_int_equal(write(before.in, line, strlen(line)), length);
-	wait_for(&before, "of another block size"); /* it has the rank */
+	wait_for(&before, "not of the rank's block size"); /* it has the rank */
 	assert_int_equal(program_start(&after, "ringdex-feed", arguments, 1), 0);
 	assert_int_equal(write(after.in, line, strlen(line)), length);
 	wait_for(&after, ":1: cannot open rank 0 of worker 1");

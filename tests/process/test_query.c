@@ -167,7 +167,7 @@ static void verify_finds_a_difference(void **state)
 	rdx_ledger_put(producers[0].owner.live, &producers[0].owner.ledger, producers[0].used++,
 		       rdx_ledger_word(4711, 1, producers[0].generations));
 	RUN(&r, 1, "ringdex-verify", NULL, "--dir", rig->dir);
-	assert_has(r.out, "7:0: 1 differences, the ledger holding 4 blocks after event 1; the "
+	assert_has(r.out, "7:0: 1 difference, the ledger holding 4 blocks after event 1; the "
 			  "first: prefix hash 4711, tier device, is in the ledger but not in the "
 			  "index\n");
 	program_result_free(&r);

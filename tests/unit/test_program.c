@@ -48,6 +48,20 @@ static void figures_are_short(void **state)
 		assert_string_equal(cases[i].write(cases[i].value, text), cases[i].text);
 }
 
+static void what_is_counted_is_one_or_many(void **state)
+{
+	char text[FIGURES_COUNTED_BYTES];
+
+	(void)state;
+	assert_string_equal(figures_counted(1, "block dropped: no room", text),
+			    "1 block dropped: no room");
+	assert_string_equal(figures_counted(0, "block dropped: no room", text),
+			    "0 blocks dropped: no room");
+	assert_string_equal(figures_counted(UINT64_MAX, "gap", text), "18446744073709551615 gaps");
+	assert_string_equal(figures_plural(1), "");
+	assert_string_equal(figures_plural(2), "s");
+}
+
 static void numbers_are_digits_only(void **state)
 {
 	static const char *const wrong[] = {"",     " 1",  "+1", "-1", "1 ", "0x",
@@ -228,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(figures_are_short),
+		cmocka_unit_test(what_is_counted_is_one_or_many),
 		cmocka_unit_test(numbers_are_digits_only),
 		cmocka_unit_test(percentiles_are_of_the_nearest_rank),
 		cmocka_unit_test(cells_follow_their_columns),

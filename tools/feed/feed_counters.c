@@ -3,6 +3,7 @@
 
 #include "shm/segment_layout.h"
 #include "tools/program/counters.h"
+#include "tools/program/figures.h"
 #include "tools/program/messages.h"
 
 #include <assert.h>
@@ -25,24 +26,23 @@ static const struct {
 	{                                                                                          \
 		offsetof(struct rdx_engine_stats, field), 1, harmless, 0, text                     \
 	}
-	ENGINE(other_owners, 1,
-	       "events left out: their locality or ownership is not this worker's"),
-	ENGINE(left_out, 1, "events left out, as --medium or --event says"),
-	ENGINE(other_groups, 1, "events left out: their cache group decides no prefix hit"),
-	ENGINE(unknown_types, 0, "events of an unknown type: give --event"),
-	ENGINE(unknown_media, 0, "events of an unknown medium: give --medium"),
-	ENGINE(unknown_kinds, 0, "events of an unknown kind of cache group: give --counting-kinds"),
+	ENGINE(other_owners, 1, "event left out: by locality or ownership not this worker's"),
+	ENGINE(left_out, 1, "event left out, as --medium or --event says"),
+	ENGINE(other_groups, 1, "event left out: of a cache group that decides no prefix hit"),
+	ENGINE(unknown_types, 0, "event of an unknown type: give --event"),
+	ENGINE(unknown_media, 0, "event of an unknown medium: give --medium"),
+	ENGINE(unknown_kinds, 0, "event of an unknown kind of cache group: give --counting-kinds"),
 	ENGINE(unknown_fields, 0,
-	       "events with an unknown field: give --ignore-field if it means nothing"),
-	ENGINE(unknown_keys, 0, "events with extra keys that are not understood"),
-	ENGINE(nameless_adapters, 0, "events with a lora_id and no lora_name"),
-	ENGINE(contradictions, 0, "events whose fields contradict each other"),
+	       "event with an unknown field: give --ignore-field if it means nothing"),
+	ENGINE(unknown_keys, 0, "event with extra keys that are not understood"),
+	ENGINE(nameless_adapters, 0, "event with a lora_id and no lora_name"),
+	ENGINE(contradictions, 0, "event with fields that are missing or contradict each other"),
 	ENGINE(further_groups, 0,
-	       "events of a further cache group that counts: give --counting-groups"),
-	ENGINE(late, 0, "times that the stream did not begin at the engine's birth"),
-	ENGINE(gaps, 0, "gaps in the sequence"),
-	ENGINE(restarts, 1, "times that the sequence began again: all was cleared"),
-	ENGINE(unreadable, 0, "lines that could not be read"),
+	       "event of a further cache group that counts: give --counting-groups"),
+	ENGINE(late, 0, "time that the stream did not begin at the engine's birth"),
+	ENGINE(gaps, 0, "gap in the sequence: events are lost"),
+	ENGINE(restarts, 1, "time that the sequence began again: all was cleared"),
+	ENGINE(unreadable, 0, "line that could not be read"),
 	PUBLISHER(UNKNOWN_PARENTS, unknown_parents),
 	PUBLISHER(UNKNOWN_NAMES, unknown_names),
 	PUBLISHER(UNKNOWN_REMOVALS, unknown_removals),
@@ -65,12 +65,23 @@ static const char *text_of(size_t kind)
 
 	if (!text)
 		text = counters_warning(kinds[kind].counter);
-	return text ? text : "times it became INEXACT";
+	return text ? text : "time it became LACKING or INEXACT";
 }
 
-static const char *weight_of(size_t kind)
+/* At `line_number` of the input; 0: at its end, as a sum. */
+static void say(const struct feed_counters *counters, size_t kind, const char *input,
+		uint64_t line_number)
 {
-	return kinds[kind].is_harmless ? "note" : "warning";
+	const char *weight = kinds[kind].is_harmless ? "note" : "warning";
+	char text[FIGURES_COUNTED_BYTES];
+
+	figures_counted(counters->seen[kind], text_of(kind), text);
+	if (line_number)
+		messages_say("%s:%" PRIu64 ": %s: worker %" PRIu64 " rank %u: %s", input,
+			     line_number, weight, counters->worker, counters->dp_rank, text);
+	else
+		messages_say("%s: %s: worker %" PRIu64 " rank %u: in all %s", input, weight,
+			     counters->worker, counters->dp_rank, text);
 }
 
 void feed_counters_note(struct feed_counters *counters, const struct rdx_publisher *publisher,
@@ -91,19 +102,14 @@ void feed_counters_note(struct feed_counters *counters, const struct rdx_publish
 		if (!value || counters->said[i])
 			continue;
 		counters->said[i] = value;
-		messages_say("%s:%" PRIu64 ": %s: worker %" PRIu64 " rank %u: %" PRIu64 " %s",
-			     input, line_number, weight_of(i), counters->worker, counters->dp_rank,
-			     value, text_of(i));
+		say(counters, i, input, line_number);
 	}
 }
 
 void feed_counters_sum_up(const struct feed_counters *counters, const char *input)
 {
 	for (size_t i = 0; i < KINDS; i++) {
-		if (counters->seen[i] == counters->said[i])
-			continue;
-		messages_say("%s: %s: worker %" PRIu64 " rank %u: in all %" PRIu64 " %s", input,
-			     weight_of(i), counters->worker, counters->dp_rank, counters->seen[i],
-			     text_of(i));
+		if (counters->seen[i] != counters->said[i])
+			say(counters, i, input, 0);
 	}
 }

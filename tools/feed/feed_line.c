@@ -2,6 +2,7 @@
 #include "tools/feed/feed_line.h"
 
 #include "tools/feed/feed_fields.h"
+#include "tools/program/figures.h"
 #include "tools/program/hex.h"
 
 #include <errno.h>
@@ -224,8 +225,9 @@ static int read_locals(struct feed_line *line, const struct feed_fields *fields,
 	if (error || !array)
 		return error;
 	if (count != line->event.count)
-		return json_line_fault(ret_fault, "%" PRIu64 " %s for %u names: give one for each",
-				       count, fields->names[FEED_LOCALS], line->event.count);
+		return json_line_fault(ret_fault, "%" PRIu64 " %s for %u name%s: give one for each",
+				       count, fields->names[FEED_LOCALS], line->event.count,
+				       figures_plural(line->event.count));
 	error = reserve(&line->locals, count * sizeof(*locals));
 	locals = line->locals.bytes;
 	for (uint64_t i = 0; !error && i < count; i++) {
@@ -250,8 +252,9 @@ static int read_remaining(struct feed_line *line, const struct feed_fields *fiel
 	if (error || !array)
 		return error;
 	if (count != line->event.count)
-		return json_line_fault(ret_fault, "%" PRIu64 " %s for %u names: give one for each",
-				       count, fields->names[FEED_REMAINING], line->event.count);
+		return json_line_fault(ret_fault, "%" PRIu64 " %s for %u name%s: give one for each",
+				       count, fields->names[FEED_REMAINING], line->event.count,
+				       figures_plural(line->event.count));
 	error = reserve(&line->remaining, count * sizeof(*remaining));
 	remaining = line->remaining.bytes;
 	for (uint64_t i = 0; !error && i < count; i++) {

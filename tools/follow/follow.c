@@ -71,8 +71,9 @@ static const struct options_program program = {
 		"A missing directory is created.\v"
 		"It prints a line when a rank comes, goes, or changes its state: EXACT, "
 		"RECOVERING, LACKING (blocks are missing: they could not be represented or did not "
-		"fit), INEXACT (answers may be wrong either way), STALE, "
-		"GONE; and one for each recovery of a rank. With --json each change prints the "
+		"fit), INEXACT (answers may be wrong either way; ringdex ls calls it unknown), "
+		"STALE, GONE; and one for each recovery of a rank. With --json each change prints "
+		"the "
 		"whole state on a line, \"recovered\" being new since the line before.\n\n"
 		"Exit status: 0 told to stop, 1 it could not start or go on, 2 wrong usage.",
 };
@@ -113,8 +114,8 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 						      : messages_explain(info->cause));
 	else if (info->state == RDX_STATE_INEXACT || info->state == RDX_STATE_LACKING)
 		printf(" until what it could not represent is removed or cleared");
-	printf(": %s blocks after event %" PRIu64 ", ", figures_grouped(held(info), blocks),
-	       info->last_event_id);
+	printf(": %s block%s after event %" PRIu64 ", ", figures_grouped(held(info), blocks),
+	       figures_plural(held(info)), info->last_event_id);
 	printable_put(stdout, info->instance);
 	putchar('\n');
 }
@@ -160,11 +161,12 @@ static void print_recovery(const struct rdx_recovery_row *row)
 {
 	char rank[RANKS_TEXT_BYTES], took[FIGURES_BYTES];
 
-	printf("%s recovered by its %s in %s: %" PRIu64 " blocks, %" PRIu64
-	       " events replayed, %" PRIu64 " skipped\n",
+	printf("%s recovered by its %s in %s: %" PRIu64 " block%s, %" PRIu64
+	       " event%s replayed, %" PRIu64 " skipped\n",
 	       ranks_text(row->worker_id, row->dp_rank, rank), ways[row->way],
-	       figures_duration(row->duration_ns, took), row->ledger_blocks, row->events_replayed,
-	       row->events_skipped);
+	       figures_duration(row->duration_ns, took), row->ledger_blocks,
+	       figures_plural(row->ledger_blocks), row->events_replayed,
+	       figures_plural(row->events_replayed), row->events_skipped);
 }
 
 static struct json_object *recovery_json(const struct rdx_recovery_row *row)

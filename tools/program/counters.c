@@ -15,28 +15,26 @@ static const struct {
 	[RDX_COUNTER_BLOCKS_REMOVED] = {"blocks_removed", NULL},
 	[RDX_COUNTER_CLEARS] = {"clears", NULL},
 	[RDX_COUNTER_REPEATS] = {"repeats", NULL},
-	[RDX_COUNTER_UNKNOWN_PARENTS] = {"unknown_parents",
-					 "blocks dropped: their parent is unknown"},
-	[RDX_COUNTER_UNKNOWN_NAMES] = {"unknown_names",
-				       "blocks dropped: only their names were given, and these are "
-				       "unknown"},
+	[RDX_COUNTER_UNKNOWN_PARENTS] = {"unknown_parents", "block dropped: unknown parent"},
+	[RDX_COUNTER_UNKNOWN_NAMES] =
+		{"unknown_names", "block dropped: given by name only, and the name is unknown"},
 	[RDX_COUNTER_UNKNOWN_REMOVALS] = {"unknown_removals",
-					  "removals ignored: the names are not held in that tier"},
+					  "removal ignored: not held in that tier"},
 	[RDX_COUNTER_MISMATCHED] = {"mismatched",
-				    "blocks dropped: their tokens do not make that many blocks"},
+				    "block dropped: the tokens do not make that many blocks"},
 	[RDX_COUNTER_OTHER_BLOCK_SIZE] = {"other_block_size",
-					  "blocks dropped: they are of another block size"},
+					  "block dropped: not of the rank's block size"},
 	[RDX_COUNTER_CONFLICTS] = {"conflicts",
-				   "blocks dropped: a held name came with other content"},
+				   "block dropped: a held name came with other content"},
 	[RDX_COUNTER_LEDGER_FULL] = {"ledger_full",
-				     "blocks dropped: the tier is full or not kept: give it more "
+				     "block dropped: the tier is full or not kept: give it more "
 				     "blocks"},
 	[RDX_COUNTER_MAP_FULL] = {"map_full",
-				  "blocks dropped: there is no room for their names: give the "
-				  "tiers more blocks"},
-	[RDX_COUNTER_UNREPRESENTED] =
-		{"unrepresented",
-		 "blocks left out: the engine holds them in a form that no event has"},
+				  "block dropped: no room for names: give the tiers more "
+				  "blocks"},
+	[RDX_COUNTER_UNREPRESENTED] = {"unrepresented",
+				       "block left out: held, but with content or in a place "
+				       "that is not known"},
 	[RDX_COUNTER_INEXACT_MARKS] = {"inexact_marks", NULL},
 	[RDX_COUNTER_BELLS] = {"bells", NULL},
 	[RDX_COUNTER_NAMES] = {"names", NULL},

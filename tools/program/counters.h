@@ -8,7 +8,7 @@
 /* Its name as in rdx_publisher.h; NULL where it is per tier, a flag, or not used. */
 const char *counters_name(unsigned int counter);
 
-/* What one that warns counts, and why; NULL for all others. */
+/* What one that warns counts, and why, for figures_counted; NULL for all others. */
 const char *counters_warning(unsigned int counter);
 
 #endif

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -48,5 +49,19 @@ const char *figures_grouped(uint64_t value, char *ret_text)
 		*to++ = digits[i];
 	}
 	*to = 0;
+	return ret_text;
+}
+
+const char *figures_plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+const char *figures_counted(uint64_t count, const char *about_one, char *ret_text)
+{
+	int noun = (int)strcspn(about_one, " ");
+
+	snprintf(ret_text, FIGURES_COUNTED_BYTES, "%" PRIu64 " %.*s%s%s", count, noun, about_one,
+		 figures_plural(count), about_one + noun);
 	return ret_text;
 }
