@@ -2,6 +2,7 @@
 #include "tools/query/prompt.h"
 
 #include "shm/tokens.h"
+#include "tools/program/figures.h"
 #include "tools/program/messages.h"
 
 #include <errno.h>
@@ -76,14 +77,19 @@ static int sort_members(struct json_object *object, struct json_object **ret_val
 		while (member < MEMBERS && strcmp(name, members[member].name) != 0)
 			member++;
 		if (member == MEMBERS)
-			return json_line_fault(ret_fault, "\"%s\" is no member of a request", name);
+			return json_line_fault(
+				ret_fault,
+				"\"%s\" is no member of a request: give token_ids, "
+				"extra_keys or mm_keys, lora_name, cache_salt, eagle",
+				name);
 		if (value && !json_object_is_type(value, members[member].type))
-			return json_line_fault(ret_fault, "\"%s\" is no %s", name,
+			return json_line_fault(ret_fault, "\"%s\" is %.70s: give a JSON %s", name,
+					       json_object_to_json_string(value),
 					       json_type_to_name(members[member].type));
 		ret_values[member] = value;
 	}
 	if (!ret_values[TOKEN_IDS])
-		return json_line_fault(ret_fault, "no \"token_ids\"");
+		return json_line_fault(ret_fault, "no \"token_ids\": give an array of numbers");
 	if (ret_values[EXTRA_KEYS] && ret_values[MM_KEYS])
 		return json_line_fault(ret_fault, "extra_keys and mm_keys: give one of them");
 	return 0;
@@ -102,7 +108,7 @@ static int read_id(struct prompt *prompt, uint32_t at, struct json_object *value
 	if (!json_object_is_type(value, json_type_string) || json_line_integer(value, &number) ||
 	    json_object_get_string_len(value) == 0)
 		return json_line_fault(ret_fault,
-				       "token_ids[%" PRIu32 "] is %s: give a number from 0 to "
+				       "token_ids[%" PRIu32 "] is %.70s: give a number from 0 to "
 				       "2^32 - 1, or a text that is none",
 				       at, json_object_to_json_string(value));
 	prompt->ids[at] = rdx_engine_token(json_object_get_string(value),
@@ -167,10 +173,11 @@ static int cut_list(struct prompt *prompt, uint64_t blocks, uint32_t block_token
 
 	if (prompt->has_list && (prompt->list_blocks < blocks || prompt->list_blocks > most))
 		return json_line_fault(ret_fault,
-				       "the list of extra keys has %" PRIu64
-				       " entries, the tokens make %" PRIu64 " blocks of %" PRIu32
-				       ": give an entry for each",
-				       prompt->list_blocks, blocks, block_tokens);
+				       "there are keys for %" PRIu64
+				       " block%s, the tokens make %" PRIu64 " block%s of %" PRIu32
+				       ": give an entry for each, null where there is none",
+				       prompt->list_blocks, figures_plural(prompt->list_blocks),
+				       blocks, figures_plural(blocks), block_tokens);
 	for (uint64_t i = 0; i < keys->count; i++) {
 		struct rdx_engine_key key = keys->keys[i];
 		uint64_t block = key.kind == RDX_ENGINE_KEY_TOKEN ? key.at / block_tokens : key.at;
@@ -233,10 +240,15 @@ int prompt_tokens(struct prompt *prompt, const struct prompt_defaults *defaults,
 	if (r < 0)
 		return r;
 	if (identity.contradicts)
-		return json_line_fault(ret_fault, "two different cache salts: give one");
+		return json_line_fault(ret_fault,
+				       "two different cache salts: give one; an adapter's name is "
+				       "lora_name");
 	if (identity.blocks < blocks)
 		return json_line_fault(ret_fault,
-				       "the extra keys of block %" PRIu64 " are not understood",
+				       "the keys of block %" PRIu64
+				       ", counted from 0, are not understood: give an image as "
+				       "[identifier, offset], an adapter as lora_name, a salt as "
+				       "cache_salt",
 				       identity.blocks);
 	salt = identity.salt || prompt->salt ? identity.salt : defaults->salt;
 	tokens.seed = rdx_hash_seed(lora, salt);

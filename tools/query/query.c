@@ -5,6 +5,7 @@
 #include "shm/tokens.h"
 #include "tools/inspect/indexes.h"
 #include "tools/inspect/ranks.h"
+#include "tools/program/figures.h"
 #include "tools/program/sheet.h"
 #include "tools/program/lines.h"
 #include "tools/program/messages.h"
@@ -89,16 +90,16 @@ static const struct options_program program = {
 		"Each line of FILE is a request: a JSON array of numbers, numbers with blanks or "
 		"commas between them, or, for token ids with images, a JSON object: "
 		"{\"token_ids\":[...], \"extra_keys\":[...]}. Its extra_keys are as in vLLM's "
-		"events, with an entry a block: null, or a list of [identifier, offset]. mm_keys "
-		"as "
-		"in TensorRT-LLM's, lora_name, cache_salt and eagle (true, false) go before the "
-		"options.\v"
+		"events, with an entry for each block: null, or a list of [identifier, offset]. "
+		"mm_keys are the same as TensorRT-LLM writes it. lora_name, cache_salt and eagle "
+		"(true or false) go before the options --lora, --salt and --eagle. "
+		"docs/engines.md has more of it.\v"
 		"The answer is, for each rank and best first, the number of leading blocks that it "
 		"holds without a hole in its DEVICE tier, in device and host (+HOST), in those "
 		"and disk (+DISK), and in ALL tiers. STATE is what the answer is worth: EXACT, "
-		"RECOVERING (nothing is served), LACKING (the rank holds as much or more), INEXACT "
-		"(it may hold less or more), "
-		"STALE (the indexer is dead or behind). AGE is the time since the rank was last "
+		"RECOVERING (nothing is served), LACKING (the rank holds as much or more: route by "
+		"it), INEXACT (it may hold less or more), STALE (the indexer is dead or behind). "
+		"AGE is the time since the rank was last "
 		"seen alive and caught up. With --json each request gives a line. ringdex follow "
 		"maintains the index.\n\n"
 		"Exit status: 0 every request was answered, 1 one was not, 2 wrong usage.",
@@ -119,8 +120,11 @@ static int compare_runs(const void *left, const void *right)
 
 static void describe(struct sheet *sheet, const void *of, uint32_t i)
 {
-	static const enum table_tone tone[] = {TABLE_GOOD, TABLE_WARNING, TABLE_WARNING, TABLE_BAD,
-					       TABLE_FAINT};
+	static const enum table_tone tone[] = {
+		[RDX_STATE_EXACT] = TABLE_GOOD,      [RDX_STATE_RECOVERING] = TABLE_WARNING,
+		[RDX_STATE_INEXACT] = TABLE_WARNING, [RDX_STATE_STALE] = TABLE_BAD,
+		[RDX_STATE_GONE] = TABLE_FAINT,      [RDX_STATE_LACKING] = TABLE_WARNING,
+	};
 	static const char *const sets[RDX_TIER_COUNT][2] = {{"DEVICE", "device"},
 							    {"+HOST", "device_host"},
 							    {"+DISK", "device_host_disk"},
@@ -137,7 +141,7 @@ static void describe(struct sheet *sheet, const void *of, uint32_t i)
 		sheet_number(sheet, sets[tier][0], sets[tier][1], SHEET_PLAIN, run->blocks[tier]);
 	sheet_close(sheet, "leading_blocks");
 	sheet_text(sheet, "STATE", "state", state ? state : "?");
-	sheet_tone(sheet, state ? tone[run->state] : TABLE_BAD);
+	sheet_tone(sheet, run->state < sizeof(tone) / sizeof(*tone) ? tone[run->state] : TABLE_BAD);
 	sheet_number(sheet, "AGE", "age_ns", SHEET_NS, run->age_ns);
 	sheet_number(sheet, NULL, "epoch", SHEET_ID, run->epoch);
 	sheet_number(sheet, NULL, "last_event_id", SHEET_PLAIN, run->last_event_id);
@@ -157,8 +161,8 @@ static void print_json(const struct query *query, uint64_t blocks, int rows)
 
 static void print_table(const struct query *query, uint64_t blocks, int rows)
 {
-	printf("%srequest of line %" PRIu64 ": %" PRIu64 " %s\n", query->requests ? "\n" : "",
-	       query->lines.number, blocks, blocks == 1 ? "block" : "blocks");
+	printf("%srequest of line %" PRIu64 ": %" PRIu64 " block%s\n", query->requests ? "\n" : "",
+	       query->lines.number, blocks, figures_plural(blocks));
 	if (rows == 0)
 		printf("no rank is known\n");
 	else
