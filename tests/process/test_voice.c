@@ -124,6 +124,8 @@ static int read_entry(const char *line, size_t length, const char *program, stru
 	name = strcspn(at, "= \n");
 	snprintf(entry.name, sizeof(entry.name), "%.*s", (int)name, at);
 	at += name;
+	/* argp tears a value off where its buffer ends: texts of other lengths before it help */
+	assert_false(*at == ' ' && at[strspn(at, " ")] == '=');
 	if (*at == '=') {
 		size_t value = strcspn(++at, " \n");
 

@@ -27,8 +27,9 @@ static const struct options_entry entries[] = {
 	OPTIONS_RING_SLOTS(TO(publisher.ring_slots), .max = RDX_RING_SLOTS_MAX),
 	OPTIONS_CLEAR_SCOPE(TO(publisher.clear_scope)),
 	{"report-mode", 0, "copies|mixed|presence",
-	 "What a second store of a block is: a further copy; one or a repetition, which makes the "
-	 "rank INEXACT; a repetition, so that one removal ends it",
+	 "What a second store of a held block is: a copy more; either, so that the rank is "
+	 "INEXACT; "
+	 "a repetition, which one removal ends",
 	 OPTIONS_CHOICE, TO(publisher.report_mode), .choices = options_shared_reports},
 	{"on-unreadable", 0, "inexact|skip",
 	 "What a line that cannot be read means: its rank is INEXACT, all ranks where it names "
@@ -36,7 +37,7 @@ static const struct options_entry entries[] = {
 	 OPTIONS_CHOICE, TO(on_unreadable), .choices = inexact_or_skip},
 	{"on-unknown", 0, "inexact|skip",
 	 "What an event, medium, kind of cache group or field means that nobody knows: its rank is "
-	 "INEXACT; or nothing",
+	 "INEXACT or LACKING; or nothing",
 	 OPTIONS_CHOICE, TO(engine.on_unknown), .choices = inexact_or_skip},
 	{"joined-late", 0, NULL,
 	 "The stream does not begin at its engines' birth: all ranks are LACKING until a clear of "
@@ -52,7 +53,8 @@ static const struct options_entry entries[] = {
 	 "What an event is: stored, removed, cleared, inexact, or a clear of one tier "
 	 "(cleared:host); none: leave it out",
 	 OPTIONS_TEXTS, TO(words.events), .min = 1},
-	{"cleared-means", 0, "all|device", "What a clear without a medium clears", OPTIONS_CHOICE,
+	{"cleared-means", 0, "all|device",
+	 "What a clear without a medium clears: all tiers, or the device", OPTIONS_CHOICE,
 	 TO(engine.cleared_means), .choices = cleared},
 	{"counting-kinds", 0, "KIND,...", "Kinds of cache groups that decide a prefix hit",
 	 OPTIONS_TEXT, TO(words.counting_kinds), .min = 1,
@@ -61,8 +63,8 @@ static const struct options_entry entries[] = {
 	 OPTIONS_NUMBER, TO(engine.counting_groups), .min = 1, .max = RDX_ENGINE_GROUPS_MAX},
 	{"zero-parent", 0, "name|root", "What a parent of 0 is: a name, or none (LMCache)",
 	 OPTIONS_CHOICE, TO(engine.zero_is_root), .choices = zero},
-	{"ignore-field", 0, "NAME", "A field that means nothing", OPTIONS_TEXTS,
-	 TO(words.harmless_fields), .min = 1},
+	{"ignore-field", 0, "NAME", "A field that does not change what an event means",
+	 OPTIONS_TEXTS, TO(words.harmless_fields), .min = 1},
 	{0},
 };
 
@@ -89,11 +91,11 @@ static const struct options_program program = {
 	.about = "Publish the KV-cache events of FILE, one JSON object a line.\v"
 		 "Each worker and rank that the events name becomes a segment of the namespace. "
 		 "A line has worker, dp_rank, type (stored, removed, cleared, inexact), tier, "
-		 "names, parent, and token_ids or local_hashes, or is an event as vLLM, SGLang or "
-		 "TensorRT-LLM write it; docs/feed-format.md has all fields. ringdex tail prints "
-		 "such lines. What is not understood makes its rank INEXACT. A bad line is "
-		 "reported with its number, "
-		 "the rest is published.\n\n"
+		 "names, parent, and token_ids or local_hashes, or is an event as vLLM, SGLang, "
+		 "TensorRT-LLM or LMCache write it; docs/feed-format.md has all fields. ringdex "
+		 "tail prints such lines. What is not understood makes its rank LACKING where no "
+		 "answer can be too high by it, else INEXACT, and is said with its cause. A bad "
+		 "line is reported with its number, the rest is published.\n\n"
 		 "Exit status: 0 all was published, 1 a line was bad or the file could not be "
 		 "read, 2 wrong usage.",
 };

@@ -108,7 +108,7 @@
 /* Output */
 #define OPTIONS_JSON(...)                                                                          \
 	{                                                                                          \
-		"json", 'j', NULL, "Print JSON; 64-bit ids and hashes are numbers, not strings",   \
+		"json", 'j', NULL, "Print JSON; ids, hashes and times are strings of digits",      \
 			OPTIONS_FLAG, __VA_ARGS__                                                  \
 	}
 
