@@ -63,6 +63,14 @@ static const struct {
 	[EAGLE] = {"eagle", json_type_boolean},
 };
 
+static int no_member(const char *name, struct json_line_fault *ret_fault)
+{
+	return json_line_fault(ret_fault,
+			       "\"%s\" is no member of a request: give token_ids, extra_keys or "
+			       "mm_keys, lora_name, cache_salt, eagle",
+			       name);
+}
+
 static int sort_members(struct json_object *object, struct json_object **ret_values,
 			struct json_line_fault *ret_fault)
 {
@@ -77,11 +85,7 @@ static int sort_members(struct json_object *object, struct json_object **ret_val
 		while (member < MEMBERS && strcmp(name, members[member].name) != 0)
 			member++;
 		if (member == MEMBERS)
-			return json_line_fault(
-				ret_fault,
-				"\"%s\" is no member of a request: give token_ids, "
-				"extra_keys or mm_keys, lora_name, cache_salt, eagle",
-				name);
+			return no_member(name, ret_fault);
 		if (value && !json_object_is_type(value, members[member].type))
 			return json_line_fault(ret_fault, "\"%s\" is %.70s: give a JSON %s", name,
 					       json_object_to_json_string(value),
