@@ -53,7 +53,8 @@ static void put_key(struct truth_block *block, uint8_t kind, const char *text, u
 	};
 }
 
-/* Images and the like; a token that is a text; something that nobody understands. */
+/* Images and the like; a token that is a text; something that nobody understands, though not so early
+ * that no block below can be represented. */
 static void draw_keys(struct truth_block *block, uint64_t random, int pairs)
 {
 	uint32_t objects = random % 8 < 6 ? 0 : random % 8 - 5;
@@ -68,7 +69,7 @@ static void draw_keys(struct truth_block *block, uint64_t random, int pairs)
 		put_key(block, RDX_ENGINE_KEY_TOKEN, text, 2);
 		block->tokens[2] = (uint32_t)identity(text);
 	}
-	if ((random >> 48) % 150 == 0)
+	if ((random >> 48) % 150 == 0 && block->depth > 2)
 		put_key(block, RDX_ENGINE_KEY_OTHER, "?", 0);
 }
 
@@ -129,11 +130,13 @@ static void draw_block(struct truth_prompts *prompts, const struct rdx_hash_key 
 	struct truth_block *block = &prompts->blocks[at];
 	uint64_t drawn = rig_random(random), local, parent = 0;
 
-	if (at == 0 || drawn % 12 == 0)
+	if (at == 0 || drawn % 12 == 0) {
 		draw_root(block, rig_random(random));
-	else
+		block->lora_is_number &= at != 0; /* likewise */
+	} else {
 		draw_child(block, &prompts->blocks[drawn % 3 ? at - 1 : drawn / 3 % at],
 			   drawn % 3 ? at - 1 : drawn / 3 % at);
+	}
 	for (uint32_t i = 1; i <= TRUTH_BLOCK_TOKENS; i++)
 		block->tokens[i] = (uint32_t)rig_random(random) % TOKENS;
 	draw_keys(block, rig_random(random), prompts->pairs);
