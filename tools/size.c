@@ -20,7 +20,9 @@
 #define MIB               (UINT64_C(1) << 20)
 #define SMALL_FILES_BYTES (UINT64_C(1) << 20) /* key, bell, locks, clear files, .ctl */
 #define INITIAL_BLOCKS    UINT64_C(65536)     /* of an index, as in rdx_indexer.h */
-#define SETS_SHARE        8 /* of a table's lines, for sets of ranks that share blocks */
+#define SETS_SHARE        8   /* of a table's lines, for sets of ranks that share blocks */
+#define NAME_BYTES        100 /* of a publisher's own memory, for a name that it can know */
+#define LACKING_BYTES     12  /* and for a block's share of those that it lacks */
 #define EVENT_BLOCKS_MAX  1000000
 #define NS_PER_S          UINT64_C(1000000000)
 #define OUTAGE_MAX_NS     (UINT64_C(1000) * 24 * 3600 * NS_PER_S)
@@ -44,7 +46,8 @@ struct sizes {
 	double bridged_s;        /* by the ring chosen */
 	uint64_t segments_bytes; /* of all ranks */
 	uint64_t restart_bytes;
-	uint64_t blocks; /* of all ranks, in all tiers */
+	uint64_t publisher_bytes; /* private to each rank's process */
+	uint64_t blocks;          /* of all ranks, in all tiers */
 	uint32_t tiers;
 	uint64_t index_bytes;
 	uint64_t index_peak_bytes; /* while a new table is built */
@@ -153,6 +156,9 @@ static int plan_segment(const struct size_options *options, struct sizes *sizes)
 		(double)spec.ring_slots / (double)sizes->event_slots / options->events_per_second;
 	sizes->segments_bytes = options->ranks * sizes->segment.file_bytes;
 	sizes->restart_bytes = options->restarting * sizes->segment.file_bytes;
+	sizes->publisher_bytes = sizes->segment.ledger_records * NAME_BYTES;
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		sizes->publisher_bytes += options->tier_blocks[tier] * LACKING_BYTES;
 	return 0;
 }
 
@@ -242,10 +248,12 @@ static void print_settings(const struct size_options *options, const struct size
 	       "      medium: Memory\n"
 	       "      sizeLimit: %" PRIu64 "Mi\n",
 	       mebibytes(sizes->total_bytes));
-	printf("Memory limit: add %" PRIu64 "Mi to the container of each rank, and %" PRIu64
-	       "Mi to "
-	       "the router's:\n  a page counts against the container that touches it first.\n",
-	       mebibytes(sizes->segment.file_bytes), mebibytes(sizes->index_peak_bytes));
+	printf("Memory limit: add %" PRIu64 "Mi to the container of each rank, for its segment and "
+	       "about %" PRIu64 "Mi\n  of its publisher's own, and %" PRIu64
+	       "Mi to the indexer's: a page counts against the container\n  that touches it "
+	       "first.\n",
+	       mebibytes(sizes->segment.file_bytes + sizes->publisher_bytes),
+	       mebibytes(sizes->publisher_bytes), mebibytes(sizes->index_peak_bytes));
 	printf("Add what else uses /dev/shm (NCCL, PyTorch).\n");
 }
 
@@ -260,6 +268,7 @@ static void print_json(const struct size_options *options, const struct sizes *s
 		JSON_FIELD_AS("segment_bytes", struct sizes, segment.file_bytes),
 		JSON_FIELD(struct sizes, segments_bytes),
 		JSON_FIELD(struct sizes, restart_bytes),
+		JSON_FIELD(struct sizes, publisher_bytes),
 		JSON_FIELD_AS("index_blocks", struct sizes, blocks),
 		JSON_FIELD(struct sizes, index_bytes),
 		JSON_FIELD(struct sizes, index_peak_bytes),

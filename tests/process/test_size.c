@@ -23,6 +23,9 @@ static void size_adds_up(void **state)
 	assert_int_equal(number(object, "ring_slots"), 65536);
 	assert_int_equal(number(object, "segment_bytes"), header.file_bytes);
 	assert_int_equal(number(object, "segments_bytes"), 4 * header.file_bytes);
+	/* names for all blocks and a quarter more */
+	assert_in_range(number(object, "publisher_bytes"), 70000 * 5 / 4 * 90,
+			70000 * 5 / 4 * 90 * 5 / 4);
 	assert_int_equal(number(object, "index_blocks"), 4 * 70000);
 	/* slots of lines of five that take 64 bytes, 55 in 100 filled, and some for sets */
 	assert_in_range(number(object, "index_bytes"), 280000 * 64 / 5 * 100 / 55,
