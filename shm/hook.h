@@ -25,8 +25,9 @@ enum rdx_hook_step {
 	RDX_HOOK_BELL_RUNG,    /* word raised, no sleeper woken yet */
 	RDX_HOOK_CLEAR_BUMPED, /* the worker's stamp is raised, no Cleared yet */
 	/* producer, opening */
-	RDX_HOOK_CLAIM_LOCKED,  /* the rank's lock file is held */
-	RDX_HOOK_SEGMENT_BUILT, /* complete under its temporary name */
+	RDX_HOOK_CLAIM_LOCKED,   /* the rank's lock file is held */
+	RDX_HOOK_SEGMENT_FILLED, /* under its temporary name, not locked */
+	RDX_HOOK_SEGMENT_BUILT,  /* complete under its temporary name */
 	RDX_HOOK_SEGMENT_RENAMED,
 	/* consumer */
 	RDX_HOOK_BELL_ARMING,       /* the word was read, the flag is not up */

@@ -18,7 +18,8 @@ struct rdx_mapping {
 
 /*
  * Create the file `name` of `bytes` zero bytes in `dir_fd`, fully allocated (-ENOSPC, -EFBIG now,
- * not SIGBUS later), mapped read-write, not inherited over fork or exec. `name` is a
+ * not SIGBUS later), mapped read-write, not inherited over fork or exec. Others may open it by
+ * `file_mode` at once: a file that is locked later must be the caller's alone. `name` is a
  * temporary one that some lock makes the caller's own: a leftover of that name is
  * replaced. The caller renames or unlinks it. Nothing is left behind on failure.
  */

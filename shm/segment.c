@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define LOCK_MODE      0600
+#define TEMPORARY_MODE 0600
 #define REMEMBERED_MIN 1024
 
 static uint64_t align_up(uint64_t value, uint64_t to)
@@ -220,7 +221,7 @@ static void point_into(struct rdx_segment_owner *owner)
 	};
 }
 
-/* Build the segment under its temporary name, lock it, give it its name. */
+/* Build the segment under its temporary name, lock it, open it to others, give it its name. */
 static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment_header *header,
 		 uint32_t file_mode)
 {
@@ -229,7 +230,8 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 
 	rdx_namespace_segment_temporary(header->worker_id, header->dp_rank, temporary);
 	rdx_namespace_segment(header->worker_id, header->dp_rank, name);
-	r = rdx_mapping_create(&owner->mapping, dir_fd, temporary, header->file_bytes, file_mode);
+	r = rdx_mapping_create(&owner->mapping, dir_fd, temporary, header->file_bytes,
+			       TEMPORARY_MODE);
 	if (r < 0)
 		return r;
 	rdx_mapping_touch(&owner->mapping, 1);
@@ -238,7 +240,11 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 	rdx_word_store(&owner->live->generations, RDX_LEDGER_GENERATIONS_FIRST);
 	if (owner->clear.base)
 		rdx_word_store(&owner->live->ledger_stamp, rdx_clear_stamp(owner->clear.base));
+	RDX_HOOK(RDX_HOOK_SEGMENT_FILLED);
 	r = rdx_lock_take(owner->mapping.fd);
+	/* not before: who may read the file could read-lock it, and the rank would be "busy" */
+	if (r == 0 && fchmod(owner->mapping.fd, file_mode) < 0)
+		r = -errno;
 	if (r == 0) {
 		owner->header->magic = RDX_SEGMENT_MAGIC;
 		RDX_HOOK(RDX_HOOK_SEGMENT_BUILT);

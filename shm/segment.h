@@ -48,8 +48,8 @@ struct rdx_segment_owner {
 };
 
 /*
- * Claim the rank (lock file), create its segment under a temporary name, lock it, rename it into
- * place. -EBUSY if another process holds the rank. No failure leaves a file behind but the lock
+ * Claim the rank (lock file), create its segment under a temporary name, lock it, only then let
+ * others read it, rename it into place. -EBUSY if another process holds the rank. No failure leaves a file behind but the lock
  * file.
  */
 int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,

@@ -114,7 +114,8 @@ int child_has_stopped(pid_t pid)
 	static const enum rdx_hook_step name[] = {__VA_ARGS__};                                    \
 	const struct child_steps child_steps_##name = {name, sizeof(name) / sizeof(*name)}
 
-STEPS(opening, RDX_HOOK_CLAIM_LOCKED, RDX_HOOK_SEGMENT_BUILT, RDX_HOOK_SEGMENT_RENAMED);
+STEPS(opening, RDX_HOOK_CLAIM_LOCKED, RDX_HOOK_SEGMENT_FILLED, RDX_HOOK_SEGMENT_BUILT,
+      RDX_HOOK_SEGMENT_RENAMED);
 STEPS(ledger, RDX_HOOK_LEDGER_INTENT, RDX_HOOK_LEDGER_WORD, RDX_HOOK_LEDGER_WRITTEN);
 STEPS(ring, RDX_HOOK_SLOT_BUSY, RDX_HOOK_SLOT_HALF, RDX_HOOK_SLOT_WRITTEN, RDX_HOOK_SLOT_PUBLISHED,
       RDX_HOOK_EVENT_PUBLISHED, RDX_HOOK_TAIL_MOVED);

@@ -107,7 +107,7 @@ static struct verdict verify_rank(const struct space *space, const struct rank_n
 		return verdict;
 	}
 	info = *rdx_reader_info(reader);
-	alive = rdx_reader_alive(reader) > 0;
+	alive = rdx_reader_alive(reader) != 0; /* an error is no death */
 	rdx_reader_close(reader);
 	if (!alive) {
 		snprintf(verdict.reason, SIGHTING_REASON_BYTES, "it is dead");

@@ -89,6 +89,7 @@ void rdx_rank_gone(struct rdx_rank *rank)
 	make_whole(rank);
 	rank->phase = RDX_PHASE_GONE;
 	rank->alive = 0;
+	rank->retry_ns = 0;
 }
 
 /* The worse of what the worker said and what did not fit. */

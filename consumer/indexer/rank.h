@@ -39,7 +39,7 @@ struct rdx_rank {
 	uint32_t stamp; /* newest clear stamp of the worker */
 	uint64_t exact_position;
 	uint64_t begun_ns; /* this recovery */
-	uint64_t retry_ns; /* FAILED: not before */
+	uint64_t retry_ns; /* FAILED: not before; GONE: likewise, asked whether it is held again */
 	uint64_t walk;     /* number of the directory walk that last found it */
 	uint64_t seen_ns;  /* last caught up and alive */
 	uint64_t pulsed_ns;
@@ -55,9 +55,9 @@ struct rdx_rank {
 	uint64_t event_ns; /* when the last event read was made; 0: none was */
 	uint64_t position;
 	uint8_t orphans;
-	uint8_t inexact; /* 0 or RDX_INEXACT_..., reported by the producer */
-	uint8_t dropped; /* likewise: what did not fit here */
-	uint8_t alive;
+	uint8_t inexact;   /* 0 or RDX_INEXACT_..., reported by the producer */
+	uint8_t dropped;   /* likewise: what did not fit here */
+	uint8_t alive;     /* by the last answer of the lock; 0 also where there was none */
 	uint8_t rings;     /* its producer was seen to ring the bell */
 	uint8_t changed;   /* since the last pulse */
 	uint8_t caught_up; /* the last step found nothing more */

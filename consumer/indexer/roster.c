@@ -48,12 +48,14 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 {
 	struct rdx_index_writer *writer = NULL;
 	struct rdx_reader *reader = NULL;
-	int seat = 0;
+	int seat = 0, alive = 0;
 	int r = rdx_reader_open_at(&reader, indexer->dir_fd, &indexer->key, rank->file.worker_id,
 				   rank->file.dp_rank);
 
-	if (r == 0)
-		r = index_of(indexer, rdx_reader_info(reader), now, &writer);
+	if (r == 0) {
+		alive = rdx_reader_alive(reader);
+		r = alive < 0 ? alive : index_of(indexer, rdx_reader_info(reader), now, &writer);
+	}
 	/* another model than in its last epoch: the old index must not show it any more */
 	if (r == 0 && rank->writer && rank->writer != writer) {
 		rdx_rank_gone(rank);
@@ -74,8 +76,8 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 		return;
 	}
 	rdx_rank_start(rank, reader, writer, seat, now);
-	rank->alive = rdx_reader_alive(reader) == 1;
-	if (!rank->alive)
+	rank->alive = alive != 0;
+	if (!alive)
 		rdx_rank_gone(rank);
 }
 
@@ -101,6 +103,15 @@ static int add_rank(struct rdx_indexer *indexer, const struct rdx_found *found,
 static int same_file(const struct rdx_found *a, const struct rdx_found *b)
 {
 	return a->device == b->device && a->inode == b->inode && a->born_ns == b->born_ns;
+}
+
+/* Is a GONE rank's file held again? Asked once in a while: dead files may be many. */
+static int is_back(const struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t now)
+{
+	if (rank->phase != RDX_PHASE_GONE || now < rank->retry_ns)
+		return 0;
+	rank->retry_ns = now + WALK_NS;
+	return rdx_segment_held(indexer->dir_fd, rank->file.worker_id, rank->file.dp_rank) == 1;
 }
 
 struct walk {
@@ -129,10 +140,10 @@ static int on_found(void *context, const struct rdx_found *found)
 		int again = rank->phase == RDX_PHASE_FAILED && walk->now >= rank->retry_ns;
 
 		rank->walk = indexer->walks;
-		if (same_file(&rank->file, found) && !again)
+		if (same_file(&rank->file, found) && !again && !is_back(indexer, rank, walk->now))
 			return 0;
 		/* a file replaced while its producer lives is not followed until it is gone */
-		if (rank->phase <= RDX_PHASE_FOLLOW && rdx_reader_alive(rank->reader) == 1)
+		if (rank->phase <= RDX_PHASE_FOLLOW && rdx_reader_alive(rank->reader) != 0)
 			return 0;
 		if (rank->reader)
 			rdx_rank_gone(rank);
@@ -215,7 +226,7 @@ int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now)
 
 void rdx_roster_ask_liveness(struct rdx_indexer *indexer, uint64_t now)
 {
-	int gone = 0;
+	int alive, gone = 0;
 
 	if (now < indexer->liveness_at_ns)
 		return;
@@ -225,8 +236,10 @@ void rdx_roster_ask_liveness(struct rdx_indexer *indexer, uint64_t now)
 
 		if (!rank->reader)
 			continue;
-		rank->alive = rdx_reader_alive(rank->reader) == 1;
-		if (!rank->alive) {
+		alive = rdx_reader_alive(rank->reader);
+		rank->alive = alive == 1;
+		/* an error is no answer: what is known of the rank ages until there is one */
+		if (alive == 0) {
 			rdx_rank_gone(rank);
 			gone = 1;
 		}

@@ -180,7 +180,7 @@ static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding, uint
 		int r = rdx_reader_next(reader, &event);
 
 		if (r == 0) {
-			if (rdx_reader_alive(reader) != 1)
+			if (rdx_reader_alive(reader) == 0)
 				return -EOWNERDEAD;
 			if (rdx_clock_ns() - begun_ns > WAIT_NS)
 				return -EAGAIN;

@@ -115,8 +115,8 @@ RDX_API void rdx_reader_close(struct rdx_reader *reader);
 /* Valid until the reader is closed. */
 RDX_API const struct rdx_rank_info *rdx_reader_info(const struct rdx_reader *reader);
 
-/* 1 while a running process holds the rank, 0 if none does; -errno from fcntl(2). One
- * system call. */
+/* 1 while a running process holds the rank, 0 if none does; -errno from fcntl(2), which says nothing
+ * of either: -ENOMEM under a memory cgroup. One system call. */
 RDX_API int rdx_reader_alive(const struct rdx_reader *reader);
 
 /* Where the next rdx_reader_next reads. Always 0. */

@@ -184,6 +184,7 @@ static uint32_t hits_most(enum rdx_hook_step step)
 {
 	switch (step) {
 	case RDX_HOOK_CLAIM_LOCKED:
+	case RDX_HOOK_SEGMENT_FILLED:
 	case RDX_HOOK_SEGMENT_BUILT:
 	case RDX_HOOK_SEGMENT_RENAMED:
 		return 1;

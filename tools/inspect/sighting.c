@@ -109,7 +109,7 @@ static int file_is_held(const struct space *space, const struct rank_name *name)
 	fd = openat(space->dir_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return 0;
-	held = rdx_lock_held(fd) > 0;
+	held = rdx_lock_held(fd) != 0;
 	close(fd);
 	return held;
 }
@@ -177,7 +177,7 @@ int sighting_look(const struct space *space, const struct rank_name *name,
 	if (r == 0) {
 		sighting.info = *rdx_reader_info(reader);
 		sighting.clear_scope_worker = sighting.info.clear_id != 0;
-		sighting.alive = rdx_reader_alive(reader) > 0;
+		sighting.alive = rdx_reader_alive(reader) != 0; /* an error is no death */
 		sighting.state = sighting.alive ? SIGHTING_LIVE : SIGHTING_DEAD;
 		r = inspect_live(reader, &sighting);
 		rdx_reader_close(reader);
