@@ -12,6 +12,8 @@
 #define RAMFS_TYPE     0x858458f6
 #define HUGETLBFS_TYPE 0x958458f6
 
+#define STAT_BLOCK_BYTES 512
+
 int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret_bytes)
 {
 	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -42,6 +44,15 @@ int rdx_file_in_memory(int fd)
 	if (fstatfs(fd, &fs) < 0)
 		return 0;
 	return fs.f_type == TMPFS_TYPE || fs.f_type == RAMFS_TYPE || fs.f_type == HUGETLBFS_TYPE;
+}
+
+int rdx_file_is_allocated(int fd, uint64_t bytes)
+{
+	struct stat st;
+
+	if (!rdx_file_in_memory(fd))
+		return 1;
+	return fstat(fd, &st) == 0 && (uint64_t)st.st_blocks * STAT_BLOCK_BYTES >= bytes;
 }
 
 int rdx_file_may_grow(uint64_t bytes)

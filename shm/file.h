@@ -16,6 +16,11 @@ int rdx_file_is_ours_alone(int fd);
 /* Is the file on memory (tmpfs, hugetlbfs) rather than a disk? */
 int rdx_file_in_memory(int fd);
 
+/* 0 if the first `bytes` bytes of a file in memory may lack pages: whoever only reads one that is
+ * missing allocates it, at the reader's own cost. On a disk it would be a page of the cache, and
+ * blocks may be compressed: 1. */
+int rdx_file_is_allocated(int fd, uint64_t bytes);
+
 /*
  * May this process make a file of `bytes` bytes? 0, -EFBIG. Asked before a file grows: the kernel
  * answers by SIGXFSZ where RLIMIT_FSIZE forbids it, and that ends the process, maybe an engine.

@@ -358,6 +358,8 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 		r = rdx_segment_check(header, bytes, key);
 	if (r == 0 && (header->worker_id != worker_id || header->dp_rank != dp_rank))
 		r = -EBADMSG;
+	if (r == 0 && !rdx_file_is_allocated(fd, header->file_bytes))
+		r = -EBADMSG; /* a file of holes costs its maker nothing and who scans it everything */
 	if (r == 0)
 		r = rdx_mapping_attach(&view.mapping, fd, header->file_bytes, 0);
 	if (r < 0) {

@@ -5,6 +5,7 @@
 #include "consumer/reader/recovery.h"
 #include "consumer/reader/reader.h"
 #include "shm/clear.h"
+#include "shm/file.h"
 #include "shm/namespace.h"
 #include "shm/sized.h"
 
@@ -195,7 +196,9 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 	enum rdx_ring_found found;
 	uint64_t first;
 
-	if (tail > RDX_POSITION_END)
+	/* pages may have been given back since it was opened */
+	if (tail > RDX_POSITION_END ||
+	    !rdx_file_is_allocated(reader->view.mapping.fd, reader->info.file_bytes))
 		return -EBADMSG;
 	RDX_HOOK(RDX_HOOK_SCAN_STARTED);
 	if (tail > 0) {

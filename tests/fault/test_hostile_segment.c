@@ -6,6 +6,7 @@
  * loops, and answers with an error or with an event of valid form.
  */
 #include "consumer/reader/recovery.h"
+#include "shm/file.h"
 #include "tests/stream.h"
 
 #include <errno.h>
@@ -202,6 +203,56 @@ static void test_oversized_claims(void **state)
 	*f.header = header;
 	assert_int_equal(try_open(&f), -EBADMSG);
 	*f.header = saved;
+	close_fixture(&f);
+}
+
+static uint64_t blocks_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return (uint64_t)st.st_blocks;
+}
+
+/* Holes cost a maker nothing; a reader of memory would allocate what it reads of them. A file that is
+ * not allocated is refused, at its opening and before a scan, and nothing of it is read. */
+static void test_holes(void **state)
+{
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+	struct rdx_reader *reader;
+	uint64_t whole, blocks;
+	struct fixture f;
+	char path[128];
+	int fd;
+
+	(void)state;
+	open_fixture(&f, 100);
+	path_of(&f, path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	if (!rdx_file_in_memory(fd)) {
+		close(fd);
+		close_fixture(&f);
+		print_message("skipped: no file system in memory has room\n");
+		skip();
+	}
+	assert_int_equal(rdx_reader_open(&reader, f.rig.dir, WORKER, 0), 0);
+	assert_int_equal(rdx_recovery_from_ledger(reader, &recovery), 0);
+	whole = blocks_of(fd);
+	assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   (off_t)f.size - 4096, 4096),
+			 0);
+	blocks = blocks_of(fd);
+	assert_true(blocks < whole);
+	assert_int_equal(try_open(&f), -EBADMSG);
+	assert_int_equal(rdx_recovery_from_ledger(reader, &recovery), -EBADMSG);
+	assert_int_equal(rdx_reader_recover(reader, NULL, &recovery), -EBADMSG);
+	assert_int_equal(blocks_of(fd), blocks);
+	assert_int_equal(posix_fallocate(fd, 0, (off_t)f.size), 0);
+	assert_int_equal(try_open(&f), 0);
+	assert_int_equal(rdx_recovery_from_ledger(reader, &recovery), 0);
+	rdx_reader_close(reader);
+	close(fd);
 	close_fixture(&f);
 }
 
@@ -529,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_contradicting_geometry),
 		cmocka_unit_test(test_unterminated_texts),
 		cmocka_unit_test(test_oversized_claims),
+		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_truncated_files),
 		cmocka_unit_test(test_random_bytes),
 		cmocka_unit_test(test_live_words_out_of_bounds),
