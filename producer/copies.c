@@ -155,8 +155,12 @@ void rdx_copies_lack(struct rdx_publisher *p, const struct rdx_name_key *key, ui
 		     uint8_t tier, int doubted)
 {
 	lack(p, key, tier, 1, doubted);
-	if (!doubted || index == RDX_NODE_NONE)
-		return;
+	if (doubted && index != RDX_NODE_NONE)
+		rdx_copies_doubt(p, key, index);
+}
+
+void rdx_copies_doubt(struct rdx_publisher *p, const struct rdx_name_key *key, uint32_t index)
+{
 	p->lineage.nodes[index].kind |= RDX_NODE_KIND_DOUBTED;
 	for (uint8_t other = 0; other < RDX_TIER_COUNT; other++) {
 		if (rdx_node_copies(&p->lineage.nodes[index], other))

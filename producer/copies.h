@@ -33,6 +33,9 @@ void rdx_copies_remove(struct rdx_publisher *p, uint32_t index, uint8_t tier);
 void rdx_copies_lack(struct rdx_publisher *p, const struct rdx_name_key *key, uint32_t index,
 		     uint8_t tier, int doubted);
 
+/* What the name, which is settled, stands for is doubted so, in every tier that holds it. */
+void rdx_copies_doubt(struct rdx_publisher *p, const struct rdx_name_key *key, uint32_t index);
+
 /* One copy of a name is gone. RDX_TIER_OTHER is allowed. Returns 0 if there was none. */
 int rdx_copies_take(struct rdx_publisher *p, const struct rdx_name_key *key, uint32_t index,
 		    uint8_t tier);

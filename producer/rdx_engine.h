@@ -176,11 +176,13 @@ struct rdx_engine_stats {
 				       counting groups also runs of another block size, and
 				       blocks of no group */
 	uint64_t further_groups;    /* of more groups than counting_groups -> UNKNOWN */
-	uint64_t late;              /* times that the events were seen not to begin at the engine's
+	/* Where LACKING is said of a store whose content is not understood: UNKNOWN while names of
+	 * it are held, which may stand for something else. */
+	uint64_t late;       /* times that the events were seen not to begin at the engine's
 				       birth -> LACKING */
-	uint64_t gaps;              /* in the sequence -> UNKNOWN */
-	uint64_t restarts;          /* the sequence began again: all was cleared */
-	uint64_t unreadable;        /* rdx_engine_unreadable -> UNKNOWN */
+	uint64_t gaps;       /* in the sequence -> UNKNOWN */
+	uint64_t restarts;   /* the sequence began again: all was cleared */
+	uint64_t unreadable; /* rdx_engine_unreadable -> UNKNOWN */
 };
 
 struct rdx_engine;

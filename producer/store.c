@@ -318,12 +318,16 @@ static enum rdx_counter store_block(struct rdx_publisher *p, struct run *run, ui
 	return cause;
 }
 
-void rdx_store_forget(struct rdx_publisher *p, const struct rdx_name_key *key)
+void rdx_store_forget(struct rdx_publisher *p, const struct rdx_name_key *key, int doubted)
 {
 	uint32_t index = rdx_names_find(&p->names, key);
 
-	if (index != RDX_NODE_NONE && !rdx_lineage_settle(&p->lineage, index)->copies)
+	if (index == RDX_NODE_NONE)
+		return;
+	if (!rdx_lineage_settle(&p->lineage, index)->copies)
 		forget(p, index);
+	else if (doubted)
+		rdx_copies_doubt(p, key, index);
 }
 
 /*

@@ -13,8 +13,9 @@
 /* Store what a valid call gives. */
 void rdx_store(struct rdx_publisher *p, const struct rdx_stored *stored);
 
-/* A name that is not held may stand for other content by now: it stands for nothing. */
-void rdx_store_forget(struct rdx_publisher *p, const struct rdx_name_key *key);
+/* A name may stand for other content by now: if it is not held, it stands for nothing; else that is
+ * doubted until it is gone, if it is `doubted`. */
+void rdx_store_forget(struct rdx_publisher *p, const struct rdx_name_key *key, int doubted);
 
 static inline const uint8_t *rdx_store_name_at(const void *names, uint32_t i, uint8_t bytes)
 {

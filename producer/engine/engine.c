@@ -97,9 +97,10 @@ void rdx_engine_close(struct rdx_engine *engine)
 	free(engine);
 }
 
-/* What the names stood for while they were held: it may be other content now, that is not known. */
+/* What the names stood for before: it may be other content now, that is not known. Of a medium that
+ * nobody knows are copies of blocks that are held, as well. */
 static void forget_content(struct rdx_engine *engine, const struct rdx_engine_event *event,
-			   uint32_t from, uint32_t to)
+			   uint32_t from, uint32_t to, uint8_t tier)
 {
 	struct rdx_publisher *publisher = engine->publisher;
 	struct rdx_name_key key;
@@ -109,7 +110,7 @@ static void forget_content(struct rdx_engine *engine, const struct rdx_engine_ev
 	for (uint32_t i = from; i < to; i++) {
 		rdx_names_key(&publisher->names, rdx_engine_name_at(event, i), event->name_bytes, 0,
 			      &key);
-		rdx_store_forget(publisher, &key);
+		rdx_store_forget(publisher, &key, tier != RDX_TIER_OTHER);
 	}
 }
 
@@ -130,7 +131,7 @@ int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *ev
 
 	if (to <= from)
 		return 0;
-	forget_content(engine, event, from, to);
+	forget_content(engine, event, from, to, tier);
 	return rdx_publish_unrepresented(engine->publisher, &blocks);
 }
 

@@ -294,6 +294,38 @@ static void content_that_is_not_known(void **state)
 	}
 }
 
+/* Nor does one that is held stand for what it did, once it comes with content that is not understood:
+ * not for its children. It is over when it is gone. A copy in a medium that nobody knows is one. */
+static void content_that_is_doubted(void **state)
+{
+	struct engine_rig *rig = *state;
+	struct rdx_engine_event store, event;
+
+	engine_open(rig);
+	store = engine_store(rig, 0, 1, 1);
+	engine_publish(rig, &store);
+	event = store;
+	event.medium = "HBM9";
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 1, RDX_INEXACT_LACKING);
+	event = store;
+	event.unknown_fields = 1;
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 1, RDX_INEXACT_UNKNOWN);
+	event = engine_store(rig, 1, 2, 1);
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 1, RDX_INEXACT_UNKNOWN);
+	event = engine_remove(rig, 1, 2);
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_UNKNOWN);
+	event.count = 1;
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_LACKING);
+	event.medium = "HBM9";
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +338,7 @@ int main(void)
 		ENGINE_TEST(fields_have_reasons),
 		ENGINE_TEST(wrong_calls),
 		ENGINE_TEST(content_that_is_not_known),
+		ENGINE_TEST(content_that_is_doubted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,7 +209,7 @@ static void lacking_of_each_group(void **state)
 	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
 	publish_of(rig, engine_store(rig, 0, 1, 1), 1);
 	drop_of(rig, 1, 1, 0);
-	engine_expect(rig, RDX_TIER_DEVICE, 1, RDX_INEXACT_LACKING);
+	engine_expect(rig, RDX_TIER_DEVICE, 1, RDX_INEXACT_UNKNOWN);
 	publish_of(rig, engine_remove(rig, 1, 1), 0);
 	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
 	/* nor of another tier */
