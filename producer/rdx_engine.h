@@ -158,7 +158,8 @@ struct rdx_engine_options {
 	uint32_t reserved;
 };
 
-/* Counters since open; events, where nothing else is said. */
+/* Counters since open; events, where nothing else is said. Where stores are LACKING whose content is not
+ * understood, they are UNKNOWN while names of theirs are held: these may stand for something else. */
 struct rdx_engine_stats {
 	uint64_t size;              /* in: sizeof(struct rdx_engine_stats) */
 	uint64_t events;            /* all that were taken */
@@ -176,13 +177,11 @@ struct rdx_engine_stats {
 				       counting groups also runs of another block size, and
 				       blocks of no group */
 	uint64_t further_groups;    /* of more groups than counting_groups -> UNKNOWN */
-	/* Where LACKING is said of a store whose content is not understood: UNKNOWN while names of
-	 * it are held, which may stand for something else. */
-	uint64_t late;       /* times that the events were seen not to begin at the engine's
+	uint64_t late;              /* times that the events were seen not to begin at the engine's
 				       birth -> LACKING */
-	uint64_t gaps;       /* in the sequence -> UNKNOWN */
-	uint64_t restarts;   /* the sequence began again: all was cleared */
-	uint64_t unreadable; /* rdx_engine_unreadable -> UNKNOWN */
+	uint64_t gaps;              /* in the sequence -> UNKNOWN */
+	uint64_t restarts;          /* the sequence began again: all was cleared */
+	uint64_t unreadable;        /* rdx_engine_unreadable -> UNKNOWN */
 };
 
 struct rdx_engine;
