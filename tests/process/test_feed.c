@@ -245,6 +245,9 @@ static void usage_and_files(void **state)
 	program_result_free(&r);
 	RUN(&r, 2, "ringdex-feed", NULL, "--clear-scope=host", "-");
 	program_result_free(&r);
+	RUN(&r, 2, "ringdex-feed", NULL, "--clear-scope=worker", "--counting-groups=2", "-");
+	assert_has(r.err, "--counting-groups above 1 goes with --clear-scope=rank only");
+	program_result_free(&r);
 	RUN(&r, 0, "ringdex-feed", NULL, "--help");
 	assert_has(r.out, "--hold");
 	program_result_free(&r);

@@ -80,6 +80,9 @@ static void check(const struct argp_state *state, void *input)
 {
 	struct feed_options *options = input;
 
+	if (options->engine.counting_groups > 1 &&
+	    options->publisher.clear_scope == RDX_CLEAR_WORKER)
+		argp_error(state, "--counting-groups above 1 goes with --clear-scope=rank only");
 	options->engine.joined_late = (uint32_t)options->joined_late;
 	feed_words_read(&options->words, state, &options->engine);
 }
