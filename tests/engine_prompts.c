@@ -142,8 +142,10 @@ static void draw_block(struct truth_prompts *prompts, const struct rdx_hash_key 
 	draw_keys(block, rig_random(random), prompts->pairs);
 	for (size_t i = 0; i < TRUTH_NAME_BYTES / sizeof(uint64_t); i++)
 		block->name[i] = rig_random(random);
-	if (block->parent != TRUTH_ROOT)
+	if (block->parent != TRUTH_ROOT) {
 		parent = prompts->blocks[block->parent].prefix;
+		prompts->blocks[block->parent].children++;
+	}
 	local = is_representable(block) ? local_hash(block, prompts->pairs) : rig_random(random);
 	rdx_hash_chain(key, parent, &local, 1, &block->prefix);
 }

@@ -28,6 +28,8 @@ void truth_engine_make(struct truth_engine *engine, const struct truth_prompts *
 	engine->prompts = prompts;
 	engine->manner = *manner;
 	engine->random = seed;
+	for (uint32_t i = 0; i < TRUTH_BLOCKS; i++)
+		engine->named[i] = i;
 }
 
 uint8_t truth_engine_tiers(const struct truth_engine *engine, uint32_t block)
@@ -92,7 +94,8 @@ static void put_names(struct truth_engine *engine, struct truth_event *said, con
 {
 	for (uint32_t i = 0; i < count; i++)
 		memcpy(said->names + i * engine->manner.name_bytes,
-		       engine->prompts->blocks[blocks[i]].name, engine->manner.name_bytes);
+		       engine->prompts->blocks[engine->named[blocks[i]]].name,
+		       engine->manner.name_bytes);
 	said->event.count = count;
 }
 
@@ -219,15 +222,17 @@ static void tell_stored(struct truth_engine *engine, uint32_t tier, const uint32
 		if (chance(engine, 20))
 			continue;
 		said = say(engine, chance(engine, 2) ? "BlockStored" : "stored");
-		for (uint32_t i = 0; i < count; i++)
+		for (uint32_t i = 0; i < count; i++) {
 			add_copy(engine, tier, group, blocks[i]);
+			engine->renamed[blocks[i]] = 0;
+		}
 		said->event.medium = medium_of(engine, tier);
 		put_group(engine, &said->event, group, 1);
 		put_names(engine, said, blocks, count);
 		put_tokens(engine, said, blocks);
 		put_keys(engine, said, blocks);
 		if (parent != TRUTH_ROOT) {
-			memcpy(said->parent, engine->prompts->blocks[parent].name,
+			memcpy(said->parent, engine->prompts->blocks[engine->named[parent]].name,
 			       engine->manner.name_bytes);
 			said->event.parent = said->parent;
 		}
@@ -264,6 +269,8 @@ static void store_by_name(struct truth_engine *engine)
 
 	for (int tries = 0; tries < 20 && !engine->copies[0][0][block]; tries++)
 		block = draw(engine, TRUTH_BLOCKS);
+	if (engine->renamed[block])
+		return;
 	for (uint32_t group = 0; group < engine->manner.groups; group++) {
 		struct truth_event *said = say(engine, "BlockStored");
 
@@ -352,6 +359,31 @@ static void tell_of_others(struct truth_engine *engine)
 	said->event.medium = "GPU";
 }
 
+static int may_be_renamed(const struct truth_engine *engine, uint32_t block)
+{
+	uint32_t copies = 0;
+
+	for (uint32_t tier = 0; tier < TRUTH_TIERS; tier++) {
+		for (uint32_t group = 0; group < engine->manner.groups; group++)
+			copies += engine->copies[tier][group][block];
+	}
+	return copies == 0 && engine->prompts->blocks[block].children == 0;
+}
+
+/* Two blocks of which nothing is held change their names, as where an adapter is loaded again: what was
+ * remembered of a name is of no use. */
+static void rename_two(struct truth_engine *engine)
+{
+	uint32_t a = draw(engine, TRUTH_BLOCKS), b = draw(engine, TRUTH_BLOCKS), name;
+
+	if (!may_be_renamed(engine, a) || !may_be_renamed(engine, b))
+		return;
+	name = engine->named[a];
+	engine->named[a] = engine->named[b];
+	engine->named[b] = name;
+	engine->renamed[a] = engine->renamed[b] = 1;
+}
+
 static void restart(struct truth_engine *engine)
 {
 	memset(engine->copies, 0, sizeof(engine->copies));
@@ -364,6 +396,8 @@ void truth_engine_step(struct truth_engine *engine)
 
 	engine->event_count = 0;
 	engine->restarted = 0;
+	if (chance(engine, 4))
+		rename_two(engine);
 	if (what < 44)
 		store(engine, draw(engine, 8) ? 0 : draw(engine, RDX_TIER_COUNT));
 	else if (what < 54)

@@ -26,6 +26,7 @@ struct truth_block {
 	uint64_t name[TRUTH_NAME_BYTES / sizeof(uint64_t)];
 	uint32_t parent; /* block, or TRUTH_ROOT */
 	uint32_t depth;
+	uint32_t children;
 	uint32_t tokens[TRUTH_BLOCK_TOKENS + 1]; /* the last is the first of every block below */
 	const char *lora;
 	const char *salt;
@@ -74,6 +75,8 @@ struct truth_engine {
 	struct truth_manner manner;
 	uint64_t random;
 	uint16_t copies[TRUTH_TIERS][TRUTH_GROUPS_MAX][TRUTH_BLOCKS];
+	uint32_t named[TRUTH_BLOCKS];  /* whose name of the prompts the block goes by */
+	uint8_t renamed[TRUTH_BLOCKS]; /* and was not stored by it yet */
 	struct truth_event events[TRUTH_EVENTS_MAX]; /* of the last step */
 	uint32_t event_count;
 	int restarted; /* by the last step: it is another process */

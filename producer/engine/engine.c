@@ -97,10 +97,8 @@ void rdx_engine_close(struct rdx_engine *engine)
 	free(engine);
 }
 
-/* What the names stood for before: it may be other content now, that is not known. Of a medium that
- * nobody knows are copies of blocks that are held, as well. */
-static void forget_content(struct rdx_engine *engine, const struct rdx_engine_event *event,
-			   uint32_t from, uint32_t to, uint8_t tier)
+void rdx_engine_forget(struct rdx_engine *engine, const struct rdx_engine_event *event,
+		       uint32_t from, uint32_t to, int doubted)
 {
 	struct rdx_publisher *publisher = engine->publisher;
 	struct rdx_name_key key;
@@ -110,7 +108,7 @@ static void forget_content(struct rdx_engine *engine, const struct rdx_engine_ev
 	for (uint32_t i = from; i < to; i++) {
 		rdx_names_key(&publisher->names, rdx_engine_name_at(event, i), event->name_bytes, 0,
 			      &key);
-		rdx_store_forget(publisher, &key, tier != RDX_TIER_OTHER);
+		rdx_store_forget(publisher, &key, doubted);
 	}
 }
 
@@ -131,7 +129,8 @@ int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *ev
 
 	if (to <= from)
 		return 0;
-	forget_content(engine, event, from, to, tier);
+	/* of a medium that nobody knows are copies of blocks that are held, as well */
+	rdx_engine_forget(engine, event, from, to, tier != RDX_TIER_OTHER);
 	return rdx_publish_unrepresented(engine->publisher, &blocks);
 }
 

@@ -34,6 +34,11 @@ struct rdx_engine {
 int rdx_engine_drop(struct rdx_engine *engine, const struct rdx_engine_event *event, uint32_t from,
 		    uint32_t to, uint8_t tier, uint32_t place);
 
+/* A store with content that the publisher is not told of: the names from the `from`th to before the
+ * `to`th stand for what they stood for no longer, if they are not held; else that is `doubted`. */
+void rdx_engine_forget(struct rdx_engine *engine, const struct rdx_engine_event *event,
+		       uint32_t from, uint32_t to, int doubted);
+
 /* Must several groups hold a block, so that `shares` counts? */
 static inline int rdx_engine_has_shares(const struct rdx_engine *engine)
 {

@@ -86,7 +86,8 @@ int rdx_engine_keys_begin(struct rdx_engine_key_reader *ret_reader,
 	reader.next_token = reader.tokens_begin;
 	if (reader.tokens_begin < event->key_count && !block_tokens)
 		return -EINVAL;
-	reader.contradicts = event->flags & RDX_ENGINE_KEYS && event->key_blocks != event->count;
+	reader.contradicts = event->flags & RDX_ENGINE_KEYS && event->key_blocks &&
+			     event->key_blocks != event->count; /* an empty list says nothing */
 	read_salt(&reader);
 	*ret_reader = reader;
 	return 0;

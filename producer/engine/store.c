@@ -139,6 +139,8 @@ static int publish_shared(struct run *run, struct piece_keys *keys, uint32_t fro
 		if (change == RDX_ENGINE_SHARE_WHOLE)
 			continue;
 		r = publish_blocks(run, keys, whole, i);
+		if (change == RDX_ENGINE_SHARE_SAME)
+			rdx_engine_forget(run->engine, run->event, i, i + 1, 0);
 		if (r == 0 && change == RDX_ENGINE_SHARE_FULL)
 			r = rdx_engine_drop(run->engine, run->event, i, i + 1, run->stored.tier,
 					    run->place);

@@ -250,6 +250,11 @@ static void contradictions(void **state)
 	uint64_t locals[2] = {1, 2};
 
 	engine_open(rig);
+	event = engine_store(rig, 0, 1, 2);
+	event.flags |= RDX_ENGINE_KEYS; /* an empty list says nothing */
+	engine_publish(rig, &event);
+	engine_expect(rig, RDX_TIER_DEVICE, 2, 0);
+	engine_clear(rig);
 	event = with_keys(engine_store(rig, 0, 1, 2), given, 1);
 	event.key_blocks = 3;
 	engine_publish(rig, &event);

@@ -358,6 +358,27 @@ static void as_a_plain_count(void **state)
 	}
 }
 
+/* A name comes again with other content, of one group only. Then it is copied by name. */
+static void old_content_is_forgotten(void **state)
+{
+	struct engine_rig *rig = *state;
+	struct rdx_engine_event event;
+
+	open_groups(rig, 2);
+	for (int group = 0; group < 2; group++)
+		publish_of(rig, engine_store(rig, 0, 1, 1), (uint64_t)group);
+	for (int group = 0; group < 2; group++)
+		publish_of(rig, engine_remove(rig, 1, 1), (uint64_t)group);
+	event = engine_store(rig, 0, 1, 1);
+	rig->tokens[0]++;
+	publish_of(rig, event, 0);
+	event.token_count = 0;
+	event.medium = "CPU";
+	for (int group = 0; group < 2; group++)
+		publish_of(rig, event, (uint64_t)group);
+	engine_expect(rig, RDX_TIER_HOST, 0, RDX_INEXACT_LACKING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +393,7 @@ int main(void)
 		ENGINE_TEST(wide_names),
 		ENGINE_TEST(not_for_a_worker_of_many_ranks),
 		ENGINE_TEST(as_a_plain_count),
+		ENGINE_TEST(old_content_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
