@@ -9,6 +9,7 @@
 #include "shm/sized.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 /* Room for the tokens of a piece of pairs, where one block needs no more. */
@@ -227,24 +228,37 @@ static int judge_fields(struct rdx_engine *engine, const struct rdx_engine_event
 	return !skips_unknown(engine);
 }
 
+/* Into a medium that nobody knows. */
+static int store_strange(struct rdx_engine *engine, const struct rdx_engine_event *event,
+			 uint32_t place)
+{
+	uint64_t hash = rdx_hash_identifier(event->medium, strlen(event->medium));
+
+	engine->stats.unknown_media++;
+	if (skips_unknown(engine))
+		return 0;
+	if (!engine->strange_medium)
+		engine->strange_medium = hash;
+	engine->strange_media |= engine->strange_medium != hash;
+	return rdx_engine_drop(engine, event, 0, event->count, RDX_TIER_OTHER, place);
+}
+
 static int store(struct rdx_engine *engine, const struct rdx_engine_event *event,
 		 enum medium medium, uint64_t tier, uint32_t place)
 {
-	if (medium == STRANGE) {
-		engine->stats.unknown_media++;
-		return skips_unknown(engine) ? 0
-					     : rdx_engine_drop(engine, event, 0, event->count,
-							       RDX_TIER_OTHER, place);
-	}
+	if (medium == STRANGE)
+		return store_strange(engine, event, place);
 	if (judge_fields(engine, event))
 		return rdx_engine_drop(engine, event, 0, event->count, (uint8_t)tier, place);
 	return rdx_engine_store(engine, event, (uint8_t)tier, place);
 }
 
-/* Of a medium that nobody knows: it takes back what stores into it announced. */
+/* Of a medium that nobody knows: it takes back what stores into it announced. All such media are one
+ * tier: where there are several, what is left in one is not what is left in all. */
 static int remove_strange(struct rdx_engine *engine, const struct rdx_engine_event *event,
 			  uint32_t place)
 {
+	uint32_t mode = engine->publisher->report_mode;
 	uint64_t unknown;
 	int r;
 
@@ -252,6 +266,8 @@ static int remove_strange(struct rdx_engine *engine, const struct rdx_engine_eve
 	if (skips_unknown(engine))
 		return 0;
 	r = rdx_engine_remove(engine, event, RDX_TIER_OTHER, place, &unknown);
+	if (engine->strange_media && (mode == RDX_REPORT_PRESENCE || event->remaining))
+		unknown = 1;
 	if (r == 0 && unknown)
 		r = rdx_publish_inexact(engine->publisher, RDX_INEXACT_UNKNOWN, event->time_ns);
 	return r;

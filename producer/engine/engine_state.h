@@ -21,6 +21,8 @@ struct rdx_engine {
 	struct rdx_engine_groups groups;
 	struct rdx_engine_shares shares; /* where several groups must hold a block */
 	uint64_t sequence;               /* of the last batch */
+	uint64_t strange_medium;         /* one that nobody knows: its hash; 0: none was seen */
+	uint8_t strange_media;           /* and another one */
 	uint8_t has_sequence;
 	uint8_t late; /* it did not begin at the engine's birth, and that was said */
 	struct rdx_block_key keys[RDX_ENGINE_KEYS_PIECE];

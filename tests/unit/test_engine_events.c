@@ -326,12 +326,35 @@ static void content_that_is_doubted(void **state)
 	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
 }
 
+/* One name in two media that nobody knows, told by presence: gone from one it is in the other. */
+static void two_unknown_media(void **state)
+{
+	struct engine_rig *rig = *state;
+	struct rdx_engine_event stored, removed;
+
+	rig->f->options.report_mode = RDX_REPORT_PRESENCE;
+	engine_open(rig);
+	stored = engine_store(rig, 0, 1, 1);
+	removed = engine_remove(rig, 1, 1);
+	stored.medium = removed.medium = "HBM8";
+	engine_publish(rig, &stored);
+	engine_publish(rig, &removed);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, 0);
+	engine_publish(rig, &stored);
+	stored.medium = "HBM9";
+	engine_publish(rig, &stored);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_LACKING);
+	engine_publish(rig, &removed);
+	engine_expect(rig, RDX_TIER_DEVICE, 0, RDX_INEXACT_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENGINE_TEST(known_words),
 		ENGINE_TEST(unknown_events),
 		ENGINE_TEST(unknown_media),
+		ENGINE_TEST(two_unknown_media),
 		ENGINE_TEST(media_by_option),
 		ENGINE_TEST(others_blocks),
 		ENGINE_TEST(unknown_fields),
