@@ -4,7 +4,6 @@
 #include "producer/engine/remove.h"
 #include "producer/engine/store.h"
 #include "producer/engine/words.h"
-#include "producer/publisher_state.h"
 #include "producer/store.h"
 #include "shm/sized.h"
 
@@ -101,15 +100,13 @@ void rdx_engine_close(struct rdx_engine *engine)
 void rdx_engine_forget(struct rdx_engine *engine, const struct rdx_engine_event *event,
 		       uint32_t from, uint32_t to, int doubted)
 {
-	struct rdx_publisher *publisher = engine->publisher;
 	struct rdx_name_key key;
 
 	if (!event->token_count && !event->local_hashes)
 		return;
 	for (uint32_t i = from; i < to; i++) {
-		rdx_names_key(&publisher->names, rdx_engine_name_at(event, i), event->name_bytes, 0,
-			      &key);
-		rdx_store_forget(publisher, &key, doubted);
+		rdx_engine_name_key(engine, event, i, 0, &key);
+		rdx_store_forget(engine->publisher, &key, doubted);
 	}
 }
 

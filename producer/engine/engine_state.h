@@ -10,6 +10,7 @@
 
 #include "producer/engine/groups.h"
 #include "producer/engine/shares.h"
+#include "producer/publisher_state.h"
 
 /* Keys of one call of the publisher: a run with more is published in pieces. */
 #define RDX_ENGINE_KEYS_PIECE (16 * RDX_ENGINE_BLOCK_KEYS_MAX)
@@ -59,6 +60,15 @@ static inline uint8_t rdx_engine_drop_group(const struct rdx_engine *engine, uin
 static inline const uint8_t *rdx_engine_name_at(const struct rdx_engine_event *event, uint32_t i)
 {
 	return (const uint8_t *)event->names + (uint64_t)i * event->name_bytes;
+}
+
+/* The key of the `i`th name, in a group or what stands in its place. */
+static inline void rdx_engine_name_key(const struct rdx_engine *engine,
+				       const struct rdx_engine_event *event, uint32_t i,
+				       uint8_t group, struct rdx_name_key *ret_key)
+{
+	rdx_names_key(&engine->publisher->names, rdx_engine_name_at(event, i), event->name_bytes,
+		      group, ret_key);
 }
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/engine/remove.h"
 
-#include "producer/publisher_state.h"
-
 /* Tell the publisher of the names from `from` to before `to`, and of the copies that are left of
  * each. */
 static int publish(struct rdx_engine *engine, const struct rdx_engine_event *event, uint8_t tier,
@@ -26,13 +24,12 @@ static enum rdx_engine_share_change leave(struct rdx_engine *engine,
 					  const struct rdx_engine_event *event, uint8_t tier,
 					  uint32_t place, uint32_t i)
 {
-	const struct rdx_names *names = &engine->publisher->names;
 	uint32_t left = event->remaining ? event->remaining[i] : UINT32_MAX;
 	struct rdx_name_key key;
 
 	if (engine->publisher->report_mode == RDX_REPORT_PRESENCE && !event->remaining)
 		left = 0;
-	rdx_names_key(names, rdx_engine_name_at(event, i), event->name_bytes, tier, &key);
+	rdx_engine_name_key(engine, event, i, tier, &key);
 	return rdx_engine_share_leave(&engine->shares, &key, place, left);
 }
 
@@ -49,8 +46,7 @@ static int remove_dropped(struct rdx_engine *engine, const struct rdx_engine_eve
 	if (only)
 		return publish(engine, event, RDX_TIER_OTHER, group, i, i + 1,
 			       event->remaining ? event->remaining + i : NULL);
-	rdx_names_key(&publisher->names, rdx_engine_name_at(event, i), event->name_bytes, group,
-		      &key);
+	rdx_engine_name_key(engine, event, i, group, &key);
 	if (!rdx_lacking_find(&publisher->lacking, RDX_TIER_OTHER, &key))
 		return 0;
 	return publish(engine, event, RDX_TIER_OTHER, group, i, i + 1, &none);

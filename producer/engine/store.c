@@ -2,7 +2,6 @@
 #include "producer/engine/store.h"
 
 #include "producer/engine/keys.h"
-#include "producer/publisher_state.h"
 
 #include <errno.h>
 
@@ -120,8 +119,7 @@ static enum rdx_engine_share_change share(struct run *run, uint32_t i, int *ret_
 	struct rdx_name_key key;
 	uint32_t had = 0;
 
-	rdx_names_key(&publisher->names, rdx_engine_name_at(event, i), event->name_bytes,
-		      run->stored.tier, &key);
+	rdx_engine_name_key(run->engine, event, i, run->stored.tier, &key);
 	change = rdx_engine_share_add(shares, &publisher->names, &key, run->place, &had);
 	*ret_repeats |= had != 0;
 	return change;
