@@ -59,8 +59,8 @@ static void replace_ctl(struct rdx_index *x)
 	x->lookup.cached = 0;
 }
 
-/* Map the control file that now has the name, and its table. 0 if it is mapped already; on failure
- * the old mappings stay. */
+/* Map the control file that now has the name, and its table. 0 if it is mapped already; -ESTALE if
+ * that table has been replaced; on failure the old mappings stay. */
 static int map_index(struct rdx_index *x)
 {
 	struct rdx_mapping *next = &x->ctl[!x->ctl_now], *old = &x->ctl[x->ctl_now];
@@ -80,7 +80,7 @@ static int map_index(struct rdx_index *x)
 	r = switch_table(x, live, header.writer_id);
 	if (r < 0) {
 		rdx_mapping_close(next);
-		return r;
+		return r == -ENOENT ? -ESTALE : r;
 	}
 	replace_ctl(x);
 	x->writer_id = header.writer_id;
@@ -92,11 +92,11 @@ static int map_index(struct rdx_index *x)
 /* The same, repeated while its table is replaced during the open. */
 static int map_newest(struct rdx_index *x)
 {
-	int r = -ENOENT;
+	int r = -ESTALE;
 
-	for (int i = 0; i < MAP_TRIES && r == -ENOENT; i++)
+	for (int i = 0; i < MAP_TRIES && r == -ESTALE; i++)
 		r = map_index(x);
-	return r;
+	return r == -ESTALE ? -ENOENT : r;
 }
 
 int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct rdx_index_key *from)

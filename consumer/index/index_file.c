@@ -15,7 +15,6 @@
 
 #define BLOCK_TOKENS_DEFAULT 16
 #define TEMPORARY            ".tmp-"
-#define HASH_DIGITS          32
 
 static int set_text(char *ret_text, const char *text)
 {
@@ -26,6 +25,24 @@ static int set_text(char *ret_text, const char *text)
 	memset(ret_text, 0, RDX_TEXT_BYTES);
 	memcpy(ret_text, text, length);
 	return 0;
+}
+
+/* In names: workers choose the texts, and know the namespace's key. A hash for which they can find two
+ * texts would let one index take the files of another. The texts are padded, so that different ids
+ * have different bytes. */
+static void hash_id(struct rdx_index_id *id)
+{
+	struct {
+		char texts[2][RDX_TEXT_BYTES];
+		uint64_t block_tokens;
+		uint64_t scheme;
+	} named = {.block_tokens = id->block_tokens, .scheme = RDX_HASH_SCHEME};
+	char all[SHA256_DIGEST_STRING_LENGTH];
+
+	memcpy(named.texts[0], id->model, RDX_TEXT_BYTES);
+	memcpy(named.texts[1], id->tenant, RDX_TEXT_BYTES);
+	SHA256Data((const uint8_t *)&named, sizeof(named), all);
+	memcpy(id->digits, all, RDX_INDEX_DIGITS);
 }
 
 int rdx_index_file_id(const char *model, const char *tenant, uint32_t block_tokens,
@@ -41,46 +58,27 @@ int rdx_index_file_id(const char *model, const char *tenant, uint32_t block_toke
 	r = set_text(id.model, model);
 	if (r == 0)
 		r = set_text(id.tenant, tenant ? tenant : "");
-	if (r == 0)
-		*ret_id = id;
-	return r;
-}
-
-/* In names: workers choose the texts, and know the namespace's key. A hash for which they can find two
- * texts would let one index take the files of another. */
-struct digits {
-	char text[HASH_DIGITS + 1];
-};
-
-/* The texts are padded, so that different ids have different bytes. */
-static struct digits hash_id(const struct rdx_index_id *id)
-{
-	const struct {
-		struct rdx_index_id id;
-		uint64_t scheme;
-	} named = {*id, RDX_HASH_SCHEME};
-	struct digits digits = {{0}};
-	char all[SHA256_DIGEST_STRING_LENGTH];
-
-	SHA256Data((const uint8_t *)&named, sizeof(named), all);
-	memcpy(digits.text, all, HASH_DIGITS);
-	return digits;
+	if (r < 0)
+		return r;
+	hash_id(&id);
+	*ret_id = id;
+	return 0;
 }
 
 void rdx_index_file_ctl_name(const struct rdx_index_id *id, int temporary, char *ret_name)
 {
 	snprintf(ret_name, RDX_NAME_BYTES, "index/%s%s.ctl", temporary ? TEMPORARY : "",
-		 hash_id(id).text);
+		 id->digits);
 }
 
 void rdx_index_file_gen_name(const struct rdx_index_id *id, uint64_t generation, char *ret_name)
 {
-	snprintf(ret_name, RDX_NAME_BYTES, "index/%s.gen%" PRIu64, hash_id(id).text, generation);
+	snprintf(ret_name, RDX_NAME_BYTES, "index/%s.gen%" PRIu64, id->digits, generation);
 }
 
 void rdx_index_file_gen_temporary(const struct rdx_index_id *id, char *ret_name)
 {
-	snprintf(ret_name, RDX_NAME_BYTES, "index/" TEMPORARY "%s.gen", hash_id(id).text);
+	snprintf(ret_name, RDX_NAME_BYTES, "index/" TEMPORARY "%s.gen", id->digits);
 }
 
 int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file, uint64_t *ret_generation)
@@ -88,7 +86,7 @@ int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file, uint6
 	char prefix[RDX_NAME_BYTES];
 	size_t length;
 
-	snprintf(prefix, sizeof(prefix), "%s.gen", hash_id(id).text);
+	snprintf(prefix, sizeof(prefix), "%s.gen", id->digits);
 	length = strlen(prefix);
 	return strncmp(file, prefix, length) == 0 &&
 	       rdx_namespace_number(file + length, UINT64_MAX, ret_generation);
@@ -102,7 +100,7 @@ static int is_index_file(const char *file, const char **ret_digits)
 	const char *end = digits + strspn(digits, "0123456789abcdef");
 	uint64_t number;
 
-	if (end - digits != HASH_DIGITS)
+	if (end - digits != RDX_INDEX_DIGITS)
 		return 0;
 	*ret_digits = digits;
 	if (strcmp(end, ".ctl") == 0 || (temporary && strcmp(end, ".gen") == 0))
@@ -127,7 +125,7 @@ void rdx_index_file_remove_others(int dir_fd, const struct rdx_index_id *ids, ui
 
 		if (!is_index_file(entry->d_name, &digits))
 			continue;
-		while (i < count && strncmp(hash_id(&ids[i]).text, digits, HASH_DIGITS) != 0)
+		while (i < count && strncmp(ids[i].digits, digits, RDX_INDEX_DIGITS) != 0)
 			i++;
 		if (i == count)
 			unlinkat(dirfd(dir), entry->d_name, 0);

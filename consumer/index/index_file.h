@@ -11,12 +11,14 @@
 #include "shm/namespace.h"
 #include <ringdex/rdx_hash.h>
 
+#define RDX_INDEX_DIGITS 32
+
 /* Which index, checked: texts terminated and padded with zeros. */
 struct rdx_index_id {
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];
 	uint32_t block_tokens;
-	uint32_t reserved;
+	char digits[RDX_INDEX_DIGITS + 1]; /* in names: a hash of the above and of the scheme */
 };
 
 /* `tenant` NULL: ""; block_tokens 0: 16. -EINVAL, -ENAMETOOLONG. */
