@@ -219,6 +219,8 @@ static int open_bench(struct bench *bench, uint64_t blocks)
 	r = rdx_namespace_key(dir_fd, 0, &key);
 	if (r == 0)
 		r = rdx_segment_claim(&bench->bare, dir_fd, &key, &bare);
+	if (r == 0)
+		r = rdx_segment_name(&bench->bare, dir_fd);
 	close(dir_fd);
 	bench->random = 88172645463325252;
 	bench->floor_lines = bench->rank_count * blocks * LINES_A_BLOCK;

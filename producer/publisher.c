@@ -100,6 +100,15 @@ static void release_segment(struct rdx_publisher *p)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
+/* The same of one that has no name yet. */
+static void discard_segment(struct rdx_publisher *p, int dir_fd)
+{
+	pthread_mutex_lock(&handles_mutex);
+	unlist_handle(p);
+	rdx_segment_discard(&p->owner, dir_fd);
+	pthread_mutex_unlock(&handles_mutex);
+}
+
 /* Address space from a huge page's boundary on; what is cut off to get there is given back. */
 static int map_aligned(struct rdx_arena *arena, uint64_t bytes)
 {
@@ -314,7 +323,8 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 	return 0;
 }
 
-/* Claim first, touch memory then: a rank that is taken is refused at once. */
+/* Claim first, touch memory then: a rank that is taken is refused at once. The segment gets its name
+ * when nothing else can fail. */
 static int start(struct rdx_publisher *p, const struct rdx_publisher_options *options,
 		 uint32_t names)
 {
@@ -328,8 +338,10 @@ static int start(struct rdx_publisher *p, const struct rdx_publisher_options *op
 		r = touch_arena(&p->arena);
 		if (r == 0)
 			r = start_state(p);
+		if (r == 0)
+			r = rdx_segment_name(&p->owner, dir_fd);
 		if (r < 0)
-			release_segment(p);
+			discard_segment(p, dir_fd);
 		else
 			open_bell(p, dir_fd);
 	}

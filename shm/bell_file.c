@@ -28,11 +28,10 @@ int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
 	}
 	if (fd < 0)
 		return fd;
-	if (!rdx_file_is_ours_alone(fd))
-		r = -EPERM; /* another writer could truncate it under us */
-	else if (bytes != sizeof(bell))
+	r = rdx_file_check_ours(fd); /* another writer could truncate it under us */
+	if (r == 0 && bytes != sizeof(bell))
 		r = -EBADMSG;
-	else
+	if (r == 0)
 		r = rdx_mapping_attach(&mapping, fd, sizeof(bell), 1);
 	if (r == 0 && ((struct rdx_bell *)mapping.base)->magic != RDX_BELL_MAGIC) {
 		rdx_mapping_close(&mapping);

@@ -18,7 +18,7 @@ int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t wo
 	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};
 	char name[RDX_NAME_BYTES], prefix[RDX_NAME_BYTES];
 	uint64_t bytes = 0;
-	int fd, r;
+	int fd, r = 0;
 
 	if (create) {
 		rdx_namespace_worker_dir(worker_id, prefix);
@@ -34,12 +34,13 @@ int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t wo
 	fd = rdx_file_open_foreign(dir_fd, name, create ? O_RDWR : O_RDONLY, &bytes);
 	if (fd < 0)
 		return fd;
-	if (create && !rdx_file_is_ours_alone(fd))
-		r = -EPERM;
-	else if (bytes != sizeof(clear) || pread(fd, &clear, sizeof(clear), 0) != sizeof(clear) ||
-		 clear.magic != RDX_CLEAR_MAGIC || clear.id == 0)
+	if (create)
+		r = rdx_file_check_ours(fd);
+	if (r == 0)
+		r = bytes == sizeof(clear) ? rdx_file_read(fd, &clear, sizeof(clear)) : -EBADMSG;
+	if (r == 0 && (clear.magic != RDX_CLEAR_MAGIC || clear.id == 0))
 		r = -EBADMSG;
-	else
+	if (r == 0)
 		r = rdx_mapping_attach(&mapping, fd, sizeof(clear), create);
 	if (r < 0) {
 		close(fd);

@@ -18,23 +18,40 @@ int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret
 {
 	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
+	int r = 0;
 
 	if (fd < 0)
 		return errno == ELOOP ? -EBADMSG : -errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (!S_ISREG(st.st_mode))
+		r = -EBADMSG;
+	if (r < 0) {
 		close(fd);
-		return -EBADMSG;
+		return r;
 	}
 	*ret_bytes = (uint64_t)st.st_size;
 	return fd;
 }
 
-int rdx_file_is_ours_alone(int fd)
+int rdx_file_read(int fd, void *ret_content, uint64_t bytes)
+{
+	ssize_t got = pread(fd, ret_content, bytes, 0);
+
+	if (got < 0)
+		return -errno;
+	return (uint64_t)got == bytes ? 0 : -EBADMSG;
+}
+
+int rdx_file_check_ours(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH))
+		       ? 0
+		       : -EPERM;
 }
 
 int rdx_file_in_memory(int fd)
@@ -42,17 +59,20 @@ int rdx_file_in_memory(int fd)
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) < 0)
-		return 0;
+		return -errno;
 	return fs.f_type == TMPFS_TYPE || fs.f_type == RAMFS_TYPE || fs.f_type == HUGETLBFS_TYPE;
 }
 
-int rdx_file_is_allocated(int fd, uint64_t bytes)
+int rdx_file_check_allocated(int fd, uint64_t bytes)
 {
+	int r = rdx_file_in_memory(fd);
 	struct stat st;
 
-	if (!rdx_file_in_memory(fd))
-		return 1;
-	return fstat(fd, &st) == 0 && (uint64_t)st.st_blocks * STAT_BLOCK_BYTES >= bytes;
+	if (r <= 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return (uint64_t)st.st_blocks * STAT_BLOCK_BYTES >= bytes ? 0 : -EBADMSG;
 }
 
 int rdx_file_may_grow(uint64_t bytes)

@@ -7,19 +7,25 @@
 
 #include <stdint.h>
 
-/* Open a file that another process made, if it is a regular one; report its size. */
+/* Below, -EBADMSG is a file that is not what it should be; one that cannot be looked at is -errno. */
+
+/* Open a file that another process made, if it is a regular one; report its size. A descriptor,
+ * -EBADMSG, -errno. */
 int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret_bytes);
 
-/* 1 if no user but this process's may write the file, and so truncate it under us. */
-int rdx_file_is_ours_alone(int fd);
+/* The first `bytes` bytes. 0, -EBADMSG: it has fewer; -errno. */
+int rdx_file_read(int fd, void *ret_content, uint64_t bytes);
 
-/* Is the file on memory (tmpfs, hugetlbfs) rather than a disk? */
+/* 0 if no user but this process's may write the file, and so truncate it under us; -EPERM, -errno. */
+int rdx_file_check_ours(int fd);
+
+/* Is the file on memory (tmpfs, hugetlbfs) rather than a disk? 1, 0, -errno. */
 int rdx_file_in_memory(int fd);
 
-/* 0 if the first `bytes` bytes of a file in memory may lack pages: whoever only reads one that is
- * missing allocates it, at the reader's own cost. On a disk it would be a page of the cache, and
- * blocks may be compressed: 1. */
-int rdx_file_is_allocated(int fd, uint64_t bytes);
+/* -EBADMSG if the first `bytes` bytes of a file in memory may lack pages: whoever only reads one
+ * that is missing allocates it, at the reader's own cost. On a disk it would be a page of the
+ * cache, and blocks may be compressed: 0. -errno. */
+int rdx_file_check_allocated(int fd, uint64_t bytes);
 
 /*
  * May this process make a file of `bytes` bytes? 0, -EFBIG. Asked before a file grows: the kernel

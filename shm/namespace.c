@@ -81,26 +81,49 @@ int rdx_namespace_random_id(uint64_t *ret_id)
 	return 0;
 }
 
-/* Write all of a small file; the descriptor is closed. */
-static int fill_file(int fd, const void *content, uint32_t bytes, uint32_t file_mode)
+/* Of a small file. */
+struct content {
+	const void *bytes;
+	uint32_t count;
+	uint32_t file_mode;
+};
+
+static int fill(int fd, const struct content *content)
 {
-	int r = rdx_file_may_grow(bytes);
-	ssize_t put = r < 0 ? 0 : write(fd, content, bytes);
+	int r = rdx_file_may_grow(content->count);
+	ssize_t put = r < 0 ? 0 : write(fd, content->bytes, content->count);
 
 	if (put < 0)
 		r = -errno;
-	else if (r == 0 && (uint32_t)put != bytes)
+	else if (r == 0 && (uint32_t)put != content->count)
 		r = -ENOSPC;
-	if (r == 0 && fchmod(fd, file_mode) < 0)
+	if (r == 0 && fchmod(fd, content->file_mode) < 0)
+		r = -errno;
+	return r;
+}
+
+/* A file without a name goes with its descriptor, however this process ends. */
+static int make_unnamed(int dir_fd, const char *prefix, const char *name,
+			const struct content *content)
+{
+	char path[RDX_NAME_BYTES];
+	int fd = openat(dir_fd, *prefix ? prefix : ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fill(fd, content);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (r == 0 && linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) < 0)
 		r = -errno;
 	close(fd);
 	return r;
 }
 
-int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, const void *content,
-			    uint32_t bytes, uint32_t file_mode)
+static int make_temporary(int dir_fd, const char *prefix, const char *name,
+			  const struct content *content)
 {
-	char temporary[RDX_NAME_BYTES], final[RDX_NAME_BYTES];
+	char temporary[RDX_NAME_BYTES];
 	uint64_t id;
 	int fd, r;
 
@@ -108,31 +131,46 @@ int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, co
 	if (r < 0)
 		return r;
 	snprintf(temporary, sizeof(temporary), "%s.tmp-%016" PRIx64, prefix, id);
-	snprintf(final, sizeof(final), "%s%s", prefix, name);
 	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = fill_file(fd, content, bytes, file_mode);
-	if (r == 0 && linkat(dir_fd, temporary, dir_fd, final, 0) < 0 && errno != EEXIST)
+	r = fill(fd, content);
+	close(fd);
+	if (r == 0 && linkat(dir_fd, temporary, dir_fd, name, 0) < 0)
 		r = -errno;
 	unlinkat(dir_fd, temporary, 0);
 	return r;
 }
 
+int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, const void *bytes,
+			    uint32_t count, uint32_t file_mode)
+{
+	const struct content content = {bytes, count, file_mode};
+	char final[RDX_NAME_BYTES];
+	int r;
+
+	snprintf(final, sizeof(final), "%s%s", prefix, name);
+	r = make_unnamed(dir_fd, prefix, final, &content);
+	/* a file system that has no such files, or no /proc */
+	if (r == -EOPNOTSUPP || r == -EISDIR || r == -ENOENT)
+		r = make_temporary(dir_fd, prefix, final, &content);
+	return r == -EEXIST ? 0 : r;
+}
+
 static int read_key(int dir_fd, struct rdx_hash_key *ret_key)
 {
-	uint8_t bytes[RDX_KEY_BYTES + 1];
-	int fd = openat(dir_fd, KEY_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t got;
+	uint8_t bytes[RDX_KEY_BYTES];
+	uint64_t size = 0;
+	int fd = rdx_file_open_foreign(dir_fd, KEY_NAME, O_RDONLY, &size);
+	int r = fd < 0 ? fd : 0;
 
-	if (fd < 0)
-		return -errno;
-	got = read(fd, bytes, sizeof(bytes));
-	close(fd);
-	if (got != RDX_KEY_BYTES)
-		return -EKEYREJECTED;
-	rdx_hash_key_expand(bytes, ret_key);
-	return 0;
+	if (r == 0)
+		r = size == RDX_KEY_BYTES ? rdx_file_read(fd, bytes, sizeof(bytes)) : -EBADMSG;
+	if (fd >= 0)
+		close(fd);
+	if (r == 0)
+		rdx_hash_key_expand(bytes, ret_key);
+	return r == -EBADMSG ? -EKEYREJECTED : r;
 }
 
 int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key)

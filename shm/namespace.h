@@ -32,18 +32,19 @@ int rdx_namespace_check(int dir_fd, const char *name, int claims);
 
 /*
  * Read the namespace's key, making it first if there is none: link() makes two processes that both
- * come first agree. With `create` 0 a missing key is -ENOENT. -EKEYREJECTED where the file is not
- * RDX_KEY_BYTES bytes long; else -errno.
+ * come first agree. With `create` 0 a missing key is -ENOENT. -EKEYREJECTED where it is no
+ * file of RDX_KEY_BYTES bytes; where it cannot be read -errno.
  */
 int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key);
 
 /*
- * Make a small file whole or not at all: written under a temporary name, given its name by link(),
- * so that two processes that both come first agree on one content. `prefix` is "" or
- * "<worker_id>/". 0 also where the file was there already.
+ * Make a small file whole or not at all: written without a name, given its name by link(), so that
+ * two processes that both come first agree on one content. Only where the file system has no files
+ * without names it is made under a temporary one, which a process that dies there leaves.
+ * `prefix` is "" or "<worker_id>/". 0 also where the file was there already.
  */
-int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, const void *content,
-			    uint32_t bytes, uint32_t file_mode);
+int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, const void *bytes,
+			    uint32_t count, uint32_t file_mode);
 
 /* `count` random bytes. -errno of getrandom(2). */
 int rdx_namespace_random(void *ret_bytes, uint32_t count);

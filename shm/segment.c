@@ -221,15 +221,14 @@ static void point_into(struct rdx_segment_owner *owner)
 	};
 }
 
-/* Build the segment under its temporary name, lock it, open it to others, give it its name. */
+/* Build the segment under its temporary name, lock it, open it to others. */
 static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment_header *header,
 		 uint32_t file_mode)
 {
-	char temporary[RDX_NAME_BYTES], name[RDX_NAME_BYTES];
+	char temporary[RDX_NAME_BYTES];
 	int r;
 
 	rdx_namespace_segment_temporary(header->worker_id, header->dp_rank, temporary);
-	rdx_namespace_segment(header->worker_id, header->dp_rank, name);
 	r = rdx_mapping_create(&owner->mapping, dir_fd, temporary, header->file_bytes,
 			       TEMPORARY_MODE);
 	if (r < 0)
@@ -245,19 +244,16 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 	/* not before: who may read the file could read-lock it, and the rank would be "busy" */
 	if (r == 0 && fchmod(owner->mapping.fd, file_mode) < 0)
 		r = -errno;
-	if (r == 0) {
-		owner->header->magic = RDX_SEGMENT_MAGIC;
-		RDX_HOOK(RDX_HOOK_SEGMENT_BUILT);
-		/* N1, with rdx_segment_join */
-		if (renameat(dir_fd, temporary, dir_fd, name) < 0)
-			r = -errno;
-	}
+	if (r == 0)
+		r = rdx_file_in_memory(owner->mapping.fd);
 	if (r < 0) {
 		unlinkat(dir_fd, temporary, 0);
 		rdx_mapping_close(&owner->mapping);
 		return r;
 	}
-	RDX_HOOK(RDX_HOOK_SEGMENT_RENAMED);
+	owner->in_memory = (uint32_t)r;
+	owner->header->magic = RDX_SEGMENT_MAGIC;
+	RDX_HOOK(RDX_HOOK_SEGMENT_BUILT);
 	return 0;
 }
 
@@ -295,9 +291,32 @@ int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		close(owner.lock_fd);
 		return r;
 	}
-	owner.in_memory = (uint32_t)rdx_file_in_memory(owner.mapping.fd);
 	*ret_owner = owner;
 	return 0;
+}
+
+int rdx_segment_name(const struct rdx_segment_owner *owner, int dir_fd)
+{
+	const struct rdx_segment_header *header = owner->header;
+	char temporary[RDX_NAME_BYTES], name[RDX_NAME_BYTES];
+
+	rdx_namespace_segment_temporary(header->worker_id, header->dp_rank, temporary);
+	rdx_namespace_segment(header->worker_id, header->dp_rank, name);
+	/* N1, with rdx_segment_join */
+	if (renameat(dir_fd, temporary, dir_fd, name) < 0)
+		return -errno;
+	RDX_HOOK(RDX_HOOK_SEGMENT_RENAMED);
+	return 0;
+}
+
+void rdx_segment_discard(struct rdx_segment_owner *owner, int dir_fd)
+{
+	char temporary[RDX_NAME_BYTES];
+
+	rdx_namespace_segment_temporary(owner->header->worker_id, owner->header->dp_rank,
+					temporary);
+	unlinkat(dir_fd, temporary, 0);
+	rdx_segment_release(owner);
 }
 
 void rdx_segment_release(struct rdx_segment_owner *owner)
@@ -340,7 +359,6 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 	struct rdx_segment_header *header = &view.header;
 	char name[RDX_NAME_BYTES];
 	uint64_t bytes = 0;
-	ssize_t got;
 	int fd, r;
 
 	rdx_namespace_worker_dir(worker_id, name);
@@ -351,15 +369,14 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 	fd = rdx_file_open_foreign(dir_fd, name, O_RDONLY, &bytes); /* N1 */
 	if (fd < 0)
 		return fd;
-	got = pread(fd, header, sizeof(*header), 0);
-	if (got != sizeof(*header))
-		r = got < 0 ? -errno : -EBADMSG;
-	else
+	r = rdx_file_read(fd, header, sizeof(*header));
+	if (r == 0)
 		r = rdx_segment_check(header, bytes, key);
 	if (r == 0 && (header->worker_id != worker_id || header->dp_rank != dp_rank))
 		r = -EBADMSG;
-	if (r == 0 && !rdx_file_is_allocated(fd, header->file_bytes))
-		r = -EBADMSG; /* a file of holes costs its maker nothing and who scans it everything */
+	/* a file of holes costs its maker nothing and who scans it everything */
+	if (r == 0)
+		r = rdx_file_check_allocated(fd, header->file_bytes);
 	if (r == 0)
 		r = rdx_mapping_attach(&view.mapping, fd, header->file_bytes, 0);
 	if (r < 0) {

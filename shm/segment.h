@@ -49,11 +49,17 @@ struct rdx_segment_owner {
 
 /*
  * Claim the rank (lock file), create its segment under a temporary name, lock it, only then let
- * others read it, rename it into place. -EBUSY if another process holds the rank. No failure leaves a file behind but the lock
- * file.
+ * others read it. -EBUSY if another process holds the rank. No failure leaves a file behind but the
+ * lock file. Whoever claims does everything else that may fail next, and names the segment last:
+ * until then the file of the life before stays in its place.
  */
 int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec);
+
+/* Give a claimed segment its name, in place of the life before; or drop the claim and the file that
+ * has no name yet. -errno of rename(2): not named. */
+int rdx_segment_name(const struct rdx_segment_owner *owner, int dir_fd);
+void rdx_segment_discard(struct rdx_segment_owner *owner, int dir_fd);
 
 /* Drop the claim; the file stays. In a forked child use `disown` instead: it closes descriptors and
  * touches no mapping. */

@@ -70,9 +70,17 @@ struct rdx_segment_spec rig_spec(uint64_t worker_id, uint32_t dp_rank, uint64_t 
 int rig_claim(struct rig *rig, struct rig_producer *ret_producer,
 	      const struct rdx_segment_spec *spec)
 {
+	int r;
+
 	memset(ret_producer, 0, sizeof(*ret_producer));
 	ret_producer->generations = RDX_LEDGER_GENERATIONS_FIRST;
-	return rdx_segment_claim(&ret_producer->owner, rig->dir_fd, &rig->key, spec);
+	r = rdx_segment_claim(&ret_producer->owner, rig->dir_fd, &rig->key, spec);
+	if (r < 0)
+		return r;
+	r = rdx_segment_name(&ret_producer->owner, rig->dir_fd);
+	if (r < 0)
+		rdx_segment_discard(&ret_producer->owner, rig->dir_fd);
+	return r;
 }
 
 void rig_release(struct rig_producer *producer)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/index/index_file.h"
+#include "shm/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BLOCK_TOKENS_DEFAULT 16
@@ -154,37 +154,6 @@ static int check_ctl(const struct rdx_index_header *header, uint64_t file_bytes,
 	return 0;
 }
 
-/* Open a regular file and report its size. */
-static int open_file(int dir_fd, const char *name, int flags, uint64_t *ret_bytes)
-{
-	int fd = openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
-	int r = 0;
-
-	if (fd < 0)
-		return errno == ELOOP ? -EBADMSG : -errno;
-	if (fstat(fd, &st) < 0)
-		r = -errno;
-	else if (!S_ISREG(st.st_mode) || st.st_size < 0)
-		r = -EBADMSG;
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	*ret_bytes = (uint64_t)st.st_size;
-	return fd;
-}
-
-/* Exactly `bytes` bytes from the beginning. */
-static int read_header(int fd, void *ret_header, size_t bytes)
-{
-	ssize_t got = pread(fd, ret_header, bytes, 0);
-
-	if (got < 0)
-		return -errno;
-	return (size_t)got == bytes ? 0 : -EBADMSG;
-}
-
 int rdx_index_file_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd,
 			   const struct rdx_index_id *id, const struct rdx_hash_key *key,
 			   int writable, struct rdx_index_header *ret_header)
@@ -195,10 +164,10 @@ int rdx_index_file_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd,
 	int fd, r;
 
 	rdx_index_file_ctl_name(id, 0, name);
-	fd = open_file(dir_fd, name, writable ? O_RDWR : O_RDONLY, &bytes);
+	fd = rdx_file_open_foreign(dir_fd, name, writable ? O_RDWR : O_RDONLY, &bytes);
 	if (fd < 0)
 		return fd;
-	r = read_header(fd, &header, sizeof(header));
+	r = rdx_file_read(fd, &header, sizeof(header));
 	if (r == 0)
 		r = check_ctl(&header, bytes, id, key);
 	if (r == 0 && bytes != sizeof(struct rdx_index_ctl))
@@ -247,10 +216,10 @@ int rdx_index_file_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *re
 	int fd, r;
 
 	rdx_index_file_gen_name(id, generation, name);
-	fd = open_file(dir_fd, name, O_RDONLY, &bytes);
+	fd = rdx_file_open_foreign(dir_fd, name, O_RDONLY, &bytes);
 	if (fd < 0)
 		return fd;
-	r = read_header(fd, &header, sizeof(header));
+	r = rdx_file_read(fd, &header, sizeof(header));
 	if (r == 0)
 		r = check_gen(&header, bytes, generation, writer_id);
 	if (r == 0)

@@ -195,10 +195,13 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 	struct rdx_event_head last = {.event_id = 0};
 	enum rdx_ring_found found;
 	uint64_t first;
+	int r;
 
 	/* pages may have been given back since it was opened */
-	if (tail > RDX_POSITION_END ||
-	    !rdx_file_is_allocated(reader->view.mapping.fd, reader->info.file_bytes))
+	r = rdx_file_check_allocated(reader->view.mapping.fd, reader->info.file_bytes);
+	if (r < 0)
+		return r;
+	if (tail > RDX_POSITION_END)
 		return -EBADMSG;
 	RDX_HOOK(RDX_HOOK_SCAN_STARTED);
 	if (tail > 0) {
