@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/engine/engine_state.h"
 
+#include "producer/engine/memory.h"
 #include "producer/engine/remove.h"
 #include "producer/engine/store.h"
 #include "producer/engine/words.h"
@@ -56,7 +57,7 @@ static int open_buffers(struct rdx_engine *engine)
 	uint32_t block_tokens = engine->publisher->block_tokens;
 
 	engine->tokens_capacity = 1 + (block_tokens > PAIRS_PIECE ? block_tokens : PAIRS_PIECE);
-	engine->tokens = calloc(engine->tokens_capacity, sizeof(*engine->tokens));
+	engine->tokens = rdx_engine_memory_make(engine->tokens_capacity * sizeof(*engine->tokens));
 	return engine->tokens ? open_shares(engine) : -ENOMEM;
 }
 
@@ -71,7 +72,7 @@ int rdx_engine_open(struct rdx_engine **ret_engine, struct rdx_publisher *publis
 		return r;
 	if (!options_are_valid(&taken))
 		return -EINVAL;
-	engine = calloc(1, sizeof(*engine));
+	engine = rdx_engine_memory_make(sizeof(*engine));
 	if (!engine)
 		return -ENOMEM;
 	engine->publisher = publisher;

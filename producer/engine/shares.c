@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/engine/shares.h"
+#include "producer/engine/memory.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define LOOK 64 /* nodes that are looked at for one that was cleared */
-
-/* Zeros, in whole lines, written here: no page fault in a call later. After calloc a compiler would drop
- * the writing. */
-static void *touched_memory(uint64_t bytes)
-{
-	uint64_t lines = (bytes + RDX_BUCKETS_LINE_BYTES - 1) / RDX_BUCKETS_LINE_BYTES;
-	void *memory = aligned_alloc(RDX_BUCKETS_LINE_BYTES, lines * RDX_BUCKETS_LINE_BYTES);
-
-	if (memory)
-		memset(memory, 0, lines * RDX_BUCKETS_LINE_BYTES);
-	return memory;
-}
 
 int rdx_engine_shares_open(struct rdx_engine_shares *ret_shares, uint32_t groups, uint32_t capacity)
 {
@@ -27,8 +16,8 @@ int rdx_engine_shares_open(struct rdx_engine_shares *ret_shares, uint32_t groups
 	};
 	uint64_t bytes = rdx_buckets_lines(capacity) * RDX_BUCKETS_LINE_BYTES;
 
-	shares.nodes = touched_memory(capacity * sizeof(*shares.nodes));
-	shares.lines = touched_memory(bytes);
+	shares.nodes = rdx_engine_memory_make(capacity * sizeof(*shares.nodes));
+	shares.lines = rdx_engine_memory_make(bytes);
 	if (!shares.nodes || !shares.lines) {
 		rdx_engine_shares_close(&shares);
 		return -ENOMEM;
