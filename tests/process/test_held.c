@@ -87,7 +87,7 @@ static void test_programs_killed_in_mid_run(void **state)
 #ifdef RDX_HOOKS /* without them these are skipped before they hold anything */
 		"test_kill_producer", "test_kill_indexer", "test_chaos",
 #endif
-		"test_indexer",       "test_query",        "test_lap",
+		"test_indexer",       "test_query",        "test_lap",   "test_programs",
 	};
 	uint64_t random = rig_seed();
 
