@@ -25,7 +25,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-e
 
 #define RDX_INDEX_MAGIC   UINT64_C(0x3178646978647223) /* "#rdxidx1" */
 #define RDX_TABLE_MAGIC   UINT64_C(0x316c627478647223) /* "#rdxtbl1" */
-#define RDX_INDEX_VERSION 2
+#define RDX_INDEX_VERSION 3
 #define RDX_INDEX_PAGE    4096
 
 /* Incompatible features this version knows: none. */
@@ -148,10 +148,10 @@ struct rdx_table_header {
 	uint64_t lines; /* that are homes; RDX_PROBE_LINES_MAX more follow them */
 	uint64_t sets;
 	uint64_t file_bytes;
-	uint64_t spread;                     /* odd, random: keys times this follow the lines */
+	uint64_t secret[2];                  /* odd, random: decide which line is a key's home */
 	alignas(128) _Atomic uint64_t epoch; /* of the lines' versions, see table.h */
 };
-static_assert(offsetof(struct rdx_table_header, spread) == 56, "layout");
+static_assert(offsetof(struct rdx_table_header, secret) == 56, "layout");
 static_assert(offsetof(struct rdx_table_header, epoch) == 128, "layout");
 static_assert(sizeof(struct rdx_table_header) <= RDX_INDEX_PAGE, "layout");
 

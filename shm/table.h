@@ -2,13 +2,13 @@
 /*
  * The table of one generation: which set of columns holds a key.
  *
- * A key's home line is (p * lines) >> 64, where p is the key times `spread`, a random odd number: a
- * worker that makes up the words of its ledger cannot aim at a line, the number of lines need not
- * be a power of two, and a table can be copied into another from end to end. A key that finds its
- * line full goes to the next one that has room, and is counted in those it passes; when a slot
- * becomes free, the nearest key that passed its line is pulled back into it. So a free slot means
- * that nobody passed, a probe ends at a line that nobody passed, and slots of dead keys are used
- * again at once.
+ * A key's home line comes from two multiplications by the table's secret, with a fold between them
+ * that no formula undoes: a worker that makes up the words of its ledger finds keys for a line by
+ * trying, and only if it can read the secret, which is new in every table. The number of lines need
+ * not be a power of two. A key that finds its line full goes to the next one that has room, and is
+ * counted in those it passes; when a slot becomes free, the nearest key that passed its line is
+ * pulled back into it. So a free slot means that nobody passed, a probe ends at a line that nobody
+ * passed, and slots of dead keys are used again at once.
  *
  * Whoever goes over the table goes by home (rdx_table_piece), never line by line: a pull carries a
  * key from behind a walker to before it.
@@ -36,7 +36,7 @@ struct rdx_table {
 	_Atomic uint64_t *epoch;
 	uint64_t lines; /* that are homes */
 	uint64_t sets;
-	uint64_t spread;
+	uint64_t secret[2];
 	uint64_t changes; /* the writer's: of slots, counted for the epoch */
 };
 
@@ -50,7 +50,10 @@ __extension__ typedef unsigned __int128 rdx_product;
 
 static inline uint64_t rdx_table_home(const struct rdx_table *table, uint64_t key)
 {
-	return (uint64_t)((rdx_product)(key * table->spread) * table->lines >> 64);
+	rdx_product product = (rdx_product)key * table->secret[0];
+	uint64_t folded = (uint64_t)(product >> 64) ^ (uint64_t)product;
+
+	return (uint64_t)((rdx_product)(folded * table->secret[1]) * table->lines >> 64);
 }
 
 static inline struct rdx_line *rdx_table_line(const struct rdx_table *table, uint64_t key)

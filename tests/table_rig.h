@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_SPREAD UINT64_C(0x9e3779b97f4a7c15)
+#define TABLE_SECRET                                                                               \
+	{                                                                                          \
+		UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xd6e8feb86659fd93)                         \
+	}
 
 static inline struct rdx_table table_make(uint64_t lines, uint64_t sets)
 {
@@ -27,7 +30,7 @@ static inline struct rdx_table table_make(uint64_t lines, uint64_t sets)
 		.epoch = &((struct rdx_table_header *)base)->epoch,
 		.lines = lines,
 		.sets = sets,
-		.spread = TABLE_SPREAD,
+		.secret = TABLE_SECRET,
 	};
 }
 

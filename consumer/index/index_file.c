@@ -189,7 +189,7 @@ static int check_gen(const struct rdx_table_header *header, uint64_t file_bytes,
 	    header->generation != generation || header->file_bytes != file_bytes)
 		return -EBADMSG;
 	if (header->lines < 1 || header->lines > RDX_LINES_MAX || header->sets < 1 ||
-	    header->sets > RDX_SETS_MAX || !(header->spread & 1) ||
+	    header->sets > RDX_SETS_MAX || !(header->secret[0] & header->secret[1] & 1) ||
 	    rdx_index_table_bytes(header->lines, header->sets) != file_bytes)
 		return -EBADMSG;
 	return 0;
@@ -203,7 +203,7 @@ static struct rdx_table as_table(uint8_t *base, const struct rdx_table_header *h
 		.epoch = &((struct rdx_table_header *)base)->epoch,
 		.lines = header->lines,
 		.sets = header->sets,
-		.spread = header->spread,
+		.secret = {header->secret[0], header->secret[1]},
 	};
 }
 

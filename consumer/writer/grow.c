@@ -60,9 +60,11 @@ uint64_t rdx_grow_room(uint64_t blocks)
 static int set_up(struct rdx_writer_table *table, uint64_t lines, uint64_t sets)
 {
 	uint8_t *base = table->mapping.base;
-	uint64_t sets_offset = rdx_index_sets_offset(lines), spread;
-	int r = rdx_namespace_random_id(&spread);
+	uint64_t sets_offset = rdx_index_sets_offset(lines), secret[2];
+	int r = rdx_namespace_random_id(&secret[0]);
 
+	if (r == 0)
+		r = rdx_namespace_random_id(&secret[1]);
 	if (r < 0)
 		return r;
 	table->table = (struct rdx_table){
@@ -71,7 +73,7 @@ static int set_up(struct rdx_writer_table *table, uint64_t lines, uint64_t sets)
 		.epoch = &((struct rdx_table_header *)table->mapping.base)->epoch,
 		.lines = lines,
 		.sets = sets,
-		.spread = spread | 1,
+		.secret = {secret[0] | 1, secret[1] | 1},
 	};
 	table->keys = table->dead = 0;
 	table->living_max = slots_of(table) * FULL_PERCENT / 100;
@@ -151,7 +153,7 @@ static int name_file(struct rdx_index_writer *w, struct rdx_writer_table *table)
 		.lines = table->table.lines,
 		.sets = table->table.sets,
 		.file_bytes = table->mapping.bytes,
-		.spread = table->table.spread,
+		.secret = {table->table.secret[0], table->table.secret[1]},
 	};
 	char temporary[RDX_NAME_BYTES], name[RDX_NAME_BYTES];
 

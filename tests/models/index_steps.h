@@ -71,7 +71,7 @@ static struct rdx_table table_view(int which)
 				  .epoch = &epoch[which],
 				  .lines = 1,
 				  .sets = SETS,
-				  .spread = 1};
+				  .secret = {1, 1}};
 }
 
 static uint64_t name_of(int key)

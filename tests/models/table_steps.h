@@ -76,7 +76,7 @@ static struct rdx_table table_view(void)
 				  .epoch = &epoch,
 				  .lines = HOMES,
 				  .sets = SETS,
-				  .spread = 1};
+				  .secret = {1, 1}};
 }
 
 static uint64_t name_of(int key)

@@ -1,28 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the table's lines: put, probe, change and erase of single keys, keys that pass full
+ * Description: the table's lines: homes, also of keys that were made for one line; put, probe, change and erase of single keys, keys that pass full
  * lines and are pulled back, pieces by home, epochs, lines full of garbage.
  */
 #include "tests/table_rig.h"
 
-#define KEYS 600
+#define KEYS  600
+#define LINES 100    /* homes */
+#define AIMED 100000 /* keys */
 
-static void test_homes_follow_products(void **state)
+static const struct rdx_table homes = {.lines = LINES, .secret = TABLE_SECRET};
+
+static void count_home(uint64_t key, uint32_t *counts)
 {
-	struct rdx_table table = {.lines = 1000, .spread = TABLE_SPREAD};
-	uint64_t random = 1, counts[10] = {0};
+	assert_in_range(rdx_table_home(&homes, key), 0, LINES - 1);
+	counts[rdx_table_home(&homes, key)]++;
+}
+
+static void assert_spread(const uint32_t *counts, uint32_t keys)
+{
+	for (uint32_t line = 0; line < LINES; line++)
+		assert_in_range(counts[line], keys / LINES / 2, keys / LINES * 2);
+}
+
+static void test_homes_of_random_keys(void **state)
+{
+	uint64_t random = 1;
+	uint32_t counts[LINES] = {0};
 
 	(void)state;
-	for (int i = 0; i < 100000; i++) {
-		uint64_t a = rig_random(&random) | 1, b = rig_random(&random) | 1;
+	for (int i = 0; i < AIMED; i++)
+		count_home(rig_random(&random) | 1, counts);
+	assert_spread(counts, AIMED);
+}
 
-		assert_in_range(rdx_table_home(&table, a), 0, 999);
-		if (a * TABLE_SPREAD <= b * TABLE_SPREAD)
-			assert_true(rdx_table_home(&table, a) <= rdx_table_home(&table, b));
-		counts[rdx_table_home(&table, a) / 100]++;
+/* The number by which `odd` times it is 1. */
+static uint64_t inverse_of(uint64_t odd)
+{
+	uint64_t inverse = odd;
+
+	for (int i = 0; i < 6; i++)
+		inverse *= 2 - odd * inverse;
+	return inverse;
+}
+
+/* Who knows the secret takes products that are of one line for products of keys. */
+static void test_inverses_do_not_aim(void **state)
+{
+	uint64_t inverse[2] = {inverse_of(homes.secret[0]), inverse_of(homes.secret[1])};
+	uint32_t first[LINES] = {0}, second[LINES] = {0}, both[LINES] = {0};
+
+	(void)state;
+	for (uint64_t i = 1; i <= AIMED; i++) {
+		count_home(i * inverse[0], first);
+		count_home(i * inverse[1], second);
+		count_home(i * inverse[1] * inverse[0], both);
 	}
-	for (int i = 0; i < 10; i++)
-		assert_in_range(counts[i], 9000, 11000);
+	assert_spread(first, AIMED);
+	assert_spread(second, AIMED);
+	assert_spread(both, AIMED);
+}
+
+/* Steps of which neither half of the product has high bits: keys so far from each other would have
+ * one line if it were that of the folded product. */
+static void test_small_steps_do_not_aim(void **state)
+{
+	uint32_t counts[LINES] = {0}, keys = 0;
+
+	(void)state;
+	for (uint64_t step = 1; step < 1 << 26; step++) {
+		if (step * homes.secret[0] >> 51)
+			continue;
+		count_home(step, counts);
+		keys++;
+	}
+	assert_true(keys > 4000);
+	for (uint32_t line = 0; line < LINES; line++)
+		assert_true(counts[line] < keys / 20);
 }
 
 static void erase(struct rdx_table *table, uint64_t key)
@@ -192,7 +246,9 @@ static void test_garbage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_homes_follow_products),
+		cmocka_unit_test(test_homes_of_random_keys),
+		cmocka_unit_test(test_inverses_do_not_aim),
+		cmocka_unit_test(test_small_steps_do_not_aim),
 		cmocka_unit_test(test_random_changes),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_versions_and_epochs),

@@ -148,7 +148,8 @@ static void test_bad_files(void **state)
 	spoil(&rig, gen, offsetof(struct rdx_table_header, magic), 1, -EBADMSG);
 	spoil(&rig, gen, offsetof(struct rdx_table_header, lines), 1, -EBADMSG);
 	spoil(&rig, gen, offsetof(struct rdx_table_header, lines), UINT64_MAX, -EBADMSG);
-	spoil(&rig, gen, offsetof(struct rdx_table_header, spread), 2, -EBADMSG);
+	spoil(&rig, gen, offsetof(struct rdx_table_header, secret), 2, -EBADMSG);
+	spoil(&rig, gen, offsetof(struct rdx_table_header, secret) + 8, 2, -EBADMSG);
 	spoil(&rig, gen, offsetof(struct rdx_table_header, writer_id), 1, -EBADMSG);
 	assert_int_equal(fstatat(rig.dir_fd, ctl, &st, 0), 0);
 	rdx_writer_close(w);
