@@ -4,12 +4,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALLOCATE_SETS   1024 /* at once: 64 KiB */
 #define SETS_PER_BUCKET 8
 #define BUCKETS_MIN     1024
+
+/* Zeroed, and touched where it is used: memory from calloc may be cleared at once, which takes
+ * milliseconds. NULL: none. */
+static void *reserve(uint64_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void release(void *memory, uint64_t bytes)
+{
+	if (memory)
+		munmap(memory, bytes);
+}
 
 int rdx_sets_open(struct rdx_writer_sets *sets, struct rdx_set *record, uint64_t max, int fd,
 		  uint64_t offset, uint64_t allocated)
@@ -20,9 +36,8 @@ int rdx_sets_open(struct rdx_writer_sets *sets, struct rdx_set *record, uint64_t
 		buckets *= 2;
 	*sets = (struct rdx_writer_sets){
 		.record = record,
-		/* large and touched where used: the kernel gives zero pages as they are needed */
-		.set = calloc(max, sizeof(*sets->set)),
-		.bucket = calloc(buckets, sizeof(*sets->bucket)),
+		.set = reserve(max * sizeof(*sets->set)),
+		.bucket = reserve(buckets * sizeof(*sets->bucket)),
 		.buckets = buckets,
 		.count = 1,
 		.max = (uint32_t)max,
@@ -38,8 +53,8 @@ int rdx_sets_open(struct rdx_writer_sets *sets, struct rdx_set *record, uint64_t
 
 void rdx_sets_close(struct rdx_writer_sets *sets)
 {
-	free(sets->set);
-	free(sets->bucket);
+	release(sets->set, sets->max * sizeof(*sets->set));
+	release(sets->bucket, sets->buckets * sizeof(*sets->bucket));
 	*sets = (struct rdx_writer_sets){.record = NULL};
 }
 
