@@ -19,7 +19,7 @@
 
 #define MIB               (UINT64_C(1) << 20)
 #define SMALL_FILES_BYTES (UINT64_C(1) << 20) /* key, bell, locks, clear files, .ctl */
-#define INITIAL_BLOCKS    UINT64_C(65536)     /* of an index, as in rdx_indexer.h */
+#define INITIAL_BLOCKS    UINT64_C(4096)      /* of an index, as in rdx_indexer.h */
 #define SETS_SHARE        8   /* of a table's lines, for sets of ranks that share blocks */
 #define NAME_BYTES        100 /* of a publisher's own memory, for a name that it can know */
 #define LACKING_BYTES     12  /* and for a block's share of those that it lacks */

@@ -27,7 +27,8 @@
 #define POLL_NS       UINT64_C(1000000)    /* while some producer does not ring */
 #define BEAT_NS       UINT64_C(1000000)    /* readers share the heartbeat's line */
 #define EVENTS_NS     UINT64_C(400000)     /* of a poll, for events and snapshots */
-#define STEPS_NS      UINT64_C(300000)     /* of a poll, for pieces of table work */
+#define STEPS_NS      UINT64_C(300000)     /* of a poll, for pieces of table work ... */
+#define STEPS_END_NS  UINT64_C(600000)     /* ... but for one, none begins later in the poll */
 #define TAG_DIRECTORY UINT32_C(0x100)
 #define LIVENESS_NS   UINT64_C(50000000)
 
@@ -204,9 +205,11 @@ static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 }
 
 /* Table work in small pieces. */
-static void step_tables(struct rdx_indexer *indexer)
+static void step_tables(struct rdx_indexer *indexer, uint64_t begun)
 {
 	uint64_t until = rdx_clock_ns() + STEPS_NS;
+
+	until = until < begun + STEPS_END_NS ? until : begun + STEPS_END_NS;
 
 	indexer->pending = 0;
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
@@ -233,7 +236,7 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
 	done = step_ranks(indexer, max_slots, now);
 	/* what can be shown is shown, under a name, before table work that it does not need */
 	tend_indexes(indexer, now);
-	step_tables(indexer);
+	step_tables(indexer, now);
 	if (indexer->leftovers_ns && now >= indexer->leftovers_ns)
 		remove_leftovers(indexer);
 	return done < INT_MAX ? (int)done : INT_MAX;

@@ -11,7 +11,7 @@
 #define RETRY_NS       UINT64_C(1000000000)
 #define REFIT_NS       UINT64_C(10000000000)
 #define PULSE_NS       UINT64_C(10000000)
-#define CHUNK_HASHES   4096
+#define CHUNK_HASHES   1024
 #define CHUNK_WORK     1024 /* in slots, for a part of the ledger without blocks */
 #define CLOCK_WORK     256  /* blocks between two looks at the clock, about */
 #define EVENT_WORK     8    /* what an event costs besides its blocks */

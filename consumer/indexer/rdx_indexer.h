@@ -30,7 +30,7 @@ struct rdx_indexer;
 struct rdx_indexer_options {
 	uint64_t size;           /* sizeof(struct rdx_indexer_options) */
 	const char *dir;         /* NULL: /dev/shm/ringdex. Created if missing */
-	uint64_t initial_blocks; /* a table has room for as many at least; 0: 65,536 */
+	uint64_t initial_blocks; /* a table has room for as many at least; 0: 4,096 */
 	uint64_t stale_after_ns; /* age from which a rank is STALE; 0: 250 ms */
 	uint64_t liveness_ns;    /* how often locks are checked; 0: 50 ms */
 	uint32_t wait_mode;      /* RDX_WAIT_... */

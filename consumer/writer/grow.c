@@ -23,8 +23,9 @@
 #define DECLARED_MAX   (UINT64_C(1) << 24)   /* blocks; a table for more grows as they come */
 #define SETS_MIN       1024                  /* beside one a line */
 #define SETS_FIRST     1024                  /* allocated with the lines */
-#define ALLOCATE_BYTES (UINT64_C(256) << 10) /* of one piece */
-#define COPY_LINES     256                   /* of one piece */
+#define ALLOCATE_BYTES (UINT64_C(128) << 10) /* of one piece: 0.1 ms at most */
+#define COPY_LINES     128                   /* of one piece: likewise */
+#define COPY_AHEAD     2                     /* lines whose keys are being fetched */
 #define GROW_TIMES     3                     /* over two: room of the next table */
 #define NOW_TRIES      4
 #define RETRY_REFUSED  4096 /* refused blocks before memory is requested again */
@@ -345,6 +346,13 @@ static int copy_line(struct rdx_index_writer *w, const struct rdx_line *line, ui
 	return r;
 }
 
+/* Fetch where the keys of a line go. */
+static void fetch_line(const struct rdx_table *next, const struct rdx_line *line)
+{
+	for (uint32_t slot = 0; slot < RDX_LINE_SLOTS; slot++)
+		rdx_table_prefetch(next, rdx_word_load(&line->key[slot]));
+}
+
 /* Changes that are queued: their lines are in the table that is current now. */
 static void rehome(struct rdx_index_writer *w)
 {
@@ -384,6 +392,8 @@ static void copy(struct rdx_index_writer *w)
 	uint64_t end = rdx_table_piece_end(table, to);
 
 	for (uint64_t at = from; at < end; at++) {
+		if (at + COPY_AHEAD < end)
+			fetch_line(&rdx_writer_next(w)->table, table->line + at + COPY_AHEAD);
 		if (copy_line(w, table->line + at, from, to) < 0) {
 			rdx_grow_abandon(w, 1);
 			return;

@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define UNMAP_BYTES (UINT64_C(4) << 20) /* of one piece */
-#define FREE_BYTES  (UINT64_C(2) << 20)
+#define UNMAP_BYTES (UINT64_C(1) << 20)   /* of one piece: 0.1 ms at most */
+#define FREE_BYTES  (UINT64_C(512) << 10) /* likewise */
 
 void rdx_retire_finish(struct rdx_index_writer *w)
 {

@@ -12,7 +12,7 @@
 struct rdx_index_writer;
 
 struct rdx_writer_options {
-	uint64_t initial_blocks; /* a table has room for as many at least; 0: 65,536 */
+	uint64_t initial_blocks; /* a table has room for as many at least; 0: 4,096 */
 	uint64_t stale_after_ns; /* 0: 250 ms */
 	uint32_t file_mode;      /* 0: 0640 */
 };

@@ -327,7 +327,7 @@ int main(int argc, char **argv)
 
 	options.indexer.dir = RDX_DEFAULT_DIR;
 	options.indexer.stale_after_ns = 250 * NS_PER_MS;
-	options.indexer.initial_blocks = 65536;
+	options.indexer.initial_blocks = 4096;
 	options_parse(&program, argc, argv, &options);
 	space_guard();
 	stop_listen();
