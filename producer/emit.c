@@ -86,6 +86,7 @@ static void store_worth(struct rdx_publisher *p)
 
 	store_counter(p, RDX_COUNTER_LACKING, p->lacking.count);
 	store_counter(p, RDX_COUNTER_FLAGS, flags | how[p->inexact]);
+	store_counter(p, RDX_COUNTER_BELL, p->counters[RDX_COUNTER_BELL]);
 }
 
 void rdx_emit_counters(struct rdx_publisher *p)

@@ -243,6 +243,7 @@ static void open_bell(struct rdx_publisher *p, int dir_fd)
 		return;
 	p->bell = p->bell_mapping.base;
 	p->counters[RDX_COUNTER_FLAGS] |= RDX_LIVE_RINGS_BELL;
+	p->counters[RDX_COUNTER_BELL] = rdx_bell_file_id(&p->bell_mapping);
 }
 
 static struct rdx_segment_spec spec_of(const struct rdx_publisher_options *options, uint32_t names)

@@ -7,10 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BELL_MODE 0600
-#define BELL_NAME "bell"
 
 int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
 {
@@ -19,12 +19,13 @@ int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
 	uint64_t bytes = 0;
 	int fd, r;
 
-	fd = rdx_file_open_foreign(dir_fd, BELL_NAME, O_RDWR, &bytes);
+	fd = rdx_file_open_foreign(dir_fd, RDX_BELL_FILE_NAME, O_RDWR, &bytes);
 	if (fd == -ENOENT && create) {
-		r = rdx_namespace_make_file(dir_fd, "", BELL_NAME, &bell, sizeof(bell), BELL_MODE);
+		r = rdx_namespace_make_file(dir_fd, "", RDX_BELL_FILE_NAME, &bell, sizeof(bell),
+					    BELL_MODE);
 		if (r < 0)
 			return r;
-		fd = rdx_file_open_foreign(dir_fd, BELL_NAME, O_RDWR, &bytes);
+		fd = rdx_file_open_foreign(dir_fd, RDX_BELL_FILE_NAME, O_RDWR, &bytes);
 	}
 	if (fd < 0)
 		return fd;
@@ -43,4 +44,11 @@ int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
 	}
 	*ret_mapping = mapping;
 	return 0;
+}
+
+uint64_t rdx_bell_file_id(const struct rdx_mapping *mapping)
+{
+	struct stat st;
+
+	return fstat(mapping->fd, &st) < 0 ? UINT64_MAX : st.st_ino;
 }

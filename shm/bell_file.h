@@ -13,4 +13,9 @@
  */
 int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create);
 
+#define RDX_BELL_FILE_NAME "bell"
+
+/* Which bell it is, to know whether a producer rings the one that is listened to: never 0. */
+uint64_t rdx_bell_file_id(const struct rdx_mapping *mapping);
+
 #endif

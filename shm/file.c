@@ -54,6 +54,17 @@ int rdx_file_check_ours(int fd)
 		       : -EPERM;
 }
 
+int rdx_file_is_named(int fd, int dir_fd, const char *name)
+{
+	struct stat own, named;
+
+	if (fstat(fd, &own) < 0)
+		return -errno;
+	if (fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	return own.st_ino == named.st_ino && own.st_dev == named.st_dev;
+}
+
 int rdx_file_in_memory(int fd)
 {
 	struct statfs fs;

@@ -19,6 +19,12 @@ int rdx_file_read(int fd, void *ret_content, uint64_t bytes);
 /* 0 if no user but this process's may write the file, and so truncate it under us; -EPERM, -errno. */
 int rdx_file_check_ours(int fd);
 
+/*
+ * Does the name still lead to the open file? 1; 0: it leads nowhere, or to another one, and whoever
+ * comes later will not find this one; -errno: it cannot be told.
+ */
+int rdx_file_is_named(int fd, int dir_fd, const char *name);
+
 /* Is the file on memory (tmpfs, hugetlbfs) rather than a disk? 1, 0, -errno. */
 int rdx_file_in_memory(int fd);
 

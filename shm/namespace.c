@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -18,6 +19,29 @@
 const char *rdx_namespace_dir(const char *dir)
 {
 	return dir && *dir ? dir : RDX_DEFAULT_DIR;
+}
+
+int rdx_namespace_path(const char *dir, char **ret_path)
+{
+	char here[PATH_MAX];
+
+	dir = rdx_namespace_dir(dir);
+	if (*dir == '/')
+		here[0] = '\0';
+	else if (!getcwd(here, sizeof(here)))
+		return -errno;
+	return asprintf(ret_path, "%s%s%s", here, *here ? "/" : "", dir) < 0 ? -ENOMEM : 0;
+}
+
+int rdx_namespace_lost(int dir_fd, const char *path)
+{
+	struct stat own, named;
+
+	if (fstat(dir_fd, &own) < 0)
+		return -errno;
+	if (stat(path, &named) < 0)
+		return errno == ENOTDIR ? -ENOENT : -errno;
+	return own.st_ino == named.st_ino && own.st_dev == named.st_dev ? 0 : -ESTALE;
 }
 
 int rdx_namespace_open(const char *dir, int create)

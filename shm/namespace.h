@@ -16,6 +16,17 @@
 /* `dir`, or the default where it is NULL or "". */
 const char *rdx_namespace_dir(const char *dir);
 
+/* The same as a path that does not depend on the working directory, the caller's to free. -ENOMEM,
+ * -errno of getcwd(3). */
+int rdx_namespace_path(const char *dir, char **ret_path);
+
+/*
+ * Does the path still lead to the open directory? 0; -ENOENT: it leads nowhere; -ESTALE: to another
+ * one, since the directory was made anew or something is mounted there. Otherwise -errno: it cannot be
+ * told.
+ */
+int rdx_namespace_lost(int dir_fd, const char *path);
+
 /*
  * Open the namespace's directory; with `create`, make it first if it is missing (mode 0755 less the
  * umask), but not its parents. Returns a descriptor that the caller closes, or -errno from mkdir(2)

@@ -96,6 +96,7 @@ enum rdx_counter {
 	RDX_COUNTER_NAMES = RDX_COUNTER_ORPHANS + RDX_TIER_COUNT,
 	RDX_COUNTER_LACKING,
 	RDX_COUNTER_FLAGS, /* RDX_LIVE_... */
+	RDX_COUNTER_BELL,  /* inode of the bell that is rung, 0: none */
 	RDX_COUNTER_COUNT = 32
 };
 

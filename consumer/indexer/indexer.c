@@ -2,6 +2,7 @@
 /*
  * The indexer: open and close, one loop over ranks and indexes, sleep, statistics.
  */
+#include "consumer/indexer/lost.h"
 #include "consumer/indexer/roster.h"
 #include "consumer/wait/wait.h"
 #include "shm/bell.h"
@@ -32,10 +33,37 @@
 #define TAG_DIRECTORY UINT32_C(0x100)
 #define LIVENESS_NS   UINT64_C(50000000)
 
+int rdx_indexer_open_wait(struct rdx_indexer *indexer)
+{
+	struct rdx_wait *wait;
+	int r = rdx_wait_open(&wait, indexer->wait_mode);
+
+	if (r == 0 && indexer->discovery.inotify_fd >= 0) {
+		r = rdx_wait_watch_fd(wait, indexer->discovery.inotify_fd, TAG_DIRECTORY);
+		if (r < 0)
+			rdx_wait_close(wait);
+	}
+	if (r < 0)
+		return r;
+	rdx_wait_close(indexer->wait);
+	indexer->wait = wait;
+	return 0;
+}
+
+void rdx_indexer_take_bell(struct rdx_indexer *indexer, struct rdx_mapping *bell)
+{
+	indexer->bell = *bell;
+	indexer->bell_id = rdx_bell_file_id(bell);
+	rdx_guard_add(&indexer->bell);
+}
+
 static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_options *options)
 {
-	int r;
+	struct rdx_mapping bell = {.fd = -1};
+	int r = rdx_namespace_path(options->dir, &indexer->path);
 
+	if (r < 0)
+		return r;
 	indexer->dir_fd = rdx_namespace_open(options->dir, 1);
 	if (indexer->dir_fd < 0)
 		return indexer->dir_fd;
@@ -51,15 +79,11 @@ static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_opti
 	if (r < 0)
 		return r;
 	/* without a bell of ours everything is polled on a timer */
-	if (rdx_bell_file_open(&indexer->bell, indexer->dir_fd, 1) == 0)
-		rdx_guard_add(&indexer->bell);
-	r = rdx_wait_open(&indexer->wait, options->wait_mode);
-	if (r < 0)
-		return r;
+	if (rdx_bell_file_open(&bell, indexer->dir_fd, 1) == 0)
+		rdx_indexer_take_bell(indexer, &bell);
 	rdx_discovery_open(&indexer->discovery, indexer->dir_fd);
-	if (indexer->discovery.inotify_fd >= 0)
-		r = rdx_wait_watch_fd(indexer->wait, indexer->discovery.inotify_fd, TAG_DIRECTORY);
-	return r;
+	indexer->wait_mode = options->wait_mode;
+	return rdx_indexer_open_wait(indexer);
 }
 
 int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_options *from)
@@ -106,6 +130,7 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 	if (!indexer)
 		return;
 	if (is_forked(indexer)) {
+		free(indexer->path);
 		free(indexer);
 		return;
 	}
@@ -124,6 +149,7 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 	rdx_indexer_lock_release(&indexer->lock);
 	if (indexer->dir_fd >= 0)
 		close(indexer->dir_fd);
+	free(indexer->path);
 	free(indexer);
 }
 
@@ -226,8 +252,10 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
 {
 	uint64_t now = rdx_clock_ns();
 	int64_t done;
-	int r = is_forked(indexer) ? -EOWNERDEAD : rdx_roster_discover(indexer, now);
+	int r = is_forked(indexer) ? -EOWNERDEAD : rdx_lost_look(indexer, now);
 
+	if (r == 0)
+		r = rdx_roster_discover(indexer, now);
 	if (r < 0)
 		return r;
 	rdx_roster_ask_liveness(indexer, now);
@@ -264,8 +292,7 @@ static int all_ring(struct rdx_indexer *indexer)
 		if (!rank->reader || rank->rings)
 			continue;
 		live = rank->reader->view.live;
-		rank->rings = (rdx_word_load(&live->counters[RDX_COUNTER_FLAGS]) &
-			       RDX_LIVE_RINGS_BELL) != 0;
+		rank->rings = rdx_word_load(&live->counters[RDX_COUNTER_BELL]) == indexer->bell_id;
 		if (!rank->rings)
 			return 0;
 	}

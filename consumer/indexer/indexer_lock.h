@@ -13,6 +13,11 @@ struct rdx_indexer_lock {
 
 /* The lock must not move while it is held. -EBUSY, -errno. */
 int rdx_indexer_lock_take(struct rdx_indexer_lock *lock, int dir_fd);
+
+/* The lock file's name may lead elsewhere by now, and another indexer take a lock there: hold that of
+ * the name. 0; -EBUSY: another process has it; -errno: nothing changed, ask again later. */
+int rdx_indexer_lock_renew(struct rdx_indexer_lock *lock, int dir_fd);
+
 void rdx_indexer_lock_release(struct rdx_indexer_lock *lock);
 
 #endif

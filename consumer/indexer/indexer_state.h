@@ -23,6 +23,7 @@ struct rdx_fed_index {
 
 struct rdx_indexer {
 	int dir_fd;
+	char *path; /* of the directory, absolute */
 	struct rdx_indexer_lock lock;
 	uint8_t opened; /* and the lock was held: it is not in a forked child */
 	struct rdx_hash_key key;
@@ -31,6 +32,8 @@ struct rdx_indexer {
 	struct rdx_discovery discovery;
 	struct rdx_wait *wait;
 	struct rdx_mapping bell;
+	uint64_t bell_id;
+	uint32_t wait_mode; /* as requested */
 	struct rdx_fed_index *indexes;
 	uint32_t index_count;
 	struct rdx_rank **ranks;
@@ -38,6 +41,7 @@ struct rdx_indexer {
 	uint32_t next_rank; /* begins the next round */
 	uint64_t walk_ns;   /* next walk through the directory */
 	uint64_t look_ns;   /* next look at the directory watch */
+	uint64_t names_ns;  /* next look at the names of its own files */
 	uint64_t beat_ns;   /* next heartbeat */
 	uint64_t liveness_at_ns;
 	uint64_t leftovers_ns; /* when leftovers are removed; 0: they are */
@@ -47,5 +51,11 @@ struct rdx_indexer {
 	struct rdx_rank_scratch scratch;
 	struct rdx_indexer_stats forgotten; /* of forgotten ranks */
 };
+
+/* A wait in place of the one there is, if there is one; on failure that stays. -errno. */
+int rdx_indexer_open_wait(struct rdx_indexer *indexer);
+
+/* Listen to the bell from now on; the mapping is taken over. */
+void rdx_indexer_take_bell(struct rdx_indexer *indexer, struct rdx_mapping *bell);
 
 #endif

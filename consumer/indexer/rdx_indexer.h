@@ -87,8 +87,19 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
  * and notice those that are gone, read up to `max_slots` ring slots (0: 65,536) shared fairly
  * between ranks, recover, sweep, grow, move the heartbeat. Returns how many slots were read or
  * blocks recovered: 0 means everything is caught up.
- * A worker that fails is dropped and shown, and the call goes on; it fails only with -ENOMEM, the
- * errno of a directory that was removed, or -EOWNERDEAD where the handle was made before a fork.
+ * A worker that fails is dropped and shown, and the call goes on.
+ *
+ * Four times a second it looks whether its own files still have their names. The bell, an index and its
+ * tables are made again, and handles go over to them (rows are STALE meanwhile); so is the lock file.
+ * A segment without a name is followed while its producer lives.
+ *
+ *   >= 0
+ *   -ENOENT      the directory was removed or renamed. Close, and open again: that makes it
+ *   -ESTALE      another directory has its name now (a volume was made anew or mounted). Likewise
+ *   -EBUSY       indexer.lock was removed, and another process has it by now and maintains the
+ *                indexes. Close: of what it made nothing is touched any more
+ *   -ENOMEM
+ *   -EOWNERDEAD  the handle was made before a fork
  */
 RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots);
 

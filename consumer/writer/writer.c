@@ -3,6 +3,7 @@
 #include "consumer/writer/columns.h"
 #include "consumer/writer/grow.h"
 #include "consumer/writer/retire.h"
+#include "shm/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -167,6 +168,25 @@ int rdx_writer_ready(struct rdx_index_writer *w)
 	}
 	rdx_mapping_close(&old);
 	return r;
+}
+
+int rdx_writer_is_named(struct rdx_index_writer *w)
+{
+	char name[RDX_NAME_BYTES];
+	int r;
+
+	rdx_index_file_ctl_name(&w->id, !w->ready, name);
+	r = rdx_file_is_named(w->ctl.fd, w->dir_fd, name);
+	if (r <= 0)
+		return r;
+	rdx_index_file_gen_name(&w->id, rdx_writer_table(w)->generation, name);
+	return rdx_file_is_named(rdx_writer_table(w)->mapping.fd, w->dir_fd, name);
+}
+
+void rdx_writer_yield(struct rdx_index_writer *w)
+{
+	w->ready = 1;
+	rdx_generation_supersede(w->live); /* our mark, so that nothing here touches the names */
 }
 
 void rdx_writer_close(struct rdx_index_writer *w)

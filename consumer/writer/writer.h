@@ -45,6 +45,13 @@ int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
 /* Rename it into place, mark an older one as superseded, remove older tables. */
 int rdx_writer_ready(struct rdx_index_writer *writer);
 
+/* Have its files the names by which readers find them? 1; 0: one was removed or replaced, and the index
+ * must be made anew; -errno: it cannot be told. */
+int rdx_writer_is_named(struct rdx_index_writer *writer);
+
+/* Another process has the namespace's lock, and the names: close removes none of them. */
+void rdx_writer_yield(struct rdx_index_writer *writer);
+
 /* The files stay if they were ready. NULL is allowed. */
 void rdx_writer_close(struct rdx_index_writer *writer);
 

@@ -270,6 +270,21 @@ static int report(struct follow *follow)
 	return fflush(stdout) ? -EPIPE : 0;
 }
 
+static const char *why_not_on(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "the directory was removed: start ringdex follow again, which makes it";
+	case -ESTALE:
+		return "another directory has its name now: start ringdex follow again";
+	case -EBUSY:
+		return "indexer.lock was removed, and another process maintains the index now: ask "
+		       "that one with ringdex query";
+	default:
+		return messages_explain(error);
+	}
+}
+
 static int run(struct follow *follow)
 {
 	while (!stop_asked()) {
@@ -282,9 +297,7 @@ static int run(struct follow *follow)
 		if (r == -EPIPE)
 			return r; /* finish says why */
 		if (r < 0) {
-			messages_say("cannot go on in %s: %s", follow->space.dir,
-				     r == -ENOENT ? "the directory was removed"
-						  : messages_explain(r));
+			messages_say("cannot go on in %s: %s", follow->space.dir, why_not_on(r));
 			return r;
 		}
 	}

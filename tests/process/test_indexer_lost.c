@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: files lose their names under a running indexer: what is its own it makes again within
+ * a second, and handles go over; where it must not go on it says why.
+ */
+#include "tests/indexer_rig.h"
+#include "tests/patience.h"
+
+#include "consumer/index/index_handle.h"
+#include "consumer/indexer/indexer_state.h"
+#include "shm/bell_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROMPT 7
+#define BLOCKS 20
+
+struct lost {
+	struct indexer_rig x;
+	struct rdx_publisher *publisher;
+	char dir[128];
+	int dir_fd;
+};
+
+/* A worker and an index of it in a directory that may be removed. */
+static void make(struct lost *l)
+{
+	memset(l, 0, sizeof(*l));
+	indexer_rig_make(&l->x);
+	snprintf(l->dir, sizeof(l->dir), "%s/ns", l->x.rig.dir);
+	l->x.dir = l->dir;
+	l->publisher = prompt_publisher(&l->x, 1, 0);
+	prompt_store(l->publisher, PROMPT, BLOCKS, 0);
+	indexer_rig_open(&l->x, RDX_WAIT_AUTO);
+	until_state(&l->x, 1, 0, RDX_STATE_EXACT, l->publisher, NULL);
+	l->dir_fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(l->dir_fd >= 0);
+}
+
+static void end(struct lost *l)
+{
+	close(l->dir_fd);
+	rdx_publisher_close(l->publisher);
+	indexer_rig_end(&l->x);
+}
+
+/* In index/: remove the files whose names end so, or put copies in their place. */
+static int strike(struct lost *l, const char *ending, int replace)
+{
+	int fd = openat(l->dir_fd, "index", O_RDONLY | O_DIRECTORY | O_CLOEXEC), struck = 0;
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || !strstr(entry->d_name, ending))
+			continue;
+		assert_int_equal(unlinkat(fd, entry->d_name, 0), 0);
+		if (replace)
+			close(openat(fd, entry->d_name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		struck++;
+	}
+	closedir(dir);
+	return struck;
+}
+
+/* The rank is EXACT in a fresh handle, and the old one is of the same writer by then. */
+static void until_made_again(struct lost *l)
+{
+	struct indexer_rig fresh = l->x;
+
+	fresh.index = NULL;
+	until_state(&fresh, 1, 0, RDX_STATE_EXACT, l->publisher, NULL);
+	UNTIL (l->x.index->writer_id == fresh.index->writer_id) {
+		indexer_poll(&l->x);
+		assert_int_equal(prompt_run(l->x.index, PROMPT, BLOCKS, 1, 0), BLOCKS);
+	}
+	assert_int_equal(prompt_run(fresh.index, PROMPT, BLOCKS, 1, 0), BLOCKS);
+	assert_int_equal(prompt_run(l->x.index, PROMPT, BLOCKS, 1, 0), BLOCKS);
+	rdx_index_close(fresh.index);
+}
+
+static void test_index_files(void **state)
+{
+	static const char *const endings[] = {".ctl", ".gen", ""};
+	struct lost l;
+	uint64_t writer;
+
+	(void)state;
+	make(&l);
+	for (int i = 0; i < 6; i++) {
+		writer = l.x.index->writer_id;
+		assert_true(strike(&l, endings[i / 2], i % 2) > 0);
+		until_made_again(&l);
+		assert_true(l.x.index->writer_id != writer);
+	}
+	end(&l);
+}
+
+/* As rm -r DIR/index and rm -r DIR/. do it; the segment has no name any more either. */
+static void test_all_but_the_directory(void **state)
+{
+	char path[160], command[256];
+	struct lost l;
+
+	(void)state;
+	make(&l);
+	snprintf(path, sizeof(path), "%s/index", l.dir);
+	held_remove(path);
+	until_made_again(&l);
+	snprintf(command, sizeof(command), "rm -rf %s/*", l.dir);
+	assert_int_equal(system(command), 0);
+	/* made again under the key that is known, and the rank goes on */
+	UNTIL (faccessat(l.dir_fd, "index", F_OK, 0) == 0 &&
+	       faccessat(l.dir_fd, "bell", F_OK, 0) == 0)
+		indexer_poll(&l.x);
+	prompt_store(l.publisher, PROMPT + 1, BLOCKS, 0);
+	until_state(&l.x, 1, 0, RDX_STATE_EXACT, l.publisher, NULL);
+	assert_int_equal(prompt_run(l.x.index, PROMPT + 1, BLOCKS, 1, 0), BLOCKS);
+	end(&l);
+}
+
+/* Who rings the new bell wakes the indexer; who rings the old one is polled. */
+static void test_the_bell(void **state)
+{
+	struct lost l;
+
+	(void)state;
+	make(&l);
+	assert_int_equal(unlinkat(l.dir_fd, RDX_BELL_FILE_NAME, 0), 0);
+	UNTIL (faccessat(l.dir_fd, RDX_BELL_FILE_NAME, F_OK, 0) == 0)
+		indexer_poll(&l.x);
+	assert_true(l.x.indexer->ranks[0]->rings == 0);
+	prompt_store(l.publisher, PROMPT + 1, BLOCKS, 0);
+	until_state(&l.x, 1, 0, RDX_STATE_EXACT, l.publisher, NULL);
+	assert_true(l.x.indexer->ranks[0]->rings == 0);
+	rdx_publisher_close(l.publisher);
+	l.publisher = prompt_publisher(&l.x, 1, 0);
+	UNTIL (l.x.indexer->ranks[0]->rings)
+		indexer_poll(&l.x);
+	end(&l);
+}
+
+static int open_second(struct lost *l, struct rdx_indexer **ret_indexer)
+{
+	struct rdx_indexer_options options = {.size = sizeof(options), .dir = l->dir};
+
+	return rdx_indexer_open(ret_indexer, &options);
+}
+
+static int poll_until_error(struct lost *l)
+{
+	int r = 0;
+
+	UNTIL (r < 0) {
+		r = rdx_indexer_poll(l->x.indexer, 0);
+		if (r == 0)
+			assert_true(rdx_indexer_wait(l->x.indexer, 2000000) >= 0);
+	}
+	return r;
+}
+
+static void test_the_lock(void **state)
+{
+	struct rdx_indexer *second;
+	struct lost l;
+
+	(void)state;
+	make(&l);
+	assert_int_equal(unlinkat(l.dir_fd, "indexer.lock", 0), 0);
+	UNTIL (faccessat(l.dir_fd, "indexer.lock", F_OK, 0) == 0)
+		indexer_poll(&l.x);
+	assert_int_equal(open_second(&l, &second), -EBUSY);
+	/* who is faster has it, and the index too */
+	assert_int_equal(unlinkat(l.dir_fd, "indexer.lock", 0), 0);
+	assert_int_equal(open_second(&l, &second), 0);
+	assert_int_equal(poll_until_error(&l), -EBUSY);
+	rdx_indexer_close(l.x.indexer);
+	l.x.indexer = second;
+	until_made_again(&l);
+	end(&l);
+}
+
+static void test_the_directory(void **state)
+{
+	char away[160];
+	struct lost l;
+
+	(void)state;
+	make(&l);
+	snprintf(away, sizeof(away), "%s.away", l.dir);
+	assert_int_equal(rename(l.dir, away), 0);
+	assert_int_equal(poll_until_error(&l), -ENOENT);
+	assert_int_equal(mkdir(l.dir, 0700), 0);
+	assert_int_equal(poll_until_error(&l), -ESTALE);
+	/* it is back: nothing was lost */
+	assert_int_equal(rmdir(l.dir), 0);
+	assert_int_equal(rename(away, l.dir), 0);
+	UNTIL (rdx_indexer_poll(l.x.indexer, 0) >= 0)
+		usleep(1000);
+	until_state(&l.x, 1, 0, RDX_STATE_EXACT, l.publisher, NULL);
+	end(&l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_index_files),   cmocka_unit_test(test_all_but_the_directory),
+		cmocka_unit_test(test_the_bell),      cmocka_unit_test(test_the_lock),
+		cmocka_unit_test(test_the_directory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
