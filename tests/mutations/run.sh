@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Applies the mutations of tests/mutations/*.txt, one at a time, in a copy of the tree, builds
-# the tests that must then fail, and runs them. Runs at the top of the tree:
+# the tests that must then fail, and runs them. Several copies are at work beside each other.
+# Runs at the top of the tree:
 #   run.sh [--quick | --list | --check] [PATTERN...]
 # --quick: only the tests marked so. --check: only that each mutation still fits the source.
 # PATTERN: names of mutations, as the shell's. Prints a table; fails unless all are caught. How
@@ -10,9 +11,8 @@ set -euo pipefail
 
 here=tests/mutations
 scratch=build/mutate
-tree=$scratch/tree
-build=$tree/build/dev
 jobs=${JOBS:-2}
+copies=$((jobs + 1)) # many tests wait
 limit=300 # seconds of a test
 tries=5   # of a test that depends on a seed or on chance
 export RDX_PATIENCE=${RDX_PATIENCE:-20} # seconds that a test waits for what may never come
@@ -37,6 +37,14 @@ die() {
 	exit 2
 }
 
+# The copy that this shell works in, from here on
+work_in() { # NUMBER
+	tree=$scratch/tree-$1
+	build=$tree/build/dev
+	log=$scratch/log-$1.txt
+	export CCACHE_BASEDIR=$PWD/$tree CCACHE_NOHASHDIR=1
+}
+
 # Files of the tree, as they are now
 files() {
 	find . \( -path ./build -o -path ./.git \) -prune -o -type f -printf '%P\n' | sort
@@ -46,7 +54,6 @@ files() {
 copy() {
 	local file
 	mkdir -p "$tree"
-	files >"$scratch/files"
 	while IFS= read -r file; do
 		cmp -s "$file" "$tree/$file" || install -D -m "$(stat -c %a "$file")" "$file" "$tree/$file"
 	done <"$scratch/files"
@@ -58,7 +65,7 @@ configure() {
 	local launcher=()
 	! command -v ccache >/dev/null || launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
 	(cd "$tree" && cmake --preset dev "-DCMAKE_C_FLAGS_RELWITHDEBINFO=-O2" -DRDX_WERROR=OFF \
-		"${launcher[@]}")
+		"${launcher[@]}") >"$log" 2>&1 || { cat "$log"; die "cannot configure"; }
 }
 
 # Split the lists: a folder for each mutation, with files `tests`, `why` and hunk-N, whose
@@ -133,9 +140,9 @@ mutated_by() { # HUNK
 		if (!old || !at || index(substr(text, at + 1), "\n" old))
 			exit 1
 		printf "%s%s%s", substr(text, 2, at - 1), new, substr(text, at + 1 + length(old))
-	}' "$1" "$tree/$file" >"$scratch/mutated" || {
+	}' "$1" "$tree/$file" || {
 		printf '%s: its lines do not stand in %s exactly once\n' \
-			"$(basename "$(dirname "$1")")" "$file"
+			"$(basename "$(dirname "$1")")" "$file" >&2
 		return 1
 	}
 }
@@ -143,8 +150,9 @@ mutated_by() { # HUNK
 apply() { # NAME
 	local hunk file
 	for hunk in "$scratch/list/$1"/hunk-*; do
-		mutated_by "$hunk" || exit 2
-		cat "$scratch/mutated" >"$tree/$file"
+		read -r file <"$hunk"
+		mutated_by "$hunk" >"$log" || exit 2
+		cat "$log" >"$tree/$file"
 	done
 }
 
@@ -153,7 +161,7 @@ check() {
 	local name hunk file test bad=0
 	for name in "${names[@]}"; do
 		for hunk in "$scratch/list/$name"/hunk-*; do
-			mutated_by "$hunk" || bad=1
+			mutated_by "$hunk" >/dev/null || bad=1
 		done
 		for test in $(tests_of "$name"); do
 			[[ -e tests/${test%/*}/test_${test#*/}.c ]] ||
@@ -183,13 +191,13 @@ build_tests() { # TEST...
 		esac
 	done
 	((!${#targets[@]})) ||
-		cmake --build "$build" -j "$jobs" --target "${targets[@]}" >"$scratch/log.txt" 2>&1
+		cmake --build "$build" -j 2 --target "${targets[@]}" >"$log" 2>&1
 }
 
 # Run a program of tests until it ends, or says that a test of it has failed: what is broken
 # may take long to end.
 run_program() { # PROGRAM
-	local log=$scratch/log.txt pid status=0
+	local pid status=0
 	timeout -k 5 "$limit" stdbuf -oL "$1" >"$log" 2>&1 &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
@@ -209,7 +217,7 @@ outcome() { # TEST
 	local status=0
 	if [[ $1 == */check_* ]]; then
 		ctest --test-dir "$build" -R "^dev/$1\$" --output-on-failure --no-tests=error \
-			>"$scratch/log.txt" 2>&1 || status=$?
+			>"$log" 2>&1 || status=$?
 	else
 		run_program "$build/bin/test_${1#*/}" || status=$?
 	fi
@@ -233,7 +241,7 @@ try() { # NAME TEST
 		[[ $ended == passed ]] || break
 		[[ $2 != */check_* ]] || break
 	done
-	cp "$scratch/log.txt" "$scratch/list/$1/${2#*/}.log"
+	cp "$log" "$scratch/list/$1/${2#*/}.log"
 	case $ended in
 	failed) row "$1" "$file" "$2" "caught, $((SECONDS - begun)) s, try $try" ;;
 	passed) row "$1" "$file" "$2" "NOT CAUGHT, $((SECONDS - begun)) s" ;;
@@ -253,22 +261,36 @@ mutate() { # NAME
 		done
 	else
 		row "$1" "$file" "-" "DOES NOT BUILD"
-		cat "$scratch/log.txt"
+		cat "$log"
 		bad=1
 	fi
 	undo "$1"
 	return $bad
 }
 
-# Without a mutation each test passes: else its failure says nothing.
-baseline() {
+# Without a mutation each test passes: else its failure says nothing. A share of them in each copy.
+baseline() { # NUMBER
 	local test
-	build_tests "${all_tests[@]}" || { cat "$scratch/log.txt"; die "the tree does not build"; }
+	build_tests "${all_tests[@]}" || { cat "$log"; die "the tree does not build"; }
 	for test in "${all_tests[@]}"; do
+		mkdir "$scratch/list/${test#*/}.taken" 2>/dev/null || continue
 		[[ $(outcome "$test") == passed ]] ||
-			{ cat "$scratch/log.txt"; die "$test does not pass without a mutation"; }
+			{ cat "$log"; die "$test does not pass without a mutation"; }
 	done
-	printf '%d tests pass without a mutation, %d s\n' "${#all_tests[@]}" "$SECONDS"
+}
+
+# What one copy does: mutations that no other has taken. Its result: 0 if all were caught.
+work() { # NUMBER
+	local name bad=0
+	work_in "$1"
+	copy
+	configure
+	baseline
+	for name in "${names[@]}"; do
+		mkdir "$scratch/list/$name/taken" 2>/dev/null || continue
+		mutate "$name" || { echo "$name" >>"$scratch/escaped"; bad=1; }
+	done
+	return $bad
 }
 
 # Read as a whole before it runs: whoever edits this meanwhile does not disturb it.
@@ -295,16 +317,20 @@ baseline() {
 	fi
 	exec 9>"$scratch/lock"
 	flock -n 9 || die "another run is under way in $scratch"
-	copy
-	configure >"$scratch/log.txt" 2>&1 || { cat "$scratch/log.txt"; die "cannot configure"; }
+	files >"$scratch/files"
+	: >"$scratch/escaped"
 	mapfile -t all_tests < <(for name in "${names[@]}"; do tests_of "$name"; done | sort -u)
-	baseline
 	row mutation file test result
-	escaped=0
-	for name in "${names[@]}"; do
-		mutate "$name" || ((++escaped))
+	workers=()
+	trap 'kill "${workers[@]}" 2>/dev/null || true' EXIT
+	for ((number = 1; number <= copies; number++)); do
+		work "$number" &
+		workers+=($!)
 	done
-	printf '%d mutations, %d not caught, %d s\n' "${#names[@]}" "$escaped" "$SECONDS"
-	((!escaped))
-	exit
+	failed=0
+	for worker in "${workers[@]}"; do
+		wait "$worker" || failed=1
+	done
+	printf '%d mutations, %d not caught, %d s\n' "${#names[@]}" "$(wc -l <"$scratch/escaped")" "$SECONDS"
+	exit $failed
 }
