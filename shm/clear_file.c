@@ -2,6 +2,7 @@
 #include "shm/clear_file.h"
 
 #include "shm/file.h"
+#include "shm/lock.h"
 #include "shm/namespace.h"
 #include "shm/namespace_layout.h"
 
@@ -11,33 +12,66 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MAKE_TRIES 100
+
+/* Made if there is none, open for a producer, which shares its lock: a cleaner removes no file that
+ * somebody has locked. 0 where one removed it just now. */
+static int open_to_write(int dir_fd, uint64_t worker_id, uint32_t file_mode, int *ret_fd,
+			 uint64_t *ret_bytes)
+{
+	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};
+	char name[RDX_NAME_BYTES], prefix[RDX_NAME_BYTES];
+	int fd, r = rdx_namespace_random_id(&clear.id);
+
+	rdx_namespace_worker_dir(worker_id, prefix);
+	strcat(prefix, "/");
+	if (r == 0)
+		r = rdx_namespace_make_file(dir_fd, prefix, "clear", &clear, sizeof(clear),
+					    file_mode & ~(uint32_t)(S_IWGRP | S_IWOTH));
+	if (r < 0)
+		return r;
+	rdx_namespace_clear(worker_id, name);
+	fd = rdx_file_open_foreign(dir_fd, name, O_RDWR, ret_bytes);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	r = rdx_file_check_ours(fd);
+	if (r == 0)
+		r = rdx_lock_share(fd);
+	if (r == 0)
+		r = rdx_file_is_named(fd, dir_fd, name);
+	if (r <= 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+/* The descriptor, or -errno. */
+static int open_for(int create, int dir_fd, uint64_t worker_id, uint32_t file_mode,
+		    uint64_t *ret_bytes)
+{
+	char name[RDX_NAME_BYTES];
+	int fd = -ENOENT, r = 0;
+
+	rdx_namespace_clear(worker_id, name);
+	if (!create)
+		return rdx_file_open_foreign(dir_fd, name, O_RDONLY, ret_bytes);
+	for (int i = 0; r == 0 && i < MAKE_TRIES; i++)
+		r = open_to_write(dir_fd, worker_id, file_mode, &fd, ret_bytes);
+	return r < 0 ? r : fd;
+}
+
 int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
 			uint32_t file_mode)
 {
 	struct rdx_mapping mapping = {.fd = -1};
-	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};
-	char name[RDX_NAME_BYTES], prefix[RDX_NAME_BYTES];
+	struct rdx_clear clear;
 	uint64_t bytes = 0;
-	int fd, r = 0;
+	int fd = open_for(create, dir_fd, worker_id, file_mode, &bytes), r;
 
-	if (create) {
-		rdx_namespace_worker_dir(worker_id, prefix);
-		strcat(prefix, "/");
-		r = rdx_namespace_random_id(&clear.id);
-		if (r == 0)
-			r = rdx_namespace_make_file(dir_fd, prefix, "clear", &clear, sizeof(clear),
-						    file_mode & ~(uint32_t)(S_IWGRP | S_IWOTH));
-		if (r < 0)
-			return r;
-	}
-	rdx_namespace_clear(worker_id, name);
-	fd = rdx_file_open_foreign(dir_fd, name, create ? O_RDWR : O_RDONLY, &bytes);
 	if (fd < 0)
 		return fd;
-	if (create)
-		r = rdx_file_check_ours(fd);
-	if (r == 0)
-		r = bytes == sizeof(clear) ? rdx_file_read(fd, &clear, sizeof(clear)) : -EBADMSG;
+	r = bytes == sizeof(clear) ? rdx_file_read(fd, &clear, sizeof(clear)) : -EBADMSG;
 	if (r == 0 && (clear.magic != RDX_CLEAR_MAGIC || clear.id == 0))
 		r = -EBADMSG;
 	if (r == 0)

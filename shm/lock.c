@@ -1,17 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shm/lock.h"
 
+#include "shm/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
-int rdx_lock_take(int fd)
+#define LOCK_MODE     0600
+#define CLEANER_BYTES 1 /* of its lock; 0 is the whole file */
+#define CLEANER_TRIES 1000
+#define CLEANER_NS    1000000 /* between two */
+#define NAME_TRIES    100
+
+/* 0, -EBUSY, -errno. */
+static int try_lock(int fd, short type, off_t bytes)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = bytes};
 
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
 	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+}
+
+/* Is what was in the way a cleaner's, or gone meanwhile? */
+static int is_soon_free(int fd, short type)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+		return 0;
+	return lock.l_type == F_UNLCK || lock.l_len == CLEANER_BYTES;
+}
+
+static int lock_after_cleaner(int fd, short type)
+{
+	const struct timespec pause = {.tv_nsec = CLEANER_NS};
+	int r = try_lock(fd, type, 0);
+
+	for (int i = 0; r == -EBUSY && i < CLEANER_TRIES && is_soon_free(fd, type); i++) {
+		nanosleep(&pause, NULL);
+		r = try_lock(fd, type, 0);
+	}
+	return r;
+}
+
+int rdx_lock_take(int fd)
+{
+	return lock_after_cleaner(fd, F_WRLCK);
+}
+
+int rdx_lock_share(int fd)
+{
+	return lock_after_cleaner(fd, F_RDLCK);
+}
+
+int rdx_lock_take_to_clean(int fd)
+{
+	return try_lock(fd, F_WRLCK, CLEANER_BYTES);
 }
 
 int rdx_lock_held(int fd)
@@ -21,5 +68,51 @@ int rdx_lock_held(int fd)
 
 	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
 		return -errno;
-	return lock.l_type != F_UNLCK;
+	return lock.l_type != F_UNLCK && lock.l_len != CLEANER_BYTES;
+}
+
+/* Once: 0 where the file lost its name before it was locked. */
+static int open_once(int dir_fd, const char *name, int flags, int (*take)(int fd), int *ret_fd)
+{
+	int fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags,
+			LOCK_MODE);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = take(fd);
+	if (r == 0)
+		r = rdx_file_is_named(fd, dir_fd, name);
+	if (r <= 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+static int open_locked(int dir_fd, const char *name, int flags, int (*take)(int fd))
+{
+	int fd = -1, r = 0;
+
+	for (int i = 0; r == 0 && i < NAME_TRIES; i++)
+		r = open_once(dir_fd, name, flags, take, &fd);
+	if (r == 0)
+		return -EBUSY; /* cleaners all the time */
+	return r < 0 ? r : fd;
+}
+
+int rdx_lock_open(int dir_fd, const char *name)
+{
+	return open_locked(dir_fd, name, O_CREAT, rdx_lock_take);
+}
+
+int rdx_lock_open_to_clean(int dir_fd, const char *name, int create)
+{
+	return open_locked(dir_fd, name, create ? O_CREAT : 0, rdx_lock_take_to_clean);
+}
+
+void rdx_lock_drop(int fd)
+{
+	try_lock(fd, F_UNLCK, 0);
+	close(fd);
 }

@@ -1,15 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Locks of open file descriptions: claims that end with their process.
+ *
+ * A lock is of the whole file; that of a cleaner, who holds it for some system calls while it removes
+ * what the lock protects, of the first byte alone. So who finds a cleaner's waits for it, and who
+ * finds another's does not.
  */
 #ifndef RDX_LOCK_H
 #define RDX_LOCK_H
 
-/* Take a write lock on the open file description, without waiting: 0, -EBUSY, -errno.
- * The kernel drops it when the description is gone, however its process ends. */
+/* Take a write lock on the open file description: 0, -EBUSY, -errno. Waits for none but a cleaner,
+ * and for that one no longer than a second. The kernel drops it when the description is gone,
+ * however its process ends. */
 int rdx_lock_take(int fd);
+
+/* The same with a read lock, which several processes may hold at once. */
+int rdx_lock_share(int fd);
+
+/* The cleaner's, without waiting. */
+int rdx_lock_take_to_clean(int fd);
 
 /* Does anybody hold rdx_lock_take's lock? 1, 0, -errno. */
 int rdx_lock_held(int fd);
+
+/*
+ * Open a lock file, made if there is none, and take its lock; the file has its name then, and keeps it
+ * while the lock is held: one on a file that a cleaner has unlinked would protect nothing. Returns the
+ * descriptor. -EBUSY; -errno of openat(2), -ENOENT also where its directory is gone.
+ */
+int rdx_lock_open(int dir_fd, const char *name);
+
+/* The cleaner's; `create` 0: -ENOENT where there is no such file. */
+int rdx_lock_open_to_clean(int dir_fd, const char *name, int create);
+
+/* Unlock and close: also where a child forked meanwhile has a copy of the descriptor. */
+void rdx_lock_drop(int fd);
 
 #endif

@@ -16,6 +16,8 @@
 #define KEY_NAME "key"
 #define KEY_MODE 0640
 
+#define TEMPORARY_DIGITS 16
+
 const char *rdx_namespace_dir(const char *dir)
 {
 	return dir && *dir ? dir : RDX_DEFAULT_DIR;
@@ -228,20 +230,42 @@ int rdx_namespace_number(const char *text, uint64_t max, uint64_t *ret_value)
 	return 1;
 }
 
-int rdx_namespace_segment_name(const char *name, uint32_t *ret_dp_rank)
+/* Is `name` "<before><dp_rank><after>"? 1 and the rank. */
+static int is_rank_file(const char *name, const char *before, const char *after,
+			uint32_t *ret_dp_rank)
 {
-	const char *dot = strrchr(name, '.');
+	size_t length = strlen(name), first = strlen(before), last = strlen(after);
 	char number[16];
 	uint64_t value;
 
-	if (!dot || strcmp(dot, ".seg") != 0 || (size_t)(dot - name) >= sizeof(number))
+	if (length < first + last || length - first - last >= sizeof(number) ||
+	    strncmp(name, before, first) != 0 || strcmp(name + length - last, after) != 0)
 		return 0;
-	memcpy(number, name, (size_t)(dot - name));
-	number[dot - name] = '\0';
+	memcpy(number, name + first, length - first - last);
+	number[length - first - last] = '\0';
 	if (!rdx_namespace_number(number, UINT32_MAX, &value))
 		return 0;
 	*ret_dp_rank = (uint32_t)value;
 	return 1;
+}
+
+int rdx_namespace_segment_name(const char *name, uint32_t *ret_dp_rank)
+{
+	return is_rank_file(name, "", ".seg", ret_dp_rank);
+}
+
+int rdx_namespace_rank_name(const char *name, uint32_t *ret_dp_rank)
+{
+	return is_rank_file(name, "", ".seg", ret_dp_rank) ||
+	       is_rank_file(name, "", ".lock", ret_dp_rank) ||
+	       is_rank_file(name, ".tmp-", ".seg", ret_dp_rank);
+}
+
+int rdx_namespace_is_temporary(const char *name)
+{
+	return strlen(name) == strlen(".tmp-") + TEMPORARY_DIGITS &&
+	       strncmp(name, ".tmp-", strlen(".tmp-")) == 0 &&
+	       strspn(name + strlen(".tmp-"), "0123456789abcdef") == TEMPORARY_DIGITS;
 }
 
 void rdx_namespace_worker_dir(uint64_t worker_id, char *ret_name)

@@ -69,6 +69,12 @@ int rdx_namespace_number(const char *text, uint64_t max, uint64_t *ret_value);
 /* Is `name` "<dp_rank>.seg"? 1 and the rank. */
 int rdx_namespace_segment_name(const char *name, uint32_t *ret_dp_rank);
 
+/* Is it any file of a rank: its segment, complete or not, or its lock file? 1 and the rank. */
+int rdx_namespace_rank_name(const char *name, uint32_t *ret_dp_rank);
+
+/* Is it what rdx_namespace_make_file writes before it has its name? */
+int rdx_namespace_is_temporary(const char *name);
+
 /* Room for any name below, and for a temporary one in a worker's directory. */
 #define RDX_NAME_BYTES 64
 

@@ -6,7 +6,7 @@
  *   DIR/bell                      struct rdx_bell
  *   DIR/indexer.lock              locked by the process that maintains the indexes
  *   DIR/<worker_id>/<dp_rank>.seg   a segment
- *   DIR/<worker_id>/<dp_rank>.lock  locked by the rank's producer, never unlinked
+ *   DIR/<worker_id>/<dp_rank>.lock  locked by the rank's producer; unlinked under its lock
  *   DIR/<worker_id>/clear         struct rdx_clear
  *   DIR/index/<hash>.ctl          an index; .gen<N> its tables
  *   .tmp-...                      anything not yet complete

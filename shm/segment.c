@@ -16,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_MODE      0600
 #define TEMPORARY_MODE 0600
 #define REMEMBERED_MIN 1024
+#define CLAIM_TRIES    100
 
 static uint64_t align_up(uint64_t value, uint64_t to)
 {
@@ -181,26 +181,36 @@ static uint64_t own_start_ticks(void)
 	return at ? strtoull(at + 1, NULL, 10) : 0;
 }
 
-/* Lock the rank's lock file, which is never unlinked, before anything else. */
+/* Lock the rank's lock file before anything else. A cleaner may remove the worker's directory until
+ * there is one in it. */
+static int lock_rank(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
+{
+	char dir[RDX_NAME_BYTES], name[RDX_NAME_BYTES];
+	int fd = -ENOENT, r;
+
+	rdx_namespace_worker_dir(worker_id, dir);
+	rdx_namespace_lock(worker_id, dp_rank, name);
+	for (int i = 0; fd == -ENOENT && i < CLAIM_TRIES; i++) {
+		if (mkdirat(dir_fd, dir, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		r = rdx_namespace_check(dir_fd, dir, 1);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		fd = rdx_lock_open(dir_fd, name);
+	}
+	return fd;
+}
+
+/* The lock file, locked. Where somebody removed that of a live producer, its segment tells. */
 static int claim_rank(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
 {
-	char name[RDX_NAME_BYTES];
-	int fd, r;
+	int fd = lock_rank(dir_fd, worker_id, dp_rank);
 
-	rdx_namespace_worker_dir(worker_id, name);
-	if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	r = rdx_namespace_check(dir_fd, name, 1);
-	if (r < 0)
-		return r;
-	rdx_namespace_lock(worker_id, dp_rank, name);
-	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, LOCK_MODE);
 	if (fd < 0)
-		return -errno;
-	r = rdx_lock_take(fd);
-	if (r < 0) {
+		return fd;
+	if (rdx_segment_held(dir_fd, worker_id, dp_rank) == 1) {
 		close(fd);
-		return r;
+		return -EBUSY;
 	}
 	RDX_HOOK(RDX_HOOK_CLAIM_LOCKED);
 	return fd;

@@ -3,16 +3,10 @@
 
 #include "shm/file.h"
 #include "shm/lock.h"
-#include "shm/mapping.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <unistd.h>
-
-#define LOCK_NAME "indexer.lock"
-#define LOCK_MODE 0600
 
 static pthread_mutex_t held_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct rdx_indexer_lock *held;
@@ -44,31 +38,13 @@ static void register_handlers(void)
 	pthread_atfork(before_fork, in_parent, in_child);
 }
 
-/* A descriptor of the locked file that has the name. */
-static int lock_named(int dir_fd)
-{
-	for (;;) {
-		int fd = openat(dir_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-				LOCK_MODE);
-		int r = fd < 0 ? -errno : rdx_lock_take(fd);
-
-		/* removed between the two calls: others will lock another file */
-		if (r == 0 && rdx_file_is_named(fd, dir_fd, LOCK_NAME))
-			return fd;
-		if (fd >= 0)
-			close(fd);
-		if (r < 0)
-			return r;
-	}
-}
-
 int rdx_indexer_lock_take(struct rdx_indexer_lock *lock, int dir_fd)
 {
 	int fd;
 
 	pthread_once(&handlers_once, register_handlers);
 	pthread_mutex_lock(&held_mutex);
-	fd = lock_named(dir_fd);
+	fd = rdx_lock_open(dir_fd, RDX_INDEXER_LOCK_NAME);
 	if (fd >= 0) {
 		lock->fd = fd;
 		lock->next = held;
@@ -80,12 +56,12 @@ int rdx_indexer_lock_take(struct rdx_indexer_lock *lock, int dir_fd)
 
 int rdx_indexer_lock_renew(struct rdx_indexer_lock *lock, int dir_fd)
 {
-	int r = rdx_file_is_named(lock->fd, dir_fd, LOCK_NAME), fd;
+	int r = rdx_file_is_named(lock->fd, dir_fd, RDX_INDEXER_LOCK_NAME), fd;
 
 	if (r)
 		return r < 0 ? r : 0;
 	pthread_mutex_lock(&held_mutex);
-	fd = lock_named(dir_fd);
+	fd = rdx_lock_open(dir_fd, RDX_INDEXER_LOCK_NAME);
 	if (fd >= 0) {
 		close(lock->fd);
 		lock->fd = fd;
