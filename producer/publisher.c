@@ -2,8 +2,10 @@
 #include "producer/emit.h"
 
 #include "shm/bell_file.h"
+#include "shm/clock.h"
 #include "shm/event.h"
 #include "shm/namespace.h"
+#include "shm/reap.h"
 #include "shm/sized.h"
 
 #include <errno.h>
@@ -16,6 +18,7 @@
 #define RING_SLOTS_DEFAULT   65536
 #define HUGE_PAGE_BYTES      (UINT64_C(2) << 20)
 #define NAMESPACES_MIN       256
+#define WAIT_PAUSE_NS        5000000
 
 static_assert(offsetof(struct rdx_publisher_stats, lacking) -
 			      offsetof(struct rdx_publisher_stats, events) ==
@@ -277,7 +280,8 @@ static int plan(const struct rdx_publisher_options *from, struct rdx_publisher_o
 
 	if (r < 0)
 		return r;
-	if (options.clear_scope > RDX_CLEAR_WORKER || options.report_mode > RDX_REPORT_PRESENCE)
+	if (options.clear_scope > RDX_CLEAR_WORKER || options.report_mode > RDX_REPORT_PRESENCE ||
+	    options.reap_dead > 1)
 		return -EINVAL;
 	if (options.block_tokens == 0)
 		options.block_tokens = BLOCK_TOKENS_DEFAULT;
@@ -302,6 +306,34 @@ int rdx_publisher_segment_size(const struct rdx_publisher_options *options, uint
 	return r;
 }
 
+/* A predecessor that has the rank is often about to end. */
+static int claim_in_time(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_spec *spec,
+			 uint64_t wait_ns)
+{
+	const struct timespec pause = {.tv_nsec = WAIT_PAUSE_NS};
+	uint64_t begun = rdx_clock_ns();
+	int r;
+
+	for (;;) {
+		r = claim_segment(p, dir_fd, spec);
+		if (r != -EBUSY || rdx_clock_ns() - begun >= wait_ns)
+			return r;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Where there is no room, the dead of this user make some, among them the rank's own last life. */
+static int claim_with_room(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_spec *spec,
+			   const struct rdx_publisher_options *options)
+{
+	const struct rdx_reap reap = {.dir_fd = dir_fd, .own_only = 1};
+	int r = claim_in_time(p, dir_fd, spec, options->wait_ns);
+
+	if (r != -ENOSPC || !options->reap_dead || rdx_reap_workers(&reap) < 0)
+		return r;
+	return claim_in_time(p, dir_fd, spec, options->wait_ns);
+}
+
 static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *options,
 		 uint32_t names, int dir_fd)
 {
@@ -309,7 +341,7 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 	int r = rdx_namespace_key(dir_fd, 1, &p->key);
 
 	if (r == 0)
-		r = claim_segment(p, dir_fd, &spec);
+		r = claim_with_room(p, dir_fd, &spec, options);
 	if (r < 0)
 		return r;
 	if (p->owner.clear.base) {

@@ -58,7 +58,11 @@ struct rdx_publisher_options {
 	uint32_t report_mode;                 /* RDX_REPORT_... */
 	uint32_t file_mode;                   /* of the segment; 0: 0640. Nobody else may write:
 						 to truncate it is to kill the engine */
-	uint32_t reserved;
+	uint32_t reap_dead; /* 1: where the file system is full, remove what dead processes of
+			       this user left in the namespace, segments and lock files, and
+			       try again */
+	uint64_t wait_ns;   /* how long to wait for a predecessor that has the rank, for it is
+			       often about to end; 0: not at all */
 };
 
 /*
@@ -162,8 +166,9 @@ struct rdx_publisher_stats {
  *                  split event, no tier with blocks, instance or model missing, a file_mode
  *                  by which others may write
  *   -ENAMETOOLONG  instance, model or tenant over 255 bytes; or the directory's path
- *   -EBUSY         another running process publishes this rank
- *   -ENOSPC        the file system cannot hold the segment; nothing is left behind
+ *   -EBUSY         another running process publishes this rank, after wait_ns too
+ *   -ENOSPC        the file system cannot hold the segment; nothing is left behind. What of it the
+ *                  dead hold: rdx_clean.h; `reap_dead`
  *   -EDQUOT, -EFBIG  likewise for the user's quota, and for the size of a file: RLIMIT_FSIZE is
  *                  looked at before a file grows, so that no SIGXFSZ is raised
  *   -EKEYREJECTED  the namespace's key file is damaged

@@ -29,6 +29,9 @@ enum rdx_hook_step {
 	RDX_HOOK_SEGMENT_FILLED, /* under its temporary name, not locked */
 	RDX_HOOK_SEGMENT_BUILT,  /* complete under its temporary name */
 	RDX_HOOK_SEGMENT_RENAMED,
+	/* cleaner */
+	RDX_HOOK_REAP_LOCKED,  /* a dead rank's lock is held, or a clear file's */
+	RDX_HOOK_REAP_SEGMENT, /* its segment is gone, its lock file is not */
 	/* consumer */
 	RDX_HOOK_BELL_ARMING,       /* the word was read, the flag is not up */
 	RDX_HOOK_READ_WORD,         /* word 0 was read */

@@ -88,6 +88,12 @@ extern "C" {
 #define RDX_STATE_GONE       4 /* no running process holds the rank */
 #define RDX_STATE_LACKING    5 /* INEXACT too, but blocks are only missing: no answer is too high */
 
+/* What a cleaner removes, see rdx_clean.h. */
+#define RDX_CLEANED_RANK      1 /* a dead rank's segment and lock file */
+#define RDX_CLEANED_WORKER    2 /* a clear file and a directory in which no rank is left */
+#define RDX_CLEANED_TEMPORARY 3 /* a file that was never completed */
+#define RDX_CLEANED_INDEX     4 /* a file of an index that nobody maintains */
+
 /* Limits of the format. */
 #define RDX_TEXT_BYTES       256 /* instance, model, tenant, with the NUL */
 #define RDX_KEY_BYTES        32

@@ -36,18 +36,18 @@ void tools_damage(struct rig *rig, uint64_t worker, off_t at, uint64_t word, off
 	close(fd);
 }
 
-int tools_wait_for(struct program *program, const char *part)
+static int wait_for(int from, const char *part)
 {
 	char text[65536];
 	size_t length = 0;
 
 	text[0] = 0;
 	while (length + 1 < sizeof(text)) {
-		struct pollfd fd = {program->out, POLLIN, 0};
+		struct pollfd fd = {from, POLLIN, 0};
 		ssize_t got = 0;
 
 		if (poll(&fd, 1, (int)(patience_ns() / 1000000)) > 0)
-			got = read(program->out, text + length, sizeof(text) - 1 - length);
+			got = read(from, text + length, sizeof(text) - 1 - length);
 		if (got <= 0)
 			break;
 		length += (size_t)got;
@@ -57,6 +57,16 @@ int tools_wait_for(struct program *program, const char *part)
 	}
 	print_error("waited for: %s\nthere was: %s\n", part, text);
 	return 0;
+}
+
+int tools_wait_for(struct program *program, const char *part)
+{
+	return wait_for(program->out, part);
+}
+
+int tools_wait_for_err(struct program *program, const char *part)
+{
+	return wait_for(program->err, part);
 }
 
 int tools_wait_for_first(struct program *program, const char *part)

@@ -21,6 +21,7 @@ void tools_damage(struct rig *rig, uint64_t worker, off_t at, uint64_t word, off
 /* Read what a running program prints until it holds `part`. 1, or 0 when it takes too long,
  * with what there was printed. */
 int tools_wait_for(struct program *program, const char *part);
+int tools_wait_for_err(struct program *program, const char *part);
 
 /* The same, and nothing may come before it. */
 int tools_wait_for_first(struct program *program, const char *part);

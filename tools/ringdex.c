@@ -41,6 +41,7 @@ static const struct group groups[] = {
 	 {{"feed", "Publish the events of a file or of standard input"},
 	  {"mock", "An inference engine without the inference"},
 	  {"trace", "Make or show traces of requests"}}},
+	{"keep house", {{"clean", "Remove what dead workers and indexers left"}}},
 	{"plan", {{"size", "How much memory, and the settings that give it"}}},
 };
 #define GROUPS       (sizeof(groups) / sizeof(groups[0]))

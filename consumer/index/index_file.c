@@ -108,6 +108,13 @@ static int is_index_file(const char *file, const char **ret_digits)
 	return strncmp(end, ".gen", 4) == 0 && rdx_namespace_number(end + 4, UINT64_MAX, &number);
 }
 
+int rdx_index_file_is_any(const char *file)
+{
+	const char *digits;
+
+	return is_index_file(file, &digits);
+}
+
 void rdx_index_file_remove_others(int dir_fd, const struct rdx_index_id *ids, uint32_t count)
 {
 	int fd = openat(dir_fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -35,6 +35,9 @@ void rdx_index_file_gen_temporary(const struct rdx_index_id *id, char *ret_name)
 int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file,
 			  uint64_t *ret_generation);
 
+/* Is `file` (likewise) of any index, complete or not? */
+int rdx_index_file_is_any(const char *file);
+
 /*
  * Remove from index/ every file of an index that is not among `ids`: dead writers left them. The
  * caller holds the namespace's writer lock.

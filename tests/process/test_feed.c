@@ -332,7 +332,7 @@ static void holds_and_goes_round(void **state)
 	feed.in = -1;
 	wait_for(&feed, "lines: 5, bad: 0");
 
-	RUN(&r, 1, "ringdex-feed", input, "--dir", rig->dir, "-");
+	RUN(&r, 1, "ringdex-feed", input, "--wait-for-rank=0s", "--dir", rig->dir, "-");
 	assert_has(r.err, "another running process has it");
 	program_result_free(&r);
 

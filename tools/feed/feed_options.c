@@ -5,6 +5,7 @@
 
 #define DEFAULT_BLOCKS     32768
 #define DEFAULT_RING_SLOTS 65536
+#define DEFAULT_WAIT_NS    UINT64_C(5000000000)
 
 #define TO(member) OPTIONS_TO(struct feed_options, member)
 
@@ -43,6 +44,12 @@ static const struct options_entry entries[] = {
 	 "The stream does not begin at its engines' birth: all ranks are LACKING until a clear of "
 	 "all tiers",
 	 OPTIONS_FLAG, TO(joined_late)},
+	{"wait-for-rank", 0, "DURATION",
+	 "How long to wait for another process that has the rank, and may be about to end",
+	 OPTIONS_DURATION, TO(publisher.wait_ns), .max = UINT64_MAX / 2},
+	{"keep-dead", 0, NULL,
+	 "Where the file system is full, do not remove what dead workers of this user left",
+	 OPTIONS_FLAG, TO(keep_dead)},
 	OPTIONS_HOLD(TO(hold)),
 	{"quiet", 'q', NULL, "Print no summary", OPTIONS_FLAG, TO(quiet)},
 	{.kind = OPTIONS_HEADING, .help = "How the engine writes (docs/engines.md)"},
@@ -83,6 +90,7 @@ static void check(const struct argp_state *state, void *input)
 	if (options->engine.counting_groups > 1 &&
 	    options->publisher.clear_scope == RDX_CLEAR_WORKER)
 		argp_error(state, "--counting-groups above 1 goes with --clear-scope=rank only");
+	options->publisher.reap_dead = !options->keep_dead;
 	options->engine.joined_late = (uint32_t)options->joined_late;
 	feed_words_read(&options->words, state, &options->engine);
 }
@@ -112,6 +120,7 @@ void feed_options_parse(int argc, char **argv, struct feed_options *ret_options)
 	ret_options->publisher.dir = RDX_DEFAULT_DIR;
 	ret_options->publisher.model = "feed";
 	ret_options->publisher.block_tokens = 16;
+	ret_options->publisher.wait_ns = DEFAULT_WAIT_NS;
 	ret_options->publisher.ring_slots = DEFAULT_RING_SLOTS;
 	ret_options->publisher.tier_blocks[RDX_TIER_DEVICE] = DEFAULT_BLOCKS;
 	ret_options->publisher.tier_blocks[RDX_TIER_HOST] = DEFAULT_BLOCKS;

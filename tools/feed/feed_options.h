@@ -18,6 +18,7 @@ struct feed_options {
 	const char *path;
 	uint32_t on_unreadable; /* FEED_... */
 	int joined_late;
+	int keep_dead;
 	int hold;
 	int quiet;
 };

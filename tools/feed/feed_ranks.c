@@ -2,6 +2,7 @@
 #include "tools/feed/feed_ranks.h"
 
 #include "shm/clock.h"
+#include "tools/feed/feed_open.h"
 #include "tools/program/messages.h"
 
 #include <errno.h>
@@ -68,7 +69,9 @@ static int open_publisher(const struct feed_ranks *ranks, struct feed_rank *rank
 			 options.dp_rank);
 		options.instance = instance;
 	}
-	return rdx_publisher_open(&rank->publisher, &options);
+	if (rank->is_busy)
+		options.wait_ns = 0; /* it was waited for */
+	return feed_open(&rank->publisher, &options);
 }
 
 /* With its translator: it is late where lines before this one were lost. */
@@ -88,6 +91,7 @@ static int open_rank(struct feed_ranks *ranks, struct feed_rank *rank,
 		     struct json_line_fault *ret_fault)
 {
 	int error = open_publisher(ranks, rank), again = rank->is_busy;
+	char full[FEED_OPEN_TEXT_BYTES] = "";
 
 	rank->tried_ns = rdx_clock_ns();
 	if (!error) {
@@ -98,9 +102,11 @@ static int open_rank(struct feed_ranks *ranks, struct feed_rank *rank,
 		rank->publisher = NULL;
 	}
 	rank->is_busy = error == -EBUSY;
-	json_line_fault(ret_fault, "cannot open rank %u of worker %" PRIu64 " in %s: %s",
+	if (error == -ENOSPC)
+		feed_open_full(ranks->options.dir, full);
+	json_line_fault(ret_fault, "cannot open rank %u of worker %" PRIu64 " in %s: %s%s",
 			rank->counters.dp_rank, rank->counters.worker, ranks->options.dir,
-			messages_explain_create(error));
+			messages_explain_create(error), full);
 	if (again && rank->is_busy)
 		ret_fault->text[0] = 0; /* that was said */
 	return -EBADMSG;

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shm/reap.h"
+
+#include "shm/hook.h"
+#include "shm/lock.h"
+#include "shm/segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* A temporary file that takes so long has no writer; one that has, all the same, makes it again. */
+#define TEMPORARY_NS (10 * NS_PER_S)
+
+#define STAT_BLOCK_BYTES 512
+
+static uint64_t time_ns(const struct timespec *t)
+{
+	return t->tv_sec < 0 ? 0 : (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return time_ns(&t);
+}
+
+uint64_t rdx_reap_changed_ns(int dir_fd, const char *name, uint64_t *ret_bytes)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	*ret_bytes += (uint64_t)st.st_blocks * STAT_BLOCK_BYTES;
+	return time_ns(&st.st_ctim);
+}
+
+uint64_t rdx_reap_dead_ns(int lock_fd, uint64_t born_ns, int dry_run)
+{
+	uint64_t now = now_ns(), marked;
+	struct stat st;
+
+	if (fstat(lock_fd, &st) < 0)
+		return 0;
+	marked = time_ns(&st.st_mtim);
+	/* the clock may have been set back */
+	if (marked > born_ns && marked <= now)
+		return now - marked;
+	if (!dry_run)
+		futimens(lock_fd, NULL);
+	return 0;
+}
+
+/* A stream over a directory below `dir_fd`; NULL. */
+static DIR *open_dir(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+static void tell(const struct rdx_reap *reap, const struct rdx_reaped *what)
+{
+	if (reap->tell)
+		reap->tell(reap->context, what);
+}
+
+/* 0 also where it is gone. */
+static int remove_file(const struct rdx_reap *reap, const char *name)
+{
+	if (reap->dry_run || unlinkat(reap->dir_fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	return -errno;
+}
+
+/* The lock file goes last: until then it keeps producers out. */
+static int remove_rank(const struct rdx_reap *reap, struct rdx_reaped *what)
+{
+	char name[RDX_NAME_BYTES];
+	int r;
+
+	rdx_namespace_segment_temporary(what->worker_id, what->dp_rank, name);
+	rdx_reap_changed_ns(reap->dir_fd, name, &what->bytes);
+	r = remove_file(reap, name);
+	if (r == 0)
+		r = remove_file(reap, what->name);
+	RDX_HOOK(RDX_HOOK_REAP_SEGMENT);
+	if (r < 0)
+		return r;
+	rdx_namespace_lock(what->worker_id, what->dp_rank, name);
+	return remove_file(reap, name);
+}
+
+static int is_own(const struct rdx_reap *reap, const char *name)
+{
+	struct stat st;
+
+	return fstatat(reap->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == geteuid();
+}
+
+/* With the rank's lock; a segment without it is held where somebody removed the lock file. 1: it
+ * lives, and so nothing is told. */
+static int reap_locked(const struct rdx_reap *reap, int lock_fd, struct rdx_reaped *what)
+{
+	int held = rdx_segment_held(reap->dir_fd, what->worker_id, what->dp_rank);
+	uint64_t born_ns;
+
+	RDX_HOOK(RDX_HOOK_REAP_LOCKED);
+	born_ns = rdx_reap_changed_ns(reap->dir_fd, what->name, &what->bytes);
+	if (held == 1)
+		return 1;
+	if (held < 0 && held != -ENOENT && held != -EBADMSG)
+		return held;
+	if (lock_fd >= 0)
+		what->dead_ns = rdx_reap_dead_ns(lock_fd, born_ns, reap->dry_run);
+	if (what->dead_ns < reap->dead_for_ns)
+		return -EAGAIN;
+	return remove_rank(reap, what);
+}
+
+/* The lock file cannot be opened, mostly another user's. As above. */
+static int refuse(const struct rdx_reap *reap, int error, struct rdx_reaped *what)
+{
+	rdx_reap_changed_ns(reap->dir_fd, what->name, &what->bytes);
+	return rdx_segment_held(reap->dir_fd, what->worker_id, what->dp_rank) == 1 ? 1 : error;
+}
+
+/* 1: it is gone, or would be. */
+static int reap_rank(const struct rdx_reap *reap, uint64_t worker_id, uint32_t dp_rank)
+{
+	struct rdx_reaped what = {
+		.kind = RDX_CLEANED_RANK, .worker_id = worker_id, .dp_rank = dp_rank};
+	char lock[RDX_NAME_BYTES];
+	int fd;
+
+	rdx_namespace_segment(worker_id, dp_rank, what.name);
+	rdx_namespace_lock(worker_id, dp_rank, lock);
+	if (reap->own_only && !is_own(reap, what.name))
+		return 0;
+	fd = rdx_lock_open_to_clean(reap->dir_fd, lock, !reap->dry_run);
+	if (fd == -EBUSY)
+		return 0;
+	if (fd >= 0 || fd == -ENOENT)
+		what.cause = reap_locked(reap, fd, &what);
+	else
+		what.cause = refuse(reap, fd, &what);
+	if (fd >= 0)
+		rdx_lock_drop(fd);
+	if (what.cause <= 0)
+		tell(reap, &what);
+	return what.cause == 0;
+}
+
+static int exists(int dir_fd, const char *name)
+{
+	return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Of up to three files of a rank only the first that is there speaks for it. */
+static int speaks_for_rank(int worker_fd, const char *file, uint32_t dp_rank)
+{
+	char segment[RDX_NAME_BYTES], lock[RDX_NAME_BYTES];
+
+	snprintf(segment, sizeof(segment), "%u.seg", dp_rank);
+	snprintf(lock, sizeof(lock), "%u.lock", dp_rank);
+	if (!exists(worker_fd, file))
+		return 0;
+	if (strcmp(file, segment) == 0)
+		return 1;
+	return !exists(worker_fd, segment) && (strcmp(file, lock) == 0 || !exists(worker_fd, lock));
+}
+
+static void reap_temporary(const struct rdx_reap *reap, const char *prefix, const char *file)
+{
+	uint64_t least = reap->dead_for_ns > TEMPORARY_NS ? reap->dead_for_ns : TEMPORARY_NS;
+	struct rdx_reaped what = {.kind = RDX_CLEANED_TEMPORARY};
+	uint64_t written, now = now_ns();
+	struct stat st;
+
+	snprintf(what.name, sizeof(what.name), "%.24s%.32s", prefix, file);
+	if (fstatat(reap->dir_fd, what.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	written = time_ns(&st.st_mtim);
+	if (written > now || now - written < least)
+		return;
+	what.bytes = (uint64_t)st.st_blocks * STAT_BLOCK_BYTES;
+	what.dead_ns = now - written;
+	what.cause = remove_file(reap, what.name);
+	tell(reap, &what);
+}
+
+/* The clear file of a worker without ranks: producers that use it share its lock. 0, -errno. */
+static int reap_clear(const struct rdx_reap *reap, struct rdx_reaped *what)
+{
+	char name[RDX_NAME_BYTES];
+	int fd, r;
+
+	rdx_namespace_clear(what->worker_id, name);
+	fd = rdx_lock_open_to_clean(reap->dir_fd, name, 0);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	RDX_HOOK(RDX_HOOK_REAP_LOCKED);
+	rdx_reap_changed_ns(reap->dir_fd, name, &what->bytes);
+	r = remove_file(reap, name);
+	rdx_lock_drop(fd);
+	return r;
+}
+
+/* Files of a worker's directory that are nothing of ours. */
+static uint32_t count_others(DIR *dir)
+{
+	struct dirent *entry;
+	uint32_t dp_rank, others = 0;
+
+	rewinddir(dir);
+	while ((entry = readdir(dir)))
+		others += !rdx_namespace_rank_name(entry->d_name, &dp_rank) &&
+			  strcmp(entry->d_name, "clear") != 0 && strcmp(entry->d_name, ".") != 0 &&
+			  strcmp(entry->d_name, "..") != 0;
+	return others;
+}
+
+/* A worker of which no rank is left: its clear file and its directory. */
+static void reap_worker(const struct rdx_reap *reap, uint64_t worker_id, DIR *dir)
+{
+	struct rdx_reaped what = {.kind = RDX_CLEANED_WORKER, .worker_id = worker_id};
+	uint32_t others = count_others(dir);
+
+	rdx_namespace_worker_dir(worker_id, what.name);
+	what.cause = reap_clear(reap, &what);
+	if (what.cause == -EBUSY || (reap->keep_directories && what.bytes == 0))
+		return;
+	if (what.cause == 0 && others == 0 && !reap->dry_run && !reap->keep_directories &&
+	    unlinkat(reap->dir_fd, what.name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		what.cause = -errno;
+	/* files that are not ours, or a rank that came meanwhile */
+	if (what.cause != -ENOTEMPTY && (what.bytes || others == 0))
+		tell(reap, &what);
+}
+
+static void reap_directory(const struct rdx_reap *reap, uint64_t worker_id)
+{
+	char prefix[RDX_NAME_BYTES];
+	struct dirent *entry;
+	uint32_t dp_rank, left = 0;
+	DIR *dir;
+
+	rdx_namespace_worker_dir(worker_id, prefix);
+	dir = open_dir(reap->dir_fd, prefix);
+	if (!dir)
+		return; /* it is gone, or not readable */
+	strcat(prefix, "/");
+	while ((entry = readdir(dir))) {
+		if (rdx_namespace_rank_name(entry->d_name, &dp_rank)) {
+			if (speaks_for_rank(dirfd(dir), entry->d_name, dp_rank))
+				left += !reap_rank(reap, worker_id, dp_rank);
+		} else if (!reap->own_only && rdx_namespace_is_temporary(entry->d_name)) {
+			reap_temporary(reap, prefix, entry->d_name);
+		}
+	}
+	if (!reap->own_only && left == 0)
+		reap_worker(reap, worker_id, dir);
+	closedir(dir);
+}
+
+int rdx_reap_workers(const struct rdx_reap *reap)
+{
+	DIR *dir = open_dir(reap->dir_fd, ".");
+	struct dirent *entry;
+	uint64_t worker_id;
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
+			reap_directory(reap, worker_id);
+		else if (!reap->own_only && rdx_namespace_is_temporary(entry->d_name))
+			reap_temporary(reap, "", entry->d_name);
+	}
+	closedir(dir);
+	return 0;
+}
