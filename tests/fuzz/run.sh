@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Fuzzing for long, and the record of it: docs/fuzzing.md. `./dev fuzz` builds first.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+targets=(segment beside index lines engine files)
+bin=build/clang/bin out=build/fuzz
+seconds=60 runs=0 jobs=1 changing=0 short=0 slice=300
+
+usage() {
+	cat <<-'END'
+	usage: ./dev fuzz [TARGET...] [--seconds N | --runs N] [-j N] [--changing]
+	       ./dev fuzz --report
+
+	Run targets under libFuzzer, all or those named, each for so many seconds (60) or until it
+	has so many runs. What it finds is kept in build/fuzz/corpus/TARGET, what fails in
+	build/fuzz/faults. --changing: another thread changes the bytes while they are read.
+	--report: add what ran to the record, tests/fuzz/record.json, and write the table of
+	docs/fuzzing.md.
+	END
+}
+
+wanted=()
+while (($#)); do
+	case $1 in
+	--seconds) seconds=$2; shift ;;
+	--runs) runs=$2; shift ;;
+	-j) jobs=$2; shift ;;
+	--bin) bin=$2; shift ;;
+	--out) out=$2; shift ;;
+	--changing) changing=1 ;;
+	--short) short=1 ;;
+	--report) exec tests/fuzz/report.py --add "$out" ;;
+	-h | --help) usage; exit ;;
+	-*) usage >&2; exit 2 ;;
+	*) wanted+=("$1") ;;
+	esac
+	shift
+done
+((${#wanted[@]})) || wanted=("${targets[@]}")
+
+export ASAN_OPTIONS=malloc_context_size=4:quarantine_size_mb=16:max_malloc_fill_size=0
+export RDX_FUZZ_CHANGING=$changing
+
+# one_slice TARGET LOG ARGUMENTS...: libFuzzer for some minutes; it says what it did at its end.
+one_slice() {
+	local target=$1 log=$2
+	shift 2
+	# not entropic: that costs more than most runs do
+	if "$bin/fuzz_$target" -entropic=0 -max_len=1024 -timeout=60 -rss_limit_mb=4096 \
+		-artifact_prefix="$out/faults/$target-" -print_final_stats=1 "$@" \
+		"$out/corpus/$target" "$out/seeds/$target" >"$log" 2>&1; then
+		return
+	fi
+	grep -q 'run interrupted' "$log" && return
+	grep -vE '^#|^"' "$log" | tail -60
+	printf 'fuzz: %s failed: the input is in %s/faults; replay it with %s/replay_%s --file\n' \
+		"$target" "$out" "$bin" "$target"
+	return 1
+}
+
+# run_target TARGET JOB: slices until there is enough of them.
+run_target() {
+	local target=$1 log=$out/log.$1.$2 left_s=$seconds left=$runs done_s n
+	while :; do
+		done_s=$SECONDS n=0
+		if ((runs)); then
+			# -runs counts the corpus too
+			one_slice "$target" "$log" -runs="$left" -max_total_time="$slice" || return 1
+		else
+			one_slice "$target" "$log" \
+				-max_total_time=$((left_s < slice ? left_s : slice)) || return 1
+		fi
+		done_s=$((SECONDS - done_s))
+		n=$(awk '/^stat::number_of_executed_units/ { print $2 }' "$log")
+		((short)) || tests/fuzz/report.py --slice "$out" "$target" "$log" "$done_s" \
+			"$changing"
+		((left -= n, left_s -= done_s, 1))
+		((runs ? left > 0 : left_s > 0)) || return 0
+	done
+}
+
+mkdir -p "$out/faults"
+failed=0
+for target in "${wanted[@]}"; do
+	[[ -x $bin/fuzz_$target ]] || { echo "fuzz: no $bin/fuzz_$target" >&2; exit 2; }
+	mkdir -p "$out/corpus/$target" "$out/seeds/$target"
+	"$bin/replay_$target" --write "$out/seeds/$target"
+	pids=()
+	for ((job = 0; job < jobs; job++)); do
+		run_target "$target" "$job" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || failed=1
+	done
+	((failed)) || printf 'fuzz: %s: %s\n' "$target" \
+		"$(grep -h 'DONE' "$out/log.$target.0" | tail -1 | tr -s ' ')"
+done
+exit "$failed"
