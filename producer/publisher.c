@@ -27,9 +27,8 @@ static_assert(offsetof(struct rdx_publisher_stats, lacking) -
 
 /* All open handles of the process, for the child of a fork. */
 static pthread_mutex_t handles_mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t handles_once = PTHREAD_ONCE_INIT;
 static struct rdx_publisher *handles;
-static int handles_error;
+static int handles_are_watched;
 
 static void before_fork(void)
 {
@@ -58,9 +57,16 @@ static void after_fork_in_child(void)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
-static void watch_forks(void)
+static int watch_forks(void)
 {
-	handles_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	int error = 0;
+
+	pthread_mutex_lock(&handles_mutex);
+	if (!handles_are_watched)
+		error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	handles_are_watched |= !error;
+	pthread_mutex_unlock(&handles_mutex);
+	return -error;
 }
 
 /* Under the mutex. */
@@ -392,9 +398,9 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 
 	if (r < 0)
 		return r;
-	pthread_once(&handles_once, watch_forks);
-	if (handles_error)
-		return -ENOMEM;
+	r = watch_forks();
+	if (r < 0)
+		return r;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;

@@ -204,13 +204,15 @@ static int lock_rank(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
 /* The lock file, locked. Where somebody removed that of a live producer, its segment tells. */
 static int claim_rank(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
 {
-	int fd = lock_rank(dir_fd, worker_id, dp_rank);
+	int fd = lock_rank(dir_fd, worker_id, dp_rank), held;
 
 	if (fd < 0)
 		return fd;
-	if (rdx_segment_held(dir_fd, worker_id, dp_rank) == 1) {
+	held = rdx_segment_held(dir_fd, worker_id, dp_rank);
+	/* no answer is no "free", but where there is no segment, or none that could be held */
+	if (held == 1 || (held < 0 && held != -ENOENT && held != -EBADMSG && held != -EACCES)) {
 		close(fd);
-		return -EBUSY;
+		return held == 1 ? -EBUSY : held;
 	}
 	RDX_HOOK(RDX_HOOK_CLAIM_LOCKED);
 	return fd;

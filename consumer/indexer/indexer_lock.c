@@ -10,7 +10,7 @@
 
 static pthread_mutex_t held_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct rdx_indexer_lock *held;
-static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
+static int is_watched;
 
 static void before_fork(void)
 {
@@ -33,18 +33,23 @@ static void in_child(void)
 	pthread_mutex_unlock(&held_mutex);
 }
 
-static void register_handlers(void)
+/* Under the mutex. */
+static int watch_forks(void)
 {
-	pthread_atfork(before_fork, in_parent, in_child);
+	int error = is_watched ? 0 : pthread_atfork(before_fork, in_parent, in_child);
+
+	is_watched |= !error;
+	return -error;
 }
 
 int rdx_indexer_lock_take(struct rdx_indexer_lock *lock, int dir_fd)
 {
 	int fd;
 
-	pthread_once(&handlers_once, register_handlers);
 	pthread_mutex_lock(&held_mutex);
-	fd = rdx_lock_open(dir_fd, RDX_INDEXER_LOCK_NAME);
+	fd = watch_forks();
+	if (fd == 0)
+		fd = rdx_lock_open(dir_fd, RDX_INDEXER_LOCK_NAME);
 	if (fd >= 0) {
 		lock->fd = fd;
 		lock->next = held;

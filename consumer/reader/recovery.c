@@ -173,7 +173,7 @@ static int check_name(const struct rdx_reader *reader)
 
 	rdx_namespace_segment(reader->info.worker_id, reader->info.dp_rank, name);
 	if (fstatat(reader->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0; /* unlinked: the mapped file is still whole */
+		return 0; /* unlinked, or nobody can tell: the mapped file is still whole */
 	if (fstat(reader->view.mapping.fd, &mapped) < 0)
 		return -errno;
 	return named.st_ino == mapped.st_ino && named.st_dev == mapped.st_dev ? 0 : -ESTALE;

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls that fail once. What a test links is wrapped (imports.txt, -Wl,--wrap): calls made by this
+ * thread are counted while armed, and one of them fails with an errno that it can really have.
+ */
+#ifndef RDX_TESTS_FAULTS_H
+#define RDX_TESTS_FAULTS_H
+
+#include <stdint.h>
+
+struct faults {
+	uint32_t calls;   /* made while armed */
+	const char *name; /* of the one that failed, NULL: none */
+	int error;        /* its errno */
+	uint32_t ways;    /* errnos that it can have */
+};
+
+/* Count from 0 on; let the call number `fail_at` (1, ..; 0: none) fail with errno number `way`. */
+void faults_arm(uint32_t fail_at, uint32_t way);
+
+/* Calls do not count until faults_resume: for what a test does beside. */
+void faults_pause(void);
+void faults_resume(void);
+
+struct faults faults_disarm(void);
+
+/* What is open: blocks on the heap, bytes mapped. */
+int64_t faults_heap(void);
+int64_t faults_mapped(void);
+
+/* Let the monotonic clock be so much later, for ever. */
+void faults_pass(uint64_t ns);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: each call of the system and of the heap fails once in the publisher and in the engine
+ * translator.
+ */
+#include "tests/failing/failing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ringdex/rdx_engine.h>
+#include <ringdex/rdx_publisher.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct rdx_publisher_options options_in(const char *dir, uint32_t clear_scope)
+{
+	struct rdx_publisher_options options = {.size = sizeof(options)};
+
+	options.dir = dir;
+	options.instance = "http://localhost:8000";
+	options.model = "model";
+	options.worker_id = 1;
+	options.clear_scope = clear_scope;
+	options.ring_slots = 64;
+	options.tier_blocks[0] = 64;
+	return options;
+}
+
+/* Done without: the start time (/proc/self/stat), huge pages, populating at once (but not where there
+ * is no memory), and all of the bell. */
+static const struct failing_answer opening[] = {
+	{"open", 0, 1},      {"read", 0, 1},  {"madvise", 0, 4}, {"openat", 0, 4},
+	{"getrlimit", 0, 1}, {"write", 0, 1}, {"fchmod", 0, 1},  {"linkat", 0, 1},
+	{"fstat", 0, 3},     {"mmap", 0, 1},  {NULL, 0, 0},
+};
+
+static int open_and_close(struct rig *rig)
+{
+	struct rdx_publisher_options options = options_in(rig->dir, RDX_CLEAR_WORKER);
+	struct rdx_publisher *publisher = NULL;
+	int r = rdx_publisher_open(&publisher, &options);
+
+	rdx_publisher_close(publisher);
+	return r;
+}
+
+static void empty(struct rig *rig)
+{
+	static const char *const files[] = {"1/0.seg", "1/0.lock", "1/clear", "bell", "key"};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		unlinkat(rig->dir_fd, files[i], 0);
+	unlinkat(rig->dir_fd, "1", AT_REMOVEDIR);
+}
+
+static void test_open_first(void **state)
+{
+	const struct failing failing = {
+		.run = open_and_close, .prepare = empty, .answers = opening, .least = 40};
+
+	failing_each(*state, &failing);
+}
+
+static ino_t segment_of(const struct rig *rig)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(rig->dir_fd, "1/0.seg", &st, 0), 0);
+	return st.st_ino;
+}
+
+/* Over the segment of a life before, which stays until there is a whole one in its place. */
+static int open_again(struct rig *rig)
+{
+	struct rdx_publisher_options options = options_in(rig->dir, RDX_CLEAR_RANK);
+	struct rdx_publisher *publisher = NULL;
+	ino_t before, after;
+	int r;
+
+	faults_pause();
+	before = segment_of(rig);
+	faults_resume();
+	r = rdx_publisher_open(&publisher, &options);
+	rdx_publisher_close(publisher);
+	faults_pause();
+	after = segment_of(rig);
+	faults_resume();
+	return r < 0 && before != after ? -EXDEV : r;
+}
+
+static const struct failing_answer opening_again[] = {
+	{"open", 0, 1},  {"read", 0, 1}, {"madvise", 0, 4}, {"openat", 0, 2},
+	{"fstat", 0, 3}, {"mmap", 0, 1}, {NULL, 0, 0},
+};
+
+static void test_open_again(void **state)
+{
+	const struct failing failing = {.run = open_again, .answers = opening_again, .least = 30};
+
+	assert_int_equal(open_and_close(*state), 0);
+	failing_each(*state, &failing);
+}
+
+/* The first handle of a process, which is told of forks. */
+static void test_open_in_a_process(void **state)
+{
+	struct rig *rig = *state;
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		faults_arm(1, 0);
+		status = open_and_close(rig);
+		if (strcmp(faults_disarm().name, "pthread_atfork") != 0 || status != -ENOMEM)
+			_exit(1);
+		_exit(open_and_close(rig) == 0 ? 0 : 2);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static struct rdx_publisher *publisher;
+
+static void publish_all(struct rdx_publisher *p, uint64_t first)
+{
+	uint64_t names[8];
+	struct rdx_stored stored = {.size = sizeof(stored),
+				    .names = names,
+				    .local_hashes = names,
+				    .count = 8,
+				    .name_bytes = 8};
+	struct rdx_removed removed = {
+		.size = sizeof(removed), .names = names, .count = 8, .name_bytes = 8};
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+
+	for (uint32_t i = 0; i < 8; i++)
+		names[i] = first + i;
+	assert_int_equal(rdx_publish_stored(p, &stored), 0);
+	assert_int_equal(rdx_publish_removed(p, &removed), 0);
+	assert_int_equal(rdx_publish_unrepresented(p, &removed), 0);
+	assert_int_equal(rdx_publish_inexact(p, RDX_INEXACT_LACKING, 0), 0);
+	assert_int_equal(rdx_publish_cleared(p, RDX_SCOPE_ALL, 0), 0);
+	assert_int_equal(rdx_publisher_get_stats(p, &stats), 0);
+}
+
+/* They make no call of the system, nor of the heap: nothing of theirs can fail. */
+static void test_publish(void **state)
+{
+	struct rig *rig = *state;
+	struct rdx_publisher_options options = options_in(rig->dir, RDX_CLEAR_WORKER);
+
+	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
+	faults_arm(0, 0);
+	publish_all(publisher, 100);
+	assert_int_equal(faults_disarm().calls, 0);
+	rdx_publisher_close(publisher);
+}
+
+static int translate(struct rig *rig)
+{
+	struct rdx_engine_options options = {.size = sizeof(options), .counting_groups = 2};
+	uint64_t names[] = {7};
+	uint32_t tokens[16] = {1};
+	struct rdx_engine_event event = {.size = sizeof(event), .type = "BlockStored"};
+	struct rdx_engine *engine = NULL;
+	int r = rdx_engine_open(&engine, publisher, &options);
+
+	(void)rig;
+	if (r < 0)
+		return r;
+	event.names = names;
+	event.count = 1;
+	event.name_bytes = 8;
+	event.tokens = tokens;
+	event.token_count = 16;
+	event.block_tokens = 16;
+	event.medium = "GPU";
+	r = rdx_engine_publish(engine, &event);
+	rdx_engine_close(engine);
+	return r;
+}
+
+static void test_translate(void **state)
+{
+	const struct failing failing = {.run = translate, .least = 4};
+	struct rig *rig = *state;
+	struct rdx_publisher_options options = options_in(rig->dir, RDX_CLEAR_RANK);
+
+	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
+	failing_each(rig, &failing);
+	rdx_publisher_close(publisher);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_open_in_a_process), /* first: none of this process was open before */
+		TEST(test_open_first),        TEST(test_open_again),
+		TEST(test_publish),           TEST(test_translate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
