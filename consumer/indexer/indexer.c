@@ -153,16 +153,29 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 	free(indexer);
 }
 
+/* What is cleared is hidden before anything else. -ENOMEM. */
+static int clear_ranks(struct rdx_indexer *indexer, uint64_t now, uint64_t until)
+{
+	int r = 0;
+
+	rdx_rank_fetch(indexer->ranks, indexer->rank_count);
+	for (uint32_t i = 0; i < indexer->rank_count && r >= 0; i++) {
+		if (rdx_rank_is_cleared(indexer->ranks[i]))
+			r = rdx_rank_step(indexer->ranks[i], &indexer->scratch, 1, now, until);
+	}
+	return r < 0 ? r : 0;
+}
+
 /* Give every rank its share of `max_slots` and of the poll's time, beginning with another one each
  * time. Changes of all of them are on their way to the tables together. */
 static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint64_t now)
 {
 	uint32_t count = indexer->rank_count, share, start = indexer->next_rank, i;
-	uint64_t until = rdx_clock_ns() + EVENTS_NS;
-	int64_t done = 0;
+	uint64_t until = now + EVENTS_NS;
+	int64_t done = clear_ranks(indexer, now, until);
 
-	if (count == 0)
-		return 0;
+	if (count == 0 || done < 0)
+		return done;
 	share = max_slots / count;
 	if (share < SLOTS_LEAST)
 		share = SLOTS_LEAST;
@@ -250,18 +263,23 @@ static void step_tables(struct rdx_indexer *indexer, uint64_t begun)
 
 int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
 {
-	uint64_t now = rdx_clock_ns();
-	int64_t done;
+	uint64_t now = rdx_clock_ns(), walks = indexer->walks;
+	int64_t done, more = 0;
 	int r = is_forked(indexer) ? -EOWNERDEAD : rdx_lost_look(indexer, now);
 
-	if (r == 0)
-		r = rdx_roster_discover(indexer, now);
 	if (r < 0)
 		return r;
-	rdx_roster_ask_liveness(indexer, now);
 	if (max_slots == 0)
 		max_slots = SLOTS_DEFAULT;
+	/* events are not kept waiting for news of the directory */
 	done = step_ranks(indexer, max_slots, now);
+	rdx_roster_ask_liveness(indexer, now);
+	r = rdx_roster_discover(indexer, now);
+	if (indexer->walks != walks && r == 0 && done >= 0)
+		more = step_ranks(indexer, max_slots, now);
+	if (r < 0 || done < 0 || more < 0)
+		return r < 0 ? r : (int)(done < 0 ? done : more);
+	done += more;
 	/* what can be shown is shown, under a name, before table work that it does not need */
 	tend_indexes(indexer, now);
 	step_tables(indexer, now);

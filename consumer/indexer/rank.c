@@ -3,6 +3,7 @@
 #include "shm/clock.h"
 #include "consumer/reader/recovery.h"
 #include "shm/clear.h"
+#include "shm/prefetch.h"
 
 #include <errno.h>
 #include <string.h>
@@ -175,6 +176,38 @@ void rdx_rank_pulse(struct rdx_rank *rank, uint64_t now_ns)
 {
 	settle(rank, now_ns);
 	publish(rank, now_ns);
+}
+
+static int reads_events(const struct rdx_rank *rank)
+{
+	return rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW;
+}
+
+int rdx_rank_is_cleared(const struct rdx_rank *rank)
+{
+	return reads_events(rank) &&
+	       rdx_barrier_load(rank->reader->view.live) > rank->reader->cursor.position;
+}
+
+void rdx_rank_fetch(struct rdx_rank *const *ranks, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		rdx_prefetch_read(&ranks[i]->phase);
+	for (uint32_t i = 0; i < count; i++) {
+		if (reads_events(ranks[i])) {
+			rdx_prefetch_read(&ranks[i]->reader->view.live);
+			rdx_prefetch_read(&ranks[i]->reader->cursor);
+		}
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct rdx_reader *reader = ranks[i]->reader;
+
+		if (reads_events(ranks[i])) {
+			rdx_prefetch_read(&reader->view.live->barrier);
+			rdx_prefetch_read(&reader->view.ring.slots[reader->cursor.position &
+								   reader->view.ring.mask]);
+		}
+	}
 }
 
 int rdx_rank_has_work(const struct rdx_rank *rank)
@@ -433,7 +466,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 		if (r < 0)
 			handle(rank, r, now_ns);
 	}
-	if (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW)
+	if (reads_events(rank))
 		done += follow(rank, scratch, slots, now_ns, until_ns);
 	if (rank->phase > RDX_PHASE_FOLLOW)
 		return done;

@@ -84,6 +84,13 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
 int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
 		  uint64_t now_ns, uint64_t until_ns);
 
+/* Has it been cleared where it was not read yet? */
+int rdx_rank_is_cleared(const struct rdx_rank *rank);
+
+/* Fetch what the two above look at first: each is a miss or three, where a poll has not been made for
+ * a while. */
+void rdx_rank_fetch(struct rdx_rank *const *ranks, uint32_t count);
+
 /* Drop it: hidden, closed, with a cause. */
 void rdx_rank_fail(struct rdx_rank *rank, int cause, uint64_t now_ns);
 
