@@ -5,6 +5,7 @@
  * RDX_OPS_AHEAD keys are being fetched while a key is changed.
  */
 #include "consumer/writer/columns.h"
+#include "consumer/writer/crowd.h"
 #include "consumer/writer/grow.h"
 #include "consumer/writer/holders.h"
 #include "shm/entry.h"
@@ -14,40 +15,11 @@
 #include <errno.h>
 #include <string.h>
 
-/* A key is copied to the next table with its home line, wherever its slot is. */
-static int is_copied(const struct rdx_index_writer *w, uint64_t key)
-{
-	return w->stage == RDX_GROW_COPY &&
-	       rdx_table_home(&w->tables[w->current_table].table, key) < w->grow_at;
-}
-
-/* Tell readers which of the rank's sets of tiers have to be scanned. */
-static void report(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
-		   uint8_t forced)
-{
-	if (!rank->is_visible || (rank->orphans == orphans && rank->forced == forced))
-		return;
-	rdx_version_open(w->live);
-	rank->orphans = orphans;
-	rank->forced = forced;
-	rdx_columns_publish(w, rank);
-	rdx_version_close(w->live);
-}
-
-/* A change did not fit: blocks after it may not be searched. One that is dropped stays where there is
- * no room for the set that is left. */
+/* A change did not fit. One that is dropped stays where there is no room for the set that is left. */
 static void lose(struct rdx_index_writer *w, const struct rdx_writer_op *op)
 {
-	struct rdx_writer_rank *rank = &w->rank[w->columns.seat[op->column]];
-	uint8_t how = op->drop ? RDX_INEXACT_UNKNOWN : RDX_INEXACT_LACKING;
-
 	w->refused++;
-	if (rank->lost < how)
-		rank->lost = how;
-	if (rank->is_building)
-		rank->build_forced = 1;
-	else
-		report(w, rank, rank->orphans, 1);
+	rdx_columns_lose(w, op->column, op->drop ? RDX_INEXACT_UNKNOWN : RDX_INEXACT_LACKING);
 }
 
 /* `home` is the line of the key in this table. */
@@ -64,12 +36,35 @@ static int change_in(struct rdx_index_writer *w, struct rdx_writer_table *table,
 	return change(w, table, rdx_table_line(&table->table, op->key), op);
 }
 
+/* All lines that the key may be in are full. */
+static int crowd(struct rdx_index_writer *w, struct rdx_writer_table *table,
+		 const struct rdx_writer_op *op)
+{
+	uint64_t columns[RDX_COLUMN_WORDS] = {0};
+
+	rdx_column_add(columns, op->column);
+	return rdx_crowd_put(w, table, op->key, columns);
+}
+
+/* The change is made in the current table: its copy. */
+static void copy_change(struct rdx_index_writer *w, const struct rdx_writer_op *op)
+{
+	int r = change_in(w, rdx_writer_next(w), op);
+
+	if (r == -ENOBUFS)
+		r = crowd(w, rdx_writer_next(w), op);
+	if (r < 0)
+		rdx_grow_abandon(w, 1);
+}
+
 /* What a change with this result still needs: its copy, or room. A full table is replaced at once
  * if that is possible. Returns 1 if the column has a block more, or less. */
 static int follow_up(struct rdx_index_writer *w, const struct rdx_writer_op *op, int r)
 {
-	if (r > 0 && is_copied(w, op->key) && change_in(w, rdx_writer_next(w), op) < 0)
-		rdx_grow_abandon(w, 1);
+	if (r == -ENOBUFS)
+		r = crowd(w, rdx_writer_table(w), op);
+	if (r > 0 && rdx_writer_is_copied(w, op->key))
+		copy_change(w, op);
 	if (r < 0 && rdx_grow_now(w))
 		r = change_in(w, rdx_writer_table(w), op);
 	if (r < 0)
@@ -96,7 +91,7 @@ void rdx_writer_flush(struct rdx_index_writer *w)
 	for (uint32_t seat = 0; w->unsettled && seat < RDX_RANKS_MAX; seat++) {
 		struct rdx_writer_rank *rank = &w->rank[seat];
 
-		report(w, rank, rank->orphans_next, rank->forced);
+		rdx_columns_report(w, rank, rank->orphans_next, rank->forced);
 	}
 	w->unsettled = 0;
 }
@@ -113,7 +108,7 @@ static void queue(struct rdx_index_writer *w, uint32_t column, uint32_t drop, co
 		op->column = column;
 		op->drop = drop;
 		rdx_prefetch_read(op->home);
-		if (__builtin_expect(is_copied(w, keys[i]), 0))
+		if (__builtin_expect(rdx_writer_is_copied(w, keys[i]), 0))
 			rdx_table_prefetch(&rdx_writer_next(w)->table, keys[i]);
 		if (w->op_end - w->op_first > RDX_OPS_AHEAD)
 			make(w);
@@ -232,7 +227,7 @@ int rdx_writer_apply_event(struct rdx_index_writer *w, int seat, const struct rd
 	else
 		column = column_of(rank, event->tier);
 	/* scanned before the first orphan is there, searched after the last is gone */
-	report(w, rank, rank->orphans | event->orphans, rank->forced);
+	rdx_columns_report(w, rank, rank->orphans | event->orphans, rank->forced);
 	rank->orphans_next = event->orphans;
 	w->unsettled |= rank->orphans_next != rank->orphans;
 	if (column >= 0 && event->kind == RDX_EVENT_STORED)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/writer/columns.h"
+#include "shm/version.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -134,6 +135,30 @@ void rdx_columns_publish(struct rdx_index_writer *w, struct rdx_writer_rank *ran
 
 	memcpy(columns.column, rank->shown, sizeof(columns.column));
 	rdx_word_store(&w->live->columns[rank - w->rank], rdx_column_pack(&columns));
+}
+
+void rdx_columns_report(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
+			uint8_t forced)
+{
+	if (!rank->is_visible || (rank->orphans == orphans && rank->forced == forced))
+		return;
+	rdx_version_open(w->live);
+	rank->orphans = orphans;
+	rank->forced = forced;
+	rdx_columns_publish(w, rank);
+	rdx_version_close(w->live);
+}
+
+void rdx_columns_lose(struct rdx_index_writer *w, uint32_t column, uint8_t how)
+{
+	struct rdx_writer_rank *rank = &w->rank[w->columns.seat[column]];
+
+	if (rank->lost < how)
+		rank->lost = how;
+	if (rank->is_building)
+		rank->build_forced = 1;
+	else
+		rdx_columns_report(w, rank, rank->orphans, 1);
 }
 
 int rdx_columns_unswept(const struct rdx_index_writer *w)

@@ -36,6 +36,13 @@ int rdx_columns_begin(struct rdx_index_writer *w, struct rdx_writer_table *table
 /* Store the rank's packed word, between open and close of the version. */
 void rdx_columns_publish(struct rdx_index_writer *w, struct rdx_writer_rank *rank);
 
+/* Tell readers which of the rank's sets of tiers have to be scanned. */
+void rdx_columns_report(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
+			uint8_t forced);
+
+/* A block of the column does not fit, RDX_INEXACT_...: those after it may not be searched. */
+void rdx_columns_lose(struct rdx_index_writer *w, uint32_t column, uint8_t how);
+
 /* Are there columns to be swept? */
 int rdx_columns_unswept(const struct rdx_index_writer *w);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/writer/grow.h"
 #include "consumer/writer/columns.h"
+#include "consumer/writer/crowd.h"
 #include "consumer/writer/holders.h"
 #include "consumer/writer/retire.h"
 #include "shm/file.h"
@@ -28,7 +29,8 @@
 #define COPY_AHEAD     2                     /* lines whose keys are being fetched */
 #define GROW_TIMES     3                     /* over two: room of the next table */
 #define NOW_TRIES      4
-#define RETRY_REFUSED  4096 /* refused blocks before memory is requested again */
+#define CROWDED_NS     UINT64_C(10000000000) /* between two tables because of crowded lines */
+#define RETRY_REFUSED  4096                  /* refused blocks before memory is requested again */
 
 static uint64_t slots_of(const struct rdx_writer_table *table)
 {
@@ -226,6 +228,8 @@ static int start(struct rdx_index_writer *w)
 	w->grow_pace = pace(current, lines);
 	if (create(w, rdx_writer_next(w), lines) < 0)
 		return -ENOSPC;
+	for (uint32_t seat = 0; seat < RDX_RANKS_MAX; seat++)
+		w->rank[seat].charged[!w->current_table] = 0;
 	w->stage = RDX_GROW_ALLOCATE;
 	return 0;
 }
@@ -240,6 +244,17 @@ static void back_off(struct rdx_index_writer *w)
 static int may_start(const struct rdx_index_writer *w)
 {
 	return w->stage == RDX_GROW_IDLE && w->refused >= w->grow_refused;
+}
+
+/* A table with another secret, for no more keys: those that crowd the lines of this one do not crowd
+ * the lines of that one. Not again and again: who can read the new secret can try new keys. */
+static void start_crowded(struct rdx_index_writer *w)
+{
+	if (!w->crowded || w->beat_ns < w->crowded_ns || !may_start(w))
+		return;
+	w->crowded_ns = w->beat_ns + CROWDED_NS;
+	if (start(w) < 0)
+		back_off(w);
 }
 
 static void start_declared(struct rdx_index_writer *w)
@@ -290,6 +305,7 @@ void rdx_grow_pace(struct rdx_index_writer *w, uint32_t changes)
 	if (w->stage == RDX_GROW_IDLE) {
 		if (rdx_writer_living(current) >= current->grow_at && may_start(w) && start(w) < 0)
 			back_off(w);
+		start_crowded(w);
 		return;
 	}
 	w->grow_debt += changes * w->grow_pace;
@@ -342,6 +358,9 @@ static int copy_line(struct rdx_index_writer *w, const struct rdx_line *line, ui
 		rdx_words_load(columns, current->table.set[rdx_cell_set(line, slot)].columns,
 			       RDX_COLUMN_WORDS);
 		r = rdx_holders_put(w, rdx_writer_next(w), key, columns);
+		if (r == -ENOBUFS)
+			r = rdx_crowd_put(w, rdx_writer_next(w), key, columns);
+		r = r < 0 ? r : 0;
 	}
 	return r;
 }
@@ -378,6 +397,7 @@ static void switch_tables(struct rdx_index_writer *w)
 	rehome(w);
 	w->stage = RDX_GROW_IDLE;
 	w->grow_lines_min = 0;
+	w->crowded = 0;
 	w->grow_refused = 0;
 	w->generations++;
 	rdx_columns_switched(w);
@@ -413,6 +433,7 @@ int rdx_grow_step(struct rdx_index_writer *w)
 	w->grow_debt -= w->grow_debt < lines ? w->grow_debt : lines;
 	if (w->stage == RDX_GROW_IDLE) {
 		start_declared(w);
+		start_crowded(w);
 	} else if (w->stage == RDX_GROW_ALLOCATE) {
 		r = allocate(rdx_writer_next(w), &w->grow_at);
 		if (r < 0)

@@ -3,6 +3,10 @@
 
 #include <errno.h>
 
+/* Full lines that a key passes by chance: one in 10^15 does with 55 % of all slots taken, and
+ * one in 10^8 with 70 %. */
+#define RUN_LINES 64
+
 /* The set of the used ones among these columns. 0: there are none, or no room: *ret_r. */
 static uint32_t set_of(struct rdx_index_writer *w, struct rdx_writer_table *table,
 		       const uint64_t *columns, int *ret_r)
@@ -137,8 +141,10 @@ static void vacate(struct rdx_writer_table *table, struct rdx_place place)
 static int insert(struct rdx_writer_table *table, struct rdx_place place, uint64_t key,
 		  uint32_t set)
 {
-	if (!place.line || rdx_writer_living(table) >= table->living_max)
+	if (rdx_writer_living(table) >= table->living_max)
 		return -ENOSPC;
+	if (!place.line)
+		return -ENOBUFS;
 	if (rdx_word_load(&place.line->key[place.slot]))
 		vacate(table, place);
 	rdx_sets_name(&table->sets, set);
@@ -150,10 +156,15 @@ static int insert(struct rdx_writer_table *table, struct rdx_place place, uint64
 int rdx_holders_add_slow(struct rdx_index_writer *w, struct rdx_writer_table *table, uint64_t key,
 			 uint32_t column)
 {
+	const struct rdx_line *home = rdx_table_line(&table->table, key);
 	struct rdx_place place;
 
+	if (rdx_writer_is_crowding(w, table, column) && rdx_table_passed(home))
+		return -ENOBUFS;
 	if (seek(table, key, &place))
 		return change(w, table, place, column, 1);
+	if ((!place.line || place.line - home > RUN_LINES) && table == rdx_writer_table(w))
+		w->crowded = 1;
 	return insert(table, place, key, table->single[column]);
 }
 
@@ -186,4 +197,20 @@ int rdx_holders_put(struct rdx_index_writer *w, struct rdx_writer_table *table, 
 	if (r < 0 && !table->sets.set[set].cells)
 		rdx_sets_free(&table->sets, set);
 	return r < 0 ? r : 0;
+}
+
+int rdx_holders_fill(struct rdx_index_writer *w, struct rdx_writer_table *table,
+		     struct rdx_place place, uint64_t key, const uint64_t *columns)
+{
+	int r;
+	uint32_t set = set_of(w, table, columns, &r);
+
+	if (!set) {
+		rdx_table_pull(&table->table, place);
+		return r;
+	}
+	rdx_sets_name(&table->sets, set);
+	rdx_table_insert(&table->table, key, place, set);
+	table->keys++;
+	return 1;
 }

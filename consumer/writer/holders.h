@@ -14,7 +14,8 @@ int rdx_holders_add_slow(struct rdx_index_writer *w, struct rdx_writer_table *ta
 int rdx_holders_drop_slow(struct rdx_index_writer *w, struct rdx_writer_table *table, uint64_t key,
 			  uint32_t column);
 
-/* `line` is the key's home. 1; 0: the column held the key before. -ENOSPC: no slot, or no set. */
+/* `line` is the key's home. 1; 0: the column held the key before. -ENOSPC: the table is full, or no set;
+ * -ENOBUFS: no slot in the lines where the key may be. */
 static inline int rdx_holders_add(struct rdx_index_writer *w, struct rdx_writer_table *table,
 				  struct rdx_line *line, uint64_t key, uint32_t column)
 {
@@ -48,8 +49,12 @@ static inline int rdx_holders_drop(struct rdx_index_writer *w, struct rdx_writer
 }
 
 /* Put a key that is not in the table, with the used ones among these columns; nothing if there are
- * none. 0, -ENOSPC. */
+ * none. 0, -ENOSPC, -ENOBUFS. */
 int rdx_holders_put(struct rdx_index_writer *w, struct rdx_writer_table *table, uint64_t key,
 		    const uint64_t *columns);
+
+/* Likewise, into a slot that was vacated for it: 1; 0, -ENOSPC with the slot pulled full or free. */
+int rdx_holders_fill(struct rdx_index_writer *w, struct rdx_writer_table *table,
+		     struct rdx_place place, uint64_t key, const uint64_t *columns);
 
 #endif

@@ -212,6 +212,7 @@ void rdx_writer_close(struct rdx_index_writer *w)
 void rdx_writer_heartbeat(struct rdx_index_writer *w, uint64_t now_ns)
 {
 	rdx_word_store(&w->live->heartbeat_ns, now_ns);
+	w->beat_ns = now_ns;
 	rdx_retire_ask(w);
 }
 

@@ -14,6 +14,8 @@
 #define RDX_OPS_AHEAD 32 /* changes whose lines are on their way */
 #define RDX_OPS_MAX   64
 
+#define RDX_CHARGED_MAX 64
+
 struct rdx_writer_rank {
 	uint64_t worker_id;
 	uint32_t dp_rank;
@@ -30,6 +32,7 @@ struct rdx_writer_rank {
 	uint8_t orphans;      /* as readers see it */
 	uint8_t orphans_next; /* once all changes are made */
 	uint8_t lost;         /* a block did not fit, and nobody was told */
+	uint32_t charged[2];  /* keys it lost in full runs of each of `tables`, since it is there */
 	uint8_t state;
 	uint64_t declared; /* blocks of all tiers */
 	uint64_t epoch;
@@ -115,7 +118,10 @@ struct rdx_index_writer {
 	uint64_t grow_pace;      /* of those, for every change */
 	uint64_t grow_lines_min; /* after a table turned out too small */
 	uint64_t grow_refused;   /* no memory last time: try again at so many refused */
-	uint64_t declared;       /* blocks, by all ranks that are not gone */
+	uint64_t beat_ns;        /* the last heartbeat */
+	uint64_t crowded_ns;     /* no new table for crowded lines before */
+	uint32_t crowded;  /* a key passed more lines of the current table than chance makes */
+	uint64_t declared; /* blocks, by all ranks that are not gone */
 	uint64_t blocks_min;
 	uint64_t last_generation;
 
@@ -137,9 +143,23 @@ static inline struct rdx_writer_table *rdx_writer_next(struct rdx_index_writer *
 	return &w->tables[!w->current_table];
 }
 
+/* A key is copied to the next table with its home line, wherever its slot is. */
+static inline int rdx_writer_is_copied(struct rdx_index_writer *w, uint64_t key)
+{
+	return w->stage == RDX_GROW_COPY &&
+	       rdx_table_home(&rdx_writer_table(w)->table, key) < w->grow_at;
+}
+
 static inline uint64_t rdx_writer_living(const struct rdx_writer_table *table)
 {
 	return table->keys - table->dead;
+}
+
+/* Has the column's rank lost so many keys in full runs of this table that more need not be tried? */
+static inline int rdx_writer_is_crowding(const struct rdx_index_writer *w,
+					 const struct rdx_writer_table *table, uint32_t column)
+{
+	return w->rank[w->columns.seat[column]].charged[table - w->tables] >= RDX_CHARGED_MAX;
 }
 
 #endif
