@@ -2,6 +2,7 @@
 #include "shm/namespace.h"
 
 #include "shm/file.h"
+#include "shm/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +62,20 @@ int rdx_namespace_open(const char *dir, int create)
 		return fd;
 	close(fd);
 	return r;
+}
+
+int rdx_namespace_is_indexed(int dir_fd)
+{
+	int fd = openat(dir_fd, RDX_INDEXER_LOCK_NAME,
+			O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int held;
+
+	/* a lock file that others may not read says nothing */
+	if (fd < 0)
+		return errno != ENOENT;
+	held = rdx_lock_held(fd);
+	close(fd);
+	return held != 0;
 }
 
 int rdx_namespace_check(int dir_fd, const char *name, int claims)
@@ -183,34 +198,39 @@ int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, co
 	return r == -EEXIST ? 0 : r;
 }
 
-static int read_key(int dir_fd, struct rdx_hash_key *ret_key)
+int rdx_namespace_key_bytes(int dir_fd, uint8_t *ret_bytes)
 {
-	uint8_t bytes[RDX_KEY_BYTES];
 	uint64_t size = 0;
 	int fd = rdx_file_open_foreign(dir_fd, KEY_NAME, O_RDONLY, &size);
 	int r = fd < 0 ? fd : 0;
 
 	if (r == 0)
-		r = size == RDX_KEY_BYTES ? rdx_file_read(fd, bytes, sizeof(bytes)) : -EBADMSG;
+		r = size == RDX_KEY_BYTES ? rdx_file_read(fd, ret_bytes, RDX_KEY_BYTES) : -EBADMSG;
 	if (fd >= 0)
 		close(fd);
-	if (r == 0)
-		rdx_hash_key_expand(bytes, ret_key);
 	return r == -EBADMSG ? -EKEYREJECTED : r;
+}
+
+int rdx_namespace_restore_key(int dir_fd, const uint8_t *bytes)
+{
+	return rdx_namespace_make_file(dir_fd, "", KEY_NAME, bytes, RDX_KEY_BYTES, KEY_MODE);
 }
 
 int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key)
 {
 	uint8_t bytes[RDX_KEY_BYTES];
-	int r = read_key(dir_fd, ret_key);
+	int r = rdx_namespace_key_bytes(dir_fd, bytes);
 
-	if (r != -ENOENT || !create)
-		return r;
-	r = rdx_namespace_random(bytes, sizeof(bytes));
-	if (r < 0)
-		return r;
-	r = rdx_namespace_make_file(dir_fd, "", KEY_NAME, bytes, sizeof(bytes), KEY_MODE);
-	return r < 0 ? r : read_key(dir_fd, ret_key);
+	if (r == -ENOENT && create) {
+		r = rdx_namespace_random(bytes, sizeof(bytes));
+		if (r == 0)
+			r = rdx_namespace_restore_key(dir_fd, bytes);
+		if (r == 0)
+			r = rdx_namespace_key_bytes(dir_fd, bytes); /* maybe another process's */
+	}
+	if (r == 0)
+		rdx_hash_key_expand(bytes, ret_key);
+	return r;
 }
 
 int rdx_namespace_number(const char *text, uint64_t max, uint64_t *ret_value)

@@ -34,6 +34,11 @@ int rdx_namespace_lost(int dir_fd, const char *path);
  */
 int rdx_namespace_open(const char *dir, int create);
 
+#define RDX_INDEXER_LOCK_NAME "indexer.lock"
+
+/* Does a running process maintain the indexes? 0: none does. 1 also where this user may not know. */
+int rdx_namespace_is_indexed(int dir_fd);
+
 /*
  * Who may replace files in the directory `name` below `dir_fd` ("": that itself)? -EPERM where a group
  * or all users may write in it without the sticky bit; for who `claims`, makes files in it, also where
@@ -47,6 +52,10 @@ int rdx_namespace_check(int dir_fd, const char *name, int claims);
  * file of RDX_KEY_BYTES bytes; where it cannot be read -errno.
  */
 int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key);
+
+/* The RDX_KEY_BYTES bytes of the key; and the key file made of them, if there is none. 0, -errno. */
+int rdx_namespace_key_bytes(int dir_fd, uint8_t *ret_bytes);
+int rdx_namespace_restore_key(int dir_fd, const uint8_t *bytes);
 
 /*
  * Make a small file whole or not at all: written without a name, given its name by link(), so that

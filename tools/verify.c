@@ -87,6 +87,8 @@ static int compare(const struct space *space, const struct rank_name *name,
 	memcpy(index_name.model, info->model, RDX_TEXT_BYTES);
 	memcpy(index_name.tenant, info->tenant, RDX_TEXT_BYTES);
 	r = indexes_open(space, &index_name, &index);
+	if (r == -EAGAIN || r == -ESRCH)
+		return -ENOENT;
 	if (r < 0)
 		return r;
 	ret_difference->size = sizeof(*ret_difference);

@@ -14,8 +14,9 @@
 #define TRIES          64
 #define PAUSES         16 /* between two of them */
 #define MAP_TRIES      64 /* while the writer replaces what is about to be mapped */
-#define SUSPECT_NS     UINT64_C(250000000) /* a heartbeat older than this: look for a successor */
-#define CHECK_EVERY_NS UINT64_C(10000000)  /* how often the kernel is asked for one */
+#define SUSPECT_NS     UINT64_C(250000000)  /* a heartbeat older than this: look for a successor */
+#define CHECK_EVERY_NS UINT64_C(10000000)   /* how often the kernel is asked for one */
+#define GONE_NS        UINT64_C(2000000000) /* an indexer has made again what was lost by then */
 
 static void cpu_pause(void)
 {
@@ -99,6 +100,26 @@ static int map_newest(struct rdx_index *x)
 	return r == -ESTALE ? -ENOENT : r;
 }
 
+/* Why there is no such index in a directory that exists. */
+static int not_yet(const struct rdx_index *x)
+{
+	return rdx_namespace_is_indexed(x->dir_fd) ? -EAGAIN : -ESRCH;
+}
+
+static int open_index(struct rdx_index *x, const char *dir)
+{
+	int r = rdx_namespace_path(dir, &x->path);
+
+	if (r == 0)
+		r = x->dir_fd = rdx_namespace_open(dir, 0);
+	if (r < 0)
+		return r;
+	r = rdx_namespace_key(x->dir_fd, 0, &x->hash_key);
+	if (r == 0)
+		r = map_newest(x);
+	return r == -ENOENT ? not_yet(x) : r;
+}
+
 int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct rdx_index_key *from)
 {
 	struct rdx_index_key key;
@@ -117,11 +138,7 @@ int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct r
 	if (r == 0)
 		r = rdx_index_file_id(key.model, key.tenant, key.block_tokens, &x->id);
 	if (r == 0)
-		r = x->dir_fd = rdx_namespace_open(dir, 0);
-	if (r >= 0)
-		r = rdx_namespace_key(x->dir_fd, 0, &x->hash_key);
-	if (r >= 0)
-		r = map_newest(x);
+		r = open_index(x, dir);
 	if (r < 0) {
 		rdx_index_close(x);
 		return r;
@@ -143,6 +160,7 @@ void rdx_index_close(struct rdx_index *x)
 	if (x->dir_fd >= 0)
 		close(x->dir_fd);
 	rdx_keys_free(&x->keys);
+	free(x->path);
 	free(x);
 }
 
@@ -151,27 +169,73 @@ const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *x)
 	return &x->hash_key;
 }
 
-/* The heartbeat is old: does another file have the name now? Rarely checked. */
-static int is_suspect(struct rdx_index *x, uint64_t now)
+/* Another directory has the path: go over to it, if it has the same key: what callers chained by it
+ * stays good. On failure the old one stays. */
+static int change_directory(struct rdx_index *x)
+{
+	struct rdx_hash_key key;
+	int old = x->dir_fd, r = rdx_namespace_open(x->path, 0);
+
+	if (r < 0)
+		return r;
+	x->dir_fd = r;
+	r = rdx_namespace_key(x->dir_fd, 0, &key);
+	if (r == 0)
+		r = key.fingerprint == x->hash_key.fingerprint ? map_newest(x) : -EIDRM;
+	if (r == 0) {
+		close(old);
+	} else {
+		close(x->dir_fd);
+		x->dir_fd = old;
+	}
+	return r;
+}
+
+/* The writer is dead, or says that it has a successor: map that, wherever it is. 0 also for the same
+ * file, which still has its name. */
+static int look_for_successor(struct rdx_index *x)
+{
+	int r = map_newest(x);
+
+	if (r == -ENOENT && rdx_namespace_lost(x->dir_fd, x->path) == -ESTALE)
+		r = change_directory(x);
+	return r;
+}
+
+/* There was a look for a successor. -EIDRM: the old file is no good any more, and there is no other. */
+static int judge(struct rdx_index *x, int found, uint64_t now)
+{
+	if (found == 0)
+		x->gone_ns = 0;
+	else if (!x->gone_ns)
+		x->gone_ns = now;
+	x->gone = found == -EIDRM || (found < 0 && now - x->gone_ns > GONE_NS) ? -EIDRM : 0;
+	return x->gone;
+}
+
+static int is_alive(const struct rdx_index *x, uint64_t now)
 {
 	uint64_t heartbeat = rdx_word_load(&x->lookup.live->heartbeat_ns);
 
-	if (heartbeat >= now || now - heartbeat <= SUSPECT_NS || now < x->check_ns)
-		return 0;
-	x->check_ns = now + CHECK_EVERY_NS;
-	return 1;
+	return heartbeat >= now || now - heartbeat <= SUSPECT_NS;
 }
 
 /* Move to a successor's file, if there is one. System calls only if it has set the mark, which it
- * does when its file has the name (G3), or if the heartbeat is old. */
-static void follow(struct rdx_index *x, uint64_t now)
+ * does when its file has the name (G3), or if the heartbeat is old; if there is none, the old one is
+ * used for a while, STALE. -EIDRM. */
+static int follow(struct rdx_index *x, uint64_t now)
 {
-	if (rdx_generation_superseded(x->lookup.live)) {
-		if (now >= x->retry_ns && map_newest(x) < 0)
-			x->retry_ns = now + CHECK_EVERY_NS; /* removed, or not readable */
-	} else if (is_suspect(x, now)) {
-		(void)map_index(x); /* if there is none, the old one is used, STALE */
-	}
+	int marked = rdx_generation_superseded(x->lookup.live), r;
+
+	if (!marked && is_alive(x, now))
+		return 0;
+	if (now < (marked ? x->retry_ns : x->check_ns))
+		return x->gone;
+	x->check_ns = now + CHECK_EVERY_NS;
+	r = look_for_successor(x);
+	if (marked && r < 0)
+		x->retry_ns = now + CHECK_EVERY_NS; /* removed, or not readable */
+	return judge(x, r, now);
 }
 
 int rdx_index_poisoned(const struct rdx_index *x)
@@ -188,7 +252,7 @@ static int remap(struct rdx_index *x)
 
 	if (r == -ENOENT) {
 		r = map_index(x);
-		r = r == -ENOENT ? 0 : r;
+		r = r == -ENOENT || r == -ESTALE ? 0 : r;
 	}
 	return r;
 }
@@ -275,10 +339,10 @@ static void learn_instances(struct rdx_lookup *l)
 
 int rdx_index_update(struct rdx_index *x, struct rdx_keys *keys, uint64_t now)
 {
-	int r;
+	int r = follow(x, now);
 
-	follow(x, now);
-	r = look_up(x, keys);
+	if (r == 0)
+		r = look_up(x, keys);
 	if (r == 0 && x->lookup.strangers)
 		learn_instances(&x->lookup);
 	return r;
@@ -370,21 +434,22 @@ int rdx_index_ranks(struct rdx_index *x, struct rdx_index_rank *ret_ranks, uint3
 {
 	uint64_t now = rdx_clock_ns(), size = 0;
 	uint32_t count;
+	int r;
 
 	if (capacity) {
-		int r = rdx_sized_check(ret_ranks);
-
+		r = rdx_sized_check(ret_ranks);
 		if (r < 0)
 			return r;
 		size = ret_ranks->size;
 	}
-	follow(x, now);
+	r = follow(x, now);
+	if (r < 0)
+		return r;
 	count = rank_count(x);
 	if (count > capacity)
 		return rdx_index_poisoned(x) ? -EBADMSG : -ENOSPC;
 	for (uint32_t seat = 0; seat < count; seat++) {
-		int r = read_rank(x, seat, now, &x->ranks[seat]);
-
+		r = read_rank(x, seat, now, &x->ranks[seat]);
 		if (rdx_index_poisoned(x))
 			return -EBADMSG;
 		if (r < 0)

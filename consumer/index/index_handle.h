@@ -11,6 +11,7 @@
 
 struct rdx_index {
 	int dir_fd;
+	char *path; /* of the directory, absolute */
 	struct rdx_index_id id;
 	struct rdx_hash_key hash_key;
 	struct rdx_mapping ctl[2]; /* one is mapped; the other is for its successor */
@@ -19,6 +20,8 @@ struct rdx_index {
 	struct rdx_tables tables;
 	uint64_t check_ns; /* not before: look for a successor without a mark */
 	uint64_t retry_ns; /* not before: try again to map one with a mark */
+	uint64_t gone_ns;  /* since then the writer is dead and no file has the name; 0: it has */
+	int gone;          /* what calls answer: 0, or -EIDRM when that is so for long */
 	struct rdx_keys keys;
 	struct rdx_lookup lookup;
 	struct rdx_index_rank ranks[RDX_RANKS_MAX]; /* scratch */

@@ -107,7 +107,13 @@ struct rdx_difference {
 /*
  * Map an index. `dir` NULL: /dev/shm/ringdex. Blocking.
  *
- *   -ENOENT           no indexer has made it yet, or there is no such directory
+ * Workers, indexer and routers may start in any order, but this call does not wait. Of what is missing
+ * it says who has to come, and is to be repeated:
+ *
+ *   -ENOENT           there is no such directory: neither a worker nor an indexer has been here
+ *   -ESRCH            no indexer runs in the directory, and none has left the index there
+ *   -EAGAIN           not yet: an indexer runs, and has seen no worker of this model, tenant and block
+ *                     size, or has seen the first one within the last second
  *   -EINVAL, -E2BIG, -ENAMETOOLONG  of the key or its flags; the last also of the directory's path
  *   -EBADMSG          not an index, truncated, or its bounds contradict each other
  *   -EPROTONOSUPPORT  a format version or feature this library does not know
@@ -145,6 +151,10 @@ RDX_API const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *in
  *   -ENOSPC   `capacity` rows are too few (RDX_RANKS_MAX always suffices)
  *   -EAGAIN   64 tries were disturbed
  *   -EBADMSG  the index file is damaged or was truncated (with the guard)
+ *   -EIDRM    open again: the indexer is dead, its files were removed or replaced, and for two seconds
+ *             no other has come, or the directory was made anew and has another key (prefix hashes
+ *             that were chained by the old one are void). Until then, and where files of a dead indexer
+ *             are still in place, rows are STALE. A later call may find a successor by itself
  *   -EINVAL, -E2BIG  of the rows' size
  *   and where the index has moved to another file, as for rdx_index_open
  */
@@ -162,7 +172,7 @@ RDX_API int rdx_index_lookup_local(struct rdx_index *index, const uint64_t *loca
 RDX_API int rdx_index_lookup_tokens(struct rdx_index *index, const struct rdx_tokens *tokens,
 				    struct rdx_run *ret_runs, uint32_t capacity);
 
-/* Every rank the index knows, also GONE ones. Rows, or -ENOSPC, -EAGAIN, -EBADMSG, -EINVAL,
+/* Every rank the index knows, also GONE ones. Rows, or -ENOSPC, -EAGAIN, -EBADMSG, -EIDRM, -EINVAL,
  * -E2BIG as above. */
 RDX_API int rdx_index_ranks(struct rdx_index *index, struct rdx_index_rank *ret_ranks,
 			    uint32_t capacity);

@@ -3,6 +3,7 @@
 
 #include "shm/file.h"
 #include "shm/lock.h"
+#include "shm/namespace.h"
 
 #include <pthread.h>
 #include <stddef.h>

@@ -6,8 +6,6 @@
 #ifndef RDX_INDEXER_LOCK_H
 #define RDX_INDEXER_LOCK_H
 
-#define RDX_INDEXER_LOCK_NAME "indexer.lock"
-
 struct rdx_indexer_lock {
 	int fd;                        /* -1: not held, or in a forked child */
 	struct rdx_indexer_lock *next; /* of all held in this process */

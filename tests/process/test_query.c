@@ -102,6 +102,41 @@ static void query_finds_the_longest_prefix(void **state)
 	rig_release(&producers[1]);
 }
 
+/* Of two indexes the one that a running rank feeds is meant. */
+static void query_offers_what_is_fed(void **state)
+{
+	struct rdx_segment_spec spec = rig_spec(8, 0, 64, 1024);
+	struct rig *rig = *state;
+	struct rig_producer producer, other;
+	struct program program;
+	struct program_result r;
+
+	spec.model = "other";
+	tools_claim(rig, &producer, 7, 0, 64);
+	assert_int_equal(rig_claim(rig, &other, &spec), 0);
+	tools_start_follow(rig, &program, "--interval=10ms");
+	assert_true(tools_wait_for(&program, "\"ranks_alive\":2"));
+	r.status = 1;
+	UNTIL (r.status == 0) {
+		(void)program_run(&r, "ringdex-query", "1", "--dir", rig->dir, "--model", "other",
+				  "-", NULL);
+		program_result_free(&r);
+	}
+	RUN(&r, 1, "ringdex-query", "1", "--dir", rig->dir, "-");
+	assert_has(r.err, "more than one index");
+	program_result_free(&r);
+	rig_release(&other);
+	assert_true(tools_wait_for(&program, "\"state\":\"GONE\""));
+	RUN(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "-");
+	program_result_free(&r);
+	rig_release(&producer);
+	assert_true(tools_wait_for(&program, "\"ranks_alive\":0"));
+	RUN(&r, 1, "ringdex-query", "1", "--dir", rig->dir, "-");
+	assert_has(r.err, "no running worker feeds an index in");
+	program_result_free(&r);
+	tools_stop_follow(&program);
+}
+
 static void query_says_what_is_wrong(void **state)
 {
 	static const struct {
@@ -195,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(query_finds_the_longest_prefix, rig_setup,
 						rig_teardown),
+		cmocka_unit_test_setup_teardown(query_offers_what_is_fed, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(query_says_what_is_wrong, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(verify_finds_a_difference, rig_setup, rig_teardown),
 	};

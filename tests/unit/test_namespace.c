@@ -63,7 +63,7 @@ static void test_modes(void **state)
 		assert_int_equal(chmod(x.rig.dir, modes[i].mode), 0);
 		expect_claims(&x, modes[i].error, modes[i].error);
 		assert_int_equal(reader_error(&x), modes[i].error);
-		assert_int_equal(index_error(&x), modes[i].error ? modes[i].error : -ENOENT);
+		assert_int_equal(index_error(&x), modes[i].error ? modes[i].error : -ESRCH);
 	}
 	assert_int_equal(chmod(x.rig.dir, 0700), 0);
 	rig_remove(&x.rig);

@@ -67,9 +67,9 @@ static void test_not_ready(void **state)
 
 	(void)state;
 	rig_make(&rig);
-	assert_int_equal(rig_index(&rig, &x), -ENOENT);
+	assert_int_equal(rig_index(&rig, &x), -ESRCH);
 	assert_int_equal(rig_writer(&rig, NULL, &w), 0);
-	assert_int_equal(rig_index(&rig, &x), -ENOENT);
+	assert_int_equal(rig_index(&rig, &x), -ESRCH);
 	rdx_writer_close(w);
 	assert_int_equal(files_in_index(&rig), 0);
 	assert_int_equal(rig_writer(&rig, NULL, &w), 0);
@@ -96,7 +96,7 @@ static void test_bad_keys(void **state)
 	assert_int_equal(rdx_index_open(&x, rig.dir, &key), 0); /* defaults: "", 16 */
 	rdx_index_close(x);
 	key.tenant = "other";
-	assert_int_equal(rdx_index_open(&x, rig.dir, &key), -ENOENT);
+	assert_int_equal(rdx_index_open(&x, rig.dir, &key), -ESRCH);
 	key.block_tokens = RDX_BLOCK_TOKENS_MAX + 1;
 	assert_int_equal(rdx_index_open(&x, rig.dir, &key), -EINVAL);
 	memset(longer, 'x', sizeof(longer));

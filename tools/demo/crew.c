@@ -186,7 +186,7 @@ void crew_look(struct crew *crew)
 
 	if (!crew->index && crew->indexer == CREW_COMING)
 		r = rdx_index_open(&crew->index, crew->dir, &key);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ENOENT && r != -EAGAIN && r != -ESRCH)
 		narrate_failure("cannot open the index in %s: %s", crew->dir, messages_explain(r));
 	if (!crew->index)
 		return;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,23 @@
 static int is_terminated(const char *text)
 {
 	return memchr(text, 0, RDX_TEXT_BYTES) != NULL;
+}
+
+/* Is there a rank in the index that was not seen to end? */
+static int is_fed(int fd)
+{
+	const off_t at = offsetof(struct rdx_index_ctl, live.identity);
+	struct rdx_index_identity ranks[RDX_RANKS_MAX];
+	uint64_t count;
+
+	if (pread(fd, &count, sizeof(count), offsetof(struct rdx_index_ctl, live.rank_count)) !=
+		    sizeof(count) ||
+	    pread(fd, ranks, sizeof(ranks), at) != sizeof(ranks))
+		return 0;
+	for (uint64_t i = 0; i < count && i < RDX_RANKS_MAX; i++)
+		if (ranks[i].state != RDX_STATE_GONE)
+			return 1;
+	return 0;
 }
 
 /* Read the name of the index whose control file this is. 1, or 0 where it is none. Whether
@@ -37,6 +55,7 @@ static int read_name(int dir_fd, const char *file, struct index_name *ret_name)
 	if (fd < 0)
 		return 0;
 	got = pread(fd, &header, sizeof(header), 0);
+	ret_name->is_fed = is_fed(fd);
 	close(fd);
 	if (got != (ssize_t)sizeof(header) || header.magic != RDX_INDEX_MAGIC ||
 	    !is_terminated(header.model) || !is_terminated(header.tenant))
@@ -81,22 +100,74 @@ static int fits(const struct index_wanted *wanted, const struct index_name *name
 	       (!wanted->block_tokens || wanted->block_tokens == name->block_tokens);
 }
 
+/* There is no index at all, or none that anybody feeds: who has to come? */
+static void say_none(const struct space *space, int count)
+{
+	if (!space_has_indexer(space))
+		messages_say("no index in %s: start one with ringdex follow", space->dir);
+	else if (count == 0)
+		messages_say("no index in %s yet: an indexer runs and has seen no worker: start "
+			     "one, or ask again in a second",
+			     space->dir);
+	else
+		messages_say("no running worker feeds an index in %s: start one", space->dir);
+}
+
 static void say_choice(const struct space *space, const struct index_name *names, int count,
 		       int fitting)
 {
-	if (count == 0) {
-		messages_say("no index in %s: start one with ringdex follow", space->dir);
+	int fed = 0;
+
+	for (int i = 0; i < count; i++)
+		fed += names[i].is_fed;
+	if (fed == 0) {
+		say_none(space, count);
 		return;
 	}
 	messages_say("%s in %s%s", fitting ? "more than one index" : "no such index", space->dir,
 		     fitting ? ": choose by --model, --tenant, --block-tokens" : "; there is:");
 	for (int i = 0; i < count; i++) {
+		if (!names[i].is_fed)
+			continue;
 		fputs("   --model '", stderr);
 		printable_put(stderr, names[i].model);
 		fputs("' --tenant '", stderr);
 		printable_put(stderr, names[i].tenant);
 		fprintf(stderr, "' --block-tokens %" PRIu32 "\n", names[i].block_tokens);
 	}
+}
+
+/* The one that fits; among several the one that is fed. How many there are. */
+static int choose(const struct index_wanted *wanted, const struct index_name *names, int count,
+		  int *ret_chosen)
+{
+	int fitting = 0, fed = 0, chosen = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (!fits(wanted, &names[i]))
+			continue;
+		fitting++;
+		fed += names[i].is_fed;
+		if (fitting == 1 || (names[i].is_fed && fed == 1))
+			chosen = i;
+	}
+	*ret_chosen = chosen;
+	return fed ? fed : fitting;
+}
+
+/* It was there a moment ago. */
+static void say_open_failed(const struct space *space, const struct index_name *name, int error)
+{
+	if (error == -ESRCH)
+		messages_say("the index of '%s' in %s was left by an indexer that is dead, and is "
+			     "not whole: start one with ringdex follow",
+			     name->model, space->dir);
+	else if (error == -EAGAIN)
+		messages_say("the index of '%s' in %s is being made: ask again in a second",
+			     name->model, space->dir);
+	else
+		messages_say_error(error, "cannot open the index of '%s' in %s", name->model,
+				   space->dir);
 }
 
 int indexes_open(const struct space *space, const struct index_name *name,
@@ -117,26 +188,21 @@ int indexes_choose(const struct space *space, const struct index_wanted *wanted,
 		   struct rdx_index **ret_index, struct index_name *ret_name)
 {
 	struct index_name *names;
-	int fitting = 0, chosen = 0, r = 0;
+	int fitting, chosen, r = 0;
 	int count = indexes_find(space, &names);
 
 	if (count < 0) {
 		messages_say_error(count, "cannot look into %s/" INDEX_DIR, space->dir);
 		return count;
 	}
-	for (int i = 0; i < count; i++)
-		if (fits(wanted, &names[i])) {
-			chosen = i;
-			fitting++;
-		}
+	fitting = choose(wanted, names, count, &chosen);
 	if (fitting != 1) {
 		say_choice(space, names, count, fitting);
 		r = -ENOENT;
 	} else {
 		r = indexes_open(space, &names[chosen], ret_index);
 		if (r < 0)
-			messages_say_error(r, "cannot open the index of '%s' in %s",
-					   names[chosen].model, space->dir);
+			say_open_failed(space, &names[chosen], r);
 		else
 			*ret_name = names[chosen];
 	}

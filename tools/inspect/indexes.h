@@ -14,6 +14,7 @@ struct index_name {
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];
 	uint32_t block_tokens;
+	int is_fed; /* a rank of it runs, as far as is known */
 };
 
 /* Which one is wanted; what is NULL or 0 is left open. */
@@ -28,7 +29,8 @@ struct index_wanted {
 int indexes_find(const struct space *space, struct index_name **ret_names);
 
 /*
- * Open the one index that fits what is wanted. Complains, with what there is to choose from,
+ * Open the one index that fits what is wanted; one that no running rank feeds is only taken where no
+ * other fits. Complains, with what there is to choose from,
  * and returns -errno where none does, or several do.
  */
 int indexes_choose(const struct space *space, const struct index_wanted *wanted,

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/inspect/space.h"
 
-#include "shm/lock.h"
 #include "shm/namespace.h"
 #include "tools/program/messages.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ringdex/rdx_reader.h>
 #include <unistd.h>
-
-#define LOCK_NAME "indexer.lock"
 
 void space_guard(void)
 {
@@ -44,13 +40,5 @@ void space_close(struct space *space)
 
 int space_has_indexer(const struct space *space)
 {
-	int fd = openat(space->dir_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	int held;
-
-	/* a lock file that others may not read says nothing */
-	if (fd < 0)
-		return errno != ENOENT;
-	held = rdx_lock_held(fd);
-	close(fd);
-	return held != 0;
+	return rdx_namespace_is_indexed(space->dir_fd);
 }

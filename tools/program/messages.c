@@ -71,6 +71,8 @@ const char *messages_explain(int error)
 		return "its worker has restarted meanwhile: try again";
 	case EAGAIN:
 		return "events come too fast: try again";
+	case EIDRM:
+		return "its files were removed: ask again, with ringdex follow running";
 	case EOWNERDEAD:
 		return "its producer died in the middle of an event: restart its worker";
 	default:
