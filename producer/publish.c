@@ -102,7 +102,7 @@ int rdx_publish_stored(struct rdx_publisher *p, const struct rdx_stored *stored)
 	int r;
 
 	if (p->dead)
-		return -EOWNERDEAD;
+		return p->dead;
 	if (stored->size != sizeof(other)) {
 		r = rdx_sized_take(&other, sizeof(other), stored);
 		if (r < 0)
@@ -222,7 +222,7 @@ int rdx_publish_removed(struct rdx_publisher *p, const struct rdx_removed *remov
 	int r;
 
 	if (p->dead)
-		return -EOWNERDEAD;
+		return p->dead;
 	if (removed->size != sizeof(other)) {
 		r = rdx_sized_take(&other, sizeof(other), removed);
 		if (r < 0)
@@ -277,7 +277,7 @@ int rdx_publish_cleared(struct rdx_publisher *p, uint8_t scope, uint64_t time_ns
 	int r;
 
 	if (p->dead)
-		return -EOWNERDEAD;
+		return p->dead;
 	if (scope >= RDX_TIER_COUNT && scope != RDX_SCOPE_ALL)
 		return -EINVAL;
 	r = begin(p, 0, time_ns);
@@ -301,7 +301,7 @@ int rdx_publish_restarted(struct rdx_publisher *p, uint64_t time_ns)
 	int r;
 
 	if (p->dead)
-		return -EOWNERDEAD;
+		return p->dead;
 	r = begin(p, 0, time_ns);
 	if (r < 0)
 		return r;
@@ -319,7 +319,7 @@ int rdx_publish_unrepresented(struct rdx_publisher *p, const struct rdx_removed 
 	int r;
 
 	if (p->dead)
-		return -EOWNERDEAD;
+		return p->dead;
 	r = rdx_sized_take(&other, sizeof(other), blocks);
 	if (r < 0)
 		return r;
@@ -348,7 +348,7 @@ int rdx_publish_inexact(struct rdx_publisher *p, uint8_t how, uint64_t time_ns)
 	int r;
 
 	if (p->dead)
-		return -EOWNERDEAD;
+		return p->dead;
 	if (how != RDX_INEXACT_LACKING && how != RDX_INEXACT_UNKNOWN)
 		return -EINVAL;
 	r = begin(p, 0, time_ns);

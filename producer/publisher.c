@@ -51,7 +51,7 @@ static void after_fork_in_child(void)
 		p->bell_mapping.fd = -1;
 		p->bell_mapping.base = NULL;
 		p->bell = NULL;
-		p->dead = 1;
+		p->dead = -EOWNERDEAD;
 	}
 	handles = NULL;
 	pthread_mutex_unlock(&handles_mutex);
@@ -118,6 +118,26 @@ static void discard_segment(struct rdx_publisher *p, int dir_fd)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
+void rdx_publisher_replace(struct rdx_publisher *p, const struct rdx_segment_owner *owner)
+{
+	pthread_mutex_lock(&handles_mutex);
+	rdx_segment_release(&p->owner);
+	p->owner = *owner;
+	pthread_mutex_unlock(&handles_mutex);
+	p->epoch = owner->header->epoch;
+	p->lineage.records = p->owner.ledger.records;
+	if (p->clear)
+		p->clear = p->owner.clear.base;
+}
+
+void rdx_publisher_forfeit(struct rdx_publisher *p)
+{
+	pthread_mutex_lock(&handles_mutex);
+	rdx_segment_release(&p->owner); /* still listed: it may come into a forked child */
+	p->dead = -EBUSY;
+	pthread_mutex_unlock(&handles_mutex);
+}
+
 /* Address space from a huge page's boundary on; what is cut off to get there is given back. */
 static int map_aligned(struct rdx_arena *arena, uint64_t bytes)
 {
@@ -165,7 +185,7 @@ static int touch_arena(const struct rdx_arena *arena)
 /* In a forked child these addresses are unmapped, or the child's own. */
 static void free_arena(struct rdx_publisher *p)
 {
-	if (p->arena.base && !p->dead)
+	if (p->arena.base && p->dead != -EOWNERDEAD)
 		munmap(p->arena.base, p->arena.bytes);
 }
 
@@ -245,14 +265,21 @@ static int start_state(struct rdx_publisher *p)
 	return 0;
 }
 
-static void open_bell(struct rdx_publisher *p, int dir_fd)
+void rdx_publisher_join_bell(struct rdx_publisher *p, int dir_fd)
 {
+	struct rdx_mapping bell = {.fd = -1};
+
 	/* a bell of another user is not rung: its consumers poll */
-	if (rdx_bell_file_open(&p->bell_mapping, dir_fd, 1) < 0)
+	if (rdx_bell_file_open(&bell, dir_fd, 1) < 0)
 		return;
+	pthread_mutex_lock(&handles_mutex);
+	rdx_mapping_close(&p->bell_mapping);
+	p->bell_mapping = bell;
+	pthread_mutex_unlock(&handles_mutex);
 	p->bell = p->bell_mapping.base;
 	p->counters[RDX_COUNTER_FLAGS] |= RDX_LIVE_RINGS_BELL;
 	p->counters[RDX_COUNTER_BELL] = rdx_bell_file_id(&p->bell_mapping);
+	p->counted = 1;
 }
 
 static struct rdx_segment_spec spec_of(const struct rdx_publisher_options *options, uint32_t names)
@@ -347,6 +374,8 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 	int r = rdx_namespace_key(dir_fd, 1, &p->key);
 
 	if (r == 0)
+		r = rdx_namespace_key_bytes(dir_fd, p->key_bytes);
+	if (r == 0)
 		r = claim_with_room(p, dir_fd, &spec, options);
 	if (r < 0)
 		return r;
@@ -382,7 +411,7 @@ static int start(struct rdx_publisher *p, const struct rdx_publisher_options *op
 		if (r < 0)
 			discard_segment(p, dir_fd);
 		else
-			open_bell(p, dir_fd);
+			rdx_publisher_join_bell(p, dir_fd);
 	}
 	close(dir_fd);
 	return r;
@@ -407,12 +436,16 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 	p->bell_mapping.fd = -1;
 	p->block_tokens = options.block_tokens;
 	p->report_mode = options.report_mode;
+	p->file_mode = options.file_mode;
 	memcpy(p->tier_blocks, options.tier_blocks, sizeof(p->tier_blocks));
-	r = reserve(p, &options, (uint32_t)header.ledger_records);
+	r = rdx_namespace_path(options.dir, &p->path);
+	if (r == 0)
+		r = reserve(p, &options, (uint32_t)header.ledger_records);
 	if (r == 0)
 		r = start(p, &options, (uint32_t)header.ledger_records);
 	if (r < 0) {
 		free_arena(p);
+		free(p->path);
 		free(p);
 		return r;
 	}
@@ -426,11 +459,12 @@ void rdx_publisher_close(struct rdx_publisher *p)
 {
 	if (!p)
 		return;
-	if (!p->dead) {
+	if (p->dead != -EOWNERDEAD) {
 		release_segment(p);
 		rdx_mapping_close(&p->bell_mapping);
 	}
 	free_arena(p);
+	free(p->path);
 	free(p);
 }
 
@@ -448,13 +482,14 @@ int rdx_publisher_get_stats(const struct rdx_publisher *p, struct rdx_publisher_
 {
 	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 	uint64_t flags = p->counters[RDX_COUNTER_FLAGS];
-	int r = p->dead ? -EOWNERDEAD : rdx_sized_check(ret_stats);
+	int r = p->dead ? p->dead : rdx_sized_check(ret_stats);
 
 	if (r < 0)
 		return r;
 	memcpy((uint8_t *)&stats + offsetof(struct rdx_publisher_stats, events), p->counters,
 	       (RDX_COUNTER_LACKING + 1) * sizeof(uint64_t));
 	stats.inexact = p->inexact;
+	stats.name_lost = p->name_lost;
 	stats.rings_bell = (flags & RDX_LIVE_RINGS_BELL) != 0;
 	stats.disk_backed = (flags & RDX_LIVE_DISK_BACKED) != 0;
 	rdx_sized_give(ret_stats, &stats, sizeof(stats));

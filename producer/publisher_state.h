@@ -53,14 +53,18 @@ struct rdx_publisher {
 	uint64_t counters[RDX_COUNTER_COUNT];
 	struct rdx_bell *bell;   /* or NULL */
 	struct rdx_clear *clear; /* the worker's, or NULL: the scope is the rank */
+	char *path;              /* of the namespace's directory, absolute */
+	uint8_t key_bytes[RDX_KEY_BYTES];
+	uint32_t file_mode;
+	int dead; /* 0; -EOWNERDEAD: made before a fork; -EBUSY: another process has the rank */
 	uint32_t stamp;
 	uint32_t block_tokens;
 	uint32_t report_mode;
 	uint8_t inexact;    /* 0 or RDX_INEXACT_...: what `lacking` makes of it */
 	uint8_t reported;   /* the same, in the event published last */
 	uint8_t exhausted;  /* positions are used up */
-	uint8_t dead;       /* made before a fork */
 	uint8_t stores_new; /* all names of the chunk stored last were new */
+	uint8_t name_lost;  /* by the last check, and not made again */
 	uint8_t counted;    /* what does not change in every call did, since it was stored last */
 
 	struct rdx_mapping bell_mapping;
@@ -68,6 +72,15 @@ struct rdx_publisher {
 	struct rdx_publisher *next; /* of all open ones, under publisher.c's mutex */
 	struct rdx_publisher *previous;
 };
+
+/* The rank's segment is another file from now on: the old one is unlocked and unmapped. */
+void rdx_publisher_replace(struct rdx_publisher *p, const struct rdx_segment_owner *owner);
+
+/* Another process has the rank: what this one holds of it is let go. */
+void rdx_publisher_forfeit(struct rdx_publisher *p);
+
+/* Ring the bell that has the name, if it may be rung. */
+void rdx_publisher_join_bell(struct rdx_publisher *p, int dir_fd);
 
 /* Another process of this rank alone: all that it held is gone, and what was wrong is over. Other ranks
  * of its worker go on, whatever clear_scope says. As rdx_publish_cleared. */

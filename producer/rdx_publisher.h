@@ -155,7 +155,8 @@ struct rdx_publisher_stats {
 	uint32_t inexact;                 /* now: 0 or RDX_INEXACT_... */
 	uint32_t rings_bell;              /* 1: sleeping consumers of this user are woken */
 	uint32_t disk_backed;             /* 1: the directory is not memory: writing can block */
-	uint32_t reserved;
+	uint32_t name_lost;               /* 1: rdx_publisher_check could not make again what lost
+					     its name: who comes later does not find the rank */
 };
 
 /*
@@ -201,6 +202,7 @@ RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
  *   -EOVERFLOW     the ring's 48-bit positions are used up: the rank stays INEXACT
  *                  until it is opened again
  *   -EOWNERDEAD    the handle was made before a fork
+ *   -EBUSY         rdx_publisher_check found that another process has the rank
  */
 RDX_API int rdx_publish_stored(struct rdx_publisher *publisher, const struct rdx_stored *stored);
 
@@ -234,7 +236,31 @@ RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, 
  * Results as for rdx_publish_stored; -EINVAL: no such `how`. Wait-free. */
 RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint8_t how, uint64_t time_ns);
 
-/* Fill `ret_stats`. Same thread as the publish calls. -EOWNERDEAD after a fork. */
+/*
+ * Have the rank's files still their names? A cleaner, rm, or a volume that is made anew takes them; the
+ * publish calls, which make no system call, go on into files that nobody finds who comes later. To be
+ * called about once a second, in the thread of the publish calls, where it can spare some microseconds:
+ * up to ten system calls. What is lost is made again from what the handle holds: directory and key, the
+ * worker's clear file, the bell, and the segment, with the ring and all that the rank holds, as a new
+ * epoch. That blocks, as rdx_publisher_open does. All ranks that share a clear file are to call it: until
+ * they do, a clear of one is not seen by one that has made the file again.
+ *
+ *   0             nothing was lost but, at most, the bell, which was made again
+ *   1             the segment was made again: rdx_publisher_epoch is another one
+ *   -EBUSY        another process publishes the rank under its name. The handle has let it go: all other
+ *                 calls answer -EBUSY, too. Close it
+ *   -EKEYREJECTED the directory was made anew with another key, by which what is held has other hashes
+ *   -ESTALE       the worker's clear file was made anew by a rank that began later
+ *                 These two stay: close, open again, and announce what is held
+ *   -EOWNERDEAD   the handle was made before a fork
+ *   -errno        as rdx_publisher_open; call again later
+ *
+ * After any error but -EBUSY and -EOWNERDEAD publish calls go on as before: consumers that have the
+ * segment open follow it. The statistics say `name_lost` until it is made again.
+ */
+RDX_API int rdx_publisher_check(struct rdx_publisher *publisher);
+
+/* Fill `ret_stats`. Same thread as the publish calls. -EOWNERDEAD after a fork, -EBUSY as they. */
 RDX_API int rdx_publisher_get_stats(const struct rdx_publisher *publisher,
 				    struct rdx_publisher_stats *ret_stats);
 

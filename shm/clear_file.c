@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shm/clear_file.h"
 
+#include "shm/clear.h"
 #include "shm/file.h"
 #include "shm/lock.h"
 #include "shm/namespace.h"
@@ -14,20 +15,28 @@
 
 #define MAKE_TRIES 100
 
+/* Nothing if there is one already. */
+static int make(int dir_fd, uint64_t worker_id, const struct rdx_clear *content, uint32_t file_mode)
+{
+	char prefix[RDX_NAME_BYTES];
+
+	rdx_namespace_worker_dir(worker_id, prefix);
+	strcat(prefix, "/");
+	return rdx_namespace_make_file(dir_fd, prefix, "clear", content, sizeof(*content),
+				       file_mode & ~(uint32_t)(S_IWGRP | S_IWOTH));
+}
+
 /* Made if there is none, open for a producer, which shares its lock: a cleaner removes no file that
  * somebody has locked. 0 where one removed it just now. */
 static int open_to_write(int dir_fd, uint64_t worker_id, uint32_t file_mode, int *ret_fd,
 			 uint64_t *ret_bytes)
 {
 	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};
-	char name[RDX_NAME_BYTES], prefix[RDX_NAME_BYTES];
+	char name[RDX_NAME_BYTES];
 	int fd, r = rdx_namespace_random_id(&clear.id);
 
-	rdx_namespace_worker_dir(worker_id, prefix);
-	strcat(prefix, "/");
 	if (r == 0)
-		r = rdx_namespace_make_file(dir_fd, prefix, "clear", &clear, sizeof(clear),
-					    file_mode & ~(uint32_t)(S_IWGRP | S_IWOTH));
+		r = make(dir_fd, worker_id, &clear, file_mode);
 	if (r < 0)
 		return r;
 	rdx_namespace_clear(worker_id, name);
@@ -80,6 +89,31 @@ int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t wo
 		close(fd);
 		return r;
 	}
+	*ret_mapping = mapping;
+	return 0;
+}
+
+int rdx_clear_file_restore(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id,
+			   const struct rdx_clear *lost, uint32_t file_mode)
+{
+	uint32_t stamp = rdx_clear_stamp(lost);
+	struct rdx_clear content = {.magic = RDX_CLEAR_MAGIC, .id = lost->id, .stamp = stamp},
+			 *found;
+	struct rdx_mapping mapping;
+	int r = make(dir_fd, worker_id, &content, file_mode);
+
+	if (r == 0)
+		r = rdx_clear_file_open(&mapping, dir_fd, worker_id, 1, file_mode);
+	if (r < 0)
+		return r;
+	found = mapping.base;
+	if (found->id != content.id) {
+		rdx_mapping_close(&mapping);
+		return -ESTALE;
+	}
+	/* what was cleared in the lost file since is cleared here too */
+	while (rdx_clear_before(rdx_clear_stamp(found), stamp))
+		rdx_clear_bump(found);
 	*ret_mapping = mapping;
 	return 0;
 }

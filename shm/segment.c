@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FILE_MODE      0640
 #define TEMPORARY_MODE 0600
 #define REMEMBERED_MIN 1024
 #define CLAIM_TRIES    100
@@ -269,11 +271,96 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 	return 0;
 }
 
+/* Hold the lock file that has the name: a second claim of the same file, or another file. */
+static int claim_again(const struct rdx_segment_owner *lost, int dir_fd)
+{
+	const struct rdx_segment_header *header = lost->header;
+	char name[RDX_NAME_BYTES];
+	int fd, r;
+
+	rdx_namespace_lock(header->worker_id, header->dp_rank, name);
+	r = rdx_file_is_named(lost->lock_fd, dir_fd, name);
+	if (r < 0)
+		return r;
+	rdx_namespace_segment(header->worker_id, header->dp_rank, name);
+	if (r == 0 && rdx_file_is_named(lost->mapping.fd, dir_fd, name) == 1)
+		return lock_rank(dir_fd, header->worker_id, header->dp_rank);
+	if (r == 0)
+		return claim_rank(dir_fd, header->worker_id, header->dp_rank);
+	fd = fcntl(lost->lock_fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+/* All but the header, which is another epoch's. */
+static void copy_content(struct rdx_segment_owner *owner, const struct rdx_segment_owner *lost)
+{
+	memcpy(owner->live, lost->live, owner->header->file_bytes - RDX_LIVE_OFFSET);
+	owner->ledger.used = lost->ledger.used;
+}
+
+int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
+		      int dir_fd, uint32_t file_mode)
+{
+	struct rdx_segment_owner owner = {.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1};
+	struct rdx_segment_header header = *lost->header;
+	int r;
+
+	file_mode = file_mode ? file_mode : FILE_MODE;
+	header.magic = 0;
+	header.created_ns = clock_ns(CLOCK_REALTIME);
+	r = rdx_namespace_random_id(&header.epoch);
+	if (r < 0)
+		return r;
+	owner.lock_fd = claim_again(lost, dir_fd);
+	if (owner.lock_fd < 0)
+		return owner.lock_fd;
+	if (lost->clear.base)
+		r = rdx_clear_file_restore(&owner.clear, dir_fd, header.worker_id, lost->clear.base,
+					   file_mode);
+	if (r == 0)
+		r = build(&owner, dir_fd, &header, file_mode);
+	if (r < 0) {
+		rdx_mapping_close(&owner.clear);
+		close(owner.lock_fd);
+		return r;
+	}
+	copy_content(&owner, lost);
+	*ret_owner = owner;
+	return 0;
+}
+
+static int is_named_below(int fd, const char *path, const char *name)
+{
+	char whole[PATH_MAX];
+
+	snprintf(whole, sizeof(whole), "%s/%s", path, name);
+	return rdx_file_is_named(fd, AT_FDCWD, whole);
+}
+
+int rdx_segment_is_named(const struct rdx_segment_owner *owner, const char *path)
+{
+	const struct rdx_segment_header *header = owner->header;
+	char name[RDX_NAME_BYTES];
+	int r;
+
+	rdx_namespace_segment(header->worker_id, header->dp_rank, name);
+	r = is_named_below(owner->mapping.fd, path, name);
+	if (r == 1) {
+		rdx_namespace_lock(header->worker_id, header->dp_rank, name);
+		r = is_named_below(owner->lock_fd, path, name);
+	}
+	if (r == 1 && owner->clear.base) {
+		rdx_namespace_clear(header->worker_id, name);
+		r = is_named_below(owner->clear.fd, path, name);
+	}
+	return r;
+}
+
 int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec)
 {
 	struct rdx_segment_owner owner = {.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1};
-	uint32_t file_mode = spec->file_mode ? spec->file_mode : 0640;
+	uint32_t file_mode = spec->file_mode ? spec->file_mode : FILE_MODE;
 	struct rdx_segment_header header;
 	int r;
 

@@ -56,6 +56,18 @@ struct rdx_segment_owner {
 int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec);
 
+/*
+ * A rank whose files lost their names: claim it again, with its clear file, and make its segment again
+ * with all that is in `lost`, but as a new epoch. No name yet, as above; `lost` is as it was, and its lock
+ * file held by both where that has its name. -EBUSY as above; -ESTALE of rdx_clear_file_restore.
+ */
+int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
+		      int dir_fd, uint32_t file_mode);
+
+/* Have the lock file, the segment and the clear file below the directory `path` their names? 1, 0,
+ * -errno. */
+int rdx_segment_is_named(const struct rdx_segment_owner *owner, const char *path);
+
 /* Give a claimed segment its name, in place of the life before; or drop the claim and the file that
  * has no name yet. -errno of rename(2): not named. */
 int rdx_segment_name(const struct rdx_segment_owner *owner, int dir_fd);

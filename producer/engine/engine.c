@@ -390,7 +390,7 @@ int rdx_engine_publish(struct rdx_engine *engine, const struct rdx_engine_event 
 	int r = rdx_sized_take(&event, sizeof(event), given);
 
 	if (engine->publisher->dead)
-		return -EOWNERDEAD;
+		return engine->publisher->dead;
 	if (r < 0)
 		return r;
 	if (!event_is_valid(&event))
@@ -416,7 +416,7 @@ int rdx_engine_sequence(struct rdx_engine *engine, uint64_t sequence, uint64_t t
 	int first = !engine->has_sequence, r = 0;
 
 	if (engine->publisher->dead)
-		return -EOWNERDEAD;
+		return engine->publisher->dead;
 	engine->has_sequence = 1;
 	engine->sequence = sequence;
 	if (!first && sequence <= last) {
@@ -433,7 +433,7 @@ int rdx_engine_sequence(struct rdx_engine *engine, uint64_t sequence, uint64_t t
 int rdx_engine_unreadable(struct rdx_engine *engine, uint64_t time_ns)
 {
 	if (engine->publisher->dead)
-		return -EOWNERDEAD;
+		return engine->publisher->dead;
 	return mark_unknown(engine, &engine->stats.unreadable, time_ns);
 }
 
@@ -444,7 +444,7 @@ int rdx_engine_get_stats(const struct rdx_engine *engine, struct rdx_engine_stat
 	if (r < 0)
 		return r;
 	if (engine->publisher->dead)
-		return -EOWNERDEAD;
+		return engine->publisher->dead;
 	rdx_sized_give(ret_stats, &engine->stats, sizeof(engine->stats));
 	return 0;
 }

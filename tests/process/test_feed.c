@@ -5,6 +5,7 @@
  * usage, signals; what ringdex-tail prints is fed again.
  */
 #include "tests/feed_rig.h"
+#include "tests/patience.h"
 #include <ringdex/rdx_version.h>
 
 #include <errno.h>
@@ -350,6 +351,40 @@ static void holds_and_goes_round(void **state)
 	rig_remove(&other);
 }
 
+/* While it waits for lines, and while it holds. */
+static void makes_its_files_again(void **state)
+{
+	static const char input[] =
+		"{\"worker\":1,\"type\":\"stored\",\"names\":[1,2],\"local_hashes\":[7,8]}\n";
+	const uint64_t locals[] = {7, 8};
+	char worker[HELD_PATH_BYTES + 8];
+	struct rig *rig = *state;
+	struct program_result r;
+	struct program feed;
+
+	assert_int_equal(
+		program_start(&feed, "ringdex-feed",
+			      (char *[]){"ringdex-feed", "--hold", "--dir", rig->dir, "-", NULL},
+			      1),
+		0);
+	assert_int_equal(write(feed.in, input, strlen(input)), strlen(input));
+	snprintf(worker, sizeof(worker), "%s/1", rig->dir);
+	for (int i = 0; i < 2; i++) {
+		UNTIL (feed_has_published(rig, 1))
+			usleep(1000);
+		held_remove(worker);
+		wait_for(&feed, "worker 1 rank 0: its files were removed: made again");
+		feed_expect_runs(rig, 1, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){2}, 1);
+		if (feed.in >= 0)
+			close(feed.in);
+		feed.in = -1;
+	}
+	assert_int_equal(kill(feed.pid, SIGTERM), 0);
+	assert_int_equal(program_finish(&feed, NULL, &r), 0);
+	assert_int_equal(r.status, 0);
+	program_result_free(&r);
+}
+
 /* Removals of neighbouring lines are published together, of what they have in common. */
 static void removals_in_a_row_are_one_event(void **state)
 {
@@ -388,6 +423,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(presence_ends_with_one_removal, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(holds_and_goes_round, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(makes_its_files_again, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

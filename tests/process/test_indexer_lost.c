@@ -209,12 +209,101 @@ static void test_the_directory(void **state)
 	end(&l);
 }
 
+/* Whoever asks is told to open again, once nothing has come for a while; or goes over by itself. */
+static int ask(struct lost *l)
+{
+	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
+	uint64_t prefix = 1;
+
+	return rdx_index_lookup(l->x.index, &prefix, 1, runs, RDX_RANKS_MAX);
+}
+
+static void test_a_handle_without_an_index(void **state)
+{
+	struct rdx_index_rank ranks[RDX_RANKS_MAX] = {{.size = sizeof(ranks[0])}};
+	struct lost l;
+
+	(void)state;
+	make(&l);
+	rdx_indexer_close(l.x.indexer);
+	l.x.indexer = NULL;
+	strike(&l, "", 0);
+	UNTIL (ask(&l) != 1)
+		usleep(10000);
+	assert_int_equal(ask(&l), -EIDRM);
+	assert_int_equal(rdx_index_ranks(l.x.index, ranks, RDX_RANKS_MAX), -EIDRM);
+	indexer_rig_open(&l.x, RDX_WAIT_AUTO);
+	UNTIL (ask(&l) == 1)
+		indexer_poll(&l.x);
+	until_state(&l.x, 1, 0, RDX_STATE_EXACT, l.publisher, NULL);
+	end(&l);
+}
+
+/* A directory that was made anew, with the same key or another one. */
+static void test_a_handle_of_another_directory(void **state)
+{
+	struct rdx_index *index;
+	struct lost l;
+
+	(void)state;
+	make(&l);
+	rdx_indexer_close(l.x.indexer);
+	held_remove(l.dir);
+	assert_int_equal(rdx_publisher_check(l.publisher), 1);
+	indexer_rig_open(&l.x, RDX_WAIT_AUTO);
+	index = l.x.index;
+	until_state(&l.x, 1, 0, RDX_STATE_EXACT, l.publisher, NULL);
+	assert_ptr_equal(l.x.index, index);
+	assert_int_equal(prompt_run(index, PROMPT, BLOCKS, 1, 0), BLOCKS);
+
+	rdx_indexer_close(l.x.indexer);
+	held_remove(l.dir);
+	rdx_publisher_close(l.publisher);
+	l.publisher = prompt_publisher(&l.x, 1, 0);
+	indexer_rig_open(&l.x, RDX_WAIT_AUTO);
+	UNTIL (ask(&l) == -EIDRM)
+		indexer_poll(&l.x);
+	rdx_index_close(l.x.index);
+	l.x.index = NULL;
+	until_state(&l.x, 1, 0, RDX_STATE_EXACT, l.publisher, NULL);
+	end(&l);
+}
+
+/* Who opens an index is told who has to come. */
+static void test_opened_too_early(void **state)
+{
+	struct rdx_index_key key = {
+		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
+	struct rdx_index *index;
+	struct lost l = {0};
+
+	(void)state;
+	indexer_rig_make(&l.x);
+	snprintf(l.dir, sizeof(l.dir), "%s/ns", l.x.rig.dir);
+	l.x.dir = l.dir;
+	assert_int_equal(rdx_index_open(&index, l.dir, &key), -ENOENT);
+	l.publisher = prompt_publisher(&l.x, 1, 0);
+	assert_int_equal(rdx_index_open(&index, l.dir, &key), -ESRCH);
+	indexer_rig_open(&l.x, RDX_WAIT_AUTO);
+	assert_int_equal(rdx_index_open(&index, l.dir, &key), -EAGAIN);
+	until_state(&l.x, 1, 0, RDX_STATE_EXACT, l.publisher, NULL);
+	key.model = "that nobody has";
+	assert_int_equal(rdx_index_open(&index, l.dir, &key), -EAGAIN);
+	rdx_publisher_close(l.publisher);
+	indexer_rig_end(&l.x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_index_files),   cmocka_unit_test(test_all_but_the_directory),
-		cmocka_unit_test(test_the_bell),      cmocka_unit_test(test_the_lock),
+		cmocka_unit_test(test_index_files),
+		cmocka_unit_test(test_all_but_the_directory),
+		cmocka_unit_test(test_the_bell),
+		cmocka_unit_test(test_the_lock),
 		cmocka_unit_test(test_the_directory),
+		cmocka_unit_test(test_a_handle_without_an_index),
+		cmocka_unit_test(test_a_handle_of_another_directory),
+		cmocka_unit_test(test_opened_too_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,9 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#define CHECK_MS  1000
+#define NS_PER_MS UINT64_C(1000000)
+
 /*
  * Removals of neighbouring lines are one call, since a call's cost is mostly the memory that it
  * waits for. One is held back only while the next line is there already.
@@ -118,6 +121,16 @@ static int publish(struct feed *feed, struct json_object *object)
 	return r;
 }
 
+/* The next line as json_line_next, and while there is none a look at the ranks' files each second. */
+static int next_line(struct feed *feed, struct json_object **ret_object,
+		     struct json_line_fault *ret_fault)
+{
+	do
+		feed_ranks_check(&feed->ranks);
+	while (!lines_ready(&feed->lines) && lines_wait(&feed->lines, CHECK_MS) == 0);
+	return json_line_next(&feed->lines, ret_object, ret_fault);
+}
+
 /* Publish all lines; 1 when told to stop, 0 at the end of the input, -errno. */
 static int publish_all(struct feed *feed)
 {
@@ -125,7 +138,7 @@ static int publish_all(struct feed *feed)
 	struct json_object *object;
 	int r;
 
-	while ((r = json_line_next(&feed->lines, &object, &fault)) != 0) {
+	while ((r = next_line(feed, &object, &fault)) != 0) {
 		r = r > 0 ? publish(feed, object) : judge_unread(feed, r, 0, &fault);
 		if (r == 0 && !lines_ready(&feed->lines))
 			r = publish_removed(feed);
@@ -161,8 +174,8 @@ static int run(struct feed *feed, const struct feed_options *options)
 	feed_ranks_sum_up(&feed->ranks);
 	if (!options->quiet)
 		summarize(feed);
-	if (options->hold && stopped == 0)
-		stop_sleep(STOP_FOREVER);
+	while (options->hold && stopped == 0 && !stop_sleep(CHECK_MS * NS_PER_MS))
+		feed_ranks_check(&feed->ranks);
 	feed_ranks_close(&feed->ranks);
 	feed_line_free(&feed->line);
 	feed_line_free(&feed->removed);

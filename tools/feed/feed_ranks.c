@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define RETRY_NS UINT64_C(1000000000)
+#define CHECK_NS UINT64_C(1000000000)
 
 struct feed_rank {
 	struct feed_counters counters;   /* with its worker and rank */
@@ -21,6 +22,7 @@ struct feed_rank {
 	uint64_t sequence; /* of the batch whose lines come, where has_sequence */
 	int has_sequence;
 	int is_busy; /* another process had it */
+	int lost;    /* the error that was said of its files */
 };
 
 static struct feed_rank *find(struct feed_ranks *ranks, uint64_t worker, uint32_t dp_rank)
@@ -226,6 +228,35 @@ void feed_ranks_sum_up(const struct feed_ranks *ranks)
 {
 	for (uint32_t i = 0; i < ranks->count; i++)
 		feed_counters_sum_up(&ranks->ranks[i].counters, ranks->input);
+}
+
+static void say_lost(const struct feed_rank *rank, int error)
+{
+	const char *why = messages_explain_create(error);
+
+	if (error == -EBUSY)
+		why = "and another process publishes it now: this one does not any more";
+	else if (error == -EKEYREJECTED || error == -ESTALE)
+		why = "and the directory was made anew: start again, and send what is held";
+	messages_say("worker %" PRIu64 " rank %" PRIu32 ": its files were removed: %s",
+		     rank->counters.worker, rank->counters.dp_rank, error > 0 ? "made again" : why);
+}
+
+void feed_ranks_check(struct feed_ranks *ranks)
+{
+	uint64_t now = rdx_clock_ns();
+
+	if (now < ranks->check_ns)
+		return;
+	ranks->check_ns = now + CHECK_NS;
+	for (uint32_t i = 0; i < ranks->count; i++) {
+		struct feed_rank *rank = &ranks->ranks[i];
+		int r = rank->publisher ? rdx_publisher_check(rank->publisher) : 0;
+
+		if (r && r != rank->lost)
+			say_lost(rank, r);
+		rank->lost = r < 0 ? r : 0;
+	}
 }
 
 void feed_ranks_close(struct feed_ranks *ranks)

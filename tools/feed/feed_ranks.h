@@ -20,8 +20,9 @@ struct feed_ranks {
 	struct feed_rank *ranks;
 	uint32_t count;
 	uint32_t capacity;
-	uint32_t last; /* used last: streams come in runs */
-	int inexact;   /* ranks that are yet to be opened, too */
+	uint32_t last;     /* used last: streams come in runs */
+	uint64_t check_ns; /* not before */
+	int inexact;       /* ranks that are yet to be opened, too */
 };
 
 struct feed_totals {
@@ -51,6 +52,10 @@ void feed_ranks_totals(const struct feed_ranks *ranks, struct feed_totals *ret_t
 
 /* Say for each rank what rose again since it was first said. */
 void feed_ranks_sum_up(const struct feed_ranks *ranks);
+
+/* Once a second at most: have the ranks' files still their names? What is lost is made again, and said;
+ * so is what cannot be. */
+void feed_ranks_check(struct feed_ranks *ranks);
 
 /* Close all publishers: their blocks leave every index. */
 void feed_ranks_close(struct feed_ranks *ranks);

@@ -61,19 +61,28 @@ static int make_room(struct lines *lines)
 	return 0;
 }
 
-/* Wait for input; poll answers for regular files at once. */
-static int wait_input(const struct lines *lines)
+/* poll answers for regular files at once. */
+int lines_wait(const struct lines *lines, int timeout_ms)
 {
 	struct pollfd waited[2] = {
 		{.fd = lines->fd, .events = POLLIN},
 		{.fd = stop_fd(), .events = POLLIN},
 	};
+	int r;
 
-	while (poll(waited, 2, -1) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	return waited[1].revents ? -EINTR : 0;
+	do
+		r = poll(waited, 2, timeout_ms);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	return r > 0;
+}
+
+static int wait_input(const struct lines *lines)
+{
+	int r = lines_wait(lines, -1);
+
+	return r < 0 ? r : stop_asked() ? -EINTR : 0;
 }
 
 static int fill(struct lines *lines)

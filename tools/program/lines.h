@@ -34,6 +34,9 @@ void lines_close(struct lines *lines);
  */
 int lines_next(struct lines *lines, char **ret_text, size_t *ret_length);
 
+/* Wait for input, its end, a signal to stop, or the time to pass. 0: it passed, 1, -errno. */
+int lines_wait(const struct lines *lines, int timeout_ms);
+
 /* Is a whole line there that was read already? Then lines_next does not wait. */
 int lines_ready(const struct lines *lines);
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A publisher whose files lost their names: notices it, and makes them again.
+ */
+#include "producer/emit.h"
+
+#include "shm/bell_file.h"
+#include "shm/file.h"
+#include "shm/namespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* The same key, or what the rank holds has other hashes. */
+static int check_key(const struct rdx_publisher *p, int dir_fd)
+{
+	struct rdx_hash_key key;
+	int r = rdx_namespace_key(dir_fd, 0, &key);
+
+	if (r == -ENOENT) {
+		r = rdx_namespace_restore_key(dir_fd, p->key_bytes);
+		if (r == 0)
+			r = rdx_namespace_key(dir_fd, 0, &key);
+	}
+	return r == 0 && key.fingerprint != p->key.fingerprint ? -EKEYREJECTED : r;
+}
+
+static int renew_segment(struct rdx_publisher *p, int dir_fd)
+{
+	struct rdx_segment_owner owner;
+	int r = check_key(p, dir_fd);
+
+	if (r == 0)
+		r = rdx_segment_renew(&owner, &p->owner, dir_fd, p->file_mode);
+	if (r < 0)
+		return r;
+	r = rdx_segment_name(&owner, dir_fd);
+	if (r < 0)
+		rdx_segment_discard(&owner, dir_fd);
+	else
+		rdx_publisher_replace(p, &owner);
+	return r;
+}
+
+static int bell_is_lost(const struct rdx_publisher *p)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" RDX_BELL_FILE_NAME, p->path);
+	return p->bell && rdx_file_is_named(p->bell_mapping.fd, AT_FDCWD, path) == 0;
+}
+
+/* What is lost: the segment, or the bell alone. */
+static int renew(struct rdx_publisher *p, int segment)
+{
+	int dir_fd = rdx_namespace_open(p->path, 1), r = 0;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	if (segment)
+		r = renew_segment(p, dir_fd);
+	if (r == 0 && bell_is_lost(p))
+		rdx_publisher_join_bell(p, dir_fd);
+	close(dir_fd);
+	return r;
+}
+
+int rdx_publisher_check(struct rdx_publisher *p)
+{
+	int named, r;
+
+	if (p->dead)
+		return p->dead;
+	named = rdx_segment_is_named(&p->owner, p->path);
+	if (named < 0)
+		return named;
+	r = named && !bell_is_lost(p) ? 0 : renew(p, !named);
+	if (r == -EBUSY) {
+		rdx_publisher_forfeit(p);
+		return r;
+	}
+	p->name_lost = !named && r < 0;
+	if (r < 0)
+		return r;
+	rdx_emit_counters(p); /* of the bell */
+	return !named;
+}
