@@ -497,6 +497,23 @@ static void outlive(struct rig_producer *producer, struct start *start)
 		pause();
 }
 
+/* Does the kernel leave out of a child what it is told to? qemu's user mode does not. */
+static int fork_leaves_out(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status = 1;
+	pid_t pid;
+
+	assert_true(page != MAP_FAILED);
+	assert_int_equal(madvise(page, 4096, MADV_DONTFORK), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(msync(page, 4096, MS_ASYNC) == 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	munmap(page, 4096);
+	return status == 0;
+}
+
 static void test_forked_child_does_not_keep_a_dead_worker_alive(void **state)
 {
 	struct start *start = mmap(NULL, sizeof(*start), PROT_READ | PROT_WRITE,
@@ -509,6 +526,11 @@ static void test_forked_child_does_not_keep_a_dead_worker_alive(void **state)
 
 	(void)state;
 	assert_true(start != MAP_FAILED);
+	if (!fork_leaves_out()) {
+		munmap(start, sizeof(*start));
+		print_message("a child keeps every mapping, as under qemu: not asked\n");
+		skip();
+	}
 	rig_make(&rig);
 	worker = fork();
 	assert_true(worker >= 0);

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests that run programs by scripts.
+
+# the examples of the documents, as their readers run them
+add_executable(held_run held_run.c held.c)
+target_link_libraries(held_run PRIVATE rdx_flags)
+add_test(NAME ${RDX_TEST_PREFIX}process/examples
+	COMMAND held_run ${PROJECT_SOURCE_DIR}/docs/examples/run.sh
+		${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+set_tests_properties(${RDX_TEST_PREFIX}process/examples PROPERTIES LABELS process
+	TIMEOUT ${RDX_TEST_TIMEOUT} FIXTURES_REQUIRED build/${RDX_PRESET})
+# the benchmarks: that they work and that their own checks hold, not how fast anything is
+if(RDX_SANITIZE MATCHES thread)
+	list(FILTER RDX_BENCHMARKS INCLUDE REGEX "^(beside|clear)$") # those that have threads
+endif()
+foreach(name IN LISTS RDX_BENCHMARKS)
+	set(test ${RDX_TEST_PREFIX}bench/${name})
+	add_test(NAME ${test} COMMAND held_run $<TARGET_FILE:bench-${name}> --smoke --scratch)
+	set_tests_properties(${test} PROPERTIES LABELS bench TIMEOUT ${RDX_TEST_TIMEOUT}
+		SKIP_RETURN_CODE 77 FIXTURES_REQUIRED build/${RDX_PRESET})
+endforeach()
+add_test(NAME ${RDX_TEST_PREFIX}bench/killed COMMAND held_run
+	${CMAKE_CURRENT_SOURCE_DIR}/bench_killed.sh $<TARGET_FILE:bench-lookup>)
+add_test(NAME ${RDX_TEST_PREFIX}bench/run COMMAND held_run bench/run.sh --smoke
+	--bin ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} hash crossing --out
+	WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+set_tests_properties(${RDX_TEST_PREFIX}bench/killed ${RDX_TEST_PREFIX}bench/run PROPERTIES LABELS bench
+	TIMEOUT ${RDX_TEST_TIMEOUT} FIXTURES_REQUIRED build/${RDX_PRESET})
