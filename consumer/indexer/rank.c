@@ -14,8 +14,8 @@
 #define PULSE_NS       UINT64_C(10000000)
 #define CHUNK_HASHES   1024
 #define CHUNK_WORK     1024 /* in slots, for a part of the ledger without blocks */
-#define CLOCK_WORK     256  /* blocks between two looks at the clock, about */
-#define EVENT_WORK     8    /* what an event costs besides its blocks */
+#define CLOCK_WORK     112  /* blocks between two looks at the clock, about: one full event */
+#define EVENT_WORK     4    /* what an event costs besides its blocks */
 
 /* Nothing is missing from what is shown any more, so there is no cause. */
 static void make_whole(struct rdx_rank *rank)
