@@ -16,7 +16,7 @@
 
 /* Share of slots that living keys take: when as many live as the table was made for, when the next
  * one is begun, and when stores are refused. */
-#define MADE_PERCENT 55
+#define MADE_PERCENT 58
 #define GROW_PERCENT 70
 #define FULL_PERCENT 88
 
