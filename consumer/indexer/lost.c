@@ -73,6 +73,11 @@ static int rebuild(struct rdx_indexer *indexer, struct rdx_fed_index *index, uin
 	return r;
 }
 
+static int is_lost(struct rdx_index_writer *writer)
+{
+	return rdx_writer_poisoned(writer) || rdx_writer_is_named(writer) == 0;
+}
+
 static void look_at_indexes(struct rdx_indexer *indexer, uint64_t now)
 {
 	uint32_t i = 0;
@@ -80,7 +85,7 @@ static void look_at_indexes(struct rdx_indexer *indexer, uint64_t now)
 	while (i < indexer->index_count) {
 		struct rdx_fed_index *index = &indexer->indexes[i];
 
-		if (rdx_writer_is_named(index->writer) == 0 && rebuild(indexer, index, now) < 0)
+		if (is_lost(index->writer) && rebuild(indexer, index, now) < 0)
 			*index = indexer->indexes
 					 [--indexer->index_count]; /* made for a rank again */
 		else

@@ -5,6 +5,7 @@
 #include "consumer/writer/holders.h"
 #include "consumer/writer/retire.h"
 #include "shm/file.h"
+#include "shm/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,6 +91,7 @@ static void discard(struct rdx_index_writer *w, struct rdx_writer_table *table)
 	char name[RDX_NAME_BYTES];
 
 	rdx_sets_close(&table->sets);
+	rdx_guard_remove(&table->mapping);
 	rdx_mapping_close(&table->mapping);
 	if (rdx_generation_superseded(w->live))
 		return; /* the names are a successor's */
@@ -123,6 +125,7 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 		close(fd);
 		return r;
 	}
+	(void)rdx_guard_add(&table->mapping);                     /* as many as can be */
 	(void)madvise(table->mapping.base, bytes, MADV_HUGEPAGE); /* works without */
 	r = set_up(table, lines, sets);
 	if (r < 0)
@@ -392,6 +395,7 @@ static void switch_tables(struct rdx_index_writer *w)
 	rdx_index_file_gen_name(&w->id, old->generation, name);
 	unlinkat(w->dir_fd, name, 0); /* readers keep what they have mapped */
 	rdx_sets_close(&old->sets);
+	rdx_guard_remove(&old->mapping);
 	rdx_retire_begin(w, &old->mapping);
 	w->current_table = !w->current_table;
 	rehome(w);
@@ -451,5 +455,6 @@ void rdx_grow_close(struct rdx_index_writer *w)
 	if (w->stage != RDX_GROW_IDLE)
 		discard(w, rdx_writer_next(w));
 	rdx_sets_close(&rdx_writer_table(w)->sets);
+	rdx_guard_remove(&rdx_writer_table(w)->mapping);
 	rdx_mapping_close(&rdx_writer_table(w)->mapping);
 }

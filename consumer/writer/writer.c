@@ -4,6 +4,7 @@
 #include "consumer/writer/grow.h"
 #include "consumer/writer/retire.h"
 #include "shm/file.h"
+#include "shm/guard.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -92,6 +93,7 @@ static int create_ctl(struct rdx_index_writer *w, const struct rdx_hash_key *key
 			       w->file_mode);
 	if (r < 0)
 		return r;
+	(void)rdx_guard_add(&w->ctl);
 	memcpy(w->ctl.base, &header, sizeof(header)); /* nobody sees the file before its name */
 	w->live = &((struct rdx_index_ctl *)w->ctl.base)->live;
 	return 0;
@@ -183,6 +185,12 @@ int rdx_writer_is_named(struct rdx_index_writer *w)
 	return rdx_file_is_named(rdx_writer_table(w)->mapping.fd, w->dir_fd, name);
 }
 
+int rdx_writer_poisoned(const struct rdx_index_writer *w)
+{
+	return rdx_mapping_poisoned(&w->ctl) || rdx_mapping_poisoned(&w->tables[0].mapping) ||
+	       rdx_mapping_poisoned(&w->tables[1].mapping);
+}
+
 void rdx_writer_yield(struct rdx_index_writer *w)
 {
 	w->ready = 1;
@@ -203,6 +211,7 @@ void rdx_writer_close(struct rdx_index_writer *w)
 		rdx_index_file_gen_name(&w->id, rdx_writer_table(w)->generation, name);
 		unlinkat(w->dir_fd, name, 0);
 	}
+	rdx_guard_remove(&w->ctl);
 	rdx_mapping_close(&w->ctl);
 	if (w->dir_fd >= 0)
 		close(w->dir_fd);

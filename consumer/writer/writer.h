@@ -49,6 +49,10 @@ int rdx_writer_ready(struct rdx_index_writer *writer);
  * must be made anew; -errno: it cannot be told. */
 int rdx_writer_is_named(struct rdx_index_writer *writer);
 
+/* Was one of its files truncated, which the guard noticed? It must be made anew, too: what is written
+ * to it goes nowhere. */
+int rdx_writer_poisoned(const struct rdx_index_writer *writer);
+
 /* Another process has the namespace's lock, and the names: close removes none of them. */
 void rdx_writer_yield(struct rdx_index_writer *writer);
 

@@ -51,8 +51,18 @@ static void end(struct lost *l)
 	indexer_rig_end(&l->x);
 }
 
-/* In index/: remove the files whose names end so, or put copies in their place. */
-static int strike(struct lost *l, const char *ending, int replace)
+enum blow { REMOVE, REPLACE, TRUNCATE };
+
+static void hit(int fd, const char *name, enum blow blow)
+{
+	if (blow != TRUNCATE)
+		assert_int_equal(unlinkat(fd, name, 0), 0);
+	if (blow != REMOVE)
+		close(openat(fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+}
+
+/* In index/, the files whose names have that in them. How many. */
+static int strike(struct lost *l, const char *ending, enum blow blow)
 {
 	int fd = openat(l->dir_fd, "index", O_RDONLY | O_DIRECTORY | O_CLOEXEC), struck = 0;
 	DIR *dir = fdopendir(fd);
@@ -62,9 +72,7 @@ static int strike(struct lost *l, const char *ending, int replace)
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.' || !strstr(entry->d_name, ending))
 			continue;
-		assert_int_equal(unlinkat(fd, entry->d_name, 0), 0);
-		if (replace)
-			close(openat(fd, entry->d_name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		hit(fd, entry->d_name, blow);
 		struck++;
 	}
 	closedir(dir);
@@ -97,9 +105,37 @@ static void test_index_files(void **state)
 	make(&l);
 	for (int i = 0; i < 6; i++) {
 		writer = l.x.index->writer_id;
-		assert_true(strike(&l, endings[i / 2], i % 2) > 0);
+		assert_true(strike(&l, endings[i / 2], i % 2 ? REPLACE : REMOVE) > 0);
 		until_made_again(&l);
 		assert_true(l.x.index->writer_id != writer);
+	}
+	end(&l);
+}
+
+/* With the guard the indexer lives, and makes anew what it could only have written to nowhere. */
+static void test_truncated_index(void **state)
+{
+	static const char *const endings[] = {".ctl", ".gen", ""};
+	struct lost l;
+
+	(void)state;
+	assert_int_equal(rdx_guard_install(), 0);
+	make(&l);
+	for (uint64_t i = 0; i < 3; i++) {
+		uint64_t writer = l.x.index->writer_id;
+
+		/* its answers are -EBADMSG until there is another file */
+		rdx_index_close(l.x.index);
+		l.x.index = NULL;
+		assert_true(strike(&l, endings[i], TRUNCATE) > 0);
+		prompt_store(l.publisher, PROMPT + 1 + i, BLOCKS, i == 2); /* a tier has 64 */
+		UNTIL (l.x.index &&l.x.index->writer_id != writer) {
+			rdx_index_close(l.x.index);
+			l.x.index = NULL;
+			until_state(&l.x, 1, 0, RDX_STATE_EXACT, l.publisher, NULL);
+		}
+		assert_int_equal(prompt_run(l.x.index, PROMPT, BLOCKS, 1, 0), BLOCKS);
+		assert_int_equal(prompt_run(l.x.index, PROMPT + 1 + i, BLOCKS, 1, 0), BLOCKS);
 	}
 	end(&l);
 }
@@ -304,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_a_handle_without_an_index),
 		cmocka_unit_test(test_a_handle_of_another_directory),
 		cmocka_unit_test(test_opened_too_early),
+		cmocka_unit_test(test_truncated_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
