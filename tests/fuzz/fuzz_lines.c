@@ -9,6 +9,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/rig.h"
 #include "tools/feed/feed_line.h"
+#include "tools/program/printable.h"
 #include "tools/query/prompt.h"
 #include "tools/query/request.h"
 #include "tools/trace/generator.h"
@@ -46,14 +47,24 @@ void fuzz_fresh(void)
 	memset(&trace, 0, sizeof(trace));
 }
 
-/* A message is one line, and says something. */
+/* A message says something, and is one line without control characters where it is printed, whatever
+ * the line had that it is about. */
 static void check_fault(int r, const struct json_line_fault *fault)
 {
+	static char shown[4 * sizeof(fault->text) + 1];
+	static FILE *to;
+
 	FUZZ_CHECK(r >= 0 || r == -EBADMSG);
 	if (r >= 0)
 		return;
 	FUZZ_CHECK(*fault->text && memchr(fault->text, 0, sizeof(fault->text)));
-	FUZZ_CHECK(!strchr(fault->text, '\n'));
+	if (!to)
+		to = fmemopen(shown, sizeof(shown), "w");
+	rewind(to);
+	printable_put(to, fault->text);
+	FUZZ_CHECK(fputc(0, to) == 0 && fflush(to) == 0);
+	for (const char *at = shown; *at; at++)
+		FUZZ_CHECK((uint8_t)*at >= ' ' && *at != 127);
 }
 
 static void add_up(const void *bytes, uint64_t count)

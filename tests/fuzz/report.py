@@ -3,6 +3,7 @@
 """Keeps the record of fuzzing. See tests/fuzz/run.sh and docs/fuzzing.md.
 
     report.py --slice OUT TARGET LOG SECONDS CHANGING   add what a log of libFuzzer says to OUT/record.json
+    report.py --coverage OUT JSON   add what llvm-cov says of lines to OUT/record.json
     report.py --add OUT     add OUT/record.json to tests/fuzz/record.json, and write the table
     report.py --check       fail unless docs/fuzzing.md has the table of tests/fuzz/record.json
 """
@@ -18,6 +19,11 @@ PAGE = os.path.join(HERE, "..", "..", "docs", "fuzzing.md")
 BEGIN, END = "<!-- table: tests/fuzz/report.py -->\n", "<!-- end -->\n"
 SUMS = ("runs", "changing_runs", "seconds")
 NEWEST = ("edges", "features", "corpus")
+
+
+# Whose lines are counted; of a program's folder, only what a target compiles in.
+COVERED = ("shm", "producer", "consumer/index", "consumer/indexer", "consumer/reader",
+           "consumer/writer", "tools")
 
 
 def load(path):
@@ -36,7 +42,10 @@ def save(path, record):
 
 
 def merge(record, target, row):
-    """Counts add up; of what only grows the greatest is kept."""
+    """Counts add up; of what only grows the greatest is kept; the newest lines."""
+    if target == "lines of code":
+        record[target] = row
+        return
     old = record.setdefault(target, {})
     for name in SUMS:
         old[name] = old.get(name, 0) + row.get(name, 0)
@@ -60,13 +69,35 @@ def add_slice(out, target, log, seconds, changing):
         save(path, record)
 
 
+def add_coverage(out, path):
+    with open(path, encoding="utf-8") as file:
+        files = json.load(file)["data"][0]["files"]
+    rows = {folder: [0, 0] for folder in COVERED}
+    for file in files:
+        name = os.path.relpath(os.path.normpath(file["filename"]), os.path.join(HERE, "..", ".."))
+        for folder in COVERED:
+            if name.startswith(folder + "/"):
+                rows[folder][0] += file["summary"]["lines"]["covered"]
+                rows[folder][1] += file["summary"]["lines"]["count"]
+    record = load(os.path.join(out, "record.json"))
+    record["lines of code"] = rows
+    save(os.path.join(out, "record.json"), record)
+
+
 def table(record):
+    lines_of_code = record.get("lines of code")
     lines = ["| target | runs | of them while bytes change | hours | runs a second | edges | features |"
              " inputs kept |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for target, row in sorted(record.items()):
+        if target == "lines of code":
+            continue
         lines.append(f"| {target} | {row['runs']:,} | {row['changing_runs']:,} |"
                      f" {row['seconds'] / 3600:.1f} | {row['runs'] / max(row['seconds'], 1):,.0f} |"
                      f" {row['edges']:,} | {row['features']:,} | {row['corpus']:,} |")
+    if lines_of_code:
+        lines += ["", "| folder | lines that some kept input reaches | of |", "| --- | ---: | ---: |"]
+        for folder, (covered, count) in sorted(lines_of_code.items()):
+            lines.append(f"| {folder} | {covered:,} ({100 * covered / max(count, 1):.0f} %) | {count:,} |")
     return "\n".join(lines) + "\n"
 
 
@@ -79,6 +110,9 @@ def main():
     record = load(RECORD)
     if sys.argv[1:2] == ["--slice"]:
         add_slice(*sys.argv[2:7])
+        return 0
+    if sys.argv[1:2] == ["--coverage"]:
+        add_coverage(*sys.argv[2:4])
         return 0
     with open(PAGE, encoding="utf-8") as file:
         page = file.read()

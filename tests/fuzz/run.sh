@@ -6,16 +6,18 @@ cd "$(dirname "$0")/../.."
 
 targets=(segment beside index lines engine files)
 bin=build/clang/bin out=build/fuzz
-seconds=60 runs=0 jobs=1 changing=0 short=0 slice=300
+seconds=60 runs=0 jobs=1 changing=0 short=0 coverage=0 slice=120
 
 usage() {
 	cat <<-'END'
 	usage: ./dev fuzz [TARGET...] [--seconds N | --runs N] [-j N] [--changing]
+	       ./dev fuzz --coverage
 	       ./dev fuzz --report
 
 	Run targets under libFuzzer, all or those named, each for so many seconds (60) or until it
 	has so many runs. What it finds is kept in build/fuzz/corpus/TARGET, what fails in
 	build/fuzz/faults. --changing: another thread changes the bytes while they are read.
+	--coverage: which lines of the library the corpora reach, into the record.
 	--report: add what ran to the record, tests/fuzz/record.json, and write the table of
 	docs/fuzzing.md.
 	END
@@ -31,6 +33,7 @@ while (($#)); do
 	--out) out=$2; shift ;;
 	--changing) changing=1 ;;
 	--short) short=1 ;;
+	--coverage) coverage=1 ;;
 	--report) exec tests/fuzz/report.py --add "$out" ;;
 	-h | --help) usage; exit ;;
 	-*) usage >&2; exit 2 ;;
@@ -40,6 +43,32 @@ while (($#)); do
 done
 ((${#wanted[@]})) || wanted=("${targets[@]}")
 
+# Every input that was kept, once, in programs that count lines.
+measure_coverage() {
+	local target folder=$out/coverage
+	cmake -S . -B build/coverage -G Ninja -DCMAKE_C_COMPILER=clang -DRDX_HOOKS=ON \
+		-DCMAKE_BUILD_TYPE=RelWithDebInfo \
+		"-DCMAKE_C_FLAGS=-O1 -fprofile-instr-generate -fcoverage-mapping" >/dev/null
+	cmake --build build/coverage --target "${targets[@]/#/replay_}" >/dev/null
+	rm -rf "$folder"
+	mkdir -p "$folder"
+	for target in "${targets[@]}"; do
+		find "$out/corpus/$target" "$out/seeds/$target" -type f -print0 |
+			LLVM_PROFILE_FILE=$folder/$target-%p.profraw \
+				xargs -0 -n 500 "build/coverage/bin/replay_$target" --file
+	done
+	llvm-profdata-14 merge -o "$folder/all.profdata" "$folder"/*.profraw
+	# shellcheck disable=SC2046 # an option each
+	llvm-cov-14 export -summary-only -instr-profile "$folder/all.profdata" \
+		$(printf -- '-object build/coverage/bin/replay_%s ' "${targets[@]}") \
+		2>/dev/null >"$folder/all.json"
+	tests/fuzz/report.py --coverage "$out" "$folder/all.json"
+}
+if ((coverage)); then
+	measure_coverage
+	exit
+fi
+
 export ASAN_OPTIONS=malloc_context_size=4:quarantine_size_mb=16:max_malloc_fill_size=0
 export RDX_FUZZ_CHANGING=$changing
 
@@ -48,7 +77,7 @@ one_slice() {
 	local target=$1 log=$2
 	shift 2
 	# not entropic: that costs more than most runs do
-	if "$bin/fuzz_$target" -entropic=0 -max_len=1024 -timeout=60 -rss_limit_mb=4096 \
+	if "$bin/fuzz_$target" -entropic=0 -max_len=1024 -timeout=1200 -rss_limit_mb=4096 \
 		-artifact_prefix="$out/faults/$target-" -print_final_stats=1 "$@" \
 		"$out/corpus/$target" "$out/seeds/$target" >"$log" 2>&1; then
 		return
@@ -62,7 +91,7 @@ one_slice() {
 
 # run_target TARGET JOB: slices until there is enough of them.
 run_target() {
-	local target=$1 log=$out/log.$1.$2 left_s=$seconds left=$runs done_s n
+	local target=$1 log=$out/log.$1.$changing.$2 left_s=$seconds left=$runs done_s n
 	while :; do
 		done_s=$SECONDS n=0
 		if ((runs)); then
@@ -96,6 +125,6 @@ for target in "${wanted[@]}"; do
 		wait "$pid" || failed=1
 	done
 	((failed)) || printf 'fuzz: %s: %s\n' "$target" \
-		"$(grep -h 'DONE' "$out/log.$target.0" | tail -1 | tr -s ' ')"
+		"$(grep -h 'DONE' "$out/log.$target.$changing.0" | tail -1 | tr -s ' ')"
 done
 exit "$failed"

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "what is wrong: what to do", one line without a newline. */
+/* "what is wrong: what to do". It may have raw texts of the line in it: print it by messages_say. */
 struct json_line_fault {
 	char text[256];
 };
