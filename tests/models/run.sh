@@ -12,7 +12,10 @@ limit=${LIMIT:-3600} # seconds of a script
 models=("$@")
 ((${#models[@]})) || mapfile -t models < <(ls tests/models/genmc_*.c | sed 's/.*genmc_\(.*\)\.c/\1/')
 
-command -v "$genmc" >/dev/null || { echo "GenMC is not installed: nothing is run"; exit 77; }
+command -v "$genmc" >/dev/null || {
+	echo "GenMC 0.10.2 is not installed: nothing is run. How to build it: tests/models/README.md"
+	exit 77
+}
 [[ -d $include/ringdex ]] || { echo "no headers in $include: build first" >&2; exit 2; }
 
 # 0.10 has no static_assert in its assert.h, and copies no structures as calls of memcpy.
