@@ -138,6 +138,16 @@ void crew_look(struct crew *crew)
 	has_ended(crew, &crew->query, "query");
 }
 
+void crew_restart(struct crew *crew, struct member *member)
+{
+	member_kill(member);
+	for (uint32_t i = 0; i < CREW_FEEDS; i++)
+		if (member == &crew->feeds[i].member)
+			crew_start_feed(crew, &crew->feeds[i]);
+	if (member == &crew->indexer)
+		crew_start_indexer(crew);
+}
+
 void crew_disband(struct crew *crew)
 {
 	for (uint32_t i = 0; i < CREW_FEEDS; i++)

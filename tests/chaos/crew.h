@@ -28,7 +28,8 @@ struct crew_feed {
 struct crew {
 	char top[HELD_PATH_BYTES]; /* a file system of our own, where `is_own` */
 	char dir[CREW_PATH_BYTES]; /* the namespace, in it */
-	int is_own;
+	int is_own;                /* may be full, and nobody else minds */
+	int is_group; /* others may write into the namespace, as docs/operations.md has it */
 	struct crew_feed feeds[CREW_FEEDS];
 	struct member indexer, query;
 	uint64_t random; /* what is done */
@@ -36,7 +37,8 @@ struct crew {
 	uint64_t seed;
 	char story[CREW_STORY_BYTES]; /* the faults since the last rest */
 	int is_file_fault;            /* one of them was to a file */
-	uint64_t round, faults, answers, refusals, rests, restarts, indexers;
+	uint64_t slowest_ns;          /* rest */
+	uint64_t round, faults, answers, refusals, rests, restarts, indexers, operations;
 };
 
 /* Below a number from the crew's stream. */
@@ -60,6 +62,9 @@ void crew_tell(struct crew_feed *feed, uint32_t lines, uint64_t *random);
 /* Read what all say, and look for those that have ended: one that had no reason to is a divergence,
  * others are started again, as a supervisor would. */
 void crew_look(struct crew *crew);
+
+/* Kill one, and start it anew. */
+void crew_restart(struct crew *crew, struct member *member);
 
 /* Kill all. */
 void crew_disband(struct crew *crew);

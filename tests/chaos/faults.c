@@ -3,7 +3,9 @@
 
 #include "tests/rig.h"
 
+#include <fnmatch.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define KINDS_MAX 64
@@ -26,6 +28,14 @@ static uint32_t gather(const struct crew *crew, const struct fault *ret_faults[K
 	return count;
 }
 
+/* With RDX_FAULTS=PATTERN only some are made. */
+static uint32_t weight(const struct fault *fault)
+{
+	const char *only = getenv("RDX_FAULTS");
+
+	return only && fnmatch(only, fault->name, FNM_EXTMATCH) != 0 ? 0 : fault->weight;
+}
+
 void faults_make(struct crew *crew)
 {
 	const struct fault *faults[KINDS_MAX];
@@ -33,10 +43,11 @@ void faults_make(struct crew *crew)
 	uint64_t sum = 0, drawn;
 
 	for (uint32_t k = 0; k < count; k++)
-		sum += faults[k]->weight;
+		sum += weight(faults[k]);
+	assert_true(sum > 0);
 	drawn = crew_random(crew, sum);
-	while (drawn >= faults[i]->weight)
-		drawn -= faults[i++]->weight;
+	while (drawn >= weight(faults[i]))
+		drawn -= weight(faults[i++]);
 	crew_note(crew, " %s", faults[i]->name);
 	faults[i]->make(crew);
 	crew->faults++;

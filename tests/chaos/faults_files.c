@@ -1,3 +1,268 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files lose their names, are cut, and are replaced.
+ */
+#include "tests/chaos/debris.h"
 #include "tests/chaos/faults.h"
-const struct faults_list faults_files = {0};
+#include "tests/chaos/ground.h"
+#include "tests/rig.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum target {
+	SEGMENT,
+	RANK_LOCK,
+	CLEAR_FILE,
+	OF_WORKERS, /* those above */
+	BELL = OF_WORKERS,
+	INDEXER_LOCK,
+	CONTROL_FILE,
+	TABLE,
+	TARGETS,
+};
+
+static const char *const names[TARGETS] = {
+	"%s/%s/0.seg",       "%s/%s/0.lock",     "%s/%s/clear",      "%s%s/bell",
+	"%s%s/indexer.lock", "%s%s/index/*.ctl", "%s%s/index/*.gen*"};
+
+/* One of these, and whose it is. 0: there is none. */
+static int find(struct crew *crew, enum target target, char ret_path[PATH_MAX],
+		struct member **ret_owner)
+{
+	struct crew_feed *feed = &crew->feeds[crew_random(crew, CREW_FEEDS)];
+	char pattern[PATH_MAX], worker[24];
+	glob_t found;
+	int r;
+
+	snprintf(worker, sizeof(worker), "%" PRIu64, feed->worker);
+	snprintf(pattern, sizeof(pattern), names[target], crew->dir,
+		 target < OF_WORKERS ? worker : "");
+	*ret_owner = target < OF_WORKERS ? &feed->member : &crew->indexer;
+	r = glob(pattern, 0, NULL, &found) == 0;
+	if (r)
+		snprintf(ret_path, PATH_MAX, "%s", found.gl_pathv[0]);
+	globfree(&found);
+	crew->is_file_fault = 1;
+	return r;
+}
+
+/* The indexer may end where it cannot go on, and say why. */
+static void excuse_indexer(struct crew *crew)
+{
+	crew->indexer.may_end = 1;
+}
+
+/* Who has mapped a file for writing has no guard: a cut is SIGBUS. */
+static void excuse_all(struct crew *crew)
+{
+	for (uint32_t i = 0; i < CREW_FEEDS; i++)
+		crew->feeds[i].member.may_end = 1;
+	excuse_indexer(crew);
+}
+
+static void lose(struct crew *crew, enum target target)
+{
+	struct member *owner;
+	char path[PATH_MAX];
+
+	if (find(crew, target, path, &owner))
+		unlink(path);
+}
+
+static void cut(struct crew *crew, enum target target)
+{
+	struct member *owner;
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!find(crew, target, path, &owner) || lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	if (truncate(path, (off_t)crew_random(crew, 2) *
+				   (off_t)crew_random(crew, (uint64_t)st.st_size + 1)) < 0)
+		return;
+	excuse_all(crew);
+	debris_add(path, owner);
+}
+
+/* A file of that size under another name: of noise, or a copy of `from`. -1 on failure. */
+static int write_other(struct crew *crew, const char *path, const char *from, off_t size,
+		       mode_t mode)
+{
+	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode);
+	int from_fd = from ? open(from, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	uint64_t words[512];
+
+	for (off_t at = 0; fd >= 0 && at < size; at += (off_t)sizeof(words)) {
+		size_t length =
+			size - at < (off_t)sizeof(words) ? (size_t)(size - at) : sizeof(words);
+
+		for (uint32_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+			words[i] = from ? 0 : rig_random(&crew->random);
+		if ((from && read(from_fd, words, length) < 0) || write(fd, words, length) < 0)
+			break;
+	}
+	if (from_fd >= 0)
+		close(from_fd);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? -1 : 0;
+}
+
+/* By noise, a copy, nothing, a FIFO, or a link: in one step, as rename does. */
+static void replace(struct crew *crew, enum target target)
+{
+	uint64_t kind = crew_random(crew, 5);
+	char path[PATH_MAX], other[PATH_MAX + 8];
+	struct member *owner;
+	struct stat st;
+	int r;
+
+	if (!find(crew, target, path, &owner) || lstat(path, &st) < 0)
+		return;
+	snprintf(other, sizeof(other), "%s.other", path);
+	if (kind == 3)
+		r = mkfifo(other, st.st_mode & 0777);
+	else if (kind == 4)
+		r = symlink("/dev/zero", other);
+	else
+		r = write_other(crew, other, kind == 1 ? path : NULL, kind == 2 ? 0 : st.st_size,
+				st.st_mode & 0777);
+	crew_note(crew, "(%s)",
+		  (const char *const[]){"noise", "copy", "nothing", "fifo", "link"}[kind]);
+	if (r == 0 && rename(other, path) == 0) {
+		excuse_all(crew);
+		debris_add(path, owner);
+	}
+	unlink(other);
+}
+
+#define EACH(VERB)                                                                                 \
+	static void VERB##_segment(struct crew *crew)                                              \
+	{                                                                                          \
+		VERB(crew, SEGMENT);                                                               \
+	}                                                                                          \
+	static void VERB##_rank_lock(struct crew *crew)                                            \
+	{                                                                                          \
+		VERB(crew, RANK_LOCK);                                                             \
+	}                                                                                          \
+	static void VERB##_clear_file(struct crew *crew)                                           \
+	{                                                                                          \
+		VERB(crew, CLEAR_FILE);                                                            \
+	}                                                                                          \
+	static void VERB##_bell(struct crew *crew)                                                 \
+	{                                                                                          \
+		VERB(crew, BELL);                                                                  \
+	}                                                                                          \
+	static void VERB##_indexer_lock(struct crew *crew)                                         \
+	{                                                                                          \
+		VERB(crew, INDEXER_LOCK);                                                          \
+	}                                                                                          \
+	static void VERB##_control_file(struct crew *crew)                                         \
+	{                                                                                          \
+		VERB(crew, CONTROL_FILE);                                                          \
+	}                                                                                          \
+	static void VERB##_table(struct crew *crew)                                                \
+	{                                                                                          \
+		VERB(crew, TABLE);                                                                 \
+	}
+EACH(lose)
+EACH(cut)
+EACH(replace)
+
+static void path_of_worker(struct crew *crew, char ret_path[PATH_MAX])
+{
+	uint64_t feed = crew_random(crew, CREW_FEEDS);
+
+	snprintf(ret_path, PATH_MAX, "%s/%" PRIu64, crew->dir, crew->feeds[feed].worker);
+	crew->is_file_fault = 1;
+}
+
+static void lose_worker(struct crew *crew)
+{
+	char path[PATH_MAX];
+
+	path_of_worker(crew, path);
+	ground_remove(path);
+}
+
+/* It is there, under a name that is no worker's. */
+static void rename_worker(struct crew *crew)
+{
+	char path[PATH_MAX], other[PATH_MAX + 8];
+
+	path_of_worker(crew, path);
+	snprintf(other, sizeof(other), "%s.away", path);
+	ground_remove(other);
+	rename(path, other);
+}
+
+static void lose_index(struct crew *crew)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/index", crew->dir);
+	crew->is_file_fault = 1;
+	excuse_indexer(crew);
+	ground_remove(path);
+}
+
+static void lose_all(struct crew *crew)
+{
+	crew->is_file_fault = 1;
+	excuse_indexer(crew);
+	ground_remove(crew->dir);
+}
+
+/* Another one has its name, as a volume that was made anew. */
+static void replace_all(struct crew *crew)
+{
+	char other[PATH_MAX];
+
+	snprintf(other, sizeof(other), "%s.away", crew->dir);
+	crew->is_file_fault = 1;
+	excuse_indexer(crew);
+	ground_remove(other);
+	if (rename(crew->dir, other) == 0)
+		ground_make_dir(crew);
+	ground_remove(other);
+}
+
+/* 0: not promised yet. */
+static const struct fault faults[] = {
+	{"lose-segment", 0, lose_segment},
+	{"lose-rank-lock", 2, lose_rank_lock},
+	{"lose-clear-file", 0, lose_clear_file},
+	{"lose-bell", 2, lose_bell},
+	{"lose-indexer-lock", 2, lose_indexer_lock},
+	{"lose-control-file", 2, lose_control_file},
+	{"lose-table", 2, lose_table},
+	{"lose-worker", 0, lose_worker},
+	{"rename-worker", 0, rename_worker},
+	{"lose-index", 2, lose_index},
+	{"lose-all", 0, lose_all},
+	{"replace-all", 0, replace_all},
+	{"cut-segment", 2, cut_segment},
+	{"cut-rank-lock", 1, cut_rank_lock},
+	{"cut-clear-file", 0, cut_clear_file},
+	{"cut-bell", 1, cut_bell},
+	{"cut-indexer-lock", 1, cut_indexer_lock},
+	{"cut-control-file", 1, cut_control_file},
+	{"cut-table", 1, cut_table},
+	{"replace-segment", 0, replace_segment},
+	{"replace-rank-lock", 1, replace_rank_lock},
+	{"replace-clear-file", 0, replace_clear_file},
+	{"replace-bell", 1, replace_bell},
+	{"replace-indexer-lock", 1, replace_indexer_lock},
+	{"replace-control-file", 1, replace_control_file},
+	{"replace-table", 0, replace_table},
+};
+
+const struct faults_list faults_files = {faults, sizeof(faults) / sizeof(*faults)};

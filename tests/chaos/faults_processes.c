@@ -6,6 +6,7 @@
 #include "tests/chaos/answers.h"
 #include "tests/chaos/faults.h"
 #include "tests/patience.h"
+#include "tests/rig.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -139,7 +140,7 @@ static void rival_worker(struct crew *crew)
 static void rival_indexer(struct crew *crew)
 {
 	char *arguments[] = {"ringdex-follow", "-d", crew->dir, NULL};
-	struct member rival;
+	struct member rival = {0};
 
 	if (!member_runs(&crew->indexer) || crew->is_file_fault)
 		return;
@@ -265,6 +266,40 @@ static void stop_query(struct crew *crew)
 	answers_ask(crew, &answers);
 }
 
+/* What the dead left goes, what lives does not. Attackers may make things faster than they are
+ * removed, so its status is its own. */
+static void run_clean(struct crew *crew)
+{
+	struct program_result r;
+
+	assert_int_equal(program_run(&r, "ringdex-clean", NULL, "-d", crew->dir, NULL), 0);
+	if (r.status != 0 && !(r.status == 1 && (crew->is_group || crew->is_file_fault)))
+		crew_diverged(crew, "clean: %d: %s%s", r.status, r.out, r.err);
+	program_result_free(&r);
+}
+
+static void clean_without_indexer(struct crew *crew)
+{
+	member_kill(&crew->indexer);
+	run_clean(crew);
+	crew_start_indexer(crew);
+}
+
+/* While all of them start. */
+static void clean_at_start(struct crew *crew)
+{
+	struct crew_feed *feed = faults_running_feed(crew);
+
+	if (feed) {
+		member_kill(&feed->member);
+		crew_start_feed(crew, feed);
+		crew_tell(feed, 3, &crew->random);
+	}
+	member_kill(&crew->indexer);
+	crew_start_indexer(crew);
+	run_clean(crew);
+}
+
 static const struct fault faults[] = {
 	{"kill-worker", 10, kill_worker},
 	{"leave-worker-dead", 8, leave_worker_dead},
@@ -283,6 +318,9 @@ static const struct fault faults[] = {
 	{"kill-both", 6, kill_both},
 	{"kill-query", 4, kill_query},
 	{"stop-query", 4, stop_query},
+	{"clean", 4, run_clean},
+	{"clean-without-indexer", 2, clean_without_indexer},
+	{"clean-at-start", 4, clean_at_start},
 };
 
 const struct faults_list faults_processes = {faults, sizeof(faults) / sizeof(*faults)};

@@ -14,7 +14,7 @@
 
 void member_start(struct member *member, char *const *arguments, int piped)
 {
-	*member = (struct member){0};
+	*member = (struct member){.may_end = member->may_end};
 	assert_int_equal(program_start(&member->program, arguments[0], arguments, piped), 0);
 	fcntl(member->program.out, F_SETFL, O_NONBLOCK);
 	fcntl(member->program.err, F_SETFL, O_NONBLOCK);

@@ -2,14 +2,29 @@
 #include "tests/chaos/rest.h"
 
 #include "tests/chaos/answers.h"
+#include "tests/chaos/debris.h"
 #include "tests/patience.h"
+
+#include <stdio.h>
 
 #define NAP_US         5000
 #define POKE_NS        UINT64_C(100000000)
-#define REFUSED_IN_ROW 50 /* then whoever asks opens the index again */
+#define OPERATOR_NS    UINT64_C(300000000) /* so long what was cut or replaced may heal by itself */
+#define REFUSED_IN_ROW 50                  /* then whoever asks opens the index again */
+
+/* Where nobody lives there is no index, and nothing to compare. */
+static void keep_one_alive(struct crew *crew)
+{
+	for (uint32_t i = 0; i < CREW_FEEDS; i++)
+		if (member_runs(&crew->feeds[i].member))
+			return;
+	crew_start_feed(crew, &crew->feeds[0]);
+	crew_tell(&crew->feeds[0], 3, &crew->poked);
+}
 
 static void go_on(struct crew *crew)
 {
+	keep_one_alive(crew);
 	for (uint32_t i = 0; i < CREW_FEEDS; i++)
 		member_continue(&crew->feeds[i].member);
 	member_continue(&crew->indexer);
@@ -29,54 +44,54 @@ static void poke(struct crew *crew, uint64_t *poked_ns)
 		crew_tell(&crew->feeds[i], 2, &crew->poked);
 }
 
-static void await_equal(struct crew *crew)
+/* Is every answer right, and index and ledgers equal? */
+static int is_at_rest(struct crew *crew, char ret_reason[ANSWERS_REASON_BYTES])
+{
+	static uint32_t refused; /* in a row */
+	struct answers answers;
+
+	if (answers_ask(crew, &answers)) {
+		refused = 0;
+		return answers_equal(crew, &answers, ret_reason) &&
+		       answers_verified(crew, ret_reason);
+	}
+	snprintf(ret_reason, ANSWERS_REASON_BYTES, "not all was answered");
+	if (crew->is_file_fault && ++refused % REFUSED_IN_ROW == 0)
+		member_kill(&crew->query);
+	return 0;
+}
+
+static void await(struct crew *crew)
 {
 	struct patience patience = patience_begin();
-	char reason[ANSWERS_REASON_BYTES] = "not all was answered";
-	uint32_t refused = 0;
-	uint64_t poked_ns = 0;
+	uint64_t poked_ns = 0, begun_ns = rdx_clock_ns();
+	char reason[ANSWERS_REASON_BYTES];
 
 	for (;;) {
-		struct answers answers;
-
 		crew_look(crew);
-		if (answers_ask(crew, &answers)) {
-			refused = 0;
-			if (answers_equal(crew, &answers, reason))
-				return;
-		} else if (crew->is_file_fault && ++refused % REFUSED_IN_ROW == 0) {
-			member_kill(&crew->query);
-		}
+		if (is_at_rest(crew, reason))
+			break;
 		if (patience_is_over(&patience))
 			crew_diverged(crew, "never at rest: %s", reason);
 		poke(crew, &poked_ns);
+		if (rdx_clock_ns() - begun_ns > OPERATOR_NS)
+			crew->operations += debris_clear(crew);
 		usleep(NAP_US);
 	}
-}
-
-static void await_verified(struct crew *crew)
-{
-	struct patience patience = patience_begin();
-	char reason[ANSWERS_REASON_BYTES];
-
-	while (!answers_verified(crew, reason)) {
-		crew_look(crew);
-		if (patience_is_over(&patience))
-			crew_diverged(crew, "never verified: %s", reason);
-		usleep(NAP_US);
-	}
+	if (rdx_clock_ns() - begun_ns > crew->slowest_ns)
+		crew->slowest_ns = rdx_clock_ns() - begun_ns;
 }
 
 void rest_await(struct crew *crew)
 {
 	go_on(crew);
-	await_equal(crew);
-	await_verified(crew);
+	await(crew);
 	for (uint32_t i = 0; i < CREW_FEEDS; i++) {
 		crew->feeds[i].member.may_end = 0;
 		for (uint32_t rank = 0; rank < crew->feeds[i].ranks; rank++)
 			oracle_rest(&crew->feeds[i].oracle[rank]);
 	}
+	debris_forget();
 	crew->indexer.may_end = 0;
 	crew->is_file_fault = 0;
 	crew->story[0] = 0;

@@ -9,16 +9,16 @@
  * last rest, and STALE when the indexer is dead or stopped.
  */
 #include "tests/chaos/answers.h"
+#include "tests/chaos/attackers.h"
 #include "tests/chaos/faults.h"
+#include "tests/chaos/ground.h"
 #include "tests/chaos/rest.h"
 #include "tests/patience.h"
 #include "tests/rig.h"
 
 #include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #ifndef CHAOS_FAULTS
 #define CHAOS_FAULTS 30
@@ -33,8 +33,7 @@ static void assemble(struct crew *crew)
 	*crew = (struct crew){.seed = rig_seed()};
 	crew->random = crew->seed;
 	crew->poked = ~crew->seed;
-	assert_int_equal(held_make(HELD_IN_MEMORY, crew->top), 0);
-	snprintf(crew->dir, sizeof(crew->dir), "%s/ringdex", crew->top);
+	ground_make(crew);
 	signal(SIGPIPE, SIG_IGN);
 	for (uint32_t i = 0; i < CREW_FEEDS; i++) {
 		crew->feeds[i].worker = CREW_FIRST_WORKER + i;
@@ -43,6 +42,7 @@ static void assemble(struct crew *crew)
 		crew_tell(&crew->feeds[i], FIRST_LINES, &crew->random);
 	}
 	crew_start_indexer(crew);
+	attackers_start(crew);
 }
 
 /* Those that were left dead come back, or not yet. */
@@ -62,6 +62,7 @@ static void round_of_faults(struct crew *crew)
 {
 	struct answers answers;
 
+	ground_make_dir(crew);
 	bring_back(crew);
 	for (uint64_t left = 1 + crew_random(crew, IN_ROW); left; left--) {
 		for (uint32_t i = 0; i < CREW_FEEDS; i++) {
@@ -72,6 +73,7 @@ static void round_of_faults(struct crew *crew)
 		}
 		faults_make(crew);
 		crew_look(crew);
+		attackers_look(crew);
 		if (crew_random(crew, 2))
 			answers_ask(crew, &answers);
 	}
@@ -89,8 +91,9 @@ static void test_programs(void **state)
 	rest_await(&crew);
 	while (crew.faults < wanted)
 		round_of_faults(&crew);
+	attackers_end(&crew);
 	crew_disband(&crew);
-	held_remove(crew.top);
+	ground_remove(crew.top);
 	faults_print();
 	print_message("%" PRIu64 " faults in %" PRIu64 " rounds, %" PRIu64 " answers, %" PRIu64
 		      " refused; %" PRIu64
@@ -98,11 +101,13 @@ static void test_programs(void **state)
 		      crew.faults, crew.round, crew.answers, crew.refusals, crew.restarts);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_programs),
 	};
 
+	if (argc > 1 && strcmp(argv[1], ATTACKERS_ROLE) == 0)
+		return attackers_attack(argc, argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
