@@ -34,6 +34,13 @@ int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret
 	return fd;
 }
 
+int rdx_file_entry(DIR *dir, struct dirent **ret_entry)
+{
+	errno = 0;
+	*ret_entry = readdir(dir);
+	return *ret_entry ? 1 : -errno;
+}
+
 int rdx_file_read(int fd, void *ret_content, uint64_t bytes)
 {
 	ssize_t got = pread(fd, ret_content, bytes, 0);

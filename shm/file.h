@@ -5,6 +5,7 @@
 #ifndef RDX_FILE_H
 #define RDX_FILE_H
 
+#include <dirent.h>
 #include <stdint.h>
 
 /* Below, -EBADMSG is a file that is not what it should be; one that cannot be looked at is -errno. */
@@ -12,6 +13,9 @@
 /* Open a file that another process made, if it is a regular one; report its size. A descriptor,
  * -EBADMSG, -errno. */
 int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret_bytes);
+
+/* The next entry of a directory. 1, 0: there is no more; -errno: there may be. */
+int rdx_file_entry(DIR *dir, struct dirent **ret_entry);
 
 /* The first `bytes` bytes. 0, -EBADMSG: it has fewer; -errno. */
 int rdx_file_read(int fd, void *ret_content, uint64_t bytes);

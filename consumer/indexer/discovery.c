@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/indexer/discovery.h"
 
+#include "shm/file.h"
 #include "shm/namespace.h"
 
 #include <dirent.h>
@@ -35,7 +36,9 @@ static uint64_t birth_ns(int dir_fd, const char *name)
 	return (uint64_t)stx.stx_btime.tv_sec * UINT64_C(1000000000) + stx.stx_btime.tv_nsec;
 }
 
-static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function function, void *context)
+/* *ret_unseen: -errno where it may have more than was found. */
+static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function function, void *context,
+		       int *ret_unseen)
 {
 	uint32_t entries = 0, segments = 0;
 	char name[RDX_NAME_BYTES];
@@ -45,16 +48,24 @@ static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function functi
 
 	rdx_namespace_worker_dir(worker_id, name);
 	dir = open_dir(dir_fd, name);
+	if (!dir && errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EACCES)
+		*ret_unseen = -errno;
 	if (!dir)
 		return 0; /* it is gone, or not readable */
-	while (r >= 0 && entries++ < RDX_WORKER_ENTRIES_MAX && segments < RDX_WORKER_SEGMENTS_MAX &&
-	       (entry = readdir(dir))) {
+	while (r >= 0 && entries++ < RDX_WORKER_ENTRIES_MAX && segments < RDX_WORKER_SEGMENTS_MAX) {
 		struct rdx_found found = {.worker_id = worker_id};
 		struct stat st;
+		int got = rdx_file_entry(dir, &entry);
 
-		if (!rdx_namespace_segment_name(entry->d_name, &found.dp_rank) ||
-		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		*ret_unseen = got < 0 ? got : *ret_unseen;
+		if (got <= 0)
+			break;
+		if (!rdx_namespace_segment_name(entry->d_name, &found.dp_rank))
 			continue;
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			*ret_unseen = errno == ENOENT ? *ret_unseen : -errno;
+			continue;
+		}
 		segments++;
 		found.device = st.st_dev;
 		found.inode = st.st_ino;
@@ -71,7 +82,7 @@ int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context)
 	uint64_t worker_id;
 	struct stat st;
 	DIR *dir;
-	int r = 0;
+	int r, unseen = 0;
 
 	if (fstat(dir_fd, &st) < 0)
 		return -errno;
@@ -80,11 +91,14 @@ int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context)
 	dir = open_dir(dir_fd, ".");
 	if (!dir)
 		return -errno;
-	while (r >= 0 && (entry = readdir(dir)))
+	while ((r = rdx_file_entry(dir, &entry)) > 0) {
 		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
-			r = walk_worker(dir_fd, worker_id, function, context);
+			r = walk_worker(dir_fd, worker_id, function, context, &unseen);
+		if (r < 0)
+			break;
+	}
 	closedir(dir);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : unseen;
 }
 
 /* inotify takes paths only: the descriptor's own. */

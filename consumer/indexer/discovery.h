@@ -26,7 +26,7 @@ typedef int (*rdx_found_function)(void *context, const struct rdx_found *found);
 #define RDX_WORKER_ENTRIES_MAX  8192
 
 /* Call `function` for every segment. 0, what it returned, -ENOENT where the directory was
- * removed, -errno. */
+ * removed; another -errno: there may be more than were found. */
 int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context);
 
 struct rdx_discovery {

@@ -37,15 +37,15 @@ static int old_tables(struct rdx_index_writer *w, int remove, uint64_t *ret_grea
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	uint64_t number, greatest = 0;
 	struct dirent *entry;
+	int r;
 
 	if (!dir) {
-		int r = -errno;
-
+		r = -errno;
 		if (fd >= 0)
 			close(fd);
 		return r;
 	}
-	while ((entry = readdir(dir))) {
+	while ((r = rdx_file_entry(dir, &entry)) > 0) {
 		if (!rdx_index_file_is_gen(&w->id, entry->d_name, &number) || is_own(w, number))
 			continue;
 		greatest = number > greatest ? number : greatest;
@@ -53,8 +53,9 @@ static int old_tables(struct rdx_index_writer *w, int remove, uint64_t *ret_grea
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	}
 	closedir(dir);
-	*ret_greatest = greatest;
-	return 0;
+	if (r == 0)
+		*ret_greatest = greatest;
+	return r;
 }
 
 static uint64_t realtime_ns(void)

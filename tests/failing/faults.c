@@ -51,6 +51,11 @@ struct faults faults_disarm(void)
 	return faults;
 }
 
+struct faults faults_now(void)
+{
+	return faults;
+}
+
 int64_t faults_heap(void)
 {
 	return atomic_load(&heap);

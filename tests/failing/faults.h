@@ -24,6 +24,9 @@ void faults_resume(void);
 
 struct faults faults_disarm(void);
 
+/* So far. */
+struct faults faults_now(void);
+
 /* What is open: blocks on the heap, bytes mapped. */
 int64_t faults_heap(void);
 int64_t faults_mapped(void);

@@ -6,6 +6,7 @@
 #include "tests/failing/failing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ringdex/rdx_index.h>
 #include <ringdex/rdx_indexer.h>
 #include <ringdex/rdx_publisher.h>
@@ -16,10 +17,10 @@
 #include <unistd.h>
 
 #define RANKS  2
-#define BLOCKS 200     /* of each: more than a ring has room for */
-#define POLLS  12      /* calls fail in, and as many after */
-#define TRIES  2000    /* until all is exact */
-#define TICK   1000000 /* ns: of the clock, between two polls that found nothing to do */
+#define BLOCKS 200       /* of each: more than a ring has room for */
+#define POLLS  13        /* calls fail in, and as many after */
+#define TRIES  2000      /* until all is exact */
+#define TICK   100000000 /* ns, on the clock of the test: a walk every ten polls */
 #define MODEL  "model"
 
 static struct rdx_publisher *publishers[RANKS];
@@ -54,12 +55,20 @@ static void begin_rank(const struct rig *rig, uint32_t i)
 	store(publishers[i], 1, BLOCKS);
 }
 
+/* No segment, in a directory of its own. */
+static void spoil(const struct rig *rig)
+{
+	assert_int_equal(mkdirat(rig->dir_fd, "9", 0755), 0);
+	close(openat(rig->dir_fd, "9/0.seg", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
 static int begin_ranks(void **state)
 {
 	int r = rig_setup(state);
 
 	for (uint32_t i = 0; i < RANKS; i++)
 		begin_rank(*state, i);
+	spoil(*state);
 	return r;
 }
 
@@ -100,7 +109,7 @@ static const struct failing_answer opening[] = {
 	{"fdopendir", 0, 1},
 	{"readdir", 0, 12},
 	{"inotify_init1", 0, 1},
-	{"inotify_add_watch", 0, 3},
+	{"inotify_add_watch", 0, 4},
 	{"io_uring_queue_init_params", 0, 1},
 	{"io_uring_submit_and_wait", 0, 1},
 	{"io_uring_ring_dontfork", 0, 1},
@@ -117,16 +126,33 @@ static void test_open(void **state)
 	failing_each(*state, &failing);
 }
 
-/* A few rounds. The first error. */
+/* Segments that it knows of; those that are no segments, too. */
+static uint32_t count_rows(const struct rdx_indexer *indexer)
+{
+	struct rdx_segment_row row = {.size = sizeof(row)};
+	uint32_t rows = 0;
+
+	while (rdx_indexer_segment(indexer, rows, &row) == 0)
+		rows++;
+	return rows;
+}
+
+/* A few rounds. The first error. What was seen once, and is there, is not forgotten because a look
+ * failed. */
 static int go_on(struct rdx_indexer *indexer, uint32_t polls)
 {
 	int r = 0, error = 0;
 
 	for (uint32_t i = 0; i < polls; i++) {
+		uint32_t rows = count_rows(indexer);
+
 		r = rdx_indexer_poll(indexer, 0);
 		error = r < 0 && !error ? r : error;
 		r = rdx_indexer_wait(indexer, 0);
 		error = r < 0 && !error ? r : error;
+		/* who may not look into a directory any more takes it for none */
+		if (faults_now().error != EACCES)
+			assert_true(count_rows(indexer) >= rows);
 		faults_pass(TICK);
 	}
 	return error;
@@ -155,7 +181,7 @@ static int until_exact(const struct rig *rig, struct rdx_indexer *indexer)
 	faults_pause();
 	for (uint32_t i = 0; i < TRIES && exact < RANKS; i++) {
 		go_on(indexer, 1);
-		faults_pass(100 * TICK);
+		faults_pass(TICK);
 		if (!index && rdx_index_open(&index, rig->dir, &key) < 0)
 			continue;
 		for (exact = 0; exact < RANKS && is_exact(index, exact + 1); exact++)
@@ -194,6 +220,62 @@ static void test_follow(void **state)
 	failing_each(*state, &failing);
 }
 
+static void visit(void *context, uint64_t prefix, uint8_t tiers)
+{
+	*(uint64_t *)context += prefix != 0 && tiers;
+}
+
+static int look_up(struct rdx_index *index)
+{
+	struct rdx_run runs[RANKS + 1] = {{.size = sizeof(runs[0])}};
+	struct rdx_index_mark mark = {.size = sizeof(mark)};
+	struct rdx_difference difference = {.size = sizeof(difference)};
+	const uint64_t local[] = {1};
+	uint64_t visited = 0;
+	int r = rdx_index_lookup_local(index, local, 1, runs, RANKS + 1);
+
+	assert_true(r < 0 || r == RANKS);
+	if (r >= 0)
+		r = rdx_index_each(index, 1, 0, visit, &visited, &mark);
+	if (r == 0)
+		r = rdx_index_verify(index, 2, 0, &difference);
+	assert_true(r < 0 || (visited == BLOCKS && difference.differences == 0));
+	return r;
+}
+
+static int look_all_up(struct rig *rig)
+{
+	struct rdx_index_key key = {.size = sizeof(key), .model = MODEL};
+	struct rdx_index *index = NULL;
+	int r = rdx_index_open(&index, rig->dir, &key);
+
+	if (r == 0)
+		r = look_up(index);
+	rdx_index_close(index);
+	return r;
+}
+
+static void test_index(void **state)
+{
+	static const struct failing_answer answers[] = {
+		{"madvise", 0, 10}, /* huge pages, populating */
+		/* a successor, which is looked for when the heartbeat is old */
+		{"openat", 0, 1},
+		{"fstat", 0, 3},
+		{"pread", 0, 1},
+		{"mmap", 0, 1},
+		{NULL, 0, 0},
+	};
+	const struct failing failing = {.run = look_all_up, .answers = answers, .least = 20};
+	struct rdx_indexer *indexer = NULL;
+
+	wait_mode = RDX_WAIT_EPOLL;
+	assert_int_equal(open_indexer(*state, &indexer), 0);
+	assert_int_equal(until_exact(*state, indexer), 0);
+	failing_each(*state, &failing);
+	rdx_indexer_close(indexer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_ranks, end_ranks)
 
 int main(void)
@@ -201,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_open),
 		TEST(test_follow),
+		TEST(test_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
