@@ -3,6 +3,7 @@
 
 #include "shm/bell.h"
 #include "shm/publish.h"
+#include "shm/shared_clock.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -13,7 +14,7 @@ static struct rdx_event_head begin_event(struct rdx_publisher *p, uint8_t kind, 
 {
 	struct rdx_event_head head = {
 		.event_id = ++p->counters[RDX_COUNTER_EVENTS],
-		.time_ns = p->time_ns,
+		.time_ns = rdx_shared_clock_from(p->time_ns),
 		.stamp = p->clear ? p->stamp : 0,
 		.kind = kind,
 		.tier = tier,

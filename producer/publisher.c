@@ -6,6 +6,7 @@
 #include "shm/event.h"
 #include "shm/namespace.h"
 #include "shm/reap.h"
+#include "shm/shared_clock.h"
 #include "shm/sized.h"
 
 #include <errno.h>
@@ -428,6 +429,8 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 	if (r < 0)
 		return r;
 	r = watch_forks();
+	if (r == 0)
+		r = rdx_shared_clock_learn();
 	if (r < 0)
 		return r;
 	p = calloc(1, sizeof(*p));

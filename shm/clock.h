@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The clock of ages, heartbeats and timeouts: the same for all processes of a host.
+ * This process's clock, for durations and timeouts. What other processes read is of the shared
+ * clock, see shared_clock.h.
  */
 #ifndef RDX_CLOCK_H
 #define RDX_CLOCK_H

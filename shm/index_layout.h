@@ -74,8 +74,8 @@ static_assert(sizeof(struct rdx_index_identity) == 32, "layout");
 /* What changes of a rank at any time, and a row reports besides its newest event: four to a cache
  * line. Those of another epoch or state come under its version. */
 struct rdx_index_pulse {
-	alignas(16) _Atomic uint64_t seen_ns; /* CLOCK_MONOTONIC */
-	_Atomic uint64_t event_ns; /* CLOCK_MONOTONIC, of the newest event read; 0: none was */
+	alignas(16) _Atomic uint64_t seen_ns; /* by the shared clock, shared_clock.h */
+	_Atomic uint64_t event_ns;            /* likewise, of the newest event read; 0: none was */
 };
 static_assert(sizeof(struct rdx_index_pulse) == 16, "layout");
 
@@ -115,7 +115,7 @@ struct rdx_index_live {
 	_Atomic uint64_t next;                    /* N of the one being built; 0: none */
 	_Atomic uint64_t superseded;              /* 1: another file has taken this one's name */
 	_Atomic uint64_t rank_count; /* ranks below this are known; under the version */
-	alignas(128) _Atomic uint64_t heartbeat_ns;            /* CLOCK_MONOTONIC */
+	alignas(128) _Atomic uint64_t heartbeat_ns;            /* likewise */
 	alignas(128) _Atomic uint64_t version;                 /* see version.h */
 	alignas(128) _Atomic uint64_t columns[RDX_RANKS_MAX];  /* packed, see column.h */
 	alignas(128) _Atomic uint64_t event_id[RDX_RANKS_MAX]; /* newest applied */

@@ -125,7 +125,8 @@ struct rdx_cursor {
 struct rdx_event {
 	uint64_t size; /* in: sizeof(struct rdx_event) */
 	uint64_t event_id;
-	uint64_t time_ns; /* CLOCK_MONOTONIC, 0: not stamped */
+	uint64_t time_ns; /* CLOCK_MONOTONIC of who reads it, whatever its time namespace; 0: not
+			     stamped */
 	uint64_t position;
 	uint64_t parent;
 	const uint64_t *hashes;

@@ -93,7 +93,7 @@ static void take(struct life *x, enum life_step step, uint32_t first, uint32_t n
 static void store_pulse(struct life *x)
 {
 	struct rdx_writer_pulse pulse = {.state = RDX_STATE_EXACT,
-					 .seen_ns = UINT64_MAX,
+					 .seen_ns = 1, /* and never STALE: LIFE_STALE_NS */
 					 .epoch = x->epoch,
 					 .event_id = x->count - x->first[x->epoch]};
 

@@ -12,10 +12,11 @@
 #include "tests/index_rig.h"
 #include "tests/stream.h"
 
-#define LIFE_BLOCKS 150
-#define LIFE_TIERS  2
-#define LIFE_WORKER 1
-#define LIFE_EPOCHS 1024
+#define LIFE_BLOCKS   150
+#define LIFE_STALE_NS (UINT64_MAX / 2) /* for the writer's options */
+#define LIFE_TIERS    2
+#define LIFE_WORKER   1
+#define LIFE_EPOCHS   1024
 
 /* What led to a moment. */
 enum life_step {

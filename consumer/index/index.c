@@ -3,6 +3,7 @@
 #include "shm/clock.h"
 #include "shm/entry.h"
 #include "shm/guard.h"
+#include "shm/shared_clock.h"
 #include "shm/sized.h"
 
 #include <errno.h>
@@ -134,7 +135,7 @@ int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct r
 	x->dir_fd = x->ctl[0].fd = x->ctl[1].fd = -1;
 	x->lookup.all_ranks = key.flags & RDX_INDEX_ALL_RANKS;
 	rdx_tables_open(&x->tables);
-	r = key.flags & ~RDX_INDEX_ALL_RANKS ? -EINVAL : 0;
+	r = key.flags & ~RDX_INDEX_ALL_RANKS ? -EINVAL : rdx_shared_clock_learn();
 	if (r == 0)
 		r = rdx_index_file_id(key.model, key.tenant, key.block_tokens, &x->id);
 	if (r == 0)
@@ -216,8 +217,23 @@ static int judge(struct rdx_index *x, int found, uint64_t now)
 static int is_alive(const struct rdx_index *x, uint64_t now)
 {
 	uint64_t heartbeat = rdx_word_load(&x->lookup.live->heartbeat_ns);
+	uint64_t shared = rdx_shared_clock_from(now);
 
-	return heartbeat >= now || now - heartbeat <= SUSPECT_NS;
+	return heartbeat >= shared || shared - heartbeat <= SUSPECT_NS;
+}
+
+/* The shared clock at `now`, or later where a rank was seen since. Where it still was not, the clocks
+ * differ: the kernel may say by now how much, else the rank is STALE. */
+static uint64_t shared_now(struct rdx_index *x, uint64_t now, uint64_t seen_ns)
+{
+	if (seen_ns <= rdx_shared_clock_from(now))
+		return rdx_shared_clock_from(now);
+	now = rdx_clock_ns();
+	if (seen_ns > rdx_shared_clock_from(now) && now >= x->learn_ns) {
+		x->learn_ns = now + CHECK_EVERY_NS;
+		(void)rdx_shared_clock_learn();
+	}
+	return rdx_shared_clock_from(now);
 }
 
 /* Move to a successor's file, if there is one. System calls only if it has set the mark, which it
@@ -232,6 +248,7 @@ static int follow(struct rdx_index *x, uint64_t now)
 	if (now < (marked ? x->retry_ns : x->check_ns))
 		return x->gone;
 	x->check_ns = now + CHECK_EVERY_NS;
+	(void)rdx_shared_clock_learn(); /* perhaps it is this process that was away */
 	r = look_for_successor(x);
 	if (marked && r < 0)
 		x->retry_ns = now + CHECK_EVERY_NS; /* removed, or not readable */
@@ -364,7 +381,8 @@ static int look_up_rows(struct rdx_index *x, struct rdx_run *ret_runs, uint32_t 
 	if (r == 0)
 		r = rdx_index_update(x, &x->keys, now);
 	if (r == 0)
-		r = rdx_lookup_rows(&x->lookup, now, ret_runs, capacity);
+		r = rdx_lookup_rows(&x->lookup, shared_now(x, now, x->lookup.newest_ns), ret_runs,
+				    capacity);
 	rdx_index_settle(x);
 	return r;
 }
@@ -392,7 +410,7 @@ int rdx_index_lookup_tokens(struct rdx_index *x, const struct rdx_tokens *tokens
 	return r < 0 ? r : look_up_rows(x, ret_runs, capacity);
 }
 
-static int read_rank(const struct rdx_index *x, uint32_t seat, uint64_t now,
+static int read_rank(struct rdx_index *x, uint32_t seat, uint64_t now,
 		     struct rdx_index_rank *ret_info)
 {
 	struct rdx_index_rank info = {.size = sizeof(info)};
@@ -403,6 +421,7 @@ static int read_rank(const struct rdx_index *x, uint32_t seat, uint64_t now,
 
 	if (r < 0)
 		return r;
+	now = shared_now(x, now, counter[RDX_ENTRY_SEEN_NS]);
 	rdx_column_unpack(rdx_word_load(&x->lookup.live->columns[seat]), &columns);
 	info.holes = columns.forced ? (1 << RDX_TIER_COUNT) - 1 : columns.orphans;
 	info.age_ns = rdx_lookup_age(now, counter[RDX_ENTRY_SEEN_NS]);

@@ -20,6 +20,7 @@ struct rdx_index {
 	struct rdx_tables tables;
 	uint64_t check_ns; /* not before: look for a successor without a mark */
 	uint64_t retry_ns; /* not before: try again to map one with a mark */
+	uint64_t learn_ns; /* not before: ask again how clocks differ */
 	uint64_t gone_ns;  /* since then the writer is dead and no file has the name; 0: it has */
 	int gone;          /* what calls answer: 0, or -EIDRM when that is so for long */
 	struct rdx_keys keys;

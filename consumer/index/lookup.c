@@ -76,17 +76,23 @@ static void plan_rows(struct rdx_lookup *l)
 {
 	const struct rdx_search *s = &l->search;
 	uint32_t count = l->all_ranks ? l->rank_count : s->holder_count, rows = 0;
+	uint64_t newest_ns = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t seat = l->all_ranks ? i : s->holder[i];
 		const struct rdx_index_pulse *pulse = &l->live->pulse[seat];
 
-		if (l->rank[seat].has_row)
-			l->row[rows++] =
-				(struct rdx_lookup_row){seat, rdx_word_load(&pulse->seen_ns),
-							rdx_word_load(&pulse->event_ns)};
+		uint64_t seen_ns;
+
+		if (!l->rank[seat].has_row)
+			continue;
+		seen_ns = rdx_word_load(&pulse->seen_ns);
+		newest_ns = seen_ns > newest_ns ? seen_ns : newest_ns;
+		l->row[rows++] =
+			(struct rdx_lookup_row){seat, seen_ns, rdx_word_load(&pulse->event_ns)};
 	}
 	l->row_count = rows;
+	l->newest_ns = newest_ns;
 }
 
 int rdx_lookup_attempt(struct rdx_lookup *l, struct rdx_keys *keys)

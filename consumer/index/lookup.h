@@ -52,6 +52,7 @@ struct rdx_lookup {
 
 	/* of one attempt */
 	uint32_t row_count;
+	uint64_t newest_ns; /* when the rank of a row was last seen */
 	uint64_t event_id[RDX_RANKS_MAX];
 	struct rdx_lookup_row row[RDX_RANKS_MAX];
 
@@ -68,15 +69,16 @@ struct rdx_lookup {
  */
 int rdx_lookup_attempt(struct rdx_lookup *lookup, struct rdx_keys *keys);
 
-/* Rows of the last attempt, at `now_ns`, each of the first one's size, which was checked.
+/* Rows of the last attempt, at `now_ns` of the shared clock, not before `newest_ns`; each of the first one's size, which was checked.
  * Their number, or -ENOSPC. */
 int rdx_lookup_rows(const struct rdx_lookup *lookup, uint64_t now_ns, struct rdx_run *ret_runs,
 		    uint32_t capacity);
 
-/* What has passed since, where another process wrote down the time. */
+/* What has passed since, where another process wrote down the time. A time that has not come is of
+ * another clock, and may be as old as anything: UINT64_MAX. */
 static inline uint64_t rdx_lookup_age(uint64_t now_ns, uint64_t then_ns)
 {
-	return now_ns > then_ns ? now_ns - then_ns : 0;
+	return now_ns >= then_ns ? now_ns - then_ns : UINT64_MAX;
 }
 
 /* A rank's state for a reader: never EXACT if `visible` is 0, STALE if too old. */

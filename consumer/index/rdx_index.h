@@ -50,7 +50,8 @@ struct rdx_run {
 	uint64_t epoch;
 	uint64_t last_event_id;
 	uint64_t age_ns;       /* since the indexer last saw the rank caught up and alive, or
-				  found that it cannot follow it */
+				  found that it cannot follow it; UINT64_MAX: its clock is
+				  another one, and the kernel does not say by how much */
 	uint64_t event_age_ns; /* since its last event, as the engine stamped it, else as the
 				  indexer read it; UINT64_MAX: none was read in this epoch */
 	const char *instance;  /* of this epoch: where to send the request. In the handle, valid

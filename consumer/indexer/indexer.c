@@ -10,6 +10,7 @@
 #include "shm/clock.h"
 #include "shm/guard.h"
 #include "shm/namespace.h"
+#include "shm/shared_clock.h"
 #include "shm/sized.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@
 #define LEFTOVERS_NS  UINT64_C(3000000000) /* by then every running rank has been found */
 #define POLL_NS       UINT64_C(1000000)    /* while some producer does not ring */
 #define BEAT_NS       UINT64_C(1000000)    /* readers share the heartbeat's line */
+#define CLOCK_NS      UINT64_C(1000000000) /* between looks at how clocks differ */
 #define EVENTS_NS     UINT64_C(400000)     /* of a poll, for events and snapshots */
 #define STEPS_NS      UINT64_C(300000)     /* of a poll, for pieces of table work ... */
 #define STEPS_END_NS  UINT64_C(600000)     /* ... but for one, none begins later in the poll */
@@ -109,7 +111,9 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 		.file_mode = options.file_mode,
 	};
 	indexer->leftovers_ns = rdx_clock_ns() + LEFTOVERS_NS;
-	r = open_files(indexer, &options);
+	r = rdx_shared_clock_learn();
+	if (r == 0)
+		r = open_files(indexer, &options);
 	if (r < 0) {
 		rdx_indexer_close(indexer);
 		return r;
@@ -233,6 +237,10 @@ static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 
 	if (beat)
 		indexer->beat_ns = now + BEAT_NS;
+	if (now >= indexer->clock_ns) { /* it may have been restored */
+		indexer->clock_ns = now + CLOCK_NS;
+		(void)rdx_shared_clock_learn();
+	}
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
 		struct rdx_fed_index *index = &indexer->indexes[i];
 

@@ -43,6 +43,7 @@ struct rdx_indexer {
 	uint64_t look_ns;   /* next look at the directory watch */
 	uint64_t names_ns;  /* next look at the names of its own files */
 	uint64_t beat_ns;   /* next heartbeat */
+	uint64_t clock_ns;  /* next look at how clocks differ */
 	uint64_t liveness_at_ns;
 	uint64_t leftovers_ns; /* when leftovers are removed; 0: they are */
 	uint64_t walks;

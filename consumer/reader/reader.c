@@ -6,6 +6,7 @@
 #include "shm/guard.h"
 #include "shm/lock.h"
 #include "shm/namespace.h"
+#include "shm/shared_clock.h"
 #include "shm/sized.h"
 
 #include <errno.h>
@@ -79,7 +80,7 @@ int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct 
 		return -ENOMEM;
 	reader->clear.fd = reader->view.mapping.fd = -1;
 	reader->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
-	r = reader->dir_fd < 0 ? -errno : 0;
+	r = reader->dir_fd < 0 ? -errno : rdx_shared_clock_learn();
 	if (r == 0)
 		r = rdx_segment_join(&reader->view, dir_fd, worker_id, dp_rank, key);
 	if (r == 0)
@@ -220,7 +221,7 @@ static void deliver(struct rdx_reader *reader, const struct rdx_event_head *head
 	*ret_event = (struct rdx_event){
 		.size = sizeof(*ret_event),
 		.event_id = head->event_id,
-		.time_ns = head->time_ns,
+		.time_ns = rdx_shared_clock_to(head->time_ns),
 		.position = reader->cursor.position,
 		.parent = head->parent,
 		.hashes = reader->hashes,

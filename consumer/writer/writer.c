@@ -5,6 +5,7 @@
 #include "consumer/writer/retire.h"
 #include "shm/file.h"
 #include "shm/guard.h"
+#include "shm/shared_clock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -221,7 +222,7 @@ void rdx_writer_close(struct rdx_index_writer *w)
 
 void rdx_writer_heartbeat(struct rdx_index_writer *w, uint64_t now_ns)
 {
-	rdx_word_store(&w->live->heartbeat_ns, now_ns);
+	rdx_word_store(&w->live->heartbeat_ns, rdx_shared_clock_from(now_ns));
 	w->beat_ns = now_ns;
 	rdx_retire_ask(w);
 }

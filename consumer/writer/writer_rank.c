@@ -6,6 +6,7 @@
 #include "consumer/writer/grow.h"
 #include "shm/entry.h"
 #include "shm/pulse.h"
+#include "shm/shared_clock.h"
 #include "shm/version.h"
 
 #include <assert.h>
@@ -263,7 +264,8 @@ static void pulse_lookup(struct rdx_index_writer *w, int seat, const struct rdx_
 		rdx_word_store(&identity->state, p->state);
 		RDX_HOOK(RDX_HOOK_PULSE_HALF);
 	}
-	rdx_pulse_publish(w->live, (uint32_t)seat, p->event_id, p->seen_ns, p->event_ns);
+	rdx_pulse_publish(w->live, (uint32_t)seat, p->event_id, rdx_shared_clock_from(p->seen_ns),
+			  rdx_shared_clock_from(p->event_ns));
 	if (is_new)
 		rdx_version_close(w->live);
 }
@@ -276,7 +278,7 @@ void rdx_writer_rank_pulse(struct rdx_index_writer *w, int seat, const struct rd
 		[RDX_ENTRY_EPOCH] = p->epoch,
 		[RDX_ENTRY_EVENT_ID] = p->event_id,
 		[RDX_ENTRY_POSITION] = p->position,
-		[RDX_ENTRY_SEEN_NS] = p->seen_ns,
+		[RDX_ENTRY_SEEN_NS] = rdx_shared_clock_from(p->seen_ns),
 		[RDX_ENTRY_STATE] = p->state,
 		[RDX_ENTRY_CAUSE] = (uint64_t)(int64_t)p->cause,
 		[RDX_ENTRY_EVENTS] = p->events,

@@ -101,7 +101,8 @@ static void close_writer(void)
 /* Its first table is copied at once, or in pieces between which blocks come and go. */
 static struct rdx_index_writer *open_writer(void)
 {
-	struct rdx_writer_options options = {.initial_blocks = pick(2) ? 1 : PIECES_BLOCKS};
+	struct rdx_writer_options options = {.initial_blocks = pick(2) ? 1 : PIECES_BLOCKS,
+					     .stale_after_ns = LIFE_STALE_NS};
 	struct rdx_index_writer *writer;
 
 	assert_int_equal(rig_writer(&world->rig, &options, &writer), 0);

@@ -134,7 +134,8 @@ static void *read_runs(void *context)
 
 static void open_race(struct race *x, int own_mapping)
 {
-	struct rdx_writer_options options = {.initial_blocks = own_mapping ? 4096 : 100};
+	struct rdx_writer_options options = {.initial_blocks = own_mapping ? 4096 : 100,
+					     .stale_after_ns = LIFE_STALE_NS};
 	struct rdx_rank_info junk = rig_info(LIFE_WORKER + 1, 0, 1);
 
 	rig_make(&x->rig);
