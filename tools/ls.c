@@ -54,7 +54,10 @@ static const struct options_program program = {
 		"bytes. BARRIER is how many slots ago the newest clear of all tiers was "
 		"published, where recovery starts: birth (never cleared, and the ring has not "
 		"wrapped), none (no longer in the ring: recovery takes the ledger). LAST is the "
-		"id of the newest event. DEVICE, HOST, DISK and EXTERNAL are blocks held. FLAGS: "
+		"id of the newest event, AGE how long ago it was made, where it is stamped: "
+		"whoever "
+		"knows that the engine should be busy can tell a stopped one from an idle one. "
+		"DEVICE, HOST, DISK and EXTERNAL are blocks held. FLAGS: "
 		"lacking (it says less than its engine holds: LACKING in answers) or unknown (less "
 		"or more: INEXACT in answers), until what could not be represented is removed or "
 		"cleared; worker (its clears are those of the whole worker), bell (it wakes "
@@ -163,6 +166,7 @@ static struct json_object *sighting_json(const struct sighting *sighting)
 	info_json(object, &sighting->info);
 	json_put_number(object, "end_position", sighting->end_position);
 	json_put_number(object, "last_event_id", sighting->last_event_id);
+	json_put_age(object, "last_event_age_ns", sighting->silent_ns);
 	json_put(object, "barrier", barrier_json(sighting));
 	json_put_text(object, "inexact", rdx_inexact_text(inexact(sighting)));
 	json_put_flag(object, "rings_bell", has_flag(sighting, RDX_LIVE_RINGS_BELL));
@@ -242,6 +246,10 @@ static void append_row(struct table *table, const struct sighting *sighting)
 	table_number(table, info->ring_slots);
 	append_barrier(table, sighting);
 	table_number(table, sighting->last_event_id);
+	if (sighting->silent_ns == UINT64_MAX)
+		table_skip(table);
+	else
+		table_duration(table, sighting->silent_ns);
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 		if (info->tier_blocks[tier])
 			table_number(table, sighting->counters[RDX_COUNTER_HELD + tier]);
@@ -293,6 +301,7 @@ static void print_table(const struct sighting *sightings, size_t count, int all_
 		{"RING", TABLE_NUMBER, 0},
 		{"BARRIER", TABLE_NUMBER, 0},
 		{"LAST", TABLE_NUMBER, 0},
+		{"AGE", TABLE_NUMBER, 0},
 		{"DEVICE", TABLE_NUMBER, !has_tier(sightings, count, RDX_TIER_DEVICE)},
 		{"HOST", TABLE_NUMBER, !has_tier(sightings, count, RDX_TIER_HOST)},
 		{"DISK", TABLE_NUMBER, !has_tier(sightings, count, RDX_TIER_DISK)},

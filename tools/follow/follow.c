@@ -3,6 +3,7 @@
  * ringdex-follow: maintains the index of a directory until told to stop.
  */
 #include "shm/clock.h"
+#include "tools/follow/house.h"
 #include "tools/follow/watch.h"
 #include "tools/inspect/sighting.h"
 #include "tools/program/figures.h"
@@ -14,17 +15,21 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LOOK_NS   UINT64_C(50000000) /* between looks at what changed */
 #define NS_PER_MS UINT64_C(1000000)
 #define DAY_NS    UINT64_C(86400000000000)
+#define SAY_NS    UINT64_C(60000000000) /* between two words on the same trouble */
 
 struct follow_options {
 	struct rdx_indexer_options indexer;
 	int json;
 	uint64_t interval_ns; /* 0: only at changes */
+	uint64_t clean_ns;    /* or HOUSE_NEVER */
 };
 
 struct follow {
@@ -36,6 +41,9 @@ struct follow {
 	uint64_t look_ns;    /* the next one */
 	uint64_t print_ns;   /* the next one without a change */
 	int printed;
+	int trouble; /* that was said last, at trouble_ns */
+	uint64_t trouble_ns;
+	struct house house;
 };
 
 #define TO(member) OPTIONS_TO(struct follow_options, member)
@@ -51,6 +59,9 @@ static const struct options_entry entries[] = {
 	 TO(indexer.initial_blocks), .min = 1, .max = UINT64_C(1) << 32},
 	{"interval", 'i', "TIME", "With --json: print the state at this interval too",
 	 OPTIONS_DURATION, TO(interval_ns), .min = NS_PER_MS, .max = DAY_NS, .fallback = ""},
+	{"clean-dead-for", 0, "TIME",
+	 "Remove what has been dead for so long, as ringdex clean does", OPTIONS_DURATION,
+	 TO(clean_ns), .max = 365 * DAY_NS, .fallback = "never"},
 	{0},
 };
 
@@ -89,12 +100,24 @@ static uint64_t held(const struct rdx_index_rank *info)
 	return blocks;
 }
 
+/* ", 2.1 s ago": since the newest event; "" where there is none. */
+static const char *ago(uint64_t age_ns, char *ret_text, size_t bytes)
+{
+	char age[FIGURES_BYTES];
+
+	ret_text[0] = 0;
+	if (age_ns != UINT64_MAX)
+		snprintf(ret_text, bytes, ", %s ago", figures_duration(age_ns, age));
+	return ret_text;
+}
+
 static void print_words(const struct follow *follow, const struct watched_rank *rank)
 {
 	const struct rdx_index_rank *info = &rank->info;
 	const struct rank_name name = {.worker_id = info->worker_id, .dp_rank = info->dp_rank};
 	const char *state = rdx_state_text(info->state);
 	char text[RANKS_TEXT_BYTES], blocks[FIGURES_BYTES], reason[SIGHTING_REASON_BYTES];
+	char age[FIGURES_BYTES + 8];
 
 	printf("%s ", ranks_text(info->worker_id, info->dp_rank, text));
 	if (info->state == RDX_STATE_GONE) {
@@ -114,8 +137,9 @@ static void print_words(const struct follow *follow, const struct watched_rank *
 						      : messages_explain(info->cause));
 	else if (info->state == RDX_STATE_INEXACT || info->state == RDX_STATE_LACKING)
 		printf(" until what it could not represent is removed or cleared");
-	printf(": %s block%s after event %" PRIu64 ", ", figures_grouped(held(info), blocks),
-	       figures_plural(held(info)), info->last_event_id);
+	printf(": %s block%s after event %" PRIu64 "%s, ", figures_grouped(held(info), blocks),
+	       figures_plural(held(info)), info->last_event_id,
+	       ago(info->event_age_ns, age, sizeof(age)));
 	printable_put(stdout, info->instance);
 	putchar('\n');
 }
@@ -141,7 +165,8 @@ static struct json_object *rank_json(const struct follow *follow, const struct w
 	json_put_id(object, "epoch", info->epoch);
 	json_put_number(object, "last_event_id", info->last_event_id);
 	json_put_number(object, "position", info->position);
-	json_put_number(object, "age_ns", info->age_ns);
+	json_put_age(object, "age_ns", info->age_ns);
+	json_put_age(object, "event_age_ns", info->event_age_ns);
 	blocks = json_new_object();
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 		json_put_number(blocks, rdx_tier_text(tier), info->blocks[tier]);
@@ -241,6 +266,27 @@ static void print_json(const struct follow *follow, struct json_object *recovere
 	json_print_line(object);
 }
 
+/* Once, and again after a while: it goes on, and tries again. */
+static void say_trouble(struct follow *follow, int error)
+{
+	uint64_t now = rdx_clock_ns();
+
+	if (error == follow->trouble && now - follow->trouble_ns < SAY_NS)
+		return;
+	follow->trouble = error;
+	follow->trouble_ns = now;
+	messages_say("cannot look at all of %s now, and tries again: %s", follow->space.dir,
+		     messages_explain(error));
+}
+
+/* Has who reads the output gone? Without a change nothing is written, and so nothing fails. */
+static int is_unread(void)
+{
+	struct pollfd output = {.fd = STDOUT_FILENO};
+
+	return poll(&output, 1, 0) > 0 && output.revents & (POLLERR | POLLHUP);
+}
+
 /* Print what changed. -errno. */
 static int report(struct follow *follow)
 {
@@ -251,9 +297,14 @@ static int report(struct follow *follow)
 	if (now < follow->look_ns)
 		return 0;
 	follow->look_ns = now + LOOK_NS;
+	if (is_unread()) {
+		messages_say("nobody reads the output any more");
+		return -EPIPE;
+	}
 	changes = watch_look(&follow->watch, &follow->space, follow->indexer);
-	if (changes < 0)
-		return changes;
+	if (follow->watch.trouble)
+		say_trouble(follow, follow->watch.trouble);
+	house_keep(&follow->house, now, !follow->options->json);
 	recovered = follow->options->json ? json_new_array() : NULL;
 	changes += report_recoveries(follow, recovered);
 	due = !follow->printed || (follow->options->interval_ns && now >= follow->print_ns);
@@ -292,10 +343,15 @@ static int run(struct follow *follow)
 
 		if (r == 0)
 			r = rdx_indexer_wait(follow->indexer, (int64_t)LOOK_NS);
+		if (watch_is_want(r)) {
+			say_trouble(follow, r);
+			stop_sleep(LOOK_NS);
+			r = 0;
+		}
 		if (r >= 0)
 			r = report(follow);
 		if (r == -EPIPE)
-			return r; /* finish says why */
+			return r; /* that is said, or finish says why */
 		if (r < 0) {
 			messages_say("cannot go on in %s: %s", follow->space.dir, why_not_on(r));
 			return r;
@@ -341,6 +397,7 @@ int main(int argc, char **argv)
 	options.indexer.dir = RDX_DEFAULT_DIR;
 	options.indexer.stale_after_ns = 250 * NS_PER_MS;
 	options.indexer.initial_blocks = 4096;
+	options.clean_ns = HOUSE_NEVER;
 	options_parse(&program, argc, argv, &options);
 	space_guard();
 	stop_listen();
@@ -349,6 +406,7 @@ int main(int argc, char **argv)
 		say_start_failed(&options, r);
 		return EXIT_FAILED;
 	}
+	follow.house = (struct house){.dir = options.indexer.dir, .dead_for_ns = options.clean_ns};
 	r = space_open(&follow.space, options.indexer.dir);
 	if (r == 0) {
 		print_start(&follow);

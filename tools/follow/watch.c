@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/follow/watch.h"
 
-#include "tools/program/messages.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,49 +25,64 @@ static int is_open(const struct watch *watch, const struct index_name *name)
 	return 0;
 }
 
-static void add_index(struct watch *watch, struct rdx_index *index, const struct index_name *name)
+/* Room for one more. 0, -ENOMEM. */
+static int grow_indexes(struct watch *watch)
 {
 	size_t count = watch->index_count + 1;
 	struct rdx_index **indexes = realloc(watch->indexes, count * sizeof(struct rdx_index *));
-	struct index_name *names = realloc(watch->names, count * sizeof(*names));
+	struct index_name *names;
 
-	if (!indexes || !names)
-		messages_no_memory();
+	if (!indexes)
+		return -ENOMEM;
 	watch->indexes = indexes;
+	names = realloc(watch->names, count * sizeof(*names));
+	if (!names)
+		return -ENOMEM;
 	watch->names = names;
-	indexes[watch->index_count] = index;
-	names[watch->index_count++] = *name;
+	return 0;
+}
+
+static int add_index(struct watch *watch, const struct space *space, const struct index_name *name)
+{
+	struct rdx_index *index;
+	int r = grow_indexes(watch);
+
+	if (r == 0)
+		r = indexes_open(space, name, &index);
+	if (r < 0)
+		return r;
+	watch->indexes[watch->index_count] = index;
+	watch->names[watch->index_count++] = *name;
+	return 0;
 }
 
 /* Open indexes that are new. One that cannot be opened is tried again at the next look. */
 static int open_new(struct watch *watch, const struct space *space)
 {
 	struct index_name *names;
-	int count = indexes_find(space, &names);
+	int count = indexes_find(space, &names), r = count < 0 ? count : 0;
 
-	for (int i = 0; i < count; i++) {
-		struct rdx_index *index;
-
-		if (!is_open(watch, &names[i]) && indexes_open(space, &names[i], &index) == 0)
-			add_index(watch, index, &names[i]);
-	}
+	for (int i = 0; i < count && !watch_is_want(r); i++)
+		if (!is_open(watch, &names[i]))
+			r = add_index(watch, space, &names[i]);
 	free(names);
-	return count < 0 ? count : 0;
+	return count < 0 || watch_is_want(r) ? r : 0;
 }
 
+/* NULL: no memory. */
 static struct watched_rank *add_rank(struct watch *watch, const struct rdx_index_rank *info)
 {
 	struct watched_rank *ranks =
 		realloc(watch->ranks, (watch->rank_count + 1) * sizeof(*ranks));
 
 	if (!ranks)
-		messages_no_memory();
+		return NULL;
 	watch->ranks = ranks;
 	ranks[watch->rank_count] = (struct watched_rank){.info = *info};
 	return &ranks[watch->rank_count++];
 }
 
-static void collect_index(struct watch *watch, uint32_t i, struct rdx_index_rank *workers)
+static int collect_index(struct watch *watch, uint32_t i, struct rdx_index_rank *workers)
 {
 	int count;
 
@@ -79,9 +92,12 @@ static void collect_index(struct watch *watch, uint32_t i, struct rdx_index_rank
 	for (int w = 0; w < count; w++) {
 		struct watched_rank *rank = add_rank(watch, &workers[w]);
 
+		if (!rank)
+			return -ENOMEM;
 		rank->index = i;
 		rank->followed = 1;
 	}
+	return 0;
 }
 
 /* Is the segment's rank told of by an index? One that is GONE there may have come back
@@ -99,7 +115,7 @@ static int is_told_of(const struct watch *watch, const struct rdx_segment_row *r
 }
 
 /* Segments that cannot be read, did not fit, or were dead from the start, are in no index. */
-static void collect_unreadable(struct watch *watch, const struct rdx_indexer *indexer)
+static int collect_unreadable(struct watch *watch, const struct rdx_indexer *indexer)
 {
 	struct rdx_segment_row row = {.size = sizeof(row)};
 
@@ -111,9 +127,10 @@ static void collect_unreadable(struct watch *watch, const struct rdx_indexer *in
 									   : RDX_STATE_INEXACT,
 					      .cause = row.cause};
 
-		if (row.cause && !is_told_of(watch, &row))
-			add_rank(watch, &info);
+		if (row.cause && !is_told_of(watch, &row) && !add_rank(watch, &info))
+			return -ENOMEM;
 	}
+	return 0;
 }
 
 static const struct watched_rank *find(const struct watched_rank *ranks, size_t count,
@@ -153,27 +170,44 @@ static int compare(const void *left, const void *right)
 	return a->dp_rank < b->dp_rank ? -1 : a->dp_rank > b->dp_rank;
 }
 
+static int collect(struct watch *watch, const struct rdx_indexer *indexer)
+{
+	struct rdx_index_rank *workers = malloc(RDX_RANKS_MAX * sizeof(*workers));
+	int r = workers ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; r == 0 && i < watch->index_count; i++)
+		r = collect_index(watch, i, workers);
+	if (r == 0)
+		r = collect_unreadable(watch, indexer);
+	free(workers);
+	return r;
+}
+
+static int keep(struct watch *watch, struct watched_rank *before, size_t count)
+{
+	free(watch->ranks);
+	watch->ranks = before;
+	watch->rank_count = count;
+	for (size_t i = 0; i < count; i++)
+		before[i].changed = 0;
+	return 0;
+}
+
 int watch_look(struct watch *watch, const struct space *space, const struct rdx_indexer *indexer)
 {
 	struct watched_rank *before = watch->ranks;
 	size_t count = watch->rank_count;
-	struct rdx_index_rank *workers;
-	int r = open_new(watch, space);
+	int unopened = open_new(watch, space), changes;
 
-	if (r < 0)
-		return r;
-	workers = malloc(RDX_RANKS_MAX * sizeof(*workers));
-	if (!workers)
-		messages_no_memory();
 	watch->ranks = NULL;
 	watch->rank_count = 0;
-	for (uint32_t i = 0; i < watch->index_count; i++)
-		collect_index(watch, i, workers);
-	collect_unreadable(watch, indexer);
+	watch->trouble = collect(watch, indexer);
+	if (watch->trouble < 0)
+		return keep(watch, before, count);
+	watch->trouble = unopened;
 	if (watch->rank_count)
 		qsort(watch->ranks, watch->rank_count, sizeof(*watch->ranks), compare);
-	r = mark_changes(watch, before, count);
-	free(workers);
+	changes = mark_changes(watch, before, count);
 	free(before);
-	return r;
+	return changes;
 }

@@ -7,6 +7,7 @@
 
 #include "tools/inspect/indexes.h"
 
+#include <errno.h>
 #include <ringdex/rdx_indexer.h>
 
 /* A rank as the indexer sees it. */
@@ -24,10 +25,17 @@ struct watch {
 	uint32_t index_count;
 	struct watched_rank *ranks;
 	size_t rank_count;
+	int trouble; /* of the last look: 0, or why not all could be looked at, -EMFILE, -ENOMEM.. */
 };
 
-/* Look again: how many ranks changed, -errno. Ends the program without memory. */
+/* Look again: how many ranks changed. What cannot be looked at now stays as it was. */
 int watch_look(struct watch *watch, const struct space *space, const struct rdx_indexer *indexer);
 void watch_free(struct watch *watch);
+
+/* No descriptors or no memory: an error of this moment, which is worth another try. */
+static inline int watch_is_want(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
 
 #endif

@@ -66,29 +66,43 @@ static int read_name(int dir_fd, const char *file, struct index_name *ret_name)
 	return 1;
 }
 
+/* One name more: 0, -ENOMEM. */
+static int add_name(struct index_name **names, int count)
+{
+	struct index_name *grown = realloc(*names, (size_t)(count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	*names = grown;
+	return 0;
+}
+
 int indexes_find(const struct space *space, struct index_name **ret_names)
 {
 	int fd = openat(space->dir_fd, INDEX_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct index_name *names = NULL;
 	struct dirent *entry;
-	int count = 0;
+	int count = 0, r = 0;
 	DIR *stream;
 
 	*ret_names = NULL;
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	stream = fdopendir(fd);
-	if (!stream)
-		messages_no_memory();
-	while ((entry = readdir(stream))) {
-		struct index_name *grown = realloc(names, (size_t)(count + 1) * sizeof(*names));
-
-		if (!grown)
-			messages_no_memory();
-		names = grown;
-		count += read_name(fd, entry->d_name, &names[count]);
+	if (!stream) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (r == 0 && (entry = readdir(stream))) {
+		r = add_name(&names, count);
+		if (r == 0)
+			count += read_name(fd, entry->d_name, &names[count]);
 	}
 	closedir(stream);
+	if (r < 0) {
+		free(names);
+		return r;
+	}
 	*ret_names = names;
 	return count;
 }

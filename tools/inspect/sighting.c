@@ -3,6 +3,7 @@
 
 #include "consumer/reader/reader.h"
 #include "consumer/reader/recovery.h"
+#include "shm/clock.h"
 #include "shm/lock.h"
 #include "shm/namespace.h"
 #include "tools/program/messages.h"
@@ -114,6 +115,23 @@ static int file_is_held(const struct space *space, const struct rank_name *name)
 	return held;
 }
 
+/* How long ago was the newest event made? Read last: it moves the cursor. */
+static uint64_t silence_ns(struct rdx_reader *reader, uint64_t last_event_id)
+{
+	struct rdx_range range = {.size = sizeof(range)};
+	struct rdx_event event = {.size = sizeof(event)};
+	uint64_t now = rdx_clock_ns();
+
+	if (last_event_id == 0 ||
+	    rdx_reader_range(reader, rdx_reader_info(reader)->epoch, last_event_id, last_event_id,
+			     &range) < 0 ||
+	    range.outcome != RDX_RANGE_EVENTS || rdx_reader_seek(reader, &range.start) < 0)
+		return UINT64_MAX;
+	if (rdx_reader_next(reader, &event) != 1 || !event.time_ns || event.time_ns > now)
+		return UINT64_MAX;
+	return now - event.time_ns;
+}
+
 /* The words that change, as they are at this moment. */
 static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 {
@@ -129,6 +147,7 @@ static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 	sighting->has_barrier = r;
 	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
 		sighting->counters[i] = rdx_word_load(&reader->view.live->counters[i]);
+	sighting->silent_ns = silence_ns(reader, sighting->last_event_id);
 	return rdx_reader_poisoned(reader) ? -EBADMSG : 0;
 }
 

@@ -30,6 +30,7 @@ struct sighting {
 	uint64_t barrier_event_id; /* 0: birth */
 	uint64_t end_position;     /* after the newest event */
 	uint64_t last_event_id;
+	uint64_t silent_ns; /* since its newest event; UINT64_MAX: it is not stamped, or gone */
 	uint64_t counters[RDX_COUNTER_COUNT];
 };
 

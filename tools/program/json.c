@@ -82,6 +82,14 @@ static struct json_object *text_json(const char *value)
 	return object;
 }
 
+void json_put_age(struct json_object *object, const char *name, uint64_t ns)
+{
+	if (ns == UINT64_MAX)
+		json_put(object, name, NULL);
+	else
+		json_put_number(object, name, ns);
+}
+
 void json_put_text(struct json_object *object, const char *name, const char *value)
 {
 	json_put(object, name, value ? text_json(value) : NULL);

@@ -16,6 +16,8 @@ struct json_object *json_new_array(void);
  * U+FFFD each. */
 void json_put(struct json_object *object, const char *name, struct json_object *child);
 void json_put_number(struct json_object *object, const char *name, uint64_t value);
+/* Nanoseconds that passed; null where that is not known, UINT64_MAX. */
+void json_put_age(struct json_object *object, const char *name, uint64_t ns);
 /* What may be above 2^53 (an id, hash, epoch, name, time) as a string of decimal digits: jq 1.6,
  * JavaScript and others round such numbers without a word. */
 void json_put_id(struct json_object *object, const char *name, uint64_t value);

@@ -51,13 +51,19 @@ void sheet_flag(struct sheet *sheet, const char *name, int value)
 void sheet_number(struct sheet *sheet, const char *title, const char *name, enum sheet_unit unit,
 		  uint64_t value)
 {
+	void (*put)(struct json_object *, const char *, uint64_t) = json_put_number;
+
+	if (unit == SHEET_ID || unit == SHEET_AGE)
+		put = unit == SHEET_ID ? json_put_id : json_put_age;
 	if (sheet->row && name)
-		(unit == SHEET_ID ? json_put_id : json_put_number)(sheet->row, name, value);
+		put(sheet->row, name, value);
 	if (!is_shown(sheet, title, TABLE_NUMBER))
 		return;
 	if (unit == SHEET_GROUPED)
 		table_grouped(sheet->table, value);
-	else if (unit == SHEET_NS)
+	else if (unit == SHEET_AGE && value == UINT64_MAX)
+		table_skip(sheet->table);
+	else if (unit == SHEET_NS || unit == SHEET_AGE)
 		table_duration(sheet->table, value);
 	else
 		table_number(sheet->table, value);

@@ -17,7 +17,15 @@ struct sheet;
 typedef void (*sheet_row)(struct sheet *sheet, const void *of, uint32_t i);
 
 /* As people read it; in JSON all are plain numbers but ids (json_put_id). */
-enum sheet_unit { SHEET_PLAIN, SHEET_ID, SHEET_GROUPED, SHEET_NS, SHEET_SHARE, SHEET_DECIMAL };
+enum sheet_unit {
+	SHEET_PLAIN,
+	SHEET_ID,
+	SHEET_GROUPED,
+	SHEET_NS,
+	SHEET_AGE, /* UINT64_MAX: not known */
+	SHEET_SHARE,
+	SHEET_DECIMAL,
+};
 
 void sheet_text(struct sheet *sheet, const char *title, const char *name, const char *value);
 void sheet_long_text(struct sheet *sheet, const char *title, const char *name, const char *value);

@@ -142,7 +142,8 @@ static void describe(struct sheet *sheet, const void *of, uint32_t i)
 	sheet_close(sheet, "leading_blocks");
 	sheet_text(sheet, "STATE", "state", state ? state : "?");
 	sheet_tone(sheet, run->state < sizeof(tone) / sizeof(*tone) ? tone[run->state] : TABLE_BAD);
-	sheet_number(sheet, "AGE", "age_ns", SHEET_NS, run->age_ns);
+	sheet_number(sheet, "AGE", "age_ns", SHEET_AGE, run->age_ns);
+	sheet_number(sheet, NULL, "event_age_ns", SHEET_AGE, run->event_age_ns);
 	sheet_number(sheet, NULL, "epoch", SHEET_ID, run->epoch);
 	sheet_number(sheet, NULL, "last_event_id", SHEET_PLAIN, run->last_event_id);
 	sheet_flag(sheet, "scanned", run->scanned);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: ringdex-follow outlives a want of descriptors and says so once; notices that nobody
+ * reads its output; shows when a rank last published; removes what is dead for long.
+ */
+#include "shm/clock.h"
+#include "tests/patience.h"
+#include "tests/tools_rig.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define MODELS      24
+#define DESCRIPTORS 48
+
+static void start_with_few_descriptors(struct rig *rig, struct program *program)
+{
+	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, TOOLS_NEVER_STALE, NULL};
+	struct rlimit before, few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = DESCRIPTORS;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(program_start(program, arguments[0], arguments, 0), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static uint32_t count(const char *text, const char *part)
+{
+	uint32_t found = 0;
+
+	for (text = strstr(text, part); text; text = strstr(text + 1, part))
+		found++;
+	return found;
+}
+
+static void it_outlives_a_want_of_descriptors(void **state)
+{
+	struct rig_producer producers[MODELS + 1];
+	struct rig *rig = *state;
+	struct program program;
+	struct program_result r;
+	char model[MODELS][16];
+
+	tools_claim(rig, &producers[MODELS], 1000, 0, 64);
+	start_with_few_descriptors(rig, &program);
+	assert_true(tools_wait_for(&program, "1000:0 EXACT"));
+	for (uint32_t i = 0; i < MODELS; i++) {
+		struct rdx_segment_spec spec = rig_spec(1, i, 64, 64);
+
+		snprintf(model[i], sizeof(model[i]), "model %u", i);
+		spec.model = model[i];
+		assert_int_equal(rig_claim(rig, &producers[i], &spec), 0);
+	}
+	assert_true(tools_wait_for_err(&program, "Too many open files"));
+	/* it goes on: its rank is answered for, and others are when there is room */
+	RUN(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "--local", "--model=model", "-");
+	program_result_free(&r);
+	for (uint32_t i = 0; i < MODELS; i++)
+		rig_release(&producers[i]);
+	rig_release(&producers[MODELS]);
+	assert_true(tools_wait_for(&program, "1000:0 GONE"));
+	kill(program.pid, SIGTERM);
+	assert_int_equal(program_finish(&program, NULL, &r), 0);
+	assert_int_equal(r.status, 0);
+	assert_true(count(r.err, "tries again") <= 2);
+	program_result_free(&r);
+}
+
+static void it_notices_that_nobody_reads(void **state)
+{
+	struct rig *rig = *state;
+	struct program program;
+	struct program_result r;
+
+	tools_start_follow(rig, &program, NULL);
+	assert_true(tools_wait_for(&program, "\"ranks\":[]"));
+	close(program.out);
+	program.out = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(program_finish(&program, NULL, &r), 0);
+	assert_int_equal(r.status, 1);
+	assert_has(r.err, "nobody reads the output");
+	program_result_free(&r);
+}
+
+static void it_shows_when_a_rank_last_published(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producer;
+	struct program program;
+	struct program_result r;
+	struct json_object *object, *segment;
+
+	tools_claim(rig, &producer, 7, 0, 64);
+	tools_start_follow(rig, &program, "--interval=50ms");
+	assert_true(tools_wait_for(&program, "\"event_age_ns\":null"));
+	rig_publish(&producer, &(struct rdx_publish){
+				       .head = {.kind = RDX_EVENT_CLEARED,
+						.tier = RDX_SCOPE_ALL,
+						.time_ns = rdx_clock_ns() - 5000000000},
+			       });
+	UNTIL (0) {
+		char line[4096];
+		uint64_t age;
+		const char *at;
+		ssize_t got = read(program.out, line, sizeof(line) - 1);
+
+		assert_true(got > 0);
+		line[got] = 0;
+		at = strstr(line, "\"event_age_ns\":");
+		if (at && sscanf(at, "\"event_age_ns\":%lu", &age) == 1) {
+			assert_true(age >= 5000000000);
+			break;
+		}
+	}
+	tools_stop_follow(&program);
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir, "--json");
+	object = parsed(r.out);
+	segment = json_object_array_get_idx(member(object, "segments"), 0);
+	assert_true(number(segment, "last_event_age_ns") >= 5000000000);
+	json_object_put(object);
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.out, " AGE ");
+	program_result_free(&r);
+	rig_release(&producer);
+}
+
+static void it_cleans(void **state)
+{
+	struct rig *rig = *state;
+	char *arguments[] = {"ringdex-follow",       "--dir", rig->dir, TOOLS_NEVER_STALE,
+			     "--clean-dead-for=1ms", NULL};
+	struct rig_producer dead, alive;
+	struct program program;
+
+	tools_claim(rig, &dead, 7, 0, 64);
+	tools_claim(rig, &alive, 8, 0, 64);
+	rig_release(&dead);
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	assert_true(tools_wait_for(&program, "removed 7/0.seg, which was dead: "));
+	assert_int_equal(faccessat(rig->dir_fd, "8/0.seg", F_OK, 0), 0);
+	tools_stop_follow(&program);
+	rig_release(&alive);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(it_outlives_a_want_of_descriptors),
+		TEST(it_notices_that_nobody_reads),
+		TEST(it_shows_when_a_rank_last_published),
+		TEST(it_cleans),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
