@@ -103,7 +103,7 @@ struct rdx_index *stage_try_handle(const struct stage *stage)
 	struct rdx_index *index = NULL;
 	int r = rdx_index_open(&index, stage->dir, &key);
 
-	stage_must(stage, r == -ENOENT ? 0 : r, "rdx_index_open");
+	stage_must(stage, r == -EAGAIN ? 0 : r, "rdx_index_open");
 	return index;
 }
 
