@@ -78,7 +78,8 @@ static void take_row(const struct crew *crew, uint32_t chain, struct json_object
 static void take_line(const struct crew *crew, const char *line, uint64_t asked_ns,
 		      struct answers *answers)
 {
-	struct json_object *object = parsed(line), *ranks = member(object, "ranks");
+	/* not parsed(): an attacker's event ids may be above 2^53 */
+	struct json_object *object = json_tokener_parse(line), *ranks = member(object, "ranks");
 	uint32_t chain = (uint32_t)((number(object, "line") - 1) % ORACLE_CHAINS);
 
 	for (size_t i = 0; i < json_object_array_length(ranks); i++)

@@ -214,11 +214,22 @@ static void lose_index(struct crew *crew)
 	ground_remove(path);
 }
 
+/* Another key: publishers say so, and want to be started again (docs/failure-model.md). */
+static void start_again(struct crew *crew)
+{
+	for (uint32_t i = 0; i < CREW_FEEDS; i++)
+		if (member_runs(&crew->feeds[i].member)) {
+			crew_restart(crew, &crew->feeds[i].member);
+			crew_tell(&crew->feeds[i], 3, &crew->random);
+		}
+}
+
 static void lose_all(struct crew *crew)
 {
 	crew->is_file_fault = 1;
 	excuse_indexer(crew);
 	ground_remove(crew->dir);
+	start_again(crew);
 }
 
 /* Another one has its name, as a volume that was made anew. */
@@ -233,32 +244,33 @@ static void replace_all(struct crew *crew)
 	if (rename(crew->dir, other) == 0)
 		ground_make_dir(crew);
 	ground_remove(other);
+	start_again(crew);
 }
 
-/* 0: not promised yet. */
+/* 0: not drawn yet, since a copy of a table passes for the table. */
 static const struct fault faults[] = {
-	{"lose-segment", 0, lose_segment},
+	{"lose-segment", 1, lose_segment},
 	{"lose-rank-lock", 2, lose_rank_lock},
-	{"lose-clear-file", 0, lose_clear_file},
+	{"lose-clear-file", 1, lose_clear_file},
 	{"lose-bell", 2, lose_bell},
 	{"lose-indexer-lock", 2, lose_indexer_lock},
 	{"lose-control-file", 2, lose_control_file},
 	{"lose-table", 2, lose_table},
-	{"lose-worker", 0, lose_worker},
-	{"rename-worker", 0, rename_worker},
+	{"lose-worker", 1, lose_worker},
+	{"rename-worker", 1, rename_worker},
 	{"lose-index", 2, lose_index},
-	{"lose-all", 0, lose_all},
-	{"replace-all", 0, replace_all},
+	{"lose-all", 1, lose_all},
+	{"replace-all", 1, replace_all},
 	{"cut-segment", 2, cut_segment},
 	{"cut-rank-lock", 1, cut_rank_lock},
-	{"cut-clear-file", 0, cut_clear_file},
+	{"cut-clear-file", 1, cut_clear_file},
 	{"cut-bell", 1, cut_bell},
 	{"cut-indexer-lock", 1, cut_indexer_lock},
 	{"cut-control-file", 1, cut_control_file},
 	{"cut-table", 1, cut_table},
-	{"replace-segment", 0, replace_segment},
+	{"replace-segment", 1, replace_segment},
 	{"replace-rank-lock", 1, replace_rank_lock},
-	{"replace-clear-file", 0, replace_clear_file},
+	{"replace-clear-file", 1, replace_clear_file},
 	{"replace-bell", 1, replace_bell},
 	{"replace-indexer-lock", 1, replace_indexer_lock},
 	{"replace-control-file", 1, replace_control_file},
