@@ -3,6 +3,7 @@
  * The indexer: open and close, one loop over ranks and indexes, sleep, statistics.
  */
 #include "consumer/indexer/lost.h"
+#include "consumer/indexer/limits.h"
 #include "consumer/indexer/roster.h"
 #include "consumer/wait/wait.h"
 #include "shm/bell.h"
@@ -110,6 +111,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 		.stale_after_ns = options.stale_after_ns,
 		.file_mode = options.file_mode,
 	};
+	rdx_limits_set(&indexer->limits, &options);
 	indexer->leftovers_ns = rdx_clock_ns() + LEFTOVERS_NS;
 	r = rdx_shared_clock_learn();
 	if (r == 0)

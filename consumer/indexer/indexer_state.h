@@ -11,12 +11,21 @@
 
 struct rdx_wait;
 
+/* What one worker may take. */
+struct rdx_limits {
+	uint32_t ranks;
+	uint32_t columns;
+	uint32_t indexes;
+	uint64_t bytes;
+};
+
 /* One index of the namespace: a model, a tenant, a block size. */
 struct rdx_fed_index {
 	struct rdx_index_writer *writer;
 	uint32_t block_tokens;
 	uint32_t ready;
 	uint64_t opened_ns;
+	uint64_t made_for; /* the worker that named it first */
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];
 };
@@ -28,6 +37,7 @@ struct rdx_indexer {
 	uint8_t opened; /* and the lock was held: it is not in a forked child */
 	struct rdx_hash_key key;
 	struct rdx_writer_options writer_options;
+	struct rdx_limits limits;
 	uint64_t liveness_ns;
 	struct rdx_discovery discovery;
 	struct rdx_wait *wait;

@@ -35,6 +35,12 @@ struct rdx_indexer_options {
 	uint64_t liveness_ns;    /* how often locks are checked; 0: 50 ms */
 	uint32_t wait_mode;      /* RDX_WAIT_... */
 	uint32_t file_mode;      /* of index files; 0: 0640. Nobody else may write */
+	/* What one worker may take; what is beyond is refused with -EDQUOT, shown, and tried again: */
+	uint64_t worker_bytes_max;   /* of its segments; 0: 16 GiB */
+	uint32_t worker_ranks_max;   /* 0: 64; an index knows 256 */
+	uint32_t worker_columns_max; /* two a rank and tier; 0: 256, half of an index's */
+	uint32_t worker_indexes_max; /* models and tenants; 0: 8 */
+	uint32_t reserved;
 };
 
 /* Counters since open. */
@@ -43,7 +49,7 @@ struct rdx_indexer_stats {
 	uint64_t indexes;    /* now */
 	uint64_t ranks;      /* now, not GONE */
 	uint64_t unreadable; /* now: segments that could not be opened */
-	uint64_t refused;    /* now: ranks for which there is no column, or no room */
+	uint64_t refused; /* now: ranks for which there is no column or room, or beyond a limit */
 	uint64_t events;
 	uint64_t blocks_stored;
 	uint64_t blocks_removed;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/indexer/roster.h"
+#include "consumer/indexer/limits.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +25,9 @@ static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *inf
 			return 0;
 		}
 	}
+	r = rdx_limits_index(indexer, info->worker_id, now);
+	if (r < 0)
+		return r;
 	grown = realloc(indexer->indexes, (indexer->index_count + 1) * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -36,6 +40,7 @@ static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *inf
 		return r;
 	index->block_tokens = info->block_tokens;
 	index->opened_ns = now;
+	index->made_for = info->worker_id;
 	memcpy(index->model, info->model, RDX_TEXT_BYTES);
 	memcpy(index->tenant, info->tenant, RDX_TEXT_BYTES);
 	indexer->index_count++;
@@ -49,13 +54,17 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 	struct rdx_index_writer *writer = NULL;
 	struct rdx_reader *reader = NULL;
 	int seat = 0, alive = 0;
-	int r = rdx_reader_open_at(&reader, indexer->dir_fd, &indexer->key, rank->file.worker_id,
-				   rank->file.dp_rank);
+	int r = rdx_limits_rank(indexer, rank);
 
+	if (r == 0)
+		r = rdx_reader_open_at(&reader, indexer->dir_fd, &indexer->key,
+				       rank->file.worker_id, rank->file.dp_rank);
 	if (r == 0) {
 		alive = rdx_reader_alive(reader);
-		r = alive < 0 ? alive : index_of(indexer, rdx_reader_info(reader), now, &writer);
+		r = alive > 0 ? rdx_limits_segment(indexer, rank, rdx_reader_info(reader)) : alive;
 	}
+	if (r == 0)
+		r = index_of(indexer, rdx_reader_info(reader), now, &writer);
 	/* another model than in its last epoch: the old index must not show it any more */
 	if (r == 0 && rank->writer && rank->writer != writer) {
 		rdx_rank_gone(rank);
@@ -170,7 +179,8 @@ void rdx_roster_add_stats(const struct rdx_rank *rank, struct rdx_indexer_stats 
 	rdx_rank_reader_stats(rank, &reader);
 	stats->ranks += rank->phase != RDX_PHASE_GONE && rank->writer;
 	stats->unreadable += rank->phase == RDX_PHASE_FAILED;
-	stats->refused += rank->phase == RDX_PHASE_FAILED && rank->cause == -ENOSPC;
+	stats->refused += rank->phase == RDX_PHASE_FAILED &&
+			  (rank->cause == -ENOSPC || rank->cause == -EDQUOT);
 	stats->events += rank->events;
 	stats->blocks_stored += rank->blocks_stored;
 	stats->blocks_removed += rank->blocks_removed;

@@ -22,12 +22,17 @@
 #define RANKS_FULL   64 /* all 512 columns: a pair for each tier */
 #define RANKS_MORE   70
 #define RANKS_MANY   (RDX_RANKS_MAX + 4)
-#define WORKER_ID    1
-#define FILES_A_RANK 5 /* open at once, publisher and indexer in one process */
+#define RANKS_EACH   20 /* of a worker */
+#define FILES_A_RANK 5  /* open at once, publisher and indexer in one process */
+
+static uint64_t worker_of(uint32_t rank)
+{
+	return 1 + rank / RANKS_EACH;
+}
 
 static struct rdx_publisher *open_rank(const struct indexer_rig *x, uint32_t rank, int tiers)
 {
-	struct rdx_publisher_options options = prompt_options(x, WORKER_ID, rank, tiers, 32);
+	struct rdx_publisher_options options = prompt_options(x, worker_of(rank), rank, tiers, 32);
 	struct rdx_publisher *publisher;
 
 	options.remembered_names = 8;
@@ -42,12 +47,12 @@ static void assert_exact(struct indexer_rig *x, struct rdx_publisher **publisher
 	struct rdx_difference difference = {.size = sizeof(difference)};
 
 	for (uint32_t rank = from; rank < to; rank++) {
-		until_state(x, WORKER_ID, rank, RDX_STATE_EXACT, publisher[rank], NULL);
-		assert_int_equal(prompt_run(x->index, 1, 32, WORKER_ID, rank),
+		until_state(x, worker_of(rank), rank, RDX_STATE_EXACT, publisher[rank], NULL);
+		assert_int_equal(prompt_run(x->index, 1, 32, worker_of(rank), rank),
 				 1 + (int)(rank % 31));
 		if (rank % 8)
 			continue;
-		assert_int_equal(rdx_index_verify(x->index, WORKER_ID, rank, &difference), 0);
+		assert_int_equal(rdx_index_verify(x->index, worker_of(rank), rank, &difference), 0);
 		assert_int_equal(difference.differences, 0);
 	}
 }
@@ -103,10 +108,10 @@ static void test_columns_grow_and_end(void **state)
 
 	open_ranks(&x, publisher, RANKS_FULL, RANKS_MORE, 4);
 	for (uint32_t rank = RANKS_FULL; rank < RANKS_MORE; rank++) {
-		until_cause(&x, WORKER_ID, rank, -ENOSPC);
-		until_state(&x, WORKER_ID, rank, RDX_STATE_INEXACT, NULL, &info);
+		until_cause(&x, worker_of(rank), rank, -ENOSPC);
+		until_state(&x, worker_of(rank), rank, RDX_STATE_INEXACT, NULL, &info);
 		assert_int_equal(info.cause, -ENOSPC);
-		assert_int_equal(prompt_run(x.index, 1, 32, WORKER_ID, rank), 0);
+		assert_int_equal(prompt_run(x.index, 1, 32, worker_of(rank), rank), 0);
 	}
 	assert_int_equal(refused(&x), RANKS_MORE - RANKS_FULL);
 	assert_exact(&x, publisher, 0, RANKS_FULL);
@@ -137,9 +142,9 @@ static void test_more_ranks_than_an_index_knows(void **state)
 		indexer_poll(&x);
 	for (uint32_t i = 0; rdx_indexer_segment(x.indexer, i, &row) == 0; i++) {
 		if (row.cause == 0) {
-			until_state(&x, WORKER_ID, row.dp_rank, RDX_STATE_EXACT,
+			until_state(&x, row.worker_id, row.dp_rank, RDX_STATE_EXACT,
 				    publisher[row.dp_rank], NULL);
-			assert_int_equal(prompt_run(x.index, 1, 32, WORKER_ID, row.dp_rank),
+			assert_int_equal(prompt_run(x.index, 1, 32, row.worker_id, row.dp_rank),
 					 1 + (int)(row.dp_rank % 31));
 			continue;
 		}

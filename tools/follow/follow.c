@@ -27,6 +27,7 @@
 
 struct follow_options {
 	struct rdx_indexer_options indexer;
+	uint64_t worker_gib; /* 0: the library's default */
 	int json;
 	uint64_t interval_ns; /* 0: only at changes */
 	uint64_t clean_ns;    /* or HOUSE_NEVER */
@@ -57,6 +58,16 @@ static const struct options_entry entries[] = {
 	{"initial-blocks", 0, "N",
 	 "Blocks that the index has room for however few the ranks declare", OPTIONS_NUMBER,
 	 TO(indexer.initial_blocks), .min = 1, .max = UINT64_C(1) << 32},
+	{"worker-ranks", 0, "N", "Ranks that one worker may have", OPTIONS_NUMBER,
+	 TO(indexer.worker_ranks_max), .min = 1, .max = RDX_RANKS_MAX, .fallback = "64"},
+	{"worker-columns", 0, "N",
+	 "Columns of an index's 512 that one worker may have: two for "
+	 "each rank and tier",
+	 OPTIONS_NUMBER, TO(indexer.worker_columns_max), .min = 2, .max = 512, .fallback = "256"},
+	{"worker-indexes", 0, "N", "Models and tenants that one worker may have", OPTIONS_NUMBER,
+	 TO(indexer.worker_indexes_max), .min = 1, .max = 65536, .fallback = "8"},
+	{"worker-gib", 0, "N", "GiB that the segments of one worker may have", OPTIONS_NUMBER,
+	 TO(worker_gib), .min = 1, .max = 65536, .fallback = "16"},
 	{"interval", 'i', "TIME", "With --json: print the state at this interval too",
 	 OPTIONS_DURATION, TO(interval_ns), .min = NS_PER_MS, .max = DAY_NS, .fallback = ""},
 	{"clean-dead-for", 0, "TIME",
@@ -399,6 +410,7 @@ int main(int argc, char **argv)
 	options.indexer.initial_blocks = 4096;
 	options.clean_ns = HOUSE_NEVER;
 	options_parse(&program, argc, argv, &options);
+	options.indexer.worker_bytes_max = options.worker_gib << 30;
 	space_guard();
 	stop_listen();
 	r = rdx_indexer_open(&follow.indexer, &options.indexer);

@@ -63,6 +63,9 @@ const char *messages_explain(int error)
 		return "Operation not permitted: others may replace files in its directory, which "
 		       "needs "
 		       "the sticky bit (chmod 3775) where a group may write";
+	case EDQUOT:
+		return "beyond what one worker may take, which the options of ringdex follow say, "
+		       "or beyond the user's disk quota";
 	case EMFILE:
 		return "Too many open files: raise the limit with ulimit -n";
 	case ESRCH:

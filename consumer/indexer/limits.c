@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/indexer/limits.h"
+
+#include <errno.h>
+
+/* More than engines have: data-parallel ranks of one deployment in a host, each with three tiers at
+ * most; one model a worker, which changes with a restart; 500 million blocks of ledger. Less than
+ * all of what an index has, so that another worker finds room. */
+#define RANKS   64
+#define COLUMNS (RDX_COLUMNS_MAX / 2)
+#define INDEXES 8
+#define BYTES   (UINT64_C(16) << 30)
+
+void rdx_limits_set(struct rdx_limits *limits, const struct rdx_indexer_options *options)
+{
+	*limits = (struct rdx_limits){
+		.ranks = options->worker_ranks_max ? options->worker_ranks_max : RANKS,
+		.columns = options->worker_columns_max ? options->worker_columns_max : COLUMNS,
+		.indexes = options->worker_indexes_max ? options->worker_indexes_max : INDEXES,
+		.bytes = options->worker_bytes_max ? options->worker_bytes_max : BYTES,
+	};
+}
+
+/* Another one of the same worker, that is followed. */
+static int is_sibling(const struct rdx_rank *rank, const struct rdx_rank *other)
+{
+	return other != rank && other->reader && other->file.worker_id == rank->file.worker_id;
+}
+
+int rdx_limits_rank(const struct rdx_indexer *indexer, const struct rdx_rank *rank)
+{
+	uint32_t ranks = 0;
+
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		ranks += (uint32_t)is_sibling(rank, indexer->ranks[i]);
+	return ranks < indexer->limits.ranks ? 0 : -EDQUOT;
+}
+
+/* Two columns are reserved for each tier. */
+static uint32_t columns_of(const struct rdx_rank_info *info)
+{
+	uint32_t columns = 0;
+
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		columns += info->tier_blocks[tier] ? 2 : 0;
+	return columns;
+}
+
+int rdx_limits_segment(const struct rdx_indexer *indexer, const struct rdx_rank *rank,
+		       const struct rdx_rank_info *info)
+{
+	const struct rdx_limits *limits = &indexer->limits;
+	uint64_t bytes = info->file_bytes;
+	uint32_t columns = columns_of(info);
+
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		const struct rdx_rank *other = indexer->ranks[i];
+
+		if (!is_sibling(rank, other))
+			continue;
+		bytes += rdx_reader_info(other->reader)->file_bytes;
+		columns += columns_of(rdx_reader_info(other->reader));
+	}
+	return bytes <= limits->bytes && columns <= limits->columns ? 0 : -EDQUOT;
+}
+
+static int is_fed(const struct rdx_indexer *indexer, const struct rdx_fed_index *index)
+{
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		if (indexer->ranks[i]->writer == index->writer)
+			return 1;
+	}
+	return 0;
+}
+
+int rdx_limits_index(struct rdx_indexer *indexer, uint64_t worker_id, uint64_t now_ns)
+{
+	struct rdx_fed_index *unfed = NULL;
+	uint32_t made = 0;
+
+	for (uint32_t i = 0; i < indexer->index_count; i++) {
+		struct rdx_fed_index *index = &indexer->indexes[i];
+
+		if (index->made_for != worker_id)
+			continue;
+		made++;
+		if (!unfed && !is_fed(indexer, index))
+			unfed = index;
+	}
+	if (made < indexer->limits.indexes)
+		return 0;
+	if (!unfed)
+		return -EDQUOT;
+	rdx_writer_close(unfed->writer);
+	*unfed = indexer->indexes[--indexer->index_count];
+	if (!indexer->leftovers_ns)
+		indexer->leftovers_ns = now_ns; /* its files */
+	return 0;
+}

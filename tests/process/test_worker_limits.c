@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Description: what one worker may take of an indexer: ranks, columns, bytes, indexes. What is beyond
+ * is refused with its cause, another worker is EXACT, and there is room again when some of it ends.
+ */
+#include "tests/indexer_rig.h"
+#include "tests/patience.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GREEDY 1
+#define MODEST 2
+#define MOST   3 /* ranks of the greedy worker that are within its limits */
+
+static void open_indexer(struct indexer_rig *x, struct rdx_indexer_options limits)
+{
+	indexer_rig_make(x);
+	limits.size = sizeof(limits);
+	limits.dir = x->dir;
+	limits.initial_blocks = 256;
+	limits.stale_after_ns = INDEXER_NEVER_STALE;
+	assert_int_equal(rdx_indexer_open(&x->indexer, &limits), 0);
+}
+
+static struct rdx_publisher *open_rank(const struct indexer_rig *x, uint32_t rank,
+				       const char *model)
+{
+	struct rdx_publisher_options options = prompt_options(x, GREEDY, rank, 1, 32);
+	struct rdx_publisher *publisher;
+
+	if (model)
+		options.model = model;
+	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
+	return publisher;
+}
+
+/* What became of a rank when it was first seen; 0: it is followed. */
+static int32_t first_cause(struct indexer_rig *x, uint32_t rank)
+{
+	struct rdx_segment_row row = {.size = sizeof(row)};
+
+	UNTIL (rdx_indexer_segment(x->indexer, rank, &row) == 0)
+		indexer_poll(x);
+	return row.cause;
+}
+
+/* `models`: each rank serves another one. */
+static void exceed(struct rdx_indexer_options limits, int models)
+{
+	struct rdx_publisher *greedy[MOST + 1], *modest;
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+	struct indexer_rig x;
+	char model[16];
+
+	open_indexer(&x, limits);
+	for (uint32_t rank = 0; rank <= MOST; rank++) {
+		snprintf(model, sizeof(model), "model-%u", rank);
+		greedy[rank] = open_rank(&x, rank, models ? model : NULL);
+		assert_int_equal(first_cause(&x, rank), rank < MOST ? 0 : -EDQUOT);
+	}
+	modest = prompt_publisher(&x, MODEST, 0);
+	prompt_store(modest, 1, 30, 0);
+	until_state(&x, MODEST, 0, RDX_STATE_EXACT, modest, NULL);
+	assert_int_equal(prompt_run(x.index, 1, 40, MODEST, 0), 30);
+	assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
+	assert_int_equal(stats.refused, 1);
+	assert_int_equal(stats.ranks, MOST + 1);
+
+	rdx_publisher_close(greedy[0]);
+	until_cause(&x, GREEDY, MOST, 0);
+	until_cause(&x, GREEDY, 0, -ESRCH);
+	for (uint32_t rank = 1; rank <= MOST; rank++)
+		rdx_publisher_close(greedy[rank]);
+	rdx_publisher_close(modest);
+	indexer_rig_end(&x);
+}
+
+static void test_ranks(void **state)
+{
+	(void)state;
+	exceed((struct rdx_indexer_options){.worker_ranks_max = MOST}, 0);
+}
+
+static void test_columns(void **state)
+{
+	(void)state;
+	exceed((struct rdx_indexer_options){.worker_columns_max = 2 * MOST + 1}, 0);
+}
+
+static void test_bytes(void **state)
+{
+	struct rdx_publisher_options options;
+	uint64_t bytes;
+	struct indexer_rig x;
+
+	(void)state;
+	indexer_rig_make(&x);
+	options = prompt_options(&x, GREEDY, 0, 1, 32);
+	assert_int_equal(rdx_publisher_segment_size(&options, &bytes), 0);
+	indexer_rig_end(&x);
+	exceed((struct rdx_indexer_options){.worker_bytes_max = MOST * bytes}, 0);
+}
+
+/* An index that no rank feeds any more makes room, too. */
+static void test_indexes(void **state)
+{
+	(void)state;
+	exceed((struct rdx_indexer_options){.worker_indexes_max = MOST}, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ranks),
+		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_indexes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
