@@ -11,9 +11,13 @@
  *   G4  generation, then a lease, which the kernel grants if nobody has the old table open -> open,
  *       then generation: a reader that still sees the old number is counted before the lease is
  *       requested, so what it mapped is not truncated (both system calls order memory)
+ *   G5  number of an old table (release), then its memory is freed, by a system call -> a page without
+ *       memory, which reads as zeros, acquire fence, number: a reader that met a freed page sees the
+ *       number after its probes, and believes none of them. The kernel takes the page from all
+ *       mappings before it frees it, so who reads zeros does so after that
  *
  * After the switch the old table does not change: a reader that began before it answers as of the
- * switch. The successor of a dead writer makes a new control file of the same name and marks the
+ * switch, or, after seconds, begins again (G5). The successor of a dead writer makes a new control file of the same name and marks the
  * old one:
  *
  *   G3  new file renamed into place, superseded (release) -> superseded (acquire), open by name: a
@@ -53,6 +57,19 @@ static inline void rdx_generation_announce(struct rdx_index_live *live, uint64_t
 static inline uint64_t rdx_generation_next(const struct rdx_index_live *live)
 {
 	return rdx_word_load(&live->next);
+}
+
+/* Before the memory of tables up to this number is freed, whoever has them mapped. */
+static inline void rdx_generation_free(struct rdx_index_live *live, uint64_t generation)
+{
+	atomic_store_explicit(&live->freed, generation, memory_order_release); /* G5 */
+}
+
+/* After the probes: did they see a table that had its memory? */
+static inline int rdx_generation_kept(const struct rdx_index_live *live, uint64_t generation)
+{
+	rdx_fence_acquire(); /* G5, with rdx_generation_free */
+	return rdx_word_load(&live->freed) < generation;
 }
 
 static inline void rdx_generation_supersede(struct rdx_index_live *live)

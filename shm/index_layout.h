@@ -115,6 +115,7 @@ struct rdx_index_live {
 	_Atomic uint64_t next;                    /* N of the one being built; 0: none */
 	_Atomic uint64_t superseded;              /* 1: another file has taken this one's name */
 	_Atomic uint64_t rank_count; /* ranks below this are known; under the version */
+	_Atomic uint64_t freed;      /* tables up to this number may have lost their memory */
 	alignas(128) _Atomic uint64_t heartbeat_ns;            /* likewise */
 	alignas(128) _Atomic uint64_t version;                 /* see version.h */
 	alignas(128) _Atomic uint64_t columns[RDX_RANKS_MAX];  /* packed, see column.h */

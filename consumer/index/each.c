@@ -163,6 +163,8 @@ static int walk_rank(struct rdx_lookup *l, uint32_t seat,
 	/* no event after the mark had begun: a walk that saw a change of one sees it in `begun` */
 	if (r == 0 && rdx_entry_begun(&l->live->entry[seat]) > l->event_id[seat])
 		r = -EAGAIN;
+	if (r == 0 && !rdx_generation_kept(l->live, l->generation))
+		r = -EAGAIN;
 	return r == 0 && !rdx_version_same(l->live, l->version) ? -EAGAIN : r;
 }
 

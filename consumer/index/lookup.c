@@ -122,6 +122,8 @@ int rdx_lookup_attempt(struct rdx_lookup *l, struct rdx_keys *keys)
 	plan_rows(l);
 	if (!rdx_table_timely(&l->search.table, epoch))
 		return -EAGAIN;
+	if (!rdx_generation_kept(l->live, l->generation))
+		return -ESTALE;
 	return rdx_version_same(l->live, l->version) ? 0 : -EAGAIN;
 }
 

@@ -396,7 +396,7 @@ static void switch_tables(struct rdx_index_writer *w)
 	unlinkat(w->dir_fd, name, 0); /* readers keep what they have mapped */
 	rdx_sets_close(&old->sets);
 	rdx_guard_remove(&old->mapping);
-	rdx_retire_begin(w, &old->mapping);
+	rdx_retire_begin(w, old);
 	w->current_table = !w->current_table;
 	rehome(w);
 	w->stage = RDX_GROW_IDLE;

@@ -224,7 +224,7 @@ void rdx_writer_heartbeat(struct rdx_index_writer *w, uint64_t now_ns)
 {
 	rdx_word_store(&w->live->heartbeat_ns, rdx_shared_clock_from(now_ns));
 	w->beat_ns = now_ns;
-	rdx_retire_ask(w);
+	rdx_retire_ask(w, now_ns);
 }
 
 int rdx_writer_step(struct rdx_index_writer *w)

@@ -83,17 +83,20 @@ enum rdx_grow_stage {
 enum rdx_retire_stage {
 	RDX_RETIRE_NONE,
 	RDX_RETIRE_UNMAP,
-	RDX_RETIRE_WAIT, /* readers may still have it */
-	RDX_RETIRE_FREE,
+	RDX_RETIRE_WAIT,  /* readers may still have it */
+	RDX_RETIRE_FREE,  /* no reader has it: truncated from its end on */
+	RDX_RETIRE_PUNCH, /* idle readers have it: freed under them */
 };
 
 /* The table that was current before. */
 struct rdx_writer_retired {
 	enum rdx_retire_stage stage;
 	int fd;
+	uint64_t generation;
+	uint64_t since_ns; /* of the waiting; 0: not yet */
 	void *base;
 	uint64_t bytes;
-	uint64_t at; /* unmapped below, freed above */
+	uint64_t at; /* unmapped below, truncated above, punched below */
 };
 
 struct rdx_index_writer {

@@ -133,6 +133,8 @@ WRAP(ssize_t, -1, pread, (int fd, void *bytes, size_t count, off_t at), (fd, byt
 WRAP(ssize_t, -1, write, (int fd, const void *bytes, size_t count), (fd, bytes, count), ENOSPC, EIO)
 WRAP(int, -1, fchmod, (int fd, mode_t mode), (fd, mode), EIO, EPERM)
 WRAP(int, -1, ftruncate, (int fd, off_t bytes), (fd, bytes), ENOSPC, EIO)
+WRAP(int, -1, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, at, bytes),
+     EOPNOTSUPP, ENOSPC)
 WRAP_RETURNED(1, posix_fallocate, (int fd, off_t at, off_t bytes), (fd, at, bytes), ENOSPC, EINTR)
 WRAP(int, -1, mkdir, (const char *path, mode_t mode), (path, mode), ENOSPC)
 WRAP(int, -1, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode), ENOSPC)

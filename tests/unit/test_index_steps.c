@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NEVER_STALE_NS UINT64_MAX
@@ -209,6 +210,58 @@ static void let_go(enum rdx_hook_step step)
 	assert_int_equal(truncate_at(w->dir_fd, name), 0);
 	apply(hooked, 2, RDX_EVENT_STORED, 0, &hooked->prefix[1], 0);
 	rig_pulse(w, hooked->slot, RDX_STATE_EXACT, 1, 2);
+}
+
+/* The reader stops; meanwhile its table is replaced, and freed since nobody seems to use it. */
+static void free_meanwhile(enum rdx_hook_step step)
+{
+	struct rdx_index_writer *w = hooked->writer;
+	struct stat st;
+
+	if (step != opened_step)
+		return;
+	rdx_hook_function = NULL;
+	switch_tables(w);
+	for (uint64_t ns = 1; ns < UINT64_C(10000000000); ns += UINT64_C(3000000000)) {
+		while (rdx_writer_step(w))
+			;
+		rdx_writer_heartbeat(w, rdx_clock_ns() + ns);
+	}
+	assert_int_equal(w->retired.stage, RDX_RETIRE_NONE);
+	assert_int_equal(fstat(hooked->index->tables.current->mapping.fd, &st), 0);
+	assert_int_equal(st.st_blocks, 0);
+}
+
+/* G5: what was not there any more is not believed. */
+static void test_a_table_freed_meanwhile(void **state)
+{
+	static const enum rdx_hook_step at[] = {RDX_HOOK_PROBE_LINE, RDX_HOOK_PROBE_SLOT,
+						RDX_HOOK_LOOKUP_PROBE, RDX_HOOK_LOOKUP_SEARCHED};
+	struct rdx_index_mark mark = {.size = sizeof(mark)};
+	uint64_t blocks = 0;
+	struct fixture f;
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(at) / sizeof(*at); i++) {
+		make(&f);
+		apply(&f, 2, RDX_EVENT_STORED, 0, &f.prefix[1], 0);
+		rig_pulse(f.writer, f.slot, RDX_STATE_EXACT, 1, 2);
+		assert_int_equal(look_up(&f).blocks[0], 2);
+		hooked = &f;
+		opened_step = at[i];
+		rdx_hook_function = free_meanwhile;
+		assert_int_equal(look_up(&f).blocks[0], 2);
+		assert_null(rdx_hook_function);
+		destroy(&f);
+	}
+	make(&f);
+	assert_int_equal(look_up(&f).blocks[0], 1);
+	hooked = &f;
+	opened_step = RDX_HOOK_WALK_KEY;
+	rdx_hook_function = free_meanwhile;
+	assert_int_equal(rdx_index_each(f.index, 1, 0, count_blocks, &blocks, &mark), -EAGAIN);
+	assert_null(rdx_hook_function);
+	destroy(&f);
 }
 
 /* G4: a table that is let go of while it is opened is not read. */
@@ -525,6 +578,7 @@ int main(void)
 		cmocka_unit_test(test_a_lookup),
 		cmocka_unit_test(test_a_walk),
 		cmocka_unit_test(test_a_table_let_go_of),
+		cmocka_unit_test(test_a_table_freed_meanwhile),
 		cmocka_unit_test(test_a_table_ahead),
 		cmocka_unit_test(test_a_table_given_up),
 		cmocka_unit_test(test_a_table_ahead_let_go_of),

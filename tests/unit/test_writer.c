@@ -391,9 +391,10 @@ static void test_old_table_is_freed(void **state)
 	struct rdx_writer_options options = {.initial_blocks = 200000};
 	uint64_t random = 3, prefix[2] = {31, 32};
 	struct rdx_index_writer *w;
-	struct rdx_index *x;
+	struct rdx_index *x, *idle;
 	struct stat st;
 	struct rig rig;
+	uint64_t now = rdx_clock_ns();
 	int slot, fd;
 
 	(void)state;
@@ -401,7 +402,7 @@ static void test_old_table_is_freed(void **state)
 	assert_int_equal(rig_writer(&rig, &options, &w), 0);
 	slot = add(w, 1, 1);
 	show(w, slot, prefix, 2);
-	rdx_writer_heartbeat(w, rdx_clock_ns());
+	rdx_writer_heartbeat(w, now);
 	assert_int_equal(rdx_writer_ready(w), 0);
 	assert_int_equal(rig_index(&rig, &x), 0);
 	while (w->generations == 0) {
@@ -411,25 +412,45 @@ static void test_old_table_is_freed(void **state)
 	}
 	while (rdx_writer_step(w))
 		;
-	rdx_writer_heartbeat(w, rdx_clock_ns());
+	rdx_writer_heartbeat(w, now);
 	assert_int_equal(w->retired.stage, RDX_RETIRE_WAIT);
 	fd = dup(x->tables.current->mapping.fd); /* a reader that stays */
 	do /* until the handle has let go of it, piece by piece */
 		assert_int_equal(run_of(x, prefix, 2, 1), 2);
 	while (x->tables.old->mapping.base);
-	rdx_writer_heartbeat(w, rdx_clock_ns());
+	rdx_writer_heartbeat(w, now);
 	assert_int_equal(w->retired.stage, RDX_RETIRE_WAIT);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_true(st.st_blocks > 0);
 	close(fd);
 	if (leases_work(&rig)) {
-		rdx_writer_heartbeat(w, rdx_clock_ns());
+		rdx_writer_heartbeat(w, now);
 		assert_int_equal(w->retired.stage, RDX_RETIRE_FREE);
 		while (rdx_writer_step(w))
 			;
 		assert_int_equal(w->retired.stage, RDX_RETIRE_NONE);
 	}
 	rdx_index_close(x);
+
+	/* a handle that is not used keeps no old table */
+	assert_int_equal(rig_index(&rig, &idle), 0);
+	for (uint64_t generations = w->generations; w->generations == generations;) {
+		uint64_t key = rig_random(&random) | 1;
+
+		assert_int_equal(rig_blocks(w, slot, 0, &key, 1), 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		while (rdx_writer_step(w))
+			;
+		rdx_writer_heartbeat(w, now + (uint64_t)i * 3000000000);
+	}
+	while (rdx_writer_step(w))
+		;
+	assert_int_equal(w->retired.stage, RDX_RETIRE_NONE);
+	assert_int_equal(fstat(idle->tables.current->mapping.fd, &st), 0);
+	assert_int_equal(st.st_blocks, 0);
+	assert_int_equal(run_of(idle, prefix, 2, 1), 2);
+	rdx_index_close(idle);
 	rdx_writer_close(w);
 	rig_remove(&rig);
 }
