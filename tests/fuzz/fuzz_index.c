@@ -318,7 +318,8 @@ static void look_up(struct run *run, uint8_t how)
 		rows = rdx_index_lookup(run->index, prefixes, blocks, runs, capacity);
 	else
 		rows = rdx_index_lookup_local(run->index, locals, blocks, runs, capacity);
-	FUZZ_ALLOWED(rows, -ENOSPC, -EAGAIN, -EBADMSG, -ENOENT, -EPROTONOSUPPORT, -EKEYREJECTED);
+	FUZZ_ALLOWED(rows, -EIDRM, -ENOSPC, -EAGAIN, -EBADMSG, -ENOENT, -EPROTONOSUPPORT,
+		     -EKEYREJECTED);
 	FUZZ_CHECK(rows <= (int)capacity);
 	for (int i = 0; i < rows; i++) {
 		for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
@@ -336,7 +337,7 @@ static void ask_ranks(struct run *run, uint8_t how)
 
 	ranks[0].size = sizeof(ranks[0]);
 	rows = rdx_index_ranks(run->index, ranks, capacity);
-	FUZZ_ALLOWED(rows, -ENOSPC, -EAGAIN, -EBADMSG);
+	FUZZ_ALLOWED(rows, -EIDRM, -ENOSPC, -EAGAIN, -EBADMSG);
 	FUZZ_CHECK(rows <= (int)capacity);
 	for (int i = 0; i < rows; i++)
 		sum += strlen(ranks[i].instance) + (rdx_state_text(ranks[i].state) == NULL);
@@ -361,7 +362,8 @@ static void walk(struct run *run, uint8_t how)
 		r = rdx_index_each(run->index, 1 + (how & 3), 0, visit, NULL, &mark);
 	else
 		r = rdx_index_verify(run->index, 1 + (how & 3), 0, &difference);
-	FUZZ_ALLOWED(r, -EAGAIN, -ENOENT, -ESTALE, -EBADMSG, -EPROTONOSUPPORT, -EKEYREJECTED);
+	FUZZ_ALLOWED(r, -EIDRM, -EAGAIN, -ENOENT, -ESTALE, -EBADMSG, -EPROTONOSUPPORT,
+		     -EKEYREJECTED);
 }
 
 static void act(struct run *run)
@@ -401,9 +403,9 @@ static void act(struct run *run)
 
 static int has_moved(void)
 {
-	return rdx_index_poisoned(kept) || kept->ctl_now != opened.ctl_now ||
-	       kept->tables.current != opened.tables.current || kept->tables.next->mapping.base ||
-	       kept->tables.old->mapping.base;
+	return rdx_index_poisoned(kept) || kept->dir_fd != opened.dir_fd ||
+	       kept->ctl_now != opened.ctl_now || kept->tables.current != opened.tables.current ||
+	       kept->tables.next->mapping.base || kept->tables.old->mapping.base;
 }
 
 /* The same as a handle that is opened now, where nothing was changed yet. */
