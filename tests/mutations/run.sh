@@ -80,7 +80,12 @@ split_lists() {
 		bad = 1
 		exit 1
 	}
-	/^#/ || /^$/ { hunk = ""; next }
+	function begin(file) { # what is open already would be too much for the usual limit
+		if (hunk)
+			close(hunk)
+		hunk = file
+	}
+	/^#/ || /^$/ { begin(""); next }
 	/^mutation [A-Za-z0-9._-]+$/ {
 		if ($2 in seen)
 			wrong("a second " $2)
@@ -89,14 +94,22 @@ split_lists() {
 		system("mkdir " folder)
 		print $2 >names
 		hunks = 0
-		hunk = ""
+		begin("")
 		next
 	}
 	!folder { wrong("before the first mutation") }
-	/^why ./ { print substr($0, 5) >(folder "/why"); next }
-	/^(quick|full) [a-z]+\/[a-z0-9_]+$/ { print >(folder "/tests"); next }
+	/^why ./ {
+		print substr($0, 5) >(folder "/why")
+		close(folder "/why")
+		next
+	}
+	/^(quick|full) [a-z]+\/[a-z0-9_]+$/ {
+		print >>(folder "/tests")
+		close(folder "/tests")
+		next
+	}
 	/^in ./ {
-		hunk = folder "/hunk-" ++hunks
+		begin(folder "/hunk-" ++hunks)
 		print substr($0, 4) >hunk
 		next
 	}

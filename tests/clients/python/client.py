@@ -23,7 +23,7 @@ class PublisherOptions(Sized):
                 ("dp_rank", c_uint32), ("block_tokens", c_uint32), ("ring_slots", c_uint64),
                 ("tier_blocks", c_uint64 * TIERS), ("remembered_names", c_uint64),
                 ("clear_scope", c_uint32), ("report_mode", c_uint32), ("file_mode", c_uint32),
-                ("reserved", c_uint32)]
+                ("reap_dead", c_uint32), ("wait_ns", c_uint64)]
 
 
 class Stored(Sized):
@@ -50,7 +50,10 @@ class Removed(Sized):
 class IndexerOptions(Sized):
     _fields_ = [("size", c_uint64), ("dir", c_char_p), ("initial_blocks", c_uint64),
                 ("stale_after_ns", c_uint64), ("liveness_ns", c_uint64),
-                ("wait_mode", c_uint32), ("file_mode", c_uint32)]
+                ("wait_mode", c_uint32), ("file_mode", c_uint32),
+                ("worker_bytes_max", c_uint64), ("worker_ranks_max", c_uint32),
+                ("worker_columns_max", c_uint32), ("worker_indexes_max", c_uint32),
+                ("reserved", c_uint32)]
 
 
 class IndexKey(Sized):

@@ -24,7 +24,8 @@ struct PublisherOptions {
     clear_scope: u32,
     report_mode: u32,
     file_mode: u32,
-    reserved: u32,
+    reap_dead: u32,
+    wait_ns: u64,
 }
 
 #[repr(C)]
@@ -83,6 +84,11 @@ struct IndexerOptions {
     liveness_ns: u64,
     wait_mode: u32,
     file_mode: u32,
+    worker_bytes_max: u64,
+    worker_ranks_max: u32,
+    worker_columns_max: u32,
+    worker_indexes_max: u32,
+    reserved: u32,
 }
 
 #[repr(C)]
