@@ -99,7 +99,7 @@ extern "C" {
 #define RDX_KEY_BYTES        32
 #define RDX_RING_SLOTS_MIN   64
 #define RDX_RING_SLOTS_MAX   4294967296 /* 2^32 */
-#define RDX_EVENT_SLOTS_MAX  4096       /* and never more than an eighth of the ring */
+#define RDX_EVENT_SLOTS_MAX  64         /* and never more than an eighth of the ring */
 #define RDX_TIER_BLOCKS_MAX  2147483648 /* 2^31 */
 #define RDX_BLOCK_TOKENS_MAX 65536
 #define RDX_RANKS_MAX        256 /* in one index */

@@ -115,7 +115,7 @@ static uint64_t next_power_of_two(uint64_t value)
 	return power;
 }
 
-/* Slots of one batch: events longer than 4,096 slots are split. */
+/* Slots of one batch: it is split into events of RDX_EVENT_SLOTS_MAX. */
 static uint64_t batch_slots(uint64_t blocks)
 {
 	uint64_t most = rdx_event_hashes_max(RDX_EVENT_STORED, RDX_EVENT_SLOTS_MAX);

@@ -23,16 +23,16 @@
 #include <unistd.h>
 
 #define INDEX_DIR     "index"
-#define SLOTS_DEFAULT 65536
-#define SLOTS_LEAST   64
+#define WORK_DEFAULT  4096 /* of a poll, in blocks: 0.4 ms, about ... */
+#define SHARE_MOST    512  /* ... and of one rank: what all others wait for at least */
+#define SHARE_LEAST   64
 #define READY_NS      UINT64_C(1000000000)
 #define LEFTOVERS_NS  UINT64_C(3000000000) /* by then every running rank has been found */
 #define POLL_NS       UINT64_C(1000000)    /* while some producer does not ring */
 #define BEAT_NS       UINT64_C(1000000)    /* readers share the heartbeat's line */
 #define CLOCK_NS      UINT64_C(1000000000) /* between looks at how clocks differ */
 #define EVENTS_NS     UINT64_C(400000)     /* of a poll, for events and snapshots */
-#define STEPS_NS      UINT64_C(300000)     /* of a poll, for pieces of table work ... */
-#define STEPS_END_NS  UINT64_C(600000)     /* ... but for one, none begins later in the poll */
+#define STEPS_END_NS  UINT64_C(600000)     /* no piece of table work but one begins later */
 #define TAG_DIRECTORY UINT32_C(0x100)
 #define LIVENESS_NS   UINT64_C(50000000)
 
@@ -172,9 +172,20 @@ static int clear_ranks(struct rdx_indexer *indexer, uint64_t now, uint64_t until
 	return r < 0 ? r : 0;
 }
 
-/* Give every rank its share of `max_slots` and of the poll's time, beginning with another one each
+/* A rank that has much to say has a small share of each poll, however few others there are: those
+ * are looked at again soon, and wait for one share of each busy rank. */
+static uint32_t share_of(uint32_t max_blocks, uint32_t ranks)
+{
+	uint32_t share = max_blocks / ranks;
+
+	if (share > SHARE_MOST)
+		return SHARE_MOST;
+	return share < SHARE_LEAST ? SHARE_LEAST : share;
+}
+
+/* Give every rank its share of `max_blocks` and of the poll's time, beginning with another one each
  * time. Changes of all of them are on their way to the tables together. */
-static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint64_t now)
+static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_blocks, uint64_t now)
 {
 	uint32_t count = indexer->rank_count, share, start = indexer->next_rank, i;
 	uint64_t until = now + EVENTS_NS;
@@ -182,10 +193,8 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_slots, uint6
 
 	if (count == 0 || done < 0)
 		return done;
-	share = max_slots / count;
-	if (share < SLOTS_LEAST)
-		share = SLOTS_LEAST;
-	for (i = 0; i < count && done < max_slots && (!i || rdx_clock_ns() < until); i++) {
+	share = share_of(max_blocks, count);
+	for (i = 0; i < count && done < max_blocks && (!i || rdx_clock_ns() < until); i++) {
 		struct rdx_rank *rank = indexer->ranks[(start + i) % count];
 		int r = rdx_rank_step(rank, &indexer->scratch, share, now, until);
 
@@ -253,13 +262,13 @@ static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 	}
 }
 
-/* Table work in small pieces. */
+/* Table work in small pieces: one, or for three quarters of the time that events took, so that who
+ * has many neither waits for it nor keeps it from being done. */
 static void step_tables(struct rdx_indexer *indexer, uint64_t begun)
 {
-	uint64_t until = rdx_clock_ns() + STEPS_NS;
+	uint64_t now = rdx_clock_ns(), until = now + (now - begun) * 3 / 4;
 
 	until = until < begun + STEPS_END_NS ? until : begun + STEPS_END_NS;
-
 	indexer->pending = 0;
 	for (uint32_t i = 0; i < indexer->index_count; i++) {
 		int more;
@@ -271,7 +280,7 @@ static void step_tables(struct rdx_indexer *indexer, uint64_t begun)
 	}
 }
 
-int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
+int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks)
 {
 	uint64_t now = rdx_clock_ns(), walks = indexer->walks;
 	int64_t done, more = 0;
@@ -279,14 +288,14 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots)
 
 	if (r < 0)
 		return r;
-	if (max_slots == 0)
-		max_slots = SLOTS_DEFAULT;
+	if (max_blocks == 0)
+		max_blocks = WORK_DEFAULT;
 	/* events are not kept waiting for news of the directory */
-	done = step_ranks(indexer, max_slots, now);
+	done = step_ranks(indexer, max_blocks, now);
 	rdx_roster_ask_liveness(indexer, now);
 	r = rdx_roster_discover(indexer, now);
 	if (indexer->walks != walks && r == 0 && done >= 0)
-		more = step_ranks(indexer, max_slots, now);
+		more = step_ranks(indexer, max_blocks, now);
 	if (r < 0 || done < 0 || more < 0)
 		return r < 0 ? r : (int)(done < 0 ? done : more);
 	done += more;

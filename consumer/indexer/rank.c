@@ -12,10 +12,9 @@
 #define RETRY_NS       UINT64_C(1000000000)
 #define REFIT_NS       UINT64_C(10000000000)
 #define PULSE_NS       UINT64_C(10000000)
-#define CHUNK_HASHES   1024
-#define CHUNK_WORK     1024 /* in slots, for a part of the ledger without blocks */
-#define CLOCK_WORK     112  /* blocks between two looks at the clock, about: one full event */
-#define EVENT_WORK     4    /* what an event costs besides its blocks */
+#define CHUNK_HASHES   256 /* of the ledger, between two looks at the clock */
+#define CHUNK_WORK     256 /* of a part of the ledger without blocks */
+#define CLOCK_WORK     112 /* blocks between two looks at the clock, about: one full event */
 
 /* Nothing is missing from what is shown any more, so there is no cause. */
 static void make_whole(struct rdx_rank *rank)
@@ -279,12 +278,12 @@ static int begin(struct rdx_rank *rank, uint64_t now_ns)
 	return 1;
 }
 
-static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
+static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t share,
 		    uint64_t now_ns, uint64_t until_ns)
 {
 	uint64_t done = 0;
 
-	while (rank->phase == RDX_PHASE_SNAPSHOT && done < slots &&
+	while (rank->phase == RDX_PHASE_SNAPSHOT && done < share &&
 	       (!done || rdx_clock_ns() < until_ns)) {
 		uint8_t tier;
 		int64_t count = rdx_recovery_scan(rank->reader, scratch->hashes, CHUNK_HASHES,
@@ -389,14 +388,13 @@ static void show(struct rdx_rank *rank, struct rdx_rank_scratch *scratch)
 	scratch->recovered[scratch->recovered_count++ % RDX_RECOVERIES_KEPT] = rank->row;
 }
 
-/* REPLAY and FOLLOW: events, until `slots` slots were read or there are no more. */
-static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
+/* REPLAY and FOLLOW: events, until `share` blocks were applied or there are no more. */
+static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t share,
 		  uint64_t now_ns, uint64_t until_ns)
 {
 	const struct rdx_rank_info *info = rdx_reader_info(rank->reader);
 	struct rdx_event event;
-	uint64_t start;
-	uint32_t work = 0;
+	uint32_t done = 0, work = 0;
 	int r;
 
 	show(rank, scratch);
@@ -406,12 +404,9 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 		handle(rank, r, now_ns);
 		return 1;
 	}
-	start = rank->reader->cursor.position;
 
 	while (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW) {
-		uint64_t done = rank->reader->cursor.position - start;
-
-		if (done >= slots || (work >= CLOCK_WORK && rdx_clock_ns() >= until_ns))
+		if (done >= share || (work >= CLOCK_WORK && rdx_clock_ns() >= until_ns))
 			return (int)done;
 		work = work < CLOCK_WORK ? work : 0;
 		r = rdx_reader_read(rank->reader, &event);
@@ -431,13 +426,14 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 			break;
 		if (!apply(rank, scratch, &event, now_ns))
 			break;
-		work += event.count + EVENT_WORK;
+		done += event.count + RDX_EVENT_WORK;
+		work += event.count + RDX_EVENT_WORK;
 		show(rank, scratch);
 	}
-	return rank->reader ? (int)(rank->reader->cursor.position - start) : 1;
+	return rank->reader ? (int)done : 1;
 }
 
-int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
+int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t share,
 		  uint64_t now_ns, uint64_t until_ns)
 {
 	int done = 0, r;
@@ -453,7 +449,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 	if (rank->phase == RDX_PHASE_BEGIN)
 		done += begin(rank, now_ns);
 	if (rank->phase == RDX_PHASE_SNAPSHOT) {
-		r = snapshot(rank, scratch, slots, now_ns, until_ns);
+		r = snapshot(rank, scratch, share, now_ns, until_ns);
 		if (r < 0)
 			return r;
 		done += r;
@@ -467,7 +463,7 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 			handle(rank, r, now_ns);
 	}
 	if (reads_events(rank))
-		done += follow(rank, scratch, slots, now_ns, until_ns);
+		done += follow(rank, scratch, share, now_ns, until_ns);
 	if (rank->phase > RDX_PHASE_FOLLOW)
 		return done;
 	if (rank->phase <= RDX_PHASE_SNAPSHOT && !done)

@@ -66,10 +66,12 @@ struct rdx_rank {
 /* Recoveries that the indexer keeps for people to see. */
 #define RDX_RECOVERIES_KEPT 256
 
+#define RDX_EVENT_WORK 4 /* what an event costs besides its blocks, in blocks */
+
 /* What a step needs besides the rank; one for all ranks of an indexer. */
 struct rdx_rank_scratch {
-	uint64_t hashes[RDX_EVENT_COUNT_MAX + RDX_PAYLOAD_WORDS];
-	struct rdx_recovery_row recovered[RDX_RECOVERIES_KEPT]; /* the newest, in a circle */
+	uint64_t hashes[RDX_EVENT_SLOTS_MAX * RDX_PAYLOAD_WORDS]; /* more than an event has */
+	struct rdx_recovery_row recovered[RDX_RECOVERIES_KEPT];   /* the newest, in a circle */
 	uint64_t recovered_count;
 };
 
@@ -78,10 +80,11 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
 		    struct rdx_index_writer *writer, int seat, uint64_t now_ns);
 
 /*
- * Do about `slots` slots' worth of work, and not much longer than `until_ns`. Returns how much was
- * done, 0 if there was none to do, -ENOMEM. A rank's own failure changes its phase, not the result.
+ * Apply about `share` blocks (an event counts as RDX_EVENT_WORK more), and not much longer than
+ * `until_ns`. Returns how much was done, 0 if there was none to do, -ENOMEM. A rank's own failure
+ * changes its phase, not the result.
  */
-int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t slots,
+int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t share,
 		  uint64_t now_ns, uint64_t until_ns);
 
 /* Has it been cleared where it was not read yet? */

@@ -90,9 +90,9 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
 
 /*
  * Do a bounded amount of work, for less than a millisecond where it can be split: find new ranks
- * and notice those that are gone, read up to `max_slots` ring slots (0: 65,536) shared fairly
- * between ranks, recover, sweep, grow, move the heartbeat. Returns how many slots were read or
- * blocks recovered: 0 means everything is caught up.
+ * and notice those that are gone, apply about `max_blocks` blocks (0: 4,096; an event counts as four
+ * more) shared fairly between ranks, of one rank at most 512 and what is left of an event, recover,
+ * sweep, grow, move the heartbeat. Returns how much was applied: 0 means everything is caught up.
  * A worker that fails is dropped and shown, and the call goes on.
  *
  * Four times a second it looks whether its own files still have their names. The bell, an index and its
@@ -107,7 +107,7 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
  *   -ENOMEM
  *   -EOWNERDEAD  the handle was made before a fork
  */
-RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_slots);
+RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks);
 
 /*
  * Sleep until a producer rings, the directory changes or `timeout_ns` passes (< 0: until

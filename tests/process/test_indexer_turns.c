@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: who comes first in a poll: a rank that was cleared is hidden by the next poll, though
- * it is another one's turn, and that one has more events than the poll reads.
+ * it is another one's turn, and that one has more events than the poll reads. And how much of a poll
+ * one rank has: so few blocks, however long its events, that the next poll shows another one's.
  */
 #include "tests/indexer_rig.h"
 
@@ -46,10 +47,68 @@ static void test_a_clear_is_first(void **state)
 	indexer_rig_end(&x);
 }
 
+#define SHARE 512
+#define FLOOD 4 /* prompts, as long as may be */
+#define TIMES 4
+#define TURNS 3 /* also where the flooding rank comes first */
+
+static uint64_t blocks_stored(const struct indexer_rig *x)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+
+	assert_int_equal(rdx_indexer_get_stats(x->indexer, &stats), 0);
+	return stats.blocks_stored;
+}
+
+/* Poll until the prompt is shown. A poll on a slow machine may end before both ranks had their turn, the
+ * next one goes on with the other. */
+static void show_beside_a_flood(struct indexer_rig *x, uint64_t prompt)
+{
+	const uint32_t event = 64 * 7; /* blocks, and more */
+
+	for (uint32_t polls = 0; prompt_run(x->index, prompt, 1, 2, 0) != 1; polls++) {
+		uint64_t stored = blocks_stored(x);
+
+		assert_in_range(polls, 0, 1);
+		assert_true(rdx_indexer_poll(x->indexer, 0) > 0);
+		/* a poll that walks has two turns */
+		assert_in_range(blocks_stored(x) - stored, 1, 2 * (SHARE + event) + 1);
+	}
+}
+
+static void test_a_flood_has_its_share(void **state)
+{
+	struct rdx_publisher *flood, *other;
+	struct rdx_publisher_options options;
+	struct indexer_rig x;
+
+	(void)state;
+	indexer_rig_make(&x);
+	options = prompt_options(&x, 1, 0, 1, UINT64_C(2) * TIMES * FLOOD * PROMPT_MAX);
+	options.ring_slots = 4096;
+	assert_int_equal(rdx_publisher_open(&flood, &options), 0);
+	other = prompt_publisher(&x, 2, 0);
+	indexer_rig_open(&x, RDX_WAIT_AUTO);
+	for (uint64_t i = 0; i < TIMES; i++) {
+		until_state(&x, 1, 0, RDX_STATE_EXACT, flood, NULL);
+		until_state(&x, 2, 0, RDX_STATE_EXACT, other, NULL);
+		for (uint64_t k = 0; k < FLOOD; k++)
+			prompt_store(flood, 1000 + FLOOD * i + k, PROMPT_MAX, 0);
+		for (uint64_t k = 0; k < TURNS; k++) {
+			prompt_store(other, 1 + TURNS * i + k, 1, 0);
+			show_beside_a_flood(&x, 1 + TURNS * i + k);
+		}
+	}
+	rdx_publisher_close(flood);
+	rdx_publisher_close(other);
+	indexer_rig_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_clear_is_first),
+		cmocka_unit_test(test_a_flood_has_its_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
