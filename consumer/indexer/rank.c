@@ -124,6 +124,23 @@ static void handle(struct rdx_rank *rank, int r, uint64_t now_ns)
 	}
 }
 
+/* Some blocks did not fit, or were not removed. */
+static void lose(struct rdx_rank *rank, uint8_t lost, uint64_t now_ns)
+{
+	if (rank->dropped < lost)
+		rank->dropped = lost;
+	rank->cause = -ENOSPC;
+	rank->retry_ns = now_ns + REFIT_NS;
+	rank->changed = 1;
+}
+
+/* No honest publisher stores more than it declared, but removed blocks may have stayed here. */
+static int is_too_large(const struct rdx_rank *rank)
+{
+	return rank->phase == RDX_PHASE_FOLLOW && rank->dropped < RDX_INEXACT_UNKNOWN &&
+	       rdx_writer_rank_exceeds(rank->writer, rank->seat);
+}
+
 /* Make the changes on their way. */
 static void settle(struct rdx_rank *rank, uint64_t now_ns)
 {
@@ -133,13 +150,10 @@ static void settle(struct rdx_rank *rank, uint64_t now_ns)
 		return;
 	rdx_writer_flush(rank->writer);
 	lost = rdx_writer_rank_lost(rank->writer, rank->seat);
-	if (!lost)
-		return;
-	if (rank->dropped < lost)
-		rank->dropped = lost;
-	rank->cause = -ENOSPC;
-	rank->retry_ns = now_ns + REFIT_NS;
-	rank->changed = 1;
+	if (lost)
+		lose(rank, lost, now_ns);
+	if (rank->changed && is_too_large(rank))
+		rdx_rank_fail(rank, -EBADMSG, now_ns);
 }
 
 static void publish(struct rdx_rank *rank, uint64_t now_ns)

@@ -100,6 +100,12 @@ void rdx_writer_flush(struct rdx_index_writer *writer);
 uint8_t rdx_writer_rank_lost(struct rdx_index_writer *writer, int rank);
 
 /*
+ * Are more blocks of the rank visible in some tier than it declared? Ask after a flush. While it is
+ * built it may hold more: a snapshot and the events since an earlier time.
+ */
+int rdx_writer_rank_exceeds(const struct rdx_index_writer *writer, int rank);
+
+/*
  * Blocks of a snapshot, into the build, or else the visible columns. -EBADMSG: a tier that the rank
  * does not have. -EINVAL: the rank is hidden and not being built.
  */

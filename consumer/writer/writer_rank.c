@@ -118,6 +118,7 @@ static void declare(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
 		    const struct rdx_rank_info *info)
 {
 	rank->declared = 0;
+	memcpy(rank->tier_blocks, info->tier_blocks, sizeof(rank->tier_blocks));
 	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 		rank->declared += info->tier_blocks[tier];
 	w->declared = 0;
@@ -153,6 +154,18 @@ int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *
 	set_instance(&w->live->entry[seat], info->epoch, info->instance, rank->is_visible);
 	declare(w, rank, info);
 	return seat;
+}
+
+int rdx_writer_rank_exceeds(const struct rdx_index_writer *w, int seat)
+{
+	const struct rdx_writer_rank *rank = &w->rank[seat];
+
+	for (uint32_t tier = 0; rank->is_visible && tier < RDX_TIER_COUNT; tier++) {
+		if (rank->shown[tier] != RDX_COLUMN_NONE &&
+		    w->columns.blocks[rank->shown[tier]] > rank->tier_blocks[tier])
+			return 1;
+	}
+	return 0;
 }
 
 static void retire_all(struct rdx_index_writer *w, uint16_t *columns)

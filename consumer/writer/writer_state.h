@@ -34,7 +34,8 @@ struct rdx_writer_rank {
 	uint8_t lost;         /* a block did not fit, and nobody was told */
 	uint32_t charged[2];  /* keys it lost in full runs of each of `tables`, since it is there */
 	uint8_t state;
-	uint64_t declared; /* blocks of all tiers */
+	uint64_t declared;                    /* blocks of all tiers ... */
+	uint64_t tier_blocks[RDX_TIER_COUNT]; /* ... and of each */
 	uint64_t epoch;
 	uint64_t seen_ns;
 };

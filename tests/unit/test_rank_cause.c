@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#define DECLARED 1000                  /* blocks of a tier */
 #define REFIT_NS UINT64_C(60000000000) /* longer than until a rank is tried again */
 
 struct fixture {
@@ -53,7 +54,7 @@ static void expect(struct fixture *f, uint8_t state, int32_t cause)
 
 static void make(struct fixture *f)
 {
-	struct rdx_segment_spec spec = rig_spec(1, 0, 64, 1000);
+	struct rdx_segment_spec spec = rig_spec(1, 0, 64, DECLARED);
 	struct rdx_writer_options options = {.stale_after_ns = UINT64_MAX};
 
 	memset(f, 0, sizeof(*f));
@@ -95,6 +96,29 @@ static void run_out_of_space(struct fixture *f)
 	rig_store(&f->rig, &f->producer, 2 + f->producer.event_id);
 	step(f);
 	expect(f, RDX_STATE_LACKING, -ENOSPC);
+}
+
+/* It tells more blocks than it declared: none of them is shown, and again when it tells fewer. */
+static void test_more_than_it_declared(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	for (uint64_t i = 2; i <= DECLARED; i++) {
+		rig_store(&f.rig, &f.producer, i);
+		step(&f);
+		expect(&f, RDX_STATE_EXACT, 0);
+	}
+	rig_store(&f.rig, &f.producer, DECLARED + 1);
+	step(&f);
+	expect(&f, RDX_STATE_INEXACT, -EBADMSG);
+	assert_null(f.rank.reader);
+	rig_append(&f.producer, RDX_EVENT_CLEARED, RDX_SCOPE_ALL, 0, NULL, 0);
+	start(&f);
+	step(&f);
+	expect(&f, RDX_STATE_EXACT, 0);
+	destroy(&f);
 }
 
 static void test_a_clear_of_the_rank(void **state)
@@ -206,6 +230,7 @@ static void test_another_life(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_more_than_it_declared),
 		cmocka_unit_test(test_a_clear_of_the_rank),
 		cmocka_unit_test(test_a_clear_of_the_worker),
 		cmocka_unit_test(test_a_clear_of_a_tier),
