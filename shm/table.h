@@ -207,10 +207,11 @@ static inline uint32_t rdx_table_versions(const struct rdx_line *line, uint32_t 
 }
 
 /* One look for a key, as rdx_table_probe. -EAGAIN: a line changed meanwhile. */
-__attribute__((always_inline)) static inline int
-rdx_table_look(const struct rdx_table *table, uint64_t key, uint32_t words, uint64_t *ret_columns)
+__attribute__((always_inline)) static inline int rdx_table_look(const struct rdx_table *table,
+								const struct rdx_line *home,
+								uint64_t key, uint32_t words,
+								uint64_t *ret_columns)
 {
-	const struct rdx_line *home = rdx_table_line(table, key);
 	uint32_t sum = 0;
 
 	for (uint32_t i = 0; i < RDX_PROBE_LINES_MAX; i++) {
@@ -240,16 +241,19 @@ rdx_table_look(const struct rdx_table *table, uint64_t key, uint32_t words, uint
 /*
  * The first `words` words of the set that holds the key. 1; 0: nobody holds it; -EAGAIN: disturbed
  * RDX_PROBE_ROUNDS times. Each answer is the key's truth at some instant of the call, if
- * rdx_table_timely agrees. Lock-free; a writer that has stopped or died never disturbs.
+ * rdx_table_timely agrees. Lock-free; a writer that has stopped or died never disturbs. `home` is
+ * the key's line: who fetched it has it.
  */
-__attribute__((always_inline)) static inline int
-rdx_table_probe(const struct rdx_table *table, uint64_t key, uint32_t words, uint64_t *ret_columns)
+__attribute__((always_inline)) static inline int rdx_table_probe(const struct rdx_table *table,
+								 const struct rdx_line *home,
+								 uint64_t key, uint32_t words,
+								 uint64_t *ret_columns)
 {
-	int r = rdx_table_look(table, key, words, ret_columns);
+	int r = rdx_table_look(table, home, key, words, ret_columns);
 
 	for (uint32_t round = 1; __builtin_expect(r == -EAGAIN, 0) && round < RDX_PROBE_ROUNDS;
 	     round++)
-		r = rdx_table_look(table, key, words, ret_columns);
+		r = rdx_table_look(table, home, key, words, ret_columns);
 	return r;
 }
 

@@ -7,15 +7,15 @@
 
 #define FIRST_PIECE 8
 #define PIECE_MAX   64 /* blocks: they are chained while the last block of the piece before comes */
-#define PARTS       8  /* of one interval */
 #define LEFT_MAX    16 /* intervals that wait while the next piece is looked at */
-#define BATCH       16 /* blocks that a scan has on their way */
+#define BATCH       16 /* blocks that a scan has on their way, beside those that it looks at */
+#define LINES       (2 * BATCH)
 #define ALL_TIERS   ((1 << RDX_TIER_COUNT) - 1)
 
 /* Compiled for sets of one word, as most are, without loops over `words`; and for any. */
 #define SIZED __attribute__((always_inline)) static inline
 
-static_assert(RDX_INTERVALS_MAX > RDX_INTERVALS_TURN + 12 * PARTS, "what is split must fit");
+static_assert(RDX_INTERVALS_MAX > RDX_INTERVALS_TURN + 12 * RDX_PARTS, "what is split must fit");
 
 void rdx_search_forget(struct rdx_search *s)
 {
@@ -68,11 +68,11 @@ SIZED int both(uint32_t words, const struct rdx_held *a, const struct rdx_held *
 	return any != 0;
 }
 
-/* Which of the columns `of` hold a block. 1 if there are any, 0, -EAGAIN. */
-SIZED int probe(const struct rdx_search *s, uint32_t words, uint64_t key, const struct rdx_held *of,
-		struct rdx_held *ret_held)
+/* Which of the columns `of` hold a block, whose line was fetched. 1 if there are any, 0, -EAGAIN. */
+SIZED int probe(const struct rdx_search *s, uint32_t words, const struct rdx_line *line,
+		uint64_t key, const struct rdx_held *of, struct rdx_held *ret_held)
 {
-	int r = rdx_table_probe(&s->table, key, words, ret_held->columns);
+	int r = rdx_table_probe(&s->table, line, key, words, ret_held->columns);
 
 	RDX_HOOK(RDX_HOOK_LOOKUP_PROBE);
 	if (r > 0)
@@ -132,9 +132,14 @@ static void reached(struct rdx_search *s, const struct rdx_held *columns, uint32
 	}
 }
 
-RDX_PREFETCHES void fetch(const struct rdx_search *s, const struct rdx_keys *keys, uint32_t block)
+/* A block's line, which is on its way now. */
+RDX_PREFETCHES const struct rdx_line *fetch(const struct rdx_search *s, const struct rdx_keys *keys,
+					    uint32_t block)
 {
-	rdx_table_prefetch(&s->table, keys->prefix[block]);
+	const struct rdx_line *line = rdx_table_line(&s->table, keys->prefix[block]);
+
+	rdx_prefetch_read(line);
+	return line;
 }
 
 /* ---- Search. */
@@ -151,10 +156,11 @@ static uint32_t piece_end(const struct rdx_keys *keys, uint32_t end)
 }
 
 /* Make a piece's prefix hashes, and let its last block come. */
-static void fetch_piece(const struct rdx_search *s, struct rdx_keys *keys, uint32_t end)
+static const struct rdx_line *fetch_piece(const struct rdx_search *s, struct rdx_keys *keys,
+					  uint32_t end)
 {
 	rdx_keys_make(keys, end);
-	fetch(s, keys, end - 1);
+	return fetch(s, keys, end - 1);
 }
 
 void rdx_search_fetch(const struct rdx_search *s, struct rdx_keys *keys)
@@ -169,15 +175,10 @@ void rdx_search_fetch(const struct rdx_search *s, struct rdx_keys *keys)
 	fetch_piece(s, keys, piece_end(keys, end));
 }
 
-static uint32_t parts_of(uint32_t low, uint32_t high)
+/* How long the parts of an interval are. */
+static uint32_t part_of(uint32_t low, uint32_t high)
 {
-	return high - low < PARTS ? high - low : PARTS;
-}
-
-/* Where part i of an interval ends. */
-static uint32_t part_end(uint32_t low, uint32_t high, uint32_t i, uint32_t parts)
-{
-	return low + (uint32_t)((uint64_t)(high - low) * (i + 1) / parts);
+	return (high - low - 1) / RDX_PARTS + 1;
 }
 
 SIZED void copy(uint32_t words, struct rdx_held *to, const struct rdx_held *from)
@@ -190,7 +191,7 @@ SIZED void copy(uint32_t words, struct rdx_held *to, const struct rdx_held *from
 SIZED void wait(struct rdx_search *s, uint32_t words, const struct rdx_keys *keys, uint32_t low,
 		uint32_t high, const struct rdx_held *at_low, const struct rdx_held *at_high)
 {
-	uint32_t parts = parts_of(low, high);
+	uint32_t part = part_of(low, high), i = 0;
 	struct rdx_interval *interval;
 
 	assert(s->interval_count < RDX_INTERVALS_MAX);
@@ -199,8 +200,10 @@ SIZED void wait(struct rdx_search *s, uint32_t words, const struct rdx_keys *key
 	interval->high = high;
 	copy(words, &interval->at_low, at_low);
 	copy(words, &interval->at_high, at_high);
-	for (uint32_t i = 0; i < parts - 1; i++)
-		fetch(s, keys, part_end(low, high, i, parts));
+	for (uint32_t at = low; high - at > part; i++) {
+		at += part;
+		interval->line[i] = fetch(s, keys, at);
+	}
 }
 
 /* Two blocks, between which a run may end: where it does is found, or looked for later. */
@@ -222,16 +225,20 @@ SIZED int split(struct rdx_search *s, uint32_t words, const struct rdx_keys *key
 		const struct rdx_interval *interval)
 {
 	const struct rdx_held *at_low = &interval->at_low, *at_high;
-	uint32_t low = interval->low, parts = parts_of(low, interval->high);
+	uint32_t low = interval->low, part = part_of(low, interval->high);
 	struct rdx_held probed[2], ended;
 
 	for (uint32_t i = 0; minus(words, at_low, &interval->at_high, &ended); i++) {
-		uint32_t high = part_end(interval->low, interval->high, i, parts);
+		uint32_t high = interval->high;
 
 		at_high = &interval->at_high;
-		if (high < interval->high) {
+		if (high - low > part) {
 			struct rdx_held *held = &probed[i % 2];
-			int r = probe(s, words, keys->prefix[high], &s->sought, held);
+			int r;
+
+			high = low + part;
+			r = probe(s, words, interval->line[i], keys->prefix[high], &s->sought,
+				  held);
 
 			if (r < 0)
 				return r;
@@ -257,6 +264,7 @@ SIZED void take_interval(struct rdx_search *s, uint32_t words, struct rdx_interv
 			&s->interval[(s->interval_first + s->interval_count) % RDX_INTERVALS_MAX];
 	ret_interval->low = interval->low;
 	ret_interval->high = interval->high;
+	memcpy(ret_interval->line, interval->line, sizeof(interval->line));
 	copy(words, &ret_interval->at_low, &interval->at_low);
 	copy(words, &ret_interval->at_high, &interval->at_high);
 }
@@ -285,6 +293,7 @@ SIZED int gallop(struct rdx_search *s, uint32_t words, struct rdx_keys *keys,
 	struct rdx_held held[2];
 	const struct rdx_held *at_low = first;
 	uint32_t low = 0, end = piece_end(keys, 1);
+	const struct rdx_line *line = fetch_piece(s, keys, end), *next_line;
 	int r = 1;
 
 	s->interval_count = 0;
@@ -292,16 +301,17 @@ SIZED int gallop(struct rdx_search *s, uint32_t words, struct rdx_keys *keys,
 		struct rdx_held *at_high = &held[i % 2];
 		uint32_t next = piece_end(keys, end);
 
-		fetch_piece(s, keys, next);
+		next_line = fetch_piece(s, keys, next);
 		r = split_waiting(s, words, keys, LEFT_MAX);
 		if (r == 0)
-			r = probe(s, words, keys->prefix[end - 1], &s->sought, at_high);
+			r = probe(s, words, line, keys->prefix[end - 1], &s->sought, at_high);
 		if (r < 0)
 			return r;
 		between(s, words, keys, low, end - 1, at_low, at_high);
 		low = end - 1;
 		at_low = at_high;
 		end = next;
+		line = next_line;
 	}
 	reached(s, at_low, keys->count);
 	return split_waiting(s, words, keys, 0);
@@ -361,13 +371,14 @@ static void lose(struct rdx_search *s, struct rdx_held lost, const struct rdx_he
 }
 
 /* Make and fetch the blocks of one more batch. Returns their end. */
-static uint32_t fetch_batch(const struct rdx_search *s, struct rdx_keys *keys, uint32_t from)
+static uint32_t fetch_batch(const struct rdx_search *s, struct rdx_keys *keys, uint32_t from,
+			    const struct rdx_line **ret_line)
 {
 	uint32_t left = keys->count - from, end = from + (left < BATCH ? left : BATCH);
 
 	rdx_keys_make(keys, end);
 	for (uint32_t block = from; block < end; block++)
-		fetch(s, keys, block);
+		ret_line[block % LINES] = fetch(s, keys, block);
 	return end;
 }
 
@@ -376,14 +387,16 @@ SIZED int scan(struct rdx_search *s, uint32_t words, struct rdx_keys *keys,
 {
 	struct rdx_held held_by[2], lost;
 	const struct rdx_held *before = first;
-	uint32_t at = 1, end = fetch_batch(s, keys, at), next;
+	const struct rdx_line *line[LINES];
+	uint32_t at = 1, end = fetch_batch(s, keys, at, line), next;
 
 	begin_runs(s, *first);
 	for (; at < keys->count; end = next) {
-		next = fetch_batch(s, keys, end);
+		next = fetch_batch(s, keys, end, line);
 		for (; at < end; at++) {
 			struct rdx_held *held = &held_by[at % 2];
-			int r = probe(s, words, keys->prefix[at], &s->visible, held);
+			int r = probe(s, words, line[at % LINES], keys->prefix[at], &s->visible,
+				      held);
 
 			if (r < 0)
 				return r;
@@ -405,7 +418,8 @@ SIZED int run(struct rdx_search *s, uint32_t words, struct rdx_keys *keys)
 	int r;
 
 	/* block 0 alone: most requests that nobody holds end here */
-	r = probe(s, words, keys->prefix[0], &s->visible, &first);
+	r = probe(s, words, rdx_table_line(&s->table, keys->prefix[0]), keys->prefix[0],
+		  &s->visible, &first);
 	if (r <= 0)
 		return r;
 	if (both(words, &first, &s->scanned, &orphaned))

@@ -19,6 +19,8 @@
 #include "shm/column.h"
 #include "shm/table.h"
 
+#define RDX_PARTS 8 /* of one interval, at most */
+
 /* Intervals that wait are taken in turn until there are so many; then the newest first, which is
  * split 11 times at most, each time into eight. */
 #define RDX_INTERVALS_TURN 64
@@ -33,6 +35,7 @@ struct rdx_held {
 struct rdx_interval {
 	uint32_t low;
 	uint32_t high;
+	const struct rdx_line *line[RDX_PARTS - 1]; /* of the last blocks of all parts but one */
 	struct rdx_held at_low;
 	struct rdx_held at_high;
 };

@@ -253,7 +253,7 @@ static void look_for(int key)
 	rdx_pulse_copy(&live, RANKS, ids);
 	table = table_view((int)rdx_generation_current(&live));
 	first = rdx_table_epoch(&table);
-	r = rdx_table_look(&table, name_of(key), 1, found);
+	r = rdx_table_look(&table, rdx_table_line(&table, name_of(key)), name_of(key), 1, found);
 	if (r < 0 || !rdx_table_timely(&table, first) || !rdx_version_same(&live, version))
 		return;
 	for (int rank = 0; rank < RANKS; rank++) {

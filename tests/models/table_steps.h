@@ -273,7 +273,8 @@ static void look_for(int key)
 {
 	struct rdx_table table = table_view();
 	uint64_t from = pulse_seen(), first = rdx_table_epoch(&table), columns[2];
-	int r = rdx_table_look(&table, name_of(key), 2, columns);
+	int r = rdx_table_look(&table, rdx_table_line(&table, name_of(key)), name_of(key), 2,
+			       columns);
 
 	if (r >= 0 && rdx_table_timely(&table, first))
 		judge(r, key, columns, from);
@@ -286,8 +287,10 @@ static void look_for_run(int first)
 	uint64_t from = pulse_seen(), columns[2];
 	int r[2], found;
 
-	r[first] = rdx_table_look(&table, name_of(first), 1, columns);
-	r[!first] = rdx_table_look(&table, name_of(!first), 1, columns);
+	r[first] = rdx_table_look(&table, rdx_table_line(&table, name_of(first)), name_of(first), 1,
+				  columns);
+	r[!first] = rdx_table_look(&table, rdx_table_line(&table, name_of(!first)), name_of(!first),
+				   1, columns);
 	if (r[0] < 0 || r[1] < 0)
 		return;
 	found = r[0] ? 1 + r[1] : 0;

@@ -83,7 +83,8 @@ static void look_at_rest(void)
 	uint64_t columns[2];
 
 	for (int key = 0; key < script->keys; key++) {
-		int r = rdx_table_look(&table, name_of(key), 2, columns);
+		int r = rdx_table_look(&table, rdx_table_line(&table, name_of(key)), name_of(key),
+				       2, columns);
 
 		MODEL_PROMISE(r >= 0 && "waits for no dead writer");
 		judge(r, key, columns, begun ? (uint64_t)begun - 1 : 0);

@@ -133,6 +133,12 @@ static int goes_on(const struct race *x, struct effort *effort)
 	return !x->wrong && effort_goes_on_until(effort, met_enough(x));
 }
 
+static int look(const struct race *x, uint32_t key, uint64_t *ret_columns)
+{
+	return rdx_table_look(&x->table, rdx_table_line(&x->table, x->key[key]), x->key[key], 1,
+			      ret_columns);
+}
+
 /* ---- Two keys in one slot; set 1 is key 0's, set 2 key 1's. */
 
 static void *take_turns(void *context)
@@ -154,7 +160,7 @@ static void look_for_either(struct race *x)
 
 	while (goes_on(x, &effort)) {
 		uint32_t key = effort.done % 2;
-		int r = rdx_table_look(&x->table, x->key[key], 1, &columns);
+		int r = look(x, key, &columns);
 
 		x->met += r == -EAGAIN;
 		x->wrong += r == 1 && columns != 1 + key;
@@ -205,7 +211,7 @@ static void look_for_all(struct race *x)
 	while (goes_on(x, &effort)) {
 		uint32_t key = (uint32_t)(effort.done % KEYS);
 		uint64_t state = state_of(x, key);
-		int r = rdx_table_look(&x->table, x->key[key], 1, &columns);
+		int r = look(x, key, &columns);
 		int there = was_there(x, key, state);
 
 		x->met += r == -EAGAIN;

@@ -115,9 +115,10 @@ static void compare(const struct model *model, const struct rdx_writer_table *ta
 	for (uint32_t i = 0; i < KEYS; i++) {
 		uint64_t columns[RDX_COLUMN_WORDS] = {0}, wanted[RDX_COLUMN_WORDS] = {0};
 
-		assert_in_range(
-			rdx_table_probe(&table->table, model->key[i], RDX_COLUMN_WORDS, columns), 0,
-			1);
+		assert_in_range(rdx_table_probe(&table->table,
+						rdx_table_line(&table->table, model->key[i]),
+						model->key[i], RDX_COLUMN_WORDS, columns),
+				0, 1);
 		for (uint32_t c = 0; c < COLUMNS; c++) {
 			if (model->holders[i] >> c & 1)
 				rdx_column_add(wanted, (uint32_t)model->column[c]);
