@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WATCHED (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR)
+#define RENEW_NS UINT64_C(1000000000)
+#define WATCHED  (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR)
 
 /* A stream over a directory below `dir_fd`; `name` ".": itself. */
 static DIR *open_dir(int dir_fd, const char *name)
@@ -102,21 +104,21 @@ int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context)
 }
 
 /* inotify takes paths only: the descriptor's own. */
-static void add_watch(const struct rdx_discovery *discovery, const char *name)
+static int add_watch(const struct rdx_discovery *discovery, const char *name)
 {
 	char path[NAME_MAX + 64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", discovery->dir_fd, name);
-	inotify_add_watch(discovery->inotify_fd, path, WATCHED);
+	return inotify_add_watch(discovery->inotify_fd, path, WATCHED);
 }
 
-static void watch_all(const struct rdx_discovery *discovery)
+static void watch_all(struct rdx_discovery *discovery)
 {
 	DIR *dir = open_dir(discovery->dir_fd, ".");
 	struct dirent *entry;
 	uint64_t worker_id;
 
-	add_watch(discovery, ".");
+	discovery->root = add_watch(discovery, ".");
 	while (dir && (entry = readdir(dir)))
 		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
 			add_watch(discovery, entry->d_name);
@@ -126,7 +128,7 @@ static void watch_all(const struct rdx_discovery *discovery)
 
 void rdx_discovery_open(struct rdx_discovery *discovery, int dir_fd)
 {
-	discovery->dir_fd = dir_fd;
+	*discovery = (struct rdx_discovery){.dir_fd = dir_fd, .root = -1};
 	discovery->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (discovery->inotify_fd >= 0)
 		watch_all(discovery);
@@ -139,17 +141,72 @@ void rdx_discovery_close(struct rdx_discovery *discovery)
 	discovery->inotify_fd = -1;
 }
 
-int rdx_discovery_changed(struct rdx_discovery *discovery)
+/* Count a turn of a directory: 0, it had too many. */
+static int count_turn(struct rdx_discovery *discovery, int watch)
 {
-	char events[4096];
-	int changed = 0;
+	uint32_t i = 0;
+
+	while (i < discovery->busy_count && discovery->busy[i].watch != watch)
+		i++;
+	if (i == RDX_BUSY_MAX)
+		return 1;
+	if (i == discovery->busy_count)
+		discovery->busy[discovery->busy_count++].turns = 0;
+	discovery->busy[i].watch = watch;
+	return ++discovery->busy[i].turns <= RDX_TURNS_MAX;
+}
+
+/* What changed is not examined: a walk finds out. Only a directory may be new. */
+static void take(struct rdx_discovery *discovery, const struct inotify_event *event, int *last)
+{
+	uint64_t worker_id;
+
+	if (event->mask & IN_Q_OVERFLOW)
+		watch_all(discovery);
+	if (event->wd == discovery->root && event->len &&
+	    rdx_namespace_number(event->name, UINT64_MAX, &worker_id))
+		add_watch(discovery, event->name);
+	/* many events in a row are one turn */
+	if (event->wd < 0 || event->wd == *last || event->mask & IN_IGNORED)
+		return;
+	*last = event->wd;
+	if (!count_turn(discovery, event->wd)) {
+		inotify_rm_watch(discovery->inotify_fd, event->wd);
+		discovery->dropped++;
+	}
+}
+
+/* All are watched again, each second. Was one not? */
+static int renew(struct rdx_discovery *discovery, uint64_t now_ns)
+{
+	int dropped = discovery->dropped != 0;
+
+	if (now_ns < discovery->renew_ns)
+		return 0;
+	discovery->renew_ns = now_ns + RENEW_NS;
+	discovery->busy_count = discovery->dropped = 0;
+	if (dropped)
+		watch_all(discovery);
+	return dropped;
+}
+
+int rdx_discovery_changed(struct rdx_discovery *discovery, uint64_t now_ns)
+{
+	alignas(struct inotify_event) char events[4096];
+	int changed, last = -1;
+	ssize_t got;
 
 	if (discovery->inotify_fd < 0)
 		return 0;
-	while (read(discovery->inotify_fd, events, sizeof(events)) > 0)
-		changed = 1;
-	/* what changed is not examined: a walk finds out; a directory may be new */
-	if (changed)
-		watch_all(discovery);
+	changed = renew(discovery, now_ns);
+	while ((got = read(discovery->inotify_fd, events, sizeof(events))) > 0) {
+		const struct inotify_event *event;
+
+		for (ssize_t at = 0; at < got; at += (ssize_t)(sizeof(*event) + event->len)) {
+			event = (const struct inotify_event *)(events + at);
+			changed |= !(event->mask & IN_IGNORED);
+			take(discovery, event, &last);
+		}
+	}
 	return changed;
 }

@@ -29,16 +29,30 @@ typedef int (*rdx_found_function)(void *context, const struct rdx_found *found);
  * removed; another -errno: there may be more than were found. */
 int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context);
 
+/* A directory that changes more often in a second is not watched until that is over: a worker that
+ * makes and removes files without end causes no walk for each. */
+#define RDX_TURNS_MAX 16
+#define RDX_BUSY_MAX  64 /* directories that are counted: who is beyond is not */
+
 struct rdx_discovery {
 	int inotify_fd; /* readable when something changed; -1: cannot be watched */
 	int dir_fd;     /* not owned */
+	int root;       /* the watch of the namespace itself */
+	uint32_t busy_count;
+	struct {
+		int watch;
+		uint32_t turns;
+	} busy[RDX_BUSY_MAX]; /* what changed since the last renewal */
+	uint32_t dropped;     /* watches, since then */
+	uint64_t renew_ns;
 };
 
 /* Never fails: without inotify the caller walks at intervals. */
 void rdx_discovery_open(struct rdx_discovery *discovery, int dir_fd);
 void rdx_discovery_close(struct rdx_discovery *discovery);
 
-/* Did anything change since the last call? Watches directories that are new. */
-int rdx_discovery_changed(struct rdx_discovery *discovery);
+/* Did anything change since the last call, or may it have where a watch was dropped? Watches
+ * directories that are new. */
+int rdx_discovery_changed(struct rdx_discovery *discovery, uint64_t now_ns);
 
 #endif

@@ -222,7 +222,7 @@ int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now)
 	if (now < indexer->look_ns)
 		return 0;
 	indexer->look_ns = now + LOOK_NS;
-	changed = rdx_discovery_changed(&indexer->discovery);
+	changed = rdx_discovery_changed(&indexer->discovery, now);
 	if (!changed && now < indexer->walk_ns && !retry_is_due(indexer, now))
 		return 0;
 	indexer->walk_ns = now + WALK_NS;

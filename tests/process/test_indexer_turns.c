@@ -4,7 +4,12 @@
  * it is another one's turn, and that one has more events than the poll reads. And how much of a poll
  * one rank has: so few blocks, however long its events, that the next poll shows another one's.
  */
+#include "consumer/indexer/discovery.h"
 #include "tests/indexer_rig.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define RANKS      2
 #define EVENTS     300
@@ -104,11 +109,58 @@ static void test_a_flood_has_its_share(void **state)
 	indexer_rig_end(&x);
 }
 
+static void make_file(const struct rig *rig, const char *name)
+{
+	int fd = openat(rig->dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(unlinkat(rig->dir_fd, name, 0), 0);
+}
+
+/* A worker makes and removes files without end: that is a few walks a second, and not one for each;
+ * nobody else's news are missed, nor, after a second, its own. */
+static void test_junk_is_not_a_walk_each(void **state)
+{
+	struct rdx_discovery discovery;
+	struct rig rig;
+	uint64_t now = 1;
+	int walks = 0;
+
+	(void)state;
+	rig_make(&rig);
+	assert_int_equal(mkdirat(rig.dir_fd, "1", 0755), 0);
+	assert_int_equal(mkdirat(rig.dir_fd, "2", 0755), 0);
+	rdx_discovery_open(&discovery, rig.dir_fd);
+	if (discovery.inotify_fd < 0)
+		skip();
+	for (int i = 0; i < 10 * RDX_TURNS_MAX; i++) {
+		make_file(&rig, "1/junk");
+		walks += rdx_discovery_changed(&discovery, now);
+	}
+	assert_in_range(walks, RDX_TURNS_MAX, RDX_TURNS_MAX + 1);
+	make_file(&rig, "2/0.seg");
+	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
+	assert_int_equal(mkdirat(rig.dir_fd, "3", 0755), 0);
+	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
+	make_file(&rig, "3/0.seg");
+	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
+	assert_int_equal(rdx_discovery_changed(&discovery, now), 0);
+	now += UINT64_C(1000000000);
+	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
+	assert_int_equal(rdx_discovery_changed(&discovery, now), 0);
+	make_file(&rig, "1/0.seg");
+	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
+	rdx_discovery_close(&discovery);
+	rig_remove(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_clear_is_first),
 		cmocka_unit_test(test_a_flood_has_its_share),
+		cmocka_unit_test(test_junk_is_not_a_walk_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
