@@ -175,6 +175,16 @@ void rdx_search_fetch(const struct rdx_search *s, struct rdx_keys *keys)
 	fetch_piece(s, keys, piece_end(keys, end));
 }
 
+/* The last blocks of all pieces after `end`, where all prefix hashes are made. */
+RDX_PREFETCHES void fetch_pieces(const struct rdx_search *s, const struct rdx_keys *keys,
+				 uint32_t end)
+{
+	while (end < keys->count) {
+		end = piece_end(keys, end);
+		fetch(s, keys, end - 1);
+	}
+}
+
 /* How long the parts of an interval are. */
 static uint32_t part_of(uint32_t low, uint32_t high)
 {
@@ -297,6 +307,8 @@ SIZED int gallop(struct rdx_search *s, uint32_t words, struct rdx_keys *keys,
 	int r = 1;
 
 	s->interval_count = 0;
+	if (keys->made == keys->count)
+		fetch_pieces(s, keys, end);
 	for (uint32_t i = 0; r > 0 && low + 1 < keys->count; i++) {
 		struct rdx_held *at_high = &held[i % 2];
 		uint32_t next = piece_end(keys, end);
