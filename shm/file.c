@@ -41,6 +41,16 @@ int rdx_file_entry(DIR *dir, struct dirent **ret_entry)
 	return *ret_entry ? 1 : -errno;
 }
 
+int rdx_file_inode(int fd, uint64_t *ret_inode)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret_inode = (uint64_t)st.st_ino;
+	return 0;
+}
+
 int rdx_file_read(int fd, void *ret_content, uint64_t bytes)
 {
 	ssize_t got = pread(fd, ret_content, bytes, 0);

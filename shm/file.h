@@ -17,6 +17,9 @@ int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret
 /* The next entry of a directory. 1, 0: there is no more; -errno: there may be. */
 int rdx_file_entry(DIR *dir, struct dirent **ret_entry);
 
+/* What tells the file from a copy of it. 0, -errno. */
+int rdx_file_inode(int fd, uint64_t *ret_inode);
+
 /* The first `bytes` bytes. 0, -EBADMSG: it has fewer; -errno. */
 int rdx_file_read(int fd, void *ret_content, uint64_t bytes);
 

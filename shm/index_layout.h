@@ -150,6 +150,7 @@ struct rdx_table_header {
 	uint64_t sets;
 	uint64_t file_bytes;
 	uint64_t secret[2];                  /* odd, random: decide which line is a key's home */
+	uint64_t inode;                      /* of this file: nobody maintains a copy */
 	alignas(128) _Atomic uint64_t epoch; /* of the lines' versions, see table.h */
 };
 static_assert(offsetof(struct rdx_table_header, secret) == 56, "layout");

@@ -218,8 +218,8 @@ int rdx_index_file_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *re
 			   const struct rdx_index_id *id, uint64_t generation, uint64_t writer_id)
 {
 	struct rdx_table_header header;
+	uint64_t bytes, inode = 0;
 	char name[RDX_NAME_BYTES];
-	uint64_t bytes;
 	int fd, r;
 
 	rdx_index_file_gen_name(id, generation, name);
@@ -228,7 +228,10 @@ int rdx_index_file_gen_map(struct rdx_mapping *ret_mapping, struct rdx_table *re
 		return fd;
 	r = rdx_file_read(fd, &header, sizeof(header));
 	if (r == 0)
-		r = check_gen(&header, bytes, generation, writer_id);
+		r = rdx_file_inode(fd, &inode);
+	if (r == 0)
+		r = header.inode == inode ? check_gen(&header, bytes, generation, writer_id)
+					  : -EBADMSG;
 	if (r == 0)
 		r = rdx_mapping_attach(ret_mapping, fd, bytes, 0);
 	if (r < 0) {

@@ -162,7 +162,10 @@ static int name_file(struct rdx_index_writer *w, struct rdx_writer_table *table)
 		.secret = {table->table.secret[0], table->table.secret[1]},
 	};
 	char temporary[RDX_NAME_BYTES], name[RDX_NAME_BYTES];
+	int r = rdx_file_inode(table->mapping.fd, &header.inode);
 
+	if (r < 0)
+		return r;
 	memcpy(table->mapping.base, &header, sizeof(header));
 	rdx_index_file_gen_temporary(&w->id, temporary);
 	rdx_index_file_gen_name(&w->id, table->generation, name);

@@ -247,7 +247,6 @@ static void replace_all(struct crew *crew)
 	start_again(crew);
 }
 
-/* 0: not drawn yet, since a copy of a table passes for the table. */
 static const struct fault faults[] = {
 	{"lose-segment", 1, lose_segment},
 	{"lose-rank-lock", 2, lose_rank_lock},
@@ -274,7 +273,7 @@ static const struct fault faults[] = {
 	{"replace-bell", 1, replace_bell},
 	{"replace-indexer-lock", 1, replace_indexer_lock},
 	{"replace-control-file", 1, replace_control_file},
-	{"replace-table", 0, replace_table},
+	{"replace-table", 2, replace_table},
 };
 
 const struct faults_list faults_files = {faults, sizeof(faults) / sizeof(*faults)};

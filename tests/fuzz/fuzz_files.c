@@ -112,6 +112,8 @@ static void add_index(void)
 	add_file(CTL, &place, name, &header, sizeof(header), header.file_bytes);
 	rdx_index_file_gen_name(&id, 1, name);
 	add_file(TABLE, &place, name, &table, sizeof(table), table.file_bytes);
+	FUZZ_CHECK(rdx_file_inode(files[TABLE].fd, &table.inode) == 0);
+	memcpy(files[TABLE].made, &table, sizeof(table));
 }
 
 void fuzz_setup(void)

@@ -6,6 +6,7 @@
  * has more blocks than were asked for, and no more rows are written than there is room for.
  */
 #include "consumer/index/index_handle.h"
+#include "shm/file.h"
 #include "shm/guard.h"
 #include "tests/fuzz/hostile.h"
 
@@ -109,6 +110,16 @@ static void make_file(struct file *file, const char *name, uint8_t *bytes, uint6
 	memcpy(file->bytes, bytes, count);
 }
 
+/* The same of a table, which says which file it is. */
+static void make_table(struct file *file, const char *name, uint8_t *bytes, uint64_t count)
+{
+	struct rdx_table_header *header = (struct rdx_table_header *)bytes;
+
+	make_file(file, name, bytes, count);
+	FUZZ_CHECK(rdx_file_inode(file->fd, &header->inode) == 0);
+	memcpy(file->bytes, bytes, count);
+}
+
 /* What an indexer made, without the indexer, and a copy of its table under the next number. */
 static void take_index(void)
 {
@@ -126,13 +137,13 @@ static void take_index(void)
 	make_file(&ctl, name, bytes, count);
 	rdx_index_file_gen_name(&id, generation, name);
 	bytes = fuzz_file_read(&place, name, &count);
-	make_file(&tables[0], name, bytes, count);
+	make_table(&tables[0], name, bytes, count);
 	copy = malloc(count);
 	FUZZ_CHECK(copy);
 	memcpy(copy, bytes, count);
 	((struct rdx_table_header *)copy)->generation = generation + 1;
 	rdx_index_file_gen_name(&id, generation + 1, name);
-	make_file(&tables[1], name, copy, count);
+	make_table(&tables[1], name, copy, count);
 }
 
 /* By what the lines say, however a key comes to its line. */

@@ -151,6 +151,7 @@ static void test_bad_files(void **state)
 	spoil(&rig, gen, offsetof(struct rdx_table_header, secret), 2, -EBADMSG);
 	spoil(&rig, gen, offsetof(struct rdx_table_header, secret) + 8, 2, -EBADMSG);
 	spoil(&rig, gen, offsetof(struct rdx_table_header, writer_id), 1, -EBADMSG);
+	spoil(&rig, gen, offsetof(struct rdx_table_header, inode), 1, -EBADMSG);
 	assert_int_equal(fstatat(rig.dir_fd, ctl, &st, 0), 0);
 	rdx_writer_close(w);
 	{
