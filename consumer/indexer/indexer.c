@@ -23,8 +23,9 @@
 #include <unistd.h>
 
 #define INDEX_DIR     "index"
-#define WORK_DEFAULT  4096 /* of a poll, in blocks: 0.4 ms, about ... */
-#define SHARE_MOST    512  /* ... and of one rank: what all others wait for at least */
+#define POLL_DEFAULT  65536 /* of a poll, in blocks */
+#define WORK_DEFAULT  4096  /* of a round of it: 0.4 ms, about ... */
+#define SHARE_MOST    512   /* ... and of one rank: what all others wait for at least */
 #define SHARE_LEAST   64
 #define READY_NS      UINT64_C(1000000000)
 #define LEFTOVERS_NS  UINT64_C(3000000000) /* by then every running rank has been found */
@@ -280,7 +281,7 @@ static void step_tables(struct rdx_indexer *indexer, uint64_t begun)
 	}
 }
 
-int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks)
+static int poll_round(struct rdx_indexer *indexer, uint32_t max_blocks)
 {
 	uint64_t now = rdx_clock_ns(), walks = indexer->walks;
 	int64_t done, more = 0;
@@ -305,6 +306,22 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks)
 	if (indexer->leftovers_ns && now >= indexer->leftovers_ns)
 		remove_leftovers(indexer);
 	return done < INT_MAX ? (int)done : INT_MAX;
+}
+
+/* Rounds are short, so that nobody waits for another rank's events; a poll has several, for who calls
+ * does more than that between two of them. */
+int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks)
+{
+	uint64_t until = rdx_clock_ns() + EVENTS_NS;
+	uint32_t most = max_blocks ? max_blocks : POLL_DEFAULT;
+	int64_t done = 0;
+	int r;
+
+	do {
+		r = poll_round(indexer, max_blocks);
+		done += r;
+	} while (r > 0 && done < most && rdx_clock_ns() < until);
+	return r < 0 ? r : (int)done;
 }
 
 static int has_work(const struct rdx_indexer *indexer)
