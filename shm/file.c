@@ -34,6 +34,19 @@ int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret
 	return fd;
 }
 
+DIR *rdx_file_open_dir(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), error;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0) {
+		error = errno;
+		close(fd);
+		errno = error;
+	}
+	return dir;
+}
+
 int rdx_file_entry(DIR *dir, struct dirent **ret_entry)
 {
 	errno = 0;

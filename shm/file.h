@@ -14,6 +14,9 @@
  * -EBADMSG, -errno. */
 int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret_bytes);
 
+/* A stream of a directory, not through a link. NULL: errno. */
+DIR *rdx_file_open_dir(int dir_fd, const char *name);
+
 /* The next entry of a directory. 1, 0: there is no more; -errno: there may be. */
 int rdx_file_entry(DIR *dir, struct dirent **ret_entry);
 

@@ -71,6 +71,18 @@ int rdx_lock_held(int fd)
 	return lock.l_type != F_UNLCK && lock.l_len != CLEANER_BYTES;
 }
 
+int rdx_lock_file_held(int dir_fd, const char *name)
+{
+	uint64_t bytes;
+	int fd = rdx_file_open_foreign(dir_fd, name, O_RDONLY, &bytes), r;
+
+	if (fd < 0)
+		return fd;
+	r = rdx_lock_held(fd);
+	close(fd);
+	return r;
+}
+
 /* Once: 0 where the file lost its name before it was locked. */
 static int open_once(int dir_fd, const char *name, int flags, int (*take)(int fd), int *ret_fd)
 {

@@ -23,6 +23,9 @@ int rdx_lock_take_to_clean(int fd);
 /* Does anybody hold rdx_lock_take's lock? 1, 0, -errno. */
 int rdx_lock_held(int fd);
 
+/* The same of a file by its name, a segment. -ENOENT, -EBADMSG, -errno where it cannot be opened. */
+int rdx_lock_file_held(int dir_fd, const char *name);
+
 /*
  * Open a lock file, made if there is none, and take its lock; the file has its name then, and keeps it
  * while the lock is held: one on a file that a cleaner has unlinked would protect nothing. Returns the

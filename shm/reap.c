@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shm/reap.h"
 
+#include "shm/file.h"
 #include "shm/hook.h"
 #include "shm/lock.h"
-#include "shm/segment.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +20,8 @@
 #define TEMPORARY_NS (10 * NS_PER_S)
 
 #define STAT_BLOCK_BYTES 512
+
+#define ENTRIES_MAX 2048 /* of a worker's directory that are looked at: the others another time */
 
 static uint64_t time_ns(const struct timespec *t)
 {
@@ -60,65 +62,62 @@ uint64_t rdx_reap_dead_ns(int lock_fd, uint64_t born_ns, int dry_run)
 	return 0;
 }
 
-/* A stream over a directory below `dir_fd`; NULL. */
-static DIR *open_dir(int dir_fd, const char *name)
-{
-	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd >= 0)
-		close(fd);
-	return dir;
-}
-
 static void tell(const struct rdx_reap *reap, const struct rdx_reaped *what)
 {
 	if (reap->tell)
 		reap->tell(reap->context, what);
 }
 
-/* 0 also where it is gone. */
-static int remove_file(const struct rdx_reap *reap, const char *name)
+/* What of a worker is looked at is below the directory that was opened: its name may be a link to another
+ * worker's by now, and the cleaner may be root. */
+static const char *below_worker(const char *name)
 {
-	if (reap->dry_run || unlinkat(reap->dir_fd, name, 0) == 0 || errno == ENOENT)
+	return strchr(name, '/') + 1;
+}
+
+/* 0 also where it is gone. */
+static int remove_file(const struct rdx_reap *reap, int dir_fd, const char *name)
+{
+	if (reap->dry_run || unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	return -errno;
 }
 
 /* The lock file goes last: until then it keeps producers out. */
-static int remove_rank(const struct rdx_reap *reap, struct rdx_reaped *what)
+static int remove_rank(const struct rdx_reap *reap, int worker_fd, struct rdx_reaped *what)
 {
 	char name[RDX_NAME_BYTES];
 	int r;
 
 	rdx_namespace_segment_temporary(what->worker_id, what->dp_rank, name);
-	rdx_reap_changed_ns(reap->dir_fd, name, &what->bytes);
-	r = remove_file(reap, name);
+	rdx_reap_changed_ns(worker_fd, below_worker(name), &what->bytes);
+	r = remove_file(reap, worker_fd, below_worker(name));
 	if (r == 0)
-		r = remove_file(reap, what->name);
+		r = remove_file(reap, worker_fd, below_worker(what->name));
 	RDX_HOOK(RDX_HOOK_REAP_SEGMENT);
 	if (r < 0)
 		return r;
 	rdx_namespace_lock(what->worker_id, what->dp_rank, name);
-	return remove_file(reap, name);
+	return remove_file(reap, worker_fd, below_worker(name));
 }
 
-static int is_own(const struct rdx_reap *reap, const char *name)
+static int is_own(int worker_fd, const char *name)
 {
 	struct stat st;
 
-	return fstatat(reap->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == geteuid();
+	return fstatat(worker_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == geteuid();
 }
 
 /* With the rank's lock; a segment without it is held where somebody removed the lock file. 1: it
  * lives, and so nothing is told. */
-static int reap_locked(const struct rdx_reap *reap, int lock_fd, struct rdx_reaped *what)
+static int reap_locked(const struct rdx_reap *reap, int worker_fd, int lock_fd,
+		       struct rdx_reaped *what)
 {
-	int held = rdx_segment_held(reap->dir_fd, what->worker_id, what->dp_rank);
+	int held = rdx_lock_file_held(worker_fd, below_worker(what->name));
 	uint64_t born_ns;
 
 	RDX_HOOK(RDX_HOOK_REAP_LOCKED);
-	born_ns = rdx_reap_changed_ns(reap->dir_fd, what->name, &what->bytes);
+	born_ns = rdx_reap_changed_ns(worker_fd, below_worker(what->name), &what->bytes);
 	if (held == 1)
 		return 1;
 	if (held < 0 && held != -ENOENT && held != -EBADMSG)
@@ -127,18 +126,29 @@ static int reap_locked(const struct rdx_reap *reap, int lock_fd, struct rdx_reap
 		what->dead_ns = rdx_reap_dead_ns(lock_fd, born_ns, reap->dry_run);
 	if (what->dead_ns < reap->dead_for_ns)
 		return -EAGAIN;
-	return remove_rank(reap, what);
+	return remove_rank(reap, worker_fd, what);
 }
 
 /* The lock file cannot be opened, mostly another user's. As above. */
-static int refuse(const struct rdx_reap *reap, int error, struct rdx_reaped *what)
+static int refuse(int worker_fd, int error, struct rdx_reaped *what)
 {
-	rdx_reap_changed_ns(reap->dir_fd, what->name, &what->bytes);
-	return rdx_segment_held(reap->dir_fd, what->worker_id, what->dp_rank) == 1 ? 1 : error;
+	rdx_reap_changed_ns(worker_fd, below_worker(what->name), &what->bytes);
+	return rdx_lock_file_held(worker_fd, below_worker(what->name)) == 1 ? 1 : error;
+}
+
+/* Locks are their rank's owner's: a file that root made here must not keep that one out. */
+static void give_lock(int worker_fd, int lock_fd)
+{
+	struct stat dir, lock;
+
+	if (geteuid() == 0 && fstat(worker_fd, &dir) == 0 && fstat(lock_fd, &lock) == 0 &&
+	    lock.st_uid == 0 && dir.st_uid != 0 && fchown(lock_fd, dir.st_uid, dir.st_gid) < 0)
+		return; /* as it would be without */
 }
 
 /* 1: it is gone, or would be. */
-static int reap_rank(const struct rdx_reap *reap, uint64_t worker_id, uint32_t dp_rank)
+static int reap_rank(const struct rdx_reap *reap, int worker_fd, uint64_t worker_id,
+		     uint32_t dp_rank)
 {
 	struct rdx_reaped what = {
 		.kind = RDX_CLEANED_RANK, .worker_id = worker_id, .dp_rank = dp_rank};
@@ -147,17 +157,21 @@ static int reap_rank(const struct rdx_reap *reap, uint64_t worker_id, uint32_t d
 
 	rdx_namespace_segment(worker_id, dp_rank, what.name);
 	rdx_namespace_lock(worker_id, dp_rank, lock);
-	if (reap->own_only && !is_own(reap, what.name))
+	if (reap->own_only && !is_own(worker_fd, below_worker(what.name)))
 		return 0;
-	fd = rdx_lock_open_to_clean(reap->dir_fd, lock, !reap->dry_run);
+	fd = rdx_lock_open_to_clean(worker_fd, below_worker(lock), !reap->dry_run);
 	if (fd == -EBUSY)
 		return 0;
+	if (fd == -ENOENT && !reap->dry_run)
+		return 1; /* gone with its directory: what is there by now was made meanwhile */
 	if (fd >= 0 || fd == -ENOENT)
-		what.cause = reap_locked(reap, fd, &what);
+		what.cause = reap_locked(reap, worker_fd, fd, &what);
 	else
-		what.cause = refuse(reap, fd, &what);
-	if (fd >= 0)
+		what.cause = refuse(worker_fd, fd, &what);
+	if (fd >= 0) {
+		give_lock(worker_fd, fd);
 		rdx_lock_drop(fd);
+	}
 	if (what.cause <= 0)
 		tell(reap, &what);
 	return what.cause == 0;
@@ -182,7 +196,8 @@ static int speaks_for_rank(int worker_fd, const char *file, uint32_t dp_rank)
 	return !exists(worker_fd, segment) && (strcmp(file, lock) == 0 || !exists(worker_fd, lock));
 }
 
-static void reap_temporary(const struct rdx_reap *reap, const char *prefix, const char *file)
+static void reap_temporary(const struct rdx_reap *reap, int dir_fd, const char *prefix,
+			   const char *file)
 {
 	uint64_t least = reap->dead_for_ns > TEMPORARY_NS ? reap->dead_for_ns : TEMPORARY_NS;
 	struct rdx_reaped what = {.kind = RDX_CLEANED_TEMPORARY};
@@ -190,30 +205,39 @@ static void reap_temporary(const struct rdx_reap *reap, const char *prefix, cons
 	struct stat st;
 
 	snprintf(what.name, sizeof(what.name), "%.24s%.32s", prefix, file);
-	if (fstatat(reap->dir_fd, what.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
 	written = time_ns(&st.st_mtim);
 	if (written > now || now - written < least)
 		return;
 	what.bytes = (uint64_t)st.st_blocks * STAT_BLOCK_BYTES;
 	what.dead_ns = now - written;
-	what.cause = remove_file(reap, what.name);
+	what.cause = remove_file(reap, dir_fd, file);
 	tell(reap, &what);
 }
 
-/* The clear file of a worker without ranks: producers that use it share its lock. 0, -errno. */
-static int reap_clear(const struct rdx_reap *reap, struct rdx_reaped *what)
+/* What keeps the rest of a worker's directory from being looked at; other things may have its name. */
+static void tell_worker(const struct rdx_reap *reap, uint64_t worker_id, int cause)
 {
-	char name[RDX_NAME_BYTES];
-	int fd, r;
+	struct rdx_reaped what = {
+		.kind = RDX_CLEANED_WORKER, .worker_id = worker_id, .cause = cause};
 
-	rdx_namespace_clear(what->worker_id, name);
-	fd = rdx_lock_open_to_clean(reap->dir_fd, name, 0);
+	rdx_namespace_worker_dir(worker_id, what.name);
+	if (cause < 0 && cause != -ENOENT && cause != -ENOTDIR && cause != -ELOOP &&
+	    !reap->own_only)
+		tell(reap, &what);
+}
+
+/* The clear file of a worker without ranks: producers that use it share its lock. 0, -errno. */
+static int reap_clear(const struct rdx_reap *reap, int worker_fd, struct rdx_reaped *what)
+{
+	int fd = rdx_lock_open_to_clean(worker_fd, "clear", 0), r;
+
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	RDX_HOOK(RDX_HOOK_REAP_LOCKED);
-	rdx_reap_changed_ns(reap->dir_fd, name, &what->bytes);
-	r = remove_file(reap, name);
+	rdx_reap_changed_ns(worker_fd, "clear", &what->bytes);
+	r = remove_file(reap, worker_fd, "clear");
 	rdx_lock_drop(fd);
 	return r;
 }
@@ -239,7 +263,7 @@ static void reap_worker(const struct rdx_reap *reap, uint64_t worker_id, DIR *di
 	uint32_t others = count_others(dir);
 
 	rdx_namespace_worker_dir(worker_id, what.name);
-	what.cause = reap_clear(reap, &what);
+	what.cause = reap_clear(reap, dirfd(dir), &what);
 	if (what.cause == -EBUSY || (reap->keep_directories && what.bytes == 0))
 		return;
 	if (what.cause == 0 && others == 0 && !reap->dry_run && !reap->keep_directories &&
@@ -254,41 +278,46 @@ static void reap_directory(const struct rdx_reap *reap, uint64_t worker_id)
 {
 	char prefix[RDX_NAME_BYTES];
 	struct dirent *entry;
-	uint32_t dp_rank, left = 0;
+	uint32_t dp_rank, entries = 0, left = 0;
 	DIR *dir;
+	int r = 0;
 
 	rdx_namespace_worker_dir(worker_id, prefix);
-	dir = open_dir(reap->dir_fd, prefix);
-	if (!dir)
-		return; /* it is gone, or not readable */
+	dir = rdx_file_open_dir(reap->dir_fd, prefix);
+	if (!dir) {
+		tell_worker(reap, worker_id, -errno);
+		return;
+	}
 	strcat(prefix, "/");
-	while ((entry = readdir(dir))) {
+	while (entries++ < ENTRIES_MAX && (r = rdx_file_entry(dir, &entry)) > 0) {
 		if (rdx_namespace_rank_name(entry->d_name, &dp_rank)) {
 			if (speaks_for_rank(dirfd(dir), entry->d_name, dp_rank))
-				left += !reap_rank(reap, worker_id, dp_rank);
+				left += !reap_rank(reap, dirfd(dir), worker_id, dp_rank);
 		} else if (!reap->own_only && rdx_namespace_is_temporary(entry->d_name)) {
-			reap_temporary(reap, prefix, entry->d_name);
+			reap_temporary(reap, dirfd(dir), prefix, entry->d_name);
 		}
 	}
-	if (!reap->own_only && left == 0)
+	tell_worker(reap, worker_id, r);
+	if (!reap->own_only && left == 0 && r == 0)
 		reap_worker(reap, worker_id, dir);
 	closedir(dir);
 }
 
 int rdx_reap_workers(const struct rdx_reap *reap)
 {
-	DIR *dir = open_dir(reap->dir_fd, ".");
+	DIR *dir = rdx_file_open_dir(reap->dir_fd, ".");
 	struct dirent *entry;
 	uint64_t worker_id;
+	int r;
 
 	if (!dir)
 		return -errno;
-	while ((entry = readdir(dir))) {
+	while ((r = rdx_file_entry(dir, &entry)) > 0) {
 		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
 			reap_directory(reap, worker_id);
 		else if (!reap->own_only && rdx_namespace_is_temporary(entry->d_name))
-			reap_temporary(reap, "", entry->d_name);
+			reap_temporary(reap, reap->dir_fd, "", entry->d_name);
 	}
 	closedir(dir);
-	return 0;
+	return r;
 }

@@ -283,8 +283,11 @@ static int claim_again(const struct rdx_segment_owner *lost, int dir_fd)
 	if (r < 0)
 		return r;
 	rdx_namespace_segment(header->worker_id, header->dp_rank, name);
-	if (r == 0 && rdx_file_is_named(lost->mapping.fd, dir_fd, name) == 1)
-		return lock_rank(dir_fd, header->worker_id, header->dp_rank);
+	if (r == 0 && rdx_file_is_named(lost->mapping.fd, dir_fd, name) == 1) {
+		fd = lock_rank(dir_fd, header->worker_id, header->dp_rank);
+		/* who has that lock will see that this segment is held, and let it go */
+		return fd == -EBUSY ? -EAGAIN : fd;
+	}
 	if (r == 0)
 		return claim_rank(dir_fd, header->worker_id, header->dp_rank);
 	fd = fcntl(lost->lock_fd, F_DUPFD_CLOEXEC, 0);
@@ -495,14 +498,7 @@ void rdx_segment_leave(struct rdx_segment_view *view)
 int rdx_segment_held(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
 {
 	char name[RDX_NAME_BYTES];
-	uint64_t bytes;
-	int fd, r;
 
 	rdx_namespace_segment(worker_id, dp_rank, name);
-	fd = rdx_file_open_foreign(dir_fd, name, O_RDONLY, &bytes);
-	if (fd < 0)
-		return fd;
-	r = rdx_lock_held(fd);
-	close(fd);
-	return r;
+	return rdx_lock_file_held(dir_fd, name);
 }

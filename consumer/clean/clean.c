@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/index/index_file.h"
 #include "consumer/indexer/indexer_lock.h"
+#include "shm/file.h"
 #include "shm/lock.h"
 #include "shm/reap.h"
 #include "shm/sized.h"
@@ -91,21 +92,30 @@ static void remove_indexes(const struct rdx_reap *reap, int lock_fd, DIR *dir)
 	}
 }
 
+/* What keeps the indexes from being looked at. */
+static void tell_indexes(const struct rdx_reap *reap, int cause)
+{
+	struct rdx_reaped what = {.kind = RDX_CLEANED_INDEX, .name = "index", .cause = cause};
+
+	reap->tell(reap->context, &what);
+}
+
 static void clean_indexes(const struct rdx_reap *reap)
 {
-	int fd = openat(reap->dir_fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = rdx_file_open_dir(reap->dir_fd, "index");
 	int lock_fd;
 
 	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+		if (errno != ENOENT)
+			tell_indexes(reap, -errno);
 		return;
 	}
 	lock_fd = rdx_lock_open_to_clean(reap->dir_fd, RDX_INDEXER_LOCK_NAME, !reap->dry_run);
 	if (lock_fd >= 0) {
 		remove_indexes(reap, lock_fd, dir);
 		rdx_lock_drop(lock_fd);
+	} else if (lock_fd != -EBUSY && lock_fd != -ENOENT && newest_index_ns(dir)) {
+		tell_indexes(reap, lock_fd);
 	}
 	closedir(dir);
 }

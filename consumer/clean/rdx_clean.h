@@ -40,7 +40,8 @@ struct rdx_clean_options {
 	uint64_t dead_for_ns;
 	uint32_t dry_run;          /* 1: only tell, and mark nothing */
 	uint32_t keep_directories; /* 1: of workers, which containers mount */
-	/* Called for each dead thing, also where it stays; NULL: nobody. It may not call back. */
+	/* Called for each dead thing, also where it stays, but for files that may be being written;
+	 * NULL: nobody. It may not call back. */
 	void (*tell)(void *context, const struct rdx_cleaned *what);
 	void *context;
 };

@@ -117,17 +117,13 @@ int rdx_index_file_is_any(const char *file)
 
 void rdx_index_file_remove_others(int dir_fd, const struct rdx_index_id *ids, uint32_t count)
 {
-	int fd = openat(dir_fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = rdx_file_open_dir(dir_fd, "index");
 	struct dirent *entry;
 	const char *digits;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return;
-	}
-	while ((entry = readdir(dir))) {
+	while (rdx_file_entry(dir, &entry) > 0) {
 		uint32_t i = 0;
 
 		if (!is_index_file(entry->d_name, &digits))

@@ -131,6 +131,7 @@ WRAP(int, -1, statx, (int fd, const char *path, int flags, unsigned mask, struct
 WRAP(ssize_t, -1, read, (int fd, void *bytes, size_t count), (fd, bytes, count), EIO, EINTR)
 WRAP(ssize_t, -1, pread, (int fd, void *bytes, size_t count, off_t at), (fd, bytes, count, at), EIO)
 WRAP(ssize_t, -1, write, (int fd, const void *bytes, size_t count), (fd, bytes, count), ENOSPC, EIO)
+WRAP(int, -1, fchown, (int fd, uid_t user, gid_t group), (fd, user, group), EIO, EPERM)
 WRAP(int, -1, fchmod, (int fd, mode_t mode), (fd, mode), EIO, EPERM)
 WRAP(int, -1, ftruncate, (int fd, off_t bytes), (fd, bytes), ENOSPC, EIO)
 WRAP(int, -1, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, at, bytes),
