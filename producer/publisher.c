@@ -119,16 +119,38 @@ static void discard_segment(struct rdx_publisher *p, int dir_fd)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
-void rdx_publisher_replace(struct rdx_publisher *p, const struct rdx_segment_owner *owner)
+/* Under the mutex: a child forked meanwhile would keep the new segment's lock. */
+static int replace_segment(struct rdx_publisher *p, int dir_fd)
 {
-	pthread_mutex_lock(&handles_mutex);
+	struct rdx_segment_owner owner;
+	int r = rdx_segment_renew(&owner, &p->owner, dir_fd, p->file_mode);
+
+	if (r < 0)
+		return r;
+	r = rdx_segment_name(&owner, dir_fd);
+	if (r < 0) {
+		rdx_segment_discard(&owner, dir_fd);
+		return r;
+	}
 	rdx_segment_release(&p->owner);
-	p->owner = *owner;
+	p->owner = owner;
+	return 0;
+}
+
+int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd)
+{
+	int r;
+
+	pthread_mutex_lock(&handles_mutex);
+	r = replace_segment(p, dir_fd);
 	pthread_mutex_unlock(&handles_mutex);
-	p->epoch = owner->header->epoch;
+	if (r < 0)
+		return r;
+	p->epoch = p->owner.header->epoch;
 	p->lineage.records = p->owner.ledger.records;
 	if (p->clear)
 		p->clear = p->owner.clear.base;
+	return 0;
 }
 
 void rdx_publisher_forfeit(struct rdx_publisher *p)

@@ -28,23 +28,6 @@ static int check_key(const struct rdx_publisher *p, int dir_fd)
 	return r == 0 && key.fingerprint != p->key.fingerprint ? -EKEYREJECTED : r;
 }
 
-static int renew_segment(struct rdx_publisher *p, int dir_fd)
-{
-	struct rdx_segment_owner owner;
-	int r = check_key(p, dir_fd);
-
-	if (r == 0)
-		r = rdx_segment_renew(&owner, &p->owner, dir_fd, p->file_mode);
-	if (r < 0)
-		return r;
-	r = rdx_segment_name(&owner, dir_fd);
-	if (r < 0)
-		rdx_segment_discard(&owner, dir_fd);
-	else
-		rdx_publisher_replace(p, &owner);
-	return r;
-}
-
 static int bell_is_lost(const struct rdx_publisher *p)
 {
 	char path[PATH_MAX];
@@ -61,7 +44,9 @@ static int renew(struct rdx_publisher *p, int segment)
 	if (dir_fd < 0)
 		return dir_fd;
 	if (segment)
-		r = renew_segment(p, dir_fd);
+		r = check_key(p, dir_fd);
+	if (segment && r == 0)
+		r = rdx_publisher_renew(p, dir_fd);
 	if (r == 0 && bell_is_lost(p))
 		rdx_publisher_join_bell(p, dir_fd);
 	close(dir_fd);

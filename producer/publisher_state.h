@@ -73,8 +73,9 @@ struct rdx_publisher {
 	struct rdx_publisher *previous;
 };
 
-/* The rank's segment is another file from now on: the old one is unlocked and unmapped. */
-void rdx_publisher_replace(struct rdx_publisher *p, const struct rdx_segment_owner *owner);
+/* Make the segment again, as another file with all that the old one has, which is unlocked and unmapped
+ * then. As rdx_segment_renew, rdx_segment_name. */
+int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd);
 
 /* Another process has the rank: what this one holds of it is let go. */
 void rdx_publisher_forfeit(struct rdx_publisher *p);

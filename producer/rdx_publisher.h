@@ -250,6 +250,7 @@ RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint8_t how, ui
  *   -EBUSY        another process publishes the rank under its name. The handle has let it go: all other
  *                 calls answer -EBUSY, too. Close it
  *   -EKEYREJECTED the directory was made anew with another key, by which what is held has other hashes
+ *   -EAGAIN       another process looks whether the rank is free, and will find that it is not
  *   -ESTALE       the worker's clear file was made anew by a rank that began later
  *                 These two stay: close, open again, and announce what is held
  *   -EOWNERDEAD   the handle was made before a fork

@@ -11,6 +11,12 @@
 #include "shm/hook.h"
 #include "shm/namespace_layout.h"
 
+/* Is clear stamp `a` before `b`? They wrap; compare them nowhere else. */
+static inline int rdx_clear_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
 /* Raise the stamp and return the new one. */
 static inline uint32_t rdx_clear_bump(struct rdx_clear *clear)
 {
@@ -21,15 +27,20 @@ static inline uint32_t rdx_clear_bump(struct rdx_clear *clear)
 	return (uint32_t)(before + 1);
 }
 
+/* As many clears as another copy of the file has seen, whoever else makes up for them. */
+static inline void rdx_clear_raise(struct rdx_clear *clear, uint32_t stamp)
+{
+	uint64_t now = atomic_load_explicit(&clear->stamp, memory_order_relaxed);
+
+	while (rdx_clear_before((uint32_t)now, stamp) && /* C1, with rdx_clear_stamp */
+	       !atomic_compare_exchange_weak_explicit(&clear->stamp, &now, stamp,
+						      memory_order_acq_rel, memory_order_relaxed))
+		;
+}
+
 static inline uint32_t rdx_clear_stamp(const struct rdx_clear *clear)
 {
 	return (uint32_t)atomic_load_explicit(&clear->stamp, memory_order_acquire); /* C1 */
-}
-
-/* Is clear stamp `a` before `b`? They wrap; compare them nowhere else. */
-static inline int rdx_clear_before(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b) < 0;
 }
 
 #endif

@@ -112,8 +112,7 @@ int rdx_clear_file_restore(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t
 		return -ESTALE;
 	}
 	/* what was cleared in the lost file since is cleared here too */
-	while (rdx_clear_before(rdx_clear_stamp(found), stamp))
-		rdx_clear_bump(found);
+	rdx_clear_raise(found, stamp);
 	*ret_mapping = mapping;
 	return 0;
 }
