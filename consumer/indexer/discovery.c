@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define RENEW_NS UINT64_C(1000000000)
+#define READS    16 /* of events, a poll */
 #define WATCHED  (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR)
 
 /* A stream over a directory below `dir_fd`; `name` ".": itself. */
@@ -199,7 +200,9 @@ int rdx_discovery_changed(struct rdx_discovery *discovery, uint64_t now_ns)
 	if (discovery->inotify_fd < 0)
 		return 0;
 	changed = renew(discovery, now_ns);
-	while ((got = read(discovery->inotify_fd, events, sizeof(events))) > 0) {
+	/* the rest at the next poll: somebody may make news as fast as they are read */
+	for (int i = 0;
+	     i < READS && (got = read(discovery->inotify_fd, events, sizeof(events))) > 0; i++) {
 		const struct inotify_event *event;
 
 		for (ssize_t at = 0; at < got; at += (ssize_t)(sizeof(*event) + event->len)) {

@@ -160,17 +160,25 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 	free(indexer);
 }
 
-/* What is cleared is hidden before anything else. -ENOMEM. */
+/* What is cleared is hidden before anything else, as far as the time goes: a barrier may lie. -ENOMEM. */
 static int clear_ranks(struct rdx_indexer *indexer, uint64_t now, uint64_t until)
 {
-	int r = 0;
+	uint32_t count = indexer->rank_count, start = indexer->next_rank;
 
-	rdx_rank_fetch(indexer->ranks, indexer->rank_count);
-	for (uint32_t i = 0; i < indexer->rank_count && r >= 0; i++) {
-		if (rdx_rank_is_cleared(indexer->ranks[i]))
-			r = rdx_rank_step(indexer->ranks[i], &indexer->scratch, 1, now, until);
+	rdx_rank_fetch(indexer->ranks, count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct rdx_rank *rank = indexer->ranks[(start + i) % count];
+		int r;
+
+		if (!rdx_rank_is_cleared(rank))
+			continue;
+		r = rdx_rank_step(rank, &indexer->scratch, 1, now, until);
+		if (r < 0)
+			return r;
+		if (rdx_clock_ns() >= until)
+			break;
 	}
-	return r < 0 ? r : 0;
+	return 0;
 }
 
 /* A rank that has much to say has a small share of each poll, however few others there are: those
