@@ -96,7 +96,7 @@ static void open_index(struct rdx_index **ret_index)
 	struct rdx_index_key key = {.size = sizeof(key), .model = HOSTILE_MODEL};
 	int r = rdx_index_open(ret_index, place.dir, &key);
 
-	FUZZ_ALLOWED(r, -ENOENT, -EBADMSG, -EPROTONOSUPPORT, -EKEYREJECTED);
+	FUZZ_ALLOWED(r, -ENOENT, -ESRCH, -EAGAIN, -EBADMSG, -EPROTONOSUPPORT, -EKEYREJECTED);
 	if (r < 0)
 		*ret_index = NULL;
 }
