@@ -103,7 +103,9 @@ static void tell(void *context, const struct rdx_cleaned *what)
 	}
 	printf("%s %s %s: %s", outcome(clean, what), kinds[what->kind], what->name,
 	       figures_size(what->bytes, size));
-	if (what->cause)
+	if (what->cause && what->dead_ns == 0)
+		printf(", first seen dead now");
+	else if (what->cause)
 		printf(", seen dead for %s", figures_duration(what->dead_ns, age));
 	putchar('\n');
 }

@@ -50,7 +50,8 @@ static const struct options_program program = {
 		"List the segments of a namespace, one for each rank of a worker, including dead "
 		"and unreadable ones.\v"
 		"STATE is live (a process holds it), dead (none does; the file stays until the "
-		"worker comes back or its owner removes it) or unreadable. RING is in slots of 64 "
+		"worker comes back or ringdex clean removes it) or unreadable. RING is in slots of "
+		"64 "
 		"bytes. BARRIER is how many slots ago the newest clear of all tiers was "
 		"published, where recovery starts: birth (never cleared, and the ring has not "
 		"wrapped), none (no longer in the ring: recovery takes the ledger). LAST is the "
@@ -353,7 +354,7 @@ static int list_segments(const struct ls_options *options, const struct space *s
 	else if (count)
 		print_table(sightings, count, options->all_columns);
 	else if (!options->wanted.count)
-		messages_say("no segment in %s: no worker has published there yet", space->dir);
+		messages_say("no segment in %s: start a worker", space->dir);
 	if (ranks_missing(space, &options->wanted, &found, RANKS_SEE_LS))
 		status = EXIT_FAILED;
 	for (size_t i = 0; i < count; i++)

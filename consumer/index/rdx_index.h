@@ -113,8 +113,9 @@ struct rdx_difference {
  *
  *   -ENOENT           there is no such directory: neither a worker nor an indexer has been here
  *   -ESRCH            no indexer runs in the directory, and none has left the index there
- *   -EAGAIN           not yet: an indexer runs, and has seen no worker of this model, tenant and block
- *                     size, or has seen the first one within the last second
+ *   -EAGAIN           not yet: an indexer runs (or this user cannot see whether one does: the lock is
+ *                     its owner's), and has seen no worker of this model, tenant and block size, or
+ *                     has seen the first one within the last second
  *   -EINVAL, -E2BIG, -ENAMETOOLONG  of the key or its flags; the last also of the directory's path
  *   -EBADMSG          not an index, truncated, or its bounds contradict each other
  *   -EPROTONOSUPPORT  a format version or feature this library does not know
@@ -122,6 +123,7 @@ struct rdx_difference {
  *   -EMFILE, -ENFILE  no descriptors left: a handle keeps three, and up to
  *                     three more while the index grows or moves
  *   -EACCES, -ENOTDIR, -ELOOP  of the directory or a file in it, as from open(2)
+ *   -EPERM            a group or all users may write in the directory without the sticky bit
  *   -ENOMEM
  */
 RDX_API int rdx_index_open(struct rdx_index **ret_index, const char *dir,

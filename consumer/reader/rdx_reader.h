@@ -104,6 +104,7 @@ struct rdx_reader_stats {
  *   -EMFILE, -ENFILE  no descriptors left: a reader keeps up to three and opens with one more
  *   -ENOSPC           4,096 files are mapped by readers and indexes of this process
  *   -EACCES, -ENOTDIR, -ELOOP, -ENAMETOOLONG  of the directory or a file in it, as from open(2)
+ *   -EPERM            a group or all users may write in the directory without the sticky bit
  *   -ENOMEM
  */
 RDX_API int rdx_reader_open(struct rdx_reader **ret_reader, const char *dir, uint64_t worker_id,

@@ -28,7 +28,7 @@ static void ls_of_nothing(void **state)
 	json_object_put(object);
 	program_result_free(&r);
 	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
-	assert_has(r.err, "no worker has published there yet");
+	assert_has(r.err, "start a worker");
 	program_result_free(&r);
 	RUN(&r, 1, "ringdex-ls", NULL, "--dir", rig->dir, "7");
 	assert_has(r.err, "no segment of 7 in");

@@ -120,8 +120,8 @@ static void say_none(const struct space *space, int count)
 	if (!space_has_indexer(space))
 		messages_say("no index in %s: start one with ringdex follow", space->dir);
 	else if (count == 0)
-		messages_say("no index in %s yet: an indexer runs and has seen no worker: start "
-			     "one, or ask again in a second",
+		messages_say("no index in %s yet: start a worker, and ringdex follow if none runs, "
+			     "or ask again in a second",
 			     space->dir);
 	else
 		messages_say("no running worker feeds an index in %s: start one", space->dir);

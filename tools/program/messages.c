@@ -57,8 +57,8 @@ const char *messages_explain(int error)
 	case EBUSY:
 		return "held by another running process: stop that one first";
 	case EACCES:
-		return "Permission denied: run as the owner, or as a member of the group of the "
-		       "files";
+		return "Permission denied: run as the owner of the files, or where it is enough to "
+		       "read, as a member of their group";
 	case EPERM:
 		return "Operation not permitted: others may replace files in its directory, which "
 		       "needs "

@@ -165,7 +165,7 @@ static void print_table(const struct query *query, uint64_t blocks, int rows)
 	printf("%srequest of line %" PRIu64 ": %" PRIu64 " block%s\n", query->requests ? "\n" : "",
 	       query->lines.number, blocks, figures_plural(blocks));
 	if (rows == 0)
-		printf("no rank is known\n");
+		printf("no running worker feeds this index: start one\n");
 	else
 		sheet_print(NULL, describe, query, 0, (uint32_t)rows);
 }
