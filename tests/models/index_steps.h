@@ -21,6 +21,8 @@
 #define SETS      4
 #define STEPS_MAX 8
 
+#define GENERATION 1 /* of the first table; 0 is none's, as in a real index */
+
 /* A step, of rank `rank`. */
 enum kind {
 	TURN,  /* an event: block `key` is stored, or removed */
@@ -179,7 +181,7 @@ static void copy(void)
 		return;
 	mine.current = 1;
 	mine.copied = 0;
-	rdx_generation_name(&live, 1);
+	rdx_generation_name(&live, GENERATION + 1);
 }
 
 /* The truth after the rank's next event, if the step is one. */
@@ -221,6 +223,7 @@ static void index_begin(void)
 	mine.table[1] = table_view(1);
 	mine.clean = 1 << 2;
 	mine.used = 3;
+	rdx_word_store(&live.generation, GENERATION);
 	for (int rank = 0; rank < RANKS; rank++) {
 		mine.column[rank] = (uint32_t)rank;
 		publish_columns(rank);
@@ -251,7 +254,7 @@ static void look_for(int key)
 		return;
 	rdx_words_load(columns, live.columns, RANKS);
 	rdx_pulse_copy(&live, RANKS, ids);
-	table = table_view((int)rdx_generation_current(&live));
+	table = table_view((int)(rdx_generation_current(&live) - GENERATION));
 	first = rdx_table_epoch(&table);
 	r = rdx_table_look(&table, rdx_table_line(&table, name_of(key)), name_of(key), 1, found);
 	if (r < 0 || !rdx_table_timely(&table, first) || !rdx_version_same(&live, version))
