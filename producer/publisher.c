@@ -394,12 +394,12 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 		 uint32_t names, int dir_fd)
 {
 	struct rdx_segment_spec spec = spec_of(options, names);
-	int r = rdx_namespace_key(dir_fd, 1, &p->key);
+	int r = rdx_namespace_key_bytes(dir_fd, 1, p->key_bytes);
 
-	if (r == 0)
-		r = rdx_namespace_key_bytes(dir_fd, p->key_bytes);
-	if (r == 0)
-		r = claim_with_room(p, dir_fd, &spec, options);
+	if (r < 0)
+		return r;
+	rdx_hash_key_expand(p->key_bytes, &p->key);
+	r = claim_with_room(p, dir_fd, &spec, options);
 	if (r < 0)
 		return r;
 	if (p->owner.clear.base) {

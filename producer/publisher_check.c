@@ -12,20 +12,21 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* The same key, or what the rank holds has other hashes. */
 static int check_key(const struct rdx_publisher *p, int dir_fd)
 {
-	struct rdx_hash_key key;
-	int r = rdx_namespace_key(dir_fd, 0, &key);
+	uint8_t found[RDX_KEY_BYTES];
+	int r = rdx_namespace_key_bytes(dir_fd, 0, found);
 
 	if (r == -ENOENT) {
 		r = rdx_namespace_restore_key(dir_fd, p->key_bytes);
 		if (r == 0)
-			r = rdx_namespace_key(dir_fd, 0, &key);
+			r = rdx_namespace_key_bytes(dir_fd, 0, found);
 	}
-	return r == 0 && key.fingerprint != p->key.fingerprint ? -EKEYREJECTED : r;
+	return r == 0 && memcmp(found, p->key_bytes, sizeof(found)) != 0 ? -EKEYREJECTED : r;
 }
 
 static int bell_is_lost(const struct rdx_publisher *p)

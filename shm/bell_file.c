@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BELL_MODE 0600
@@ -48,7 +47,7 @@ int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
 
 uint64_t rdx_bell_file_id(const struct rdx_mapping *mapping)
 {
-	struct stat st;
+	uint64_t inode = 0;
 
-	return fstat(mapping->fd, &st) < 0 ? UINT64_MAX : st.st_ino;
+	return rdx_file_inode(mapping->fd, &inode) < 0 ? UINT64_MAX : inode;
 }

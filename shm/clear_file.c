@@ -26,6 +26,14 @@ static int make(int dir_fd, uint64_t worker_id, const struct rdx_clear *content,
 				       file_mode & ~(uint32_t)(S_IWGRP | S_IWOTH));
 }
 
+/* Whoever else may write the file could truncate it under us. */
+static int share_own(int fd)
+{
+	int r = rdx_file_check_ours(fd);
+
+	return r < 0 ? r : rdx_lock_share(fd);
+}
+
 /* Made if there is none, open for a producer, which shares its lock: a cleaner removes no file that
  * somebody has locked. 0 where one removed it just now. */
 static int open_to_write(int dir_fd, uint64_t worker_id, uint32_t file_mode, int *ret_fd,
@@ -33,26 +41,17 @@ static int open_to_write(int dir_fd, uint64_t worker_id, uint32_t file_mode, int
 {
 	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};
 	char name[RDX_NAME_BYTES];
-	int fd, r = rdx_namespace_random_id(&clear.id);
+	int r = rdx_namespace_random_id(&clear.id);
 
 	if (r == 0)
 		r = make(dir_fd, worker_id, &clear, file_mode);
 	if (r < 0)
 		return r;
 	rdx_namespace_clear(worker_id, name);
-	fd = rdx_file_open_foreign(dir_fd, name, O_RDWR, ret_bytes);
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	r = rdx_file_check_ours(fd);
-	if (r == 0)
-		r = rdx_lock_share(fd);
-	if (r == 0)
-		r = rdx_file_is_named(fd, dir_fd, name);
-	if (r <= 0)
-		close(fd);
-	else
-		*ret_fd = fd;
-	return r;
+	*ret_fd = rdx_file_open_foreign(dir_fd, name, O_RDWR, ret_bytes);
+	if (*ret_fd < 0)
+		return *ret_fd == -ENOENT ? 0 : *ret_fd;
+	return rdx_lock_named(*ret_fd, dir_fd, name, share_own);
 }
 
 /* The descriptor, or -errno. */

@@ -17,8 +17,8 @@
  *       mappings before it frees it, so who reads zeros does so after that
  *
  * After the switch the old table does not change: a reader that began before it answers as of the
- * switch, or, after seconds, begins again (G5). The successor of a dead writer makes a new control file of the same name and marks the
- * old one:
+ * switch, or, after seconds, begins again (G5). The successor of a dead writer makes a new control
+ * file of the same name and marks the old one:
  *
  *   G3  new file renamed into place, superseded (release) -> superseded (acquire), open by name: a
  *       reader that sees the mark finds the successor, even if it found none a moment before

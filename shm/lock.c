@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,23 +84,22 @@ int rdx_lock_file_held(int dir_fd, const char *name)
 	return r;
 }
 
-/* Once: 0 where the file lost its name before it was locked. */
-static int open_once(int dir_fd, const char *name, int flags, int (*take)(int fd), int *ret_fd)
+int rdx_lock_named(int fd, int dir_fd, const char *name, int (*take)(int fd))
 {
-	int fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags,
-			LOCK_MODE);
-	int r;
+	int r = take(fd);
 
-	if (fd < 0)
-		return -errno;
-	r = take(fd);
 	if (r == 0)
 		r = rdx_file_is_named(fd, dir_fd, name);
 	if (r <= 0)
 		close(fd);
-	else
-		*ret_fd = fd;
 	return r;
+}
+
+static int open_once(int dir_fd, const char *name, int flags, int (*take)(int fd), int *ret_fd)
+{
+	*ret_fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags,
+			 LOCK_MODE);
+	return *ret_fd < 0 ? -errno : rdx_lock_named(*ret_fd, dir_fd, name, take);
 }
 
 static int open_locked(int dir_fd, const char *name, int flags, int (*take)(int fd))
@@ -118,9 +118,23 @@ int rdx_lock_open(int dir_fd, const char *name)
 	return open_locked(dir_fd, name, O_CREAT, rdx_lock_take);
 }
 
+/* A lock is its directory's owner's: what root made here must not keep that one out. */
+static void give(int dir_fd, int fd)
+{
+	struct stat dir, lock;
+
+	if (geteuid() == 0 && fstat(dir_fd, &dir) == 0 && fstat(fd, &lock) == 0 &&
+	    lock.st_uid == 0 && dir.st_uid != 0 && fchown(fd, dir.st_uid, dir.st_gid) < 0)
+		return; /* as it would be without */
+}
+
 int rdx_lock_open_to_clean(int dir_fd, const char *name, int create)
 {
-	return open_locked(dir_fd, name, create ? O_CREAT : 0, rdx_lock_take_to_clean);
+	int fd = open_locked(dir_fd, name, create ? O_CREAT : 0, rdx_lock_take_to_clean);
+
+	if (fd >= 0 && create)
+		give(dir_fd, fd);
+	return fd;
 }
 
 void rdx_lock_drop(int fd)

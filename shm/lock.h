@@ -26,6 +26,10 @@ int rdx_lock_held(int fd);
 /* The same of a file by its name, a segment. -ENOENT, -EBADMSG, -errno where it cannot be opened. */
 int rdx_lock_file_held(int dir_fd, const char *name);
 
+/* Take the lock of a file that was opened by that name. 1; 0: it lost its name before, and its lock would
+ * protect nothing; -EBUSY, -errno. Closed unless 1. */
+int rdx_lock_named(int fd, int dir_fd, const char *name, int (*take)(int fd));
+
 /*
  * Open a lock file, made if there is none, and take its lock; the file has its name then, and keeps it
  * while the lock is held: one on a file that a cleaner has unlinked would protect nothing. Returns the
@@ -33,7 +37,8 @@ int rdx_lock_file_held(int dir_fd, const char *name);
  */
 int rdx_lock_open(int dir_fd, const char *name);
 
-/* The cleaner's; `create` 0: -ENOENT where there is no such file. */
+/* The cleaner's; `create` 0: -ENOENT where there is no such file. One that root makes is given to the
+ * owner of its directory. */
 int rdx_lock_open_to_clean(int dir_fd, const char *name, int create);
 
 /* Unlock and close: also where a child forked meanwhile has a copy of the descriptor. */

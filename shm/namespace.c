@@ -198,7 +198,7 @@ int rdx_namespace_make_file(int dir_fd, const char *prefix, const char *name, co
 	return r == -EEXIST ? 0 : r;
 }
 
-int rdx_namespace_key_bytes(int dir_fd, uint8_t *ret_bytes)
+static int read_key(int dir_fd, uint8_t *ret_bytes)
 {
 	uint64_t size = 0;
 	int fd = rdx_file_open_foreign(dir_fd, KEY_NAME, O_RDONLY, &size);
@@ -216,18 +216,23 @@ int rdx_namespace_restore_key(int dir_fd, const uint8_t *bytes)
 	return rdx_namespace_make_file(dir_fd, "", KEY_NAME, bytes, RDX_KEY_BYTES, KEY_MODE);
 }
 
+int rdx_namespace_key_bytes(int dir_fd, int create, uint8_t *ret_bytes)
+{
+	int r = read_key(dir_fd, ret_bytes);
+
+	if (r != -ENOENT || !create)
+		return r;
+	r = rdx_namespace_random(ret_bytes, RDX_KEY_BYTES);
+	if (r == 0)
+		r = rdx_namespace_restore_key(dir_fd, ret_bytes);
+	return r < 0 ? r : read_key(dir_fd, ret_bytes); /* maybe another process's */
+}
+
 int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key)
 {
 	uint8_t bytes[RDX_KEY_BYTES];
-	int r = rdx_namespace_key_bytes(dir_fd, bytes);
+	int r = rdx_namespace_key_bytes(dir_fd, create, bytes);
 
-	if (r == -ENOENT && create) {
-		r = rdx_namespace_random(bytes, sizeof(bytes));
-		if (r == 0)
-			r = rdx_namespace_restore_key(dir_fd, bytes);
-		if (r == 0)
-			r = rdx_namespace_key_bytes(dir_fd, bytes); /* maybe another process's */
-	}
 	if (r == 0)
 		rdx_hash_key_expand(bytes, ret_key);
 	return r;

@@ -53,8 +53,8 @@ int rdx_namespace_check(int dir_fd, const char *name, int claims);
  */
 int rdx_namespace_key(int dir_fd, int create, struct rdx_hash_key *ret_key);
 
-/* The RDX_KEY_BYTES bytes of the key; and the key file made of them, if there is none. 0, -errno. */
-int rdx_namespace_key_bytes(int dir_fd, uint8_t *ret_bytes);
+/* Its RDX_KEY_BYTES bytes; and the key file made of them, if there is none. 0, -errno. */
+int rdx_namespace_key_bytes(int dir_fd, int create, uint8_t *ret_bytes);
 int rdx_namespace_restore_key(int dir_fd, const uint8_t *bytes);
 
 /*

@@ -49,7 +49,8 @@ static inline uint64_t rdx_publish_tail(const struct rdx_segment_live *live)
 }
 
 /*
- * Publish one event at `position`, the tail. Returns the position after it, the new tail. One caller at a time; wait-free.
+ * Publish one event at `position`, the tail. Returns the position after it, the new tail. One caller
+ * at a time; wait-free.
  */
 static inline uint64_t rdx_publish_event(struct rdx_segment_live *live, const struct rdx_ring *ring,
 					 struct rdx_ledger *ledger, uint64_t position,

@@ -36,13 +36,13 @@ static uint64_t now_ns(void)
 	return time_ns(&t);
 }
 
-uint64_t rdx_reap_changed_ns(int dir_fd, const char *name, uint64_t *ret_bytes)
+uint64_t rdx_reap_look(int dir_fd, const char *name, uint64_t *bytes)
 {
 	struct stat st;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	*ret_bytes += (uint64_t)st.st_blocks * STAT_BLOCK_BYTES;
+	*bytes += (uint64_t)st.st_blocks * STAT_BLOCK_BYTES;
 	return time_ns(&st.st_ctim);
 }
 
@@ -90,7 +90,7 @@ static int remove_rank(const struct rdx_reap *reap, int worker_fd, struct rdx_re
 	int r;
 
 	rdx_namespace_segment_temporary(what->worker_id, what->dp_rank, name);
-	rdx_reap_changed_ns(worker_fd, below_worker(name), &what->bytes);
+	rdx_reap_look(worker_fd, below_worker(name), &what->bytes);
 	r = remove_file(reap, worker_fd, below_worker(name));
 	if (r == 0)
 		r = remove_file(reap, worker_fd, below_worker(what->name));
@@ -117,7 +117,7 @@ static int reap_locked(const struct rdx_reap *reap, int worker_fd, int lock_fd,
 	uint64_t born_ns;
 
 	RDX_HOOK(RDX_HOOK_REAP_LOCKED);
-	born_ns = rdx_reap_changed_ns(worker_fd, below_worker(what->name), &what->bytes);
+	born_ns = rdx_reap_look(worker_fd, below_worker(what->name), &what->bytes);
 	if (held == 1)
 		return 1;
 	if (held < 0 && held != -ENOENT && held != -EBADMSG)
@@ -132,18 +132,8 @@ static int reap_locked(const struct rdx_reap *reap, int worker_fd, int lock_fd,
 /* The lock file cannot be opened, mostly another user's. As above. */
 static int refuse(int worker_fd, int error, struct rdx_reaped *what)
 {
-	rdx_reap_changed_ns(worker_fd, below_worker(what->name), &what->bytes);
+	rdx_reap_look(worker_fd, below_worker(what->name), &what->bytes);
 	return rdx_lock_file_held(worker_fd, below_worker(what->name)) == 1 ? 1 : error;
-}
-
-/* Locks are their rank's owner's: a file that root made here must not keep that one out. */
-static void give_lock(int worker_fd, int lock_fd)
-{
-	struct stat dir, lock;
-
-	if (geteuid() == 0 && fstat(worker_fd, &dir) == 0 && fstat(lock_fd, &lock) == 0 &&
-	    lock.st_uid == 0 && dir.st_uid != 0 && fchown(lock_fd, dir.st_uid, dir.st_gid) < 0)
-		return; /* as it would be without */
 }
 
 /* 1: it is gone, or would be. */
@@ -168,10 +158,8 @@ static int reap_rank(const struct rdx_reap *reap, int worker_fd, uint64_t worker
 		what.cause = reap_locked(reap, worker_fd, fd, &what);
 	else
 		what.cause = refuse(worker_fd, fd, &what);
-	if (fd >= 0) {
-		give_lock(worker_fd, fd);
+	if (fd >= 0)
 		rdx_lock_drop(fd);
-	}
 	if (what.cause <= 0)
 		tell(reap, &what);
 	return what.cause == 0;
@@ -236,7 +224,7 @@ static int reap_clear(const struct rdx_reap *reap, int worker_fd, struct rdx_rea
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	RDX_HOOK(RDX_HOOK_REAP_LOCKED);
-	rdx_reap_changed_ns(worker_fd, "clear", &what->bytes);
+	rdx_reap_look(worker_fd, "clear", &what->bytes);
 	r = remove_file(reap, worker_fd, "clear");
 	rdx_lock_drop(fd);
 	return r;

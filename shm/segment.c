@@ -301,6 +301,19 @@ static void copy_content(struct rdx_segment_owner *owner, const struct rdx_segme
 	owner->ledger.used = lost->ledger.used;
 }
 
+/* With the lock, and the clear file where `r` is 0: the rest. On failure both are let go. */
+static int finish_claim(struct rdx_segment_owner *owner, int r, int dir_fd,
+			struct rdx_segment_header *header, uint32_t file_mode)
+{
+	if (r == 0)
+		r = build(owner, dir_fd, header, file_mode);
+	if (r < 0) {
+		rdx_mapping_close(&owner->clear);
+		close(owner->lock_fd);
+	}
+	return r;
+}
+
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
 		      int dir_fd, uint32_t file_mode)
 {
@@ -320,13 +333,9 @@ int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segm
 	if (lost->clear.base)
 		r = rdx_clear_file_restore(&owner.clear, dir_fd, header.worker_id, lost->clear.base,
 					   file_mode);
-	if (r == 0)
-		r = build(&owner, dir_fd, &header, file_mode);
-	if (r < 0) {
-		rdx_mapping_close(&owner.clear);
-		close(owner.lock_fd);
+	r = finish_claim(&owner, r, dir_fd, &header, file_mode);
+	if (r < 0)
 		return r;
-	}
 	copy_content(&owner, lost);
 	*ret_owner = owner;
 	return 0;
@@ -386,15 +395,10 @@ int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		if (r == 0)
 			header.clear_id = ((struct rdx_clear *)owner.clear.base)->id;
 	}
+	r = finish_claim(&owner, r, dir_fd, &header, file_mode);
 	if (r == 0)
-		r = build(&owner, dir_fd, &header, file_mode);
-	if (r < 0) {
-		rdx_mapping_close(&owner.clear);
-		close(owner.lock_fd);
-		return r;
-	}
-	*ret_owner = owner;
-	return 0;
+		*ret_owner = owner;
+	return r;
 }
 
 int rdx_segment_name(const struct rdx_segment_owner *owner, int dir_fd)

@@ -60,9 +60,9 @@ static uint64_t newest_index_ns(DIR *dir)
 	uint64_t newest = 0, bytes = 0;
 	struct dirent *entry;
 
-	while ((entry = readdir(dir))) {
+	while (rdx_file_entry(dir, &entry) > 0) {
 		uint64_t changed = rdx_index_file_is_any(entry->d_name)
-					   ? rdx_reap_changed_ns(dirfd(dir), entry->d_name, &bytes)
+					   ? rdx_reap_look(dirfd(dir), entry->d_name, &bytes)
 					   : 0;
 
 		newest = changed > newest ? changed : newest;
@@ -71,33 +71,36 @@ static uint64_t newest_index_ns(DIR *dir)
 	return newest;
 }
 
-/* With indexer.lock: nobody maintains them. */
-static void remove_indexes(const struct rdx_reap *reap, int lock_fd, DIR *dir)
-{
-	uint64_t dead_ns = rdx_reap_dead_ns(lock_fd, newest_index_ns(dir), reap->dry_run);
-	struct dirent *entry;
-
-	while ((entry = readdir(dir))) {
-		struct rdx_reaped what = {.kind = RDX_CLEANED_INDEX, .dead_ns = dead_ns};
-
-		if (!rdx_index_file_is_any(entry->d_name))
-			continue;
-		snprintf(what.name, sizeof(what.name), "index/%.57s", entry->d_name);
-		rdx_reap_changed_ns(reap->dir_fd, what.name, &what.bytes);
-		if (dead_ns < reap->dead_for_ns)
-			what.cause = -EAGAIN;
-		else if (!reap->dry_run && unlinkat(reap->dir_fd, what.name, 0) < 0)
-			what.cause = errno == ENOENT ? 0 : -errno;
-		reap->tell(reap->context, &what);
-	}
-}
-
 /* What keeps the indexes from being looked at. */
 static void tell_indexes(const struct rdx_reap *reap, int cause)
 {
 	struct rdx_reaped what = {.kind = RDX_CLEANED_INDEX, .name = "index", .cause = cause};
 
 	reap->tell(reap->context, &what);
+}
+
+/* With indexer.lock: nobody maintains them. */
+static void remove_indexes(const struct rdx_reap *reap, int lock_fd, DIR *dir)
+{
+	uint64_t dead_ns = rdx_reap_dead_ns(lock_fd, newest_index_ns(dir), reap->dry_run);
+	struct dirent *entry;
+	int r;
+
+	while ((r = rdx_file_entry(dir, &entry)) > 0) {
+		struct rdx_reaped what = {.kind = RDX_CLEANED_INDEX, .dead_ns = dead_ns};
+
+		if (!rdx_index_file_is_any(entry->d_name))
+			continue;
+		snprintf(what.name, sizeof(what.name), "index/%.57s", entry->d_name);
+		rdx_reap_look(reap->dir_fd, what.name, &what.bytes);
+		if (dead_ns < reap->dead_for_ns)
+			what.cause = -EAGAIN;
+		else if (!reap->dry_run && unlinkat(reap->dir_fd, what.name, 0) < 0)
+			what.cause = errno == ENOENT ? 0 : -errno;
+		reap->tell(reap->context, &what);
+	}
+	if (r < 0)
+		tell_indexes(reap, r);
 }
 
 static void clean_indexes(const struct rdx_reap *reap)

@@ -81,7 +81,6 @@ static void plan_rows(struct rdx_lookup *l)
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t seat = l->all_ranks ? i : s->holder[i];
 		const struct rdx_index_pulse *pulse = &l->live->pulse[seat];
-
 		uint64_t seen_ns;
 
 		if (!l->rank[seat].has_row)

@@ -69,8 +69,8 @@ struct rdx_lookup {
  */
 int rdx_lookup_attempt(struct rdx_lookup *lookup, struct rdx_keys *keys);
 
-/* Rows of the last attempt, at `now_ns` of the shared clock, not before `newest_ns`; each of the first one's size, which was checked.
- * Their number, or -ENOSPC. */
+/* Rows of the last attempt, at `now_ns` of the shared clock, not before `newest_ns`; each of the first
+ * one's size, which was checked. Their number, or -ENOSPC. */
 int rdx_lookup_rows(const struct rdx_lookup *lookup, uint64_t now_ns, struct rdx_run *ret_runs,
 		    uint32_t capacity);
 

@@ -6,8 +6,9 @@
  * number of others. A lookup takes no lock, makes no system call unless the index moves to another
  * file, and stores nothing in shared memory. While the index grows each call maps a small part of
  * the table to come, and afterwards unmaps one of the table before, once it has its answer. A
- * handle that is not used keeps the memory of an old table for two seconds, and address space. A handle serves one thread; open one per
- * thread. Without rdx_guard_install (rdx_types.h) the truncation of an index file ends the process.
+ * handle that is not used keeps the memory of an old table for two seconds, and address space. A
+ * handle serves one thread; open one per thread. Without rdx_guard_install (rdx_types.h) the
+ * truncation of an index file ends the process.
  *
  * After fork() parent and child each have a handle of their own and both may go on; each
  * closes its own.

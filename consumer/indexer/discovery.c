@@ -18,17 +18,6 @@
 #define READS    16 /* of events, a poll */
 #define WATCHED  (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR)
 
-/* A stream over a directory below `dir_fd`; `name` ".": itself. */
-static DIR *open_dir(int dir_fd, const char *name)
-{
-	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd >= 0)
-		close(fd);
-	return dir;
-}
-
 static uint64_t birth_ns(int dir_fd, const char *name)
 {
 	struct statx stx;
@@ -50,7 +39,7 @@ static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function functi
 	int r = 0;
 
 	rdx_namespace_worker_dir(worker_id, name);
-	dir = open_dir(dir_fd, name);
+	dir = rdx_file_open_dir(dir_fd, name);
 	if (!dir && errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EACCES)
 		*ret_unseen = -errno;
 	if (!dir)
@@ -91,7 +80,7 @@ int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context)
 		return -errno;
 	if (st.st_nlink == 0)
 		return -ENOENT;
-	dir = open_dir(dir_fd, ".");
+	dir = rdx_file_open_dir(dir_fd, ".");
 	if (!dir)
 		return -errno;
 	while ((r = rdx_file_entry(dir, &entry)) > 0) {
@@ -115,7 +104,7 @@ static int add_watch(const struct rdx_discovery *discovery, const char *name)
 
 static void watch_all(struct rdx_discovery *discovery)
 {
-	DIR *dir = open_dir(discovery->dir_fd, ".");
+	DIR *dir = rdx_file_open_dir(discovery->dir_fd, ".");
 	struct dirent *entry;
 	uint64_t worker_id;
 

@@ -12,7 +12,7 @@
 /*
  * If it is time, look: the directory, the lock, the bell, each index. A few system calls, four times a
  * second. 0; -ENOENT, -ESTALE: the directory is gone, or another one has its name; -EBUSY: the lock file
- * was removed, and another process holds the new one; -ENOMEM.
+ * was removed, and another process holds the new one.
  */
 int rdx_lost_look(struct rdx_indexer *indexer, uint64_t now_ns);
 

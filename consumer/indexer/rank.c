@@ -419,7 +419,7 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 		return 1;
 	}
 
-	while (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW) {
+	while (reads_events(rank)) {
 		if (done >= share || (work >= CLOCK_WORK && rdx_clock_ns() >= until_ns))
 			return (int)done;
 		work = work < CLOCK_WORK ? work : 0;

@@ -91,9 +91,9 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
 /*
  * Do a bounded amount of work, for less than a millisecond where it can be split: find new ranks
  * and notice those that are gone, apply about `max_blocks` blocks (0: 65,536; an event counts as four
- * more) shared fairly between ranks, in rounds of at most 512 of one rank and what is left of an event, recover,
- * sweep, grow, move the heartbeat. Returns how much was applied: 0 means everything is caught up.
- * A worker that fails is dropped and shown, and the call goes on.
+ * more) shared fairly between ranks, in rounds of at most 512 of one rank and what is left of an
+ * event, recover, sweep, grow, move the heartbeat. Returns how much was applied: 0 means everything is
+ * caught up. A worker that fails is dropped and shown, and the call goes on.
  *
  * Four times a second it looks whether its own files still have their names. The bell, an index and its
  * tables are made again, and handles go over to them (rows are STALE meanwhile); so is the lock file.

@@ -80,7 +80,7 @@ int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct 
 		return -ENOMEM;
 	reader->clear.fd = reader->view.mapping.fd = -1;
 	reader->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
-	r = reader->dir_fd < 0 ? -errno : rdx_shared_clock_learn();
+	r = reader->dir_fd < 0 ? -errno : 0;
 	if (r == 0)
 		r = rdx_segment_join(&reader->view, dir_fd, worker_id, dp_rank, key);
 	if (r == 0)
@@ -113,6 +113,8 @@ int rdx_reader_open(struct rdx_reader **ret_reader, const char *dir, uint64_t wo
 	if (dir_fd < 0)
 		return dir_fd;
 	r = rdx_namespace_key(dir_fd, 0, &key);
+	if (r == 0)
+		r = rdx_shared_clock_learn();
 	if (r == 0)
 		r = rdx_reader_open_at(ret_reader, dir_fd, &key, worker_id, dp_rank);
 	close(dir_fd);

@@ -28,12 +28,11 @@ static void used_of(const struct rdx_index_writer *w, const struct rdx_writer_ta
 static int next_column(uint64_t *columns)
 {
 	for (uint32_t word = 0; word < RDX_COLUMN_WORDS; word++) {
-		int column = (int)(word * RDX_COLUMN_WORD_BITS) +
-			     __builtin_ctzll(columns[word] | 1ull << 63);
+		uint64_t left = columns[word];
 
-		if (columns[word]) {
-			columns[word] &= columns[word] - 1;
-			return column;
+		if (left) {
+			columns[word] &= left - 1;
+			return (int)(word * RDX_COLUMN_WORD_BITS) + __builtin_ctzll(left);
 		}
 	}
 	return -1;
@@ -109,18 +108,6 @@ static void charge(struct rdx_index_writer *w, const struct rdx_writer_table *ta
 	}
 }
 
-/* Free a key's slot, without a pull. */
-static void vacate(struct rdx_writer_table *table, struct rdx_place place)
-{
-	uint32_t set = rdx_table_set(place);
-
-	if (table->dead && rdx_sets_is_empty(&table->sets, set))
-		table->dead--;
-	rdx_table_vacate(&table->table, place);
-	table->keys--;
-	rdx_sets_unname(&table->sets, set);
-}
-
 /* A key's holders are told before it goes. What goes from the next table alone is still in the
  * current one, and counted, until the tables are switched. */
 static void evict(struct rdx_index_writer *w, struct rdx_writer_table *table,
@@ -131,7 +118,7 @@ static void evict(struct rdx_index_writer *w, struct rdx_writer_table *table,
 
 	used_of(w, table, place, columns);
 	charge(w, table, columns);
-	vacate(table, place);
+	rdx_holders_vacate(table, place);
 	if (table != rdx_writer_table(w))
 		return;
 	while ((column = next_column(columns)) >= 0)
@@ -139,7 +126,7 @@ static void evict(struct rdx_index_writer *w, struct rdx_writer_table *table,
 	if (rdx_writer_is_copied(w, key)) {
 		place = rdx_table_find(&rdx_writer_next(w)->table, key);
 		if (place.line) {
-			vacate(rdx_writer_next(w), place);
+			rdx_holders_vacate(rdx_writer_next(w), place);
 			rdx_table_pull(&rdx_writer_next(w)->table, place);
 		}
 	}

@@ -128,14 +128,15 @@ static int seek(struct rdx_writer_table *table, uint64_t key, struct rdx_place *
 	return 0;
 }
 
-static void vacate(struct rdx_writer_table *table, struct rdx_place place)
+void rdx_holders_vacate(struct rdx_writer_table *table, struct rdx_place place)
 {
 	uint32_t set = rdx_table_set(place);
 
+	if (table->dead && rdx_sets_is_empty(&table->sets, set))
+		table->dead--;
 	rdx_table_vacate(&table->table, place);
 	rdx_sets_unname(&table->sets, set);
 	table->keys--;
-	table->dead--;
 }
 
 static int insert(struct rdx_writer_table *table, struct rdx_place place, uint64_t key,
@@ -146,7 +147,7 @@ static int insert(struct rdx_writer_table *table, struct rdx_place place, uint64
 	if (!place.line)
 		return -ENOBUFS;
 	if (rdx_word_load(&place.line->key[place.slot]))
-		vacate(table, place);
+		rdx_holders_vacate(table, place);
 	rdx_sets_name(&table->sets, set);
 	rdx_table_insert(&table->table, key, place, set);
 	table->keys++;

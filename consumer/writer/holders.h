@@ -53,7 +53,11 @@ static inline int rdx_holders_drop(struct rdx_index_writer *w, struct rdx_writer
 int rdx_holders_put(struct rdx_index_writer *w, struct rdx_writer_table *table, uint64_t key,
 		    const uint64_t *columns);
 
-/* Likewise, into a slot that was vacated for it: 1; 0, -ENOSPC with the slot pulled full or free. */
+/* Free a key's slot, without a pull. */
+void rdx_holders_vacate(struct rdx_writer_table *table, struct rdx_place place);
+
+/* As rdx_holders_put, into a slot that was vacated for it: 1; 0, -ENOSPC with the slot pulled full or
+ * free. */
 int rdx_holders_fill(struct rdx_index_writer *w, struct rdx_writer_table *table,
 		     struct rdx_place place, uint64_t key, const uint64_t *columns);
 

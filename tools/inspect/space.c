@@ -2,6 +2,7 @@
 #include "tools/inspect/space.h"
 
 #include "shm/namespace.h"
+#include "shm/shared_clock.h"
 #include "tools/program/messages.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ int space_open(struct space *ret_space, const char *dir)
 		return dir_fd;
 	}
 	space_guard();
+	(void)rdx_shared_clock_learn(); /* without, ages may be off */
 	*ret_space = (struct space){.dir = dir, .dir_fd = dir_fd};
 	ret_space->key_error = rdx_namespace_key(dir_fd, 0, &ret_space->key);
 	return 0;
