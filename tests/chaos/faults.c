@@ -49,7 +49,10 @@ void faults_make(struct crew *crew)
 	while (drawn >= weight(faults[i]))
 		drawn -= weight(faults[i++]);
 	crew_note(crew, " %s", faults[i]->name);
-	faults[i]->make(crew);
+	if (faults[i]->make)
+		faults[i]->make(crew);
+	else
+		faults[i]->make_to(crew, faults[i]->target);
 	crew->faults++;
 	made[i]++;
 }

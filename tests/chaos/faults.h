@@ -11,6 +11,9 @@ struct fault {
 	const char *name;
 	uint32_t weight; /* how often, against the others */
 	void (*make)(struct crew *crew);
+	/* or, where that is NULL: */
+	void (*make_to)(struct crew *crew, int target);
+	int target;
 };
 
 struct faults_list {

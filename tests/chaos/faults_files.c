@@ -34,8 +34,7 @@ static const char *const names[TARGETS] = {
 	"%s%s/indexer.lock", "%s%s/index/*.ctl", "%s%s/index/*.gen*"};
 
 /* One of these, and whose it is. 0: there is none. */
-static int find(struct crew *crew, enum target target, char ret_path[PATH_MAX],
-		struct member **ret_owner)
+static int find(struct crew *crew, int target, char ret_path[PATH_MAX], struct member **ret_owner)
 {
 	struct crew_feed *feed = &crew->feeds[crew_random(crew, CREW_FEEDS)];
 	char pattern[PATH_MAX], worker[24];
@@ -68,7 +67,7 @@ static void excuse_all(struct crew *crew)
 	excuse_indexer(crew);
 }
 
-static void lose(struct crew *crew, enum target target)
+static void lose(struct crew *crew, int target)
 {
 	struct member *owner;
 	char path[PATH_MAX];
@@ -77,7 +76,7 @@ static void lose(struct crew *crew, enum target target)
 		unlink(path);
 }
 
-static void cut(struct crew *crew, enum target target)
+static void cut(struct crew *crew, int target)
 {
 	struct member *owner;
 	char path[PATH_MAX];
@@ -117,7 +116,7 @@ static int write_other(struct crew *crew, const char *path, const char *from, of
 }
 
 /* By noise, a copy, nothing, a FIFO, or a link: in one step, as rename does. */
-static void replace(struct crew *crew, enum target target)
+static void replace(struct crew *crew, int target)
 {
 	uint64_t kind = crew_random(crew, 5);
 	char path[PATH_MAX], other[PATH_MAX + 8];
@@ -143,39 +142,6 @@ static void replace(struct crew *crew, enum target target)
 	}
 	unlink(other);
 }
-
-#define EACH(VERB)                                                                                 \
-	static void VERB##_segment(struct crew *crew)                                              \
-	{                                                                                          \
-		VERB(crew, SEGMENT);                                                               \
-	}                                                                                          \
-	static void VERB##_rank_lock(struct crew *crew)                                            \
-	{                                                                                          \
-		VERB(crew, RANK_LOCK);                                                             \
-	}                                                                                          \
-	static void VERB##_clear_file(struct crew *crew)                                           \
-	{                                                                                          \
-		VERB(crew, CLEAR_FILE);                                                            \
-	}                                                                                          \
-	static void VERB##_bell(struct crew *crew)                                                 \
-	{                                                                                          \
-		VERB(crew, BELL);                                                                  \
-	}                                                                                          \
-	static void VERB##_indexer_lock(struct crew *crew)                                         \
-	{                                                                                          \
-		VERB(crew, INDEXER_LOCK);                                                          \
-	}                                                                                          \
-	static void VERB##_control_file(struct crew *crew)                                         \
-	{                                                                                          \
-		VERB(crew, CONTROL_FILE);                                                          \
-	}                                                                                          \
-	static void VERB##_table(struct crew *crew)                                                \
-	{                                                                                          \
-		VERB(crew, TABLE);                                                                 \
-	}
-EACH(lose)
-EACH(cut)
-EACH(replace)
 
 static void path_of_worker(struct crew *crew, char ret_path[PATH_MAX])
 {
@@ -248,32 +214,32 @@ static void replace_all(struct crew *crew)
 }
 
 static const struct fault faults[] = {
-	{"lose-segment", 1, lose_segment},
-	{"lose-rank-lock", 2, lose_rank_lock},
-	{"lose-clear-file", 1, lose_clear_file},
-	{"lose-bell", 2, lose_bell},
-	{"lose-indexer-lock", 2, lose_indexer_lock},
-	{"lose-control-file", 2, lose_control_file},
-	{"lose-table", 2, lose_table},
-	{"lose-worker", 1, lose_worker},
-	{"rename-worker", 1, rename_worker},
-	{"lose-index", 2, lose_index},
-	{"lose-all", 1, lose_all},
-	{"replace-all", 1, replace_all},
-	{"cut-segment", 2, cut_segment},
-	{"cut-rank-lock", 1, cut_rank_lock},
-	{"cut-clear-file", 1, cut_clear_file},
-	{"cut-bell", 1, cut_bell},
-	{"cut-indexer-lock", 1, cut_indexer_lock},
-	{"cut-control-file", 1, cut_control_file},
-	{"cut-table", 1, cut_table},
-	{"replace-segment", 1, replace_segment},
-	{"replace-rank-lock", 1, replace_rank_lock},
-	{"replace-clear-file", 1, replace_clear_file},
-	{"replace-bell", 1, replace_bell},
-	{"replace-indexer-lock", 1, replace_indexer_lock},
-	{"replace-control-file", 1, replace_control_file},
-	{"replace-table", 2, replace_table},
+	{"lose-segment", 1, NULL, lose, SEGMENT},
+	{"lose-rank-lock", 2, NULL, lose, RANK_LOCK},
+	{"lose-clear-file", 1, NULL, lose, CLEAR_FILE},
+	{"lose-bell", 2, NULL, lose, BELL},
+	{"lose-indexer-lock", 2, NULL, lose, INDEXER_LOCK},
+	{"lose-control-file", 2, NULL, lose, CONTROL_FILE},
+	{"lose-table", 2, NULL, lose, TABLE},
+	{"lose-worker", 1, lose_worker, NULL, 0},
+	{"rename-worker", 1, rename_worker, NULL, 0},
+	{"lose-index", 2, lose_index, NULL, 0},
+	{"lose-all", 1, lose_all, NULL, 0},
+	{"replace-all", 1, replace_all, NULL, 0},
+	{"cut-segment", 2, NULL, cut, SEGMENT},
+	{"cut-rank-lock", 1, NULL, cut, RANK_LOCK},
+	{"cut-clear-file", 1, NULL, cut, CLEAR_FILE},
+	{"cut-bell", 1, NULL, cut, BELL},
+	{"cut-indexer-lock", 1, NULL, cut, INDEXER_LOCK},
+	{"cut-control-file", 1, NULL, cut, CONTROL_FILE},
+	{"cut-table", 1, NULL, cut, TABLE},
+	{"replace-segment", 1, NULL, replace, SEGMENT},
+	{"replace-rank-lock", 1, NULL, replace, RANK_LOCK},
+	{"replace-clear-file", 1, NULL, replace, CLEAR_FILE},
+	{"replace-bell", 1, NULL, replace, BELL},
+	{"replace-indexer-lock", 1, NULL, replace, INDEXER_LOCK},
+	{"replace-control-file", 1, NULL, replace, CONTROL_FILE},
+	{"replace-table", 2, NULL, replace, TABLE},
 };
 
 const struct faults_list faults_files = {faults, sizeof(faults) / sizeof(*faults)};

@@ -90,9 +90,9 @@ static void full_for_indexer(struct crew *crew)
 }
 
 static const struct fault faults[] = {
-	{"full-at-work", 2, full_at_work},
-	{"full-for-worker", 2, full_for_worker},
-	{"full-for-indexer", 2, full_for_indexer},
+	{"full-at-work", 2, full_at_work, NULL, 0},
+	{"full-for-worker", 2, full_for_worker, NULL, 0},
+	{"full-for-indexer", 2, full_for_indexer, NULL, 0},
 };
 
 const struct faults_list faults_space = {faults, sizeof(faults) / sizeof(*faults)};

@@ -191,6 +191,21 @@ static uint32_t fail_once(struct runner *runner, uint32_t call, uint32_t way)
 	return faults.ways;
 }
 
+struct rdx_publisher_options failing_publisher(const char *dir, uint32_t clear_scope,
+					       uint64_t blocks)
+{
+	struct rdx_publisher_options options = {.size = sizeof(options)};
+
+	options.dir = dir;
+	options.instance = "http://localhost:8000";
+	options.model = "model";
+	options.worker_id = 1;
+	options.clear_scope = clear_scope;
+	options.ring_slots = 64;
+	options.tier_blocks[0] = blocks;
+	return options;
+}
+
 void failing_each(struct rig *rig, const struct failing *failing)
 {
 	struct runner runner = {.rig = rig, .failing = failing};

@@ -10,6 +10,7 @@
 
 #include "tests/failing/faults.h"
 #include "tests/rig.h"
+#include <ringdex/rdx_publisher.h>
 
 /* What else than its errno a scenario may answer when a call fails. An interrupted call may be made
  * again: that needs no entry. */
@@ -31,6 +32,10 @@ struct failing {
 	uint32_t least; /* calls it makes at least: the test sees what it should */
 	int goes_on;    /* whatever fails is tried again: 0 is an answer to all */
 };
+
+/* Of a small worker, 1:0. */
+struct rdx_publisher_options failing_publisher(const char *dir, uint32_t clear_scope,
+					       uint64_t blocks);
 
 /* In the directory of `rig`, which is as it was before when it returns. */
 void failing_each(struct rig *rig, const struct failing *failing);

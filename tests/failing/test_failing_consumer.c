@@ -22,15 +22,8 @@ static struct rdx_publisher *publisher;
 /* More events than the ring has room for: recovery is by the ledger, and keeps a log. */
 static void publish(struct rig *rig, uint32_t clear_scope)
 {
-	struct rdx_publisher_options options = {.size = sizeof(options)};
+	const struct rdx_publisher_options options = failing_publisher(rig->dir, clear_scope, 256);
 
-	options.dir = rig->dir;
-	options.instance = "http://localhost:8000";
-	options.model = "model";
-	options.worker_id = 1;
-	options.clear_scope = clear_scope;
-	options.ring_slots = 64;
-	options.tier_blocks[0] = 256;
 	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
 	for (uint64_t name = 1; name <= 200; name++) {
 		struct rdx_stored stored = {.size = sizeof(stored),

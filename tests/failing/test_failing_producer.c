@@ -15,19 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct rdx_publisher_options options_in(const char *dir, uint32_t clear_scope)
-{
-	struct rdx_publisher_options options = {.size = sizeof(options)};
-
-	options.dir = dir;
-	options.instance = "http://localhost:8000";
-	options.model = "model";
-	options.worker_id = 1;
-	options.clear_scope = clear_scope;
-	options.ring_slots = 64;
-	options.tier_blocks[0] = 64;
-	return options;
-}
+#define BLOCKS 64
 
 /* Done without: the start time (/proc/self/stat), huge pages, populating at once (but not where there
  * is no memory), and all of the bell. */
@@ -39,7 +27,8 @@ static const struct failing_answer opening[] = {
 
 static int open_and_close(struct rig *rig)
 {
-	struct rdx_publisher_options options = options_in(rig->dir, RDX_CLEAR_WORKER);
+	struct rdx_publisher_options options =
+		failing_publisher(rig->dir, RDX_CLEAR_WORKER, BLOCKS);
 	struct rdx_publisher *publisher = NULL;
 	int r = rdx_publisher_open(&publisher, &options);
 
@@ -75,7 +64,7 @@ static ino_t segment_of(const struct rig *rig)
 /* Over the segment of a life before, which stays until there is a whole one in its place. */
 static int open_again(struct rig *rig)
 {
-	struct rdx_publisher_options options = options_in(rig->dir, RDX_CLEAR_RANK);
+	struct rdx_publisher_options options = failing_publisher(rig->dir, RDX_CLEAR_RANK, BLOCKS);
 	struct rdx_publisher *publisher = NULL;
 	ino_t before, after;
 	int r;
@@ -156,7 +145,8 @@ static void publish_all(struct rdx_publisher *p, uint64_t first)
 static void test_publish(void **state)
 {
 	struct rig *rig = *state;
-	struct rdx_publisher_options options = options_in(rig->dir, RDX_CLEAR_WORKER);
+	struct rdx_publisher_options options =
+		failing_publisher(rig->dir, RDX_CLEAR_WORKER, BLOCKS);
 
 	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
 	faults_arm(0, 0);
@@ -193,7 +183,7 @@ static void test_translate(void **state)
 {
 	const struct failing failing = {.run = translate, .least = 4};
 	struct rig *rig = *state;
-	struct rdx_publisher_options options = options_in(rig->dir, RDX_CLEAR_RANK);
+	struct rdx_publisher_options options = failing_publisher(rig->dir, RDX_CLEAR_RANK, BLOCKS);
 
 	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
 	failing_each(rig, &failing);

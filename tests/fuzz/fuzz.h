@@ -72,8 +72,9 @@ uint8_t *fuzz_file_read(const struct fuzz_place *place, const char *name, uint64
 /*
  * Changes of shared words. Each is remembered, so that it can be undone, and so that another thread,
  * once it is started, makes and unmakes them between fuzz_changing_begin and _end: libFuzzer starts
- * it where RDX_FUZZ_CHANGING=1 is in the environment. A change at a step is made when the library has passed as many protocol steps (shm/hook.h, where they
- * are compiled in): between two of its loads, in one thread.
+ * it where RDX_FUZZ_CHANGING=1 is in the environment. A change at a step is made when the library has
+ * passed as many protocol steps (shm/hook.h, where they are compiled in): between two of its loads, in
+ * one thread.
  */
 void fuzz_store(_Atomic uint64_t *word, uint64_t value);
 void fuzz_store_at_step(uint32_t steps, _Atomic uint64_t *word, uint64_t value);

@@ -230,21 +230,39 @@ static int read_elsewhere(const struct rig *rig)
 	return read_event(rig);
 }
 
+/* An indexer, a worker and a router, all by the same clock. */
+struct company {
+	pid_t indexer;
+	struct rdx_publisher *publisher;
+	struct rdx_index *index;
+};
+
+static void company_begin(struct company *ret_company, const struct rig *rig)
+{
+	ret_company->indexer = fork();
+	assert_true(ret_company->indexer >= 0);
+	if (ret_company->indexer == 0)
+		maintain(rig);
+	assert_int_equal(open_publisher(rig, &ret_company->publisher), 0);
+	assert_int_equal(store_one(ret_company->publisher, 1), 0);
+	open_until_exact(rig, &ret_company->index);
+}
+
+static void company_end(const struct company *company)
+{
+	rdx_index_close(company->index);
+	rdx_publisher_close(company->publisher);
+	end(company->indexer);
+}
+
 static void reader_elsewhere(void **state)
 {
 	const int64_t offsets[] = {AHEAD, behind()};
 	struct rig *rig = *state;
-	struct rdx_publisher *publisher;
-	struct rdx_index *index;
-	pid_t indexer = fork();
+	struct company company;
 	int status = 0;
 
-	assert_true(indexer >= 0);
-	if (indexer == 0)
-		maintain(rig);
-	assert_int_equal(open_publisher(rig, &publisher), 0);
-	assert_int_equal(store_one(publisher, 1), 0);
-	open_until_exact(rig, &index);
+	company_begin(&company, rig);
 	for (int i = 0; i < 2; i++) {
 		pid_t reader = fork_into(offsets[i]);
 
@@ -256,9 +274,7 @@ static void reader_elsewhere(void **state)
 		assert_int_equal(WEXITSTATUS(status), 0);
 		status = -1;
 	}
-	rdx_index_close(index);
-	rdx_publisher_close(publisher);
-	end(indexer);
+	company_end(&company);
 	if (status != -1)
 		say_forbidden();
 }
@@ -293,30 +309,20 @@ static void publisher_elsewhere(void **state)
 static void a_clock_that_changed(void **state)
 {
 	const int64_t offsets[] = {AHEAD, behind()};
-	struct rig *rig = *state;
-	struct rdx_publisher *publisher;
-	struct rdx_index *index;
-	pid_t indexer = fork();
+	struct company company;
 
-	assert_true(indexer >= 0);
-	if (indexer == 0)
-		maintain(rig);
-	assert_int_equal(open_publisher(rig, &publisher), 0);
-	assert_int_equal(store_one(publisher, 1), 0);
-	open_until_exact(rig, &index);
+	company_begin(&company, *state);
 	for (int i = 0; i < 2; i++) {
 		struct rdx_run run;
 
 		rdx_shared_clock_offset_ns = offsets[i];
-		run = look(index);
+		run = look(company.index);
 		assert_true(run.state != RDX_STATE_EXACT || run.age_ns < HOUR_NS);
-		UNTIL (sees_it_exact(index))
+		UNTIL (sees_it_exact(company.index))
 			usleep(1000);
 		assert_true(rdx_shared_clock_offset_ns != offsets[i]);
 	}
-	rdx_index_close(index);
-	rdx_publisher_close(publisher);
-	end(indexer);
+	company_end(&company);
 }
 
 /* An indexer whose clock is an hour ahead, and the kernel does not say so. */

@@ -305,6 +305,25 @@ static void presence_ends_with_one_removal(void **state)
 	program_result_free(&r);
 }
 
+/* One that has read these lines, and may be told more. */
+static void start_holding(struct program *ret_feed, const struct rig *rig, const char *input)
+{
+	char *arguments[] = {"ringdex-feed", "--hold", "--dir", (char *)rig->dir, "-", NULL};
+
+	assert_int_equal(program_start(ret_feed, "ringdex-feed", arguments, 1), 0);
+	assert_int_equal(write(ret_feed->in, input, strlen(input)), strlen(input));
+}
+
+static void end_holding(struct program *feed)
+{
+	struct program_result r;
+
+	assert_int_equal(kill(feed->pid, SIGTERM), 0);
+	assert_int_equal(program_finish(feed, NULL, &r), 0);
+	assert_int_equal(r.status, 0);
+	program_result_free(&r);
+}
+
 /* It holds until a signal, keeps others out of its rank, and what it published can be
  * printed by ringdex-tail and fed into another namespace. */
 static void holds_and_goes_round(void **state)
@@ -322,12 +341,7 @@ static void holds_and_goes_round(void **state)
 	struct program_result r, tail;
 
 	rig_make(&other);
-	assert_int_equal(
-		program_start(&feed, "ringdex-feed",
-			      (char *[]){"ringdex-feed", "--hold", "--dir", rig->dir, "-", NULL},
-			      1),
-		0);
-	assert_int_equal(write(feed.in, input, strlen(input)), strlen(input));
+	start_holding(&feed, rig, input);
 	wait_for(&feed, ":5: warning: worker 1 rank 0: 1 removal ignored"); /* before the end */
 	close(feed.in);
 	feed.in = -1;
@@ -344,10 +358,7 @@ static void holds_and_goes_round(void **state)
 	program_result_free(&tail);
 	feed_expect_runs(&other, 1, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){2}, 1);
 
-	assert_int_equal(kill(feed.pid, SIGTERM), 0);
-	assert_int_equal(program_finish(&feed, NULL, &r), 0);
-	assert_int_equal(r.status, 0);
-	program_result_free(&r);
+	end_holding(&feed);
 	rig_remove(&other);
 }
 
@@ -359,15 +370,9 @@ static void makes_its_files_again(void **state)
 	const uint64_t locals[] = {7, 8};
 	char worker[HELD_PATH_BYTES + 8];
 	struct rig *rig = *state;
-	struct program_result r;
 	struct program feed;
 
-	assert_int_equal(
-		program_start(&feed, "ringdex-feed",
-			      (char *[]){"ringdex-feed", "--hold", "--dir", rig->dir, "-", NULL},
-			      1),
-		0);
-	assert_int_equal(write(feed.in, input, strlen(input)), strlen(input));
+	start_holding(&feed, rig, input);
 	snprintf(worker, sizeof(worker), "%s/1", rig->dir);
 	for (int i = 0; i < 2; i++) {
 		UNTIL (feed_has_published(rig, 1))
@@ -379,10 +384,7 @@ static void makes_its_files_again(void **state)
 			close(feed.in);
 		feed.in = -1;
 	}
-	assert_int_equal(kill(feed.pid, SIGTERM), 0);
-	assert_int_equal(program_finish(&feed, NULL, &r), 0);
-	assert_int_equal(r.status, 0);
-	program_result_free(&r);
+	end_holding(&feed);
 }
 
 /* Removals of neighbouring lines are published together, of what they have in common. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: the table's lines: homes, also of keys that were made for one line; put, probe, change and erase of single keys, keys that pass full
- * lines and are pulled back, pieces by home, epochs, lines full of garbage.
+ * Description: the table's lines: homes, also of keys that were made for one line; put, probe, change
+ * and erase of single keys, keys that pass full lines and are pulled back, pieces by home, epochs,
+ * lines full of garbage.
  */
 #include "tests/table_rig.h"
 
