@@ -2,6 +2,7 @@
 /*
  * ringdex-clean: remove what dead workers and indexers left.
  */
+#include "tools/inspect/space.h"
 #include "tools/program/figures.h"
 #include "tools/program/json.h"
 #include "tools/program/messages.h"
@@ -156,8 +157,13 @@ static int run(struct clean *clean)
 		.context = clean,
 	};
 	struct rdx_clean_result result = {.size = sizeof(result)};
-	int r = rdx_clean(&options, &result);
+	struct space space;
+	int r = space_open(&space, options.dir);
 
+	if (r < 0)
+		return EXIT_FAILED; /* why was said */
+	space_close(&space);
+	r = rdx_clean(&options, &result);
 	if (r < 0) {
 		messages_say_error(r, "cannot clean %s", clean->options->dir);
 		return EXIT_FAILED;

@@ -28,7 +28,7 @@ struct group {
 };
 
 static const struct group groups[] = {
-	{"see it work", {{"demo", "Workers, a indexer, crashes, and a table of what came of it"}}},
+	{"see it work", {{"demo", "Workers, an indexer, crashes, and a table of what came of it"}}},
 	{"index and ask",
 	 {{"follow", "Maintain the index of a directory until told to stop"},
 	  {"query", "Who holds the longest prefix of a request?"},
