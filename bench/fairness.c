@@ -59,7 +59,8 @@ struct bench {
 
 static void maintain(struct arena *arena, const char *dir)
 {
-	struct rdx_indexer_options options = {.size = sizeof(options), .dir = dir};
+	struct rdx_indexer_options options = {
+		.size = sizeof(options), .dir = dir, .rest_mode = RDX_REST_SLEEP};
 	struct rdx_indexer *indexer;
 	int r = rdx_indexer_open(&indexer, &options);
 

@@ -242,7 +242,8 @@ static int all_found(const struct bench *bench)
 
 static int open_indexer(struct bench *bench)
 {
-	struct rdx_indexer_options options = {.size = sizeof(options), .dir = bench->dir};
+	struct rdx_indexer_options options = {
+		.size = sizeof(options), .dir = bench->dir, .rest_mode = RDX_REST_SLEEP};
 	int r = rdx_indexer_open(&bench->indexer, &options);
 
 	while (r == 0 && atomic_load(&bench->arena->ready) == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The indexer: open and close, one loop over ranks and indexes, sleep, statistics.
+ * The indexer: open and close, one loop over ranks and indexes, statistics. rest.c waits.
  */
 #include "consumer/indexer/lost.h"
 #include "consumer/indexer/limits.h"
@@ -22,37 +22,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INDEX_DIR     "index"
-#define POLL_DEFAULT  65536 /* of a poll, in blocks */
-#define WORK_DEFAULT  4096  /* of a round of it: 0.4 ms, about ... */
-#define SHARE_MOST    512   /* ... and of one rank: what all others wait for at least */
-#define SHARE_LEAST   64
-#define READY_NS      UINT64_C(1000000000)
-#define LEFTOVERS_NS  UINT64_C(3000000000) /* by then every running rank has been found */
-#define POLL_NS       UINT64_C(1000000)    /* while some producer does not ring */
-#define BEAT_NS       UINT64_C(1000000)    /* readers share the heartbeat's line */
-#define CLOCK_NS      UINT64_C(1000000000) /* between looks at how clocks differ */
-#define EVENTS_NS     UINT64_C(400000)     /* of a poll, for events and snapshots */
-#define STEPS_END_NS  UINT64_C(600000)     /* no piece of table work but one begins later */
-#define TAG_DIRECTORY UINT32_C(0x100)
-#define LIVENESS_NS   UINT64_C(50000000)
-
-int rdx_indexer_open_wait(struct rdx_indexer *indexer)
-{
-	struct rdx_wait *wait;
-	int r = rdx_wait_open(&wait, indexer->wait_mode);
-
-	if (r == 0 && indexer->discovery.inotify_fd >= 0) {
-		r = rdx_wait_watch_fd(wait, indexer->discovery.inotify_fd, TAG_DIRECTORY);
-		if (r < 0)
-			rdx_wait_close(wait);
-	}
-	if (r < 0)
-		return r;
-	rdx_wait_close(indexer->wait);
-	indexer->wait = wait;
-	return 0;
-}
+#define INDEX_DIR    "index"
+#define POLL_DEFAULT 65536 /* of a poll, in blocks */
+#define WORK_DEFAULT 4096  /* of a round of it: 0.4 ms, about ... */
+#define SHARE_MOST   512   /* ... and of one rank: what all others wait for at least */
+#define SHARE_LEAST  64
+#define READY_NS     UINT64_C(1000000000)
+#define LEFTOVERS_NS UINT64_C(3000000000) /* by then every running rank has been found */
+#define BEAT_NS      UINT64_C(1000000)    /* readers share the heartbeat's line */
+#define CLOCK_NS     UINT64_C(1000000000) /* between looks at how clocks differ */
+#define EVENTS_NS    UINT64_C(400000)     /* of a poll, for events and snapshots */
+#define STEPS_END_NS UINT64_C(600000)     /* no piece of table work but one begins later */
+#define LIVENESS_NS  UINT64_C(50000000)
 
 void rdx_indexer_take_bell(struct rdx_indexer *indexer, struct rdx_mapping *bell)
 {
@@ -87,6 +68,7 @@ static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_opti
 		rdx_indexer_take_bell(indexer, &bell);
 	rdx_discovery_open(&indexer->discovery, indexer->dir_fd);
 	indexer->wait_mode = options->wait_mode;
+	indexer->rest_mode = options->rest_mode;
 	return rdx_indexer_open_wait(indexer);
 }
 
@@ -99,7 +81,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 	if (r < 0)
 		return r;
 	if (options.file_mode & ~0777u || options.file_mode & (S_IWGRP | S_IWOTH) ||
-	    options.wait_mode > RDX_WAIT_EPOLL)
+	    options.wait_mode > RDX_WAIT_EPOLL || options.rest_mode > RDX_REST_SPIN)
 		return -EINVAL;
 	indexer = calloc(1, sizeof(*indexer));
 	if (!indexer)
@@ -126,8 +108,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 	return 0;
 }
 
-/* In a forked child the files are the parent's, and its mappings are missing. */
-static int is_forked(const struct rdx_indexer *indexer)
+int rdx_indexer_is_forked(const struct rdx_indexer *indexer)
 {
 	return indexer->opened && indexer->lock.fd < 0;
 }
@@ -136,7 +117,7 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 {
 	if (!indexer)
 		return;
-	if (is_forked(indexer)) {
+	if (rdx_indexer_is_forked(indexer)) {
 		free(indexer->path);
 		free(indexer);
 		return;
@@ -293,7 +274,7 @@ static int poll_round(struct rdx_indexer *indexer, uint32_t max_blocks)
 {
 	uint64_t now = rdx_clock_ns(), walks = indexer->walks;
 	int64_t done, more = 0;
-	int r = is_forked(indexer) ? -EOWNERDEAD : rdx_lost_look(indexer, now);
+	int r = rdx_indexer_is_forked(indexer) ? -EOWNERDEAD : rdx_lost_look(indexer, now);
 
 	if (r < 0)
 		return r;
@@ -329,67 +310,9 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks)
 		r = poll_round(indexer, max_blocks);
 		done += r;
 	} while (r > 0 && done < most && rdx_clock_ns() < until);
+	if (done > 0)
+		indexer->busy_ns = rdx_clock_ns();
 	return r < 0 ? r : (int)done;
-}
-
-static int has_work(const struct rdx_indexer *indexer)
-{
-	if (indexer->pending)
-		return 1;
-	for (uint32_t i = 0; i < indexer->rank_count; i++)
-		if (rdx_rank_has_work(indexer->ranks[i]))
-			return 1;
-	return 0;
-}
-
-/* Does every running producer ring our bell? Each is checked until it was seen to. */
-static int all_ring(struct rdx_indexer *indexer)
-{
-	if (!indexer->bell.base || rdx_mapping_poisoned(&indexer->bell))
-		return 0;
-	for (uint32_t i = 0; i < indexer->rank_count; i++) {
-		struct rdx_rank *rank = indexer->ranks[i];
-		const struct rdx_segment_live *live;
-
-		if (!rank->reader || rank->rings)
-			continue;
-		live = rank->reader->view.live;
-		rank->rings = rdx_word_load(&live->counters[RDX_COUNTER_BELL]) == indexer->bell_id;
-		if (!rank->rings)
-			return 0;
-	}
-	return 1;
-}
-
-int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
-{
-	uint64_t now = rdx_clock_ns(), until = indexer->liveness_at_ns;
-	struct rdx_bell *bell = indexer->bell.base;
-	uint32_t armed = 0, woke = 0;
-	int64_t sleep_ns;
-	int rings, r;
-
-	if (is_forked(indexer))
-		return -EOWNERDEAD;
-	rings = all_ring(indexer);
-	sleep_ns = until > now ? (int64_t)(until - now) : 0;
-	if (timeout_ns >= 0 && timeout_ns < sleep_ns)
-		sleep_ns = timeout_ns;
-	if (!rings && sleep_ns > (int64_t)POLL_NS)
-		sleep_ns = (int64_t)POLL_NS;
-	if (rings)
-		armed = rdx_bell_arm(bell);
-	if (has_work(indexer))
-		return 1;
-	r = rdx_wait_sleep(indexer->wait, rings ? &bell->word : NULL, armed, sleep_ns, &woke);
-	if (r < 0 && r != -EINTR)
-		return r;
-	if (r == -EINTR || woke == RDX_WOKE_TIMEOUT)
-		return 0;
-	if (woke & TAG_DIRECTORY)
-		indexer->look_ns = 0;
-	indexer->wakes++;
-	return 1;
 }
 
 int rdx_indexer_get_stats(const struct rdx_indexer *indexer, struct rdx_indexer_stats *ret_stats)
@@ -401,6 +324,7 @@ int rdx_indexer_get_stats(const struct rdx_indexer *indexer, struct rdx_indexer_
 		return r;
 	stats.indexes = indexer->index_count;
 	stats.wakes = indexer->wakes;
+	stats.naps = indexer->naps;
 	stats.wait_mode = rdx_wait_mode(indexer->wait);
 	for (uint32_t i = 0; i < indexer->rank_count; i++)
 		rdx_roster_add_stats(indexer->ranks[i], &stats);

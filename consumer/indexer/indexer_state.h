@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An indexer's state: indexer.c runs the loop, roster.c knows which ranks there are.
+ * An indexer's state: indexer.c runs the loop, roster.c knows which ranks there are, rest.c waits.
  */
 #ifndef RDX_INDEXER_STATE_H
 #define RDX_INDEXER_STATE_H
@@ -44,6 +44,8 @@ struct rdx_indexer {
 	struct rdx_mapping bell;
 	uint64_t bell_id;
 	uint32_t wait_mode; /* as requested */
+	uint32_t rest_mode;
+	uint64_t busy_ns; /* when a poll last had work */
 	struct rdx_fed_index *indexes;
 	uint32_t index_count;
 	struct rdx_rank **ranks;
@@ -58,10 +60,14 @@ struct rdx_indexer {
 	uint64_t leftovers_ns; /* when leftovers are removed; 0: they are */
 	uint64_t walks;
 	uint64_t wakes;
+	uint64_t naps;
 	uint8_t pending; /* table work is left */
 	struct rdx_rank_scratch scratch;
 	struct rdx_indexer_stats forgotten; /* of forgotten ranks */
 };
+
+/* Is this the child's copy? Its files are the parent's, and its mappings are missing. */
+int rdx_indexer_is_forked(const struct rdx_indexer *indexer);
 
 /* A wait in place of the one there is, if there is one; on failure that stays. -errno. */
 int rdx_indexer_open_wait(struct rdx_indexer *indexer);

@@ -39,15 +39,16 @@ static struct rdx_indexer_stats stats_of(const struct indexer_rig *x)
 	return stats;
 }
 
-/* Go on until a poll and the wait after it find nothing to do. */
+/* Go on until a poll and the wait after it find nothing to do, and the wait is no nap. */
 static void settle(struct indexer_rig *x)
 {
 	for (uint32_t round = 0; round < ROUNDS_MAX; round++) {
 		int done = rdx_indexer_poll(x->indexer, 0);
+		uint64_t naps = stats_of(x).naps;
 		int woken = rdx_indexer_wait(x->indexer, -1);
 
 		assert_true(done >= 0 && woken >= 0);
-		if (done == 0 && woken == 0)
+		if (done == 0 && woken == 0 && stats_of(x).naps == naps)
 			return;
 	}
 	fail_msg("it never sleeps");

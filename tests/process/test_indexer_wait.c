@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: a publish wakes a sleeping indexer, with io_uring and without: no event stays unread
- * until the next poll, and most sleeps end by the bell.
+ * until the next poll, and most sleeps end by the bell. After an event an indexer naps, and who
+ * publishes rings for nobody; after a lull it asks for the bell again.
  */
 #include "tests/indexer_rig.h"
+#include "shm/bell.h"
+#include "shm/bell_file.h"
 #include "shm/hook.h"
 #include "tests/patience.h"
 
@@ -12,9 +15,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define EVENTS   40
-#define WAKES    10   /* of the bell, for which there may have to be more events */
-#define PAUSE_US 4000 /* long enough that the indexer sleeps again */
+#define EVENTS     40
+#define WAKES      10    /* of the bell, for which there may have to be more events */
+#define STORES_MAX 65536 /* of a test that waits for a nap */
+#define PAUSE_US   4000  /* long enough that the indexer sleeps again */
 
 struct publishing {
 	struct rdx_publisher *publisher;
@@ -59,6 +63,7 @@ static void test_woken(uint32_t mode)
 	indexer_rig_make(&x);
 	options.dir = x.dir;
 	options.wait_mode = mode;
+	options.rest_mode = RDX_REST_SLEEP;
 	r = rdx_indexer_open(&x.indexer, &options);
 	if (r == -ENOSYS || r == -EPERM) {
 		rig_remove(&x.rig);
@@ -124,6 +129,110 @@ static void test_woken_by_the_directory(void **state)
 	}
 }
 
+/* A rank followed in that way, and the bell that is between them. */
+struct rested {
+	struct indexer_rig x;
+	struct rdx_publisher *publisher;
+	struct rdx_mapping bell;
+	uint64_t prompt;
+};
+
+static void rested_begin(struct rested *r, uint32_t rest_mode)
+{
+	struct rdx_indexer_options options = {.size = sizeof(options), .rest_mode = rest_mode};
+	struct rdx_publisher_options rank;
+
+	*r = (struct rested){.prompt = 1};
+	indexer_rig_make(&r->x);
+	options.dir = r->x.dir;
+	assert_int_equal(rdx_indexer_open(&r->x.indexer, &options), 0);
+	rank = prompt_options(&r->x, 1, 0, 1, STORES_MAX);
+	assert_int_equal(rdx_publisher_open(&r->publisher, &rank), 0);
+	until_state(&r->x, 1, 0, RDX_STATE_EXACT, r->publisher, NULL);
+	assert_int_equal(rdx_bell_file_open(&r->bell, r->x.rig.dir_fd, 0), 0);
+}
+
+static void rested_end(struct rested *r)
+{
+	rdx_mapping_close(&r->bell);
+	rdx_publisher_close(r->publisher);
+	indexer_rig_end(&r->x);
+}
+
+/* Store a block. Was the bell rung? */
+static int rings(struct rested *r)
+{
+	const struct rdx_bell *bell = r->bell.base;
+	uint32_t word = atomic_load(&bell->word);
+
+	prompt_store(r->publisher, r->prompt++, 1, 0);
+	return atomic_load(&bell->word) != word;
+}
+
+static uint64_t naps(const struct rested *r)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+
+	assert_int_equal(rdx_indexer_get_stats(r->x.indexer, &stats), 0);
+	return stats.naps;
+}
+
+/* Wait once, with nothing to do. Was it a nap? */
+static int naps_now(struct rested *r)
+{
+	uint64_t before = naps(r);
+
+	while (rdx_indexer_poll(r->x.indexer, 0) > 0)
+		;
+	assert_true(rdx_indexer_wait(r->x.indexer, -1) >= 0);
+	return naps(r) != before;
+}
+
+static void test_naps_ask_for_no_bell(void **state)
+{
+	struct rested r;
+	int napped;
+
+	(void)state;
+	rested_begin(&r, RDX_REST_HYBRID);
+	do { /* on a machine that is too slow it has slept by then */
+		rings(&r);
+		napped = naps_now(&r);
+	} while (!napped);
+	assert_false(rings(&r));
+	UNTIL (!naps_now(&r))
+		;
+	assert_true(rings(&r));
+	rested_end(&r);
+}
+
+static void test_sleep_does_not_nap(void **state)
+{
+	struct rested r;
+
+	(void)state;
+	rested_begin(&r, RDX_REST_SLEEP);
+	rings(&r);
+	assert_false(naps_now(&r));
+	assert_true(rings(&r));
+	rested_end(&r);
+}
+
+/* It never arms the bell, and its waits return at once, also one for ever. */
+static void test_spin_does_not_sleep(void **state)
+{
+	struct rested r;
+
+	(void)state;
+	rested_begin(&r, RDX_REST_SPIN);
+	for (int i = 0; i < EVENTS; i++) {
+		assert_false(naps_now(&r));
+		assert_false(rings(&r));
+		assert_int_equal(rdx_indexer_wait(r.x.indexer, -1), 1);
+	}
+	rested_end(&r);
+}
+
 #ifdef RDX_HOOKS
 static struct rdx_publisher *meanwhile;
 
@@ -171,6 +280,9 @@ int main(void)
 		cmocka_unit_test(test_woken_with_io_uring),
 		cmocka_unit_test(test_woken_with_epoll),
 		cmocka_unit_test(test_woken_by_the_directory),
+		cmocka_unit_test(test_naps_ask_for_no_bell),
+		cmocka_unit_test(test_sleep_does_not_nap),
+		cmocka_unit_test(test_spin_does_not_sleep),
 #ifdef RDX_HOOKS
 		cmocka_unit_test(test_an_event_while_it_arms),
 #endif

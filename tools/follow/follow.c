@@ -53,6 +53,7 @@ static const struct options_entry entries[] = {
 	OPTIONS_DIR(TO(indexer.dir)),
 	OPTIONS_JSON(TO(json)),
 	OPTIONS_WAIT(TO(indexer.wait_mode)),
+	OPTIONS_REST(TO(indexer.rest_mode)),
 	{"stale-after", 0, "TIME", "Age from which a rank is shown as STALE", OPTIONS_DURATION,
 	 TO(indexer.stale_after_ns), .min = NS_PER_MS, .max = DAY_NS},
 	{"initial-blocks", 0, "N",
@@ -260,6 +261,7 @@ static void print_json(const struct follow *follow, struct json_object *recovere
 		JSON_FIELD(struct rdx_indexer_stats, generations),
 		JSON_FIELD(struct rdx_indexer_stats, table_bytes),
 		JSON_FIELD(struct rdx_indexer_stats, wakes),
+		JSON_FIELD(struct rdx_indexer_stats, naps),
 	};
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 	struct json_object *object = json_new_object();

@@ -4,3 +4,4 @@
 const char *const options_shared_scopes[] = {"rank", "worker", NULL};
 const char *const options_shared_reports[] = {"copies", "mixed", "presence", NULL};
 const char *const options_shared_waits[] = {"auto", "io_uring", "epoll", NULL};
+const char *const options_shared_rests[] = {"hybrid", "sleep", "spin", NULL};

@@ -80,6 +80,13 @@
 			"io_uring where the kernel allows it",                                     \
 			OPTIONS_CHOICE, .choices = options_shared_waits, __VA_ARGS__               \
 	}
+#define OPTIONS_REST(...)                                                                          \
+	{                                                                                          \
+		"rest", 0, "hybrid|sleep|spin",                                                    \
+			"What to do until the next event: hybrid naps, so that a busy engine "     \
+			"wakes nobody, and sleeps later; spin takes a processor",                  \
+			OPTIONS_CHOICE, .choices = options_shared_rests, __VA_ARGS__               \
+	}
 #define OPTIONS_HOLD(...)                                                                          \
 	{                                                                                          \
 		"hold", 0, NULL,                                                                   \
@@ -115,5 +122,6 @@
 extern const char *const options_shared_scopes[];  /* RDX_CLEAR_... */
 extern const char *const options_shared_reports[]; /* RDX_REPORT_... */
 extern const char *const options_shared_waits[];   /* RDX_WAIT_... */
+extern const char *const options_shared_rests[];   /* RDX_REST_... */
 
 #endif

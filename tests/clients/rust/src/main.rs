@@ -88,7 +88,7 @@ struct IndexerOptions {
     worker_ranks_max: u32,
     worker_columns_max: u32,
     worker_indexes_max: u32,
-    reserved: u32,
+    rest_mode: u32,
 }
 
 #[repr(C)]
