@@ -362,7 +362,7 @@ int rdx_publisher_segment_size(const struct rdx_publisher_options *options, uint
 	return r;
 }
 
-/* A predecessor that has the rank is often about to end. */
+/* A predecessor that has the rank is often about to end, and a cleaner sooner. */
 static int claim_in_time(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_spec *spec,
 			 uint64_t wait_ns)
 {
@@ -372,7 +372,7 @@ static int claim_in_time(struct rdx_publisher *p, int dir_fd, const struct rdx_s
 
 	for (;;) {
 		r = claim_segment(p, dir_fd, spec);
-		if (r != -EBUSY || rdx_clock_ns() - begun >= wait_ns)
+		if ((r != -EBUSY && r != -EAGAIN) || rdx_clock_ns() - begun >= wait_ns)
 			return r;
 		nanosleep(&pause, NULL);
 	}

@@ -168,6 +168,7 @@ struct rdx_publisher_stats {
  *                  by which others may write
  *   -ENAMETOOLONG  instance, model or tenant over 255 bytes; or the directory's path
  *   -EBUSY         another running process publishes this rank, after wait_ns too
+ *   -EAGAIN        a cleaner has had the rank's lock for a second and for wait_ns: it is stopped
  *   -ENOSPC        the file system cannot hold the segment; nothing is left behind. What of it the
  *                  dead hold: rdx_clean.h; `reap_dead`
  *   -EDQUOT, -EFBIG  likewise for the user's quota, and for the size of a file: RLIMIT_FSIZE is
@@ -177,7 +178,8 @@ struct rdx_publisher_stats {
  *   -EPERM         the directory, or the worker's in it, is neither this user's nor root's, or a
  *                  group or all users may write in it without the sticky bit: others could
  *                  replace files. RDX_CLEAR_WORKER: the clear file is another user's, or others
- *                  may write it. The file system has no hard links, or forbids a file's mode
+ *                  may write it. The rank's lock file is another user's, or was open to others,
+ *                  one of whom has locked it. The file system has no hard links, or forbids a file's mode
  *   -EMFILE, -ENFILE  no descriptors left: a handle keeps up to four and opens with two more
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP  of the directory or a file in it, as from
  *                  open(2); -ENOLCK as from fcntl(2)
@@ -250,7 +252,8 @@ RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint8_t how, ui
  *   -EBUSY        another process publishes the rank under its name. The handle has let it go: all other
  *                 calls answer -EBUSY, too. Close it
  *   -EKEYREJECTED the directory was made anew with another key, by which what is held has other hashes
- *   -EAGAIN       another process looks whether the rank is free, and will find that it is not
+ *   -EAGAIN       a cleaner has a lock, or another process looks whether the rank is free, and will
+ *                 find that it is not
  *   -ESTALE       the worker's clear file was made anew by a rank that began later
  *                 These two stay: close, open again, and announce what is held
  *   -EOWNERDEAD   the handle was made before a fork

@@ -66,6 +66,8 @@ static int open_for(int create, int dir_fd, uint64_t worker_id, uint32_t file_mo
 		return rdx_file_open_foreign(dir_fd, name, O_RDONLY, ret_bytes);
 	for (int i = 0; r == 0 && i < MAKE_TRIES; i++)
 		r = open_to_write(dir_fd, worker_id, file_mode, &fd, ret_bytes);
+	if (r == 0)
+		return -EAGAIN; /* cleaners all the time */
 	return r < 0 ? r : fd;
 }
 

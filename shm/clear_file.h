@@ -9,7 +9,8 @@
 
 /*
  * A worker's clear file. With `create`, for producers: made if there is none, mapped read-write;
- * -EPERM if any other user may write it. Otherwise mapped read-only. -ENOENT, -EBADMSG, -errno.
+ * -EPERM if any other user may write it, -EAGAIN where a cleaner is in the way. Otherwise mapped
+ * read-only. -ENOENT, -EBADMSG, -errno.
  */
 int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
 			uint32_t file_mode);

@@ -11,8 +11,8 @@
 
 #define LOCK_MODE     0600
 #define CLEANER_BYTES 1 /* of its lock; 0 is the whole file */
-#define CLEANER_TRIES 1000
-#define CLEANER_NS    1000000 /* between two */
+#define PAUSES        1000
+#define PAUSE_NS      1000000
 #define NAME_TRIES    100
 
 /* 0, -EBUSY, -errno. */
@@ -25,36 +25,44 @@ static int try_lock(int fd, short type, off_t bytes)
 	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 }
 
-/* Is what was in the way a cleaner's, or gone meanwhile? */
-static int is_soon_free(int fd, short type)
+/* What was in the way? Nobody else may read a lock file, so that a read lock in the way of a write lock
+ * is no owner's. */
+static int refused(int fd, short type)
 {
 	struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
 
 	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
-		return 0;
-	return lock.l_type == F_UNLCK || lock.l_len == CLEANER_BYTES;
+		return -errno;
+	if (lock.l_type == F_RDLCK)
+		return -EPERM;
+	return lock.l_type == F_UNLCK || lock.l_len == CLEANER_BYTES ? -EAGAIN : -EBUSY;
 }
 
-static int lock_after_cleaner(int fd, short type)
+static int lock_whole(int fd, short type)
 {
-	const struct timespec pause = {.tv_nsec = CLEANER_NS};
 	int r = try_lock(fd, type, 0);
 
-	for (int i = 0; r == -EBUSY && i < CLEANER_TRIES && is_soon_free(fd, type); i++) {
-		nanosleep(&pause, NULL);
-		r = try_lock(fd, type, 0);
-	}
-	return r;
+	return r == -EBUSY ? refused(fd, type) : r;
 }
 
 int rdx_lock_take(int fd)
 {
-	return lock_after_cleaner(fd, F_WRLCK);
+	return lock_whole(fd, F_WRLCK);
 }
 
 int rdx_lock_share(int fd)
 {
-	return lock_after_cleaner(fd, F_RDLCK);
+	return lock_whole(fd, F_RDLCK);
+}
+
+int rdx_lock_pause(uint32_t *pauses)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
+	if ((*pauses)++ == PAUSES)
+		return 0;
+	nanosleep(&pause, NULL);
+	return 1;
 }
 
 int rdx_lock_take_to_clean(int fd)
@@ -95,11 +103,32 @@ int rdx_lock_named(int fd, int dir_fd, const char *name, int (*take)(int fd))
 	return r;
 }
 
+/* Who may open a lock file, also for reading alone, can lock it and so keep its owner out. Its owner,
+ * or root, takes it back; for others it is no lock. */
+static int keep_private(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!(st.st_mode & (S_IRWXG | S_IRWXO)) || fchmod(fd, LOCK_MODE) == 0)
+		return 0;
+	return -errno;
+}
+
 static int open_once(int dir_fd, const char *name, int flags, int (*take)(int fd), int *ret_fd)
 {
+	int r;
+
 	*ret_fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags,
 			 LOCK_MODE);
-	return *ret_fd < 0 ? -errno : rdx_lock_named(*ret_fd, dir_fd, name, take);
+	if (*ret_fd < 0)
+		return -errno;
+	r = keep_private(*ret_fd);
+	if (r == 0)
+		return rdx_lock_named(*ret_fd, dir_fd, name, take);
+	close(*ret_fd);
+	return r;
 }
 
 static int open_locked(int dir_fd, const char *name, int flags, int (*take)(int fd))
@@ -109,7 +138,7 @@ static int open_locked(int dir_fd, const char *name, int flags, int (*take)(int 
 	for (int i = 0; r == 0 && i < NAME_TRIES; i++)
 		r = open_once(dir_fd, name, flags, take, &fd);
 	if (r == 0)
-		return -EBUSY; /* cleaners all the time */
+		return -EAGAIN; /* cleaners all the time */
 	return r < 0 ? r : fd;
 }
 

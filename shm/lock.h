@@ -3,21 +3,30 @@
  * Locks of open file descriptions: claims that end with their process.
  *
  * A lock is of the whole file; that of a cleaner, who holds it for some system calls while it removes
- * what the lock protects, of the first byte alone. So who finds a cleaner's waits for it, and who
- * finds another's does not.
+ * what the lock protects, of the first byte alone. So who finds a cleaner's knows that it will soon be
+ * free, and takes none for a living owner's: a cleaner may be stopped, too.
+ *
+ * A lock file is its owner's alone (mode 0600): who may open it can lock it. Whoever opens one that others
+ * may open takes it back.
  */
 #ifndef RDX_LOCK_H
 #define RDX_LOCK_H
 
-/* Take a write lock on the open file description: 0, -EBUSY, -errno. Waits for none but a cleaner,
- * and for that one no longer than a second. The kernel drops it when the description is gone,
- * however its process ends. */
+#include <stdint.h>
+
+/* Take a write lock on the open file description, without waiting. 0; -EBUSY: another one has it;
+ * -EAGAIN: a cleaner has, or had just now; -EPERM: somebody has a read lock, who was able to open the
+ * file; -errno. The kernel drops it when the description is gone, however its process ends. */
 int rdx_lock_take(int fd);
 
 /* The same with a read lock, which several processes may hold at once. */
 int rdx_lock_share(int fd);
 
-/* The cleaner's, without waiting. */
+/* Where a cleaner was in the way: pause for a millisecond before the next try. 1; 0: these were a second
+ * together, which is long for a cleaner that runs. */
+int rdx_lock_pause(uint32_t *pauses);
+
+/* The cleaner's: -EBUSY whoever is in the way. */
 int rdx_lock_take_to_clean(int fd);
 
 /* Does anybody hold rdx_lock_take's lock? 1, 0, -errno. */
@@ -27,13 +36,14 @@ int rdx_lock_held(int fd);
 int rdx_lock_file_held(int dir_fd, const char *name);
 
 /* Take the lock of a file that was opened by that name. 1; 0: it lost its name before, and its lock would
- * protect nothing; -EBUSY, -errno. Closed unless 1. */
+ * protect nothing; -errno as it. Closed unless 1. */
 int rdx_lock_named(int fd, int dir_fd, const char *name, int (*take)(int fd));
 
 /*
  * Open a lock file, made if there is none, and take its lock; the file has its name then, and keeps it
  * while the lock is held: one on a file that a cleaner has unlinked would protect nothing. Returns the
- * descriptor. -EBUSY; -errno of openat(2), -ENOENT also where its directory is gone.
+ * descriptor. -errno of rdx_lock_take; of openat(2), -ENOENT also where its directory is gone; -EPERM:
+ * the file is another user's, and others may open it.
  */
 int rdx_lock_open(int dir_fd, const char *name);
 

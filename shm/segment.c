@@ -368,6 +368,31 @@ int rdx_segment_is_named(const struct rdx_segment_owner *owner, const char *path
 	return r;
 }
 
+/* A cleaner makes no rank miss its start. */
+static int claim_after_cleaner(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
+{
+	uint32_t pauses = 0;
+	int fd;
+
+	do
+		fd = claim_rank(dir_fd, worker_id, dp_rank);
+	while (fd == -EAGAIN && rdx_lock_pause(&pauses));
+	return fd;
+}
+
+/* Likewise. */
+static int open_clear(struct rdx_segment_owner *owner, int dir_fd, uint64_t worker_id,
+		      uint32_t file_mode)
+{
+	uint32_t pauses = 0;
+	int r;
+
+	do
+		r = rdx_clear_file_open(&owner->clear, dir_fd, worker_id, 1, file_mode);
+	while (r == -EAGAIN && rdx_lock_pause(&pauses));
+	return r;
+}
+
 int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec)
 {
@@ -387,11 +412,11 @@ int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 	if (r < 0)
 		return r;
 
-	owner.lock_fd = claim_rank(dir_fd, spec->worker_id, spec->dp_rank);
+	owner.lock_fd = claim_after_cleaner(dir_fd, spec->worker_id, spec->dp_rank);
 	if (owner.lock_fd < 0)
 		return owner.lock_fd;
 	if (spec->clear_scope) {
-		r = rdx_clear_file_open(&owner.clear, dir_fd, spec->worker_id, 1, file_mode);
+		r = open_clear(&owner, dir_fd, spec->worker_id, file_mode);
 		if (r == 0)
 			header.clear_id = ((struct rdx_clear *)owner.clear.base)->id;
 	}

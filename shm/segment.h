@@ -59,7 +59,9 @@ int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 /*
  * A rank whose files lost their names: claim it again, with its clear file, and make its segment again
  * with all that is in `lost`, but as a new epoch. No name yet, as above; `lost` is as it was, and its lock
- * file held by both where that has its name. -EBUSY as above; -ESTALE of rdx_clear_file_restore.
+ * file held by both where that has its name. -EBUSY as above; -EAGAIN: nobody
+ * else has the rank, but a cleaner, or who looks whether it is free, is in the way; -ESTALE of
+ * rdx_clear_file_restore.
  */
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
 		      int dir_fd, uint32_t file_mode);

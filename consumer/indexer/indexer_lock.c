@@ -5,6 +5,7 @@
 #include "shm/lock.h"
 #include "shm/namespace.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -45,12 +46,16 @@ static int watch_forks(void)
 
 int rdx_indexer_lock_take(struct rdx_indexer_lock *lock, int dir_fd)
 {
+	uint32_t pauses = 0;
 	int fd;
 
 	pthread_mutex_lock(&held_mutex);
 	fd = watch_forks();
-	if (fd == 0)
-		fd = rdx_lock_open(dir_fd, RDX_INDEXER_LOCK_NAME);
+	if (fd == 0) {
+		do
+			fd = rdx_lock_open(dir_fd, RDX_INDEXER_LOCK_NAME);
+		while (fd == -EAGAIN && rdx_lock_pause(&pauses));
+	}
 	if (fd >= 0) {
 		lock->fd = fd;
 		lock->next = held;

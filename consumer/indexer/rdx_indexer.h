@@ -82,6 +82,7 @@ struct rdx_indexer_stats {
  *
  *   -EINVAL        an option out of range
  *   -EBUSY         another running process maintains an index of this namespace
+ *   -EAGAIN        a cleaner has had indexer.lock for a second: it is stopped
  *   -EKEYREJECTED  the namespace's key file is damaged
  *   -ENOSYS, -EPERM, -ENOMEM  RDX_WAIT_URING was requested, and there is no io_uring, it is
  *                  forbidden, or RLIMIT_MEMLOCK is too low for it
@@ -92,7 +93,8 @@ struct rdx_indexer_stats {
  *                  -EFBIG where RLIMIT_FSIZE forbids a file, without a SIGXFSZ;
  *                  -EPERM where the file system has no hard links, and where the directory, or
  *                  index/ in it, is neither this user's nor root's, or a group or all users may
- *                  write in it without the sticky bit
+ *                  write in it without the sticky bit; where indexer.lock is another user's, or was
+ *                  open to others, one of whom has locked it
  *   -ENOMEM
  */
 RDX_API int rdx_indexer_open(struct rdx_indexer **ret_indexer,

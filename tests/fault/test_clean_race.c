@@ -66,7 +66,7 @@ static int live_once(struct rig *rig, struct shared *shared, uint32_t rank)
 	spec.clear_scope = 1;
 	r = rig_claim(rig, &producer, &spec);
 	if (r < 0)
-		return r == -EBUSY ? 1 : 30;
+		return r == -EBUSY || r == -EAGAIN ? 1 : 30;
 	if (atomic_fetch_add(&shared->holders[rank], 1) != 0)
 		return 31; /* two at once */
 	r = check_files(rig, &producer, rank);

@@ -7,6 +7,7 @@
 #include "tests/patience.h"
 
 #include "producer/publisher_state.h"
+#include "shm/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -235,6 +236,36 @@ static void test_never_two(void **state)
 	end(&l);
 }
 
+/* A cleaner that stands still with the rank's lock is no successor. */
+static void test_a_stopped_cleaner(void **state)
+{
+	struct lost l;
+
+	(void)state;
+	make(&l);
+	indexer_rig_open(&l.x, RDX_WAIT_AUTO);
+	for (int whole = 0; whole < 2; whole++) {
+		char path[160];
+		int fd;
+
+		tell_both(&l, 20);
+		strike(&l, whole ? "1" : "1/0.lock");
+		snprintf(path, sizeof(path), "%s/1", l.dir);
+		assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
+		snprintf(path, sizeof(path), "%s/1/0.lock", l.dir);
+		fd = rdx_lock_open_to_clean(AT_FDCWD, path, 1);
+		assert_true(fd >= 0);
+		for (int i = 0; i < 2; i++) {
+			assert_int_equal(rdx_publisher_check(l.struck), -EAGAIN);
+			tell_both(&l, 3);
+		}
+		rdx_lock_drop(fd);
+		assert_int_equal(rdx_publisher_check(l.struck), 1);
+		expect_equal(&l);
+	}
+	end(&l);
+}
+
 /* A clear of one rank is one of the other again, once both have looked. */
 static void test_the_clear_file(void **state)
 {
@@ -290,9 +321,13 @@ static void test_the_bell(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_made_again),     cmocka_unit_test(test_the_whole_directory),
-		cmocka_unit_test(test_another_key),    cmocka_unit_test(test_never_two),
-		cmocka_unit_test(test_the_clear_file), cmocka_unit_test(test_the_bell),
+		cmocka_unit_test(test_made_again),
+		cmocka_unit_test(test_the_whole_directory),
+		cmocka_unit_test(test_another_key),
+		cmocka_unit_test(test_never_two),
+		cmocka_unit_test(test_the_clear_file),
+		cmocka_unit_test(test_the_bell),
+		cmocka_unit_test(test_a_stopped_cleaner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

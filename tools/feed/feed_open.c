@@ -37,7 +37,7 @@ int feed_open(struct rdx_publisher **ret_publisher, const struct rdx_publisher_o
 		slice.wait_ns = left < SLICE_NS ? left : SLICE_NS;
 		r = rdx_publisher_open(ret_publisher, &slice);
 		waited = rdx_clock_ns() - begun;
-		if (r != -EBUSY || waited >= options->wait_ns || stop_asked())
+		if ((r != -EBUSY && r != -EAGAIN) || waited >= options->wait_ns || stop_asked())
 			return r;
 		if (!said && waited >= LONG_NS)
 			say_wait(options, options->wait_ns - waited);

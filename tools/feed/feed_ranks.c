@@ -103,7 +103,7 @@ static int open_rank(struct feed_ranks *ranks, struct feed_rank *rank,
 		rdx_publisher_close(rank->publisher);
 		rank->publisher = NULL;
 	}
-	rank->is_busy = error == -EBUSY;
+	rank->is_busy = error == -EBUSY || error == -EAGAIN;
 	if (error == -ENOSPC)
 		feed_open_full(ranks->options.dir, full);
 	json_line_fault(ret_fault, "cannot open rank %u of worker %" PRIu64 " in %s: %s%s",

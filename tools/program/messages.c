@@ -92,6 +92,8 @@ const char *messages_explain_create(int error)
 		return "File name too long: instance, model and tenant have at most 255 bytes";
 	case EBUSY:
 		return "another running process has it: stop that one first, or choose another";
+	case EAGAIN:
+		return "a cleaner that does not go on has its lock: continue or end that one";
 	case ENOSPC:
 		return "No space left on device: make the file system larger, or the rings and "
 		       "tiers "
@@ -109,7 +111,9 @@ const char *messages_explain_create(int error)
 	case EPERM:
 		return "Operation not permitted: --dir and what is in it must be this user's or "
 		       "root's, "
-		       "with the sticky bit where a group may write (chmod 3775), and a seccomp "
+		       "with the sticky bit where a group may write (chmod 3775), lock files "
+		       "readable "
+		       "by their owner alone (remove one that others have locked), and a seccomp "
 		       "filter allow fallocate, fcntl and madvise";
 	case EROFS:
 		return "Read-only file system: choose a --dir that this user may write";
