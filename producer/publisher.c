@@ -385,8 +385,9 @@ static int claim_with_room(struct rdx_publisher *p, int dir_fd, const struct rdx
 	const struct rdx_reap reap = {.dir_fd = dir_fd, .own_only = 1};
 	int r = claim_in_time(p, dir_fd, spec, options->wait_ns);
 
-	if (r != -ENOSPC || !options->reap_dead || rdx_reap_workers(&reap) < 0)
+	if (r != -ENOSPC || !options->reap_dead)
 		return r;
+	(void)rdx_reap_workers(&reap); /* what it could remove may be enough */
 	return claim_in_time(p, dir_fd, spec, options->wait_ns);
 }
 

@@ -41,7 +41,7 @@ uint64_t rdx_reap_look(int dir_fd, const char *name, uint64_t *bytes)
 	struct stat st;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
+		return errno == ENOENT ? 0 : UINT64_MAX;
 	*bytes += (uint64_t)st.st_blocks * STAT_BLOCK_BYTES;
 	return time_ns(&st.st_ctim);
 }
@@ -165,23 +165,28 @@ static int reap_rank(const struct rdx_reap *reap, int worker_fd, uint64_t worker
 	return what.cause == 0;
 }
 
+/* 1, 0, -errno. */
 static int exists(int dir_fd, const char *name)
 {
-	return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
 }
 
-/* Of up to three files of a rank only the first that is there speaks for it. */
+/* Of up to three files of a rank only the first that is there speaks for it; where one cannot be looked
+ * at, rather two than none. */
 static int speaks_for_rank(int worker_fd, const char *file, uint32_t dp_rank)
 {
 	char segment[RDX_NAME_BYTES], lock[RDX_NAME_BYTES];
 
 	snprintf(segment, sizeof(segment), "%u.seg", dp_rank);
 	snprintf(lock, sizeof(lock), "%u.lock", dp_rank);
-	if (!exists(worker_fd, file))
+	if (exists(worker_fd, file) == 0)
 		return 0;
 	if (strcmp(file, segment) == 0)
 		return 1;
-	return !exists(worker_fd, segment) && (strcmp(file, lock) == 0 || !exists(worker_fd, lock));
+	return exists(worker_fd, segment) <= 0 &&
+	       (strcmp(file, lock) == 0 || exists(worker_fd, lock) <= 0);
 }
 
 static void reap_temporary(const struct rdx_reap *reap, int dir_fd, const char *prefix,
@@ -193,8 +198,12 @@ static void reap_temporary(const struct rdx_reap *reap, int dir_fd, const char *
 	struct stat st;
 
 	snprintf(what.name, sizeof(what.name), "%.24s%.32s", prefix, file);
-	if (fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		what.cause = -errno;
+		if (what.cause != -ENOENT)
+			tell(reap, &what);
 		return;
+	}
 	written = time_ns(&st.st_mtim);
 	if (written > now || now - written < least)
 		return;
@@ -252,13 +261,13 @@ static void reap_worker(const struct rdx_reap *reap, uint64_t worker_id, DIR *di
 
 	rdx_namespace_worker_dir(worker_id, what.name);
 	what.cause = reap_clear(reap, dirfd(dir), &what);
-	if (what.cause == -EBUSY || (reap->keep_directories && what.bytes == 0))
+	if (what.cause == -EBUSY || (reap->keep_directories && what.cause == 0 && what.bytes == 0))
 		return;
 	if (what.cause == 0 && others == 0 && !reap->dry_run && !reap->keep_directories &&
 	    unlinkat(reap->dir_fd, what.name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		what.cause = -errno;
 	/* files that are not ours, or a rank that came meanwhile */
-	if (what.cause != -ENOTEMPTY && (what.bytes || others == 0))
+	if (what.cause != -ENOTEMPTY && (what.cause < 0 || what.bytes || others == 0))
 		tell(reap, &what);
 }
 

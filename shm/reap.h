@@ -45,7 +45,8 @@ int rdx_reap_workers(const struct rdx_reap *reap);
  */
 uint64_t rdx_reap_dead_ns(int lock_fd, uint64_t born_ns, int dry_run);
 
-/* CLOCK_REALTIME of when the file last changed; what it takes is added to `bytes`. 0: there is none. */
+/* CLOCK_REALTIME of when the file last changed; what it takes is added to `bytes`. 0: there is none;
+ * UINT64_MAX: it cannot be looked at, and so is not taken for old. */
 uint64_t rdx_reap_look(int dir_fd, const char *name, uint64_t *bytes);
 
 #endif

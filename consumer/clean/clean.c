@@ -54,13 +54,15 @@ static void tell(void *context, const struct rdx_reaped *what)
 		cleaning->options.tell(cleaning->options.context, &cleaned);
 }
 
-/* When the index was last changed: the files of one index, or of all, come and go together. */
+/* When the index was last changed: the files of one index, or of all, come and go together.
+ * UINT64_MAX: it is not known. */
 static uint64_t newest_index_ns(DIR *dir)
 {
 	uint64_t newest = 0, bytes = 0;
 	struct dirent *entry;
+	int r;
 
-	while (rdx_file_entry(dir, &entry) > 0) {
+	while ((r = rdx_file_entry(dir, &entry)) > 0) {
 		uint64_t changed = rdx_index_file_is_any(entry->d_name)
 					   ? rdx_reap_look(dirfd(dir), entry->d_name, &bytes)
 					   : 0;
@@ -68,7 +70,7 @@ static uint64_t newest_index_ns(DIR *dir)
 		newest = changed > newest ? changed : newest;
 	}
 	rewinddir(dir);
-	return newest;
+	return r < 0 ? UINT64_MAX : newest;
 }
 
 /* What keeps the indexes from being looked at. */

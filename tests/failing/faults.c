@@ -23,6 +23,8 @@
 
 static _Thread_local struct faults faults;
 static _Thread_local uint32_t fail_at, fail_way, armed, paused;
+static _Thread_local int (*is_full)(const void *context);
+static _Thread_local const void *is_full_context;
 static _Atomic int64_t heap, mapped;
 static _Atomic uint64_t passed_ns;
 
@@ -69,6 +71,12 @@ int64_t faults_mapped(void)
 void faults_pass(uint64_t ns)
 {
 	atomic_fetch_add(&passed_ns, ns);
+}
+
+void faults_fill(int (*when)(const void *context), const void *context)
+{
+	is_full = when;
+	is_full_context = context;
 }
 
 /* The errno by which the call that is being made fails, 0: it does not. */
@@ -136,7 +144,6 @@ WRAP(int, -1, fchmod, (int fd, mode_t mode), (fd, mode), EIO, EPERM)
 WRAP(int, -1, ftruncate, (int fd, off_t bytes), (fd, bytes), ENOSPC, EIO)
 WRAP(int, -1, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, at, bytes),
      EOPNOTSUPP, ENOSPC)
-WRAP_RETURNED(1, posix_fallocate, (int fd, off_t at, off_t bytes), (fd, at, bytes), ENOSPC, EINTR)
 WRAP(int, -1, mkdir, (const char *path, mode_t mode), (path, mode), ENOSPC)
 WRAP(int, -1, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode), ENOSPC)
 WRAP(int, -1, linkat, (int fd, const char *from, int to_fd, const char *to, int flags),
@@ -210,6 +217,19 @@ int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
 			completed->res = -error;
 	}
 	return r;
+}
+
+DECLARE(int, posix_fallocate, (int fd, off_t at, off_t bytes))
+int __wrap_posix_fallocate(int fd, off_t at, off_t bytes)
+{
+	int error = FAULT("posix_fallocate", ENOSPC, EINTR), full;
+
+	if (error)
+		return error;
+	paused++;
+	full = is_full && is_full(is_full_context);
+	paused--;
+	return full ? ENOSPC : __real_posix_fallocate(fd, at, bytes);
 }
 
 /* The heap, with its books. */

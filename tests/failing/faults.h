@@ -31,6 +31,10 @@ struct faults faults_now(void);
 int64_t faults_heap(void);
 int64_t faults_mapped(void);
 
+/* Let the file system be full where and while `is_full` says so: posix_fallocate finds no room, which does
+ * not count as a call that failed. NULL: no more. */
+void faults_fill(int (*is_full)(const void *context), const void *context);
+
 /* Let the monotonic clock be so much later, for ever. */
 void faults_pass(uint64_t ns);
 
