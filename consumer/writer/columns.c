@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/writer/columns.h"
+#include "shm/entry.h"
 #include "shm/version.h"
 
 #include <assert.h>
@@ -149,6 +150,35 @@ void rdx_columns_report(struct rdx_index_writer *w, struct rdx_writer_rank *rank
 	rdx_version_close(w->live);
 }
 
+/* A state in which nothing is missing, or less than this, is no longer true. */
+static uint64_t worse_state(uint64_t state, uint8_t how)
+{
+	if (state != RDX_STATE_EXACT && state != RDX_STATE_LACKING)
+		return state;
+	return how == RDX_INEXACT_UNKNOWN ? RDX_STATE_INEXACT : RDX_STATE_LACKING;
+}
+
+/* Readers are told before a block goes, not only by the next pulse: who misses it sees another version
+ * (V1), and the state with it. */
+static void tell_lost(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t how)
+{
+	_Atomic uint64_t *state = &w->live->identity[rank - w->rank].state;
+	struct rdx_index_entry *entry = &w->live->entry[rank - w->rank];
+	uint64_t worse = worse_state(rdx_word_load(state), how);
+
+	if (rank->forced && rdx_word_load(state) == worse)
+		return;
+	rdx_version_open(w->live);
+	rank->forced = 1;
+	rdx_columns_publish(w, rank);
+	rdx_word_store(state, worse);
+	rdx_entry_open(entry);
+	rdx_word_store(&entry->counter[RDX_ENTRY_STATE], worse);
+	rdx_word_store(&entry->counter[RDX_ENTRY_CAUSE], (uint64_t)(int64_t)-ENOSPC);
+	rdx_entry_close(entry);
+	rdx_version_close(w->live);
+}
+
 void rdx_columns_lose(struct rdx_index_writer *w, uint32_t column, uint8_t how)
 {
 	struct rdx_writer_rank *rank = &w->rank[w->columns.seat[column]];
@@ -157,8 +187,8 @@ void rdx_columns_lose(struct rdx_index_writer *w, uint32_t column, uint8_t how)
 		rank->lost = how;
 	if (rank->is_building)
 		rank->build_forced = 1;
-	else
-		rdx_columns_report(w, rank, rank->orphans, 1);
+	else if (rank->is_visible)
+		tell_lost(w, rank, how);
 }
 
 int rdx_columns_unswept(const struct rdx_index_writer *w)

@@ -40,7 +40,8 @@ void rdx_columns_publish(struct rdx_index_writer *w, struct rdx_writer_rank *ran
 void rdx_columns_report(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint8_t orphans,
 			uint8_t forced);
 
-/* A block of the column does not fit, RDX_INEXACT_...: those after it may not be searched. */
+/* A block of the column does not fit, or is about to go, RDX_INEXACT_...: those after it may not be
+ * searched, and a rank that is shown is not EXACT from now on. */
 void rdx_columns_lose(struct rdx_index_writer *w, uint32_t column, uint8_t how);
 
 /* Are there columns to be swept? */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: a worker that reads a table's secret and tries keys until it has thousands for the
- * same lines: it does without, others lose nothing; a table with another secret follows, though not
- * at any rate; who comes afterwards finds room.
+ * same lines: it does without, and is told so before it does, others lose nothing; a table with
+ * another secret follows, though not at any rate; who comes afterwards finds room.
  */
 #include "tests/index_rig.h"
 #include "tests/table_rig.h"
@@ -38,7 +38,8 @@ static int add_rank(struct rdx_index_writer *w, uint64_t worker_id, uint32_t dp_
 
 static void setup(struct fixture *f)
 {
-	struct rdx_writer_options options = {.initial_blocks = BLOCKS};
+	struct rdx_writer_options options = {.initial_blocks = BLOCKS,
+					     .stale_after_ns = RIG_NEVER_STALE_NS};
 
 	rig_make(&f->rig);
 	assert_int_equal(rig_writer(&f->rig, &options, &f->writer), 0);
@@ -214,6 +215,81 @@ static void test_another_secret_follows(void **state)
 	teardown(&f);
 }
 
+static struct {
+	struct rdx_index *index;
+	uint64_t worker_id;
+	uint64_t keys[AIMED]; /* that the worker is shown to hold */
+	uint32_t count;
+	uint32_t missed; /* of them, at some step */
+} watched;
+
+/* At every step of the writer: a key that goes is missed in no row that is EXACT. */
+static void look_for_all(enum rdx_hook_step step)
+{
+	(void)step;
+	rdx_hook_function = NULL; /* a lookup has steps, too */
+	for (uint32_t i = 0; i < watched.count; i++) {
+		struct rdx_run runs[2] = {{.size = sizeof(runs[0])}};
+		const struct rdx_run *run;
+		int rows = rdx_index_lookup(watched.index, &watched.keys[i], 1, runs, 2);
+
+		if (rows == -EAGAIN)
+			break; /* inside of a change */
+		run = rig_row(runs, rows, watched.worker_id, 0);
+		assert_non_null(run);
+		watched.missed += !run->blocks[0];
+		assert_true(run->blocks[0] || run->state == RDX_STATE_LACKING);
+	}
+	rdx_hook_function = look_for_all;
+}
+
+/* Watch all that a rank is shown to hold by now, of `keys`. */
+static void watch(struct fixture *f, uint64_t worker_id, int seat, const uint64_t *keys,
+		  uint32_t count)
+{
+	const struct rdx_table *table = &rdx_writer_table(f->writer)->table;
+
+	rdx_writer_heartbeat(f->writer, rdx_clock_ns());
+	rig_pulse(f->writer, seat, RDX_STATE_EXACT, 1, 1);
+	assert_int_equal(rdx_writer_ready(f->writer), 0);
+	assert_int_equal(rig_index(&f->rig, &watched.index), 0);
+	watched.worker_id = worker_id;
+	watched.count = watched.missed = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (rdx_table_find(table, keys[i]).line)
+			watched.keys[watched.count++] = keys[i];
+	}
+	look_for_all(RDX_HOOK_NONE);
+	assert_int_equal(watched.missed, 0);
+}
+
+/* The one whose key goes is not EXACT before it does, and is LACKING before any pulse says so. */
+static void test_told_before_the_key_goes(void **state)
+{
+	static struct fixture f;
+	static uint64_t keys[AIMED];
+	struct rdx_index_rank ranks[2] = {{.size = sizeof(ranks[0])}};
+	int bad;
+
+	(void)state;
+	setup(&f);
+	f.writer->crowded_ns = UINT64_MAX;
+	bad = add_rank(f.writer, 2, 0);
+	aim(&f, &rdx_writer_table(f.writer)->table, RDX_PROBE_LINES_MAX / 4, keys, AIMED);
+	assert_int_equal(rig_blocks(f.writer, bad, 0, keys, AIMED), -ENOSPC);
+	watch(&f, 2, bad, keys, AIMED);
+	store_late(&f, 1);
+	watched.missed = 0;
+	look_for_all(RDX_HOOK_NONE);
+	rdx_hook_function = NULL;
+	assert_int_equal(watched.missed, 1);
+	assert_int_equal(rdx_index_ranks(watched.index, ranks, 2), 2);
+	assert_int_equal(ranks[bad].state, RDX_STATE_LACKING);
+	assert_int_equal(ranks[bad].cause, -ENOSPC);
+	rdx_index_close(watched.index);
+	teardown(&f);
+}
+
 /* Keys tried for a table that is being made: it is not given up for a larger one. */
 static void test_the_next_table_is_aimed_at(void **state)
 {
@@ -270,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_ranks_of_a_worker_are_one),
 		cmocka_unit_test(test_workers_together),
 		cmocka_unit_test(test_keys_that_are_shared),
+		cmocka_unit_test(test_told_before_the_key_goes),
 		cmocka_unit_test(test_another_secret_follows),
 		cmocka_unit_test(test_the_next_table_is_aimed_at),
 		cmocka_unit_test(test_after_the_crowd),
