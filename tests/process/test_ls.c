@@ -134,6 +134,28 @@ static void ls_prints_json_of_any_name(void **state)
 	rig_release(&producer);
 }
 
+/* A segment may say anything; in JSON it is a number that every reader has exactly, or digits. */
+static void ls_shows_any_number(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *object, *segments, *row;
+	struct rig_producer producer;
+	struct program_result r;
+
+	tools_claim(rig, &producer, 7, 0, 64);
+	producer.event_id = UINT64_MAX - 2;
+	rig_store(rig, &producer, 1);
+	rdx_word_store(&producer.owner.live->counters[RDX_COUNTER_HELD], UINT64_MAX);
+	object = list(rig, 0, &r, &segments);
+	row = json_object_array_get_idx(segments, 0);
+	assert_string_equal(string(row, "last_event_id"), "18446744073709551614");
+	assert_string_equal(string(member(member(row, "tiers"), "device"), "held_blocks"),
+			    "18446744073709551615");
+	json_object_put(object);
+	program_result_free(&r);
+	rig_release(&producer);
+}
+
 static void ls_says_why_a_rank_is_unreadable(void **state)
 {
 	static const struct {
@@ -191,6 +213,7 @@ int main(void)
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(ls_prints_json_of_any_name, rig_setup,
 						rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_shows_any_number, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(ls_says_why_a_rank_is_unreadable, rig_setup,
 						rig_teardown),
 	};

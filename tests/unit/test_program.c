@@ -220,6 +220,8 @@ static void print_mixed(void)
 	struct json_object *object = json_new_object();
 
 	JSON_PUT_FIELDS(object, fields, &mixed);
+	json_put_number(object, "most", UINT64_C(1) << 53);
+	json_put_number(object, "more", (UINT64_C(1) << 53) + 1);
 	json_put_fraction(object, "part", 0.1);
 	json_put_text(object, "text", "\xc3\xbc\xc0\x80\xed\xa0\x80");
 	json_put_text(object, "none", NULL);
@@ -231,8 +233,9 @@ static void members_keep_their_width(void **state)
 	char *text = printed(print_mixed);
 
 	(void)state;
-	assert_string_equal(text, "{\"wide\":18446744073709551615,\"byte\":1,\"16\":65535,"
-				  "\"word\":4294967295,\"part\":0.1,\"text\":\"\xc3\xbc"
+	assert_string_equal(text, "{\"wide\":\"18446744073709551615\",\"byte\":1,\"16\":65535,"
+				  "\"word\":4294967295,\"most\":9007199254740992,"
+				  "\"more\":\"9007199254740993\",\"part\":0.1,\"text\":\"\xc3\xbc"
 				  "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
 				  "\"none\":null}\n");
 	free(text);

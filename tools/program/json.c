@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NUMBER_MAX (UINT64_C(1) << 53)
+
 static struct json_object *made(struct json_object *object)
 {
 	if (!object)
@@ -34,17 +36,18 @@ void json_put(struct json_object *object, const char *name, struct json_object *
 		messages_no_memory();
 }
 
-void json_put_number(struct json_object *object, const char *name, uint64_t value)
-{
-	json_put(object, name, made(json_object_new_uint64(value)));
-}
-
 static struct json_object *id_json(uint64_t value)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRIu64, value);
 	return made(json_object_new_string(text));
+}
+
+void json_put_number(struct json_object *object, const char *name, uint64_t value)
+{
+	json_put(object, name,
+		 value <= NUMBER_MAX ? made(json_object_new_uint64(value)) : id_json(value));
 }
 
 void json_put_id(struct json_object *object, const char *name, uint64_t value)

@@ -15,6 +15,7 @@ struct json_object *json_new_array(void);
 /* Add one member. `child` becomes the object's. Bytes of a text that are not UTF-8 become
  * U+FFFD each. */
 void json_put(struct json_object *object, const char *name, struct json_object *child);
+/* A count, size, duration or event id. One above 2^53, which only who lies has, as json_put_id. */
 void json_put_number(struct json_object *object, const char *name, uint64_t value);
 /* Nanoseconds that passed; null where that is not known, UINT64_MAX. */
 void json_put_age(struct json_object *object, const char *name, uint64_t ns);
@@ -28,7 +29,7 @@ void json_put_flag(struct json_object *object, const char *name, int value);
 /* NULL gives null. */
 void json_put_text(struct json_object *object, const char *name, const char *value);
 
-/* Unsigned members of a struct, of 1 to 8 bytes each, as numbers. */
+/* Unsigned members of a struct, of 1 to 8 bytes each, as json_put_number. */
 struct json_field {
 	const char *name;
 	uint32_t at;
