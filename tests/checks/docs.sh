@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source=tests/checks/violation.sh
 . "${BASH_SOURCE%/*}/violation.sh"
 
-folders=(shm producer consumer tools bench)
+folders=(shm producer consumer tools bench python)
 tree=docs/architecture.md
 edges=docs/memory-model.md
 label='\b[RLBSCVGPENTKQ][0-9]\b'

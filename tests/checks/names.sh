@@ -50,3 +50,4 @@ check() { # PREFIX FOLDER...
 
 check rdx_ shm producer consumer
 check '' tools
+check '' python

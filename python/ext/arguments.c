@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "python/ext/arguments.h"
+
+#include <ringdex/rdx_types.h>
+
+#include <math.h>
+#include <string.h>
+
+#define NS_PER_SECOND 1e9
+#define SECONDS_MAX   9.2e9
+
+static int read_unsigned(PyObject *from, uint64_t max, uint64_t *ret_value)
+{
+	PyObject *number = PyNumber_Index(from);
+	uint64_t value;
+
+	if (!number)
+		return 0;
+	value = PyLong_AsUnsignedLongLong(number);
+	if ((value == UINT64_MAX && PyErr_Occurred()) || value > max) {
+		PyErr_Format(PyExc_ValueError, "%R: give a number from 0 to %llu", number,
+			     (unsigned long long)max);
+		Py_DECREF(number);
+		return 0;
+	}
+	Py_DECREF(number);
+	*ret_value = value;
+	return 1;
+}
+
+int arguments_u64(PyObject *from, void *ret_u64)
+{
+	return read_unsigned(from, UINT64_MAX, ret_u64);
+}
+
+int arguments_u32(PyObject *from, void *ret_u32)
+{
+	uint64_t value;
+
+	if (!read_unsigned(from, UINT32_MAX, &value))
+		return 0;
+	*(uint32_t *)ret_u32 = (uint32_t)value;
+	return 1;
+}
+
+int arguments_seconds(PyObject *from, void *ret_u64)
+{
+	double seconds = PyFloat_AsDouble(from);
+
+	if (seconds == -1.0 && PyErr_Occurred())
+		return 0;
+	if (!(seconds >= 0 && seconds <= SECONDS_MAX)) {
+		PyErr_Format(PyExc_ValueError, "%R: give seconds, 0 or more", from);
+		return 0;
+	}
+	*(uint64_t *)ret_u64 = (uint64_t)(seconds * NS_PER_SECOND);
+	return 1;
+}
+
+int arguments_tier(PyObject *from, void *ret_u8)
+{
+	const char *text;
+
+	if (!PyUnicode_Check(from)) {
+		uint64_t tier;
+
+		if (!read_unsigned(from, RDX_TIER_COUNT - 1, &tier))
+			return 0;
+		*(uint8_t *)ret_u8 = (uint8_t)tier;
+		return 1;
+	}
+	text = arguments_text(from, "tier");
+	for (uint8_t tier = 0; text && tier < RDX_TIER_COUNT; tier++) {
+		if (strcmp(rdx_tier_text(tier), text) != 0)
+			continue;
+		*(uint8_t *)ret_u8 = tier;
+		return 1;
+	}
+	if (text)
+		PyErr_Format(PyExc_ValueError, "tier is %R: give device, host, disk or external",
+			     from);
+	return 0;
+}
+
+int arguments_path(PyObject *from, void *ret_bytes)
+{
+	if (from == Py_None) {
+		*(PyObject **)ret_bytes = NULL;
+		return 1;
+	}
+	return PyUnicode_FSConverter(from, ret_bytes) != 0;
+}
+
+int arguments_word(const char *name, const char *text, const char *const *words)
+{
+	PyObject *list;
+
+	for (int i = 0; words[i]; i++) {
+		if (strcmp(words[i], text) == 0)
+			return i;
+	}
+	list = PyUnicode_FromString(words[0]);
+	for (int i = 1; list && words[i]; i++) {
+		PyObject *longer = PyUnicode_FromFormat("%U, %s", list, words[i]);
+
+		Py_DECREF(list);
+		list = longer;
+	}
+	if (list)
+		PyErr_Format(PyExc_ValueError, "%s is \"%s\": give one of %U", name, text, list);
+	Py_XDECREF(list);
+	return -1;
+}
+
+const char *arguments_text(PyObject *from, const char *name)
+{
+	Py_ssize_t bytes;
+	const char *text;
+
+	if (!PyUnicode_Check(from)) {
+		PyErr_Format(PyExc_TypeError, "%s is %R: give a text", name, from);
+		return NULL;
+	}
+	text = PyUnicode_AsUTF8AndSize(from, &bytes);
+	if (text && strlen(text) != (size_t)bytes) {
+		PyErr_Format(PyExc_ValueError, "%s has a NUL character", name);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arguments of the calls, as converters of PyArg_ParseTupleAndKeywords ("O&"): 1, or 0 with an
+ * exception. Numbers are whole and in range, texts have no NUL inside.
+ */
+#ifndef ARGUMENTS_H
+#define ARGUMENTS_H
+
+#include "python/ext/module.h"
+
+#include <stdint.h>
+
+/* A whole number, also one of numpy. */
+int arguments_u64(PyObject *from, void *ret_u64);
+int arguments_u32(PyObject *from, void *ret_u32);
+
+/* Seconds, as nanoseconds; up to 292 years. */
+int arguments_seconds(PyObject *from, void *ret_u64);
+
+/* A tier by its name or number. */
+int arguments_tier(PyObject *from, void *ret_u8);
+
+/* A path, or None: a bytes object that is the caller's, or NULL. */
+int arguments_path(PyObject *from, void *ret_bytes);
+
+/* Which of `words`, the last of which is NULL, `text` is: its index; -1 with an exception that names
+ * the argument and the words. */
+int arguments_word(const char *name, const char *text, const char *const *words);
+
+/* The text of an object, valid as long as that is; NULL with an exception. */
+const char *arguments_text(PyObject *from, const char *name);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "python/ext/publisher.h"
+
+#include "python/ext/arguments.h"
+#include "python/ext/event_class.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Neighbouring removals are one call, up to so many names. */
+#define JOINED_MAX 4096
+
+/* Removals that wait for their neighbours. */
+struct pending {
+	struct rdx_engine_event event; /* count 0: there are none */
+	struct event_values values;    /* whose texts the event has */
+};
+
+struct walk {
+	struct publisher *self;
+	struct pending pending;
+	uint64_t time_ns;
+	uint32_t unreadable;
+	int r; /* of the library: no call after it can succeed */
+};
+
+static int publish(struct walk *walk, struct rdx_engine_event *event)
+{
+	event->time_ns = walk->time_ns;
+	walk->r = rdx_engine_publish(walk->self->engine, event);
+	return walk->r;
+}
+
+static void flush(struct walk *walk)
+{
+	struct pending *pending = &walk->pending;
+
+	if (!pending->event.count)
+		return;
+	pending->event.names = walk->self->joined.bytes;
+	publish(walk, &pending->event);
+	pending->event.count = 0;
+	event_class_drop(&pending->values);
+}
+
+/* An event that could not be read, by the exception that is set. -1: it is none of the event's. */
+static int give_up(struct walk *walk)
+{
+	PyObject *type, *value, *traceback, *text = NULL;
+	int is_error = PyErr_ExceptionMatches(PyExc_Exception);
+
+	PyErr_Fetch(&type, &value, &traceback);
+	flush(walk);
+	if (walk->r == 0)
+		walk->r = rdx_engine_unreadable(walk->self->engine, walk->time_ns);
+	walk->unreadable++;
+	if (!is_error) {
+		PyErr_Restore(type, value, traceback);
+		return -1;
+	}
+	text = PyObject_Str(value ? value : type);
+	if (!text)
+		PyErr_Clear();
+	Py_XDECREF(walk->self->unreadable);
+	walk->self->unreadable = text;
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(traceback);
+	return 0;
+}
+
+static int is_same(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Do they say the same of their names? */
+static int are_alike(const struct rdx_engine_event *a, const struct rdx_engine_event *b)
+{
+	return a->flags == b->flags && a->group == b->group && a->name_bytes == b->name_bytes &&
+	       is_same(a->type, b->type) && is_same(a->medium, b->medium) &&
+	       is_same(a->spec_kind, b->spec_kind) && is_same(a->locality, b->locality) &&
+	       is_same(a->ownership, b->ownership);
+}
+
+/* A removal of names, and of nothing else. */
+static int is_joinable(const struct publisher *self, const struct rdx_engine_event *event)
+{
+	return !self->types && event->count && event->count <= JOINED_MAX &&
+	       !event->unknown_fields && !event->remaining && !event->parent &&
+	       !event->token_count && !event->key_count && !event->lora_name &&
+	       !event->cache_salt && !event->block_tokens &&
+	       !(event->flags & ~(uint32_t)RDX_ENGINE_GROUP) && event_class_removes(event->type);
+}
+
+/* -1 with an exception. */
+static int append(struct walk *walk, const void *names, uint32_t count)
+{
+	struct rdx_engine_event *event = &walk->pending.event;
+	size_t bytes = event->name_bytes, before = event->count * bytes;
+	uint8_t *all = room_reserve(&walk->self->joined, before + count * bytes);
+
+	if (!all)
+		return -1;
+	memcpy(all + before, names, count * bytes);
+	event->count += count;
+	return 0;
+}
+
+/* Takes over the values. -1 with an exception. */
+static int begin_pending(struct walk *walk, const struct rdx_engine_event *event,
+			 struct event_values *values)
+{
+	flush(walk);
+	walk->pending.event = *event;
+	walk->pending.event.count = 0;
+	if (append(walk, event->names, event->count) < 0)
+		return -1;
+	walk->pending.values = *values;
+	*values = (struct event_values){{NULL}};
+	return 0;
+}
+
+/* One that is decoded. -1 with an exception. */
+static int take(struct walk *walk, struct rdx_engine_event *event, struct event_values *values)
+{
+	struct pending *pending = &walk->pending;
+
+	if (!is_joinable(walk->self, event)) {
+		flush(walk);
+		if (walk->r == 0 && publish(walk, event) == -EINVAL) {
+			walk->r = 0;
+			PyErr_SetString(PyExc_ValueError, "the event's fields do not fit together");
+			return -1;
+		}
+		return 0;
+	}
+	if (pending->event.count && pending->event.count + event->count <= JOINED_MAX &&
+	    are_alike(&pending->event, event))
+		return append(walk, event->names, event->count);
+	return begin_pending(walk, event, values);
+}
+
+/* -1 with an exception. */
+static int decode(struct walk *walk, const char *type, uint32_t unknown,
+		  struct event_values *values)
+{
+	struct rdx_engine_event event;
+	int r = event_read(&walk->self->reader, values, &event);
+
+	if (r == 0) {
+		event.type = type;
+		event.unknown_fields = unknown;
+		r = take(walk, &event, values);
+	}
+	event_done(&walk->self->reader);
+	return r;
+}
+
+/* Are all values but the names the very objects of the removal before? */
+static int repeats(const struct pending *pending, const struct event_values *values)
+{
+	for (int field = 0; field < EVENT_FIELDS; field++) {
+		if (field != EVENT_NAMES && pending->values.of[field] != values->of[field])
+			return 0;
+	}
+	return pending->event.count != 0 && values->of[EVENT_NAMES];
+}
+
+/* 1: one more removal like that before was taken; 0: it was not; -1 with an exception. */
+static int take_repeated(struct walk *walk, const struct event_values *values)
+{
+	struct publisher *self = walk->self;
+	struct numbers names;
+	int r = 0;
+
+	if (!PyList_Check(values->of[EVENT_NAMES]))
+		return 0;
+	if (numbers_names(&names, values->of[EVENT_NAMES], &self->reader.names, "block_hashes") < 0)
+		return -1;
+	if (names.width == walk->pending.event.name_bytes &&
+	    names.count + walk->pending.event.count <= JOINED_MAX)
+		r = append(walk, names.at, (uint32_t)names.count) < 0 ? -1 : 1;
+	numbers_free(&names);
+	return r;
+}
+
+static int read_object(struct walk *walk, PyObject *from, struct event_class *class,
+		       struct event_values *values)
+{
+	uint32_t unknown = 0;
+	int r = event_class_read(class, from, walk->self->engine, values, &unknown);
+
+	if (r == 0 && class->name == walk->pending.event.type && !unknown &&
+	    repeats(&walk->pending, values))
+		r = take_repeated(walk, values);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return decode(walk, class->name, unknown, values);
+}
+
+static int read_dict(struct walk *walk, PyObject *from, struct event_values *values)
+{
+	uint32_t unknown = 0;
+	PyObject *type = PyDict_GetItemString(from, "type");
+	const char *text = type ? arguments_text(type, "type") : NULL;
+
+	if (!type)
+		PyErr_SetString(PyExc_ValueError, "an event has no type");
+	if (!text || event_class_read_dict(from, walk->self->engine, values, &unknown) < 0)
+		return -1;
+	flush(walk); /* the text of a pending type is not held */
+	return decode(walk, text, unknown, values);
+}
+
+/* -1 with an exception that is none of the event's. */
+static int read_event(struct walk *walk, PyObject *from)
+{
+	struct event_values values = {{NULL}};
+	struct event_class *class = NULL;
+	int r;
+
+	if (PyDict_Check(from)) {
+		r = read_dict(walk, from, &values);
+		flush(walk);
+	} else {
+		class = event_class_of(from);
+		r = class ? read_object(walk, from, class, &values) : -1;
+	}
+	if (r < 0)
+		r = give_up(walk);
+	if (class && !class->is_kept) {
+		flush(walk);
+		event_class_done(class);
+	}
+	event_class_drop(&values);
+	return r;
+}
+
+/* The events of a batch: a list or a tuple, a new reference. */
+static PyObject *events_of(PyObject *batch)
+{
+	PyObject *events, *list;
+
+	if (PyList_Check(batch) || PyTuple_Check(batch)) {
+		Py_INCREF(batch);
+		return batch;
+	}
+	if (PyDict_Check(batch)) {
+		events = PyDict_GetItemString(batch, "events");
+		Py_XINCREF(events);
+	} else {
+		events = PyObject_GetAttrString(batch, "events");
+	}
+	list = events ? PySequence_Fast(events, "") : NULL;
+	Py_XDECREF(events);
+	if (!list && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_Exception))) {
+		PyErr_Clear();
+		PyErr_Format(PyExc_TypeError,
+			     "%R is no batch: give an object with events, or a list of events",
+			     batch);
+	}
+	return list;
+}
+
+/* Until the end, or an exception, or an error of the library. */
+static void walk_all(struct walk *walk, PyObject *events)
+{
+	int is_list = PyList_Check(events), r = 0;
+
+	/* the size is asked each time: reading an event may run anything */
+	for (Py_ssize_t i = 0; r == 0 && walk->r == 0 && i < PySequence_Size(events); i++) {
+		PyObject *from = is_list ? PyList_GetItem(events, i) : PyTuple_GetItem(events, i);
+
+		if (!from)
+			return;
+		Py_INCREF(from);
+		r = read_event(walk, from);
+		Py_DECREF(from);
+	}
+}
+
+PyObject *batch_publish(struct publisher *self, PyObject *batch, int has_sequence,
+			uint64_t sequence)
+{
+	struct walk walk = {.self = self, .time_ns = publisher_now()};
+	PyObject *events = events_of(batch);
+
+	if (has_sequence)
+		walk.r = rdx_engine_sequence(self->engine, sequence, walk.time_ns);
+	if (events && walk.r == 0)
+		walk_all(&walk, events);
+	else if (walk.r == 0)
+		rdx_engine_unreadable(self->engine, walk.time_ns); /* and the caller hears of it */
+	flush(&walk);
+	Py_XDECREF(events);
+	if (PyErr_Occurred())
+		return NULL;
+	if (walk.r < 0)
+		return publisher_result(walk.r);
+	return PyLong_FromUnsignedLong(walk.unreadable);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "python/ext/event_class.h"
+
+#include "python/ext/arguments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEPT_MAX 64
+
+/* Of all publishers, for ever: a class that is kept does not go away. */
+static struct event_class *kept[KEPT_MAX];
+static int kept_count;
+
+int event_class_removes(const char *type)
+{
+	return strcmp(type, "BlockRemoved") == 0 || strcmp(type, "removed") == 0;
+}
+
+static int field_of(const char *name)
+{
+	for (int field = 0; field < EVENT_FIELDS; field++) {
+		const char *known = event_field_name(field);
+
+		if (known && strcmp(known, name) == 0)
+			return field;
+	}
+	return -1;
+}
+
+static int matters(const struct rdx_engine *engine, const char *name)
+{
+	return rdx_engine_field(engine, name) == RDX_ENGINE_FIELD_UNKNOWN;
+}
+
+/* An attribute of the class itself, a new reference; NULL: it has none; -1 in `*error`. */
+static PyObject *optional(PyObject *from, PyObject *name, int *error)
+{
+	PyObject *value = PyObject_GetAttr(from, name);
+
+	if (value)
+		return value;
+	if (PyErr_ExceptionMatches(PyExc_AttributeError))
+		PyErr_Clear();
+	else
+		*error = -1;
+	return NULL;
+}
+
+static PyObject *optional_text(PyObject *from, const char *name, int *error)
+{
+	PyObject *text = PyUnicode_FromString(name), *value;
+
+	if (!text) {
+		*error = -1;
+		return NULL;
+	}
+	value = optional(from, text, error);
+	Py_DECREF(text);
+	return value;
+}
+
+/* The names of the fields that the class declares, a tuple; NULL: it declares none. */
+static PyObject *declared(PyObject *type, int *error)
+{
+	static const char *const ways[] = {"__struct_fields__", "__dataclass_fields__",
+					   "model_fields", NULL};
+	PyObject *list = NULL, *tuple;
+
+	for (int i = 0; !list && !*error && ways[i]; i++)
+		list = optional_text(type, ways[i], error);
+	if (!list)
+		return NULL;
+	tuple = PySequence_Tuple(list);
+	Py_DECREF(list);
+	if (!tuple)
+		*error = -1;
+	return tuple;
+}
+
+/* Names of all fields that the translator has a place for. */
+static PyObject *known_names(void)
+{
+	PyObject *list = PyList_New(0), *tuple;
+
+	for (int field = 0; list && field < EVENT_FIELDS; field++) {
+		const char *known = event_field_name(field);
+		PyObject *name = known ? PyUnicode_InternFromString(known) : NULL;
+
+		if (known && (!name || PyList_Append(list, name) < 0)) {
+			Py_XDECREF(name);
+			Py_DECREF(list);
+			return NULL;
+		}
+		Py_XDECREF(name);
+	}
+	tuple = list ? PyList_AsTuple(list) : NULL;
+	Py_XDECREF(list);
+	return tuple;
+}
+
+static int add_attribute(struct event_class *class, PyObject *name)
+{
+	const char *text = arguments_text(name, "an attribute's name");
+	int field;
+
+	if (!text)
+		return -1;
+	field = field_of(text);
+	if (field < 0 && !matters(NULL, text))
+		return 0; /* harmless, for all translators */
+	Py_INCREF(name);
+	class->attributes[class->count++] = (struct event_attribute){name, field};
+	return 0;
+}
+
+static int find_attributes(struct event_class *class)
+{
+	int error = 0;
+	PyObject *names = declared(class->type, &error);
+	Py_ssize_t count;
+
+	if (!names && !error) {
+		class->is_open = 1;
+		names = known_names();
+	}
+	if (!names)
+		return -1;
+	count = PyTuple_Size(names);
+	class->attributes = calloc((size_t)count + 1, sizeof(*class->attributes));
+	if (!class->attributes)
+		PyErr_NoMemory();
+	for (Py_ssize_t i = 0; class->attributes && i < count; i++)
+		error |= add_attribute(class, PyTuple_GetItem(names, i));
+	Py_DECREF(names);
+	return class->attributes ? error : -1;
+}
+
+static int find_name(struct event_class *class)
+{
+	int error = 0;
+	PyObject *name = optional_text(class->type, "__name__", &error);
+	const char *text = name ? arguments_text(name, "a class's name") : NULL;
+
+	class->name = text ? strdup(text) : NULL;
+	Py_XDECREF(name);
+	if (!class->name && !PyErr_Occurred())
+		PyErr_NoMemory();
+	if (class->name)
+		class->is_removal = event_class_removes(class->name);
+	return class->name ? 0 : -1;
+}
+
+static void free_class(struct event_class *class)
+{
+	for (Py_ssize_t i = 0; i < class->count; i++)
+		Py_DECREF(class->attributes[i].name);
+	Py_XDECREF(class->type);
+	free(class->attributes);
+	free(class->name);
+	free(class);
+}
+
+static struct event_class *learn(PyObject *type)
+{
+	struct event_class *class = calloc(1, sizeof(*class));
+
+	if (!class) {
+		PyErr_NoMemory();
+		return NULL;
+	}
+	Py_INCREF(type);
+	class->type = type;
+	if (find_name(class) < 0 || find_attributes(class) < 0) {
+		free_class(class);
+		return NULL;
+	}
+	if (kept_count < KEPT_MAX) {
+		class->is_kept = 1;
+		kept[kept_count++] = class;
+	}
+	return class;
+}
+
+struct event_class *event_class_of(PyObject *event)
+{
+	PyObject *type = (PyObject *)Py_TYPE(event);
+
+	for (int i = 0; i < kept_count; i++) {
+		if (kept[i]->type == type)
+			return kept[i];
+	}
+	return learn(type);
+}
+
+void event_class_done(struct event_class *class)
+{
+	if (!class->is_kept)
+		free_class(class);
+}
+
+void event_class_drop(struct event_values *values)
+{
+	for (int field = 0; field < EVENT_FIELDS; field++) {
+		PyObject *value = values->of[field];
+
+		values->of[field] = NULL;
+		Py_XDECREF(value);
+	}
+}
+
+/* Attributes of an event's own that no field is for. */
+static int count_others(PyObject *dict, const struct rdx_engine *engine, uint32_t *unknown)
+{
+	PyObject *name, *value;
+	Py_ssize_t at = 0;
+
+	while (PyDict_Next(dict, &at, &name, &value)) {
+		const char *text = value == Py_None ? NULL : arguments_text(name, "a field's name");
+
+		if (value != Py_None && !text)
+			return -1;
+		*unknown += text && field_of(text) < 0 && strcmp(text, "type") != 0 &&
+			    matters(engine, text);
+	}
+	return 0;
+}
+
+static int count_own(PyObject *event, const struct rdx_engine *engine, uint32_t *unknown)
+{
+	int error = 0;
+	PyObject *dict = optional_text(event, "__dict__", &error);
+
+	if (dict && PyDict_Check(dict))
+		error = count_others(dict, engine, unknown);
+	Py_XDECREF(dict);
+	return error;
+}
+
+int event_class_read(const struct event_class *class, PyObject *event,
+		     const struct rdx_engine *engine, struct event_values *ret_values,
+		     uint32_t *ret_unknown)
+{
+	int error = 0;
+
+	for (Py_ssize_t i = 0; i < class->count; i++) {
+		const struct event_attribute *attribute = &class->attributes[i];
+		PyObject *value = optional(event, attribute->name, &error);
+
+		if (error)
+			return -1;
+		if (attribute->field >= 0) {
+			ret_values->of[attribute->field] = value;
+			continue;
+		}
+		if (value && value != Py_None)
+			*ret_unknown +=
+				matters(engine, PyUnicode_AsUTF8AndSize(attribute->name, NULL));
+		Py_XDECREF(value);
+	}
+	return class->is_open ? count_own(event, engine, ret_unknown) : 0;
+}
+
+int event_class_read_dict(PyObject *dict, const struct rdx_engine *engine,
+			  struct event_values *ret_values, uint32_t *ret_unknown)
+{
+	PyObject *name, *value;
+	Py_ssize_t at = 0;
+
+	while (PyDict_Next(dict, &at, &name, &value)) {
+		const char *text = arguments_text(name, "a field's name");
+		int field = text ? field_of(text) : -1;
+
+		if (!text)
+			return -1;
+		if (field < 0)
+			continue;
+		Py_INCREF(value);
+		ret_values->of[field] = value;
+	}
+	return count_others(dict, engine, ret_unknown);
+}

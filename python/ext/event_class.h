@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which attributes an event has, found once for each class: engines have three or four.
+ */
+#ifndef EVENT_CLASS_H
+#define EVENT_CLASS_H
+
+#include "python/ext/event.h"
+
+/* One attribute. */
+struct event_attribute {
+	PyObject *name;
+	int field; /* enum event_field, or -1: the translator says whether it matters */
+};
+
+/* A msgspec struct, a dataclass, a pydantic model, or any other class: of these each event has
+ * attributes of its own, too (is_open). */
+struct event_class {
+	PyObject *type;
+	char *name;
+	struct event_attribute *attributes;
+	Py_ssize_t count;
+	int is_open;
+	int is_removal; /* by its name: neighbours can be one call */
+	int is_kept;
+};
+
+/* The class of an event. NULL with an exception. */
+struct event_class *event_class_of(PyObject *event);
+
+/* Done with it. */
+void event_class_done(struct event_class *class);
+
+/* The event's values, as new references, and how many of its other attributes matter. -1 with an
+ * exception; event_class_drop then, too. */
+int event_class_read(const struct event_class *class, PyObject *event,
+		     const struct rdx_engine *engine, struct event_values *ret_values,
+		     uint32_t *ret_unknown);
+
+/* The same of a dict, as one that was msgpack is. */
+int event_class_read_dict(PyObject *dict, const struct rdx_engine *engine,
+			  struct event_values *ret_values, uint32_t *ret_unknown);
+
+void event_class_drop(struct event_values *values);
+
+/* "BlockRemoved" and "removed". */
+int event_class_removes(const char *type);
+
+#endif

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests stand on: a namespace of their own, an indexer that is caught up, events as engines
+have them. The namespace lies where the tests were built: killed ones leave nothing in /dev/shm."""
+
+import os
+import tempfile
+import time
+import unittest
+
+import ringdex
+
+PATIENCE_S = 120.0  # for what hangs: no test depends on how fast the machine is
+BLOCK = 4
+
+
+class Namespace(unittest.TestCase):
+    """A directory for each test."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="ns-", dir=os.environ.get("RINGDEX_TEST_DIR"))
+        self.addCleanup(folder.cleanup)
+        self.dir = folder.name
+
+    def publisher(self, worker_id=1, **options):
+        options = {"device_blocks": 64, "ring_slots": 256, "block_tokens": BLOCK, **options}
+        publisher = ringdex.Publisher(
+            f"http://worker:{worker_id}", "model", worker_id=worker_id, dir=self.dir, **options
+        )
+        self.addCleanup(publisher.close)
+        return publisher
+
+    def indexer(self, **options):
+        indexer = ringdex.Indexer(dir=self.dir, **options)
+        self.addCleanup(indexer.close)
+        return indexer
+
+    def index(self, indexer, publishers=(), **options):
+        """An index that shows all that the publishers said."""
+        index = None
+
+        def shown():
+            nonlocal index
+            indexer.poll()
+            try:
+                index = index or ringdex.Index(
+                    "model", dir=self.dir, block_tokens=BLOCK, **options
+                )
+            except ringdex.Error:
+                return False
+            seen = {worker.epoch: worker.last_event_id for worker in index.workers()}
+            return all(seen.get(p.epoch, -1) >= p.stats()["events"] for p in publishers)
+
+        wait_for(shown)
+        self.addCleanup(index.close)
+        return index
+
+
+def wait_for(condition):
+    begin = time.monotonic()
+    while not condition():
+        if time.monotonic() - begin > PATIENCE_S:
+            raise AssertionError("it never came")
+        time.sleep(0.001)
+
+
+def held(runs):
+    """{worker: blocks in the device} of the rows of a lookup."""
+    return {run.worker_id: run.blocks[0] for run in runs}
