@@ -317,7 +317,7 @@ static int report(struct follow *follow)
 	changes = watch_look(&follow->watch, &follow->space, follow->indexer);
 	if (follow->watch.trouble)
 		say_trouble(follow, follow->watch.trouble);
-	house_keep(&follow->house, now, !follow->options->json);
+	house_keep(&follow->house, now);
 	recovered = follow->options->json ? json_new_array() : NULL;
 	changes += report_recoveries(follow, recovered);
 	due = !follow->printed || (follow->options->interval_ns && now >= follow->print_ns);
@@ -420,7 +420,9 @@ int main(int argc, char **argv)
 		say_start_failed(&options, r);
 		return EXIT_FAILED;
 	}
-	follow.house = (struct house){.dir = options.indexer.dir, .dead_for_ns = options.clean_ns};
+	follow.house = (struct house){.dir = options.indexer.dir,
+				      .dead_for_ns = options.clean_ns,
+				      .tells = !options.json};
 	r = space_open(&follow.space, options.indexer.dir);
 	if (r == 0) {
 		print_start(&follow);
