@@ -247,7 +247,7 @@ static void tend_indexes(struct rdx_indexer *indexer, uint64_t now)
 
 		if (beat)
 			rdx_writer_heartbeat(index->writer, now);
-		if (!index->ready && is_settled(indexer, index, now))
+		if (!index->ready && !indexer->lock_cause && is_settled(indexer, index, now))
 			index->ready = rdx_writer_ready(index->writer) == 0;
 	}
 }
@@ -292,7 +292,7 @@ static int poll_round(struct rdx_indexer *indexer, uint32_t max_blocks)
 	/* what can be shown is shown, under a name, before table work that it does not need */
 	tend_indexes(indexer, now);
 	step_tables(indexer, now);
-	if (indexer->leftovers_ns && now >= indexer->leftovers_ns)
+	if (indexer->leftovers_ns && now >= indexer->leftovers_ns && !indexer->lock_cause)
 		remove_leftovers(indexer);
 	return done < INT_MAX ? (int)done : INT_MAX;
 }
@@ -326,6 +326,7 @@ int rdx_indexer_get_stats(const struct rdx_indexer *indexer, struct rdx_indexer_
 	stats.wakes = indexer->wakes;
 	stats.naps = indexer->naps;
 	stats.wait_mode = rdx_wait_mode(indexer->wait);
+	stats.lock_cause = indexer->lock_cause;
 	for (uint32_t i = 0; i < indexer->rank_count; i++)
 		rdx_roster_add_stats(indexer->ranks[i], &stats);
 	for (uint32_t i = 0; i < indexer->index_count; i++) {

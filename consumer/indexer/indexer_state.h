@@ -54,8 +54,9 @@ struct rdx_indexer {
 	uint64_t walk_ns;   /* next walk through the directory */
 	uint64_t look_ns;   /* next look at the directory watch */
 	uint64_t names_ns;  /* next look at the names of its own files */
-	uint64_t beat_ns;   /* next heartbeat */
-	uint64_t clock_ns;  /* next look at how clocks differ */
+	int lock_cause;   /* -errno: the lock file's name is lost, or cannot be looked at; else 0 */
+	uint64_t beat_ns; /* next heartbeat */
+	uint64_t clock_ns; /* next look at how clocks differ */
 	uint64_t liveness_at_ns;
 	uint64_t leftovers_ns; /* when leftovers are removed; 0: they are */
 	uint64_t walks;

@@ -109,7 +109,10 @@ int rdx_lost_look(struct rdx_indexer *indexer, uint64_t now)
 			rdx_writer_yield(indexer->indexes[i].writer);
 		return r;
 	}
+	/* a cleaner is there for a moment only */
+	indexer->lock_cause = r == -EAGAIN ? indexer->lock_cause : r;
 	renew_bell(indexer);
-	look_at_indexes(indexer, now);
+	if (r == 0) /* else another indexer may maintain them */
+		look_at_indexes(indexer, now);
 	return 0;
 }

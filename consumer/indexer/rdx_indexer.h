@@ -74,7 +74,7 @@ struct rdx_indexer_stats {
 	uint64_t wakes;         /* times a sleep ended before its timeout */
 	uint64_t naps;          /* sleeps that no producer was asked to end */
 	uint32_t wait_mode;     /* in use */
-	uint32_t reserved;
+	int32_t lock_cause; /* -errno: now without indexer.lock, see rdx_indexer_poll; 0: with it */
 };
 
 /*
@@ -112,6 +112,9 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
  *
  * Four times a second it looks whether its own files still have their names. The bell, an index and its
  * tables are made again, and handles go over to them (rows are STALE meanwhile); so is the lock file.
+ * Where that cannot be (another user has made a file of that name; no descriptors), it goes on with the
+ * files that it has, gives none a name and removes none, since another indexer may maintain them by then,
+ * and asks again: lock_cause of the statistics says why.
  * A segment without a name is followed while its producer lives.
  *
  *   >= 0

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: ringdex-follow outlives a want of descriptors and says so once; notices that nobody
- * reads its output; shows when a rank last published; removes what is dead for long.
+ * reads its output; shows when a rank last published, and that it has no lock any more; removes what
+ * is dead for long.
  */
 #include "shm/clock.h"
 #include "tests/patience.h"
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MODELS      24
@@ -130,6 +132,22 @@ static void it_shows_when_a_rank_last_published(void **state)
 	rig_release(&producer);
 }
 
+static void it_says_that_it_has_no_lock(void **state)
+{
+	struct rig *rig = *state;
+	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", "-i", "50ms", NULL};
+	struct program program;
+
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	assert_true(tools_wait_for(&program, "\"lock_cause\":null"));
+	assert_int_equal(unlinkat(rig->dir_fd, "indexer.lock", 0), 0);
+	assert_int_equal(mkdirat(rig->dir_fd, "indexer.lock", 0755), 0);
+	assert_true(tools_wait_for(&program, "\"lock_cause\":\"EISDIR\""));
+	assert_int_equal(unlinkat(rig->dir_fd, "indexer.lock", AT_REMOVEDIR), 0);
+	assert_true(tools_wait_for(&program, "\"lock_cause\":null"));
+	tools_stop_follow(&program);
+}
+
 static void it_cleans(void **state)
 {
 	struct rig *rig = *state;
@@ -156,6 +174,7 @@ int main(void)
 		TEST(it_outlives_a_want_of_descriptors),
 		TEST(it_notices_that_nobody_reads),
 		TEST(it_shows_when_a_rank_last_published),
+		TEST(it_says_that_it_has_no_lock),
 		TEST(it_cleans),
 	};
 

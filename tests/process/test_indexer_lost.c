@@ -224,6 +224,51 @@ static void test_the_lock(void **state)
 	end(&l);
 }
 
+static int32_t lock_cause(const struct lost *l)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+
+	assert_int_equal(rdx_indexer_get_stats(l->x.indexer, &stats), 0);
+	return stats.lock_cause;
+}
+
+/* Whether or not it is time. */
+static void look_now(struct lost *l)
+{
+	l->x.indexer->names_ns = 0;
+	assert_true(rdx_indexer_poll(l->x.indexer, 0) >= 0);
+}
+
+/* Something else has the lock's name: the indexer goes on and says so, but gives no file a name, for
+ * another indexer may have them. */
+static void test_a_lock_that_cannot_be_had(void **state)
+{
+	char name[RDX_NAME_BYTES];
+	struct lost l;
+
+	(void)state;
+	make(&l);
+	rdx_index_file_ctl_name(&l.x.index->id, 0, name);
+	assert_int_equal(unlinkat(l.dir_fd, "indexer.lock", 0), 0);
+	assert_int_equal(mkdirat(l.dir_fd, "indexer.lock", 0755), 0);
+	look_now(&l);
+	assert_int_equal(lock_cause(&l), -EISDIR);
+	assert_int_equal(unlinkat(l.dir_fd, name, 0), 0);
+	look_now(&l);
+	prompt_store(l.publisher, PROMPT + 1, BLOCKS, 0);
+	UNTIL (prompt_run(l.x.index, PROMPT + 1, BLOCKS, 1, 0) == BLOCKS)
+		indexer_poll(&l.x);
+	assert_int_equal(faccessat(l.dir_fd, name, F_OK, 0), -1);
+
+	assert_int_equal(unlinkat(l.dir_fd, "indexer.lock", AT_REMOVEDIR), 0);
+	look_now(&l);
+	assert_int_equal(lock_cause(&l), 0);
+	UNTIL (faccessat(l.dir_fd, name, F_OK, 0) == 0)
+		indexer_poll(&l.x);
+	until_made_again(&l);
+	end(&l);
+}
+
 static void test_the_directory(void **state)
 {
 	char away[160];
@@ -336,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_all_but_the_directory),
 		cmocka_unit_test(test_the_bell),
 		cmocka_unit_test(test_the_lock),
+		cmocka_unit_test(test_a_lock_that_cannot_be_had),
 		cmocka_unit_test(test_the_directory),
 		cmocka_unit_test(test_a_handle_without_an_index),
 		cmocka_unit_test(test_a_handle_of_another_directory),

@@ -44,6 +44,7 @@ struct follow {
 	int printed;
 	int trouble; /* that was said last, at trouble_ns */
 	uint64_t trouble_ns;
+	int lock_cause; /* likewise */
 	struct house house;
 };
 
@@ -270,6 +271,8 @@ static void print_json(const struct follow *follow, struct json_object *recovere
 	if (rdx_indexer_get_stats(follow->indexer, &stats) == 0) {
 		json_put_id(object, "time_ns", rdx_clock_ns());
 		json_put_text(object, "wait", options_shared_waits[stats.wait_mode]);
+		json_put_text(object, "lock_cause",
+			      stats.lock_cause ? strerrorname_np(-stats.lock_cause) : NULL);
 		JSON_PUT_FIELDS(object, fields, &stats);
 	}
 	for (size_t i = 0; i < follow->watch.rank_count; i++)
@@ -290,6 +293,24 @@ static void say_trouble(struct follow *follow, int error)
 	follow->trouble_ns = now;
 	messages_say("cannot look at all of %s now, and tries again: %s", follow->space.dir,
 		     messages_explain(error));
+}
+
+/* Without its lock the indexer goes on; said when that changes, 1. */
+static int report_lock(struct follow *follow)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+
+	if (rdx_indexer_get_stats(follow->indexer, &stats) < 0 ||
+	    stats.lock_cause == follow->lock_cause)
+		return 0;
+	follow->lock_cause = stats.lock_cause;
+	if (stats.lock_cause)
+		messages_say("%s/indexer.lock was removed and cannot be made again, so no index is "
+			     "made until it can: %s",
+			     follow->space.dir, strerror(-stats.lock_cause));
+	else
+		messages_say("%s/indexer.lock is held again", follow->space.dir);
+	return 1;
 }
 
 /* Has who reads the output gone? Without a change nothing is written, and so nothing fails. */
@@ -317,6 +338,7 @@ static int report(struct follow *follow)
 	changes = watch_look(&follow->watch, &follow->space, follow->indexer);
 	if (follow->watch.trouble)
 		say_trouble(follow, follow->watch.trouble);
+	changes += report_lock(follow);
 	house_keep(&follow->house, now);
 	recovered = follow->options->json ? json_new_array() : NULL;
 	changes += report_recoveries(follow, recovered);
