@@ -203,6 +203,13 @@ static int look_for_successor(struct rdx_index *x)
 	return r;
 }
 
+/* What has no name any more has its memory from handles alone. */
+static void let_go(struct rdx_index *x)
+{
+	rdx_tables_close(&x->tables);
+	x->lookup.generation = 0; /* of no table: a lookup maps one before it probes */
+}
+
 /* There was a look for a successor. -EIDRM: the old file is no good any more, and there is no other. */
 static int judge(struct rdx_index *x, int found, uint64_t now)
 {
@@ -211,6 +218,8 @@ static int judge(struct rdx_index *x, int found, uint64_t now)
 	else if (!x->gone_ns)
 		x->gone_ns = now;
 	x->gone = found == -EIDRM || (found < 0 && now - x->gone_ns > GONE_NS) ? -EIDRM : 0;
+	if (x->gone)
+		let_go(x);
 	return x->gone;
 }
 
@@ -244,7 +253,7 @@ static int follow(struct rdx_index *x, uint64_t now)
 	int marked = rdx_generation_superseded(x->lookup.live), r;
 
 	if (!marked && is_alive(x, now))
-		return 0;
+		return x->gone = 0;
 	if (now < (marked ? x->retry_ns : x->check_ns))
 		return x->gone;
 	x->check_ns = now + CHECK_EVERY_NS;
@@ -369,7 +378,8 @@ void rdx_index_settle(struct rdx_index *x)
 {
 	struct rdx_tables_of of = tables_of(x, x->lookup.live, x->writer_id);
 
-	rdx_tables_step(&x->tables, &of);
+	if (!x->gone)
+		rdx_tables_step(&x->tables, &of);
 }
 
 /* The request in `keys`. */

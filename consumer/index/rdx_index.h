@@ -6,9 +6,10 @@
  * number of others. A lookup takes no lock, makes no system call unless the index moves to another
  * file, and stores nothing in shared memory. While the index grows each call maps a small part of
  * the table to come, and afterwards unmaps one of the table before, once it has its answer. A
- * handle that is not used keeps the memory of an old table for two seconds, and address space. A
- * handle serves one thread; open one per thread. Without rdx_guard_install (rdx_types.h) the
- * truncation of an index file ends the process.
+ * handle that is not used keeps the memory of an old table for two seconds, and address space; that of a
+ * table whose indexer is dead, or has removed the index, until it is used or closed. A handle serves
+ * one thread; open one per thread. Without rdx_guard_install (rdx_types.h) the truncation of an index
+ * file ends the process.
  *
  * After fork() parent and child each have a handle of their own and both may go on; each
  * closes its own.
@@ -158,7 +159,9 @@ RDX_API const struct rdx_hash_key *rdx_index_hash_key(const struct rdx_index *in
  *   -EIDRM    open again: the indexer is dead, its files were removed or replaced, and for two seconds
  *             no other has come, or the directory was made anew and has another key (prefix hashes
  *             that were chained by the old one are void). Until then, and where files of a dead indexer
- *             are still in place, rows are STALE. A later call may find a successor by itself
+ *             are still in place, rows are STALE. Or no rank has fed the index for ten minutes, and its
+ *             indexer has removed it. The handle has let go of the memory; a later call may find a
+ *             successor by itself
  *   -EINVAL, -E2BIG  of the rows' size
  *   and where the index has moved to another file, as for rdx_index_open
  */

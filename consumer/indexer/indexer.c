@@ -5,6 +5,7 @@
 #include "consumer/indexer/lost.h"
 #include "consumer/indexer/limits.h"
 #include "consumer/indexer/roster.h"
+#include "consumer/indexer/unfed.h"
 #include "consumer/wait/wait.h"
 #include "shm/bell.h"
 #include "shm/bell_file.h"
@@ -292,6 +293,7 @@ static int poll_round(struct rdx_indexer *indexer, uint32_t max_blocks)
 	/* what can be shown is shown, under a name, before table work that it does not need */
 	tend_indexes(indexer, now);
 	step_tables(indexer, now);
+	rdx_unfed_look(indexer, now);
 	if (indexer->leftovers_ns && now >= indexer->leftovers_ns && !indexer->lock_cause)
 		remove_leftovers(indexer);
 	return done < INT_MAX ? (int)done : INT_MAX;

@@ -25,6 +25,7 @@ struct rdx_fed_index {
 	uint32_t block_tokens;
 	uint32_t ready;
 	uint64_t opened_ns;
+	uint64_t fed_ns;   /* when a rank was last seen to feed it; 0: not looked at yet */
 	uint64_t made_for; /* the worker that named it first */
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];
@@ -58,6 +59,7 @@ struct rdx_indexer {
 	uint64_t beat_ns; /* next heartbeat */
 	uint64_t clock_ns; /* next look at how clocks differ */
 	uint64_t liveness_at_ns;
+	uint64_t unfed_ns;     /* next look for indexes that no rank feeds */
 	uint64_t leftovers_ns; /* when leftovers are removed; 0: they are */
 	uint64_t walks;
 	uint64_t wakes;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/indexer/limits.h"
+#include "consumer/indexer/unfed.h"
 
 #include <errno.h>
 
@@ -64,15 +65,6 @@ int rdx_limits_segment(const struct rdx_indexer *indexer, const struct rdx_rank 
 	return bytes <= limits->bytes && columns <= limits->columns ? 0 : -EDQUOT;
 }
 
-static int is_fed(const struct rdx_indexer *indexer, const struct rdx_fed_index *index)
-{
-	for (uint32_t i = 0; i < indexer->rank_count; i++) {
-		if (indexer->ranks[i]->writer == index->writer)
-			return 1;
-	}
-	return 0;
-}
-
 int rdx_limits_index(struct rdx_indexer *indexer, uint64_t worker_id, uint64_t now_ns)
 {
 	struct rdx_fed_index *unfed = NULL;
@@ -84,16 +76,13 @@ int rdx_limits_index(struct rdx_indexer *indexer, uint64_t worker_id, uint64_t n
 		if (index->made_for != worker_id)
 			continue;
 		made++;
-		if (!unfed && !is_fed(indexer, index))
+		if (!unfed && rdx_unfed_is(indexer, index))
 			unfed = index;
 	}
 	if (made < indexer->limits.indexes)
 		return 0;
 	if (!unfed)
 		return -EDQUOT;
-	rdx_writer_close(unfed->writer);
-	*unfed = indexer->indexes[--indexer->index_count];
-	if (!indexer->leftovers_ns)
-		indexer->leftovers_ns = now_ns; /* its files */
+	rdx_unfed_close(indexer, unfed, now_ns);
 	return 0;
 }

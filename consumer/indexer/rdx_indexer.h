@@ -115,7 +115,8 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
  * Where that cannot be (another user has made a file of that name; no descriptors), it goes on with the
  * files that it has, gives none a name and removes none, since another indexer may maintain them by then,
  * and asks again: lock_cause of the statistics says why.
- * A segment without a name is followed while its producer lives.
+ * A segment without a name is followed while its producer lives. An index that no rank has fed for ten
+ * minutes is removed, and made again when a rank comes.
  *
  *   >= 0
  *   -ENOENT      the directory was removed or renamed. Close, and open again: that makes it
