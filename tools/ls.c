@@ -3,6 +3,7 @@
  * ringdex-ls: every segment below the directory, also dead and unreadable ones.
  */
 #include "tools/inspect/sighting.h"
+#include "tools/inspect/standing.h"
 #include "tools/program/counters.h"
 #include "tools/program/figures.h"
 #include "tools/program/json.h"
@@ -10,6 +11,7 @@
 #include "tools/program/options_shared.h"
 #include "tools/program/table.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +66,8 @@ static const struct options_program program = {
 		"cleared; worker (its clears are those of the whole worker), bell (it wakes "
 		"sleeping consumers), disk (the directory is not in "
 		"memory: writing can block the engine). Below the table is what needs "
-		"attention.\n\n"
+		"attention, also that an indexer runs and does not follow a rank, or not all of "
+		"it.\n\n"
 		"Exit status: 0 all could be read, 1 a segment or the directory could not be, 2 "
 		"wrong usage.",
 };
@@ -150,7 +153,24 @@ static void info_json(struct json_object *object, const struct rdx_rank_info *in
 	json_put_text(object, "report_mode", report_text(info->report_mode));
 }
 
-static struct json_object *sighting_json(const struct sighting *sighting)
+/* What the indexes show of a rank; null: none has it, or not in this life. */
+static struct json_object *standing_json(const struct standing *standing,
+					 const struct sighting *sighting)
+{
+	const struct rdx_index_rank *rank =
+		standing_find(standing, &sighting->name, sighting->info.epoch);
+	struct json_object *object;
+
+	if (!rank)
+		return NULL;
+	object = json_new_object();
+	json_put_text(object, "state", rdx_state_text(rank->state));
+	json_put_text(object, "cause", rank->cause ? strerrorname_np(-rank->cause) : NULL);
+	return object;
+}
+
+static struct json_object *sighting_json(const struct standing *standing,
+					 const struct sighting *sighting)
 {
 	struct json_object *object = json_new_object();
 
@@ -164,6 +184,7 @@ static struct json_object *sighting_json(const struct sighting *sighting)
 		json_put_text(object, "error", strerrorname_np(-sighting->error));
 		return object;
 	}
+	json_put(object, "index", standing_json(standing, sighting));
 	info_json(object, &sighting->info);
 	json_put_number(object, "end_position", sighting->end_position);
 	json_put_number(object, "last_event_id", sighting->last_event_id);
@@ -178,14 +199,16 @@ static struct json_object *sighting_json(const struct sighting *sighting)
 	return object;
 }
 
-static void print_json(const char *dir, const struct sighting *sightings, size_t count)
+static void print_json(const char *dir, const struct standing *standing,
+		       const struct sighting *sightings, size_t count)
 {
 	struct json_object *object = json_new_object();
 	struct json_object *segments = json_new_array();
 
 	for (size_t i = 0; i < count; i++)
-		json_append(segments, sighting_json(&sightings[i]));
+		json_append(segments, sighting_json(standing, &sightings[i]));
 	json_put_text(object, "dir", dir);
+	json_put_flag(object, "has_indexer", standing->has_indexer);
 	json_put(object, "segments", segments);
 	json_print(object);
 }
@@ -268,8 +291,28 @@ static void append_row(struct table *table, const struct sighting *sighting)
 	table_text(table, "%s", info->instance);
 }
 
+/* Of a live rank: is there an indexer that does not follow it, or not all of it? */
+static void remark_standing(const struct standing *standing, const struct sighting *sighting,
+			    const char *rank)
+{
+	const struct rdx_index_rank *row =
+		standing_find(standing, &sighting->name, sighting->info.epoch);
+	uint32_t others = standing_of_worker(standing, sighting->name.worker_id);
+
+	if (row && row->cause)
+		printf("%s: %s in the index: %s\n", rank, rdx_state_text(row->state),
+		       row->cause == -ENOSPC ? "its blocks do not fit into it"
+					     : messages_explain(row->cause));
+	else if (!row && standing->has_indexer && standing->is_whole)
+		printf("%s: in no index, though an indexer runs: it has just come, or is beyond "
+		       "what "
+		       "one worker may take (%" PRIu32 " rank%s of its worker %s there), or there "
+		       "is no room: ringdex follow says which\n",
+		       rank, others, figures_plural(others), others == 1 ? "is" : "are");
+}
+
 /* What needs attention, one line each. */
-static void print_remarks(const struct sighting *sighting)
+static void print_remarks(const struct standing *standing, const struct sighting *sighting)
 {
 	char rank[RANKS_TEXT_BYTES], text[FIGURES_COUNTED_BYTES];
 
@@ -279,6 +322,8 @@ static void print_remarks(const struct sighting *sighting)
 		       sighting->reason);
 		return;
 	}
+	if (sighting->alive)
+		remark_standing(standing, sighting, rank);
 	if (inexact(sighting) == RDX_INEXACT_LACKING)
 		printf("%s: LACKING: its engine holds blocks that it does not say: it may be "
 		       "routed by\n",
@@ -293,7 +338,8 @@ static void print_remarks(const struct sighting *sighting)
 			       figures_counted(sighting->counters[i], counters_warning(i), text));
 }
 
-static void print_table(const struct sighting *sightings, size_t count, int all_columns)
+static void print_table(const struct standing *standing, const struct sighting *sightings,
+			size_t count, int all_columns)
 {
 	const int narrow = !all_columns && table_width() < WIDE_COLUMNS;
 	const struct table_column columns[] = {
@@ -321,7 +367,7 @@ static void print_table(const struct sighting *sightings, size_t count, int all_
 		append_row(table, &sightings[i]);
 	table_print(table);
 	for (size_t i = 0; i < count; i++)
-		print_remarks(&sightings[i]);
+		print_remarks(standing, &sightings[i]);
 }
 
 /* Look at all that were found; how many are still there. */
@@ -339,6 +385,7 @@ static size_t inspect_all(const struct space *space, const struct ranks *found,
 static int list_segments(const struct ls_options *options, const struct space *space)
 {
 	struct sighting *sightings;
+	struct standing standing;
 	struct ranks found;
 	int status = EXIT_DONE;
 	size_t count;
@@ -349,10 +396,11 @@ static int list_segments(const struct ls_options *options, const struct space *s
 	if (!sightings)
 		messages_no_memory();
 	count = inspect_all(space, &found, sightings);
+	standing_look(space, &standing); /* later: what was seen may be in it by now */
 	if (options->json)
-		print_json(space->dir, sightings, count);
+		print_json(space->dir, &standing, sightings, count);
 	else if (count)
-		print_table(sightings, count, options->all_columns);
+		print_table(&standing, sightings, count, options->all_columns);
 	else if (!options->wanted.count)
 		messages_say("no segment in %s: start a worker", space->dir);
 	if (ranks_missing(space, &options->wanted, &found, RANKS_SEE_LS))
@@ -361,6 +409,7 @@ static int list_segments(const struct ls_options *options, const struct space *s
 		if (sightings[i].state == SIGHTING_UNREADABLE)
 			status = EXIT_FAILED;
 	ranks_free(&found);
+	standing_free(&standing);
 	free(sightings);
 	return status;
 }

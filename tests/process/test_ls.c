@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ringdex-ls: segments that are live, dead, unreadable, and none.
+ * Description: ringdex-ls: segments that are live, dead, unreadable, and none; what indexes say of them.
  */
+#include "consumer/writer/writer.h"
+#include "shm/clock.h"
 #include "tests/tools_rig.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static struct json_object *list(struct rig *rig, int status, struct program_result *r,
@@ -204,6 +207,82 @@ static void ls_says_why_a_rank_is_unreadable(void **state)
 	rig_release(&producer);
 }
 
+/* A worker has one rank more than it may: `ls` sees that it is in no index. */
+static void ls_says_what_an_indexer_refuses(void **state)
+{
+	struct rig *rig = *state;
+	struct json_object *object, *segments, *refused;
+	struct rig_producer producers[2];
+	struct program program;
+	struct program_result r;
+
+	tools_claim(rig, &producers[0], 7, 0, 64);
+	tools_start_follow(rig, &program, "--worker-ranks=1");
+	assert_true(tools_wait_for(&program, "\"state\":\"EXACT\""));
+	tools_claim(rig, &producers[1], 7, 1, 64);
+	assert_true(tools_wait_for(&program, "\"cause\":\"EDQUOT\""));
+	object = list(rig, 0, &r, &segments);
+	assert_true(json_object_get_boolean(member(object, "has_indexer")));
+	assert_string_equal(
+		string(member(json_object_array_get_idx(segments, 0), "index"), "state"), "EXACT");
+	refused = json_object_array_get_idx(segments, 1);
+	assert_int_equal(number(refused, "dp_rank"), 1);
+	assert_null(member(refused, "index"));
+	json_object_put(object);
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.out, "7:1: in no index, though an indexer runs: ");
+	assert_has(r.out, " (1 rank of its worker is there)");
+	assert_null(strstr(r.out, "7:0: in no index"));
+	program_result_free(&r);
+	tools_stop_follow(&program);
+	/* where none runs it is no wonder */
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_null(strstr(r.out, "in no index"));
+	program_result_free(&r);
+	for (int i = 0; i < 2; i++)
+		rig_release(&producers[i]);
+}
+
+/* A rank that an index had before, and has without its blocks now. */
+static void ls_says_what_an_index_lacks(void **state)
+{
+	const struct rdx_writer_options options = {.stale_after_ns = UINT64_C(1) << 60};
+	struct rdx_writer_pulse pulse = {.state = RDX_STATE_INEXACT, .cause = -EDQUOT};
+	struct rdx_rank_info info = {.worker_id = 7, .tier_blocks = {1024}};
+	struct rig *rig = *state;
+	struct rdx_index_writer *writer;
+	struct json_object *object, *segments, *index;
+	struct rig_producer producer;
+	struct program_result r;
+
+	tools_claim(rig, &producer, 7, 0, 64);
+	assert_int_equal(
+		rdx_writer_open(&writer, rig->dir_fd, &rig->key, "model", "", 16, &options), 0);
+	info.epoch = pulse.epoch = producer.owner.header->epoch;
+	pulse.seen_ns = rdx_clock_ns();
+	rdx_writer_rank_pulse(writer, rdx_writer_rank_add(writer, &info), &pulse);
+	assert_int_equal(rdx_writer_ready(writer), 0);
+	object = list(rig, 0, &r, &segments);
+	index = member(json_object_array_get_idx(segments, 0), "index");
+	assert_string_equal(string(index, "state"), "INEXACT");
+	assert_string_equal(string(index, "cause"), "EDQUOT");
+	json_object_put(object);
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.out, "7:0: INEXACT in the index: beyond what one worker may take");
+	program_result_free(&r);
+	/* that was of another life */
+	rig_release(&producer);
+	tools_claim(rig, &producer, 7, 0, 64);
+	object = list(rig, 0, &r, &segments);
+	assert_null(member(json_object_array_get_idx(segments, 0), "index"));
+	json_object_put(object);
+	program_result_free(&r);
+	rdx_writer_close(writer);
+	rig_release(&producer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +294,10 @@ int main(void)
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(ls_shows_any_number, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(ls_says_why_a_rank_is_unreadable, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_says_what_an_indexer_refuses, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_says_what_an_index_lacks, rig_setup,
 						rig_teardown),
 	};
 
