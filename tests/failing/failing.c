@@ -184,7 +184,7 @@ static uint32_t fail_once(struct runner *runner, uint32_t call, uint32_t way)
 		complain(runner, call, &faults, "answered was", text);
 	}
 	compare(runner, call, &faults, &before);
-	answer = run(runner, 0, 0, &none);
+	answer = runner->failing->is_whole ? 0 : run(runner, 0, 0, &none);
 	snprintf(text, sizeof(text), "%d", answer);
 	if (answer < 0)
 		complain(runner, call, &faults, "afterwards it answers", text);

@@ -30,7 +30,8 @@ struct failing {
 	/* A call without an entry is answered by -errno. Ends with {NULL}. */
 	const struct failing_answer *answers;
 	uint32_t least; /* calls it makes at least: the test sees what it should */
-	int goes_on;    /* whatever fails is tried again: 0 is an answer to all */
+	int is_whole; /* it goes on after a failure itself until all is right: it is not run again */
+	int goes_on;  /* whatever fails is tried again: 0 is an answer to all */
 };
 
 /* Of a small worker, 1:0. */

@@ -23,6 +23,8 @@
 
 static _Thread_local struct faults faults;
 static _Thread_local uint32_t fail_at, fail_way, armed, paused;
+static _Thread_local uint32_t thread_fail_at, thread_fail_way, thread_armed;
+static struct faults thread_faults; /* written by a thread that ends, read by who joined it */
 static _Thread_local int (*is_full)(const void *context);
 static _Thread_local const void *is_full_context;
 static _Atomic int64_t heap, mapped;
@@ -51,6 +53,20 @@ struct faults faults_disarm(void)
 {
 	armed = 0;
 	return faults;
+}
+
+void faults_arm_thread(uint32_t at, uint32_t way)
+{
+	thread_fail_at = at;
+	thread_fail_way = way;
+	thread_armed = 1;
+	thread_faults = (struct faults){.calls = 0};
+}
+
+struct faults faults_of_thread(void)
+{
+	thread_armed = 0;
+	return thread_faults;
 }
 
 struct faults faults_now(void)
@@ -162,10 +178,6 @@ WRAP(int, -1, sigaction, (int number, const struct sigaction *action, struct sig
      (number, action, old), EINVAL)
 WRAP_RETURNED(1, pthread_atfork, (void (*before)(void), void (*parent)(void), void (*child)(void)),
 	      (before, parent, child), ENOMEM)
-WRAP_RETURNED(1, pthread_create,
-	      (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *),
-	       void *argument),
-	      (thread, attributes, start, argument), EAGAIN)
 WRAP_RETURNED(1, pthread_attr_setstacksize, (pthread_attr_t * attributes, size_t bytes),
 	      (attributes, bytes), EINVAL)
 WRAP_RETURNED(1, pthread_attr_setsigmask_np, (pthread_attr_t * attributes, const sigset_t *mask),
@@ -181,19 +193,58 @@ WRAP(int, -1, epoll_wait, (int fd, struct epoll_event *events, int most, int tim
      (fd, events, most, timeout_ms), EINTR)
 WRAP(int, -1, eventfd, (unsigned count, int flags), (count, flags), EMFILE, ENOMEM)
 WRAP(int, -1, eventfd_read, (int fd, eventfd_t *value), (fd, value), EAGAIN)
-WRAP(int, -1, eventfd_write, (int fd, eventfd_t value), (fd, value), EAGAIN)
+WRAP(int, -1, eventfd_write, (int fd, eventfd_t value), (fd, value), EINTR)
 WRAP(int, -1, inotify_init1, (int flags), (flags), EMFILE, ENOMEM)
 WRAP(int, -1, inotify_add_watch, (int fd, const char *path, uint32_t mask), (fd, path, mask),
      ENOSPC, EACCES)
 WRAP(int, -1, nanosleep, (const struct timespec *time, struct timespec *left), (time, left), EINTR)
 WRAP(long, -1, syscall, (long number, long a, long b, long c, long d, long e, long f),
-     (number, a, b, c, d, e, f), EINTR)
+     (number, a, b, c, d, e, f), EINTR, EFAULT)
 WRAP_RETURNED(-1, io_uring_queue_init_params,
 	      (unsigned entries, struct io_uring *ring, struct io_uring_params *params),
 	      (entries, ring, params), ENOMEM, EPERM, EMFILE)
 WRAP_RETURNED(-1, io_uring_submit_and_wait, (struct io_uring * ring, unsigned count), (ring, count),
 	      EINTR, ENOMEM)
 WRAP_RETURNED(-1, io_uring_ring_dontfork, (struct io_uring * ring), (ring), ENOMEM)
+
+struct start {
+	void *(*start)(void *);
+	void *argument;
+	uint32_t fail_at, fail_way;
+};
+
+static void *start_armed(void *argument)
+{
+	struct start start = *(struct start *)argument;
+	void *result;
+
+	free(argument);
+	faults_arm(start.fail_at, start.fail_way);
+	result = start.start(start.argument);
+	thread_faults = faults_disarm();
+	return result;
+}
+
+DECLARE(int, pthread_create,
+	(pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *),
+	 void *argument))
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			  void *(*start)(void *), void *argument)
+{
+	int error = FAULT("pthread_create", EAGAIN);
+	struct start *armed_start;
+
+	if (error)
+		return error;
+	if (!thread_armed)
+		return __real_pthread_create(thread, attributes, start, argument);
+	thread_armed = 0;
+	armed_start = malloc(sizeof(*armed_start));
+	if (!armed_start)
+		return ENOMEM;
+	*armed_start = (struct start){start, argument, thread_fail_at, thread_fail_way};
+	return __real_pthread_create(thread, attributes, start_armed, armed_start);
+}
 
 /* Each completion may be an error, too. */
 DECLARE(int, io_uring_submit_and_wait_timeout,

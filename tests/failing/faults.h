@@ -24,6 +24,12 @@ void faults_resume(void);
 
 struct faults faults_disarm(void);
 
+/* The same for the next thread that this one starts: its calls count by themselves. */
+void faults_arm_thread(uint32_t fail_at, uint32_t way);
+
+/* Of that thread, which has ended; or there was none. */
+struct faults faults_of_thread(void);
+
 /* So far. */
 struct faults faults_now(void);
 

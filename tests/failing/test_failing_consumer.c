@@ -6,15 +6,20 @@
 #include "consumer/wait/wait.h"
 #include "shm/mapping.h"
 #include "tests/failing/failing.h"
+#include "tests/patience.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <pthread.h>
 #include <ringdex/rdx_indexer.h>
 #include <ringdex/rdx_publisher.h>
 #include <ringdex/rdx_reader.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct rdx_publisher *publisher;
@@ -204,6 +209,80 @@ static void test_wait_either(void **state)
 	failing_each(*state, &failing);
 }
 
+/* ---- The thread that waits on the word for epoll */
+
+#define RINGS 3
+
+struct ringer {
+	_Atomic uint32_t word;
+	_Atomic uint32_t asked; /* rings that are wanted */
+};
+
+static void *ring_when_asked(void *argument)
+{
+	struct ringer *ringer = argument;
+
+	for (uint32_t ring = 1; ring <= RINGS; ring++) {
+		for (int i = 0; atomic_load(&ringer->asked) < ring; i++)
+			patience_nap(i);
+		usleep(500); /* it sleeps by now, mostly */
+		atomic_fetch_add(&ringer->word, 1);
+		syscall(SYS_futex, &ringer->word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	}
+	return NULL;
+}
+
+/* Woken by each ring. A word that is said not to be there ends a sleep: the next one waits again. */
+static void sleep_until_rung(struct rdx_wait *wait, struct ringer *ringer)
+{
+	for (uint32_t ring = 1; ring <= RINGS; ring++) {
+		uint32_t woke = 0;
+		int r;
+
+		atomic_store(&ringer->asked, ring);
+		do
+			r = rdx_wait_sleep(wait, &ringer->word, ring - 1, (int64_t)patience_ns(),
+					   &woke);
+		while (r == -EFAULT);
+		assert_int_equal(r, 0);
+		assert_int_equal(woke, RDX_WOKE_WORD);
+	}
+}
+
+/* What failed in the thread, NULL: it made fewer calls. */
+static const char *fail_in_thread(uint32_t call, uint32_t way)
+{
+	struct ringer ringer = {.word = 0};
+	struct rdx_wait *wait;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, ring_when_asked, &ringer), 0);
+	assert_int_equal(rdx_wait_open(&wait, RDX_WAIT_EPOLL), 0);
+	faults_arm_thread(call, way);
+	sleep_until_rung(wait, &ringer);
+	rdx_wait_close(wait);
+	pthread_join(thread, NULL);
+	return faults_of_thread().name;
+}
+
+/* What it makes of its calls depends on who is faster: until each kind has failed. */
+static void test_wait_thread(void **state)
+{
+	int64_t heap = faults_heap();
+	int waits = 0, reports = 0;
+	uint32_t call = 0;
+
+	(void)state;
+	UNTIL (call >= 24 && waits > 1 && reports > 0) {
+		const char *name = fail_in_thread(call / 2 % 12 + 1, call % 2);
+
+		waits += name && strcmp(name, "syscall") == 0;
+		reports += name && strcmp(name, "eventfd_write") == 0;
+		call++;
+	}
+	assert_int_equal(faults_heap(), heap);
+}
+
 static int install(struct rig *rig)
 {
 	(void)rig;
@@ -229,7 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_guard),      TEST(test_reader),      TEST(test_wait_epoll),
-		TEST(test_wait_uring), TEST(test_wait_either),
+		TEST(test_wait_uring), TEST(test_wait_either), TEST(test_wait_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
