@@ -109,6 +109,25 @@ static void test_reader(void **state)
 	}
 }
 
+/* These make no call of the system, nor of the heap. */
+static void test_reader_quietly(void **state)
+{
+	const struct rig *rig = *state;
+	struct rdx_reader_stats stats = {.size = sizeof(stats)};
+	struct rdx_cursor cursor;
+	struct rdx_reader *reader;
+
+	publish(*state, RDX_CLEAR_RANK);
+	assert_int_equal(rdx_reader_open(&reader, rig->dir, 1, 0), 0);
+	faults_arm(0, 0);
+	assert_int_equal(rdx_reader_cursor(reader, &cursor), 0);
+	assert_int_equal(rdx_reader_seek(reader, &cursor), 0);
+	assert_int_equal(rdx_reader_get_stats(reader, &stats), 0);
+	assert_int_equal(faults_disarm().calls, 0);
+	rdx_reader_close(reader);
+	rdx_publisher_close(publisher);
+}
+
 static uint32_t wait_mode;
 
 /* Sleeps that end by time, by a descriptor, and by another value of the word. */
@@ -307,8 +326,9 @@ static void test_guard(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_guard),      TEST(test_reader),      TEST(test_wait_epoll),
-		TEST(test_wait_uring), TEST(test_wait_either), TEST(test_wait_thread),
+		TEST(test_guard),       TEST(test_reader),     TEST(test_reader_quietly),
+		TEST(test_wait_epoll),  TEST(test_wait_uring), TEST(test_wait_either),
+		TEST(test_wait_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

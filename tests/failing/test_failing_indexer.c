@@ -228,13 +228,25 @@ static void visit(void *context, uint64_t prefix, uint8_t tiers)
 static int look_up(struct rdx_index *index)
 {
 	struct rdx_run runs[RANKS + 1] = {{.size = sizeof(runs[0])}};
+	struct rdx_index_rank ranks[RANKS + 1] = {{.size = sizeof(ranks[0])}};
 	struct rdx_index_mark mark = {.size = sizeof(mark)};
 	struct rdx_difference difference = {.size = sizeof(difference)};
+	const uint32_t ids[16] = {1};
+	const struct rdx_tokens tokens = {.size = sizeof(tokens), .ids = ids, .count = 16};
 	const uint64_t local[] = {1};
-	uint64_t visited = 0;
+	uint64_t prefix, visited = 0;
 	int r = rdx_index_lookup_local(index, local, 1, runs, RANKS + 1);
 
 	assert_true(r < 0 || r == RANKS);
+	rdx_hash_chain(rdx_index_hash_key(index), 0, local, 1, &prefix);
+	if (r >= 0)
+		r = rdx_index_lookup(index, &prefix, 1, runs, RANKS + 1);
+	assert_true(r < 0 || r == RANKS);
+	if (r >= 0)
+		r = rdx_index_ranks(index, ranks, RANKS + 1);
+	assert_true(r < 0 || r == RANKS);
+	if (r >= 0) /* these blocks nobody has */
+		r = rdx_index_lookup_tokens(index, &tokens, runs, RANKS + 1);
 	if (r >= 0)
 		r = rdx_index_each(index, 1, 0, visit, &visited, &mark);
 	if (r == 0)
@@ -253,6 +265,20 @@ static int look_all_up(struct rig *rig)
 		r = look_up(index);
 	rdx_index_close(index);
 	return r;
+}
+
+/* These make no call of the system, nor of the heap. */
+static void ask_quietly(const struct rdx_indexer *indexer)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+	struct rdx_recovery_row recovery = {.size = sizeof(recovery)};
+	struct rdx_segment_row segment = {.size = sizeof(segment)};
+
+	faults_arm(0, 0);
+	assert_int_equal(rdx_indexer_get_stats(indexer, &stats), 0);
+	assert_int_equal(rdx_indexer_recovery(indexer, 0, &recovery), 0);
+	assert_int_equal(rdx_indexer_segment(indexer, 0, &segment), 0);
+	assert_int_equal(faults_disarm().calls, 0);
 }
 
 static void test_index(void **state)
@@ -276,6 +302,7 @@ static void test_index(void **state)
 	assert_int_equal(open_indexer(*state, &indexer), 0);
 	assert_int_equal(until_exact(*state, indexer), 0);
 	failing_each(*state, &failing);
+	ask_quietly(indexer);
 	rdx_indexer_close(indexer);
 }
 

@@ -148,9 +148,12 @@ static void test_publish(void **state)
 	struct rdx_publisher_options options =
 		failing_publisher(rig->dir, RDX_CLEAR_WORKER, BLOCKS);
 
+	uint64_t bytes;
+
 	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
 	faults_arm(0, 0);
 	publish_all(publisher, 100);
+	assert_int_equal(rdx_publisher_segment_size(&options, &bytes), 0);
 	assert_int_equal(faults_disarm().calls, 0);
 	rdx_publisher_close(publisher);
 }
@@ -179,6 +182,37 @@ static int translate(struct rig *rig)
 	return r;
 }
 
+/* Nor do these, once the translator is open. */
+static void test_translate_quietly(void **state)
+{
+	struct rig *rig = *state;
+	struct rdx_publisher_options options = failing_publisher(rig->dir, RDX_CLEAR_RANK, BLOCKS);
+	struct rdx_engine_options engine_options = {.size = sizeof(engine_options)};
+	struct rdx_engine_event event = {.size = sizeof(event), .type = "AllBlocksCleared"};
+	struct rdx_engine_identity identity = {.size = sizeof(identity)};
+	struct rdx_engine_stats stats = {.size = sizeof(stats)};
+	const uint32_t ids[] = {1, 2};
+	const struct rdx_tokens tokens = {
+		.size = sizeof(tokens), .ids = ids, .count = 2, .block_tokens = 1};
+	struct rdx_engine *engine;
+	uint64_t local[2];
+
+	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
+	assert_int_equal(rdx_engine_open(&engine, publisher, &engine_options), 0);
+	faults_arm(0, 0);
+	assert_int_equal(rdx_engine_publish(engine, &event), 0);
+	assert_int_equal(rdx_engine_sequence(engine, 1, 0), 0);
+	assert_int_equal(rdx_engine_sequence(engine, 0, 0), 0);
+	assert_int_equal(rdx_engine_unreadable(engine, 0), 0);
+	assert_int_equal(rdx_engine_keys(&event, NULL, 0, &identity), 0);
+	assert_int_equal(rdx_engine_field(engine, "type"), RDX_ENGINE_FIELD_DECODE);
+	assert_int_equal(rdx_engine_get_stats(engine, &stats), 0);
+	assert_int_equal(rdx_hash_tokens(&tokens, local), 2);
+	assert_int_equal(faults_disarm().calls, 0);
+	rdx_engine_close(engine);
+	rdx_publisher_close(publisher);
+}
+
 static void test_translate(void **state)
 {
 	const struct failing failing = {.run = translate, .least = 4};
@@ -196,8 +230,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_open_in_a_process), /* first: none of this process was open before */
-		TEST(test_open_first),        TEST(test_open_again),
-		TEST(test_publish),           TEST(test_translate),
+		TEST(test_open_first),        TEST(test_open_again),        TEST(test_publish),
+		TEST(test_translate),         TEST(test_translate_quietly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
