@@ -185,7 +185,7 @@ static int plan_index(const struct size_options *options, struct sizes *sizes)
 			     options->ranks, sizes->tiers, ranks_most);
 		return -ENOSPC;
 	}
-	sizes->index_bytes = index_bytes(options, rdx_grow_room(sizes->blocks));
+	sizes->index_bytes = index_bytes(options, sizes->blocks);
 	/* two tables, while one replaces the other */
 	sizes->index_peak_bytes = 2 * sizes->index_bytes;
 	return 0;

@@ -23,10 +23,22 @@ static void make_whole(struct rdx_rank *rank)
 	rank->cause = 0;
 }
 
+/* What the worker says that it holds. */
+static uint64_t held(const struct rdx_rank *rank)
+{
+	const struct rdx_segment_live *live = rank->reader->view.live;
+	uint64_t blocks = 0;
+
+	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
+		blocks += rdx_word_load(&live->counters[RDX_COUNTER_HELD + tier]);
+	return blocks;
+}
+
 static void begin_again(struct rdx_rank *rank)
 {
 	make_whole(rank);
 	rdx_writer_rank_hide(rank->writer, rank->seat);
+	rdx_writer_rank_expect(rank->writer, rank->seat, held(rank));
 	rank->phase = RDX_PHASE_BEGIN;
 	rank->changed = 1;
 }
@@ -234,17 +246,6 @@ int rdx_rank_has_work(const struct rdx_rank *rank)
 	return rdx_reader_logged(rank->reader) ||
 	       rdx_ring_get(&rank->reader->view.ring, rank->reader->cursor.position, words) !=
 		       RDX_RING_PENDING;
-}
-
-/* What the worker says that it holds. */
-static uint64_t held(const struct rdx_rank *rank)
-{
-	const struct rdx_segment_live *live = rank->reader->view.live;
-	uint64_t blocks = 0;
-
-	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		blocks += rdx_word_load(&live->counters[RDX_COUNTER_HELD + tier]);
-	return blocks;
 }
 
 /* BEGIN: columns first: they may take a while, and the ring moves on. */

@@ -4,6 +4,7 @@
 #include "consumer/writer/crowd.h"
 #include "consumer/writer/holders.h"
 #include "consumer/writer/retire.h"
+#include "consumer/writer/room.h"
 #include "shm/file.h"
 #include "shm/guard.h"
 
@@ -22,13 +23,11 @@
 #define FULL_PERCENT 88
 
 #define LINES_MIN      512                   /* with fewer, copying in pieces is too late */
-#define DECLARED_MAX   (UINT64_C(1) << 24)   /* blocks; a table for more grows as they come */
 #define SETS_MIN       1024                  /* beside one a line */
 #define SETS_FIRST     1024                  /* allocated with the lines */
 #define ALLOCATE_BYTES (UINT64_C(128) << 10) /* of one piece: 0.1 ms at most */
 #define COPY_LINES     128                   /* of one piece: likewise */
 #define COPY_AHEAD     2                     /* lines whose keys are being fetched */
-#define GROW_TIMES     3                     /* over two: room of the next table */
 #define NOW_TRIES      4
 #define CROWDED_NS     UINT64_C(10000000000) /* between two tables because of crowded lines */
 #define RETRY_REFUSED  4096                  /* refused blocks before memory is requested again */
@@ -53,11 +52,6 @@ uint64_t rdx_grow_bytes(const struct rdx_writer_table *table)
 uint64_t rdx_grow_bytes_for(uint64_t blocks)
 {
 	return rdx_index_table_bytes(lines_for(blocks), SETS_FIRST);
-}
-
-uint64_t rdx_grow_room(uint64_t blocks)
-{
-	return blocks > DECLARED_MAX ? blocks * GROW_TIMES / 2 : blocks;
 }
 
 /* The mapped file as a table. -ENOMEM, -errno. */
@@ -197,12 +191,6 @@ int rdx_grow_first(struct rdx_index_writer *w, uint64_t blocks)
 	return 0;
 }
 
-/* What the ranks declare, as far as it is taken at its word. */
-static uint64_t declared(const struct rdx_index_writer *w)
-{
-	return w->declared < DECLARED_MAX ? w->declared : DECLARED_MAX;
-}
-
 /* Keys that may come before there are so many. */
 static uint64_t room_below(const struct rdx_writer_table *table, uint64_t keys)
 {
@@ -211,27 +199,28 @@ static uint64_t room_below(const struct rdx_writer_table *table, uint64_t keys)
 	return living < keys ? keys - living : 0;
 }
 
-/* Lines allocated or copied for every change: done before the current table is full. */
+/* Lines allocated or copied for every change: done before the current table is full, and before the
+ * next one is to be replaced. */
 static uint64_t pace(const struct rdx_writer_table *current, uint64_t lines)
 {
 	uint64_t room = room_below(current, current->living_max);
+	uint64_t ahead = room_below(current, lines * RDX_LINE_SLOTS * GROW_PERCENT / 100);
 
+	room = room < ahead ? room : ahead;
 	return (lines + current->table.lines) / (room + 1) + 1;
 }
 
-static int start(struct rdx_index_writer *w)
+/* Begin a table for so many keys. -ENOSPC. */
+static int start(struct rdx_index_writer *w, uint64_t keys)
 {
-	struct rdx_writer_table *current = rdx_writer_table(w);
-	uint64_t blocks = rdx_writer_living(current) * GROW_TIMES / 2, lines;
+	uint64_t lines = lines_for(keys);
 
-	blocks = blocks > declared(w) ? blocks : declared(w);
-	lines = lines_for(blocks > w->blocks_min ? blocks : w->blocks_min);
 	lines = lines > w->grow_lines_min ? lines : w->grow_lines_min;
 	if (lines > RDX_LINES_MAX)
 		return -ENOSPC;
 	w->grow_at = 0;
 	w->grow_debt = 0;
-	w->grow_pace = pace(current, lines);
+	w->grow_pace = pace(rdx_writer_table(w), lines);
 	if (create(w, rdx_writer_next(w), lines) < 0)
 		return -ENOSPC;
 	for (uint32_t seat = 0; seat < RDX_RANKS_MAX; seat++)
@@ -252,32 +241,59 @@ static int may_start(const struct rdx_index_writer *w)
 	return w->stage == RDX_GROW_IDLE && w->refused >= w->grow_refused;
 }
 
+static void begin(struct rdx_index_writer *w, uint64_t keys)
+{
+	if (start(w, keys) < 0)
+		back_off(w);
+}
+
+/* The current table will not do: another one for what there is and for what is to come. */
+static void begin_next(struct rdx_index_writer *w)
+{
+	struct rdx_room room;
+
+	rdx_room_look(w, &room);
+	begin(w, rdx_room_next(&room));
+}
+
 /* A table with another secret, for no more keys: those that crowd the lines of this one do not crowd
  * the lines of that one. Not again and again: who can read the new secret can try new keys. */
-static void start_crowded(struct rdx_index_writer *w)
+static void begin_crowded(struct rdx_index_writer *w)
 {
 	if (!w->crowded || w->beat_ns < w->crowded_ns || !may_start(w))
 		return;
 	w->crowded_ns = w->beat_ns + CROWDED_NS;
-	if (start(w) < 0)
-		back_off(w);
+	begin_next(w);
 }
 
-static void start_declared(struct rdx_index_writer *w)
+static void begin_narrow(struct rdx_index_writer *w)
 {
-	if (may_start(w) && declared(w) > rdx_writer_table(w)->grow_at && start(w) < 0)
-		back_off(w);
+	uint64_t made_for = slots_of(rdx_writer_table(w)) * MADE_PERCENT / 100;
+	uint64_t keys = rdx_room_narrow(w, made_for);
+
+	if (keys && may_start(w))
+		begin(w, keys);
 }
 
-int rdx_grow_declared(struct rdx_index_writer *w, uint64_t blocks)
+/* Will recoveries bring more keys than the current table can have before the next one is due? */
+static int is_short(const struct rdx_index_writer *w)
 {
-	const struct rdx_writer_table *current = rdx_writer_table(w);
+	const struct rdx_writer_table *current = &w->tables[w->current_table];
+	struct rdx_room room;
+
+	if (w->coming <= room_below(current, current->grow_at))
+		return 0; /* not even if they share nothing */
+	rdx_room_look(w, &room);
+	return rdx_room_recovered(&room) > current->grow_at;
+}
+
+int rdx_grow_waits(const struct rdx_index_writer *w, uint64_t blocks)
+{
+	const struct rdx_writer_table *current = &w->tables[w->current_table];
 
 	if (blocks <= room_below(current, current->grow_at))
 		return 0;
-	start_declared(w);
-	return w->stage != RDX_GROW_IDLE &&
-	       rdx_writer_next(w)->table.lines >= lines_for(declared(w));
+	return (w->stage != RDX_GROW_IDLE || may_start(w)) && is_short(w);
 }
 
 void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)
@@ -309,9 +325,9 @@ void rdx_grow_pace(struct rdx_index_writer *w, uint32_t changes)
 	const struct rdx_writer_table *current = rdx_writer_table(w);
 
 	if (w->stage == RDX_GROW_IDLE) {
-		if (rdx_writer_living(current) >= current->grow_at && may_start(w) && start(w) < 0)
-			back_off(w);
-		start_crowded(w);
+		if (rdx_writer_living(current) >= current->grow_at && may_start(w))
+			begin_next(w);
+		begin_crowded(w);
 		return;
 	}
 	w->grow_debt += changes * w->grow_pace;
@@ -325,8 +341,8 @@ int rdx_grow_now(struct rdx_index_writer *w)
 
 	/* more than once only if a table turned out too small */
 	for (int try = 0; try < NOW_TRIES && w->generations == generations; try++) {
-		if (may_start(w) && start(w) < 0)
-			back_off(w);
+		if (may_start(w))
+			begin_next(w);
 		while (w->stage != RDX_GROW_IDLE)
 			rdx_grow_step(w);
 	}
@@ -406,6 +422,7 @@ static void switch_tables(struct rdx_index_writer *w)
 	w->grow_lines_min = 0;
 	w->crowded = 0;
 	w->grow_refused = 0;
+	rdx_room_begin(w);
 	w->generations++;
 	rdx_columns_switched(w);
 }
@@ -439,8 +456,10 @@ int rdx_grow_step(struct rdx_index_writer *w)
 	/* paid, whoever asked for it */
 	w->grow_debt -= w->grow_debt < lines ? w->grow_debt : lines;
 	if (w->stage == RDX_GROW_IDLE) {
-		start_declared(w);
-		start_crowded(w);
+		if (may_start(w) && is_short(w))
+			begin_next(w);
+		begin_crowded(w);
+		begin_narrow(w);
 	} else if (w->stage == RDX_GROW_ALLOCATE) {
 		r = allocate(rdx_writer_next(w), &w->grow_at);
 		if (r < 0)

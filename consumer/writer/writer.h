@@ -67,13 +67,17 @@ void rdx_writer_close(struct rdx_index_writer *writer);
  */
 int rdx_writer_rank_add(struct rdx_index_writer *writer, const struct rdx_rank_info *info);
 
+/* A recovery that is to begin will bring so many blocks, about: room for those of all ranks is made at
+ * once. Void once it is shown or hidden. */
+void rdx_writer_rank_expect(struct rdx_index_writer *writer, int rank, uint64_t blocks);
+
 /*
  * Take fresh columns to build the rank in, not visible; an unfinished build is discarded. `blocks`
  * is about how many it holds.
  *
  *   0
- *   -EAGAIN  not yet: columns are not swept, or a table for what the ranks declare is being
- *            built, and so many blocks do not fit before; go on with rdx_writer_step
+ *   -EAGAIN  not yet: columns are not swept, or so many blocks do not fit into the table, and a
+ *            larger one is being built; go on with rdx_writer_step
  *   -ENOSPC  there is no room for the rank's columns, nor memory to make it
  */
 int rdx_writer_rank_begin(struct rdx_index_writer *writer, int rank, uint64_t blocks);

@@ -113,19 +113,20 @@ static void set_state(struct rdx_index_writer *w, int seat, uint8_t state)
 	rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_STATE], state);
 }
 
-/* What all ranks that are not gone declare. */
-static void declare(struct rdx_index_writer *w, struct rdx_writer_rank *rank,
-		    const struct rdx_rank_info *info)
+static void declare(struct rdx_writer_rank *rank, const struct rdx_rank_info *info)
 {
 	rank->declared = 0;
 	memcpy(rank->tier_blocks, info->tier_blocks, sizeof(rank->tier_blocks));
 	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 		rank->declared += info->tier_blocks[tier];
-	w->declared = 0;
-	for (uint32_t i = 0; i < RDX_RANKS_MAX; i++) {
-		if (w->rank[i].known && w->rank[i].state != RDX_STATE_GONE)
-			w->declared += w->rank[i].declared;
-	}
+}
+
+/* As far as the worker is believed. */
+static void expect(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint64_t blocks)
+{
+	blocks = blocks < rank->declared ? blocks : rank->declared;
+	w->coming += blocks - rank->coming;
+	rank->coming = blocks;
 }
 
 int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *info)
@@ -152,8 +153,13 @@ int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *
 		rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_CAUSE], 0);
 	}
 	set_instance(&w->live->entry[seat], info->epoch, info->instance, rank->is_visible);
-	declare(w, rank, info);
+	declare(rank, info);
 	return seat;
+}
+
+void rdx_writer_rank_expect(struct rdx_index_writer *w, int seat, uint64_t blocks)
+{
+	expect(w, &w->rank[seat], blocks);
 }
 
 int rdx_writer_rank_exceeds(const struct rdx_index_writer *w, int seat)
@@ -205,7 +211,9 @@ int rdx_writer_rank_begin(struct rdx_index_writer *w, int seat, uint64_t blocks)
 	retire_all(w, rank->build);
 	rank->is_building = 0;
 	r = rdx_columns_house(w, rank);
-	if (r == 0 && rdx_grow_declared(w, blocks))
+	if (r == 0)
+		expect(w, rank, blocks);
+	if (r == 0 && rdx_grow_waits(w, rank->coming))
 		r = -EAGAIN;
 	if (r == 0)
 		r = take_all(w, rank, rank->build);
@@ -231,6 +239,7 @@ void rdx_writer_rank_show(struct rdx_index_writer *w, int seat, uint8_t orphans,
 	memcpy(rank->shown, rank->build, sizeof(old));
 	forget_columns(rank->build);
 	rank->is_building = 0;
+	expect(w, rank, 0);
 	/* of no event that a walk's mark names, until a pulse says of which */
 	rdx_entry_begin(&w->live->entry[seat], UINT64_MAX);
 	rdx_version_open(w->live);
@@ -250,6 +259,7 @@ void rdx_writer_rank_hide(struct rdx_index_writer *w, int seat)
 	rdx_writer_flush(w);
 	retire_all(w, rank->build);
 	rank->is_building = 0;
+	expect(w, rank, 0);
 	if (!rank->is_visible)
 		return;
 	memcpy(old, rank->shown, sizeof(old));

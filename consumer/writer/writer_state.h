@@ -5,6 +5,7 @@
 #ifndef RDX_WRITER_STATE_H
 #define RDX_WRITER_STATE_H
 
+#include "consumer/writer/room.h"
 #include "consumer/writer/sets.h"
 #include "consumer/writer/writer.h"
 #include "shm/column.h"
@@ -34,6 +35,7 @@ struct rdx_writer_rank {
 	uint8_t lost;         /* a block did not fit, and nobody was told */
 	uint32_t charged[2];  /* keys it lost in full runs of each of `tables`, since it is there */
 	uint8_t state;
+	uint64_t coming;                      /* blocks that its build will have, about; 0: none */
 	uint64_t declared;                    /* blocks of all tiers ... */
 	uint64_t tier_blocks[RDX_TIER_COUNT]; /* ... and of each */
 	uint64_t epoch;
@@ -124,9 +126,10 @@ struct rdx_index_writer {
 	uint64_t grow_refused;   /* no memory last time: try again at so many refused */
 	uint64_t beat_ns;        /* the last heartbeat */
 	uint64_t crowded_ns;     /* no new table for crowded lines before */
-	uint32_t crowded;  /* a key passed more lines of the current table than chance makes */
-	uint64_t declared; /* blocks, by all ranks that are not gone */
+	uint32_t crowded; /* a key passed more lines of the current table than chance makes */
+	uint64_t coming;  /* by all ranks */
 	uint64_t blocks_min;
+	struct rdx_room_past past; /* of the current table */
 	uint64_t last_generation;
 
 	struct rdx_writer_retired retired;

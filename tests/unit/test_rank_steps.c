@@ -264,6 +264,45 @@ static void test_empty_ledger_in_parts(void **state)
 	destroy(&f);
 }
 
+/* What ranks hold is expected when they join: there is one table for all of it. */
+static void test_one_table_for_all(void **state)
+{
+	enum { RANKS = 3, BLOCKS = 50000 };
+	struct rdx_writer_stats stats;
+	struct rig_producer producer[RANKS];
+	struct rdx_rank rank[RANKS] = {0};
+	struct rdx_index_writer *writer;
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	assert_int_equal(rig_writer(&f.rig, NULL, &writer), 0);
+	for (uint32_t i = 0; i < RANKS; i++) {
+		struct rdx_segment_spec spec = rig_spec(1, i, 64, BLOCKS);
+		struct rdx_reader *reader;
+
+		assert_int_equal(rig_claim(&f.rig, &producer[i], &spec), 0);
+		atomic_store(&producer[i].owner.live->counters[RDX_COUNTER_HELD], BLOCKS);
+		assert_int_equal(rdx_reader_open(&reader, f.rig.dir, 1, i), 0);
+		rank[i].file.worker_id = 1;
+		rank[i].file.dp_rank = i;
+		rdx_rank_start(&rank[i], reader, writer,
+			       rdx_writer_rank_add(writer, rdx_reader_info(reader)),
+			       rdx_clock_ns());
+	}
+	while (rdx_writer_step(writer))
+		;
+	rdx_writer_stats(writer, &stats);
+	assert_int_equal(stats.generations, 1);
+	assert_in_range(stats.slots, RANKS * BLOCKS * 10 / 6, RANKS * BLOCKS * 10 / 5);
+	for (uint32_t i = 0; i < RANKS; i++) {
+		rdx_rank_gone(&rank[i]);
+		rig_release(&producer[i]);
+	}
+	rdx_writer_close(writer);
+	destroy(&f);
+}
+
 /* The log of a recovery that a barrier made needless is given back. */
 static void test_log_after_a_jump(void **state)
 {
@@ -471,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_look_aside_ends),
 #endif
 		cmocka_unit_test(test_empty_ledger_in_parts),
+		cmocka_unit_test(test_one_table_for_all),
 		cmocka_unit_test(test_log_after_a_jump),
 #ifdef RDX_HOOKS
 		cmocka_unit_test(test_drain_in_parts),
