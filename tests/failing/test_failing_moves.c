@@ -18,14 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RANKS  2
-#define FEW    64        /* blocks that a rank declares */
-#define MANY   4000      /* a table is too small for it */
-#define STORED 32        /* blocks that it stores */
-#define TRIES  2000      /* until all is as it should be */
-#define TICK   300000000 /* ns, on the clock of the test: each poll looks at all that it looks at */
-#define SOON   11000000  /* it looks at the directory watch */
-#define MODEL  "model"
+#define RANKS 2
+#define FEW   64        /* blocks of a rank */
+#define MANY  4000      /* a table is too small for it */
+#define ASKED 32        /* blocks of a lookup */
+#define TRIES 2000      /* until all is as it should be */
+#define TICK  300000000 /* ns, on the clock of the test: each poll looks at all that it looks at */
+#define SOON  11000000  /* it looks at the directory watch */
+#define MODEL "model"
 
 static const struct rdx_index_key key = {.size = sizeof(key), .model = MODEL};
 
@@ -36,17 +36,18 @@ static struct rdx_index *handle;
 
 /* ---- What there is */
 
-static void begin_rank(uint32_t i, uint64_t blocks)
+/* It holds as many as it declares. */
+static void begin_rank(uint32_t i, uint32_t blocks)
 {
 	struct rdx_publisher_options options = failing_publisher(dir, RDX_CLEAR_RANK, blocks);
-	uint64_t names[STORED];
+	uint64_t names[MANY];
 	struct rdx_stored stored = {.size = sizeof(stored),
 				    .names = names,
 				    .local_hashes = names,
-				    .count = STORED,
+				    .count = blocks,
 				    .name_bytes = sizeof(names[0])};
 
-	for (uint64_t n = 0; n < STORED; n++)
+	for (uint64_t n = 0; n < blocks; n++)
 		names[n] = n + 1;
 	options.worker_id = i + 1;
 	assert_int_equal(rdx_publisher_open(&publishers[i], &options), 0);
@@ -74,14 +75,14 @@ static void begin_indexer(void)
 static int count_whole(struct rdx_index *index)
 {
 	struct rdx_run runs[RANKS + 1] = {{.size = sizeof(runs[0])}};
-	uint64_t local[STORED];
+	uint64_t local[ASKED];
 	int rows, whole = 0;
 
-	for (uint64_t n = 0; n < STORED; n++)
+	for (uint64_t n = 0; n < ASKED; n++)
 		local[n] = n + 1;
-	rows = rdx_index_lookup_local(index, local, STORED, runs, RANKS + 1);
+	rows = rdx_index_lookup_local(index, local, ASKED, runs, RANKS + 1);
 	for (int i = 0; i < rows; i++)
-		whole += runs[i].blocks[0] == STORED;
+		whole += runs[i].blocks[0] == ASKED;
 	return rows < 0 ? rows : whole;
 }
 
@@ -160,7 +161,7 @@ static void end(void)
 	rdx_indexer_close(indexer);
 	for (uint32_t i = 0; i < RANKS; i++)
 		end_rank(i);
-	remove_directory(); /* the next index is not made for what the dead declare */
+	remove_directory();
 }
 
 /* ---- What happens */
@@ -219,7 +220,7 @@ static int poll_on(struct rig *rig)
 		error = r < 0 && !error ? r : error;
 	}
 	faults_pause();
-	assert_true(faults_now().name || (all_is_exact() && grown() == (publishers[1] != NULL)));
+	assert_true(faults_now().name || (all_is_exact() && !grown() == !publishers[1]));
 	poll_until_exact();
 	end();
 	faults_resume();
@@ -269,7 +270,7 @@ static void table_was_too_small(const struct rig *rig)
 	table_is_too_small(rig);
 	for (int i = 0; i < TRIES && !grown(); i++)
 		assert_true(rdx_indexer_poll(indexer, 0) >= 0);
-	assert_int_equal(grown(), 1);
+	assert_true(grown() > 0);
 }
 
 static void indexer_restarts(const struct rig *rig)
