@@ -108,7 +108,8 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
  * and notice those that are gone, apply about `max_blocks` blocks (0: 65,536; an event counts as four
  * more) shared fairly between ranks, in rounds of at most 512 of one rank and what is left of an
  * event, recover, sweep, grow, move the heartbeat. Returns how much was applied: 0 means everything is
- * caught up. A worker that fails is dropped and shown, and the call goes on.
+ * caught up; 1 may also mean that the time was over before every rank was asked, as where this process was
+ * not running. A worker that fails is dropped and shown, and the call goes on.
  *
  * Four times a second it looks whether its own files still have their names. The bell, an index and its
  * tables are made again, and handles go over to them (rows are STALE meanwhile); so is the lock file.
@@ -131,8 +132,8 @@ RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks);
 /*
  * Sleep until a producer rings, the directory changes or `timeout_ns` passes (< 0: until the next
  * liveness check; a sleep is never longer than that), or for a nap: see RDX_REST_HYBRID. Poll after it,
- * whatever it returns. Returns 1 if woken or if there is work already, 0 on timeout, after a nap or a
- * signal; -EOWNERDEAD after a fork, else -errno of io_uring_enter(2) or
+ * whatever it returns. Returns 1 if woken or if there is work already, such as a table to be freed whose last
+ * reader has left it; 0 on timeout, after a nap or a signal; -EOWNERDEAD after a fork, else -errno of io_uring_enter(2) or
  * epoll_wait(2), which nothing but a lack of memory is known to cause.
  */
 RDX_API int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns);
