@@ -64,6 +64,13 @@ static void follow_clear(struct rdx_publisher *p)
 	clear_rank(p);
 }
 
+/* Its own stamp comes first: in a file that was damaged and mended it may be lost. */
+static void bump(struct rdx_publisher *p)
+{
+	rdx_clear_raise(p->clear, p->stamp);
+	p->stamp = rdx_clear_bump(p->clear); /* C1 */
+}
+
 static int tier_is_kept(const struct rdx_publisher *p, uint8_t tier)
 {
 	return p->tier_blocks[tier] != 0;
@@ -284,7 +291,7 @@ int rdx_publish_cleared(struct rdx_publisher *p, uint8_t scope, uint64_t time_ns
 	if (r < 0)
 		return r;
 	if (scope == RDX_SCOPE_ALL && p->clear)
-		p->stamp = rdx_clear_bump(p->clear); /* C1 */
+		bump(p);
 	else
 		follow_clear(p);
 	if (scope == RDX_SCOPE_ALL || others_are_empty(p, scope))

@@ -161,7 +161,9 @@ struct rdx_publisher_stats {
 
 /*
  * Claim the rank and create its segment. Blocking; allocates everything the handle
- * will ever use and touches it. Takes effect for readers when it returns.
+ * will ever use and touches it. Takes effect for readers when it returns. Whatever has the name of one of
+ * the rank's files, damaged or no file at all, is replaced, but for a directory that is not empty. The
+ * worker's clear file goes on as its running ranks know it.
  *
  *   -EINVAL        an option out of range: ring_slots no power of two or too small for one
  *                  split event, no tier with blocks, instance or model missing, a file_mode
@@ -174,11 +176,13 @@ struct rdx_publisher_stats {
  *   -EDQUOT, -EFBIG  likewise for the user's quota, and for the size of a file: RLIMIT_FSIZE is
  *                  looked at before a file grows, so that no SIGXFSZ is raised
  *   -EKEYREJECTED  the namespace's key file is damaged
- *   -EBADMSG       RDX_CLEAR_WORKER: the worker's clear file is damaged
+ *   -EBADMSG       RDX_CLEAR_WORKER: the worker's clear file is damaged, another process has it open,
+ *                  and no running rank of the worker tells what it was. Stop all of them
+ *   -ENOTEMPTY     a directory that is not empty has the name of one of the rank's files
  *   -EPERM         the directory, or the worker's in it, is neither this user's nor root's, or a
  *                  group or all users may write in it without the sticky bit: others could
  *                  replace files. RDX_CLEAR_WORKER: the clear file is another user's, or others
- *                  may write it. The rank's lock file is another user's, or was open to others,
+ *                  may write it, and a process has it open. The rank's lock file is another user's, or was open to others,
  *                  one of whom has locked it. The file system has no hard links, or forbids a file's mode
  *   -EMFILE, -ENFILE  no descriptors left: a handle keeps up to four and opens with two more
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP  of the directory or a file in it, as from
@@ -245,7 +249,8 @@ RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint8_t how, ui
  * up to ten system calls. What is lost is made again from what the handle holds: directory and key, the
  * worker's clear file, the bell, and the segment, with the ring and all that the rank holds, as a new
  * epoch. That blocks, as rdx_publisher_open does. All ranks that share a clear file are to call it: until
- * they do, a clear of one is not seen by one that has made the file again.
+ * they do, a clear of one is not seen by one that has made the file again. A damaged clear file is as one
+ * without a name.
  *
  *   0             nothing was lost but, at most, the bell, which was made again
  *   1             the segment was made again: rdx_publisher_epoch is another one
@@ -254,7 +259,8 @@ RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint8_t how, ui
  *   -EKEYREJECTED the directory was made anew with another key, by which what is held has other hashes
  *   -EAGAIN       a cleaner has a lock, or another process looks whether the rank is free, and will
  *                 find that it is not
- *   -ESTALE       the worker's clear file was made anew by a rank that began later
+ *   -ESTALE       the worker's clear file was made anew by a rank that began later and did not find
+ *                 the segment of this one
  *                 These two stay: close, open again, and announce what is held
  *   -EOWNERDEAD   the handle was made before a fork
  *   -errno        as rdx_publisher_open; call again later

@@ -13,107 +13,152 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAKE_TRIES 100
+#define TRIES 100
+
+void rdx_clear_know(struct rdx_clear_known *known, uint64_t id, uint32_t stamp)
+{
+	if (!known->id) {
+		known->id = id;
+		known->stamp = stamp;
+	} else if (known->id == id && rdx_clear_before(known->stamp, stamp)) {
+		known->stamp = stamp;
+	}
+}
 
 /* Nothing if there is one already. */
-static int make(int dir_fd, uint64_t worker_id, const struct rdx_clear *content, uint32_t file_mode)
+static int make(int dir_fd, uint64_t worker_id, const struct rdx_clear_known *known,
+		uint32_t file_mode)
 {
+	struct rdx_clear content = {
+		.magic = RDX_CLEAR_MAGIC, .id = known->id, .stamp = known->stamp};
 	char prefix[RDX_NAME_BYTES];
+	int r = content.id ? 0 : rdx_namespace_random_id(&content.id);
 
+	if (r < 0)
+		return r;
 	rdx_namespace_worker_dir(worker_id, prefix);
 	strcat(prefix, "/");
-	return rdx_namespace_make_file(dir_fd, prefix, "clear", content, sizeof(*content),
+	return rdx_namespace_make_file(dir_fd, prefix, "clear", &content, sizeof(content),
 				       file_mode & ~(uint32_t)(S_IWGRP | S_IWOTH));
 }
 
-/* Whoever else may write the file could truncate it under us. */
-static int share_own(int fd)
+int rdx_clear_file_check(int fd, uint64_t id)
 {
-	int r = rdx_file_check_ours(fd);
+	struct rdx_clear clear;
+	struct stat st;
+	int r;
 
-	return r < 0 ? r : rdx_lock_share(fd);
-}
-
-/* Made if there is none, open for a producer, which shares its lock: a cleaner removes no file that
- * somebody has locked. 0 where one removed it just now. */
-static int open_to_write(int dir_fd, uint64_t worker_id, uint32_t file_mode, int *ret_fd,
-			 uint64_t *ret_bytes)
-{
-	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC};
-	char name[RDX_NAME_BYTES];
-	int r = rdx_namespace_random_id(&clear.id);
-
-	if (r == 0)
-		r = make(dir_fd, worker_id, &clear, file_mode);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	r = st.st_size == sizeof(clear) ? rdx_file_read(fd, &clear, sizeof(clear)) : -EBADMSG;
 	if (r < 0)
 		return r;
+	return clear.magic == RDX_CLEAR_MAGIC && clear.id && (!id || clear.id == id) ? 0 : -EBADMSG;
+}
+
+/* Under those who have it mapped: each of them would write the same. `fd` is at its beginning. */
+static int mend(int fd, const struct rdx_clear_known *known)
+{
+	const uint64_t words[] = {RDX_CLEAR_MAGIC, known->id};
+	int r = rdx_file_may_grow(sizeof(struct rdx_clear));
+	ssize_t put;
+
+	if (r < 0)
+		return r;
+	if (ftruncate(fd, sizeof(struct rdx_clear)) < 0)
+		return -errno;
+	put = write(fd, words, sizeof(words));
+	return put == sizeof(words) ? 0 : put < 0 ? -errno : -ENOSPC;
+}
+
+/* It has the name, and is not what it should be. 1: it may be used; 0: look again. */
+static int repair(int fd, int dir_fd, const char *name, const struct rdx_clear_known *known)
+{
+	int r = rdx_lock_take(fd);
+
+	/* where no rank lives, those who share its lock can only read it */
+	if (r == 0 || (r == -EPERM && !known->is_open)) {
+		r = rdx_file_is_named(fd, dir_fd, name);
+		return r > 0 ? rdx_file_remove(dir_fd, name) : r;
+	}
+	if (r == -EPERM)
+		r = rdx_file_check_ours(fd);
+	if (r < 0)
+		return r == -EBUSY ? -EAGAIN : r; /* another rank is here, too */
+	if (rdx_clear_file_check(fd, 0) == 0)
+		return 1; /* of ranks that those who are known did not meet */
+	if (!known->id)
+		return -EBADMSG;
+	r = mend(fd, known);
+	return r < 0 ? r : 1;
+}
+
+/* Open for a producer, which shares its lock: a cleaner removes no file that somebody has locked. 1; 0:
+ * there was none, or none that could be used: look again. */
+static int open_to_write(int dir_fd, uint64_t worker_id, const struct rdx_clear_known *known,
+			 uint32_t file_mode, int *ret_fd)
+{
+	char name[RDX_NAME_BYTES];
+	uint64_t bytes;
+	int r;
+
 	rdx_namespace_clear(worker_id, name);
-	*ret_fd = rdx_file_open_foreign(dir_fd, name, O_RDWR, ret_bytes);
+	*ret_fd = rdx_file_open_foreign(dir_fd, name, O_RDWR, &bytes);
+	if (*ret_fd == -ENOENT)
+		return make(dir_fd, worker_id, known, file_mode);
+	if (*ret_fd == -EBADMSG)
+		return rdx_file_remove(dir_fd, name);
 	if (*ret_fd < 0)
-		return *ret_fd == -ENOENT ? 0 : *ret_fd;
-	return rdx_lock_named(*ret_fd, dir_fd, name, share_own);
+		return *ret_fd;
+	/* whoever else may write the file could truncate it under us */
+	r = rdx_file_check_ours(*ret_fd);
+	if (r == 0)
+		r = rdx_clear_file_check(*ret_fd, known->id);
+	r = r == -EPERM || r == -EBADMSG ? repair(*ret_fd, dir_fd, name, known) : r < 0 ? r : 1;
+	if (r <= 0) {
+		close(*ret_fd);
+		return r;
+	}
+	return rdx_lock_named(*ret_fd, dir_fd, name, rdx_lock_share);
 }
 
 /* The descriptor, or -errno. */
-static int open_for(int create, int dir_fd, uint64_t worker_id, uint32_t file_mode,
-		    uint64_t *ret_bytes)
+static int open_for(int dir_fd, uint64_t worker_id, const struct rdx_clear_known *known,
+		    uint32_t file_mode)
 {
 	char name[RDX_NAME_BYTES];
-	int fd = -ENOENT, r = 0;
+	uint64_t bytes;
+	int fd = -1, r = 0;
 
 	rdx_namespace_clear(worker_id, name);
-	if (!create)
-		return rdx_file_open_foreign(dir_fd, name, O_RDONLY, ret_bytes);
-	for (int i = 0; r == 0 && i < MAKE_TRIES; i++)
-		r = open_to_write(dir_fd, worker_id, file_mode, &fd, ret_bytes);
+	if (!known)
+		return rdx_file_open_foreign(dir_fd, name, O_RDONLY, &bytes);
+	for (int i = 0; r == 0 && i < TRIES; i++)
+		r = open_to_write(dir_fd, worker_id, known, file_mode, &fd);
 	if (r == 0)
 		return -EAGAIN; /* cleaners all the time */
 	return r < 0 ? r : fd;
 }
 
-int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
-			uint32_t file_mode)
+int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id,
+			const struct rdx_clear_known *known, uint32_t file_mode)
 {
 	struct rdx_mapping mapping = {.fd = -1};
-	struct rdx_clear clear;
-	uint64_t bytes = 0;
-	int fd = open_for(create, dir_fd, worker_id, file_mode, &bytes), r;
+	int fd = open_for(dir_fd, worker_id, known, file_mode), r;
+	struct rdx_clear *clear;
 
 	if (fd < 0)
 		return fd;
-	r = bytes == sizeof(clear) ? rdx_file_read(fd, &clear, sizeof(clear)) : -EBADMSG;
-	if (r == 0 && (clear.magic != RDX_CLEAR_MAGIC || clear.id == 0))
-		r = -EBADMSG;
+	r = rdx_clear_file_check(fd, 0);
 	if (r == 0)
-		r = rdx_mapping_attach(&mapping, fd, sizeof(clear), create);
+		r = rdx_mapping_attach(&mapping, fd, sizeof(*clear), known != NULL);
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
-	*ret_mapping = mapping;
-	return 0;
-}
-
-int rdx_clear_file_restore(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id,
-			   const struct rdx_clear *lost, uint32_t file_mode)
-{
-	uint32_t stamp = rdx_clear_stamp(lost);
-	struct rdx_clear content = {.magic = RDX_CLEAR_MAGIC, .id = lost->id, .stamp = stamp},
-			 *found;
-	struct rdx_mapping mapping;
-	int r = make(dir_fd, worker_id, &content, file_mode);
-
-	if (r == 0)
-		r = rdx_clear_file_open(&mapping, dir_fd, worker_id, 1, file_mode);
-	if (r < 0)
-		return r;
-	found = mapping.base;
-	if (found->id != content.id) {
-		rdx_mapping_close(&mapping);
-		return -ESTALE;
-	}
-	/* what was cleared in the lost file since is cleared here too */
-	rdx_clear_raise(found, stamp);
+	clear = mapping.base;
+	if (known && known->id && clear->id == known->id)
+		rdx_clear_raise(clear, known->stamp);
 	*ret_mapping = mapping;
 	return 0;
 }

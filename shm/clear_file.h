@@ -7,22 +7,29 @@
 
 #include "shm/mapping.h"
 
-/*
- * A worker's clear file. With `create`, for producers: made if there is none, mapped read-write;
- * -EPERM if any other user may write it, -EAGAIN where a cleaner is in the way. Otherwise mapped
- * read-only. -ENOENT, -EBADMSG, -errno.
- */
-int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id, int create,
-			uint32_t file_mode);
+/* What ranks of a worker know of its clear file. All 0: none of them lives. */
+struct rdx_clear_known {
+	uint64_t id;      /* 0: not known */
+	uint32_t stamp;   /* the newest */
+	uint32_t is_open; /* some rank may have the file open */
+};
 
-struct rdx_clear;
+/* One of them says this. The first one's id counts, and the stamps of those who have the same. */
+void rdx_clear_know(struct rdx_clear_known *known, uint64_t id, uint32_t stamp);
 
 /*
- * For producers, where the file lost its name: make it again of the one that is still mapped, so that
- * its id and its stamp go on, or join what another rank of the worker made of the same. -ESTALE: it has
- * another id; else as above.
+ * A worker's clear file. For consumers `known` is NULL: mapped read-only. -ENOENT, -EBADMSG, -errno.
+ *
+ * Producers say what is known of it; mapped read-write, and made if there is none, with at least that stamp.
+ * One that is damaged, that others may write, or that has another id is made anew where no rank has it
+ * open; else a damaged one is mended in place, and one with another id is opened as it is. -EBADMSG:
+ * damaged and open, and its id is not known; -EPERM: others may write it, and it is open; -EAGAIN: a cleaner
+ * is in the way, or another rank that makes it anew; -errno.
  */
-int rdx_clear_file_restore(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id,
-			   const struct rdx_clear *lost, uint32_t file_mode);
+int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id,
+			const struct rdx_clear_known *known, uint32_t file_mode);
+
+/* Is it a clear file, and with that id, unless that is 0? 0, -EBADMSG, -errno. */
+int rdx_clear_file_check(int fd, uint64_t id);
 
 #endif

@@ -14,6 +14,11 @@
 
 #define STAT_BLOCK_BYTES 512
 
+int rdx_file_is_none(int error)
+{
+	return error == -ELOOP || error == -EISDIR || error == -ENXIO;
+}
+
 int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret_bytes)
 {
 	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -21,7 +26,7 @@ int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret
 	int r = 0;
 
 	if (fd < 0)
-		return errno == ELOOP ? -EBADMSG : -errno;
+		return rdx_file_is_none(-errno) ? -EBADMSG : -errno;
 	if (fstat(fd, &st) < 0)
 		r = -errno;
 	else if (!S_ISREG(st.st_mode))
@@ -32,6 +37,15 @@ int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret
 	}
 	*ret_bytes = (uint64_t)st.st_size;
 	return fd;
+}
+
+int rdx_file_remove(int dir_fd, const char *name)
+{
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	return unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
 DIR *rdx_file_open_dir(int dir_fd, const char *name)

@@ -10,9 +10,17 @@
 
 /* Below, -EBADMSG is a file that is not what it should be; one that cannot be looked at is -errno. */
 
+/* Does this -errno of openat(2) for reading and writing say that a link, a directory or a socket has the
+ * name? */
+int rdx_file_is_none(int error);
+
 /* Open a file that another process made, if it is a regular one; report its size. A descriptor,
  * -EBADMSG, -errno. */
 int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret_bytes);
+
+/* Make the name free, whatever has it. 0, also where nothing has; -errno: a directory that is not
+ * empty, or another user's. */
+int rdx_file_remove(int dir_fd, const char *name);
 
 /* A stream of a directory, not through a link. NULL: errno. */
 DIR *rdx_file_open_dir(int dir_fd, const char *name);

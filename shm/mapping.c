@@ -38,10 +38,10 @@ int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, 
 int rdx_mapping_create(struct rdx_mapping *ret_mapping, int dir_fd, const char *name,
 		       uint64_t bytes, uint32_t file_mode)
 {
-	int fd, r;
+	int r = rdx_file_remove(dir_fd, name), fd;
 
-	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
-		return -errno;
+	if (r < 0)
+		return r;
 	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;

@@ -5,6 +5,7 @@
 #ifndef RDX_SEGMENT_H
 #define RDX_SEGMENT_H
 
+#include "shm/clear_file.h"
 #include "shm/ledger.h"
 #include "shm/mapping.h"
 #include "shm/ring.h"
@@ -18,7 +19,7 @@ struct rdx_segment_spec {
 	uint32_t clear_scope;
 	uint32_t report_mode;
 	uint32_t file_mode;
-	uint64_t clear_id;
+	struct rdx_clear_known clear; /* of rdx_siblings_ask, where clear_scope is the worker */
 	uint64_t ring_slots;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
 	uint64_t ledger_records; /* 0: of the default, see below */
@@ -60,14 +61,14 @@ int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
  * A rank whose files lost their names: claim it again, with its clear file, and make its segment again
  * with all that is in `lost`, but as a new epoch. No name yet, as above; `lost` is as it was, and its lock
  * file held by both where that has its name. -EBUSY as above; -EAGAIN: nobody
- * else has the rank, but a cleaner, or who looks whether it is free, is in the way; -ESTALE of
- * rdx_clear_file_restore.
+ * else has the rank, but a cleaner, or who looks whether it is free, is in the way; -ESTALE: other ranks of the worker
+ * have a clear file with another id.
  */
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
 		      int dir_fd, uint32_t file_mode);
 
-/* Have the lock file, the segment and the clear file below the directory `path` their names? 1, 0,
- * -errno. */
+/* Have the lock file, the segment and the clear file below the directory `path` their names, and is the
+ * last one sound? 1, 0, -errno. */
 int rdx_segment_is_named(const struct rdx_segment_owner *owner, const char *path);
 
 /* Give a claimed segment its name, in place of the life before; or drop the claim and the file that

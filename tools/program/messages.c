@@ -117,9 +117,18 @@ const char *messages_explain_create(int error)
 		       "filter allow fallocate, fcntl and madvise";
 	case EROFS:
 		return "Read-only file system: choose a --dir that this user may write";
+	case EBADMSG:
+		return "the file clear in the worker's directory is damaged, and another process "
+		       "has "
+		       "it open: stop all ranks of the worker, then start them";
+	case ENOTEMPTY:
+		return "Directory not empty: one has the name of a rank's .seg, .lock or "
+		       ".tmp-*.seg, or of clear, in the worker's directory: remove it";
 	case ENOENT:
-	case ENOTDIR:
 		return "its parent is not a directory: create that one or choose another --dir";
+	case ENOTDIR:
+		return "Not a directory: neither may its parent be another thing, nor what has the "
+		       "worker's name in it: remove that or choose another --dir";
 	default:
 		return messages_explain(error);
 	}
