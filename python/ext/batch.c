@@ -90,7 +90,7 @@ static int is_joinable(const struct publisher *self, const struct rdx_engine_eve
 	       !event->unknown_fields && !event->remaining && !event->parent &&
 	       !event->token_count && !event->key_count && !event->lora_name &&
 	       !event->cache_salt && !event->block_tokens &&
-	       !(event->flags & ~(uint32_t)RDX_ENGINE_GROUP) && event_class_removes(event->type);
+	       !(event->flags & ~(uint32_t)RDX_ENGINE_GROUP) && event_class_removal(event->type);
 }
 
 /* -1 with an exception. */
@@ -191,12 +191,12 @@ static int read_object(struct walk *walk, PyObject *from, struct event_class *cl
 	uint32_t unknown = 0;
 	int r = event_class_read(class, from, walk->self->engine, values, &unknown);
 
-	if (r == 0 && class->name == walk->pending.event.type && !unknown &&
+	if (r == 0 && class->type_text == walk->pending.event.type && !unknown &&
 	    repeats(&walk->pending, values))
 		r = take_repeated(walk, values);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
-	return decode(walk, class->name, unknown, values);
+	return decode(walk, class->type_text, unknown, values);
 }
 
 static int read_dict(struct walk *walk, PyObject *from, struct event_values *values)
@@ -209,8 +209,9 @@ static int read_dict(struct walk *walk, PyObject *from, struct event_values *val
 		PyErr_SetString(PyExc_ValueError, "an event has no type");
 	if (!text || event_class_read_dict(from, walk->self->engine, values, &unknown) < 0)
 		return -1;
-	flush(walk); /* the text of a pending type is not held */
-	return decode(walk, text, unknown, values);
+	/* that of a removal that waits has to stay */
+	return decode(walk, event_class_removal(text) ? event_class_removal(text) : text, unknown,
+		      values);
 }
 
 /* -1 with an exception that is none of the event's. */
@@ -222,17 +223,14 @@ static int read_event(struct walk *walk, PyObject *from)
 
 	if (PyDict_Check(from)) {
 		r = read_dict(walk, from, &values);
-		flush(walk);
 	} else {
 		class = event_class_of(from);
 		r = class ? read_object(walk, from, class, &values) : -1;
 	}
 	if (r < 0)
 		r = give_up(walk);
-	if (class && !class->is_kept) {
-		flush(walk);
+	if (class)
 		event_class_done(class);
-	}
 	event_class_drop(&values);
 	return r;
 }

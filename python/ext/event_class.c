@@ -12,9 +12,15 @@
 static struct event_class *kept[KEPT_MAX];
 static int kept_count;
 
-int event_class_removes(const char *type)
+const char *event_class_removal(const char *type)
 {
-	return strcmp(type, "BlockRemoved") == 0 || strcmp(type, "removed") == 0;
+	static const char *const words[] = {"BlockRemoved", "removed"};
+
+	for (int i = 0; i < 2; i++) {
+		if (strcmp(words[i], type) == 0)
+			return words[i];
+	}
+	return NULL;
 }
 
 static int field_of(const char *name)
@@ -146,9 +152,12 @@ static int find_name(struct event_class *class)
 	Py_XDECREF(name);
 	if (!class->name && !PyErr_Occurred())
 		PyErr_NoMemory();
-	if (class->name)
-		class->is_removal = event_class_removes(class->name);
-	return class->name ? 0 : -1;
+	if (!class->name)
+		return -1;
+	class->type_text = event_class_removal(class->name);
+	if (!class->type_text)
+		class->type_text = class->name;
+	return 0;
 }
 
 static void free_class(struct event_class *class)

@@ -18,10 +18,10 @@ struct event_attribute {
 struct event_class {
 	PyObject *type;
 	char *name;
+	const char *type_text; /* the name, or event_class_removal of it */
 	struct event_attribute *attributes;
 	Py_ssize_t count;
 	int is_open;
-	int is_removal; /* by its name: neighbours can be one call */
 	int is_kept;
 };
 
@@ -43,7 +43,7 @@ int event_class_read_dict(PyObject *dict, const struct rdx_engine *engine,
 
 void event_class_drop(struct event_values *values);
 
-/* "BlockRemoved" and "removed". */
-int event_class_removes(const char *type);
+/* The word itself, which stays, where it is "BlockRemoved" or "removed"; else NULL. */
+const char *event_class_removal(const char *type);
 
 #endif

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""publish_batch: engines' own objects, of every make; what cannot be read is never silent."""
+
+import array
+import unittest
+
+import ringdex
+from events import MAKES, SGLANG, VLLM, Batch, Engine, StorageMedium, as_dataclass, as_plain
+from rig import BLOCK, Namespace, held
+
+TOKENS = list(range(1, 3 * BLOCK + 1))
+PROMPTS = 64
+
+
+def prompt(i):
+    return [1000 + i] + TOKENS[1:]
+
+
+class Classes(Namespace):
+    def test_every_make_is_the_same(self):
+        """A history with all kinds of events comes to the same, and to what stored and removed say."""
+        wanted = self.publisher(99)
+        wanted.stored([71, 72, 73], tokens=TOKENS)
+        wanted.removed([73])
+        wanted.stored([81], tokens=TOKENS[:BLOCK], lora_name="adapter")
+        kept = ("events", "blocks_stored", "blocks_removed", "held", "inexact", "clears")
+        want = {name: wanted.stats()[name] for name in kept}
+        for i, make in enumerate(MAKES):
+            for j, fields in enumerate((VLLM, SGLANG)):
+                engine = Engine(fields, make)
+                publisher = self.publisher(2 * i + j)
+                batch = [
+                    engine.store([71, 72], TOKENS[: 2 * BLOCK]),
+                    engine.store([73], array.array("I", TOKENS[2 * BLOCK :]), 72),
+                    engine.remove([73]),
+                    engine.store([81], TOKENS[:BLOCK], lora_name="adapter"),
+                ]
+                for event in batch:  # one by one, so that each is an event of its own
+                    self.assertEqual(publisher.publish_batch(Batch([event])), 0)
+                got = {name: publisher.stats()[name] for name in kept}
+                self.assertEqual(got["held"], want["held"], (make, got))
+                self.assertIsNone(got["inexact"], (make, publisher.engine_stats()))
+                self.assertEqual(publisher.publish_batch(Batch([engine.cleared()])), 0)
+                self.assertEqual(publisher.stats()["held"], (0, 0, 0, 0))
+
+    def test_what_is_held_is_found(self):
+        engine = Engine(VLLM, MAKES[-1])
+        publisher = self.publisher(host_blocks=64)
+        wide = [bytes([i]) * 32 for i in range(3)]
+        publisher.publish_batch(
+            Batch([
+                engine.store(wide, TOKENS, group_idx=0, kv_cache_spec_kind="full_attention",
+                             session_id="chat", extra_keys=[(("image", 3),), None, None]),
+                engine.remove([wide[2]], group_idx=0),
+                engine.store([wide[2]], [], block_size=0, medium="CPU", group_idx=0),
+            ])
+        )
+        index = self.index(self.indexer(), [publisher])
+        self.assertIsNone(publisher.stats()["inexact"], publisher.engine_stats())
+        (run,) = index.lookup(TOKENS, extra_keys=[[("image", 0)], None, None])
+        self.assertEqual(run.blocks, (2, 3, 3, 3))
+
+    def test_texts_that_are_enums(self):
+        engine = Engine(SGLANG, as_dataclass)
+        publisher = self.publisher(host_blocks=64)
+        publisher.publish_batch([engine.store([71], TOKENS[:BLOCK], medium=StorageMedium.CPU)])
+        self.assertEqual(publisher.stats()["held"], (0, 1, 0, 0))
+
+    def test_missing_attributes_are_defaults(self):
+        old = as_plain("BlockRemoved", {})
+        publisher = self.publisher()
+        publisher.stored([71, 72], tokens=TOKENS[: 2 * BLOCK])
+        self.assertEqual(publisher.publish_batch([old(block_hashes=[72]), old(block_hashes=[71])]), 0)
+        self.assertEqual(publisher.stats()["held"], (0, 0, 0, 0))
+
+
+class Neighbours(Namespace):
+    def filled(self, **options):
+        publisher = self.publisher(device_blocks=256, ring_slots=4096, **options)
+        for i in range(PROMPTS):
+            publisher.stored([3 * i + 1, 3 * i + 2, 3 * i + 3], tokens=prompt(i))
+        return publisher
+
+    def test_removals_are_joined(self):
+        engine = Engine(VLLM, MAKES[-1])
+        single = self.filled(worker_id=1)
+        for i in reversed(range(3 * PROMPTS)):
+            single.removed([i + 1])
+        joined = self.filled(worker_id=2)
+        joined.publish_batch(Batch([engine.remove([i + 1]) for i in reversed(range(3 * PROMPTS))]))
+        for publisher in (single, joined):
+            stats = publisher.stats()
+            self.assertEqual(stats["blocks_removed"], 3 * PROMPTS)
+            self.assertEqual((stats["held"][0], stats["unknown_removals"]), (0, 0))
+        self.assertEqual(single.engine_stats()["events"], PROMPTS + 3 * PROMPTS)
+        self.assertEqual(joined.engine_stats()["events"], PROMPTS + 1)
+
+    def test_more_than_one_call_takes(self):
+        engine = Engine(VLLM, MAKES[-1])
+        publisher = self.publisher()
+        publisher.stored([71], tokens=TOKENS[:BLOCK])
+        events = [engine.remove([i]) for i in range(1000, 10000)] + [engine.remove([71])]
+        publisher.publish_batch(events + [engine.remove(list(range(10000, 20000)))])
+        stats = publisher.stats()
+        self.assertEqual((stats["held"][0], stats["unknown_removals"]), (0, 19000))
+
+    def test_order_stays(self):
+        engine = Engine(VLLM, MAKES[-1])
+        publisher = self.publisher(host_blocks=8)
+        first, second = TOKENS[:BLOCK], TOKENS[BLOCK : 2 * BLOCK]
+        publisher.publish_batch(
+            Batch([
+                engine.store([71], first),
+                engine.remove([71]),
+                engine.store([71], second),
+                engine.store([72], first),
+                engine.store([72], [], block_size=0, medium="CPU"),
+                engine.remove([72]),
+                engine.remove([72], medium="CPU"),
+                engine.remove([71]),
+                engine.store([71], first),
+            ])
+        )
+        stats = publisher.stats()
+        self.assertEqual(stats["held"], (1, 0, 0, 0))
+        self.assertEqual(stats["unknown_removals"], 0)
+        self.assertIsNone(stats["inexact"])
+
+    def test_groups_and_media_are_apart(self):
+        engine = Engine(VLLM, MAKES[-1])
+        publisher = self.publisher(host_blocks=8, counting_groups=1)
+        publisher.publish_batch(
+            Batch([
+                engine.store([71], TOKENS[:BLOCK], group_idx=0, kv_cache_spec_kind="full_attention"),
+                engine.store([71], TOKENS[:BLOCK], group_idx=1, kv_cache_spec_kind="mamba"),
+                engine.store([71], [], block_size=0, medium="CPU", group_idx=0),
+                engine.remove([71], group_idx=1),
+                engine.remove([71], group_idx=0),
+            ])
+        )
+        self.assertEqual(publisher.stats()["held"], (0, 1, 0, 0))
+        self.assertEqual(publisher.engine_stats()["other_groups"], 2)
+        publisher.publish_batch(Batch([engine.remove([71], group_idx=0, medium="CPU")]))
+        self.assertEqual(publisher.stats()["held"], (0, 0, 0, 0))
+
+    def test_names_of_two_sizes(self):
+        engine = Engine(VLLM, MAKES[-1])
+        publisher = self.publisher()
+        wide = b"\7" * 32
+        publisher.publish_batch([
+            engine.store([71], TOKENS[:BLOCK]),
+            engine.store([wide], TOKENS[:BLOCK]),
+            engine.remove([71]),
+            engine.remove([wide]),
+        ])
+        self.assertEqual(publisher.stats()["unknown_removals"], 0)
+        self.assertEqual(publisher.stats()["held"][0], 0)
+
+    def test_one_time_a_batch(self):
+        engine = Engine(VLLM, MAKES[-1])
+        publisher = self.publisher()
+        publisher.publish_batch(
+            [engine.store([71 + i], prompt(i)[:BLOCK]) for i in range(5)] + [engine.remove([71])]
+        )
+        with ringdex.Reader(1, dir=self.dir) as reader:
+            reader.recover()
+            events = list(reader)
+        self.assertEqual(len(events), publisher.stats()["events"])
+        self.assertEqual(len({event.time_ns for event in events}), 1)
+
+
+class Raises:
+    """An event whose fields are what a function does."""
+
+    def __init__(self, does):
+        self.does = does
+
+    @property
+    def block_hashes(self):
+        return self.does()
+
+
+BlockRemoved = type("BlockRemoved", (Raises,), {})
+
+
+def raise_it(error):
+    raise error
+
+
+class Unread(Namespace):
+    def setUp(self):
+        super().setUp()
+        self.engine = Engine(VLLM, MAKES[-1])
+
+    def lost(self, publisher, event, cause):
+        """The event is lost and said to be; those around it are not."""
+        around = [self.engine.store([71], TOKENS[:BLOCK]), self.engine.remove([71])]
+        before = publisher.engine_stats()["unreadable"]
+        self.assertEqual(publisher.publish_batch(Batch([around[0], event, around[1]])), 1, cause)
+        self.assertRegex(publisher.unreadable, cause)
+        self.assertEqual(publisher.engine_stats()["unreadable"], before + 1)
+        self.assertEqual(publisher.stats()["inexact"], "unknown")
+        self.assertEqual(publisher.stats()["held"][0], 0)
+        publisher.cleared()
+        self.assertIsNone(publisher.stats()["inexact"])
+
+    def test_what_cannot_be_read(self):
+        publisher = self.publisher()
+        self.assertIsNone(publisher.unreadable)
+        store, remove = self.engine.store, self.engine.remove
+        for event, cause in (
+            (store([81], [1, 2, 3, -1]), r"token_ids\[3\] is -1"),
+            (store([81], [1, 2, 3, 2**32]), r"token_ids\[3\] is 4294967296"),
+            (store([81], [1, 2, 3, 2**70]), r"token_ids\[3\] is 1180591620717411303424"),
+            (store([81], [1, 2, 3, None]), r"token_ids\[3\] is None"),
+            (store([81], [1, 2, 3, 4.5]), r"token_ids\[3\] is 4\.5"),
+            (store([81], "1234"), "token_ids is '1234'"),
+            (store([81], b"1234"), "token_ids is a buffer"),
+            (store([81], [(1, 2), (2, 3), (3, 4), 4]), r"token_ids\[3\] is 4: give a pair"),
+            (store([2**64], TOKENS[:BLOCK]), r"block_hashes\[0\] is 18446744073709551616"),
+            (store([-(2**63) - 1], TOKENS[:BLOCK]), r"block_hashes\[0\]"),
+            (store([b"short"], TOKENS[:BLOCK]), r"block_hashes\[0\] is b'short'"),
+            (store([81, b"\1" * 32], TOKENS[:BLOCK]), r"block_hashes\[1\] has 32 bytes"),
+            (store([81], TOKENS[:BLOCK], parent=b"\1" * 32), "parent_block_hash has 32 bytes"),
+            (store([81], TOKENS[:BLOCK], block_size=-4), "-4"),
+            (store([81], TOKENS[:BLOCK], block_size="4"), "'str'"),
+            (store([81], TOKENS[:BLOCK], group_idx=-1), "-1"),
+            (store([81], TOKENS[:BLOCK], medium=7), "medium is 7"),
+            (store([81], TOKENS[:BLOCK], medium="GPU\0"), "medium has a NUL"),
+            (store([81], TOKENS[:BLOCK], lora_name="\udc80"), "surrogates"),
+            (store([81], TOKENS[:BLOCK], extra_keys="x"), "extra_keys is 'x'"),
+            (remove(7), "block_hashes is 7"),
+            ({"block_hashes": [7]}, "an event has no type"),
+            ({"type": 7}, "type is 7"),
+            ({3: 7, "type": "BlockRemoved"}, "name is 3"),
+            (BlockRemoved(lambda: raise_it(ValueError("own words"))), "own words"),
+            (BlockRemoved(lambda: raise_it(MemoryError("none left"))), "none left"),
+        ):
+            self.lost(publisher, event, cause)
+
+    def test_what_is_not_understood(self):
+        publisher = self.publisher()
+        newer = as_dataclass("BlockRemoved", {**VLLM["BlockRemoved"], "volume": None})
+        publisher.stored([71, 72, 73], tokens=TOKENS)
+        self.assertEqual(publisher.publish_batch([newer([73], "GPU")]), 0)
+        self.assertIsNone(publisher.stats()["inexact"])  # nothing is said in it
+        for event in (
+            newer([72], "GPU", volume=3),
+            as_plain("BlockMoved", {})(block_hashes=[71]),
+            {"type": "BlockRemoved", "block_hashes": [71], "volume": 3},
+            as_plain("BlockRemoved", {})(block_hashes=[70], volume=3),
+            5,
+            None,
+        ):
+            self.assertEqual(publisher.publish_batch([event]), 0, event)
+            self.assertEqual(publisher.stats()["inexact"], "unknown", event)
+            publisher.cleared()
+        stats = publisher.engine_stats()
+        self.assertEqual((stats["unknown_types"], stats["unknown_fields"]), (3, 3))
+
+    def test_what_is_no_batch(self):
+        publisher = self.publisher()
+        for batch in (None, 7, "events", object(), {"ts": 1}):
+            with self.assertRaisesRegex(TypeError, "is no batch"):
+                publisher.publish_batch(batch)
+            self.assertEqual(publisher.stats()["inexact"], "unknown")
+            publisher.cleared()
+
+    def test_what_ends_the_program_goes_on(self):
+        publisher = self.publisher()
+        with self.assertRaises(KeyboardInterrupt):
+            publisher.publish_batch([BlockRemoved(lambda: raise_it(KeyboardInterrupt()))])
+        self.assertEqual(publisher.stats()["inexact"], "unknown")
+
+    def test_an_event_that_calls_back(self):
+        publisher = self.publisher()
+        for does in (
+            publisher.close,
+            lambda: publisher.removed([1]),
+            lambda: publisher.publish_batch([]),
+            lambda: publisher.stats(),
+        ):
+            self.lost(publisher, BlockRemoved(does), "while a call of it is under way")
+        other = self.publisher(2)
+        other.stored([81], tokens=TOKENS[:BLOCK])
+        publisher.publish_batch([BlockRemoved(lambda: other.removed([81]) or [5])])
+        self.assertEqual(other.stats()["held"][0], 0)
+
+    def test_an_event_that_changes_the_batch(self):
+        publisher = self.publisher()
+        events = [self.engine.store([71], TOKENS[:BLOCK])]
+        events += [BlockRemoved(lambda: events.clear() or [71]), self.engine.store([72], TOKENS)]
+        self.assertEqual(publisher.publish_batch(Batch(events)), 0)
+        self.assertEqual(publisher.stats()["held"][0], 0)
+        names = [71, 72, 73]
+
+        class Shrinks:
+            def __index__(self):
+                names.clear()
+                return 72
+
+        names[1] = Shrinks()
+        self.lost(publisher, self.engine.store(names, TOKENS), "index out of range")
+
+    def test_sequences(self):
+        publisher = self.publisher()
+        publisher.publish_batch([], sequence=0)
+        publisher.publish_batch([], 1)
+        self.assertIsNone(publisher.stats()["inexact"])
+        publisher.publish_batch([], 3)
+        self.assertEqual(publisher.engine_stats()["gaps"], 1)
+        for wrong in (-1, 2**64, "4", 1.5):
+            with self.assertRaises((TypeError, ValueError)):
+                publisher.publish_batch([], wrong)
+
+    def test_many_classes(self):
+        """More than are remembered."""
+        publisher = self.publisher()
+        for i in range(200):
+            removed = as_dataclass("BlockRemoved", VLLM["BlockRemoved"])
+            publisher.stored([71], tokens=TOKENS[:BLOCK])
+            publisher.publish_batch([removed([71], "GPU"), removed([72], "GPU")])
+        self.assertEqual(publisher.stats()["blocks_removed"], 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
