@@ -111,7 +111,7 @@ void rdx_emit_counters(struct rdx_publisher *p)
 		store_counter(p, i, counters[i]);
 }
 
-static void ring_bell(struct rdx_publisher *p)
+void rdx_emit_ring(struct rdx_publisher *p)
 {
 	if (!rdx_bell_ring(p->bell))
 		return;
@@ -126,6 +126,10 @@ void rdx_emit_finish(struct rdx_publisher *p, uint64_t tail)
 	if (p->inexact != p->reported)
 		emit_inexact(p);
 	rdx_emit_counters(p);
-	if (p->bell && p->position != tail)
-		ring_bell(p);
+	if (!p->bell || p->position == tail)
+		return;
+	if (p->in_batch)
+		p->bell_due = 1;
+	else
+		rdx_emit_ring(p);
 }

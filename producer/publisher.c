@@ -498,6 +498,21 @@ void rdx_publisher_close(struct rdx_publisher *p)
 	free(p);
 }
 
+void rdx_publisher_begin_batch(struct rdx_publisher *p)
+{
+	p->in_batch = 1;
+}
+
+void rdx_publisher_end_batch(struct rdx_publisher *p)
+{
+	int due = p->bell_due;
+
+	p->in_batch = 0;
+	p->bell_due = 0;
+	if (due && p->bell && !p->dead)
+		rdx_emit_ring(p);
+}
+
 uint64_t rdx_publisher_epoch(const struct rdx_publisher *p)
 {
 	return p->epoch;

@@ -65,6 +65,8 @@ struct rdx_publisher {
 	uint8_t exhausted;  /* positions are used up */
 	uint8_t stores_new; /* all names of the chunk stored last were new */
 	uint8_t name_lost;  /* by the last check, and not made again */
+	uint8_t in_batch;   /* the bell waits for its end */
+	uint8_t bell_due;   /* a call of the batch published something */
 	uint8_t counted;    /* what does not change in every call did, since it was stored last */
 
 	struct rdx_mapping bell_mapping;

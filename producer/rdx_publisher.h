@@ -243,6 +243,15 @@ RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, 
 RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint8_t how, uint64_t time_ns);
 
 /*
+ * Calls between these two ring the bell once, at the end, if they published anything: for a batch of
+ * many calls, since each wake is a system call, dearer than an event. Consumers that do not sleep see
+ * each event at once. A second begin, or an end without one, does nothing. Same thread as the publish
+ * calls; wait-free.
+ */
+RDX_API void rdx_publisher_begin_batch(struct rdx_publisher *publisher);
+RDX_API void rdx_publisher_end_batch(struct rdx_publisher *publisher);
+
+/*
  * Have the rank's files still their names? A cleaner, rm, or a volume that is made anew takes them; the
  * publish calls, which make no system call, go on into files that nobody finds who comes later. To be
  * called about once a second, in the thread of the publish calls, where it can spare some microseconds:

@@ -284,6 +284,7 @@ PyObject *batch_publish(struct publisher *self, PyObject *batch, int has_sequenc
 	struct walk walk = {.self = self, .time_ns = publisher_now()};
 	PyObject *events = events_of(batch);
 
+	rdx_publisher_begin_batch(self->publisher);
 	if (has_sequence)
 		walk.r = rdx_engine_sequence(self->engine, sequence, walk.time_ns);
 	if (events && walk.r == 0)
@@ -291,6 +292,7 @@ PyObject *batch_publish(struct publisher *self, PyObject *batch, int has_sequenc
 	else if (walk.r == 0)
 		rdx_engine_unreadable(self->engine, walk.time_ns); /* and the caller hears of it */
 	flush(&walk);
+	rdx_publisher_end_batch(self->publisher);
 	Py_XDECREF(events);
 	if (PyErr_Occurred())
 		return NULL;

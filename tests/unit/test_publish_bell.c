@@ -36,6 +36,32 @@ static void test_bell(void **state)
 	publisher_store(f, 0, 1, 1);
 }
 
+/* A sleeper that goes to sleep again in the middle of a batch is woken once. */
+static void test_once_a_batch(void **state)
+{
+	struct publisher_rig *f = *state;
+	struct rdx_mapping mapping;
+
+	publisher_open(f);
+	assert_int_equal(rdx_bell_file_open(&mapping, f->rig.dir_fd, 0), 0);
+	rdx_bell_arm(mapping.base);
+	rdx_publisher_begin_batch(f->p);
+	for (uint64_t i = 0; i < 3; i++) {
+		publisher_store(f, i, i + 1, 1);
+		assert_int_equal(publisher_stats(f->p).bells, 0);
+	}
+	rdx_publisher_end_batch(f->p);
+	assert_int_equal(publisher_stats(f->p).bells, 1);
+	rdx_bell_arm(mapping.base);
+	rdx_publisher_begin_batch(f->p); /* of nothing */
+	rdx_publisher_end_batch(f->p);
+	rdx_publisher_end_batch(f->p);
+	assert_int_equal(publisher_stats(f->p).bells, 1);
+	publisher_store(f, 3, 4, 1); /* and outside of one at once */
+	assert_int_equal(publisher_stats(f->p).bells, 2);
+	rdx_mapping_close(&mapping);
+}
+
 #ifdef RDX_HOOKS
 static const struct rdx_segment_live *rung_for;
 static uint64_t tail_when_rung;
@@ -68,6 +94,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PUBLISHER_TEST(test_bell),
+		PUBLISHER_TEST(test_once_a_batch),
 #ifdef RDX_HOOKS
 		PUBLISHER_TEST(test_rung_after_the_event),
 #endif
