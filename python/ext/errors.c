@@ -14,6 +14,8 @@ static const struct error_advice common[] = {
 	 "be opened again; a damaged key file is to be removed with the directory"},
 	{EPERM, "the directory must be this user's or root's, and writable by others only with the "
 		"sticky bit"},
+	{ENOENT, "the folder in which the directory is to be must exist"},
+	{ENOSPC, "the file system is full: ringdex clean removes what the dead left"},
 	{EACCES, "give this user the directory, or a group of it"},
 	{ENOMEM, "no memory for it: give fewer blocks, or the process more"},
 	{EMFILE, "raise the limit of open files (ulimit -n)"},

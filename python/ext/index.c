@@ -14,7 +14,8 @@
 #define PAUSE_NS 10000000
 
 struct index {
-	PyObject_HEAD struct handle handle;
+	PyObject base;
+	struct handle handle;
 	struct rdx_index *index; /* NULL: closed */
 	struct request request;
 	struct room hashes;

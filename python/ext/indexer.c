@@ -7,16 +7,23 @@
 #include <errno.h>
 
 struct indexer {
-	PyObject_HEAD struct handle handle;
+	PyObject base;
+	struct handle handle;
 	struct rdx_indexer *indexer; /* NULL: closed */
+};
+
+static const struct error_advice open_advice[] = {
+	{EBUSY,
+	 "another running process maintains the indexes of this directory: use its, or end it"},
+	{ENOSYS, "the kernel has no io_uring: give wait_mode=\"epoll\""},
+	{0, NULL},
 };
 
 static const struct error_advice advice[] = {
 	{EBUSY,
-	 "another running process maintains the indexes of this directory: use its, or end it"},
+	 "indexer.lock was removed, and another process maintains the indexes by now: close"},
 	{ESTALE, "another directory has its name now: close, and open again"},
 	{ENOENT, "the directory was removed: close, and open again, which makes it"},
-	{ENOSYS, "the kernel has no io_uring: give wait_mode=\"epoll\""},
 	{0, NULL},
 };
 
@@ -58,7 +65,7 @@ static PyObject *indexer_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 		r = rdx_indexer_open(&self->indexer, &o);
 		Py_END_ALLOW_THREADS;
 		if (r < 0)
-			errors_raise(r, "open the indexer", advice);
+			errors_raise(r, "open the indexer", open_advice);
 	}
 	Py_XDECREF(dir);
 	if (r == 0)

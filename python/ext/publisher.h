@@ -12,7 +12,8 @@
 #include <ringdex/rdx_publisher.h>
 
 struct publisher {
-	PyObject_HEAD struct handle handle;
+	PyObject base;
+	struct handle handle;
 	struct rdx_publisher *publisher; /* NULL: closed */
 	struct rdx_engine *engine;
 	struct event_reader reader;

@@ -14,7 +14,8 @@
 #define RESIDENT_TRIES 8
 
 struct reader {
-	PyObject_HEAD struct handle handle;
+	PyObject base;
+	struct handle handle;
 	struct rdx_reader *reader; /* NULL: closed */
 	struct room hashes;
 };

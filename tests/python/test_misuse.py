@@ -1,0 +1,513 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a program does wrong gets an exception: wrong types, huge and negative numbers, closed handles,
+two threads, forks, the interpreter's exit. Nothing is leaked."""
+
+import array
+import errno
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import unittest
+
+import ringdex
+from events import MAKES, VLLM, Batch, Engine
+from rig import BLOCK, Namespace, held, wait_for
+
+TOKENS = list(range(1, 3 * BLOCK + 1))
+WRONG_NUMBERS = (-1, 2**64, 2**200, 1.5, "1", None, [], b"1")
+
+
+class Arguments(Namespace):
+    def test_numbers_of_open(self):
+        for name in ("worker_id", "dp_rank", "device_blocks", "block_tokens", "ring_slots",
+                     "file_mode", "counting_groups"):
+            for wrong in WRONG_NUMBERS:
+                options = {"worker_id": 1, "device_blocks": 8, name: wrong}
+                with self.assertRaises((TypeError, ValueError), msg=(name, wrong)):
+                    ringdex.Publisher("i", "m", dir=self.dir, **options)
+        for wrong in (-1.0, float("nan"), float("inf"), 1e300, "1"):
+            with self.assertRaises((TypeError, ValueError)):
+                ringdex.Publisher("i", "m", worker_id=1, device_blocks=8, wait=wrong)
+            with self.assertRaises((TypeError, ValueError)):
+                ringdex.Indexer(dir=self.dir, stale_after=wrong)
+        self.assertEqual(os.listdir(self.dir), [])
+
+    def test_words_of_open(self):
+        for options in (
+            {"clear_scope": "all"}, {"report_mode": ""}, {"cleared_means": "x"},
+            {"media": {"GPU": "moon"}}, {"media": {7: "device"}}, {"media": ["GPU"]},
+            {"media": {"GPU": 9}}, {"types": {"x": "moved"}}, {"types": {"x": 7}},
+            {"counting_kinds": "full"}, {"counting_kinds": [7]}, {"harmless_fields": 7},
+            {"tenant": "a\0b"}, {"tenant": 7}, {"dir": 7}, {"dir": "a\0b"}, {"nonsense": 1},
+        ):
+            options = {"worker_id": 1, "device_blocks": 8, "dir": self.dir, **options}
+            with self.assertRaises((TypeError, ValueError), msg=options):
+                ringdex.Publisher("i", "m", **options)
+        for wrong in ((), ("i",), ("i", 7), ("i", "m", 7), ("i", "\udc80")):
+            with self.assertRaises((TypeError, ValueError), msg=wrong):
+                ringdex.Publisher(*wrong, worker_id=1, device_blocks=8, dir=self.dir)
+        with self.assertRaisesRegex(TypeError, "needs worker_id"):
+            ringdex.Publisher("i", "m", device_blocks=8, dir=self.dir)
+        with self.assertRaises(ValueError):
+            ringdex.Indexer(dir=self.dir, wait_mode="poll")
+
+    def test_what_the_library_refuses(self):
+        for options, number in (
+            ({}, "EINVAL"), ({"device_blocks": 8, "ring_slots": 100}, "EINVAL"),
+            ({"device_blocks": 8, "tenant": "x" * 256}, "ENAMETOOLONG"),
+            ({"device_blocks": 2**30}, "ENOMEM"), ({"device_blocks": 2**40}, "EINVAL"), ({"device_blocks": 8, "dir": "/proc/no"}, "ENOENT"),
+        ):
+            with self.assertRaises(ringdex.Error) as caught:
+                ringdex.Publisher("i", "m", worker_id=1, **{"dir": self.dir, **options})
+            self.assertEqual(errno.errorcode[caught.exception.errno], number)
+            self.assertIsInstance(caught.exception, OSError)
+            self.assertIn("cannot open the publisher: ", str(caught.exception))
+            self.assertIn("; ", str(caught.exception))
+
+    def test_arguments_of_calls(self):
+        publisher = self.publisher()
+        before = publisher.stats()
+        for call in (
+            lambda: publisher.stored(), lambda: publisher.stored([1], TOKENS),
+            lambda: publisher.stored([1], tokens=TOKENS, nonsense=1),
+            lambda: publisher.stored([1], tokens={1: 2}), lambda: publisher.stored(None, tokens=7),
+            lambda: publisher.stored("ab", tokens=TOKENS[:BLOCK]),
+            lambda: publisher.stored(b"12345678", tokens=TOKENS[:BLOCK]),
+            lambda: publisher.stored([1], tokens=array.array("d", [1.0])),
+            lambda: publisher.stored([1], tokens=array.array("i", [1, 2, 3, -1])),
+            lambda: publisher.stored([1], tokens=array.array("q", [1, 2, 3, 2**40])),
+            lambda: publisher.stored([1], tokens=memoryview(bytes(16)).cast("B", (4, 4))),
+            lambda: publisher.stored(array.array("I", [1]), tokens=TOKENS[:BLOCK]),
+            lambda: publisher.stored([1], local_hashes=[1, 2]),
+            lambda: publisher.stored([1], local_hashes=[-(2**70)]),
+            lambda: publisher.removed([1], remaining=[1, 2]),
+            lambda: publisher.removed([1], remaining=[-1]), lambda: publisher.removed([1], group=-1),
+            lambda: publisher.cleared(7), lambda: publisher.inexact("very"),
+            lambda: publisher.inexact(7), lambda: publisher.stored([1], tokens=[], tier=1),
+        ):
+            with self.assertRaises((TypeError, ValueError)):
+                call()
+        self.assertEqual(publisher.stats(), before)
+
+    def test_arguments_of_lookups(self):
+        publisher = self.publisher()
+        publisher.stored([1], tokens=TOKENS[:BLOCK])
+        index = self.index(self.indexer(), [publisher])
+        for call in (
+            lambda: index.lookup(), lambda: index.lookup(None), lambda: index.lookup([-1]),
+            lambda: index.lookup(TOKENS, lora_name=7), lambda: index.lookup(TOKENS, cache_salt="\0"),
+            lambda: index.lookup(TOKENS, extra_keys=[None]), lambda: index.lookup_local([2**64]),
+            lambda: index.lookup_local(array.array("I", [1, 2]).tobytes()),
+            lambda: index.lookup_prefix(None), lambda: index.chain([1], parent=-1),
+            lambda: index.verify(-1), lambda: index.verify(1, 2**32),
+            lambda: ringdex.local_hashes(TOKENS, 0), lambda: ringdex.local_hashes(TOKENS, 2**17),
+            lambda: ringdex.local_hashes(7, 4), lambda: ringdex.Index(7), lambda: ringdex.Index(),
+            lambda: ringdex.Reader(1, dir=self.dir).resident("moon"),
+            lambda: ringdex.Reader(1, dir=self.dir).resident(4),
+            lambda: ringdex.Reader(1, dir=self.dir).seek((1, 2, 3)),
+            lambda: ringdex.Reader(1, dir=self.dir).recover(7),
+        ):
+            with self.assertRaises((TypeError, ValueError)):
+                call()
+        self.assertEqual(held(index.lookup(TOKENS)), {1: 1})
+
+    def test_types_are_final(self):
+        for kind in (ringdex.Publisher, ringdex.Index, ringdex.Indexer, ringdex.Reader):
+            with self.assertRaises(TypeError):
+                type("Mine", (kind,), {})
+            with self.assertRaises(TypeError):
+                object.__new__(kind)
+
+
+class Closed(Namespace):
+    def test_late_publishing_does_nothing(self):
+        publisher = self.publisher()
+        publisher.stored([1], tokens=TOKENS[:BLOCK])
+        engine = Engine(VLLM, MAKES[-1])
+        open_stats = publisher.stats(), publisher.engine_stats()
+        for _ in range(2):
+            publisher.close()
+            self.assertTrue(publisher.closed)
+            publisher.stored([2], tokens=TOKENS[:BLOCK])
+            publisher.removed([1])
+            publisher.cleared()
+            publisher.inexact()
+            self.assertEqual(publisher.publish_batch(Batch([engine.cleared()])), 0)
+            self.assertEqual(publisher.publish_batch(None), 0)
+            self.assertFalse(publisher.check())
+            self.assertEqual((publisher.stats(), publisher.engine_stats()), open_stats)
+        with self.assertRaisesRegex(ValueError, "is closed"):
+            publisher.epoch
+
+    def test_closed_consumers(self):
+        publisher = self.publisher()
+        indexer = self.indexer()
+        index = self.index(indexer, [publisher])
+        reader = ringdex.Reader(1, dir=self.dir)
+        for handle in (index, indexer, reader):
+            self.assertFalse(handle.closed)
+            with handle as same:
+                self.assertIs(same, handle)
+            handle.close()
+            self.assertTrue(handle.closed)
+        for call in (
+            lambda: index.lookup(TOKENS), lambda: index.lookup_local([1]), index.workers,
+            lambda: index.verify(1), lambda: index.chain([1]), indexer.poll, indexer.wait,
+            indexer.stats, reader.recover, reader.next, reader.snapshot, reader.resident,
+            reader.stats, lambda: list(reader), lambda: reader.info, lambda: reader.alive,
+            lambda: reader.cursor,
+        ):
+            with self.assertRaisesRegex(ValueError, "is closed: open another one"):
+                call()
+
+
+class Threads(Namespace):
+    """Calls from many threads wait for each other; each has its effect."""
+
+    def run_all(self, *targets):
+        faults = []
+
+        def guarded(target):
+            try:
+                target()
+            except BaseException as fault:  # shown by the test's own thread
+                faults.append(fault)
+
+        threads = [threading.Thread(target=guarded, args=(target,)) for target in targets]
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(before)
+        self.assertEqual(faults, [])
+
+    def test_one_publisher(self):
+        publisher = self.publisher(device_blocks=4096, ring_slots=16384)
+        engine = Engine(VLLM, MAKES[-1])
+
+        def publish(first):
+            for i in range(first, first + 100):
+                publisher.publish_batch([engine.store([i], [i, 2, 3, 4]), engine.store([], [])])
+                publisher.removed([i])
+                publisher.stored([i], tokens=[i, 2, 3, 4])
+                publisher.stats()
+                publisher.check()
+
+        self.run_all(*(lambda first=first: publish(first) for first in range(1, 1600, 400)))
+        stats = publisher.stats()
+        self.assertEqual((stats["held"][0], stats["inexact"]), (400, None))
+        self.assertEqual(stats["blocks_stored"], 800)
+
+    def test_consumers(self):
+        publisher = self.publisher()
+        publisher.stored([1, 2, 3], tokens=TOKENS)
+        indexer = self.indexer()
+        index = self.index(indexer, [publisher])
+        reader = ringdex.Reader(1, dir=self.dir)
+        big = array.array("I", TOKENS + [7] * (5000 * BLOCK))  # without the GIL
+        done = threading.Event()
+
+        def maintain():
+            while not done.is_set():
+                indexer.poll()
+                indexer.wait(0.001)
+                indexer.stats()
+
+        def look():
+            for _ in range(20):
+                for runs in (index.lookup(big), index.lookup(TOKENS)):
+                    assert held(runs) == {1: 3}, runs
+                assert index.verify(1).compared == 3
+                index.workers()
+                reader.recover()
+                list(reader)
+                assert len(reader.resident()[0]) == 3
+                while isinstance(reader_snapshot(), tuple):
+                    pass
+            if not running.acquire(blocking=False):
+                done.set()
+
+        def reader_snapshot():
+            try:
+                return reader.snapshot()
+            except ringdex.Error:  # another thread read it to its end
+                return None
+
+        running = threading.Semaphore(2)
+        self.run_all(maintain, maintain, look, look, look)
+
+    def test_close_beside_calls(self):
+        for _ in range(8):
+            publisher = self.publisher()
+            indexer = self.indexer()
+            index = self.index(indexer, [publisher])
+
+            def use(call):
+                try:
+                    while True:
+                        call()
+                except ValueError as fault:
+                    assert "is closed" in str(fault)
+
+            def publish():
+                while not publisher.closed:
+                    publisher.stored([1], tokens=TOKENS[:BLOCK])
+                    publisher.removed([1])
+
+            def close():
+                publisher.close()
+                index.close()
+                indexer.close()
+
+            self.run_all(publish, publish, lambda: use(lambda: index.lookup(TOKENS)),
+                         lambda: use(index.workers), lambda: use(indexer.poll), close)
+
+
+def in_child(function):
+    """Its exit status, of a fork: 0 if it returns True."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = 0 if function() else 2
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1]
+
+
+def errno_of(call):
+    try:
+        call()
+    except ringdex.Error as fault:
+        return fault.errno
+    return 0
+
+
+class Forks(Namespace):
+    def test_each_handle(self):
+        publisher = self.publisher()
+        publisher.stored([1, 2, 3], tokens=TOKENS)
+        indexer = self.indexer()
+        index = self.index(indexer, [publisher])
+        reader = ringdex.Reader(1, dir=self.dir)
+
+        def child():
+            dead = [errno_of(call) for call in (
+                lambda: publisher.stored([4], tokens=TOKENS), publisher.stats, indexer.poll,
+                lambda: publisher.publish_batch([]) or publisher.removed([1]), indexer.wait)]
+            alive = held(index.lookup(TOKENS)), len(reader.resident()[0])
+            for handle in (publisher, indexer, index, reader):
+                handle.close()
+                handle.close()
+            return dead == [errno.EOWNERDEAD] * 5 and alive == ({1: 3}, 3)
+
+        self.assertEqual(in_child(child), 0)
+        self.assertTrue(reader.alive)
+        publisher.removed([3])
+        indexer.poll()
+        self.assertEqual(held(index.lookup(TOKENS)), {1: 2})
+
+    def test_while_another_thread_is_inside(self):
+        """The child has that thread's handle as it was in the middle of a call."""
+        self.publisher()
+        indexer = self.indexer(liveness=0.02)
+        stop = threading.Event()
+
+        def wait():
+            while not stop.is_set():
+                indexer.wait()
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+
+        def child():
+            try:
+                indexer.close()
+            except RuntimeError as fault:
+                return "when this process was forked" in str(fault)
+            return indexer.closed  # it was outside at that moment
+
+        try:
+            for _ in range(20):
+                self.assertEqual(in_child(child), 0)
+        finally:
+            stop.set()
+            thread.join()
+
+    def test_fork_inside_a_batch(self):
+        publisher = self.publisher()
+        children = []
+
+        class BlockRemoved:
+            @property
+            def block_hashes(self):
+                children.append(os.fork())
+                return [1]
+
+        publisher.stored([1], tokens=TOKENS[:BLOCK])
+        try:
+            publisher.publish_batch([BlockRemoved()])
+            failed = 0
+        except ringdex.Error:
+            failed = 1
+        if children[0] == 0:
+            os._exit(7 if failed else 8)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]), 7)
+        self.assertEqual((failed, publisher.stats()["held"][0]), (0, 0))
+
+
+PROGRAM = """
+import atexit, os, sys, threading, time, ringdex
+sys.path.insert(0, {tests!r})
+directory = {directory!r}
+publisher = ringdex.Publisher("i", "m", worker_id=1, device_blocks=8, dir=directory)
+indexer = ringdex.Indexer(dir=directory)
+indexer.poll()
+"""
+
+EXITS = {
+    "handles that are open": "pass",
+    "a cycle": "a = [publisher, indexer]; a.append(a); del publisher, indexer",
+    "a thread in a call": """
+def wait():
+    while True:
+        indexer.wait()
+threading.Thread(target=wait, daemon=True).start()
+time.sleep(0.05)
+""",
+    "threads that publish": """
+def publish():
+    while True:
+        publisher.stored([1], tokens=[1] * 16)
+        publisher.removed([1])
+        publisher.check()
+for _ in range(3):
+    threading.Thread(target=publish, daemon=True).start()
+time.sleep(0.05)
+""",
+    "a late publish": "atexit.register(lambda: (publisher.close(), publisher.removed([1])))",
+    "a finalizer": """
+class Late:
+    def __del__(self, publisher=publisher):
+        publisher.stored([1], tokens=[1] * 16)
+late = Late()
+late.me = late
+""",
+    "an exception": "sys.stderr.close(); raise SystemExit(0)",
+}
+
+
+class Exits(Namespace):
+    def test_exits(self):
+        programs = {}
+        for name, lines in EXITS.items():
+            directory = os.path.join(self.dir, name.replace(" ", "-"))
+            text = PROGRAM.format(tests=os.path.dirname(__file__), directory=directory) + lines
+            programs[name] = subprocess.Popen([sys.executable, "-B", "-X", "dev", "-c", text],
+                                              stderr=subprocess.PIPE, text=True)
+        for name, program in programs.items():
+            errors = program.communicate()[1]
+            self.assertEqual((program.returncode, errors), (0, ""), name)
+
+    def test_killed(self):
+        text = PROGRAM.format(tests=os.path.dirname(__file__), directory=self.dir)
+        program = subprocess.Popen(
+            [sys.executable, "-B", "-c", text + "print('up', flush=True)\ntime.sleep(1000)"],
+            stdout=subprocess.PIPE, text=True)
+        self.assertEqual(program.stdout.readline(), "up\n")
+        with ringdex.Reader(1, dir=self.dir) as reader:
+            self.assertTrue(reader.alive)
+            program.send_signal(signal.SIGKILL)
+            program.communicate()
+            self.assertFalse(reader.alive)
+
+    def test_interrupted(self):
+        """Ctrl-C ends what waits."""
+        text = f"""
+import ringdex
+try:
+    print('up', flush=True)
+    ringdex.Index("m", dir={self.dir!r}, wait=1000)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+        program = subprocess.Popen([sys.executable, "-B", "-c", text], stdout=subprocess.PIPE, text=True)
+        self.assertEqual(program.stdout.readline(), "up\n")
+        program.send_signal(signal.SIGINT)
+        self.assertEqual(program.communicate()[0], "interrupted\n")
+
+
+class Leaks(Namespace):
+    def counts(self):
+        gc.collect()
+        files = len(os.listdir("/proc/self/fd"))
+        return files, sys.getallocatedblocks()
+
+    def round(self):
+        engine = Engine(VLLM, MAKES[-1])
+        names, tokens = [71, 72, 73], [2000 + i for i in TOKENS]
+        image, salt = "image-" + str(len(names)), "salt-" + str(len(names))
+        digest = bytes(names)
+        keys = [[(image, 1), salt], [digest], None]
+        values = names, tokens, keys, image, salt, digest
+        before = [sys.getrefcount(value) for value in values]
+        publisher = self.publisher(media={"X" * 3: None}, counting_kinds=["a" * 3])
+        publisher.stored(names, tokens=tokens, extra_keys=keys, lora_name="adapter" * 2)
+        publisher.publish_batch(Batch([
+            engine.store([81, 82], tokens[: 2 * BLOCK], extra_keys=[("k", ("i", 3)), None]),
+            engine.remove([82]), engine.remove([81]), engine.store([83], [-1]),
+            {"type": "BlockRemoved", "block_hashes": [5], "new": "x" * 5}, object(),
+        ]))
+        indexer = self.indexer()
+        index = self.index(indexer, [publisher])
+        with ringdex.Reader(1, dir=self.dir) as reader:
+            reader.recover()
+            list(reader)
+            reader.resident()
+            reader.info, reader.stats(), reader.cursor
+        index.lookup(tokens, extra_keys=keys, lora_name="adapter" * 2)
+        index.lookup_local(ringdex.local_hashes(tokens, BLOCK))
+        index.workers(), indexer.stats(), publisher.stats(), publisher.engine_stats()
+        for wrong in (["x"], [-1], [2**70], 7, [object()]):
+            for call in (index.lookup, index.lookup_local, publisher.removed):
+                try:
+                    call(wrong)
+                except (TypeError, ValueError):
+                    pass
+        for handle in (publisher, index, indexer):
+            handle.close()
+        self.doCleanups()
+        self.setUp()
+        after = [sys.getrefcount(value) for value in values]
+        return [now - was for now, was in zip(after, before)]
+
+    def test_references(self):
+        self.round()
+        before = self.counts()
+        for _ in range(20):
+            self.assertEqual(self.round(), [0] * 6)
+        files, blocks = self.counts()
+        self.assertEqual(files, before[0])
+        self.assertLess(blocks - before[1], 200)  # 20 rounds would leak some each
+
+    def test_buffers_are_let_go(self):
+        publisher = self.publisher()
+        tokens, names = array.array("I", TOKENS), array.array("Q", [1, 2, 3])
+        publisher.stored(names, tokens=tokens)
+        with self.assertRaises(ValueError):
+            publisher.stored(names, tokens=tokens, lora_name="\0")
+        with self.assertRaises(ValueError):
+            publisher.stored(names, tokens=tokens, local_hashes=array.array("Q", [1, 2]))
+        tokens.append(1)  # BufferError while somebody has its buffer
+        names.append(1)
+
+
+if __name__ == "__main__":
+    unittest.main()
