@@ -215,6 +215,7 @@ static void test_another_secret_follows(void **state)
 	teardown(&f);
 }
 
+#ifdef RDX_HOOKS
 static struct {
 	struct rdx_index *index;
 	uint64_t worker_id;
@@ -290,6 +291,8 @@ static void test_told_before_the_key_goes(void **state)
 	teardown(&f);
 }
 
+#endif
+
 /* Keys tried for a table that is being made: it is not given up for a larger one. */
 static void test_the_next_table_is_aimed_at(void **state)
 {
@@ -346,7 +349,9 @@ int main(void)
 		cmocka_unit_test(test_ranks_of_a_worker_are_one),
 		cmocka_unit_test(test_workers_together),
 		cmocka_unit_test(test_keys_that_are_shared),
+#ifdef RDX_HOOKS
 		cmocka_unit_test(test_told_before_the_key_goes),
+#endif
 		cmocka_unit_test(test_another_secret_follows),
 		cmocka_unit_test(test_the_next_table_is_aimed_at),
 		cmocka_unit_test(test_after_the_crowd),
