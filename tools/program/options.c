@@ -379,9 +379,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-void options_parse(const struct options_program *program, int argc, char **argv, void *input)
+static void parse_words(const struct options_program *program, int argc, char **argv,
+			unsigned int flags, void *input)
 {
-	static char version[RIGHT_BYTES], output[OUTPUT_BYTES];
 	const struct options_arguments *arguments = program->arguments;
 	struct parse given = {.program = program, .input = input};
 	struct argp_option *list = argp_options(program, input);
@@ -391,7 +391,20 @@ void options_parse(const struct options_program *program, int argc, char **argv,
 		.args_doc = arguments ? arguments->shown : NULL,
 		.doc = program->about,
 	};
-	int r;
+	int r = argp_parse(&argp, argc, argv, flags, NULL, &given);
+
+	for (struct argp_option *option = list; option->doc; option++)
+		free((char *)option->doc);
+	free(list);
+	if (r) {
+		messages_say("%s", strerror(r));
+		exit(EXIT_USAGE);
+	}
+}
+
+void options_parse(const struct options_program *program, int argc, char **argv, void *input)
+{
+	static char version[RIGHT_BYTES], output[OUTPUT_BYTES];
 
 	/* names may be of any language; numbers are those of C */
 	setlocale(LC_CTYPE, "");
@@ -401,14 +414,12 @@ void options_parse(const struct options_program *program, int argc, char **argv,
 	/* glibc ignores a size without room; a whole --help in it says why it cannot be written */
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	messages_check_output();
-	r = argp_parse(&argp, argc, argv, 0, NULL, &given);
-	for (struct argp_option *option = list; option->doc; option++)
-		free((char *)option->doc);
-	free(list);
-	if (r) {
-		messages_say("%s", strerror(r));
-		exit(EXIT_USAGE);
-	}
+	parse_words(program, argc, argv, 0, input);
+}
+
+void options_parse_line(const struct options_program *program, int argc, char **argv, void *input)
+{
+	parse_words(program, argc, argv, ARGP_NO_HELP, input);
 }
 
 void options_take_text(const struct argp_state *state, const char *text, void *member)

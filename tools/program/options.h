@@ -64,6 +64,9 @@ struct options_program {
  */
 void options_parse(const struct options_program *program, int argc, char **argv, void *input);
 
+/* The same of words of a file, after options_parse. argv[0] is where they are, for messages. */
+void options_parse_line(const struct options_program *program, int argc, char **argv, void *input);
+
 /* To take one argument as it is: the member is a const char *. */
 void options_take_text(const struct argp_state *state, const char *text, void *member);
 
