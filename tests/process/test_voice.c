@@ -24,6 +24,10 @@ static const struct {
 	const char *missing;  /* what it says when that is not given; NULL: nothing */
 	int takes_more;       /* more arguments of that kind */
 } programs[] = {
+#ifdef RDX_BRIDGE
+	{"ringdex-bridge", "/dev/null",
+	 "missing argument: FILE, or - for standard input, or --endpoint", 0},
+#endif
 	{"ringdex-demo", NULL, NULL, 0},
 	{"ringdex-feed", "/dev/null", "missing argument: FILE, or - for standard input", 0},
 	{"ringdex-follow", NULL, NULL, 0},

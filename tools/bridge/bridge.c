@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ringdex-bridge: subscribe to engines' ZeroMQ streams and publish what they say. docs/bridge.md.
+ */
+#include "tools/bridge/bridge_options.h"
+#include "tools/bridge/report.h"
+#include "tools/bridge/source.h"
+
+#include "shm/clock.h"
+#include "tools/program/messages.h"
+#include "tools/program/stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define CHECK_NS           UINT64_C(1000000000)
+#define NS_PER_MS          UINT64_C(1000000)
+#define EVENTS_MAX         64
+#define SOCKETS_PER_STREAM 4 /* stream, both ends of its monitor, replay */
+
+struct bridge {
+	struct source *sources;
+	struct report *reports;
+	uint32_t count;
+	uint32_t opened;
+	int json;
+	int epoll_fd;
+	void *context;
+	uint64_t check_ns;
+};
+
+static int open_sources(struct bridge *bridge, const struct bridge_options *options)
+{
+	for (uint32_t i = 0; i < options->count; i++) {
+		const struct engine_options *engine = &options->engines[i];
+
+		for (uint32_t rank = 0; rank < engine->ranks; rank++) {
+			struct source *source = &bridge->sources[bridge->opened++];
+			int r = source_open(source, engine, engine->first_rank + rank,
+					    bridge->context, bridge->epoll_fd);
+
+			if (r < 0) {
+				messages_say("cannot connect to %s: %s", source->endpoint,
+					     zmq_strerror(-r));
+				return r;
+			}
+		}
+	}
+	return 0;
+}
+
+static int open_bridge(struct bridge *bridge, const struct bridge_options *options)
+{
+	struct epoll_event stop = {.events = EPOLLIN};
+
+	bridge->count = options->streams;
+	bridge->json = options->json;
+	bridge->sources = calloc(bridge->count, sizeof(*bridge->sources));
+	bridge->reports = calloc(bridge->count, sizeof(*bridge->reports));
+	bridge->context = zmq_ctx_new();
+	bridge->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (!bridge->sources || !bridge->reports || !bridge->context)
+		messages_no_memory();
+	if (bridge->epoll_fd < 0 ||
+	    epoll_ctl(bridge->epoll_fd, EPOLL_CTL_ADD, stop_fd(), &stop) < 0) {
+		messages_say("cannot begin to wait: %s", strerror(errno));
+		return -errno;
+	}
+	zmq_ctx_set(bridge->context, ZMQ_MAX_SOCKETS,
+		    (int)(SOCKETS_PER_STREAM * bridge->count + 1));
+	return open_sources(bridge, options);
+}
+
+static void close_bridge(struct bridge *bridge)
+{
+	for (uint32_t i = 0; i < bridge->opened; i++)
+		source_close(&bridge->sources[i]);
+	zmq_ctx_term(bridge->context);
+	close(bridge->epoll_fd);
+	free(bridge->sources);
+	free(bridge->reports);
+}
+
+/* Sleep until something comes or is due. */
+static void wait_for_turn(struct bridge *bridge)
+{
+	struct epoll_event events[EVENTS_MAX];
+	uint64_t now = rdx_clock_ns(), due = bridge->check_ns;
+	int count;
+
+	for (uint32_t i = 0; i < bridge->count; i++) {
+		uint64_t next = bridge->sources[i].is_due ? now : source_due(&bridge->sources[i]);
+
+		due = next < due ? next : due;
+	}
+	count = epoll_wait(bridge->epoll_fd, events, EVENTS_MAX,
+			   due > now ? (int)((due - now + NS_PER_MS - 1) / NS_PER_MS) : 0);
+	for (int i = 0; i < count; i++) {
+		struct source *source = events[i].data.ptr;
+
+		if (source)
+			source->is_due = 1;
+	}
+}
+
+static void give_turns(struct bridge *bridge)
+{
+	uint64_t now = rdx_clock_ns();
+	int checks = now >= bridge->check_ns;
+
+	if (checks)
+		bridge->check_ns = now + CHECK_NS;
+	for (uint32_t i = 0; i < bridge->count && !stop_asked(); i++) {
+		struct source *source = &bridge->sources[i];
+
+		if (checks)
+			source_check(source);
+		if (!checks && !source->is_due && source_due(source) > now)
+			continue;
+		source->is_due = source_turn(source, now);
+		report_changes(&bridge->reports[i], source, bridge->json);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct bridge_options options;
+	struct bridge bridge = {0};
+	int r;
+
+	bridge_options_parse(argc, argv, &options);
+	signal(SIGPIPE, SIG_IGN); /* a reader that goes away does not end the workers */
+	stop_listen();
+	r = open_bridge(&bridge, &options);
+	while (r == 0 && !stop_asked()) {
+		give_turns(&bridge);
+		wait_for_turn(&bridge);
+	}
+	close_bridge(&bridge);
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/bridge/link.h"
+
+#include "tools/bridge/polled.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define QUEUE_MAX     100000 /* messages, as an engine's own */
+#define RECONNECT_MS  100
+#define RECONNECT_MAX 1000
+#define BEAT_MS       5000 /* an engine's machine that is gone closes no connection */
+#define BEAT_MAX      15000
+
+static int set(void *socket, int option, int value)
+{
+	return zmq_setsockopt(socket, option, &value, sizeof(value));
+}
+
+static int configure(struct link *link, const char *endpoint)
+{
+	int64_t bytes = MESSAGE_BYTES_MAX;
+	void *stream = link->stream;
+
+	if (set(stream, ZMQ_RCVHWM, QUEUE_MAX) < 0 || set(stream, ZMQ_LINGER, 0) < 0 ||
+	    set(stream, ZMQ_RECONNECT_IVL, RECONNECT_MS) < 0 ||
+	    set(stream, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX) < 0 ||
+	    set(stream, ZMQ_HEARTBEAT_IVL, BEAT_MS) < 0 ||
+	    set(stream, ZMQ_HEARTBEAT_TIMEOUT, BEAT_MAX) < 0 || set(stream, ZMQ_IPV6, 1) < 0 ||
+	    zmq_setsockopt(stream, ZMQ_MAXMSGSIZE, &bytes, sizeof(bytes)) < 0 ||
+	    zmq_setsockopt(stream, ZMQ_SUBSCRIBE, link->topic, strlen(link->topic)) < 0)
+		return -errno;
+	return zmq_connect(stream, endpoint) < 0 ? -errno : 0;
+}
+
+static int listen_to(struct link *link, void *context)
+{
+	char address[64];
+
+	snprintf(address, sizeof(address), "inproc://link-%p", link->stream);
+	link->monitor = zmq_socket(context, ZMQ_PAIR);
+	if (!link->monitor ||
+	    zmq_socket_monitor(link->stream, address,
+			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) < 0 ||
+	    zmq_connect(link->monitor, address) < 0)
+		return -errno;
+	return 0;
+}
+
+int link_open(struct link *ret_link, void *context, const char *endpoint, const char *topic,
+	      int epoll_fd, void *who)
+{
+	struct link link = {.stream = zmq_socket(context, ZMQ_SUB), .topic = topic};
+	int r = link.stream ? listen_to(&link, context) : -errno;
+
+	if (r == 0)
+		r = polled_add(epoll_fd, link.stream, who);
+	if (r == 0)
+		r = polled_add(epoll_fd, link.monitor, who);
+	if (r == 0)
+		r = configure(&link, endpoint);
+	if (r < 0)
+		link_close(&link, epoll_fd);
+	else
+		*ret_link = link;
+	return r;
+}
+
+void link_close(struct link *link, int epoll_fd)
+{
+	if (link->monitor) {
+		zmq_socket_monitor(link->stream, NULL, 0);
+		polled_remove(epoll_fd, link->monitor);
+		zmq_close(link->monitor);
+	}
+	if (link->stream) {
+		polled_remove(epoll_fd, link->stream);
+		zmq_close(link->stream);
+	}
+	*link = (struct link){0};
+}
+
+enum link_event link_next(const struct link *link)
+{
+	enum link_event event = LINK_NOTHING;
+	uint16_t number = 0;
+	zmq_msg_t frame;
+	int more = 1;
+
+	while (more) {
+		zmq_msg_init(&frame);
+		if (zmq_msg_recv(&frame, link->monitor, ZMQ_DONTWAIT) < 0) {
+			zmq_msg_close(&frame);
+			return LINK_NOTHING;
+		}
+		if (!number && zmq_msg_size(&frame) >= sizeof(number))
+			memcpy(&number, zmq_msg_data(&frame), sizeof(number));
+		more = zmq_msg_more(&frame);
+		zmq_msg_close(&frame);
+	}
+	if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+		event = LINK_CONNECTED;
+	else if (number == ZMQ_EVENT_DISCONNECTED)
+		event = LINK_BROKE;
+	return event;
+}
+
+int link_is_topic(const struct link *link, struct message *message)
+{
+	size_t length = strlen(link->topic);
+
+	return !length || (zmq_msg_size(&message->topic) == length &&
+			   memcmp(zmq_msg_data(&message->topic), link->topic, length) == 0);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/bridge/rank.h"
+
+#include "shm/clock.h"
+#include "tools/program/messages.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000.0
+
+static int say_not_open(struct rank *rank, int error)
+{
+	if (error != rank->error)
+		messages_say("%s: cannot open rank %u of worker %" PRIu64 " in %s: %s", rank->input,
+			     rank->dp_rank, rank->options->worker_id, rank->options->dir,
+			     messages_explain_create(error));
+	rank->error = error;
+	return -EAGAIN;
+}
+
+int rank_open(struct rank *rank, uint32_t dp_rank)
+{
+	struct rdx_publisher_options options = *rank->options;
+	char instance[RDX_TEXT_BYTES];
+	int r;
+
+	if (rank->publisher)
+		return 0;
+	rank->dp_rank = options.dp_rank = dp_rank;
+	if (!options.instance) {
+		snprintf(instance, sizeof(instance), "bridge://%" PRIu64 "/%u", options.worker_id,
+			 dp_rank);
+		options.instance = instance;
+	}
+	r = rdx_publisher_open(&rank->publisher, &options);
+	if (r == 0)
+		r = rdx_engine_open(&rank->engine, rank->publisher, rank->engine_options);
+	if (r < 0) {
+		rank_close(rank);
+		return say_not_open(rank, r);
+	}
+	rank->error = 0;
+	rank->has_last = 0;
+	rank->counters = (struct feed_counters){.worker = options.worker_id, .dp_rank = dp_rank};
+	return 0;
+}
+
+static uint64_t count_gaps(const struct rank *rank)
+{
+	struct rdx_engine_stats stats = {.size = sizeof(stats)};
+
+	return rank->engine && rdx_engine_get_stats(rank->engine, &stats) == 0 ? stats.gaps : 0;
+}
+
+void rank_close(struct rank *rank)
+{
+	rank->missed += count_gaps(rank);
+	rdx_engine_close(rank->engine);
+	rdx_publisher_close(rank->publisher);
+	rank->engine = NULL;
+	rank->publisher = NULL;
+}
+
+void rank_free(struct rank *rank)
+{
+	rank_close(rank);
+	payload_free(&rank->payload);
+	said_free(&rank->said);
+}
+
+uint32_t rank_of(struct rank *rank, const void *bytes, size_t count, uint32_t otherwise)
+{
+	enum fault fault = payload_read(&rank->payload, bytes, count);
+
+	rank->payload.fault = fault;
+	return fault || !rank->payload.has_rank ? otherwise : rank->payload.dp_rank;
+}
+
+static void note(struct rank *rank)
+{
+	feed_counters_note(&rank->counters, rank->publisher, rank->engine, rank->input,
+			   rank->tally->messages + rank->tally->replayed);
+}
+
+void rank_refuse(struct rank *rank, enum fault fault)
+{
+	if (!rank->tally->refused[fault]++)
+		messages_say("%s: warning: worker %" PRIu64 ": %s", rank->input,
+			     rank->options->worker_id, fault_text(fault));
+	if (!rank->engine)
+		return;
+	rdx_engine_unreadable(rank->engine, rdx_clock_ns());
+	note(rank);
+}
+
+void rank_doubt(struct rank *rank)
+{
+	if (rank->publisher)
+		rdx_publish_inexact(rank->publisher, RDX_INEXACT_UNKNOWN, rdx_clock_ns());
+}
+
+void rank_restart(struct rank *rank)
+{
+	/* a number as high as the last one is another process's */
+	if (rank->engine && rank->has_last)
+		rdx_engine_sequence(rank->engine, rank->last, rdx_clock_ns());
+}
+
+static void publish_event(struct rank *rank, uint32_t index, uint64_t now)
+{
+	enum fault fault = said_read(&rank->said, &rank->payload, index, rank->engine);
+
+	rank->said.event.time_ns = now;
+	if (!fault && rdx_engine_publish(rank->engine, &rank->said.event) < 0)
+		fault = FAULT_TRANSLATOR;
+	if (fault)
+		rank_refuse(rank, fault);
+	rank->tally->events += !fault;
+}
+
+/* How long ago the engine sent it, by both clocks. */
+static uint64_t lag_of(double time_s)
+{
+	struct timespec t;
+	double lag;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	lag = ((double)t.tv_sec - time_s) * NS_PER_S + (double)t.tv_nsec;
+	return time_s > 0 && lag > 0 && lag < 1e18 ? (uint64_t)lag : 0;
+}
+
+void rank_publish(struct rank *rank, uint64_t sequence, int is_other)
+{
+	const struct payload *payload = &rank->payload;
+	uint64_t now = rdx_clock_ns();
+
+	/* below the last one the translator sees it by itself */
+	if (is_other && sequence > rank->last)
+		rank_restart(rank);
+	rdx_engine_sequence(rank->engine, sequence, now);
+	rank->last = sequence;
+	rank->has_last = 1;
+	rank->tally->sequence = sequence;
+	rank->tally->gaps = rank->missed + count_gaps(rank);
+	if (payload->fault) {
+		rank_refuse(rank, payload->fault);
+		return;
+	}
+	if (payload->has_rank && payload->dp_rank != rank->dp_rank) {
+		rank_refuse(rank, FAULT_OTHER_RANK);
+		return;
+	}
+	for (uint32_t i = 0; i < payload->event_count; i++)
+		publish_event(rank, i, now);
+	rank->tally->lag_ns = lag_of(payload->time_s);
+	note(rank);
+}
+
+/* Can nothing but another publisher make it right again? */
+static int is_final(int error)
+{
+	return error == -EBUSY || error == -EKEYREJECTED || error == -ESTALE;
+}
+
+int rank_check(struct rank *rank)
+{
+	int r = rank->publisher ? rdx_publisher_check(rank->publisher) : 0, before = rank->lost;
+
+	rank->lost = r < 0 ? r : 0;
+	if (!r || r == before)
+		return 0;
+	messages_say("%s: worker %" PRIu64 " rank %u: its files were removed: %s", rank->input,
+		     rank->options->worker_id, rank->dp_rank,
+		     r > 0 ? "made again" : messages_explain_create(r));
+	if (!is_final(r))
+		return 0;
+	rank_close(rank);
+	return 1;
+}
+
+uint32_t rank_worth(const struct rank *rank)
+{
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+
+	return rank->publisher && rdx_publisher_get_stats(rank->publisher, &stats) == 0
+		       ? stats.inexact
+		       : 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an engine's messages are published as: a rank's publisher with its translator, open while the
+ * engine lives.
+ */
+#ifndef BRIDGE_RANK_H
+#define BRIDGE_RANK_H
+
+#include "tools/bridge/payload.h"
+#include "tools/bridge/said.h"
+#include "tools/bridge/tally.h"
+#include "tools/feed/feed_counters.h"
+#include <ringdex/rdx_engine.h>
+#include <ringdex/rdx_publisher.h>
+
+struct rank {
+	const struct rdx_publisher_options *options; /* but for dp_rank */
+	const struct rdx_engine_options *engine_options;
+	const char *input; /* the stream's name, for messages */
+	struct tally *tally;
+	struct rdx_publisher *publisher; /* NULL: it is closed */
+	struct rdx_engine *engine;
+	uint64_t last;   /* sequence number that the translator had last, where has_last */
+	uint64_t missed; /* gaps that the translator saw in lives of the rank before this one */
+	int has_last;
+	int error; /* why it could not be opened, as was said last */
+	int lost;  /* the error that was said of its files */
+	uint32_t dp_rank;
+	struct feed_counters counters;
+	struct payload payload;
+	struct said said;
+};
+
+/* Open it as rank `dp_rank`. -EAGAIN: that was not possible, try again later; the cause was said. */
+int rank_open(struct rank *rank, uint32_t dp_rank);
+
+/* Its blocks leave every index. */
+void rank_close(struct rank *rank);
+void rank_free(struct rank *rank);
+
+/* What rank a batch says it is of; `otherwise` where it says nothing. */
+uint32_t rank_of(struct rank *rank, const void *bytes, size_t count, uint32_t otherwise);
+
+/* Publish the batch that rank_of has read, number `sequence`. `is_other`: it is the first one of
+ * another process. */
+void rank_publish(struct rank *rank, uint64_t sequence, int is_other);
+
+/* Something was not readable; a message may have been of another process; another process speaks, of
+ * which there is no message. Nothing while it is closed. */
+void rank_refuse(struct rank *rank, enum fault fault);
+void rank_doubt(struct rank *rank);
+void rank_restart(struct rank *rank);
+
+/* Once a second: are its files still there? 1: it had to be closed. */
+int rank_check(struct rank *rank);
+
+/* 0 or RDX_INEXACT_... */
+uint32_t rank_worth(const struct rank *rank);
+
+#endif
