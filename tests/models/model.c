@@ -227,6 +227,28 @@ void model_store(volatile void *at, size_t bytes, uint64_t value, memory_order o
 	note("store", at, value, stored, order);
 }
 
+/* Only one side stores: nobody comes between its load and its store. */
+uint64_t model_add(volatile void *at, size_t bytes, uint64_t value, memory_order order)
+{
+	uint64_t before = model_load(at, bytes, order);
+
+	model_store(at, bytes, before + value, order);
+	return before;
+}
+
+int model_exchange(volatile void *at, size_t bytes, void *expected, uint64_t value,
+		   memory_order order)
+{
+	uint64_t now = model_load(at, bytes, order), wanted = 0;
+
+	memcpy(&wanted, expected, bytes);
+	if (now == wanted)
+		model_store(at, bytes, value, order);
+	else
+		memcpy(expected, &now, bytes);
+	return now == wanted;
+}
+
 void model_fence(memory_order order)
 {
 	if (side == WRITING && releases(order))
