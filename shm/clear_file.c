@@ -85,8 +85,11 @@ static int repair(int fd, int dir_fd, const char *name, const struct rdx_clear_k
 		r = rdx_file_check_ours(fd);
 	if (r < 0)
 		return r == -EBUSY ? -EAGAIN : r; /* another rank is here, too */
-	if (rdx_clear_file_check(fd, 0) == 0)
+	r = rdx_clear_file_check(fd, 0);
+	if (r == 0)
 		return 1; /* of ranks that those who are known did not meet */
+	if (r != -EBADMSG)
+		return r;
 	if (!known->id)
 		return -EBADMSG;
 	r = mend(fd, known);

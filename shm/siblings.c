@@ -23,7 +23,17 @@ static int is_nobodys(int error)
 	return error == -ENOENT || error == -EBADMSG || error == -EACCES;
 }
 
-/* 1: a segment, and its producer lives; 0, -errno. */
+/* 1: it is a segment; 0, -errno. */
+static int read_segment(int fd, uint64_t bytes, struct beginning *ret_found)
+{
+	int r = rdx_file_read(fd, ret_found, sizeof(*ret_found));
+
+	if (r < 0)
+		return r == -EBADMSG ? 0 : r;
+	return rdx_segment_check(&ret_found->header, bytes, NULL) == 0;
+}
+
+/* 1: likewise, and its producer lives; 0, -errno. */
 static int read_living(int dir_fd, const char *name, struct beginning *ret_found)
 {
 	uint64_t bytes;
@@ -32,12 +42,8 @@ static int read_living(int dir_fd, const char *name, struct beginning *ret_found
 	if (fd < 0)
 		return is_nobodys(fd) ? 0 : fd;
 	r = rdx_lock_held(fd);
-	if (r > 0) {
-		r = rdx_file_read(fd, ret_found, sizeof(*ret_found));
-		if (r == 0)
-			r = rdx_segment_check(&ret_found->header, bytes, NULL);
-		r = r == 0;
-	}
+	if (r > 0)
+		r = read_segment(fd, bytes, ret_found);
 	close(fd);
 	return r;
 }

@@ -93,6 +93,32 @@ static void test_open_again(void **state)
 	failing_each(*state, &failing);
 }
 
+static void cut_clear_file(struct rig *rig)
+{
+	int fd = openat(rig->dir_fd, "1/clear", O_CREAT | O_WRONLY | O_CLOEXEC, 0640);
+
+	assert_int_equal(ftruncate(fd, 4), 0);
+	close(fd);
+}
+
+/* Over a damaged clear file: alone, then beside a rank that has it open. */
+static void test_open_damaged(void **state)
+{
+	const struct failing failing = {
+		.run = open_and_close, .prepare = cut_clear_file, .answers = opening, .least = 40};
+	struct rig *rig = *state;
+	struct rdx_publisher_options options =
+		failing_publisher(rig->dir, RDX_CLEAR_WORKER, BLOCKS);
+	struct rdx_publisher *sibling;
+
+	assert_int_equal(open_and_close(rig), 0);
+	failing_each(rig, &failing);
+	options.dp_rank = 1;
+	assert_int_equal(rdx_publisher_open(&sibling, &options), 0);
+	failing_each(rig, &failing);
+	rdx_publisher_close(sibling);
+}
+
 /* The first handle of a process, which is told of forks. */
 static void test_open_in_a_process(void **state)
 {
@@ -230,8 +256,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_open_in_a_process), /* first: none of this process was open before */
-		TEST(test_open_first),        TEST(test_open_again),        TEST(test_publish),
-		TEST(test_translate),         TEST(test_translate_quietly),
+		TEST(test_open_first),        TEST(test_open_again), TEST(test_open_damaged),
+		TEST(test_publish),           TEST(test_translate),  TEST(test_translate_quietly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
