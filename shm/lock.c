@@ -116,18 +116,14 @@ static int keep_private(int fd)
 	return -errno;
 }
 
-/* 0: look again. */
 static int open_once(int dir_fd, const char *name, int flags, int (*take)(int fd), int *ret_fd)
 {
 	int r;
 
 	*ret_fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags,
 			 LOCK_MODE);
-	if (*ret_fd < 0) {
-		r = -errno;
-		/* what is no file nobody has locked */
-		return flags & O_CREAT && rdx_file_is_none(r) ? rdx_file_remove(dir_fd, name) : r;
-	}
+	if (*ret_fd < 0)
+		return -errno;
 	r = keep_private(*ret_fd);
 	if (r == 0)
 		return rdx_lock_named(*ret_fd, dir_fd, name, take);

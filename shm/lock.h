@@ -41,8 +41,8 @@ int rdx_lock_named(int fd, int dir_fd, const char *name, int (*take)(int fd));
 
 /*
  * Open a lock file, made if there is none, and take its lock; the file has its name then, and keeps it
- * while the lock is held: one on a file that a cleaner has unlinked would protect nothing. A link, a
- * directory or a socket in its place is removed. Returns the descriptor. -errno of rdx_lock_take; of openat(2), -ENOENT also where its directory is gone; -EPERM:
+ * while the lock is held: one on a file that a cleaner has unlinked would protect nothing. Returns the
+ * descriptor. -errno of rdx_lock_take; of openat(2), -ENOENT also where its directory is gone; -EPERM:
  * the file is another user's, and others may open it.
  */
 int rdx_lock_open(int dir_fd, const char *name);
