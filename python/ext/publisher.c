@@ -260,17 +260,16 @@ static PyObject *publish(struct publisher *self, const char *type,
 
 static PyObject *publisher_stored(struct publisher *self, PyObject *args, PyObject *kwargs)
 {
-	static char *words[] = {"names",   "tokens",    "local_hashes", "parent",
-				"tier",    "lora_name", "cache_salt",   "extra_keys",
-				"mm_keys", "group",     "block_tokens", NULL};
+	static char *words[] = {"names",     "tokens",     "local_hashes", "parent",  "tier",
+				"lora_name", "cache_salt", "extra_keys",   "mm_keys", "group",
+				NULL};
 	struct event_values values = {{NULL}};
 	PyObject **of = values.of;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOOOO:stored", words,
-					 &of[EVENT_NAMES], &of[EVENT_TOKENS], &of[EVENT_LOCALS],
-					 &of[EVENT_PARENT], &of[EVENT_MEDIUM], &of[EVENT_LORA],
-					 &of[EVENT_SALT], &of[EVENT_EXTRA_KEYS], &of[EVENT_MM_KEYS],
-					 &of[EVENT_GROUP], &of[EVENT_BLOCK_TOKENS]))
+	if (!PyArg_ParseTupleAndKeywords(
+		    args, kwargs, "O|$OOOOOOOOO:stored", words, &of[EVENT_NAMES], &of[EVENT_TOKENS],
+		    &of[EVENT_LOCALS], &of[EVENT_PARENT], &of[EVENT_MEDIUM], &of[EVENT_LORA],
+		    &of[EVENT_SALT], &of[EVENT_EXTRA_KEYS], &of[EVENT_MM_KEYS], &of[EVENT_GROUP]))
 		return NULL;
 	return publish(self, "stored", &values);
 }
@@ -414,30 +413,42 @@ static PyObject *publisher_unreadable(struct publisher *self, void *none)
 
 static PyMethodDef methods[] = {
 	{"stored", MODULE_KEYWORDS(publisher_stored), METH_VARARGS | METH_KEYWORDS,
-	 PyDoc_STR("A run of blocks that the rank now holds in a tier, each the child of the one "
-		   "before.")},
+	 PyDoc_STR(
+		 "stored($self, names, *, tokens=None, local_hashes=None, parent=None, tier=None, "
+		 "lora_name=None, cache_salt=None, extra_keys=None, mm_keys=None, "
+		 "group=None)\n--\n\n"
+		 "A run of blocks that the rank now holds in a tier, each the child of the one "
+		 "before. Without tokens and local hashes: copies of blocks whose names are "
+		 "known.")},
 	{"removed", MODULE_KEYWORDS(publisher_removed), METH_VARARGS | METH_KEYWORDS,
 	 PyDoc_STR(
+		 "removed($self, names, *, tier=None, group=None, remaining=None)\n--\n\n"
 		 "Blocks of which one copy in a tier is gone, or of which `remaining` are left.")},
 	{"cleared", MODULE_KEYWORDS(publisher_cleared), METH_VARARGS | METH_KEYWORDS,
-	 PyDoc_STR("A tier is empty; without one, what cleared_means says.")},
+	 PyDoc_STR("cleared($self, tier=None)\n--\n\n"
+		   "A tier is empty; without one, what cleared_means says.")},
 	{"inexact", MODULE_KEYWORDS(publisher_inexact), METH_VARARGS | METH_KEYWORDS,
-	 PyDoc_STR("Something happened that no event represents: \"lacking\", blocks are missing; "
+	 PyDoc_STR("inexact($self, how='unknown')\n--\n\n"
+		   "Something happened that no event represents: \"lacking\", blocks are missing; "
 		   "\"unknown\", an answer may be wrong either way.")},
 	{"publish_batch", MODULE_KEYWORDS(publisher_publish_batch), METH_VARARGS | METH_KEYWORDS,
 	 PyDoc_STR(
+		 "publish_batch($self, batch, sequence=None)\n--\n\n"
 		 "Publish an engine's own batch, or a list of its events, as they are. Returns how "
 		 "many could not be read: they make the rank INEXACT, `unreadable` says why.")},
 	{"check", (PyCFunction)publisher_check, METH_NOARGS,
 	 PyDoc_STR(
+		 "check($self)\n--\n\n"
 		 "Have the rank's files still their names? To be called about once a second. True: "
 		 "the segment was made again.")},
 	{"stats", (PyCFunction)publisher_stats, METH_NOARGS,
-	 PyDoc_STR("Counters since open; after close, those at close.")},
+	 PyDoc_STR("stats($self)\n--\n\nCounters since open; after close, those at close.")},
 	{"engine_stats", (PyCFunction)publisher_engine_stats, METH_NOARGS,
-	 PyDoc_STR("What the translator understood and what not; after close, as it was then.")},
+	 PyDoc_STR("engine_stats($self)\n--\n\n"
+		   "What the translator understood and what not; after close, as it was then.")},
 	{"close", (PyCFunction)publisher_close, METH_NOARGS,
-	 PyDoc_STR("Release the rank. Once more does nothing, nor does what is published later.")},
+	 PyDoc_STR("close($self)\n--\n\n"
+		   "Release the rank. Once more does nothing, nor does what is published later.")},
 	{"__enter__", handle_with, METH_NOARGS, NULL},
 	{"__exit__", (PyCFunction)publisher_exit, METH_VARARGS, NULL},
 	{NULL, NULL, 0, NULL},

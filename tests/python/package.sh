@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Description: `pip install ./python` in a fresh environment is all it takes, as docs/python.md says:
+# package.sh PYTHON SOURCE FOLDER. The wheel is of the stable ABI, needs nothing but libc, works in each
+# later Python that is here, and `python -m ringdex` shows it. With msgspec, as engines have it, its
+# structs are walked. Exit status 77: no package registry can be reached.
+set -euo pipefail
+unset PYTHONPATH
+
+python=$1 source=$2 folder=$3
+rm -rf "$folder"
+mkdir -p "$folder"
+cd "$folder"
+"$python" -c 'import venv, ensurepip' 2>/dev/null || { echo "skipped: no venv (python3-venv)"; exit 77; }
+"$python" -m venv venv
+venv/bin/pip download -q --no-deps --retries 1 --timeout 10 -d reached scikit-build-core==1.1.2 \
+	>/dev/null 2>&1 || { echo "skipped: no package registry"; exit 77; }
+
+venv/bin/pip wheel -q --no-deps -w wheels "$source/python"
+wheel=$(echo wheels/ringdex-*-cp311-abi3-linux_*.whl)
+[[ -e $wheel ]] || { echo "not of the stable ABI:"; ls wheels; exit 1; }
+venv/bin/pip install -q "$wheel" msgspec
+extension=$(echo venv/lib/python3*/site-packages/ringdex/_ringdex.abi3.so)
+needed=$(readelf -d "$extension" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE '^(libc\.so|ld-linux)' ||
+	true)
+[[ -z $needed ]] || { echo "it needs more than libc: $needed"; exit 1; }
+exported=$(nm -D --defined-only "$extension" | awk '{ print $3 }')
+[[ $exported == PyInit__ringdex ]] || { echo "it exports $exported"; exit 1; }
+ls venv/lib/python3*/site-packages/ringdex/{py.typed,_ringdex.pyi} >/dev/null
+
+venv/bin/python -m ringdex | tee round.txt
+grep -q '0 different' round.txt
+for other in python3.12 python3.13 python3.14; do
+	"$other" -c '' 2>/dev/null || continue
+	PYTHONPATH=$(dirname "$(dirname "$extension")") "$other" -m ringdex >/dev/null
+	echo "$other: the same wheel"
+done
+RINGDEX_TEST_DIR=$folder venv/bin/python -B "$source/tests/python/test_batch.py"

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Indexer and Reader: polling, sleeping, events, recovery, what is resident; the stubs."""
+
+import ast
+import errno
+import inspect
+import os
+import threading
+import time
+import unittest
+
+import ringdex
+from rig import BLOCK, Namespace, held, wait_for
+
+TOKENS = list(range(1, 3 * BLOCK + 1))
+
+
+class Index(Namespace):
+    def test_a_thread_that_maintains(self):
+        publisher = self.publisher()
+        indexer = self.indexer(liveness=60.0)
+        index = self.index(indexer, [publisher])
+        done = threading.Event()
+
+        def follow():
+            while not done.is_set():
+                if indexer.poll() == 0:
+                    indexer.wait()
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        try:
+            for name in range(10, 20):
+                publisher.publish_batch([{"type": "stored", "block_hashes": [name],
+                                          "token_ids": [name] * BLOCK, "block_size": BLOCK}])
+                wait_for(lambda name=name: held(index.lookup([name] * BLOCK)) == {1: 1})
+        finally:
+            done.set()
+            publisher.cleared()  # rings
+            thread.join()
+        stats = indexer.stats()
+        self.assertEqual((stats["indexes"], stats["ranks"], stats["blocks_stored"]), (1, 1, 10))
+        self.assertEqual(len(stats["recoveries"]), 4)
+
+    def test_waiting_ends(self):
+        indexer = self.indexer(liveness=0.01, wait_mode="epoll")
+        while indexer.poll():
+            pass
+        begin = time.monotonic()
+        while indexer.wait(0.001):
+            pass
+        indexer.wait(0)
+        self.assertLess(time.monotonic() - begin, 100)
+
+    def test_one_indexer_a_directory(self):
+        self.indexer()
+        with self.assertRaises(ringdex.Error) as caught:
+            self.indexer()
+        self.assertEqual(caught.exception.errno, errno.EBUSY)
+
+    def test_limits(self):
+        publisher = self.publisher()
+        indexer = self.indexer(worker_bytes_max=1)
+        wait_for(lambda: indexer.poll() == 0 and indexer.stats()["refused"] == 1)
+        publisher.close()
+
+
+class Read(Namespace):
+    def reader(self, **options):
+        reader = ringdex.Reader(1, dir=self.dir, **options)
+        self.addCleanup(reader.close)
+        return reader
+
+    def test_events(self):
+        publisher = self.publisher(host_blocks=8)
+        reader = self.reader()
+        self.assertEqual(reader.recover().way, "barrier")
+        self.assertIsNone(reader.next())
+        publisher.stored([71, 72, 73], tokens=TOKENS)
+        publisher.stored([71], tier="host")
+        publisher.removed([73])
+        publisher.inexact("lacking")
+        publisher.cleared("host")
+        publisher.cleared()
+        events = list(reader)
+        self.assertEqual(
+            [(e.kind, e.tier, len(e.hashes)) for e in events],
+            [("stored", "device", 3), ("stored", "host", 1), ("removed", "device", 1),
+             ("inexact", events[3].tier, 0), ("cleared", "host", 0), ("cleared", "all", 0)])
+        self.assertEqual([e.event_id for e in events], list(range(1, 7)))
+        self.assertEqual(list(events[0].hashes), list(ringdex.local_hashes(TOKENS, BLOCK)))
+        self.assertEqual((events[0].parent, events[0].first_block), (0, 0))
+        self.assertEqual([e.inexact for e in events][2:4], [None, "lacking"])
+        self.assertEqual(list(reader), [])  # and on, later
+        publisher.stored([81], tokens=TOKENS[:BLOCK])
+        self.assertEqual([e.kind for e in reader], ["stored"])
+        self.assertEqual(reader.stats()["events_read"], 7)
+
+    def test_resident(self):
+        publisher = self.publisher()
+        publisher.stored([71, 72, 73], tokens=TOKENS)
+        publisher.removed([73])
+        index = self.index(self.indexer(), [publisher])
+        reader = self.reader()
+        hashes, cursor = reader.resident()
+        prefix = index.chain(ringdex.local_hashes(TOKENS, BLOCK))
+        self.assertEqual(sorted(hashes), sorted(prefix[:2]))
+        self.assertEqual((cursor.epoch, cursor.event_id), (publisher.epoch, 2))
+        self.assertEqual(len(reader.resident("host")[0]), 0)
+
+    def test_more_than_a_buffer_is_resident(self):
+        blocks = 70000
+        publisher = self.publisher(device_blocks=blocks, ring_slots=1024)
+        publisher.stored(range(1, blocks + 1), tokens=range(blocks * BLOCK))
+        reader = self.reader()
+        self.assertEqual(len(set(reader.resident()[0])), blocks)
+        self.assertEqual(reader.recover().way, "ledger")
+        seen = set()
+        while isinstance(part := reader.snapshot(), tuple):
+            self.assertEqual(part[0], "device")
+            seen.update(part[1])
+        self.assertEqual(len(seen), blocks)
+        list(reader)
+        self.assertGreaterEqual(reader.cursor.position, part)
+
+    def test_recovery(self):
+        publisher = self.publisher(ring_slots=64)
+        publisher.stored([71], tokens=TOKENS[:BLOCK])
+        reader = self.reader()
+        reader.recover()
+        self.assertEqual(len(list(reader)), 1)
+        cursor = reader.cursor
+        for _ in range(100):  # round the ring
+            publisher.removed([71])
+            publisher.stored([71], tokens=TOKENS[:BLOCK])
+        with self.assertRaises(ringdex.Error) as caught:
+            list(reader)
+        self.assertEqual(caught.exception.errno, errno.EOVERFLOW)
+        self.assertIn("recover() again", str(caught.exception))
+        recovery = reader.recover(cursor)
+        self.assertEqual((recovery.way, recovery.inexact), ("ledger", None))
+        self.assertGreater(recovery.events_skipped, 100)
+        parts = []
+        while isinstance(part := reader.snapshot(), tuple):
+            parts.append(part)
+        self.assertEqual([(tier, len(hashes)) for tier, hashes in parts], [("device", 1)])
+        list(reader)
+        newest = reader.cursor
+        publisher.cleared()
+        reader.seek(newest)
+        self.assertEqual([e.kind for e in reader], ["cleared"])
+        self.assertEqual(reader.recover(newest).way, "continue")
+
+    def test_another_life(self):
+        publisher = self.publisher(tenant="t")
+        reader = self.reader()
+        info = reader.info
+        self.assertEqual((info["instance"], info["model"], info["tenant"]),
+                         ("http://worker:1", "model", "t"))
+        self.assertEqual((info["block_tokens"], info["creator_pid"]), (BLOCK, os.getpid()))
+        self.assertTrue(reader.alive)
+        publisher.close()
+        self.assertFalse(reader.alive)
+        again = self.publisher(tenant="t")
+        self.assertNotEqual(again.epoch, info["epoch"])
+        with self.assertRaises(ringdex.Error) as caught:
+            reader.recover()
+        self.assertEqual(caught.exception.errno, errno.ESTALE)
+        with self.assertRaises(ringdex.Error) as caught:
+            ringdex.Reader(2, dir=self.dir)
+        self.assertEqual(caught.exception.errno, errno.ENOENT)
+
+
+def stub():
+    path = os.path.join(os.path.dirname(ringdex.__file__), "_ringdex.pyi")
+    with open(path, encoding="utf-8") as file:
+        return ast.parse(file.read())
+
+
+def is_property(node):
+    return any(isinstance(d, ast.Name) and d.id == "property" for d in node.decorator_list)
+
+
+class Stubs(unittest.TestCase):
+    """What the types say is what there is."""
+
+    def test_names(self):
+        classes = {n.name: n for n in stub().body if isinstance(n, ast.ClassDef)}
+        shared = classes.pop("_Handle")
+        for name, node in classes.items():
+            real = getattr(ringdex, name)
+            named = {n.name for n in node.body if isinstance(n, ast.FunctionDef)}
+            named |= {n.target.id for n in node.body if isinstance(n, ast.AnnAssign)}
+            if "_Handle" in [base.id for base in node.bases]:
+                named |= {n.name for n in shared.body if isinstance(n, ast.FunctionDef)}
+                there = {n for n in vars(real) if not n.startswith("__")}
+                self.assertEqual({n for n in named if not n.startswith("__")}, there, name)
+            elif name != "Error":
+                self.assertEqual(tuple(real.__match_args__), tuple(
+                    n.target.id for n in node.body if isinstance(n, ast.AnnAssign)), name)
+            self.assertTrue(real.__doc__, name)
+        self.assertEqual(set(ringdex.__all__) - {"__version__"}, set(classes) | {
+            n.name for n in stub().body if isinstance(n, ast.FunctionDef)})
+
+    def test_signatures(self):
+        for node in stub().body:
+            if not isinstance(node, ast.ClassDef):
+                continue
+            for method in node.body:
+                if not isinstance(method, ast.FunctionDef) or method.name.startswith("__") or \
+                        is_property(method) or node.name == "_Handle":
+                    continue
+                given = [a.arg for a in method.args.args + method.args.kwonlyargs][1:]
+                real = inspect.signature(getattr(getattr(ringdex, node.name), method.name))
+                self.assertEqual(list(real.parameters)[1:], given, (node.name, method.name))
+
+
+if __name__ == "__main__":
+    unittest.main()
