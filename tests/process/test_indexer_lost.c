@@ -251,8 +251,9 @@ static void test_a_lock_that_cannot_be_had(void **state)
 	rdx_index_file_ctl_name(&l.x.index->id, 0, name);
 	assert_int_equal(unlinkat(l.dir_fd, "indexer.lock", 0), 0);
 	assert_int_equal(mkdirat(l.dir_fd, "indexer.lock", 0755), 0);
+	assert_int_equal(mkdirat(l.dir_fd, "indexer.lock/x", 0755), 0);
 	look_now(&l);
-	assert_int_equal(lock_cause(&l), -EISDIR);
+	assert_int_equal(lock_cause(&l), -ENOTEMPTY);
 	assert_int_equal(unlinkat(l.dir_fd, name, 0), 0);
 	look_now(&l);
 	prompt_store(l.publisher, PROMPT + 1, BLOCKS, 0);
@@ -260,7 +261,7 @@ static void test_a_lock_that_cannot_be_had(void **state)
 		indexer_poll(&l.x);
 	assert_int_equal(faccessat(l.dir_fd, name, F_OK, 0), -1);
 
-	assert_int_equal(unlinkat(l.dir_fd, "indexer.lock", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(l.dir_fd, "indexer.lock/x", AT_REMOVEDIR), 0);
 	look_now(&l);
 	assert_int_equal(lock_cause(&l), 0);
 	UNTIL (faccessat(l.dir_fd, name, F_OK, 0) == 0)

@@ -13,9 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HOUR    UINT64_C(3600000000000) /* more than between two turns */
-#define CROWD   (HOUSE_FAILURES_MAX + 2)
-#define WORKERS 7 /* the first one's id */
+#define HOUR       UINT64_C(3600000000000) /* more than between two turns */
+#define CROWD      (HOUSE_FAILURES_MAX + 2)
+#define WORKERS    7 /* the first one's id */
+#define NAME_BYTES 40
 
 static struct {
 	uint32_t failures;
@@ -51,25 +52,33 @@ static void keep(struct house *house, uint32_t failures)
 	assert_int_equal(said.failures, failures);
 }
 
-/* A rank that is dead, and whose lock cannot be taken since it is no file. */
+static void name_stuck(uint64_t worker_id, char *ret_lock, char *ret_inner)
+{
+	snprintf(ret_lock, NAME_BYTES, "%lu/0.lock", worker_id);
+	snprintf(ret_inner, NAME_BYTES, "%lu/0.lock/x", worker_id);
+}
+
+/* A rank that is dead, and whose lock cannot be taken: a directory that is not empty has its name. */
 static void make_stuck(struct rig *rig, uint64_t worker_id)
 {
 	struct rdx_segment_spec spec = rig_spec(worker_id, 0, 64, 64);
 	struct rig_producer producer;
-	char lock[32];
+	char lock[NAME_BYTES], inner[NAME_BYTES];
 
 	assert_int_equal(rig_claim(rig, &producer, &spec), 0);
 	rig_release(&producer);
-	snprintf(lock, sizeof(lock), "%lu/0.lock", worker_id);
+	name_stuck(worker_id, lock, inner);
 	assert_int_equal(unlinkat(rig->dir_fd, lock, 0), 0);
 	assert_int_equal(mkdirat(rig->dir_fd, lock, 0755), 0);
+	assert_int_equal(mkdirat(rig->dir_fd, inner, 0755), 0);
 }
 
 static void mend(struct rig *rig, uint64_t worker_id)
 {
-	char lock[32];
+	char lock[NAME_BYTES], inner[NAME_BYTES];
 
-	snprintf(lock, sizeof(lock), "%lu/0.lock", worker_id);
+	name_stuck(worker_id, lock, inner);
+	assert_int_equal(unlinkat(rig->dir_fd, inner, AT_REMOVEDIR), 0);
 	assert_int_equal(unlinkat(rig->dir_fd, lock, AT_REMOVEDIR), 0);
 }
 
@@ -80,7 +89,7 @@ static void test_said_once(void **state)
 
 	make_stuck(rig, 7);
 	keep(&house, 1);
-	assert_int_equal(said.error, -EISDIR);
+	assert_int_equal(said.error, -ENOTEMPTY);
 	assert_string_equal(said.text, "cannot remove 7/0.seg, which is dead");
 	keep(&house, 0);
 	make_stuck(rig, 8);

@@ -98,7 +98,7 @@ static void test_unfed_for_long(void **state)
 	id = x.index->id;
 	pass(&x, 20); /* fed by an idle rank */
 	go(&x, publisher);
-	pass(&x, 9);
+	pass(&x, 8);
 	assert_int_equal(look_up(&x), 0);
 	generation = x.index->lookup.generation;
 	assert_int_equal(indexes(&x), 1);
@@ -106,10 +106,10 @@ static void test_unfed_for_long(void **state)
 	publisher = come(&x); /* in time */
 	pass(&x, 1);
 	go(&x, publisher);
-	pass(&x, 9);
+	pass(&x, 8);
 	assert_int_equal(indexes(&x), 1);
 
-	pass(&x, 3);
+	pass(&x, 4);
 	assert_int_equal(indexes(&x), 0);
 	assert_int_equal(files(&x, &id, generation), 0);
 	UNTIL (look_up(&x) == -EIDRM)
