@@ -150,7 +150,7 @@ static void it_says_that_it_has_no_lock(void **state)
 	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
 	assert_true(tools_wait_for(&program, "\"lock_cause\":null"));
 	exchange_lock(rig);
-	assert_true(tools_wait_for(&program, "\"lock_cause\":\"ENOTEMPTY\""));
+	assert_true(tools_wait_for(&program, "\"lock_cause\":\"EISDIR\""));
 	exchange_lock(rig);
 	assert_true(tools_wait_for(&program, "\"lock_cause\":null"));
 	tools_stop_follow(&program);

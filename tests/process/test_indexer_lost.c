@@ -253,7 +253,7 @@ static void test_a_lock_that_cannot_be_had(void **state)
 	assert_int_equal(mkdirat(l.dir_fd, "indexer.lock", 0755), 0);
 	assert_int_equal(mkdirat(l.dir_fd, "indexer.lock/x", 0755), 0);
 	look_now(&l);
-	assert_int_equal(lock_cause(&l), -ENOTEMPTY);
+	assert_int_equal(lock_cause(&l), -EISDIR);
 	assert_int_equal(unlinkat(l.dir_fd, name, 0), 0);
 	look_now(&l);
 	prompt_store(l.publisher, PROMPT + 1, BLOCKS, 0);

@@ -89,7 +89,7 @@ static void test_said_once(void **state)
 
 	make_stuck(rig, 7);
 	keep(&house, 1);
-	assert_int_equal(said.error, -ENOTEMPTY);
+	assert_int_equal(said.error, -EISDIR);
 	assert_string_equal(said.text, "cannot remove 7/0.seg, which is dead");
 	keep(&house, 0);
 	make_stuck(rig, 8);
