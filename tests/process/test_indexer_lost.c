@@ -262,6 +262,7 @@ static void test_a_lock_that_cannot_be_had(void **state)
 	assert_int_equal(faccessat(l.dir_fd, name, F_OK, 0), -1);
 
 	assert_int_equal(unlinkat(l.dir_fd, "indexer.lock/x", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(l.dir_fd, "indexer.lock", AT_REMOVEDIR), 0);
 	look_now(&l);
 	assert_int_equal(lock_cause(&l), 0);
 	UNTIL (faccessat(l.dir_fd, name, F_OK, 0) == 0)
