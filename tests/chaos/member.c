@@ -77,11 +77,20 @@ int member_write(struct member *member, const char *text, size_t length)
 	return 0;
 }
 
+/* It may end by itself, and what it was told stays in the pipe. */
+static int has_no_reader(const struct member *member)
+{
+	struct pollfd fd = {member->program.in, 0, 0};
+
+	return poll(&fd, 1, 0) == 1 && fd.revents & POLLERR;
+}
+
 void member_await_taken(struct member *member)
 {
 	int left = 0;
 
-	UNTIL (ioctl(member->program.in, FIONREAD, &left) < 0 || left == 0) {
+	UNTIL (ioctl(member->program.in, FIONREAD, &left) < 0 || left == 0 ||
+	       has_no_reader(member)) {
 		member_drain(member);
 		usleep(500);
 	}
