@@ -58,7 +58,7 @@ struct rdx_publisher *prompt_publisher(const struct indexer_rig *x, uint64_t wor
 	return publisher;
 }
 
-static void prompt_locals(uint64_t prompt, uint32_t count, uint64_t *ret_locals)
+void prompt_locals(uint64_t prompt, uint32_t count, uint64_t *ret_locals)
 {
 	assert_in_range(count, 1, PROMPT_MAX);
 	for (uint32_t i = 0; i < count; i++)

@@ -27,6 +27,9 @@ struct rdx_publisher_options prompt_options(const struct indexer_rig *x, uint64_
 struct rdx_publisher *prompt_publisher(const struct indexer_rig *x, uint64_t worker_id,
 				       uint32_t dp_rank);
 
+/* Local hashes, and names, of the first `count` blocks of prompt number `prompt`. */
+void prompt_locals(uint64_t prompt, uint32_t count, uint64_t *ret_locals);
+
 /* Store the first `count` blocks of prompt number `prompt` in a tier. */
 void prompt_store(struct rdx_publisher *publisher, uint64_t prompt, uint32_t count, uint8_t tier);
 

@@ -93,11 +93,19 @@ static void look_at_indexes(struct rdx_indexer *indexer, uint64_t now)
 	}
 }
 
+static int some_poisoned(const struct rdx_indexer *indexer)
+{
+	for (uint32_t i = 0; i < indexer->index_count; i++)
+		if (rdx_writer_poisoned(indexer->indexes[i].writer))
+			return 1;
+	return 0;
+}
+
 int rdx_lost_look(struct rdx_indexer *indexer, uint64_t now)
 {
 	int r;
 
-	if (now < indexer->names_ns)
+	if (now < indexer->names_ns && !some_poisoned(indexer))
 		return 0;
 	indexer->names_ns = now + LOOK_NS;
 	r = rdx_namespace_lost(indexer->dir_fd, indexer->path);

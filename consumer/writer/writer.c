@@ -229,8 +229,11 @@ void rdx_writer_heartbeat(struct rdx_index_writer *w, uint64_t now_ns)
 
 int rdx_writer_step(struct rdx_index_writer *w)
 {
-	int more = rdx_retire_step(w);
+	int more;
 
+	if (rdx_writer_poisoned(w))
+		return 0; /* its readers know the columns as they were */
+	more = rdx_retire_step(w);
 	more |= rdx_columns_sweep(w);
 	return more | rdx_grow_step(w);
 }

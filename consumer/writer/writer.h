@@ -50,7 +50,7 @@ int rdx_writer_ready(struct rdx_index_writer *writer);
 int rdx_writer_is_named(struct rdx_index_writer *writer);
 
 /* Was one of its files truncated, which the guard noticed? It must be made anew, too: what is written
- * to it goes nowhere. */
+ * to that file goes nowhere, and so nothing is changed any more in the others, which readers have mapped. */
 int rdx_writer_poisoned(const struct rdx_index_writer *writer);
 
 /* Another process has the namespace's lock, and the names: close removes none of them. */

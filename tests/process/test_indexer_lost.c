@@ -22,6 +22,8 @@
 #define PROMPT 7
 #define BLOCKS 20
 
+#define LIVENESS_US 50000 /* between two looks at locks */
+
 struct lost {
 	struct indexer_rig x;
 	struct rdx_publisher *publisher;
@@ -137,6 +139,106 @@ static void test_truncated_index(void **state)
 		assert_int_equal(prompt_run(l.x.index, PROMPT, BLOCKS, 1, 0), BLOCKS);
 		assert_int_equal(prompt_run(l.x.index, PROMPT + 1 + i, BLOCKS, 1, 0), BLOCKS);
 	}
+	end(&l);
+}
+
+/* Cut one file of the index at `bytes`; the other stays whole, and is mapped by a router. */
+static void cut(const struct lost *l, const char *ending, off_t bytes)
+{
+	int fd = openat(l->dir_fd, "index", O_RDONLY | O_DIRECTORY | O_CLOEXEC), file;
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		if (!strstr(entry->d_name, ending))
+			continue;
+		file = openat(fd, entry->d_name, O_WRONLY | O_CLOEXEC);
+		assert_int_equal(ftruncate(file, bytes), 0);
+		close(file);
+	}
+	closedir(dir);
+}
+
+enum change { CLEARED, REMOVED, DIED };
+
+static void remove_blocks(struct rdx_publisher *publisher)
+{
+	uint64_t names[BLOCKS];
+	const struct rdx_removed removed = {
+		.size = sizeof(removed), .names = names, .count = BLOCKS, .name_bytes = 8};
+
+	prompt_locals(PROMPT, BLOCKS, names);
+	assert_int_equal(rdx_publish_removed(publisher, &removed), 0);
+}
+
+/* Then a router is told nothing more, and what it has mapped of the table stays as it is: the control file
+ * is cut behind all that a lookup reads, so that a clear, a removal, or a death, goes nowhere. */
+static void expect_still(struct lost *l, enum change change)
+{
+	struct rdx_publisher *publisher = l->publisher;
+	uint64_t writer = l->x.index->writer_id;
+	int run;
+
+	cut(l, ".ctl",
+	    offsetof(struct rdx_index_ctl, live.entry) / RDX_INDEX_PAGE * RDX_INDEX_PAGE);
+	if (change == CLEARED) {
+		assert_int_equal(rdx_publish_cleared(publisher, RDX_SCOPE_ALL, 0), 0);
+	} else if (change == REMOVED) {
+		remove_blocks(publisher);
+	} else {
+		l->publisher = NULL;
+		rdx_publisher_close(publisher);
+		usleep(2 * LIVENESS_US); /* seen in the poll in which the cut is */
+	}
+	for (int i = 0; i < 3; i++) {
+		assert_true(rdx_indexer_poll(l->x.indexer, 0) >= 0);
+		run = prompt_run(l->x.index, PROMPT, BLOCKS, 1, 0);
+		if (l->x.index->writer_id != writer)
+			break;
+		assert_int_equal(run, BLOCKS);
+	}
+	UNTIL (l->x.index->writer_id != writer) {
+		indexer_poll(&l->x);
+		run = prompt_run(l->x.index, PROMPT, BLOCKS, 1, 0);
+	}
+	UNTIL (prompt_run(l->x.index, PROMPT, BLOCKS, 1, 0) <= 0)
+		indexer_poll(&l->x);
+}
+
+static void test_nothing_changes_under_a_cut_control_file(void **state)
+{
+	(void)state;
+	assert_int_equal(rdx_guard_install(), 0);
+	for (enum change change = CLEARED; change <= DIED; change++) {
+		struct lost l;
+
+		make(&l);
+		assert_int_equal(prompt_run(l.x.index, PROMPT, BLOCKS, 1, 0), BLOCKS);
+		expect_still(&l, change);
+		end(&l);
+	}
+}
+
+/* An event that went into a table that is gone is not said to be there. */
+static void test_no_event_of_a_cut_table(void **state)
+{
+	const struct rdx_index_ctl *ctl;
+	struct lost l;
+
+	(void)state;
+	assert_int_equal(rdx_guard_install(), 0);
+	make(&l);
+	ctl = l.x.index->ctl[l.x.index->ctl_now].base;
+	assert_int_equal(rdx_word_load(&ctl->live.event_id[0]), 1);
+	cut(&l, ".gen", 0);
+	prompt_store(l.publisher, PROMPT + 1, BLOCKS, 0);
+	assert_true(rdx_indexer_poll(l.x.indexer, 0) >= 0);
+	assert_int_equal(rdx_word_load(&ctl->live.event_id[0]), 1);
+	rdx_index_close(l.x.index);
+	l.x.index = NULL;
+	until_state(&l.x, 1, 0, RDX_STATE_EXACT, l.publisher, NULL);
+	assert_int_equal(prompt_run(l.x.index, PROMPT + 1, BLOCKS, 1, 0), BLOCKS);
 	end(&l);
 }
 
@@ -389,6 +491,8 @@ int main(void)
 		cmocka_unit_test(test_a_handle_of_another_directory),
 		cmocka_unit_test(test_opened_too_early),
 		cmocka_unit_test(test_truncated_index),
+		cmocka_unit_test(test_nothing_changes_under_a_cut_control_file),
+		cmocka_unit_test(test_no_event_of_a_cut_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
