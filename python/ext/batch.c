@@ -167,15 +167,35 @@ static int repeats(const struct pending *pending, const struct event_values *val
 	return pending->event.count != 0 && values->of[EVENT_NAMES];
 }
 
+/* The only name of a list, a plain int: as engines remove most blocks. 0: it is something else. */
+static int only_name(PyObject *list, uint64_t *ret_name)
+{
+	PyObject *name;
+
+	if (!PyList_CheckExact(list) || PyList_Size(list) != 1)
+		return 0;
+	name = PyList_GetItem(list, 0);
+	if (!PyLong_CheckExact(name))
+		return 0;
+	*ret_name = PyLong_AsUnsignedLongLong(name);
+	if (*ret_name != UINT64_MAX)
+		return 1;
+	PyErr_Clear();
+	return 0;
+}
+
 /* 1: one more removal like that before was taken; 0: it was not; -1 with an exception. */
 static int take_repeated(struct walk *walk, const struct event_values *values)
 {
 	struct publisher *self = walk->self;
 	struct numbers names;
+	uint64_t name;
 	int r = 0;
 
-	if (!PyList_Check(values->of[EVENT_NAMES]))
-		return 0;
+	if (walk->pending.event.count < JOINED_MAX &&
+	    walk->pending.event.name_bytes == sizeof(name) &&
+	    only_name(values->of[EVENT_NAMES], &name))
+		return append(walk, &name, 1) < 0 ? -1 : 1;
 	if (numbers_names(&names, values->of[EVENT_NAMES], &self->reader.names, "block_hashes") < 0)
 		return -1;
 	if (names.width == walk->pending.event.name_bytes &&

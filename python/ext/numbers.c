@@ -239,14 +239,34 @@ static int take_name(struct numbers *numbers, PyObject *value, struct room *room
 	return 1;
 }
 
+/* How many of the first elements are plain ints in range: these run no code of Python's. */
+static Py_ssize_t take_plain_u32(PyObject *list, Py_ssize_t count, uint32_t *to)
+{
+	Py_ssize_t i;
+
+	for (i = 0; i < count; i++) {
+		PyObject *value = PyList_GetItem(list, i);
+		long number = PyLong_CheckExact(value) ? PyLong_AsLong(value) : -1;
+
+		if (number < 0 || number > UINT32_MAX)
+			break;
+		to[i] = (uint32_t)number;
+	}
+	PyErr_Clear(); /* of one beyond 64 bits, which is looked at again */
+	return i;
+}
+
 static int take_list(struct numbers *numbers, PyObject *from, uint32_t width, take_one *take,
 		     struct room *room, const char *name)
 {
 	PyObject *list = listed(from, name);
 	Py_ssize_t count = list ? PySequence_Size(list) : -1;
 	int ok = count >= 0 && room_reserve(room, (size_t)count * width);
+	Py_ssize_t i = 0;
 
-	for (Py_ssize_t i = 0; ok && i < count; i++) {
+	if (ok && take == take_u32 && PyList_CheckExact(list))
+		i = take_plain_u32(list, count, room->bytes);
+	for (; ok && i < count; i++) {
 		PyObject *value = item(list, i); /* a list may shrink under its own elements */
 
 		ok = value != NULL;
