@@ -28,6 +28,9 @@ exported=$(nm -D --defined-only "$extension" | awk '{ print $3 }')
 [[ $exported == PyInit__ringdex ]] || { echo "it exports $exported"; exit 1; }
 ls venv/lib/python3*/site-packages/ringdex/{py.typed,_ringdex.pyi} >/dev/null
 
+venv/bin/python -c 'from importlib.metadata import entry_points
+for group in ("vllm.general_plugins", "sglang.srt.plugins"):
+    entry_points(group=group)["ringdex"].load()()'
 venv/bin/python -m ringdex | tee round.txt
 grep -q '0 different' round.txt
 for other in python3.12 python3.13 python3.14; do

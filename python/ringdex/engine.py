@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A publisher inside an engine: it never raises into it, and never makes it wait.
+
+What goes wrong is said once in the log, and makes the rank INEXACT or leaves it out; the engine goes on.
+"""
+
+import errno
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+log = logging.getLogger("ringdex")
+
+FRAMES_MAX = 6  # of callers that may hold the engine's configuration
+HEADROOM = 1.25  # one physical block may have several names
+TRY_AGAIN_S = 0.1
+CHECK_EVERY_S = 1.0
+KEPT_MAX = 4096  # batches, while a predecessor still has the rank
+
+
+def callers() -> Iterator[dict[str, Any]]:
+    """The variables of those who called, nearest first."""
+    frame = sys._getframe(1)
+    for _ in range(FRAMES_MAX):
+        frame = frame.f_back  # type: ignore[assignment]
+        if frame is None:
+            return
+        yield frame.f_locals
+
+
+class EnginePublisher:
+    """What an engine's factory gets: publish(batch) and shutdown().
+
+    `options` are arguments of ringdex.Publisher, `tee` is the engine's own publisher or None.
+    """
+
+    def __init__(self, options: dict[str, Any], tee: Any = None) -> None:
+        self._options = options
+        self._tee = tee
+        self._publisher: Any = None
+        self._kept: deque[Any] = deque()
+        self._said: set[str] = set()
+        self._is_out = False
+        self._next_try = 0.0
+        self._next_check = 0.0
+        missing = [name for name in ("instance", "model", "device_blocks") if not options.get(name)]
+        if missing:
+            self._stay_out(f"nobody says its {' and '.join(missing)}: see docs/python.md")
+        else:
+            self._guarded(self._open)
+
+    def publish(self, batch: Any) -> None:
+        """At the end of an engine's step."""
+        if self._tee is not None:
+            self._tee.publish(batch)  # the engine's own, with its own faults
+        if not self._is_out:
+            self._guarded(self._publish, batch)
+
+    def shutdown(self) -> None:
+        """The rank is released. What is published later does nothing."""
+        self._is_out = True
+        self._kept.clear()
+        if self._publisher is not None:
+            self._guarded(self._publisher.close)
+        if self._tee is not None:
+            self._tee.shutdown()
+
+    def get_publisher_config(self) -> Any:
+        """vLLM asks, to tell others where the stream is."""
+        return self._ask_tee("get_publisher_config")
+
+    def describe_local_source(self, block_size: int) -> Any:
+        """SGLang asks the same."""
+        return self._ask_tee("describe_local_source", block_size)
+
+    def _ask_tee(self, name: str, *arguments: Any) -> Any:
+        call = getattr(self._tee, name, None)
+        return call(*arguments) if call else None
+
+    def _guarded(self, call: Callable[..., None], *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except Exception as fault:  # whatever it is: the engine goes on
+            self._say(str(fault) or type(fault).__name__)
+            self._mark()
+
+    def _mark(self) -> None:
+        """Something was not published: the rank must not be called exact."""
+        try:
+            if self._publisher is not None:
+                self._publisher.inexact()
+        except Exception as fault:
+            self._say(str(fault))
+
+    def _say(self, text: str) -> None:
+        if text not in self._said and len(self._said) < 64:
+            self._said.add(text)
+            log.warning("ringdex, rank %s: %s", self._options.get("dp_rank", 0), text)
+
+    def _stay_out(self, why: str) -> None:
+        self._is_out = True
+        self._kept.clear()
+        self._say(f"{why}; this rank is in no index, the engine goes on")
+
+    def _open(self) -> None:
+        import ringdex  # here, and not in every process that loads the plugin
+
+        try:
+            self._publisher = ringdex.Publisher(**self._options)
+        except ringdex.Error as fault:
+            if fault.errno != errno.EBUSY:
+                self._stay_out(str(fault))
+                return
+            self._next_try = time.monotonic() + TRY_AGAIN_S
+            self._say(f"{fault}; it is tried again, and what happens meanwhile is kept")
+        except (TypeError, ValueError) as fault:
+            self._stay_out(str(fault))
+
+    def _keep(self, batch: Any) -> None:
+        if len(self._kept) == KEPT_MAX:
+            self._kept.popleft()
+            self._options["joined_late"] = True
+        self._kept.append(batch)
+
+    def _publish(self, batch: Any) -> None:
+        now = time.monotonic()
+        if self._publisher is None:
+            if now < self._next_try:
+                self._keep(batch)
+                return
+            self._open()
+            if self._publisher is None:
+                if not self._is_out:
+                    self._keep(batch)
+                return
+            while self._kept:
+                self._send(self._kept.popleft())
+        self._send(batch)
+        if now >= self._next_check:
+            self._next_check = now + CHECK_EVERY_S
+            self._publisher.check()
+
+    def _send(self, batch: Any) -> None:
+        if self._publisher.publish_batch(batch):
+            self._say(f"an event could not be read: {self._publisher.unreadable}")
+
+
+def make(endpoint: str, rank: int, known: dict[str, Any], tee: Callable[[str], Any]) -> EnginePublisher:
+    """A publisher of a URL; what that leaves open is `known` from the engine."""
+    from ringdex import url
+
+    try:
+        config = url.parse(endpoint)
+    except ValueError as fault:
+        log.error("ringdex, rank %s: %s", rank, fault)
+        config = url.Config()
+    options = {**known, **config.options, "dp_rank": rank}
+    return EnginePublisher(options, tee(config.tee) if config.tee else None)

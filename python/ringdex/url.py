@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an engine's publisher is configured: ringdex:?instance=http://host:8000&blocks=60000&...
+
+What the URL does not say, an environment variable may: RINGDEX_INSTANCE, RINGDEX_BLOCKS and so on. What
+neither says is taken from the engine, or has a default. docs/python.md has the table.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+SCHEME = "ringdex:"
+PREFIX = "RINGDEX_"
+
+
+def _number(text: str) -> int:
+    value = int(text.replace("_", ""))
+    if not 0 <= value < 2**64:
+        raise ValueError("give a number from 0 to 2^64 - 1")
+    return value
+
+
+def _flag(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("give 0 or 1")
+    return text == "1"
+
+
+# What the publisher calls it, and how its text is read.
+_OPTIONS = {
+    "dir": ("dir", str),
+    "instance": ("instance", str),
+    "worker": ("worker_id", _number),
+    "model": ("model", str),
+    "tenant": ("tenant", str),
+    "block_tokens": ("block_tokens", _number),
+    "blocks": ("device_blocks", _number),
+    "host": ("host_blocks", _number),
+    "disk": ("disk_blocks", _number),
+    "external": ("external_blocks", _number),
+    "ring_slots": ("ring_slots", _number),
+    "report_mode": ("report_mode", str),
+    "clear_scope": ("clear_scope", str),
+    "cleared_means": ("cleared_means", str),
+    "counting_groups": ("counting_groups", _number),
+    "skip_unknown": ("skip_unknown", _flag),
+    "tee": ("tee", str),
+}
+
+
+@dataclass
+class Config:
+    """What was said: arguments of ringdex.Publisher, and where the engine's own stream goes besides."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    tee: str | None = None
+
+
+def is_ours(endpoint: object) -> bool:
+    """Is it an endpoint of ringdex's?"""
+    return isinstance(endpoint, str) and endpoint.startswith(SCHEME)
+
+
+def _read(name: str, text: str, whence: str) -> tuple[str, Any]:
+    if name not in _OPTIONS:
+        raise ValueError(f"{whence}: there is no {name}, only {', '.join(_OPTIONS)}")
+    key, read = _OPTIONS[name]
+    try:
+        return key, read(text)
+    except ValueError as fault:
+        raise ValueError(f"{whence}: {name} is {text!r}: {fault}") from None
+
+
+def parse(endpoint: str, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read a URL, and the environment behind it. ValueError says what is wrong, and where."""
+    options: dict[str, Any] = {}
+    for name in _OPTIONS:
+        text = environ.get(PREFIX + name.upper())
+        if text:
+            key, value = _read(name, text, PREFIX + name.upper())
+            options[key] = value
+    if is_ours(endpoint):
+        path, _, query = endpoint[len(SCHEME) :].partition("?")
+        if path.strip("/"):
+            raise ValueError(f"{endpoint}: give options alone, as in ringdex:?instance=URL&blocks=N")
+        for name, text in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
+            key, value = _read(name, text, endpoint)
+            options[key] = value
+    tee = options.pop("tee", None)
+    if "instance" in options and "worker_id" not in options:
+        options["worker_id"] = worker_of(options["instance"])
+    return Config(options, tee)
+
+
+def worker_of(instance: str) -> int:
+    """A worker's number where none was given: the same for an instance on every host, in every life."""
+    return int.from_bytes(hashlib.blake2b(instance.encode(), digest_size=8).digest(), "little")

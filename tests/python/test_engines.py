@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plugins for vLLM and SGLang, in stand-ins of their factories and schedulers with the same names
+and calls: whose endpoints are ours, what is known from the engine, what goes wrong and stays quiet."""
+
+import importlib
+import logging
+import os
+import subprocess
+import sys
+import types
+import unittest
+
+import ringdex
+from events import MAKES, SGLANG, VLLM, Batch, Engine
+from rig import BLOCK, Namespace, held
+from ringdex import url
+
+TOKENS = list(range(1, 3 * BLOCK + 1))
+
+
+class Own:
+    """An engine's own publisher."""
+
+    def __init__(self, rank, endpoint="tcp://*:5557", **options):
+        self.rank, self.endpoint, self.options = rank, endpoint, options
+        self.batches, self.is_down = [], False
+
+    def publish(self, batch):
+        self.batches.append(batch)
+
+    def shutdown(self):
+        self.is_down = True
+
+    def get_publisher_config(self):
+        return "its own"
+
+    def describe_local_source(self, block_size):
+        return {"block_size": block_size}
+
+
+def factory(rank_name):
+    class EventPublisherFactory:
+        _registry = {"null": Own, "zmq": lambda **o: Own(o.pop(rank_name), **o)}
+
+        @classmethod
+        def register_publisher(cls, name, constructor):
+            if name in cls._registry:
+                raise KeyError(name)
+            cls._registry[name] = constructor
+
+        @classmethod
+        def create(cls, config, rank=0):
+            config = dict(config)
+            return cls._registry[config.pop("publisher")](**{rank_name: rank, **config})
+
+    return EventPublisherFactory
+
+
+def attributes(**given):
+    return types.SimpleNamespace(**given)
+
+
+class VllmScheduler:
+    def __init__(self, create, endpoint, rank, blocks=64):
+        vllm_config = attributes(
+            cache_config=attributes(num_gpu_blocks=blocks, block_size=BLOCK),
+            model_config=attributes(served_model_name=["model", "alias"]))
+        self.publisher = create({"publisher": "zmq", "endpoint": endpoint, "hwm": 7}, rank)
+        del vllm_config
+
+
+class SglangPublisher:
+    def __init__(self, create, endpoint, rank):
+        self.max_total_num_tokens = 64 * BLOCK + 1
+        self.tree_cache = attributes(page_size=BLOCK)
+        self.publisher = create({"publisher": "ringdex", "endpoint": endpoint, "bind": None}, rank)
+
+
+class SglangScheduler:
+    def __init__(self, *arguments):
+        self.server_args = attributes(served_model_name="model")
+        self.publisher = SglangPublisher(*arguments).publisher
+
+
+class Plugged(Namespace):
+    """Both plugins registered, into fresh factories."""
+
+    def setUp(self):
+        super().setUp()
+        self.factories = {}
+        for module, rank_name in (("vllm.distributed.kv_events", "data_parallel_rank"),
+                                  ("sglang.srt.disaggregation.kv_events", "attn_dp_rank")):
+            self.factories[module[:4]] = factory(rank_name)
+            parts = module.split(".")
+            for i in range(1, len(parts) + 1):
+                name = ".".join(parts[:i])
+                sys.modules[name] = types.ModuleType(name)
+                self.addCleanup(sys.modules.pop, name)
+            sys.modules[module].EventPublisherFactory = self.factories[module[:4]]
+        for name in ("vllm", "sglang"):
+            plugin = importlib.import_module(f"ringdex.{name}")
+            plugin.register()
+            plugin.register()  # every process does, some twice
+        handler = logging.Handler()
+        handler.emit = lambda record: self.said.append(record.getMessage())
+        self.said = []
+        logging.getLogger("ringdex").addHandler(handler)
+        logging.getLogger("ringdex").propagate = False
+        self.addCleanup(logging.getLogger("ringdex").removeHandler, handler)
+
+    def vllm(self, endpoint=None, rank=0, **options):
+        endpoint = endpoint or f"ringdex:?dir={self.dir}&instance=http://host:8000"
+        return self.up(VllmScheduler(self.factories["vllm"].create, endpoint, rank, **options))
+
+    def sglang(self, endpoint=None, rank=0):
+        endpoint = endpoint or f"ringdex:?dir={self.dir}&instance=http://host:30000"
+        return self.up(SglangScheduler(self.factories["sgla"].create, endpoint, rank))
+
+    def up(self, scheduler):
+        self.addCleanup(scheduler.publisher.shutdown)
+        return scheduler.publisher
+
+    def found(self, **options):
+        indexer = self.indexer()
+        index = self.index(indexer, **options)
+        while indexer.poll():
+            pass
+        runs = {(run.instance, run.dp_rank): (run.blocks[0], run.state)
+                for run in index.lookup(TOKENS)}
+        index.close()
+        indexer.close()
+        return runs
+
+
+class Plugins(Plugged):
+    def test_both_engines_and_ranks(self):
+        vllm, sglang = Engine(VLLM, MAKES[-1]), Engine(SGLANG, MAKES[-1])
+        for rank in (0, 1):
+            publisher = self.vllm(rank=rank)
+            publisher.publish(Batch([vllm.store([71, 72, 73], TOKENS, group_idx=0,
+                                                kv_cache_spec_kind="full_attention")]))
+            publisher.publish(Batch([vllm.remove([73], group_idx=0)]))
+        publisher = self.sglang()
+        publisher.publish(Batch([sglang.cleared(), sglang.store([-5, -6, -7], TOKENS)]))
+        self.assertEqual(self.found(), {
+            ("http://host:8000", 0): (2, "EXACT"), ("http://host:8000", 1): (2, "EXACT"),
+            ("http://host:30000", 0): (3, "EXACT")})
+        self.assertEqual(self.said, [])
+        self.assertIsNone(publisher.describe_local_source(BLOCK))
+        self.assertIsNone(publisher.get_publisher_config())
+
+    def test_what_the_engine_knows(self):
+        self.vllm()
+        self.sglang()
+        for instance, blocks in (("http://host:8000", 80), ("http://host:30000", 64)):
+            with ringdex.Reader(url.worker_of(instance), dir=self.dir) as reader:
+                info = reader.info
+            self.assertEqual((info["model"], info["block_tokens"], info["tier_blocks"][0]),
+                             ("model", BLOCK, blocks))
+
+    def test_other_endpoints_are_the_engines_own(self):
+        publisher = self.vllm("tcp://*:5557", 3)
+        self.assertIsInstance(publisher, Own)
+        self.assertEqual((publisher.rank, publisher.endpoint, publisher.options),
+                         (3, "tcp://*:5557", {"hwm": 7}))
+        self.assertEqual(os.listdir(self.dir), [])
+
+    def test_tee(self):
+        engine = Engine(VLLM, MAKES[-1])
+        publisher = self.vllm(f"ringdex:?dir={self.dir}&instance=i&tee=tcp://*:5557", 1)
+        batch = Batch([engine.store([71, 72, 73], TOKENS)])
+        publisher.publish(batch)
+        own = publisher._tee
+        self.assertEqual((own.endpoint, own.rank, own.batches), ("tcp://*:5557", 1, [batch]))
+        self.assertEqual(publisher.get_publisher_config(), "its own")
+        self.assertEqual(publisher.describe_local_source(4), {"block_size": 4})
+        self.assertEqual(self.found(), {("i", 1): (3, "EXACT")})
+        publisher.shutdown()
+        self.assertTrue(own.is_down)
+
+    def test_late_publishing(self):
+        publisher = self.vllm()
+        publisher.shutdown()
+        publisher.publish(Batch([Engine(VLLM, MAKES[-1]).cleared()]))
+        publisher.shutdown()
+        self.assertEqual(self.said, [])
+
+    def test_nothing_heavy_is_imported(self):
+        lines = ("import sys, ringdex.vllm, ringdex.sglang\n"
+                 "assert not {'numpy', 'torch', 'zmq', 'vllm', 'sglang'} & set(sys.modules)\n"
+                 "ringdex.vllm.register(); ringdex.sglang.register()")
+        done = subprocess.run([sys.executable, "-B", "-c", lines], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+
+
+class Troubles(Plugged):
+    """Said once; the engine goes on."""
+
+    def stays_out(self, publisher, cause):
+        publisher.publish(Batch([Engine(VLLM, MAKES[-1]).store([71], TOKENS[:BLOCK])]))
+        publisher.publish(None)
+        self.assertRegex(" ".join(self.said), cause)
+        said = len(self.said)
+        publisher.publish(Batch([]))
+        self.assertEqual(len(self.said), said)
+        self.said.clear()
+
+    def test_nothing_to_open(self):
+        for query, cause in (
+            (f"dir={self.dir}", "nobody says its instance"),
+            (f"dir={self.dir}/no/such&instance=i", "No such file"),
+            (f"dir={self.dir}&instance={'x' * 300}", "255 bytes"),
+            (f"dir={self.dir}&instance=i&blocks=many", "blocks is 'many'"),
+            (f"dir={self.dir}&instance=i&bloks=7", "there is no bloks"),
+            (f"dir={self.dir}&instance=i&report_mode=x", "report_mode"),
+            ("instance", "bad query field"),
+        ):
+            self.stays_out(self.vllm("ringdex:?" + query), cause)
+        self.stays_out(self.vllm("ringdex:path?instance=i"), "give options alone")
+        self.stays_out(self.vllm(blocks=None), "device_blocks")
+
+    def test_what_cannot_be_published(self):
+        publisher = self.vllm()
+        engine = Engine(VLLM, MAKES[-1])
+        publisher.publish(Batch([engine.store([71, 72, 73], TOKENS)]))
+        for batch in (None, object(), Batch([engine.store([81], [-1])]), Batch(None)):
+            publisher.publish(batch)
+            self.assertEqual(self.found(), {("http://host:8000", 0): (3, "INEXACT")})
+            publisher.publish(Batch([engine.cleared(), engine.store([71, 72, 73], TOKENS)]))
+            self.assertEqual(self.found(), {("http://host:8000", 0): (3, "EXACT")})
+        self.assertEqual(len(self.said), 4)
+
+    def test_a_predecessor(self):
+        engine = Engine(VLLM, MAKES[-1])
+        worker = url.worker_of("http://host:8000")
+        before = self.publisher(worker)
+        publisher = self.vllm()
+        publisher._next_try = float("inf")  # not while the test is slow
+        publisher.publish(Batch([engine.store([71, 72, 73], TOKENS)]))
+        publisher.publish(Batch([engine.remove([73])]))
+        self.assertEqual(len(self.said), 1)
+        self.assertIn("another running process publishes this rank", self.said[0])
+        before.close()
+        publisher._next_try = 0
+        publisher.publish(Batch([engine.remove([72])]))
+        self.assertEqual(self.found(), {("http://host:8000", 0): (1, "EXACT")})
+
+    def test_a_predecessor_that_stays_too_long(self):
+        from ringdex import engine as module
+
+        engine = Engine(VLLM, MAKES[-1])
+        before = self.publisher(url.worker_of("http://host:8000"))
+        publisher = self.vllm()
+        publisher._next_try = float("inf")
+        for _ in range(module.KEPT_MAX):
+            publisher.publish(Batch([]))
+        publisher.publish(Batch([engine.store([71, 72, 73], TOKENS)]))
+        before.close()
+        publisher._next_try = 0
+        publisher.publish(Batch([]))
+        self.assertEqual(self.found(), {("http://host:8000", 0): (3, "LACKING")})
+
+    def test_a_fork(self):
+        publisher = self.vllm()
+        child = os.fork()
+        if child == 0:
+            publisher.publish(Batch([Engine(VLLM, MAKES[-1]).cleared()]))
+            os._exit(0 if "before a fork" in " ".join(self.said) else 1)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+
+    def test_another_build_of_the_engine(self):
+        del self.factories["vllm"]._registry
+        importlib.import_module("ringdex.vllm").register()
+        self.assertIn("does not fit this vLLM", self.said[0])
+
+
+class Urls(unittest.TestCase):
+    def test_environment_is_behind_the_url(self):
+        environ = {"RINGDEX_INSTANCE": "env", "RINGDEX_BLOCKS": "7", "RINGDEX_TEE": "tcp://a",
+                   "RINGDEX_HOST": ""}
+        config = url.parse("ringdex:?instance=http://h%3A8000/x&worker=18446744073709551615", environ)
+        self.assertEqual(config.options, {"instance": "http://h:8000/x", "worker_id": 2**64 - 1,
+                                          "device_blocks": 7})
+        self.assertEqual(config.tee, "tcp://a")
+        self.assertEqual(url.parse("tcp://*:5557", environ).options["instance"], "env")
+        self.assertEqual(url.parse("ringdex:", {}).options, {})
+
+    def test_worker_of_an_instance(self):
+        self.assertEqual(url.worker_of("http://host:8000"), url.worker_of("http://host:8000"))
+        self.assertNotEqual(url.worker_of("a"), url.worker_of("b"))
+
+    def test_wrong_environment(self):
+        for environ in ({"RINGDEX_BLOCKS": "-1"}, {"RINGDEX_WORKER": "2" * 30},
+                        {"RINGDEX_SKIP_UNKNOWN": "yes"}):
+            with self.assertRaisesRegex(ValueError, "RINGDEX_"):
+                url.parse("ringdex:", environ)
+
+
+if __name__ == "__main__":
+    unittest.main()
