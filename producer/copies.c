@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/copies.h"
 
+#include "producer/enlarge.h"
+
 enum rdx_counter rdx_copies_room(const struct rdx_publisher *p, uint32_t block, uint8_t tier)
 {
 	uint32_t holders = rdx_node_holders(&p->lineage.nodes[block], tier);
 
 	if (holders == RDX_NODE_HOLDERS_MAX)
 		return RDX_COUNTER_MAP_FULL;
-	if (!holders && rdx_lineage_held(&p->lineage, tier) == p->tier_blocks[tier])
+	if (!holders && rdx_lineage_held(&p->lineage, tier) >= p->tier_blocks[tier] &&
+	    !rdx_enlarge_has_spare(p, tier))
 		return RDX_COUNTER_LEDGER_FULL;
 	return RDX_COPIES_KEPT;
 }

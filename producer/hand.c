@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/hand.h"
 
+#include <string.h>
+
 static uint32_t words_for(uint32_t nodes)
 {
 	return (uint32_t)(((uint64_t)nodes + 63) / 64);
@@ -31,6 +33,22 @@ void rdx_hand_init(struct rdx_hand *hand, void *memory, uint32_t nodes)
 	}
 	if (nodes % 64)
 		hand->offered[words - 1] = (UINT64_C(1) << nodes % 64) - 1;
+}
+
+void rdx_hand_copy(struct rdx_hand *hand, const struct rdx_hand *from, uint32_t nodes)
+{
+	uint32_t last = from->words - 1;
+	uint64_t beyond = nodes % 64 ? hand->offered[last] & ~UINT64_C(0) << nodes % 64 : 0;
+
+	memcpy(hand->offered, from->offered, from->words * sizeof(uint64_t));
+	hand->offered[last] |= beyond;
+	memcpy(hand->fresh, from->fresh, from->words * sizeof(uint64_t));
+	for (uint32_t word = 0; word < from->words; word++) {
+		if (!hand->offered[word])
+			hand->some[word / 64] &= ~(UINT64_C(1) << word % 64);
+	}
+	hand->at = from->at;
+	hand->ahead = from->ahead;
 }
 
 /* The first word after `at` in which a node is offered, going round; `at` itself comes last. */

@@ -27,6 +27,10 @@ uint64_t rdx_hand_bytes(uint32_t nodes);
 /* `memory`: zeroed, the caller's to free. All nodes are offered. */
 void rdx_hand_init(struct rdx_hand *hand, void *memory, uint32_t nodes);
 
+/* Just made for more than `nodes` nodes: what is offered of these, and where the hand is, as `from` has
+ * it. */
+void rdx_hand_copy(struct rdx_hand *hand, const struct rdx_hand *from, uint32_t nodes);
+
 /* A node may be taken; `fresh` 1: the hand passes it by once. Offering twice is allowed. */
 static inline void rdx_hand_offer(struct rdx_hand *hand, uint32_t node, int fresh)
 {

@@ -49,6 +49,31 @@ static int is_free(const struct rdx_lacking_set *set, uint32_t at)
 	return set->entries[at].generation != set->generation;
 }
 
+static void copy_set(struct rdx_lacking_set *set, const struct rdx_lacking_set *from)
+{
+	for (uint32_t i = 0; i <= from->mask; i++) {
+		uint32_t at = from->entries[i].home & set->mask;
+
+		if (is_free(from, i))
+			continue;
+		while (!is_free(set, at))
+			at = (at + 1) & set->mask;
+		set->entries[at] = from->entries[i];
+		set->entries[at].generation = set->generation;
+	}
+	set->count = from->count;
+	set->doubted = from->doubted;
+}
+
+void rdx_lacking_copy(struct rdx_lacking *lacking, const struct rdx_lacking *from)
+{
+	for (int tier = 0; tier < RDX_LACKING_TIERS; tier++)
+		copy_set(&lacking->sets[tier], &from->sets[tier]);
+	lacking->count = from->count;
+	lacking->doubted = from->doubted;
+	memcpy(lacking->flags, from->flags, sizeof(lacking->flags));
+}
+
 static uint32_t home_bits(const struct rdx_name_key *key)
 {
 	return (uint32_t)(key->hash >> 32);

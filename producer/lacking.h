@@ -52,6 +52,9 @@ uint64_t rdx_lacking_bytes(const uint64_t *tier_blocks);
 /* `memory`: zeroed, aligned to 8, the caller's to free. */
 void rdx_lacking_init(struct rdx_lacking *lacking, void *memory, const uint64_t *tier_blocks);
 
+/* Just made, for as many or more: all that is in `from`. */
+void rdx_lacking_copy(struct rdx_lacking *lacking, const struct rdx_lacking *from);
+
 /* The name's entry in the tier, or NULL. */
 struct rdx_lacking_entry *rdx_lacking_find(struct rdx_lacking *lacking, uint8_t tier,
 					   const struct rdx_name_key *key);

@@ -2,6 +2,7 @@
 #include "producer/lineage.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* A node's generations are settled at the latest when this many clears of a tier have followed. */
 #define CLEARS_A_ROUND 200
@@ -9,6 +10,7 @@
 #define GENERATIONS  255 /* of a tier, before one comes round */
 #define SWEEP_STEP   64  /* nodes settled at once in search of one to take */
 #define SWEEP_AHEAD  8   /* nodes prefetched ahead of the sweep */
+#define COPY_AHEAD   16  /* lines of the table prefetched ahead while all nodes are filed again */
 #define BRANCH_AHEAD 6   /* nodes prefetched ahead on a branch, if they lie one by one */
 
 static uint64_t table_bytes(uint32_t capacity)
@@ -36,6 +38,26 @@ void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t capaci
 	table = (uint8_t *)(lineage->nodes + capacity);
 	rdx_buckets_init(&lineage->table, table, capacity);
 	rdx_hand_init(&lineage->hand, table + table_bytes(capacity), capacity);
+}
+
+void rdx_lineage_copy(struct rdx_lineage *lineage, const struct rdx_lineage *from)
+{
+	const struct rdx_node *nodes = from->nodes;
+
+	assert(!from->unswept && lineage->capacity > from->capacity);
+	memcpy(lineage->nodes, nodes, from->capacity * sizeof(*nodes));
+	for (uint32_t i = 0; i < from->capacity; i++) {
+		if (i + COPY_AHEAD < from->capacity)
+			rdx_buckets_prefetch(&lineage->table, nodes[i + COPY_AHEAD].prefix);
+		if (nodes[i].state & RDX_NODE_FILED)
+			rdx_buckets_insert(&lineage->table, nodes[i].prefix, i);
+	}
+	rdx_hand_copy(&lineage->hand, &from->hand, from->capacity);
+	lineage->generations = from->generations;
+	lineage->since = from->since;
+	lineage->unplaced = from->unplaced;
+	memcpy(lineage->held, from->held, sizeof(lineage->held));
+	memcpy(lineage->orphans, from->orphans, sizeof(lineage->orphans));
 }
 
 static void file(struct rdx_lineage *lineage, uint32_t index)

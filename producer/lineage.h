@@ -52,6 +52,9 @@ uint64_t rdx_lineage_bytes(uint32_t capacity);
 void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t capacity,
 		      struct rdx_ledger_record *records);
 
+/* Just made for more nodes: all that is in `from`, which no clear is to be swept in. O(nodes) */
+void rdx_lineage_copy(struct rdx_lineage *lineage, const struct rdx_lineage *from);
+
 void rdx_lineage_settle_now(struct rdx_lineage *lineage, uint32_t index);
 
 /* Bring a node, and for an alias its block, to the present generations. */

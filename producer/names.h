@@ -43,6 +43,10 @@ uint64_t rdx_names_bytes(uint32_t capacity);
 void rdx_names_init(struct rdx_names *names, void *memory, uint32_t capacity, const uint64_t *key,
 		    struct rdx_node *nodes);
 
+/* Just made for more names, with the same key, and the nodes copied: the names that the first `nodes`
+ * have, as `from` has them. */
+void rdx_names_copy(struct rdx_names *names, const struct rdx_names *from, uint32_t nodes);
+
 /* The hash that stands for a name of 32 bytes. */
 uint64_t rdx_names_digest(const struct rdx_names *names, const void *text);
 

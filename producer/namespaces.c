@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/namespaces.h"
 
+#include <string.h>
+
 /* Odd, about half of its bits set: spreads sums of hashes over the buckets. */
 #define SPREAD UINT64_C(0xd6e8feb86659fd93)
 
@@ -21,6 +23,22 @@ static uint32_t *bucket_of(const struct rdx_namespaces *spaces, uint64_t lora, u
 	uint64_t hash = (lora * SPREAD ^ salt) * SPREAD >> 32;
 
 	return &spaces->buckets[hash * spaces->capacity >> 32];
+}
+
+void rdx_namespaces_copy(struct rdx_namespaces *spaces, const struct rdx_namespaces *from)
+{
+	memcpy(spaces->parts, from->parts, from->fresh * sizeof(*from->parts));
+	for (uint32_t number = 1; number < from->fresh; number++) {
+		struct rdx_namespace_parts *parts = &spaces->parts[number];
+		uint32_t *bucket = bucket_of(spaces, parts->lora, parts->salt);
+
+		if (!parts->holders)
+			continue; /* its `next` is of the free ones */
+		parts->next = *bucket;
+		*bucket = number + 1;
+	}
+	spaces->fresh = from->fresh;
+	spaces->free = from->free;
 }
 
 static uint32_t take_number(struct rdx_namespaces *spaces)

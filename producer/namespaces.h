@@ -32,6 +32,9 @@ uint64_t rdx_namespaces_bytes(uint32_t capacity);
 /* `memory`: zeroed, the caller's to free. */
 void rdx_namespaces_init(struct rdx_namespaces *spaces, void *memory, uint32_t capacity);
 
+/* Just made, for as many or more: all that is in `from`, by the same numbers. */
+void rdx_namespaces_copy(struct rdx_namespaces *spaces, const struct rdx_namespaces *from);
+
 /* The number of a namespace, with one more holder; RDX_NAMESPACES_NONE: too many are in use. */
 uint32_t rdx_namespaces_enter(struct rdx_namespaces *spaces, uint64_t lora, uint64_t salt);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/emit.h"
+#include "producer/enlarge.h"
+#include "producer/private.h"
 
 #include "shm/bell_file.h"
 #include "shm/clock.h"
@@ -13,13 +15,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define BLOCK_TOKENS_DEFAULT 16
 #define RING_SLOTS_DEFAULT   65536
-#define HUGE_PAGE_BYTES      (UINT64_C(2) << 20)
-#define NAMESPACES_MIN       256
+#define GROWN_NAMES_DEFAULT  (UINT32_C(1) << 24)
 #define WAIT_PAUSE_NS        5000000
 
 static_assert(offsetof(struct rdx_publisher_stats, lacking) -
@@ -121,10 +121,10 @@ static void discard_segment(struct rdx_publisher *p, int dir_fd)
 }
 
 /* Under the mutex: a child forked meanwhile would keep the new segment's lock. */
-static int replace_segment(struct rdx_publisher *p, int dir_fd)
+static int replace_segment(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_room *room)
 {
 	struct rdx_segment_owner owner;
-	int r = rdx_segment_renew(&owner, &p->owner, dir_fd, p->file_mode);
+	int r = rdx_segment_renew(&owner, &p->owner, dir_fd, p->file_mode, room);
 
 	if (r < 0)
 		return r;
@@ -138,12 +138,12 @@ static int replace_segment(struct rdx_publisher *p, int dir_fd)
 	return 0;
 }
 
-int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd)
+int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_room *room)
 {
 	int r;
 
 	pthread_mutex_lock(&handles_mutex);
-	r = replace_segment(p, dir_fd);
+	r = replace_segment(p, dir_fd, room);
 	pthread_mutex_unlock(&handles_mutex);
 	if (r < 0)
 		return r;
@@ -160,57 +160,6 @@ void rdx_publisher_forfeit(struct rdx_publisher *p)
 	rdx_segment_release(&p->owner); /* still listed: it may come into a forked child */
 	p->dead = -EBUSY;
 	pthread_mutex_unlock(&handles_mutex);
-}
-
-/* Address space from a huge page's boundary on; what is cut off to get there is given back. */
-static int map_aligned(struct rdx_arena *arena, uint64_t bytes)
-{
-	uint8_t *base = mmap(NULL, bytes + HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint64_t before;
-
-	if (base == MAP_FAILED)
-		return -ENOMEM;
-	before = -(uintptr_t)base & (HUGE_PAGE_BYTES - 1);
-	if (before)
-		munmap(base, before);
-	munmap(base + before + bytes, HUGE_PAGE_BYTES - before);
-	arena->base = base + before;
-	arena->bytes = bytes;
-	return 0;
-}
-
-static int reserve_arena(struct rdx_arena *arena, uint64_t bytes)
-{
-	int r = map_aligned(arena, (bytes + RDX_PAGE_BYTES - 1) / RDX_PAGE_BYTES * RDX_PAGE_BYTES);
-
-	if (r < 0)
-		return r;
-	/* only for speed: it works without either */
-	madvise(arena->base, arena->bytes, MADV_HUGEPAGE);
-	return madvise(arena->base, arena->bytes, MADV_DONTFORK) < 0 ? -errno : 0;
-}
-
-/* Touch every page: no page fault in a publish call later. */
-static int touch_arena(const struct rdx_arena *arena)
-{
-	uint8_t *bytes = arena->base;
-
-	if (madvise(arena->base, arena->bytes, MADV_POPULATE_WRITE) == 0)
-		return 0;
-	if (errno == ENOMEM)
-		return -ENOMEM;
-	/* before Linux 5.14: one store a page, which the compiler must keep */
-	for (uint64_t at = 0; at < arena->bytes; at += RDX_PAGE_BYTES)
-		__atomic_store_n(bytes + at, 0, __ATOMIC_RELAXED);
-	return 0;
-}
-
-/* In a forked child these addresses are unmapped, or the child's own. */
-static void free_arena(struct rdx_publisher *p)
-{
-	if (p->arena.base && p->dead != -EOWNERDEAD)
-		munmap(p->arena.base, p->arena.bytes);
 }
 
 /* Names that can be known: one for every held block, and the remembered ones. */
@@ -230,32 +179,6 @@ static int names_wanted(const struct rdx_publisher_options *options, uint32_t *r
 	return 0;
 }
 
-/* Namespaces at once: more than one for each four names is map_full. */
-static uint32_t namespaces_for(uint32_t names)
-{
-	uint32_t wanted = names / 4 > NAMESPACES_MIN ? names / 4 : NAMESPACES_MIN;
-
-	return wanted < RDX_NAMESPACES_MAX ? wanted : RDX_NAMESPACES_MAX;
-}
-
-/* The namespaces, and the event being collected. */
-static uint64_t rest_bytes(const struct rdx_publisher *p, uint32_t names)
-{
-	return p->pending.removed_max * (2 * sizeof(uint64_t) + sizeof(uint32_t)) +
-	       rdx_namespaces_bytes(namespaces_for(names));
-}
-
-static void lay_out_rest(struct rdx_publisher *p, void *memory, uint32_t names)
-{
-	struct rdx_pending *pending = &p->pending;
-
-	pending->hashes = memory;
-	pending->words = pending->hashes + pending->removed_max;
-	rdx_namespaces_init(&p->spaces, pending->words + pending->removed_max,
-			    namespaces_for(names));
-	pending->records = p->spaces.buckets + namespaces_for(names);
-}
-
 /* Reserve all private memory, without touching it yet. */
 static int reserve(struct rdx_publisher *p, const struct rdx_publisher_options *options,
 		   uint32_t names)
@@ -264,28 +187,19 @@ static int reserve(struct rdx_publisher *p, const struct rdx_publisher_options *
 
 	p->pending.stored_max = rdx_event_hashes_max(RDX_EVENT_STORED, slots);
 	p->pending.removed_max = rdx_event_hashes_max(RDX_EVENT_REMOVED, slots);
-	return reserve_arena(&p->arena, rdx_names_bytes(names) + rdx_lineage_bytes(names) +
-						rdx_lacking_bytes(p->tier_blocks) +
-						rest_bytes(p, names));
+	return rdx_private_reserve(&p->arena, p, names, p->tier_blocks);
 }
 
 /* The private state, once its memory is touched and the rank is claimed. */
 static int start_state(struct rdx_publisher *p)
 {
-	uint32_t names = (uint32_t)p->owner.ledger.count;
 	uint64_t key[2];
-	uint8_t *at;
 	int r = rdx_namespace_random(key, sizeof(key));
 
 	if (r < 0)
 		return r;
-	/* the names' table first: it is whole lines, which those of the nodes must be on too */
-	at = (uint8_t *)p->arena.base + rdx_names_bytes(names);
-	rdx_lineage_init(&p->lineage, at, names, p->owner.ledger.records);
-	rdx_names_init(&p->names, p->arena.base, names, key, p->lineage.nodes);
-	at += rdx_lineage_bytes(names);
-	rdx_lacking_init(&p->lacking, at, p->tier_blocks);
-	lay_out_rest(p, at + rdx_lacking_bytes(p->tier_blocks), names);
+	rdx_private_start(p, key);
+	p->spare = rdx_enlarge_spare(p);
 	return 0;
 }
 
@@ -431,7 +345,7 @@ static int start(struct rdx_publisher *p, const struct rdx_publisher_options *op
 		return dir_fd;
 	r = claim(p, options, names, dir_fd);
 	if (r == 0) {
-		r = touch_arena(&p->arena);
+		r = rdx_private_touch(&p->arena);
 		if (r == 0)
 			r = start_state(p);
 		if (r == 0)
@@ -467,6 +381,8 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 	p->block_tokens = options.block_tokens;
 	p->report_mode = options.report_mode;
 	p->file_mode = options.file_mode;
+	p->remembered = options.remembered_names;
+	p->names_max = options.names_max ? options.names_max : GROWN_NAMES_DEFAULT;
 	memcpy(p->tier_blocks, options.tier_blocks, sizeof(p->tier_blocks));
 	r = rdx_namespace_path(options.dir, &p->path);
 	if (r == 0)
@@ -474,7 +390,7 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 	if (r == 0)
 		r = start(p, &options, (uint32_t)header.ledger_records);
 	if (r < 0) {
-		free_arena(p);
+		rdx_private_free(&p->arena);
 		free(p->path);
 		free(p);
 		return r;
@@ -492,8 +408,9 @@ void rdx_publisher_close(struct rdx_publisher *p)
 	if (p->dead != -EOWNERDEAD) {
 		release_segment(p);
 		rdx_mapping_close(&p->bell_mapping);
+		/* in a forked child these addresses are unmapped, or the child's own */
+		rdx_private_free(&p->arena);
 	}
-	free_arena(p);
 	free(p->path);
 	free(p);
 }
@@ -535,6 +452,8 @@ int rdx_publisher_get_stats(const struct rdx_publisher *p, struct rdx_publisher_
 	       (RDX_COUNTER_LACKING + 1) * sizeof(uint64_t));
 	stats.inexact = p->inexact;
 	stats.name_lost = p->name_lost;
+	stats.outgrown = rdx_enlarge_due(p);
+	stats.growths = p->growths;
 	stats.rings_bell = (flags & RDX_LIVE_RINGS_BELL) != 0;
 	stats.disk_backed = (flags & RDX_LIVE_DISK_BACKED) != 0;
 	rdx_sized_give(ret_stats, &stats, sizeof(stats));

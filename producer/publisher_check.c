@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A publisher whose files lost their names: notices it, and makes them again.
+ * A publisher whose files lost their names notices it, and makes them again; one that has outgrown its
+ * segment makes that larger.
  */
 #include "producer/emit.h"
+#include "producer/enlarge.h"
 
 #include "shm/bell_file.h"
 #include "shm/file.h"
@@ -37,17 +39,25 @@ static int bell_is_lost(const struct rdx_publisher *p)
 	return p->bell && rdx_file_is_named(p->bell_mapping.fd, AT_FDCWD, path) == 0;
 }
 
-/* What is lost: the segment, or the bell alone. */
-static int renew(struct rdx_publisher *p, int segment)
+/* The segment has lost its name, is too small, or neither. */
+static int renew_segment(struct rdx_publisher *p, int dir_fd, int lost, int outgrown)
 {
-	int dir_fd = rdx_namespace_open(p->path, 1), r = 0;
+	struct rdx_segment_room room = rdx_enlarge_room(p);
+	int r;
+
+	if (!lost)
+		return outgrown ? rdx_enlarge(p, dir_fd) : 0;
+	r = check_key(p, dir_fd);
+	return r == 0 ? rdx_publisher_renew(p, dir_fd, &room) : r;
+}
+
+static int renew(struct rdx_publisher *p, int lost, int outgrown)
+{
+	int dir_fd = rdx_namespace_open(p->path, 1), r;
 
 	if (dir_fd < 0)
 		return dir_fd;
-	if (segment)
-		r = check_key(p, dir_fd);
-	if (segment && r == 0)
-		r = rdx_publisher_renew(p, dir_fd);
+	r = renew_segment(p, dir_fd, lost, outgrown);
 	if (r == 0 && bell_is_lost(p))
 		rdx_publisher_join_bell(p, dir_fd);
 	close(dir_fd);
@@ -56,14 +66,15 @@ static int renew(struct rdx_publisher *p, int segment)
 
 int rdx_publisher_check(struct rdx_publisher *p)
 {
-	int named, r;
+	int named, outgrown, r;
 
 	if (p->dead)
 		return p->dead;
 	named = rdx_segment_is_named(&p->owner, p->path);
 	if (named < 0)
 		return named;
-	r = named && !bell_is_lost(p) ? 0 : renew(p, !named);
+	outgrown = rdx_enlarge_due(p);
+	r = named && !outgrown && !bell_is_lost(p) ? 0 : renew(p, !named, outgrown);
 	if (r == -EBUSY) {
 		rdx_publisher_forfeit(p);
 		return r;
@@ -72,5 +83,5 @@ int rdx_publisher_check(struct rdx_publisher *p)
 	if (r < 0)
 		return r;
 	rdx_emit_counters(p); /* of the bell */
-	return !named;
+	return !named ? 1 : 2 * outgrown;
 }

@@ -46,6 +46,9 @@ struct rdx_publisher {
 	struct rdx_lacking lacking;
 	struct rdx_pending pending;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
+	uint64_t spare;      /* records besides these, which any tier may use */
+	uint64_t remembered; /* names asked for, 0: the default */
+	uint64_t names_max;  /* to which it may grow */
 
 	uint64_t epoch;
 	uint64_t position; /* the ring's tail */
@@ -57,6 +60,7 @@ struct rdx_publisher {
 	uint8_t key_bytes[RDX_KEY_BYTES];
 	uint32_t file_mode;
 	int dead; /* 0; -EOWNERDEAD: made before a fork; -EBUSY: another process has the rank */
+	uint32_t growths;
 	uint32_t stamp;
 	uint32_t block_tokens;
 	uint32_t report_mode;
@@ -67,6 +71,7 @@ struct rdx_publisher {
 	uint8_t name_lost;  /* by the last check, and not made again */
 	uint8_t in_batch;   /* the bell waits for its end */
 	uint8_t bell_due;   /* a call of the batch published something */
+	uint8_t starved;    /* there was no node, or no namespace, for something new */
 	uint8_t counted;    /* what does not change in every call did, since it was stored last */
 
 	struct rdx_mapping bell_mapping;
@@ -77,7 +82,7 @@ struct rdx_publisher {
 
 /* Make the segment again, as another file with all that the old one has, which is unlocked and unmapped
  * then. As rdx_segment_renew, rdx_segment_name. */
-int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd);
+int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_room *room);
 
 /* Another process has the rank: what this one holds of it is let go. */
 void rdx_publisher_forfeit(struct rdx_publisher *p);

@@ -47,13 +47,16 @@ struct rdx_publisher_options {
 	uint32_t dp_rank;
 	uint32_t block_tokens; /* tokens per block, 1 .. RDX_BLOCK_TOKENS_MAX; 0: 16 */
 	uint64_t ring_slots;   /* 64 bytes each, a power of two; 0: 65,536 */
-	uint64_t tier_blocks[RDX_TIER_COUNT]; /* most blocks held per tier; 0: tier not kept, do not
+	uint64_t tier_blocks[RDX_TIER_COUNT]; /* blocks held per tier, to begin with: see
+						 rdx_publisher_check; 0: tier not kept, do not
 						 announce it: a store into it does not fit and
 						 makes the rank LACKING */
 	uint64_t remembered_names;            /* removed names kept for lookups; 0: a quarter of
 						 all tier_blocks, at least 1,024. About 100
 						 bytes of private memory and 32 of the segment
-						 for each of these and of tier_blocks */
+						 for each of these and of tier_blocks. Their
+						 place is also a tier's that holds more than its
+						 tier_blocks */
 	uint32_t clear_scope;                 /* RDX_CLEAR_... */
 	uint32_t report_mode;                 /* RDX_REPORT_... */
 	uint32_t file_mode;                   /* of the segment; 0: 0640. Nobody else may write:
@@ -63,6 +66,8 @@ struct rdx_publisher_options {
 			       try again */
 	uint64_t wait_ns;   /* how long to wait for a predecessor that has the rank, for it is
 			       often about to end; 0: not at all */
+	uint64_t names_max; /* tier_blocks and remembered_names together may grow to this; 0: 2^24,
+			       512 MiB of segment; no more than there are at first: they never do */
 };
 
 /*
@@ -137,7 +142,8 @@ struct rdx_publisher_stats {
 					    -> LACKING */
 	uint64_t conflicts;        /* blocks dropped: a held name with other content, or a
 					    name below itself -> UNKNOWN; those after it -> LACKING */
-	uint64_t ledger_full;      /* blocks dropped: tier_blocks reached, or 0 -> LACKING */
+	uint64_t ledger_full;      /* blocks dropped: tier_blocks reached, and all remembered names'
+				      places; or 0 -> LACKING */
 	uint64_t map_full;         /* blocks dropped: all names are held, or stand above held
 					    blocks; over 255 names hold the block, it is 2^24
 					    deep, or there are too many adapters and salts at
@@ -157,6 +163,8 @@ struct rdx_publisher_stats {
 	uint32_t disk_backed;             /* 1: the directory is not memory: writing can block */
 	uint32_t name_lost;               /* 1: rdx_publisher_check could not make again what lost
 					     its name: who comes later does not find the rank */
+	uint32_t outgrown; /* 1: the next rdx_publisher_check makes the segment larger */
+	uint32_t growths;  /* times that it did */
 };
 
 /*
@@ -252,17 +260,26 @@ RDX_API void rdx_publisher_begin_batch(struct rdx_publisher *publisher);
 RDX_API void rdx_publisher_end_batch(struct rdx_publisher *publisher);
 
 /*
- * Have the rank's files still their names? A cleaner, rm, or a volume that is made anew takes them; the
+ * Does the rank still fit, and have its files still their names?
+ *
+ * A tier that holds more than its tier_blocks takes the places of remembered names. Where a quarter of
+ * these is taken, or there was no room for a name, segment and private memory are made larger here, twice
+ * what is held now, with all that the rank holds, as a new epoch: it stays EXACT throughout. What was
+ * dropped for want of room before stays lacking until it is gone. For as long there is memory for both,
+ * the old ones and the new ones.
+ *
+ * A cleaner, rm, or a volume that is made anew takes them; the
  * publish calls, which make no system call, go on into files that nobody finds who comes later. To be
  * called about once a second, in the thread of the publish calls, where it can spare some microseconds:
  * up to ten system calls. What is lost is made again from what the handle holds: directory and key, the
  * worker's clear file, the bell, and the segment, with the ring and all that the rank holds, as a new
- * epoch. That blocks, as rdx_publisher_open does. All ranks that share a clear file are to call it: until
- * they do, a clear of one is not seen by one that has made the file again. A damaged clear file is as one
- * without a name.
+ * epoch. To make or grow a segment blocks, as rdx_publisher_open does. All ranks that share a clear file
+ * are to call it: until they do, a clear of one is not seen by one that has made the file again. A damaged
+ * clear file is as one without a name.
  *
  *   0             nothing was lost but, at most, the bell, which was made again
  *   1             the segment was made again: rdx_publisher_epoch is another one
+ *   2             the segment was made larger; likewise
  *   -EBUSY        another process publishes the rank under its name. The handle has let it go: all other
  *                 calls answer -EBUSY, too. Close it
  *   -EKEYREJECTED the directory was made anew with another key, by which what is held has other hashes
@@ -272,6 +289,8 @@ RDX_API void rdx_publisher_end_batch(struct rdx_publisher *publisher);
  *                 the segment of this one
  *                 These two stay: close, open again, and announce what is held
  *   -EOWNERDEAD   the handle was made before a fork
+ *   -ENOSPC, -ENOMEM  also where there is no memory to grow: the rank stays as it was, and is LACKING
+ *                 when what it has is full. Call again later
  *   -errno        as rdx_publisher_open; call again later
  *
  * After any error but -EBUSY and -EOWNERDEAD publish calls go on as before: consumers that have the

@@ -63,8 +63,10 @@ static uint32_t take_node(struct rdx_publisher *p)
 {
 	uint32_t node;
 
-	if (rdx_lineage_take(&p->lineage, &node, 1) == 0)
+	if (rdx_lineage_take(&p->lineage, &node, 1) == 0) {
+		p->starved = 1;
 		return RDX_NODE_NONE;
+	}
 	forget(p, node);
 	return node;
 }
@@ -537,7 +539,10 @@ static enum rdx_counter resolve_parent(struct rdx_publisher *p, const struct rdx
 	};
 	run->key_at = 0;
 	run->space = rdx_namespaces_enter(&p->spaces, lora, salt);
-	return run->space == RDX_NAMESPACES_NONE ? RDX_COUNTER_MAP_FULL : KEPT;
+	if (run->space != RDX_NAMESPACES_NONE)
+		return KEPT;
+	p->starved |= p->spaces.capacity < RDX_NAMESPACES_MAX;
+	return RDX_COUNTER_MAP_FULL;
 }
 
 void rdx_store(struct rdx_publisher *p, const struct rdx_stored *stored)

@@ -73,6 +73,13 @@ static int plan_geometry(struct rdx_segment_header *header)
 	return blocks ? 0 : -EINVAL;
 }
 
+int rdx_segment_make_room(struct rdx_segment_header *header, const struct rdx_segment_room *room)
+{
+	header->ledger_records = room->ledger_records;
+	memcpy(header->tier_blocks, room->tier_blocks, sizeof(header->tier_blocks));
+	return plan_geometry(header);
+}
+
 int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_header *ret_header)
 {
 	struct rdx_segment_header header = {

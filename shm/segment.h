@@ -36,6 +36,15 @@ int rdx_segment_records(const uint64_t *tier_blocks, uint64_t remembered, uint64
  * -ENAMETOOLONG. */
 int rdx_segment_plan(const struct rdx_segment_spec *spec, struct rdx_segment_header *ret_header);
 
+/* What a segment has room for. */
+struct rdx_segment_room {
+	uint64_t tier_blocks[RDX_TIER_COUNT];
+	uint64_t ledger_records;
+};
+
+/* The geometry of a segment with this room. -EINVAL */
+int rdx_segment_make_room(struct rdx_segment_header *header, const struct rdx_segment_room *room);
+
 /* A rank claimed and its new segment, as the producer holds them. */
 struct rdx_segment_owner {
 	struct rdx_mapping mapping;
@@ -58,14 +67,15 @@ int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec);
 
 /*
- * A rank whose files lost their names: claim it again, with its clear file, and make its segment again
- * with all that is in `lost`, but as a new epoch. No name yet, as above; `lost` is as it was, and its lock
- * file held by both where that has its name. -EBUSY as above; -EAGAIN: nobody
- * else has the rank, but a cleaner, or who looks whether it is free, is in the way; -ESTALE: other ranks of the worker
- * have a clear file with another id.
+ * A rank whose files lost their names, or whose segment is too small: claim it again, with its clear file,
+ * and make its segment again with all that is in `lost`, but as a new epoch, with this room, which is no
+ * less. No name yet, as above; `lost` is as it was, and its lock file held by both where that has its
+ * name. -EBUSY as above; -EINVAL: too much room; -EAGAIN: nobody else has the rank, but a cleaner, or who
+ * looks whether it is free, is in the way; -ESTALE: other ranks of the worker have a clear file with another
+ * id.
  */
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
-		      int dir_fd, uint32_t file_mode);
+		      int dir_fd, uint32_t file_mode, const struct rdx_segment_room *room);
 
 /* Have the lock file, the segment and the clear file below the directory `path` their names, and is the
  * last one sound? 1, 0, -errno. */

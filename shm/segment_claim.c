@@ -205,10 +205,10 @@ static int renew_clear(struct rdx_segment_owner *owner, const struct rdx_segment
 	return ((struct rdx_clear *)owner->clear.base)->id == known.id ? 0 : -ESTALE;
 }
 
-/* All but the header, which is another epoch's. */
+/* All but the header, which is another epoch's. The ledger is the last, and may be longer now. */
 static void copy_content(struct rdx_segment_owner *owner, const struct rdx_segment_owner *lost)
 {
-	memcpy(owner->live, lost->live, owner->header->file_bytes - RDX_LIVE_OFFSET);
+	memcpy(owner->live, lost->live, lost->header->file_bytes - RDX_LIVE_OFFSET);
 	owner->ledger.used = lost->ledger.used;
 }
 
@@ -226,7 +226,7 @@ static int finish_claim(struct rdx_segment_owner *owner, int r, int dir_fd,
 }
 
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
-		      int dir_fd, uint32_t file_mode)
+		      int dir_fd, uint32_t file_mode, const struct rdx_segment_room *room)
 {
 	struct rdx_segment_owner owner = {.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1};
 	struct rdx_segment_header header = *lost->header;
@@ -235,7 +235,9 @@ int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segm
 	file_mode = file_mode ? file_mode : FILE_MODE;
 	header.magic = 0;
 	header.created_ns = clock_ns(CLOCK_REALTIME);
-	r = rdx_namespace_random_id(&header.epoch);
+	r = rdx_segment_make_room(&header, room);
+	if (r == 0)
+		r = rdx_namespace_random_id(&header.epoch);
 	if (r < 0)
 		return r;
 	owner.lock_fd = claim_again(lost, dir_fd);

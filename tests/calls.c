@@ -127,7 +127,7 @@ static void draw_orderly(struct calls *calls, struct call *call)
 		draw_run(calls, call);
 	else
 		draw_named(calls, call);
-	if (oracle->held[stored->tier] + stored->count > oracle->tier_blocks[stored->tier])
+	if (!oracle_has_room(oracle, stored->tier, stored->count))
 		stored->count = 0;
 }
 

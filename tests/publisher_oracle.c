@@ -24,7 +24,14 @@ static uint32_t bucket_of_text(const void *text, uint8_t bytes, uint8_t group)
 void oracle_make(struct oracle *oracle, const struct rdx_hash_key *key,
 		 const struct rdx_publisher_options *options)
 {
+	uint64_t blocks = 0;
+
 	memset(oracle, 0, sizeof(*oracle));
+	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
+		blocks += options->tier_blocks[tier];
+	oracle->spare = blocks / 4 > 1024 ? blocks / 4 : 1024;
+	if (options->remembered_names)
+		oracle->spare = options->remembered_names;
 	oracle->key = *key;
 	memcpy(oracle->tier_blocks, options->tier_blocks, sizeof(oracle->tier_blocks));
 	oracle->block_tokens = options->block_tokens;
@@ -237,6 +244,27 @@ static struct lack *lack_of(struct oracle *oracle, const struct oracle_name *nam
 }
 
 /* What was lacking of a name is represented with it; doubts stay. */
+void oracle_grown(struct oracle *oracle, const uint64_t *tier_blocks, uint64_t spare)
+{
+	memcpy(oracle->tier_blocks, tier_blocks, sizeof(oracle->tier_blocks));
+	oracle->spare = spare;
+}
+
+int oracle_has_room(const struct oracle *oracle, uint8_t tier, uint64_t blocks)
+{
+	uint64_t beyond = 0;
+
+	if (oracle->held[tier] + blocks <= oracle->tier_blocks[tier])
+		return 1;
+	for (int other = 0; other < RDX_TIER_COUNT; other++) {
+		uint64_t held = oracle->held[other] + (other == tier ? blocks : 0);
+
+		if (held > oracle->tier_blocks[other])
+			beyond += held - oracle->tier_blocks[other];
+	}
+	return oracle->tier_blocks[tier] && beyond <= oracle->spare;
+}
+
 static void take_over(struct oracle *oracle, struct oracle_name *name, uint8_t tier)
 {
 	struct lack *lack;
@@ -259,7 +287,7 @@ static uint64_t *add_copy(struct oracle *oracle, struct oracle_name *name, uint8
 		more_copies(oracle, name, tier, 1);
 	} else {
 		if (!oracle_holds(oracle, name->prefix, tier)) {
-			if (oracle->held[tier] == oracle->tier_blocks[tier])
+			if (!oracle_has_room(oracle, tier, 1))
 				return &oracle->stats.ledger_full;
 			oracle->stats.blocks_stored++;
 		}

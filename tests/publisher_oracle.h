@@ -41,6 +41,7 @@ struct oracle {
 	uint64_t held[RDX_TIER_COUNT]; /* blocks */
 	uint32_t full; /* blocks at the end of the next store for which there is no room */
 	uint64_t tier_blocks[RDX_TIER_COUNT];
+	uint64_t spare; /* blocks that all tiers may hold beyond these */
 	uint32_t block_tokens;
 	uint32_t report_mode;
 	uint8_t inexact; /* 0 or RDX_INEXACT_... */
@@ -57,6 +58,12 @@ void oracle_removed(struct oracle *oracle, const struct rdx_removed *removed);
 void oracle_cleared(struct oracle *oracle, uint8_t scope);
 void oracle_unrepresented(struct oracle *oracle, const struct rdx_removed *blocks);
 void oracle_inexact(struct oracle *oracle, uint8_t how);
+
+/* The publisher grew: it has room for this. */
+void oracle_grown(struct oracle *oracle, const uint64_t *tier_blocks, uint64_t spare);
+
+/* Is there room for so many blocks more in the tier? */
+int oracle_has_room(const struct oracle *oracle, uint8_t tier, uint64_t blocks);
 
 /* Is the block held in the tier? */
 int oracle_holds(const struct oracle *oracle, uint64_t prefix, uint8_t tier);

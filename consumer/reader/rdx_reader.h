@@ -32,7 +32,10 @@ struct rdx_rank_info {
 	uint64_t epoch;
 	uint64_t clear_id; /* of the worker's clear file; 0: the clear scope is the rank */
 	uint64_t ring_slots;
-	uint64_t tier_blocks[RDX_TIER_COUNT];
+	uint64_t tier_blocks[RDX_TIER_COUNT]; /* expected; 0: the tier is not kept */
+	uint64_t
+		ledger_records; /* blocks at most; all tiers hold more than tier_blocks by no more than
+				    the records that are left then */
 	uint64_t file_bytes;
 	uint64_t created_ns; /* CLOCK_REALTIME */
 	uint64_t features_compat;

@@ -25,6 +25,7 @@ static void fill_info(struct rdx_rank_info *info, const struct rdx_segment_heade
 	info->ring_slots = header->ring_slots;
 	memcpy(info->tier_blocks, header->tier_blocks, sizeof(info->tier_blocks));
 	info->file_bytes = header->file_bytes;
+	info->ledger_records = header->ledger_records;
 	info->created_ns = header->created_ns;
 	info->features_compat = header->features_compat;
 	info->key = *key;

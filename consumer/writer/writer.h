@@ -104,8 +104,9 @@ void rdx_writer_flush(struct rdx_index_writer *writer);
 uint8_t rdx_writer_rank_lost(struct rdx_index_writer *writer, int rank);
 
 /*
- * Are more blocks of the rank visible in some tier than it declared? Ask after a flush. While it is
- * built it may hold more: a snapshot and the events since an earlier time.
+ * Are more blocks of the rank visible than its ledger has records for, those of tier_blocks for each tier,
+ * and the rest for all of them? Ask after a flush. While it is built it may hold more: a snapshot and the
+ * events since an earlier time.
  */
 int rdx_writer_rank_exceeds(const struct rdx_index_writer *writer, int rank);
 

@@ -119,12 +119,14 @@ static void declare(struct rdx_writer_rank *rank, const struct rdx_rank_info *in
 	memcpy(rank->tier_blocks, info->tier_blocks, sizeof(rank->tier_blocks));
 	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 		rank->declared += info->tier_blocks[tier];
+	rank->spare =
+		info->ledger_records > rank->declared ? info->ledger_records - rank->declared : 0;
 }
 
 /* As far as the worker is believed. */
 static void expect(struct rdx_index_writer *w, struct rdx_writer_rank *rank, uint64_t blocks)
 {
-	blocks = blocks < rank->declared ? blocks : rank->declared;
+	blocks = blocks < rank->declared + rank->spare ? blocks : rank->declared + rank->spare;
 	w->coming += blocks - rank->coming;
 	rank->coming = blocks;
 }
@@ -165,13 +167,16 @@ void rdx_writer_rank_expect(struct rdx_index_writer *w, int seat, uint64_t block
 int rdx_writer_rank_exceeds(const struct rdx_index_writer *w, int seat)
 {
 	const struct rdx_writer_rank *rank = &w->rank[seat];
+	uint64_t beyond = 0;
 
 	for (uint32_t tier = 0; rank->is_visible && tier < RDX_TIER_COUNT; tier++) {
-		if (rank->shown[tier] != RDX_COLUMN_NONE &&
-		    w->columns.blocks[rank->shown[tier]] > rank->tier_blocks[tier])
-			return 1;
+		uint64_t blocks = 0;
+
+		if (rank->shown[tier] != RDX_COLUMN_NONE)
+			blocks = w->columns.blocks[rank->shown[tier]];
+		beyond += blocks > rank->tier_blocks[tier] ? blocks - rank->tier_blocks[tier] : 0;
 	}
-	return 0;
+	return beyond > rank->spare;
 }
 
 static void retire_all(struct rdx_index_writer *w, uint16_t *columns)

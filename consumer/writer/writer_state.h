@@ -38,6 +38,7 @@ struct rdx_writer_rank {
 	uint64_t coming;                      /* blocks that its build will have, about; 0: none */
 	uint64_t declared;                    /* blocks of all tiers ... */
 	uint64_t tier_blocks[RDX_TIER_COUNT]; /* ... and of each */
+	uint64_t spare;                       /* by so many all tiers may exceed that */
 	uint64_t epoch;
 	uint64_t seen_ns;
 };

@@ -119,6 +119,65 @@ static void test_open_damaged(void **state)
 	rdx_publisher_close(sibling);
 }
 
+static struct rdx_publisher *open_outgrown(const struct rig *rig)
+{
+	struct rdx_publisher_options options =
+		failing_publisher(rig->dir, RDX_CLEAR_WORKER, BLOCKS);
+	uint64_t names[2 * BLOCKS];
+	struct rdx_stored stored = {.size = sizeof(stored),
+				    .names = names,
+				    .local_hashes = names,
+				    .count = 2 * BLOCKS,
+				    .name_bytes = 8};
+	struct rdx_publisher *outgrown = NULL;
+
+	options.remembered_names = 2 * BLOCKS;
+	assert_int_equal(rdx_publisher_open(&outgrown, &options), 0);
+	for (uint64_t i = 0; i < 2 * BLOCKS; i++)
+		names[i] = i + 1;
+	assert_int_equal(rdx_publish_stored(outgrown, &stored), 0);
+	return outgrown;
+}
+
+/* As large as before, and all that is held, or larger. */
+static int grow(struct rig *rig)
+{
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+	struct rdx_publisher *outgrown;
+	ino_t before;
+	int r;
+
+	faults_pause();
+	outgrown = open_outgrown(rig);
+	before = segment_of(rig);
+	faults_resume();
+	r = rdx_publisher_check(outgrown);
+	faults_pause();
+	assert_int_equal(rdx_publisher_get_stats(outgrown, &stats), 0);
+	assert_int_equal(stats.outgrown, r < 0);
+	assert_int_equal(stats.growths, r == 2);
+	assert_int_equal(stats.name_lost + stats.inexact, 0);
+	assert_int_equal(stats.held[0], 2 * BLOCKS);
+	assert_int_equal(segment_of(rig) != before, r == 2);
+	rdx_publisher_close(outgrown);
+	faults_resume();
+	return r == 2 ? 0 : r;
+}
+
+static void test_grow(void **state)
+{
+	/* done without: huge pages, files without a name, a look at the bell */
+	static const struct failing_answer growing[] = {{"madvise", 0, 4},
+							{"openat", 0, 2},
+							{"fstat", 0, 1},
+							{"fstatat", 0, 1},
+							{NULL, 0, 0}};
+	const struct failing failing = {.run = grow, .answers = growing, .least = 30};
+
+	assert_int_equal(open_and_close(*state), 0);
+	failing_each(*state, &failing);
+}
+
 /* The first handle of a process, which is told of forks. */
 static void test_open_in_a_process(void **state)
 {
@@ -256,8 +315,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_open_in_a_process), /* first: none of this process was open before */
-		TEST(test_open_first),        TEST(test_open_again), TEST(test_open_damaged),
-		TEST(test_publish),           TEST(test_translate),  TEST(test_translate_quietly),
+		TEST(test_open_first),
+		TEST(test_open_again),
+		TEST(test_open_damaged),
+		TEST(test_publish),
+		TEST(test_translate),
+		TEST(test_translate_quietly),
+		TEST(test_grow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

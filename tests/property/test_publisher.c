@@ -9,7 +9,7 @@
  * is worth with what the engine holds: EXACT only where the events say all of that and nothing else,
  * LACKING where they say no more, and EXACT again when nothing is lacking.
  */
-#include "producer/publisher_state.h"
+#include "producer/enlarge.h"
 #include "shm/barrier.h"
 #include "shm/clear.h"
 #include "tests/calls.h"
@@ -26,6 +26,7 @@
 #define RUN_MAX      60 /* blocks; with what a call adds they fit the ring */
 #define CALLS        2500
 #define CALLS_LONG   112000 /* 10^6 in all */
+#define GROWTHS_MIN  4
 #define NEARLY_ROUND UINT32_C(0xfefcfafd)
 
 struct bench {
@@ -37,6 +38,8 @@ struct bench {
 	uint64_t states[3]; /* calls that left it so */
 	uint64_t random;
 	int worker_wide;
+	int grows; /* is made larger at times, needed or not */
+	uint32_t growths;
 	const char *broken; /* or NULL */
 };
 
@@ -232,6 +235,33 @@ static void tell_truth(struct truth *truth, const struct call *call)
 		truth_unrepresented(truth, &call->removed);
 }
 
+static void point_replay(struct bench *bench)
+{
+	const struct rdx_ring *ring = &bench->p->owner.ring;
+
+	bench->replay.ring = (struct rdx_ring_view){ring->slots, ring->mask};
+}
+
+static void grow(struct bench *bench)
+{
+	uint64_t epoch = bench->p->epoch;
+	int due;
+
+	/* early, since a busy machine makes fewer calls */
+	if (pick(bench, bench->growths < GROWTHS_MIN ? 4 : 40) == 0)
+		bench->p->starved = 1;
+	due = rdx_enlarge_due(bench->p);
+	assert_int_equal(rdx_publisher_check(bench->p), 2 * due);
+	assert_int_equal(bench->p->epoch != epoch, due);
+	bench->growths += due != 0;
+	point_replay(bench);
+	oracle_grown(&bench->calls.oracle, bench->p->tier_blocks,
+		     bench->p->owner.ledger.count - bench->p->tier_blocks[0] -
+			     bench->p->tier_blocks[1] - bench->p->tier_blocks[2] -
+			     bench->p->tier_blocks[3]);
+	check(bench);
+}
+
 static void step(struct bench *bench)
 {
 	uint64_t full = bench->p->counters[RDX_COUNTER_MAP_FULL];
@@ -273,9 +303,9 @@ static void start(struct bench *bench, const struct rdx_publisher_options *templ
 	atomic_store(&bench->p->owner.live->generations, NEARLY_ROUND);
 	bench->replay = (struct replay){
 		.key = &bench->rig.key,
-		.ring = {bench->p->owner.ring.slots, bench->p->owner.ring.mask},
 		.ring_slots = RING_SLOTS,
 	};
+	point_replay(bench);
 }
 
 static void drive_shape(const struct rdx_publisher_options *template,
@@ -286,11 +316,15 @@ static void drive_shape(const struct rdx_publisher_options *template,
 
 	memset(&bench, 0, sizeof(bench));
 	bench.random = rig_seed();
+	bench.grows = template->names_max != 0;
 	start(&bench, template, shape);
 	while (effort_goes_on(&effort)) {
 		step(&bench);
 		check(&bench);
+		if (bench.grows && pick(&bench, 8) == 0)
+			grow(&bench);
 	}
+	assert_true(!bench.grows || bench.growths >= GROWTHS_MIN || effort.done < CALLS / 2);
 	/* much of the time it is worth this, and that */
 	for (int how = 0; how <= RDX_INEXACT_UNKNOWN; how++)
 		assert_true(bench.states[how] > effort.done / 250);
@@ -404,6 +438,30 @@ static void test_worker_wide(void **state)
 	drive(&options, 60, RUN_MAX);
 }
 
+/* From next to nothing: more often than it must, through all that happens meanwhile. */
+static void grow_from(uint64_t blocks, uint64_t remembered, uint32_t clear_scope)
+{
+	struct rdx_publisher_options options = all_tiers(blocks);
+	struct calls_shape shape = {.clear_in = 250,
+				    .inexact_in = 800,
+				    .tier_clear_in = 40,
+				    .tiers = RDX_TIER_COUNT,
+				    .names = 120,
+				    .run_max = 20};
+
+	options.remembered_names = remembered;
+	options.names_max = 1 << 14;
+	options.clear_scope = clear_scope;
+	drive_shape(&options, &shape);
+}
+
+static void test_grows(void **state)
+{
+	(void)state;
+	grow_from(1, 5, RDX_CLEAR_RANK);
+	grow_from(3, 61, RDX_CLEAR_WORKER);
+}
+
 /* More is lacking than is remembered. */
 static void test_few_remembered(void **state)
 {
@@ -438,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_worker_wide),
 		cmocka_unit_test(test_presence),
 		cmocka_unit_test(test_few_remembered),
+		cmocka_unit_test(test_grows),
 		cmocka_unit_test(test_tiers_cleared),
 		cmocka_unit_test(test_tiers_cleared_in_a_tight_pool),
 	};

@@ -97,6 +97,7 @@ static void test_every_name_of_a_call(void **state)
 	f->options.tier_blocks[RDX_TIER_DEVICE] = 4;
 	f->options.remembered_names = 1000;
 	publisher_open(f);
+	f->p->spare = 0;
 	store_some(f, 4);
 	stored = publisher_run(4, 5, 90); /* more than a chunk */
 	assert_int_equal(rdx_publish_stored(f->p, &stored), 0);
@@ -257,6 +258,7 @@ static void test_held_names_in_a_dropped_run(void **state)
 
 	f->options.tier_blocks[RDX_TIER_HOST] = 1;
 	publisher_open(f);
+	f->p->spare = 0;
 	store_some(f, 3);
 	stored = publisher_run(0, 1, 3);
 	stored.tier = RDX_TIER_HOST; /* has room for one; the content is the same */

@@ -95,6 +95,7 @@ static void test_full(void **state)
 	f->options.tier_blocks[RDX_TIER_HOST] = 0;
 	f->options.remembered_names = 2;
 	publisher_open(f);
+	f->p->spare = 0;
 	publisher_store(f, 0, 1, 6);
 	publisher_expect_event(f, RDX_EVENT_STORED, RDX_TIER_DEVICE, 4);
 	assert_int_equal(f->head.inexact, 1);

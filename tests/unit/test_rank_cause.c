@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define DECLARED 1000                  /* blocks of a tier */
+#define SPARE    20                    /* records besides these */
 #define REFIT_NS UINT64_C(60000000000) /* longer than until a rank is tried again */
 
 struct fixture {
@@ -64,7 +65,8 @@ static void make(struct fixture *f)
 	assert_non_null(f->scratch);
 	rig_make(&f->rig);
 	spec.clear_scope = RDX_CLEAR_WORKER;
-	spec.tier_blocks[RDX_TIER_HOST] = 1000;
+	spec.tier_blocks[RDX_TIER_HOST] = DECLARED;
+	spec.ledger_records = 2 * DECLARED + SPARE;
 	assert_int_equal(rig_claim(&f->rig, &f->producer, &spec), 0);
 	assert_int_equal(rig_writer(&f->rig, &options, &f->writer), 0);
 	assert_int_equal(rdx_writer_ready(f->writer), 0);
@@ -105,12 +107,12 @@ static void test_more_than_it_declared(void **state)
 
 	(void)state;
 	make(&f);
-	for (uint64_t i = 2; i <= DECLARED; i++) {
+	for (uint64_t i = 2; i <= DECLARED + SPARE; i++) {
 		rig_store(&f.rig, &f.producer, i);
 		step(&f);
 		expect(&f, RDX_STATE_EXACT, 0);
 	}
-	rig_store(&f.rig, &f.producer, DECLARED + 1);
+	rig_store(&f.rig, &f.producer, DECLARED + SPARE + 1);
 	step(&f);
 	expect(&f, RDX_STATE_INEXACT, -EBADMSG);
 	assert_null(f.rank.reader);

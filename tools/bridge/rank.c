@@ -165,6 +165,22 @@ static int is_final(int error)
 	return error == -EBUSY || error == -EKEYREJECTED || error == -ESTALE;
 }
 
+/* What a check did, or could not do. */
+static void say_checked(const struct rank *rank, int r)
+{
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+	const char *what = "its files were removed";
+	const char *then = r > 0 ? "made again" : messages_explain_create(r);
+
+	(void)rdx_publisher_get_stats(rank->publisher, &stats);
+	if (r == 2 || (stats.outgrown && !stats.name_lost))
+		what = "it has outgrown its blocks";
+	if (r == 2)
+		then = "its segment was made larger";
+	messages_say("%s: worker %" PRIu64 " rank %u: %s: %s", rank->input,
+		     rank->options->worker_id, rank->dp_rank, what, then);
+}
+
 int rank_check(struct rank *rank)
 {
 	int r = rank->publisher ? rdx_publisher_check(rank->publisher) : 0, before = rank->lost;
@@ -172,9 +188,7 @@ int rank_check(struct rank *rank)
 	rank->lost = r < 0 ? r : 0;
 	if (!r || r == before)
 		return 0;
-	messages_say("%s: worker %" PRIu64 " rank %u: its files were removed: %s", rank->input,
-		     rank->options->worker_id, rank->dp_rank,
-		     r > 0 ? "made again" : messages_explain_create(r));
+	say_checked(rank, r);
 	if (!is_final(r))
 		return 0;
 	rank_close(rank);

@@ -230,10 +230,24 @@ void feed_ranks_sum_up(const struct feed_ranks *ranks)
 		feed_counters_sum_up(&ranks->ranks[i].counters, ranks->input);
 }
 
-static void say_lost(const struct feed_rank *rank, int error)
+static void say_outgrown(const struct feed_rank *rank, int result)
 {
+	messages_say("worker %" PRIu64 " rank %" PRIu32 ": it has outgrown its blocks: %s",
+		     rank->counters.worker, rank->counters.dp_rank,
+		     result > 0 ? "its segment was made larger" : messages_explain_create(result));
+}
+
+/* What a check did, or could not do. */
+static void say_checked(const struct feed_rank *rank, int error)
+{
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 	const char *why = messages_explain_create(error);
 
+	(void)rdx_publisher_get_stats(rank->publisher, &stats);
+	if (error == 2 || (stats.outgrown && !stats.name_lost)) {
+		say_outgrown(rank, error);
+		return;
+	}
 	if (error == -EBUSY)
 		why = "and another process publishes it now: this one does not any more";
 	else if (error == -EKEYREJECTED || error == -ESTALE)
@@ -254,7 +268,7 @@ void feed_ranks_check(struct feed_ranks *ranks)
 		int r = rank->publisher ? rdx_publisher_check(rank->publisher) : 0;
 
 		if (r && r != rank->lost)
-			say_lost(rank, r);
+			say_checked(rank, r);
 		rank->lost = r < 0 ? r : 0;
 	}
 }

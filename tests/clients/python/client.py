@@ -23,7 +23,8 @@ class PublisherOptions(Sized):
                 ("dp_rank", c_uint32), ("block_tokens", c_uint32), ("ring_slots", c_uint64),
                 ("tier_blocks", c_uint64 * TIERS), ("remembered_names", c_uint64),
                 ("clear_scope", c_uint32), ("report_mode", c_uint32), ("file_mode", c_uint32),
-                ("reap_dead", c_uint32), ("wait_ns", c_uint64)]
+                ("reap_dead", c_uint32), ("wait_ns", c_uint64),
+                ("names_max", c_uint64)]
 
 
 class Stored(Sized):

@@ -26,6 +26,7 @@ struct PublisherOptions {
     file_mode: u32,
     reap_dead: u32,
     wait_ns: u64,
+    names_max: u64,
 }
 
 #[repr(C)]
