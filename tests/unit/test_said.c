@@ -114,6 +114,38 @@ static void no_msgpack(void **state)
 	assert_int_equal(payload_read(&payload, "", 0), FAULT_MSGPACK);
 }
 
+/* What a list claims is held against what is there, before anybody makes room for it. */
+static void claims(void **state)
+{
+	static const struct {
+		const char *digits;
+		int fits;
+	} cases[] = {
+		{"c0", 1},
+		{"93 00 90 c0", 1},
+		{"82 a161 cb3ff8000000000000 a162 93 d0ff d6 01 00000000 c7 01 05 00", 1},
+		{"dd 00000002 c0 c0", 1},
+		{"dd ffffffff", 0},
+		{"92 dd 00000002 c0 c0", 0},
+		{"df 00000002 c0 c0 c0", 0},
+		{"91 de 8000 c0", 0},
+		{"d9 02 61", 0},
+		{"c6 00000002 61", 0},
+		{"d8 00 00", 0},
+		{"cb 00", 0},
+	};
+	uint8_t bytes[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		size_t count = bytes_of(cases[i].digits, bytes);
+
+		if (payload_claims_fit(bytes, count) != cases[i].fits)
+			print_error("%s\n", cases[i].digits);
+		assert_int_equal(payload_claims_fit(bytes, count), cases[i].fits);
+	}
+}
+
 static void a_map(void **state)
 {
 	const struct rdx_engine_event *event = &said.event;
@@ -410,10 +442,11 @@ static void real_payloads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(batches), cmocka_unit_test(no_msgpack),
-		cmocka_unit_test(a_map),   cmocka_unit_test(an_array),
-		cmocka_unit_test(tokens),  cmocka_unit_test(keys),
-		cmocka_unit_test(refused), cmocka_unit_test(real_payloads),
+		cmocka_unit_test(batches),       cmocka_unit_test(no_msgpack),
+		cmocka_unit_test(claims),        cmocka_unit_test(a_map),
+		cmocka_unit_test(an_array),      cmocka_unit_test(tokens),
+		cmocka_unit_test(keys),          cmocka_unit_test(refused),
+		cmocka_unit_test(real_payloads),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

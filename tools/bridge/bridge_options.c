@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define WORDS_MAX       64
+#define BLANKS          " \t\r"
 #define PLACE_BYTES     64
 #define RANKS_MAX       1024
 #define DEFAULT_LOST_NS UINT64_C(5000000000)
@@ -131,16 +132,18 @@ static struct engine_options *add(struct bridge_options *options,
 	return &grown[options->count++];
 }
 
-/* The words of a line as a command line, whose texts stay. Returns how many. */
-static int split(char *line, char **ret_words)
+/* The words of a line as a command line, in memory that stays. Returns how many. */
+static int split(char *line, char *memory, char **ret_words)
 {
 	int count = 1;
 
-	line[strcspn(line, "#")] = 0;
-	for (char *at = strtok(line, " \t\r"); at; at = strtok(NULL, " \t\r")) {
-		if (count == WORDS_MAX || asprintf(&ret_words[count], "--%s", at) < 0)
-			messages_no_memory();
-		count++;
+	for (char *at = strtok(line, BLANKS); at; at = strtok(NULL, BLANKS)) {
+		if (count == WORDS_MAX) {
+			messages_say("more than %d options in a line: %s", WORDS_MAX - 1, at);
+			exit(EXIT_USAGE);
+		}
+		ret_words[count++] = memory;
+		memory += sprintf(memory, "--%s", at) + 1;
 	}
 	ret_words[count] = NULL;
 	return count;
@@ -150,14 +153,20 @@ static void read_line(struct bridge_options *options, const struct engine_option
 		      const struct lines *lines, char *line)
 {
 	char *words[WORDS_MAX + 1], place[PLACE_BYTES];
-	int count = split(line, words);
+	struct engine_options *engine;
 
-	if (count == 1)
+	line[strcspn(line, "#")] = 0;
+	if (!line[strspn(line, BLANKS)])
 		return;
+	engine = add(options, defaults);
+	/* a word gets two dashes for the blank before it, and an end */
+	engine->line = malloc(2 * strlen(line) + 4);
+	if (!engine->line)
+		messages_no_memory();
 	/* argp names what it complains of by what is behind the last slash */
 	snprintf(place, sizeof(place), "%s:%" PRIu64, basename(lines->name), lines->number);
 	words[0] = place;
-	options_parse_line(&line_program, count, words, add(options, defaults));
+	options_parse_line(&line_program, split(line, engine->line, words), words, engine);
 }
 
 static void read_file(struct bridge_options *options, const struct engine_options *defaults)

@@ -16,6 +16,7 @@ struct engine_options {
 	struct rdx_publisher_options publisher;
 	struct rdx_engine_options engine;
 	struct feed_words words; /* to which those of the engine refer */
+	char *line;              /* of the file, as words, to which the texts point */
 	const char *endpoint;
 	const char *replay; /* NULL: there is none */
 	const char *topic;

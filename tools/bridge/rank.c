@@ -153,8 +153,10 @@ void rank_publish(struct rank *rank, uint64_t sequence, int is_other)
 		rank_refuse(rank, FAULT_OTHER_RANK);
 		return;
 	}
+	rdx_publisher_begin_batch(rank->publisher);
 	for (uint32_t i = 0; i < payload->event_count; i++)
 		publish_event(rank, i, now);
+	rdx_publisher_end_batch(rank->publisher);
 	rank->tally->lag_ns = lag_of(payload->time_s);
 	note(rank);
 }
