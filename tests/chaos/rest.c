@@ -6,6 +6,7 @@
 #include "tests/patience.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define NAP_US         5000
 #define POKE_NS        UINT64_C(100000000)
@@ -61,6 +62,20 @@ static int is_at_rest(struct crew *crew, char ret_reason[ANSWERS_REASON_BYTES])
 	return 0;
 }
 
+/* A feed that met a full file system when it started says so, and its supervisor starts it again. */
+static void supervise(struct crew *crew)
+{
+	for (uint32_t i = 0; i < CREW_FEEDS; i++) {
+		struct crew_feed *feed = &crew->feeds[i];
+
+		if (!member_runs(&feed->member) ||
+		    !strstr(feed->member.err.text, "No space left on device"))
+			continue;
+		crew_restart(crew, &feed->member);
+		crew_tell(feed, 3, &crew->poked);
+	}
+}
+
 static void await(struct crew *crew)
 {
 	struct patience patience = patience_begin();
@@ -74,8 +89,10 @@ static void await(struct crew *crew)
 		if (patience_is_over(&patience))
 			crew_diverged(crew, "never at rest: %s", reason);
 		poke(crew, &poked_ns);
-		if (rdx_clock_ns() - begun_ns > OPERATOR_NS)
+		if (rdx_clock_ns() - begun_ns > OPERATOR_NS) {
 			crew->operations += debris_clear(crew);
+			supervise(crew);
+		}
 		usleep(NAP_US);
 	}
 	if (rdx_clock_ns() - begun_ns > crew->slowest_ns)
