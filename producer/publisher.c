@@ -21,6 +21,7 @@
 #define RING_SLOTS_DEFAULT   65536
 #define GROWN_NAMES_DEFAULT  (UINT32_C(1) << 24)
 #define WAIT_PAUSE_NS        5000000
+#define START_TRIES          10
 
 static_assert(offsetof(struct rdx_publisher_stats, lacking) -
 			      offsetof(struct rdx_publisher_stats, events) ==
@@ -335,8 +336,8 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 
 /* Claim first, touch memory then: a rank that is taken is refused at once. The segment gets its name
  * when nothing else can fail. */
-static int start(struct rdx_publisher *p, const struct rdx_publisher_options *options,
-		 uint32_t names)
+static int start_once(struct rdx_publisher *p, const struct rdx_publisher_options *options,
+		      uint32_t names)
 {
 	int dir_fd = rdx_namespace_open(options->dir, 1);
 	int r;
@@ -356,6 +357,17 @@ static int start(struct rdx_publisher *p, const struct rdx_publisher_options *op
 			rdx_publisher_join_bell(p, dir_fd);
 	}
 	close(dir_fd);
+	return r;
+}
+
+/* Somebody may remove the directories under it meanwhile: they are made again. */
+static int start(struct rdx_publisher *p, const struct rdx_publisher_options *options,
+		 uint32_t names)
+{
+	int r = -ENOENT;
+
+	for (int i = 0; r == -ENOENT && i < START_TRIES; i++)
+		r = start_once(p, options, names);
 	return r;
 }
 

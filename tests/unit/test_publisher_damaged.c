@@ -4,6 +4,8 @@
  * beside other ranks of the worker that have it open; and so does one that looks after its own.
  */
 #include "shm/clear.h"
+#include "shm/hook.h"
+#include "tests/held.h"
 #include "tests/publisher_rig.h"
 
 #include <errno.h>
@@ -353,6 +355,46 @@ static void test_a_dead_sibling(void **state)
 	assert_true(f->p->owner.header->clear_id != id);
 }
 
+#ifdef RDX_HOOKS
+static const char *removed;
+static enum rdx_hook_step removed_at;
+
+static void remove_it(enum rdx_hook_step step)
+{
+	if (step != removed_at)
+		return;
+	rdx_hook_function = NULL;
+	held_remove(removed);
+}
+
+/* The worker's directory, or all of it, goes while the rank starts. */
+static void test_removed_meanwhile(void **state)
+{
+	static const enum rdx_hook_step steps[] = {RDX_HOOK_CLAIM_LOCKED, RDX_HOOK_SEGMENT_FILLED,
+						   RDX_HOOK_SEGMENT_BUILT};
+	struct publisher_rig *f = *state;
+	static char dir[PATH], worker[PATH + 8];
+
+	path_of(f, "ns", dir);
+	snprintf(worker, sizeof(worker), "%s/1", dir);
+	f->options.dir = dir;
+	for (int i = 0; i < 6; i++) {
+		struct rdx_reader *reader;
+
+		removed = i % 2 ? dir : worker;
+		removed_at = steps[i / 2];
+		rdx_hook_function = remove_it;
+		open_first(f);
+		assert_null(rdx_hook_function);
+		publisher_store(f, 0, 1, 2);
+		assert_int_equal(rdx_reader_open(&reader, dir, WORKER, 0), 0);
+		rdx_reader_close(reader);
+		rdx_publisher_close(f->p);
+		f->p = NULL;
+	}
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +406,9 @@ int main(void)
 		PUBLISHER_TEST(test_a_lost_stamp),
 		PUBLISHER_TEST(test_a_reader_has_locked_it),
 		PUBLISHER_TEST(test_a_dead_sibling),
+#ifdef RDX_HOOKS
+		PUBLISHER_TEST(test_removed_meanwhile),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
