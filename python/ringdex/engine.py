@@ -55,7 +55,7 @@ class EnginePublisher:
     def publish(self, batch: Any) -> None:
         """At the end of an engine's step."""
         if self._tee is not None:
-            self._tee.publish(batch)  # the engine's own, with its own faults
+            self._tell_tee("publish", batch)
         if not self._is_out:
             self._guarded(self._publish, batch)
 
@@ -66,7 +66,8 @@ class EnginePublisher:
         if self._publisher is not None:
             self._guarded(self._publisher.close)
         if self._tee is not None:
-            self._tee.shutdown()
+            self._tell_tee("shutdown")
+            self._tee = None
 
     def get_publisher_config(self) -> Any:
         """vLLM asks, to tell others where the stream is."""
@@ -75,6 +76,12 @@ class EnginePublisher:
     def describe_local_source(self, block_size: int) -> Any:
         """SGLang asks the same."""
         return self._ask_tee("describe_local_source", block_size)
+
+    def _tell_tee(self, name: str, *arguments: Any) -> None:
+        try:
+            getattr(self._tee, name)(*arguments)
+        except Exception as fault:  # which says nothing of our rank
+            self._say(f"the engine's own publisher: {fault!r}")
 
     def _ask_tee(self, name: str, *arguments: Any) -> Any:
         call = getattr(self._tee, name, None)

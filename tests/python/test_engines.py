@@ -26,6 +26,8 @@ class Own:
         self.batches, self.is_down = [], False
 
     def publish(self, batch):
+        if self.is_down:
+            raise RuntimeError("Publisher is closed")
         self.batches.append(batch)
 
     def shutdown(self):
@@ -175,8 +177,16 @@ class Plugins(Plugged):
         self.assertEqual(publisher.get_publisher_config(), "its own")
         self.assertEqual(publisher.describe_local_source(4), {"block_size": 4})
         self.assertEqual(self.found(), {("i", 1): (3, "EXACT")})
+        own.is_down = True  # by a fault of its own
+        publisher.publish(Batch([engine.remove([73])]))
+        self.assertEqual(self.found(), {("i", 1): (2, "EXACT")})
+        self.assertEqual(self.said, ["ringdex, rank 1: the engine's own publisher: "
+                                     "RuntimeError('Publisher is closed')"])
+        own.is_down = False
         publisher.shutdown()
         self.assertTrue(own.is_down)
+        publisher.publish(batch)
+        self.assertEqual(len(self.said), 1)
 
     def test_late_publishing(self):
         publisher = self.vllm()
