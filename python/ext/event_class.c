@@ -39,11 +39,9 @@ static int matters(const struct rdx_engine *engine, const char *name)
 	return rdx_engine_field(engine, name) == RDX_ENGINE_FIELD_UNKNOWN;
 }
 
-/* An attribute of the class itself, a new reference; NULL: it has none; -1 in `*error`. */
-static PyObject *optional(PyObject *from, PyObject *name, int *error)
+/* A value that was found, or none: then NULL, and -1 in `*error` where it is not that it is absent. */
+static PyObject *or_absent(PyObject *value, int *error)
 {
-	PyObject *value = PyObject_GetAttr(from, name);
-
 	if (value)
 		return value;
 	if (PyErr_ExceptionMatches(PyExc_AttributeError))
@@ -51,6 +49,12 @@ static PyObject *optional(PyObject *from, PyObject *name, int *error)
 	else
 		*error = -1;
 	return NULL;
+}
+
+/* An attribute, a new reference; as above. */
+static PyObject *optional(PyObject *from, PyObject *name, int *error)
+{
+	return or_absent(PyObject_GetAttr(from, name), error);
 }
 
 static PyObject *optional_text(PyObject *from, const char *name, int *error)
@@ -105,9 +109,27 @@ static PyObject *known_names(void)
 	return tuple;
 }
 
+/* Structs and classes with slots have an attribute at one place: asking that is half of asking by name.
+ * -1 with an exception. */
+static int find_slot(PyObject *type, PyObject *name, PyObject **ret_slot)
+{
+	int error = 0;
+	PyObject *slot;
+
+	if (PyType_GetSlot((PyTypeObject *)type, Py_tp_getattro) != (void *)PyObject_GenericGetAttr)
+		return 0;
+	slot = optional(type, name, &error);
+	if (slot && Py_IS_TYPE(slot, &PyMemberDescr_Type))
+		*ret_slot = slot;
+	else
+		Py_XDECREF(slot);
+	return error;
+}
+
 static int add_attribute(struct event_class *class, PyObject *name)
 {
 	const char *text = arguments_text(name, "an attribute's name");
+	PyObject *slot = NULL;
 	int field;
 
 	if (!text)
@@ -115,8 +137,10 @@ static int add_attribute(struct event_class *class, PyObject *name)
 	field = field_of(text);
 	if (field < 0 && !matters(NULL, text))
 		return 0; /* harmless, for all translators */
+	if (find_slot(class->type, name, &slot) < 0)
+		return -1;
 	Py_INCREF(name);
-	class->attributes[class->count++] = (struct event_attribute){name, field};
+	class->attributes[class->count++] = (struct event_attribute){name, slot, field};
 	return 0;
 }
 
@@ -162,8 +186,10 @@ static int find_name(struct event_class *class)
 
 static void free_class(struct event_class *class)
 {
-	for (Py_ssize_t i = 0; i < class->count; i++)
+	for (Py_ssize_t i = 0; i < class->count; i++) {
 		Py_DECREF(class->attributes[i].name);
+		Py_XDECREF(class->attributes[i].slot);
+	}
 	Py_XDECREF(class->type);
 	free(class->attributes);
 	free(class->name);
@@ -246,6 +272,15 @@ static int count_own(PyObject *event, const struct rdx_engine *engine, uint32_t 
 	return error;
 }
 
+static PyObject *get_slot(PyObject *slot, PyObject *event, PyObject *type)
+{
+	static descrgetfunc get;
+
+	if (!get)
+		get = (descrgetfunc)PyType_GetSlot(&PyMemberDescr_Type, Py_tp_descr_get);
+	return get(slot, event, type);
+}
+
 int event_class_read(const struct event_class *class, PyObject *event,
 		     const struct rdx_engine *engine, struct event_values *ret_values,
 		     uint32_t *ret_unknown)
@@ -254,7 +289,10 @@ int event_class_read(const struct event_class *class, PyObject *event,
 
 	for (Py_ssize_t i = 0; i < class->count; i++) {
 		const struct event_attribute *attribute = &class->attributes[i];
-		PyObject *value = optional(event, attribute->name, &error);
+		PyObject *value =
+			attribute->slot
+				? or_absent(get_slot(attribute->slot, event, class->type), &error)
+				: optional(event, attribute->name, &error);
 
 		if (error)
 			return -1;

@@ -10,7 +10,8 @@
 /* One attribute. */
 struct event_attribute {
 	PyObject *name;
-	int field; /* enum event_field, or -1: the translator says whether it matters */
+	PyObject *slot; /* where objects of the class have it, or NULL: it is asked for by name */
+	int field;      /* enum event_field, or -1: the translator says whether it matters */
 };
 
 /* A msgspec struct, a dataclass, a pydantic model, or any other class: of these each event has

@@ -5,7 +5,7 @@ import array
 import unittest
 
 import ringdex
-from events import MAKES, SGLANG, VLLM, Batch, Engine, StorageMedium, as_dataclass, as_plain
+from events import MAKES, SGLANG, VLLM, Batch, Engine, StorageMedium, as_dataclass, as_plain, as_slots
 from rig import BLOCK, Namespace, held
 
 TOKENS = list(range(1, 3 * BLOCK + 1))
@@ -70,7 +70,10 @@ class Classes(Namespace):
         old = as_plain("BlockRemoved", {})
         publisher = self.publisher()
         publisher.stored([71, 72], tokens=TOKENS[: 2 * BLOCK])
-        self.assertEqual(publisher.publish_batch([old(block_hashes=[72]), old(block_hashes=[71])]), 0)
+        removed = as_slots("BlockRemoved", VLLM["BlockRemoved"])
+        unset = removed.__new__(removed)
+        unset.block_hashes = [71]
+        self.assertEqual(publisher.publish_batch([old(block_hashes=[72]), unset]), 0)
         self.assertEqual(publisher.stats()["held"], (0, 0, 0, 0))
 
 
