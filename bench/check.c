@@ -132,7 +132,7 @@ static void check_corpus(struct check *check, const char *name, const struct cor
 int main(int argc, char **argv)
 {
 	static const char *const names[OPTIONS_LENGTHS][FIND_MOST] = {
-		[OPTIONS_FULL] = {"A", "A1", "H1", "H20", "R"},
+		[OPTIONS_FULL] = {"A", "A1", "B", "C", "H1", "H20", "R", "S4", "S64"},
 		[OPTIONS_QUICK] = {"A"},
 		[OPTIONS_SMOKE] = {"A", "H20"},
 	};

@@ -416,7 +416,8 @@ static int has_moved(void)
 {
 	return rdx_index_poisoned(kept) || kept->dir_fd != opened.dir_fd ||
 	       kept->ctl_now != opened.ctl_now || kept->tables.current != opened.tables.current ||
-	       kept->tables.next->mapping.base || kept->tables.old->mapping.base;
+	       !kept->tables.current->mapping.base || kept->tables.next->mapping.base ||
+	       kept->tables.old->mapping.base;
 }
 
 /* The same as a handle that is opened now, where nothing was changed yet. */
