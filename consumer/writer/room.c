@@ -3,7 +3,7 @@
 #include "consumer/writer/writer_state.h"
 
 #define STEP_PERCENT   400 /* of the living: for no more, except for what recoveries bring */
-#define LAST_PERCENT   120 /* of that: as many fit before the next is begun, so it is made for them */
+#define FULL_TIMES     16  /* the living: so far is believed that full ranks share as they do now */
 #define NARROW_PERCENT 88  /* of what a table is made for: 25 bytes a block instead of 22 */
 #define RISEN_PERCENT  106 /* of what lived when a period began: ranks are filling up */
 #define PERIOD_NS      UINT64_C(10000000000)
@@ -62,7 +62,7 @@ uint64_t rdx_room_next(const struct rdx_room *room)
 {
 	uint64_t step = room->living * STEP_PERCENT / 100;
 	uint64_t full = keys_of(room, room->declared);
-	uint64_t next = full * 100 <= step * LAST_PERCENT ? full : step;
+	uint64_t next = full <= room->living * FULL_TIMES ? full : step;
 
 	next = most_of(next, room->living);
 	return most_of(most_of(next, rdx_room_recovered(room)), room->least);
