@@ -14,7 +14,7 @@ peers=build/peers/bin # PROGRAM-PEER
 all=(hash crossing stream publish idle fairness paced apply lookup ingest memory grow clear recovery check)
 quick=(apply lookup ingest memory)
 corpus=' apply lookup ingest memory clear recovery check ' # those that read corpora
-seconds_most=400 # for one program: only what hangs takes as long
+seconds_most=900 # for one program: only what hangs takes as long
 
 usage() {
 	cat <<-END
