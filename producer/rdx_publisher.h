@@ -268,8 +268,8 @@ RDX_API void rdx_publisher_end_batch(struct rdx_publisher *publisher);
  * dropped for want of room before stays lacking until it is gone. For as long there is memory for both,
  * the old ones and the new ones.
  *
- * A cleaner, rm, or a volume that is made anew takes them; the
- * publish calls, which make no system call, go on into files that nobody finds who comes later. To be
+ * A cleaner, rm, or a volume that is made anew takes names; the publish calls, which make no system
+ * call, go on into files that nobody finds who comes later. To be
  * called about once a second, in the thread of the publish calls, where it can spare some microseconds:
  * up to ten system calls. What is lost is made again from what the handle holds: directory and key, the
  * worker's clear file, the bell, and the segment, with the ring and all that the rank holds, as a new

@@ -84,6 +84,8 @@ PyObject *rows_publisher_stats(const struct rdx_publisher_stats *stats)
 		P(rings_bell),
 		P(disk_backed),
 		P(name_lost),
+		P(outgrown),
+		P(growths),
 		MANY(rdx_publisher_stats, held),
 		MANY(rdx_publisher_stats, orphans),
 		{NULL, 0, 0, 0},

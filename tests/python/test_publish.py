@@ -109,8 +109,8 @@ class Publish(Namespace):
         self.assertEqual(publisher.stats()["inexact"], None)
 
     def test_what_does_not_fit_is_counted(self):
-        publisher = self.publisher(device_blocks=2)
-        publisher.stored([71, 72, 73], tokens=TOKENS)
+        publisher = self.publisher()
+        publisher.stored([71], tokens=TOKENS[:BLOCK], tier="external")
         stats = publisher.stats()
         self.assertEqual((stats["ledger_full"], stats["inexact"]), (1, "lacking"))
 
