@@ -27,7 +27,8 @@ struct rdx_cleaned {
 	uint32_t dp_rank;   /* of a rank */
 	uint32_t kind;      /* RDX_CLEANED_... */
 	int32_t cause;      /* 0: it was removed, or would be; -EAGAIN: dead for less than
-			       dead_for_ns; -EACCES and others: it could not be removed */
+			       dead_for_ns; -EACCES and others: it could not be looked at, or
+			       removed */
 	uint32_t reserved;
 	char name[RDX_CLEANED_NAME_BYTES]; /* within the directory */
 };
