@@ -82,12 +82,13 @@ static int parse(PyObject *args, PyObject *kwargs, struct wanted *wanted)
 				"skip_unknown",
 				"joined_late",
 				"zero_is_root",
+				"names_max",
 				NULL};
 	struct rdx_publisher_options *o = &wanted->options;
 	struct rdx_engine_options *e = &wanted->engine;
 
 	return PyArg_ParseTupleAndKeywords(
-		args, kwargs, "ss|$O&O&O&O&O&O&O&zO&O&O&ssO&pO&OOOO&Osppp:Publisher", words,
+		args, kwargs, "ss|$O&O&O&O&O&O&O&zO&O&O&ssO&pO&OOOO&OspppO&:Publisher", words,
 		&o->instance, &o->model, arguments_u64, &o->worker_id, arguments_u64,
 		&o->tier_blocks[0], arguments_u64, &o->tier_blocks[1], arguments_u64,
 		&o->tier_blocks[2], arguments_u64, &o->tier_blocks[3], arguments_u32, &o->dp_rank,
@@ -97,7 +98,7 @@ static int parse(PyObject *args, PyObject *kwargs, struct wanted *wanted)
 		&wanted->reap_dead, arguments_seconds, &o->wait_ns, &wanted->media, &wanted->types,
 		&wanted->counting_kinds, arguments_u32, &e->counting_groups,
 		&wanted->harmless_fields, &wanted->cleared_means, &wanted->skip_unknown,
-		&wanted->joined_late, &wanted->zero_is_root);
+		&wanted->joined_late, &wanted->zero_is_root, arguments_u64, &o->names_max);
 }
 
 /* Words of the options, as numbers. */

@@ -157,6 +157,7 @@ class Publisher(_Handle):
         skip_unknown: bool = False,
         joined_late: bool = False,
         zero_is_root: bool = False,
+        names_max: int = 0,
     ) -> Self: ...
     def stored(
         self,

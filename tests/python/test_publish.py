@@ -109,10 +109,21 @@ class Publish(Namespace):
         self.assertEqual(publisher.stats()["inexact"], None)
 
     def test_what_does_not_fit_is_counted(self):
-        publisher = self.publisher()
-        publisher.stored([71], tokens=TOKENS[:BLOCK], tier="external")
+        publisher = self.publisher(device_blocks=2, names_max=1)  # it may not grow
+        publisher.stored(range(1, 1101), tokens=range(1100 * BLOCK))
+        publisher.check()
         stats = publisher.stats()
-        self.assertEqual((stats["ledger_full"], stats["inexact"]), (1, "lacking"))
+        self.assertGreater(stats["ledger_full"] + stats["map_full"], 0)
+        self.assertEqual((stats["growths"], stats["inexact"]), (0, "lacking"))
+
+    def test_a_rank_grows(self):
+        publisher = self.publisher(device_blocks=2)
+        publisher.stored(range(1, 901), tokens=range(900 * BLOCK))
+        self.assertIs(publisher.check(), True)
+        stats = publisher.stats()
+        self.assertEqual((stats["growths"], stats["held"][0], stats["inexact"]), (1, 900, None))
+        index = self.index(self.indexer(), [publisher])
+        self.assertEqual(held(index.lookup(range(900 * BLOCK))), {1: 900})
 
     def test_options_of_the_translator(self):
         publisher = self.publisher(
