@@ -216,6 +216,8 @@ static void copy_content(struct rdx_segment_owner *owner, const struct rdx_segme
 static int finish_claim(struct rdx_segment_owner *owner, int r, int dir_fd,
 			struct rdx_segment_header *header, uint32_t file_mode)
 {
+	if (r == 0 && owner->clear.base)
+		r = rdx_file_inode(owner->clear.fd, &header->clear_inode);
 	if (r == 0)
 		r = build(owner, dir_fd, header, file_mode);
 	if (r < 0) {

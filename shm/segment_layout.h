@@ -59,7 +59,8 @@ struct rdx_segment_header {
 	uint64_t creator_start_ticks;         /* of the process, since boot; 0: unknown */
 	uint32_t creator_pid;
 	uint32_t report_mode; /* RDX_REPORT_... */
-	uint64_t reserved[11];
+	uint64_t clear_inode; /* of the clear file that the rank has open, 0: not said */
+	uint64_t reserved[10];
 	char instance[RDX_TEXT_BYTES];
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];
@@ -67,6 +68,7 @@ struct rdx_segment_header {
 static_assert(offsetof(struct rdx_segment_header, epoch) == 72, "layout");
 static_assert(offsetof(struct rdx_segment_header, ledger_offset) == 112, "layout");
 static_assert(offsetof(struct rdx_segment_header, created_ns) == 160, "layout");
+static_assert(offsetof(struct rdx_segment_header, clear_inode) == 184, "layout");
 static_assert(offsetof(struct rdx_segment_header, instance) == 272, "layout");
 static_assert(sizeof(struct rdx_segment_header) == 272 + 3 * RDX_TEXT_BYTES, "layout");
 static_assert(sizeof(struct rdx_segment_header) <= RDX_PAGE_BYTES, "layout");

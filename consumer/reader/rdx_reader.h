@@ -101,7 +101,8 @@ struct rdx_reader_stats {
  * Open DIR/<worker_id>/<dp_rank>.seg. `dir` NULL: /dev/shm/ringdex. Blocking.
  *
  *   -ENOENT           no such segment
- *   -EBADMSG          not a segment, truncated, or its bounds contradict each other
+ *   -EBADMSG          not a segment, truncated, or its bounds contradict each other; the worker's
+ *                     clear file is missing, or another one than the rank has open
  *   -EPROTONOSUPPORT  a format version or feature this library does not know
  *   -EKEYREJECTED     made with another key or hash scheme than the directory's
  *   -EMFILE, -ENFILE  no descriptors left: a reader keeps up to three and opens with one more

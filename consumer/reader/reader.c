@@ -3,6 +3,7 @@
 
 #include "shm/clear.h"
 #include "shm/clear_file.h"
+#include "shm/file.h"
 #include "shm/guard.h"
 #include "shm/lock.h"
 #include "shm/namespace.h"
@@ -49,10 +50,22 @@ static int allocate_hashes(struct rdx_reader *reader)
 	return reader->hashes ? 0 : -ENOMEM;
 }
 
+/* Is it the one that the rank has open? One that was put in its place, or that another rank made anew,
+ * lacks what the rank was cleared of since. */
+static int check_clear(const struct rdx_reader *reader)
+{
+	const struct rdx_clear *clear = reader->clear.base;
+	uint64_t said = reader->view.header.clear_inode, inode;
+	int r = rdx_file_inode(reader->clear.fd, &inode);
+
+	if (r < 0)
+		return r;
+	return clear->id == reader->info.clear_id && (!said || inode == said) ? 0 : -EBADMSG;
+}
+
 /* The clear file of a worker-wide scope. A worker without it is damaged. */
 static int open_clear(struct rdx_reader *reader)
 {
-	struct rdx_clear *clear;
 	int r;
 
 	if (!reader->info.clear_id)
@@ -63,12 +76,10 @@ static int open_clear(struct rdx_reader *reader)
 	r = rdx_guard_add(&reader->clear);
 	if (r < 0)
 		return r;
-	clear = reader->clear.base;
 	/* stamps wrap: they compare only where both are known */
-	reader->ignore_before = reader->told = rdx_clear_stamp(clear);
-	if (clear->id != reader->info.clear_id || rdx_reader_poisoned(reader))
-		return -EBADMSG;
-	return 0;
+	reader->ignore_before = reader->told = rdx_reader_clear_stamp(reader);
+	r = check_clear(reader);
+	return r == 0 && rdx_reader_poisoned(reader) ? -EBADMSG : r;
 }
 
 int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct rdx_hash_key *key,

@@ -131,6 +131,7 @@ static void take_image(struct hostile_image *image, const struct fuzz_place *pla
 	header = (struct rdx_segment_header *)image->bytes;
 	header->worker_id = HOSTILE_WORKER;
 	header->created_ns = header->creator_start_ticks = header->creator_pid = 1;
+	header->clear_inode = 0; /* it will be another file */
 	if (!header->clear_id)
 		return;
 	rdx_namespace_clear(worker, name);

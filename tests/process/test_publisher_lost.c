@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ringdex/rdx_reader.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,16 @@ static void test_a_stopped_cleaner(void **state)
 	end(&l);
 }
 
+static struct rdx_publisher *open_with_clear_file(const struct lost *l, uint32_t dp_rank)
+{
+	struct rdx_publisher_options options = prompt_options(&l->x, 5, dp_rank, 2, 64);
+	struct rdx_publisher *publisher;
+
+	options.clear_scope = RDX_CLEAR_WORKER;
+	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
+	return publisher;
+}
+
 /* A clear of one rank is one of the other again, once both have looked. */
 static void test_the_clear_file(void **state)
 {
@@ -274,12 +285,8 @@ static void test_the_clear_file(void **state)
 
 	(void)state;
 	make(&l);
-	for (uint32_t i = 0; i < 2; i++) {
-		struct rdx_publisher_options options = prompt_options(&l.x, 5, i, 2, 64);
-
-		options.clear_scope = RDX_CLEAR_WORKER;
-		assert_int_equal(rdx_publisher_open(&rank[i], &options), 0);
-	}
+	for (uint32_t i = 0; i < 2; i++)
+		rank[i] = open_with_clear_file(&l, i);
 	for (int round = 0; round < 3; round++) {
 		struct rdx_publisher_stats stats = {.size = sizeof(stats)};
 
@@ -295,6 +302,50 @@ static void test_the_clear_file(void **state)
 		prompt_store(rank[0], 2, 1, 0);
 		assert_int_equal(rdx_publisher_get_stats(rank[0], &stats), 0);
 		assert_int_equal(stats.held[RDX_TIER_DEVICE], 1);
+	}
+	for (int i = 0; i < 2; i++)
+		rdx_publisher_close(rank[i]);
+	end(&l);
+}
+
+static int open_clear_rank(const struct lost *l, uint32_t dp_rank)
+{
+	struct rdx_reader *reader;
+	int r = rdx_reader_open(&reader, l->dir, 5, dp_rank);
+
+	if (r == 0)
+		rdx_reader_close(reader);
+	return r;
+}
+
+/* Who opens a rank while another clear file has the name would miss what it was cleared of. */
+static void test_another_clear_file(void **state)
+{
+	static const char *const how[] = {"cp -p clear other && mv other clear", "rm clear"};
+	struct rdx_publisher *rank[2], *late;
+	char command[256];
+	struct lost l;
+
+	(void)state;
+	make(&l);
+	for (uint32_t i = 0; i < 2; i++) {
+		rank[i] = open_with_clear_file(&l, i);
+		prompt_store(rank[i], 1, BLOCKS, 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(open_clear_rank(&l, 0), 0);
+		snprintf(command, sizeof(command), "cd %s/5 && %s", l.dir, how[i]);
+		assert_int_equal(system(command), 0);
+		late = open_with_clear_file(&l, 2);
+		/* rank 0 has not said so yet, and the file that has the name does not */
+		assert_int_equal(rdx_publish_cleared(rank[1], RDX_SCOPE_ALL, 0), 0);
+		assert_int_equal(open_clear_rank(&l, 0), -EBADMSG);
+		assert_int_equal(open_clear_rank(&l, 2), 0);
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(rdx_publisher_check(rank[k]), 1);
+		assert_int_equal(open_clear_rank(&l, 0), 0);
+		assert_int_equal(rdx_publisher_check(late), 0);
+		rdx_publisher_close(late);
 	}
 	for (int i = 0; i < 2; i++)
 		rdx_publisher_close(rank[i]);
@@ -321,13 +372,10 @@ static void test_the_bell(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_made_again),
-		cmocka_unit_test(test_the_whole_directory),
-		cmocka_unit_test(test_another_key),
-		cmocka_unit_test(test_never_two),
-		cmocka_unit_test(test_the_clear_file),
-		cmocka_unit_test(test_the_bell),
-		cmocka_unit_test(test_a_stopped_cleaner),
+		cmocka_unit_test(test_made_again),     cmocka_unit_test(test_the_whole_directory),
+		cmocka_unit_test(test_another_key),    cmocka_unit_test(test_never_two),
+		cmocka_unit_test(test_the_clear_file), cmocka_unit_test(test_another_clear_file),
+		cmocka_unit_test(test_the_bell),       cmocka_unit_test(test_a_stopped_cleaner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
