@@ -21,6 +21,8 @@
 #include <sys/vfs.h>
 #include <time.h>
 
+#define NS_PER_S UINT64_C(1000000000)
+
 static _Thread_local struct faults faults;
 static _Thread_local uint32_t fail_at, fail_way, armed, paused;
 static _Thread_local uint32_t thread_fail_at, thread_fail_way, thread_armed;
@@ -29,6 +31,7 @@ static _Thread_local int (*is_full)(const void *context);
 static _Thread_local const void *is_full_context;
 static _Atomic int64_t heap, mapped;
 static _Atomic uint64_t passed_ns;
+static _Atomic uint64_t stopped_ns; /* 0: it has not */
 
 void faults_arm(uint32_t at, uint32_t way)
 {
@@ -372,10 +375,20 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
 	int r = __real_clock_gettime(clock, ret_time);
 
 	if (r == 0 && clock == CLOCK_MONOTONIC) {
-		uint64_t ns = (uint64_t)ret_time->tv_nsec + atomic_load(&passed_ns);
+		uint64_t stopped = atomic_load(&stopped_ns);
+		uint64_t real = (uint64_t)ret_time->tv_sec * NS_PER_S + (uint64_t)ret_time->tv_nsec;
+		uint64_t ns = (stopped ? stopped : real) + atomic_load(&passed_ns);
 
-		ret_time->tv_sec += (time_t)(ns / UINT64_C(1000000000));
-		ret_time->tv_nsec = (long)(ns % UINT64_C(1000000000));
+		ret_time->tv_sec = (time_t)(ns / NS_PER_S);
+		ret_time->tv_nsec = (long)(ns % NS_PER_S);
 	}
 	return r;
+}
+
+void faults_stop_clock(void)
+{
+	struct timespec now = {0};
+
+	__real_clock_gettime(CLOCK_MONOTONIC, &now);
+	atomic_store(&stopped_ns, (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec);
 }

@@ -404,5 +404,6 @@ int main(void)
 		TEST(test_a_handle_and_a_key),
 	};
 
+	faults_stop_clock();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
