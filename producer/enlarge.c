@@ -2,10 +2,14 @@
 #include "producer/enlarge.h"
 
 #include "producer/private.h"
+#include "shm/clock.h"
 
 /* One in so many spare records is used when it is time to grow: a tier that is a little larger than was
  * said does not cost twice its memory, and there are records left until the thread has time. */
 #define SPARE_USED 4
+#define WAIT_LEAST_NS                                                                              \
+	UINT64_C(1000000000) /* after growth has failed, and each time twice as long ... */
+#define WAIT_MOST_NS UINT64_C(64000000000)
 
 uint64_t rdx_enlarge_spare(const struct rdx_publisher *p)
 {
@@ -73,7 +77,17 @@ static struct rdx_segment_room next_room(const struct rdx_publisher *p)
 	return room;
 }
 
-int rdx_enlarge(struct rdx_publisher *p, int dir_fd)
+static void wait_longer(struct rdx_publisher *p)
+{
+	uint64_t twice = 2 * p->enlarge_wait_ns;
+
+	p->enlarge_wait_ns = twice < WAIT_LEAST_NS  ? WAIT_LEAST_NS
+			     : twice < WAIT_MOST_NS ? twice
+						    : WAIT_MOST_NS;
+	p->enlarge_ns = rdx_clock_ns() + p->enlarge_wait_ns;
+}
+
+static int enlarge(struct rdx_publisher *p, int dir_fd)
 {
 	struct rdx_segment_room room = next_room(p);
 	struct rdx_arena arena;
@@ -94,5 +108,16 @@ int rdx_enlarge(struct rdx_publisher *p, int dir_fd)
 	p->spare = rdx_enlarge_spare(p);
 	p->starved = 0;
 	p->growths++;
+	p->enlarge_wait_ns = 0;
 	return 0;
+}
+
+/* To try takes the memory of both for a moment, from the engine and from others. */
+int rdx_enlarge(struct rdx_publisher *p, int dir_fd)
+{
+	int r = enlarge(p, dir_fd);
+
+	if (r < 0)
+		wait_longer(p);
+	return r;
 }

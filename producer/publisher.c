@@ -395,6 +395,8 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 	p->file_mode = options.file_mode;
 	p->remembered = options.remembered_names;
 	p->names_max = options.names_max ? options.names_max : GROWN_NAMES_DEFAULT;
+	if (p->names_max > RDX_NAMES_MAX)
+		p->names_max = RDX_NAMES_MAX;
 	memcpy(p->tier_blocks, options.tier_blocks, sizeof(p->tier_blocks));
 	r = rdx_namespace_path(options.dir, &p->path);
 	if (r == 0)

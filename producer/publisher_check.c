@@ -7,6 +7,8 @@
 #include "producer/enlarge.h"
 
 #include "shm/bell_file.h"
+#include "shm/clear.h"
+#include "shm/clock.h"
 #include "shm/file.h"
 #include "shm/namespace.h"
 
@@ -58,7 +60,7 @@ static int renew(struct rdx_publisher *p, int lost, int outgrown)
 	if (dir_fd < 0)
 		return dir_fd;
 	r = renew_segment(p, dir_fd, lost, outgrown);
-	if (r == 0 && bell_is_lost(p))
+	if (bell_is_lost(p))
 		rdx_publisher_join_bell(p, dir_fd);
 	close(dir_fd);
 	return r;
@@ -73,7 +75,7 @@ int rdx_publisher_check(struct rdx_publisher *p)
 	named = rdx_segment_is_named(&p->owner, p->path);
 	if (named < 0)
 		return named;
-	outgrown = rdx_enlarge_due(p);
+	outgrown = rdx_enlarge_due(p) && rdx_clock_ns() >= p->enlarge_ns;
 	r = named && !outgrown && !bell_is_lost(p) ? 0 : renew(p, !named, outgrown);
 	if (r == -EBUSY) {
 		rdx_publisher_forfeit(p);
@@ -82,6 +84,8 @@ int rdx_publisher_check(struct rdx_publisher *p)
 	p->name_lost = !named && r < 0;
 	if (r < 0)
 		return r;
+	if (p->clear) /* who mended it may not have known of our clear */
+		rdx_clear_raise(p->clear, p->stamp);
 	rdx_emit_counters(p); /* of the bell */
 	return !named ? 1 : 2 * outgrown;
 }

@@ -49,6 +49,8 @@ struct rdx_publisher {
 	uint64_t spare;      /* records besides these, which any tier may use */
 	uint64_t remembered; /* names asked for, 0: the default */
 	uint64_t names_max;  /* to which it may grow */
+	uint64_t enlarge_ns; /* not before: it failed */
+	uint64_t enlarge_wait_ns;
 
 	uint64_t epoch;
 	uint64_t position; /* the ring's tail */

@@ -264,7 +264,8 @@ RDX_API void rdx_publisher_end_batch(struct rdx_publisher *publisher);
  *
  * A tier that holds more than its tier_blocks takes the places of remembered names. Where a quarter of
  * these is taken, or there was no room for a name, segment and private memory are made larger here, twice
- * what is held now, with all that the rank holds, as a new epoch: it stays EXACT throughout. What was
+ * what is held now, with all that the rank holds, as a new epoch: it stays EXACT, but for the moment in which
+ * an indexer goes over to that (it is RECOVERING then). What was
  * dropped for want of room before stays lacking until it is gone. For as long there is memory for both,
  * the old ones and the new ones.
  *
@@ -290,7 +291,8 @@ RDX_API void rdx_publisher_end_batch(struct rdx_publisher *publisher);
  *                 These two stay: close, open again, and announce what is held
  *   -EOWNERDEAD   the handle was made before a fork
  *   -ENOSPC, -ENOMEM  also where there is no memory to grow: the rank stays as it was, and is LACKING
- *                 when what it has is full. Call again later
+ *                 when what it has is full. Growing is tried again after 1 s, and each time twice as long,
+ *                 to 64 s; until then 0
  *   -errno        as rdx_publisher_open; call again later
  *
  * After any error but -EBUSY and -EOWNERDEAD publish calls go on as before: consumers that have the

@@ -7,6 +7,7 @@
  * leaves nothing in the way of its next life.
  */
 #include "producer/enlarge.h"
+#include "shm/clock.h"
 #include "tests/child.h"
 #include "tests/indexer_rig.h"
 #include "tests/patience.h"
@@ -22,6 +23,7 @@
 #define STEPS      300
 #define REMEMBERED 64 /* more than the calls between two checks store */
 #define ROLE       "grower"
+#define SECOND_NS  UINT64_C(1000000000)
 
 struct growth {
 	struct indexer_rig x;
@@ -247,8 +249,13 @@ static void test_no_memory(void **state)
 	epoch = rdx_publisher_epoch(g.small);
 	prompt_store(g.small, 1, REMEMBERED, 0);
 	limit_files(g.small->owner.header->file_bytes);
-	for (int i = 0; i < 2; i++)
-		assert_int_equal(rdx_publisher_check(g.small), -EFBIG);
+	assert_int_equal(rdx_publisher_check(g.small), -EFBIG);
+	assert_true(g.small->enlarge_ns > rdx_clock_ns() - SECOND_NS);
+	g.small->enlarge_ns = UINT64_MAX; /* not now */
+	assert_int_equal(rdx_publisher_check(g.small), 0);
+	g.small->enlarge_ns = 0;
+	assert_int_equal(rdx_publisher_check(g.small), -EFBIG);
+	assert_true(g.small->enlarge_wait_ns == 2 * SECOND_NS);
 	assert_int_equal(stats_of(g.small).outgrown, 1);
 	assert_int_equal(stats_of(g.small).name_lost, 0);
 	limit_files(RLIM_INFINITY);
@@ -256,12 +263,15 @@ static void test_no_memory(void **state)
 	/* it is full now: what does not fit is lacking until it is gone, also after it has grown */
 	limit_files(g.small->owner.header->file_bytes);
 	prompt_store(g.small, 1, 2 * REMEMBERED, 0);
+	g.small->enlarge_ns = 0;
 	assert_int_equal(rdx_publisher_check(g.small), -EFBIG);
 	limit_files(RLIM_INFINITY);
 	assert_int_equal(stats_of(g.small).inexact, RDX_INEXACT_LACKING);
 	until_state(&g.x, SMALL, 0, RDX_STATE_LACKING, g.small, NULL);
 	assert_true(rdx_publisher_epoch(g.small) == epoch);
+	g.small->enlarge_ns = 0;
 	assert_int_equal(rdx_publisher_check(g.small), 2);
+	assert_true(g.small->enlarge_wait_ns == 0);
 	assert_int_equal(stats_of(g.small).inexact, RDX_INEXACT_LACKING);
 	until_state(&g.x, SMALL, 0, RDX_STATE_LACKING, g.small, NULL);
 	prompt_store(g.small, 1, 2 * REMEMBERED, 0);
@@ -362,8 +372,11 @@ static void test_killed(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_followed),  cmocka_unit_test(test_at_its_limit),
-		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_cleared_meanwhile),
+		cmocka_unit_test(test_followed),
+		cmocka_unit_test(test_at_its_limit),
+		cmocka_unit_test(test_cleared_meanwhile),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_cleared_meanwhile),
 #ifdef RDX_HOOKS
 		cmocka_unit_test(test_killed),
 #endif

@@ -301,6 +301,26 @@ static void test_damaged_and_looked_at(void **state)
 	rdx_publisher_close(second);
 }
 
+/* Who looks first mends it without a clear that it has not followed yet; who cleared says it again. */
+static void test_damaged_after_a_clear(void **state)
+{
+	static const struct damage cut = {4, 0};
+	struct publisher_rig *f = *state;
+	struct rdx_publisher_options options;
+	struct rdx_publisher *second;
+
+	open_first(f);
+	options = f->options;
+	options.dp_rank = 1;
+	assert_int_equal(rdx_publisher_open(&second, &options), 0);
+	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
+	damage(f, &cut);
+	assert_int_equal(rdx_publisher_check(second), 1);
+	assert_int_equal(rdx_publisher_check(f->p), 0);
+	assert_true(rdx_clear_stamp(second->clear) == f->p->stamp);
+	rdx_publisher_close(second);
+}
+
 /* A clear goes on from the stamp that the rank knows, not from that which is left in the file. */
 static void test_a_lost_stamp(void **state)
 {
@@ -403,6 +423,7 @@ int main(void)
 		PUBLISHER_TEST(test_damaged_under_a_sibling),
 		PUBLISHER_TEST(test_lost_under_a_sibling),
 		PUBLISHER_TEST(test_damaged_and_looked_at),
+		PUBLISHER_TEST(test_damaged_after_a_clear),
 		PUBLISHER_TEST(test_a_lost_stamp),
 		PUBLISHER_TEST(test_a_reader_has_locked_it),
 		PUBLISHER_TEST(test_a_dead_sibling),
