@@ -271,7 +271,7 @@ static void begin_narrow(struct rdx_index_writer *w)
 	uint64_t made_for = slots_of(rdx_writer_table(w)) * MADE_PERCENT / 100;
 	uint64_t keys = rdx_room_narrow(w, made_for);
 
-	if (keys && may_start(w))
+	if (keys && lines_for(keys) < rdx_writer_table(w)->table.lines && may_start(w))
 		begin(w, keys);
 }
 

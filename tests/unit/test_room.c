@@ -132,6 +132,27 @@ static void test_a_narrower_one(void **state)
 	destroy(&f);
 }
 
+/* The smallest table is made again for nothing. */
+static void test_none_narrower_than_the_least(void **state)
+{
+	const struct rdx_writer_options options = {.initial_blocks = 1};
+	struct rdx_rank_info info = rig_info(1, 0, 1);
+	struct fixture f = {.stored = 0};
+
+	(void)state;
+	info.tier_blocks[0] = 100;
+	rig_make(&f.rig);
+	assert_int_equal(rig_writer(&f.rig, &options, &f.writer), 0);
+	f.seat = rdx_writer_rank_add(f.writer, &info);
+	assert_int_equal(rdx_writer_rank_begin(f.writer, f.seat, 0), 0);
+	store(&f, 10);
+	rdx_writer_rank_show(f.writer, f.seat, 0, 0);
+	pass(&f, 60);
+	assert_int_equal(f.writer->generations, 0);
+	assert_int_equal(f.writer->stage, RDX_GROW_IDLE);
+	destroy(&f);
+}
+
 static void test_none_while_it_fills(void **state)
 {
 	struct fixture f;
@@ -190,6 +211,7 @@ int main(void)
 		cmocka_unit_test(test_steps_and_the_last),
 		cmocka_unit_test(test_what_recoveries_bring),
 		cmocka_unit_test(test_a_narrower_one),
+		cmocka_unit_test(test_none_narrower_than_the_least),
 		cmocka_unit_test(test_none_while_it_fills),
 		cmocka_unit_test(test_none_before_a_recovery),
 		cmocka_unit_test(test_a_flood_meanwhile),
