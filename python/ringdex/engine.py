@@ -148,7 +148,14 @@ class EnginePublisher:
         self._send(batch)
         if now >= self._next_check:
             self._next_check = now + CHECK_EVERY_S
+            self._check()
+
+    def _check(self) -> None:
+        """What cannot be made again or larger now is tried again: nothing that was published is lost."""
+        try:
             self._publisher.check()
+        except OSError as fault:
+            self._say(str(fault))
 
     def _send(self, batch: Any) -> None:
         if self._publisher.publish_batch(batch):

@@ -241,6 +241,29 @@ class Troubles(Plugged):
             self.assertEqual(self.found(), {("http://host:8000", 0): (3, "EXACT")})
         self.assertEqual(len(self.said), 4)
 
+    def test_a_check_that_fails(self):
+        class Failing:
+            def __init__(self, own):
+                self.own, self.checks = own, 0
+
+            def check(self):
+                self.checks += 1
+                raise ringdex.Error(28, "no room to grow")
+
+            def __getattr__(self, name):
+                return getattr(self.own, name)
+
+        publisher = self.vllm()
+        engine = Engine(VLLM, MAKES[-1])
+        publisher.publish(Batch([engine.store([71, 72], TOKENS[:2 * BLOCK])]))
+        publisher._publisher = Failing(publisher._publisher)
+        publisher._next_check = 0
+        publisher.publish(Batch([engine.remove([72])]))
+        self.assertEqual(publisher._publisher.checks, 1)
+        self.assertIn("no room to grow", " ".join(self.said))
+        self.assertEqual(self.found(), {("http://host:8000", 0): (1, "EXACT")})
+        publisher._publisher = publisher._publisher.own
+
     def test_a_predecessor(self):
         engine = Engine(VLLM, MAKES[-1])
         worker = url.worker_of("http://host:8000")
