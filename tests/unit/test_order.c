@@ -244,6 +244,15 @@ static void a_break_stays_in_doubt(void **state)
 	assert_int_equal(order_answered(&order, 0), ORDER_DROP);
 	live_again(1, ORDER_PUBLISH);
 	told(0, 1);
+	/* then what is not above the last one is another one's for certain, the first message, too */
+	order_broke(&order);
+	order_connected(&order);
+	process = 2;
+	live(0, ORDER_ASK);
+	asks_from(1);
+	assert_int_equal(order_answered(&order, 0), ORDER_DROP);
+	live_again(0, ORDER_PUBLISH);
+	told(1, 1);
 
 	begin(0);
 	live(0, ORDER_PUBLISH);

@@ -17,6 +17,14 @@ static void doubt(struct order *order)
 	order->is_unsure = 1;
 }
 
+/* Nobody can be asked, either: what is not above the last one is another process's. */
+static void doubt_without_replay(struct order *order)
+{
+	doubt(order);
+	order->live = UINT64_MAX;
+	order->has_live = 1;
+}
+
 /* Is a message that is not above the last one in the replay, too, which was ahead of it? A process
  * that begins again sends numbers that this connection has had, or another message of this number. */
 static int is_repeat(const struct order *order, uint64_t sequence, uint64_t digest)
@@ -87,7 +95,7 @@ enum order_step order_answered(struct order *order, int is_complete)
 		return ORDER_ASK;
 	}
 	if (order->is_suspect)
-		doubt(order);
+		doubt_without_replay(order);
 	return ORDER_DROP;
 }
 
@@ -112,7 +120,5 @@ void order_connected(struct order *order)
 {
 	if (!order->is_suspect || order->can_ask)
 		return;
-	doubt(order);
-	order->live = UINT64_MAX; /* what is not above the last one is another process's */
-	order->has_live = 1;
+	doubt_without_replay(order);
 }
