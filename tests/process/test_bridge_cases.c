@@ -251,6 +251,33 @@ static void a_rank_that_is_held(void **state)
 	end();
 }
 
+/* What a lost engine said, and nobody could publish, does not come back when the rank is free. */
+static void a_rank_that_is_held_too_long(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producer;
+
+	tools_claim(rig, &producer, 1, 0, 64);
+	begin(rig, "--lost-after=20ms", NULL);
+	store(&engine, 10);
+	assert_true(tools_wait_for_err(&program, "another running process has it"));
+	store(&engine, 20);
+	bridge_engine_stop(&engine);
+	assert_true(tools_wait_for(&program, "\"state\":\"lost\""));
+	rig_release(&producer);
+	bridge_engine_start(&engine, 0);
+	bridge_engine_await(&engine, 0);
+	store(&engine, 30);
+	bridge_until(rig, &engine, 1, 0);
+	bridge_expect(rig, 1, 0, NAMES(30));
+	bridge_engine_stop(&engine);
+	/* nothing was published before it */
+	assert_true(tools_wait_for(&program, "\"losses\":2,\"asks\":0,\"unanswered\":0,"
+					     "\"replayed\":0,\"repeats\":0,\"gaps\":0,"
+					     "\"restarts\":0"));
+	bridge_stop(&program);
+}
+
 /* From batches to the answer to a request. */
 static void a_router_asks(void **state)
 {
@@ -328,6 +355,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(two_engines_of_a_file, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(ranks_have_ports, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_rank_that_is_held, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(a_rank_that_is_held_too_long, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(a_router_asks, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(wrong_lines, rig_setup, rig_teardown),
 	};

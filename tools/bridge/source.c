@@ -227,6 +227,8 @@ static int receive(struct source *source, uint64_t now)
 	look_at_link(source, now);
 	source->tally.messages++;
 	source->tally.bytes += message_count(message);
+	if (source->state == SOURCE_LOST) /* it was queued before the engine was lost */
+		return -1;
 	if (!link_is_topic(&source->link, message)) {
 		source->tally.other_topics++;
 		return -1;
@@ -263,6 +265,9 @@ static void lose(struct source *source)
 	source->state = SOURCE_LOST;
 	source->lost_ns = 0;
 	source->tally.losses++;
+	source->check_ns = 0;
+	source->retry_ns = 0; /* take what is still queued now, to drop it */
+	drop(&source->live);
 	rank_close(&source->rank);
 	begin(source);
 }
