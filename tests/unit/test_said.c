@@ -58,17 +58,18 @@ static void event_is(const char *digits, enum fault fault)
 	assert_int_equal(got, fault);
 }
 
-#define TYPE    "a4 74797065"
-#define STORED  "ab 426c6f636b53746f726564"
-#define REMOVED "ac 426c6f636b52656d6f766564"
-#define NAMES   "ac 626c6f636b5f686173686573"
-#define PARENT  "b1 706172656e745f626c6f636b5f68617368"
-#define TOKENS  "a9 746f6b656e5f696473"
-#define SIZE    "aa 626c6f636b5f73697a65"
-#define EXTRA   "aa 65787472615f6b657973"
-#define MM      "a7 6d6d5f6b657973"
-#define MEDIUM  "a6 6d656469756d"
-#define WIDE    "c420 0001020304050607 08090a0b0c0d0e0f 1011121314151617 18191a1b1c1d1e1f"
+#define TYPE      "a4 74797065"
+#define STORED    "ab 426c6f636b53746f726564"
+#define REMOVED   "ac 426c6f636b52656d6f766564"
+#define NAMES     "ac 626c6f636b5f686173686573"
+#define REMAINING "b5 72656d61696e696e675f636f70795f636f756e7473"
+#define PARENT    "b1 706172656e745f626c6f636b5f68617368"
+#define TOKENS    "a9 746f6b656e5f696473"
+#define SIZE      "aa 626c6f636b5f73697a65"
+#define EXTRA     "aa 65787472615f6b657973"
+#define MM        "a7 6d6d5f6b657973"
+#define MEDIUM    "a6 6d656469756d"
+#define WIDE      "c420 0001020304050607 08090a0b0c0d0e0f 1011121314151617 18191a1b1c1d1e1f"
 
 static void batches(void **state)
 {
@@ -288,6 +289,13 @@ static void refused(void **state)
 	event_is("82 " TYPE STORED SIZE "cf0000000100000000", FAULT_NUMBER);
 	event_is("82 " TYPE STORED SIZE "a131", FAULT_NUMBER);
 	event_is("82 " TYPE STORED NAMES "05", FAULT_LIST);
+	event_is("83 " TYPE REMOVED NAMES "920102" REMAINING "9101", FAULT_LIST);
+	event_is("83 " TYPE REMOVED NAMES "9101" REMAINING "91ff", FAULT_NUMBER);
+	event_is("83 " TYPE REMOVED NAMES "920102" REMAINING "920003", FAULT_NONE);
+	assert_non_null(said.event.remaining);
+	assert_int_equal(said.event.remaining[0], 0);
+	assert_int_equal(said.event.remaining[1], 3);
+	assert_int_equal(said.event.unknown_fields, 0);
 	event_is("82 " TYPE STORED NAMES "91 c0", FAULT_NAME);
 	event_is("82 " TYPE STORED NAMES "91 a131", FAULT_NAME);
 	event_is("82 " TYPE STORED NAMES "91 c401 31", FAULT_NAME);

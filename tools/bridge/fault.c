@@ -18,7 +18,9 @@ static const struct {
 					"or too large"},
 	[FAULT_TEXT] = {"bad_text", "event with a field that should be a text and is none, or has "
 				    "a NUL in it"},
-	[FAULT_LIST] = {"bad_list", "event with a field that should be a list and is none"},
+	[FAULT_LIST] =
+		{"bad_list",
+		 "event with a field that should be a list and is none, or not of the names"},
 	[FAULT_NAME] = {"bad_name", "event with a block's name that is neither an integer of 64 "
 				    "bits nor 32 bytes"},
 	[FAULT_NAME_SIZES] = {"name_sizes", "event with names of two sizes"},

@@ -23,16 +23,28 @@ enum field {
 	LOCALITY,
 	OWNERSHIP,
 	SALT,
+	REMAINING,
 	FIELDS,
 	LEFT = FIELDS,
 };
 
 static const char *const field_names[FIELDS] = {
-	[TYPE] = "type",         [NAMES] = "block_hashes",      [PARENT] = "parent_block_hash",
-	[TOKENS] = "token_ids",  [BLOCK_TOKENS] = "block_size", [LORA_ID] = "lora_id",
-	[MEDIUM] = "medium",     [LORA] = "lora_name",          [EXTRA_KEYS] = "extra_keys",
-	[MM_KEYS] = "mm_keys",   [GROUP] = "group_idx",         [SPEC_KIND] = "kv_cache_spec_kind",
-	[LOCALITY] = "locality", [OWNERSHIP] = "ownership",     [SALT] = "cache_salt",
+	[TYPE] = "type",
+	[NAMES] = "block_hashes",
+	[PARENT] = "parent_block_hash",
+	[TOKENS] = "token_ids",
+	[BLOCK_TOKENS] = "block_size",
+	[LORA_ID] = "lora_id",
+	[MEDIUM] = "medium",
+	[LORA] = "lora_name",
+	[EXTRA_KEYS] = "extra_keys",
+	[MM_KEYS] = "mm_keys",
+	[GROUP] = "group_idx",
+	[SPEC_KIND] = "kv_cache_spec_kind",
+	[LOCALITY] = "locality",
+	[OWNERSHIP] = "ownership",
+	[SALT] = "cache_salt",
+	[REMAINING] = "remaining_copy_counts",
 };
 
 /* The places of an event that is an array, behind its type. */
@@ -239,6 +251,27 @@ static enum fault read_numbers(struct said *said, const struct fields *fields)
 	return FAULT_NONE;
 }
 
+/* How many copies of each name are left. */
+static enum fault read_remaining(struct said *said, const msgpack_object *list)
+{
+	uint32_t *counts;
+	uint64_t count;
+
+	if (!list)
+		return FAULT_NONE;
+	if (list->type != MSGPACK_OBJECT_ARRAY || list->via.array.size != said->event.count)
+		return FAULT_LIST;
+	counts = vector_reserve(&said->remaining,
+				(said->event.count + UINT64_C(1)) * sizeof(*counts));
+	for (uint32_t i = 0; i < said->event.count; i++) {
+		if (!read_number(&list->via.array.ptr[i], UINT32_MAX, &count))
+			return FAULT_NUMBER;
+		counts[i] = (uint32_t)count;
+	}
+	said->event.remaining = said->event.count ? counts : NULL;
+	return FAULT_NONE;
+}
+
 static enum fault read_content(struct said *said, const struct fields *fields)
 {
 	enum fault fault = read_texts(said, fields);
@@ -247,6 +280,8 @@ static enum fault read_content(struct said *said, const struct fields *fields)
 		fault = read_numbers(said, fields);
 	if (!fault)
 		fault = read_names(said, fields->values[NAMES]);
+	if (!fault)
+		fault = read_remaining(said, fields->values[REMAINING]);
 	if (!fault)
 		fault = read_parent(said, fields->values[PARENT]);
 	if (!fault)
@@ -281,6 +316,7 @@ enum fault said_read(struct said *said, const struct payload *payload, uint32_t 
 void said_free(struct said *said)
 {
 	vector_free(&said->names);
+	vector_free(&said->remaining);
 	vector_free(&said->tokens);
 	vector_free(&said->keys);
 	vector_free(&said->texts);

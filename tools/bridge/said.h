@@ -18,9 +18,10 @@ struct said {
 	struct rdx_engine_event event;
 	uint8_t parent[SAID_NAME_BYTES_MAX];
 	struct vector names;
-	struct vector tokens; /* uint32_t */
-	struct vector keys;   /* struct rdx_engine_key */
-	struct vector texts;  /* with a NUL each */
+	struct vector remaining; /* uint32_t */
+	struct vector tokens;    /* uint32_t */
+	struct vector keys;      /* struct rdx_engine_key */
+	struct vector texts;     /* with a NUL each */
 	uint64_t texts_used;
 };
 
