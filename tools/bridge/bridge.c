@@ -20,7 +20,7 @@
 #define CHECK_NS           UINT64_C(1000000000)
 #define NS_PER_MS          UINT64_C(1000000)
 #define EVENTS_MAX         64
-#define SOCKETS_PER_STREAM 4 /* stream, both ends of its monitor, replay */
+#define SOCKETS_PER_STREAM 6 /* stream, both ends of its monitor, replay; two that still close */
 
 struct bridge {
 	struct source *sources;

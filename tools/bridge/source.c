@@ -66,19 +66,6 @@ void source_close(struct source *source)
 
 /* -- the replay -- */
 
-static void ask(struct source *source)
-{
-	uint64_t first = order_ask(&source->order);
-
-	source->tally.asks++;
-	if (replay_ask(&source->replay, source->context, source->replay_endpoint, first,
-		       source->epoll_fd, source) < 0) {
-		source->tally.unanswered++;
-		order_answered(&source->order, 0);
-		source->live.was_asked = source->live.is_there;
-	}
-}
-
 /* What the order found out and no message that follows at once will show. */
 static void tell_rank(struct source *source)
 {
@@ -91,6 +78,21 @@ static void tell_rank(struct source *source)
 		rank_doubt(&source->rank);
 	}
 	source->order.is_other = source->order.is_unsure = 0;
+}
+
+static void ask(struct source *source)
+{
+	uint64_t first = order_ask(&source->order);
+
+	source->tally.asks++;
+	if (replay_ask(&source->replay, source->context, source->replay_endpoint, first,
+		       source->epoll_fd, source) < 0) {
+		source->tally.unanswered++;
+		order_answered(&source->order, 0);
+		source->live.was_asked = source->live.is_there;
+		if (!source->live.is_there)
+			tell_rank(source);
+	}
 }
 
 static void end_replay(struct source *source, int is_complete)
