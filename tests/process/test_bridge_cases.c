@@ -223,6 +223,11 @@ static void ranks_have_ports(void **state)
 	bridge_start(rig, &program, &engine, "--dp-ranks=2", BRIDGE_NEVER);
 	bridge_engine_await(&engine, 0);
 	bridge_engine_await(&other, 0);
+	/* a batch cannot take the rank of the stream beside it */
+	bridge_store(&engine, 5, 0);
+	bridge_send_of(&engine, 1);
+	assert_true(tools_wait_for(&program, "\"other_rank\":1"));
+	clear();
 	store(&engine, 10);
 	store(&other, 20);
 	store(&other, 30);

@@ -124,6 +124,8 @@ static int publish(struct source *source, struct pending *pending, uint64_t now)
 	uint32_t dp_rank = rank_of(&source->rank, message_bytes(message), message_count(message),
 				   source->dp_rank);
 
+	if (source->options->ranks > 1) /* the others have streams of their own */
+		dp_rank = source->dp_rank;
 	if (rank_open(&source->rank, dp_rank) < 0) {
 		source->retry_ns = now + RETRY_NS;
 		return -EAGAIN;
