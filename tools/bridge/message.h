@@ -10,7 +10,7 @@
 #include <zmq.h>
 
 /* A longer frame ends its connection: no batch needs it. */
-#define MESSAGE_BYTES_MAX (INT64_C(64) << 20)
+#define MESSAGE_BYTES_MAX (INT64_C(16) << 20)
 
 /* Frames of it: the first one and the last two. */
 struct message {
