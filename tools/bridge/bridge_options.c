@@ -24,8 +24,9 @@
 /* clang-format off */
 #define ENGINE_ENTRIES                                                                             \
 	{"endpoint", 0, "ADDRESS",                                                               \
-	 "Where the engine publishes its events, as it was told itself: tcp://HOST:PORT of rank "  \
-	 "0, whose port the other ranks count up from, or ipc://PATH",                             \
+	 "Where the engine publishes its events, as it was told itself, with its host in place "   \
+	 "of *: tcp://HOST:PORT of rank 0, whose port the other ranks count up from, or "          \
+	 "ipc://PATH",                                                                             \
 	 OPTIONS_TEXT, TO(endpoint), .min = 1},                                                    \
 	{"replay", 0, "ADDRESS", "Where the engine repeats them, likewise", OPTIONS_TEXT,          \
 	 TO(replay), .min = 1, .fallback = "none"},                                                \

@@ -44,7 +44,8 @@ int rank_open(struct rank *rank, uint32_t dp_rank)
 	}
 	rank->error = 0;
 	rank->has_last = 0;
-	rank->counters = (struct feed_counters){.worker = options.worker_id, .dp_rank = dp_rank};
+	rank->counters = (struct feed_counters){
+		.worker = options.worker_id, .dp_rank = dp_rank, .says_unreadable = 1};
 	return 0;
 }
 

@@ -59,6 +59,12 @@ static const struct {
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
 static_assert(KINDS <= FEED_COUNTERS_MAX, "room");
 
+static int is_unreadable(size_t kind)
+{
+	return kinds[kind].is_engines &&
+	       kinds[kind].offset == offsetof(struct rdx_engine_stats, unreadable);
+}
+
 static const char *text_of(size_t kind)
 {
 	const char *text = kinds[kind].text;
@@ -99,6 +105,8 @@ void feed_counters_note(struct feed_counters *counters, const struct rdx_publish
 
 		memcpy(&value, stats + kinds[i].offset, sizeof(value));
 		counters->seen[i] = value;
+		if (counters->says_unreadable && is_unreadable(i))
+			continue;
 		if (!value || counters->said[i])
 			continue;
 		counters->said[i] = value;

@@ -14,6 +14,7 @@
 struct feed_counters {
 	uint64_t worker;
 	uint32_t dp_rank;
+	int says_unreadable; /* by itself: nothing is said here of what could not be read */
 	uint64_t seen[FEED_COUNTERS_MAX];
 	uint64_t said[FEED_COUNTERS_MAX];
 };
