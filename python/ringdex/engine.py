@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A publisher inside an engine: it never raises into it, and never makes it wait.
+"""A publisher inside an engine: it never raises into it, and makes it wait only where the rank grows.
 
 What goes wrong is said once in the log, and makes the rank INEXACT or leaves it out; the engine goes on.
 """
@@ -17,6 +17,7 @@ log = logging.getLogger("ringdex")
 FRAMES_MAX = 6  # of callers that may hold the engine's configuration
 HEADROOM = 1.25  # one physical block may have several names
 TRY_AGAIN_S = 0.1
+AFTER_A_CLEANER_S = 10.0  # an open that finds one in the way waits for it, for a second
 CHECK_EVERY_S = 1.0
 KEPT_MAX = 4096  # batches, while a predecessor still has the rank
 
@@ -99,6 +100,8 @@ class EnginePublisher:
         try:
             if self._publisher is not None:
                 self._publisher.inexact()
+            else:
+                self._options["joined_late"] = True
         except Exception as fault:
             self._say(str(fault))
 
@@ -118,10 +121,11 @@ class EnginePublisher:
         try:
             self._publisher = ringdex.Publisher(**self._options)
         except ringdex.Error as fault:
-            if fault.errno != errno.EBUSY:
+            if fault.errno not in (errno.EBUSY, errno.EAGAIN):
                 self._stay_out(str(fault))
                 return
-            self._next_try = time.monotonic() + TRY_AGAIN_S
+            pause = TRY_AGAIN_S if fault.errno == errno.EBUSY else AFTER_A_CLEANER_S
+            self._next_try = time.monotonic() + pause
             self._say(f"{fault}; it is tried again, and what happens meanwhile is kept")
         except (TypeError, ValueError) as fault:
             self._stay_out(str(fault))
@@ -143,8 +147,8 @@ class EnginePublisher:
                 if not self._is_out:
                     self._keep(batch)
                 return
-            while self._kept:
-                self._send(self._kept.popleft())
+        while self._kept:
+            self._send(self._kept.popleft())
         self._send(batch)
         if now >= self._next_check:
             self._next_check = now + CHECK_EVERY_S

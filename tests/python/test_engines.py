@@ -2,6 +2,7 @@
 """The plugins for vLLM and SGLang, in stand-ins of their factories and schedulers with the same names
 and calls: whose endpoints are ours, what is known from the engine, what goes wrong and stays quiet."""
 
+import errno
 import importlib
 import logging
 import os
@@ -240,6 +241,34 @@ class Troubles(Plugged):
             publisher.publish(Batch([engine.cleared(), engine.store([71, 72, 73], TOKENS)]))
             self.assertEqual(self.found(), {("http://host:8000", 0): (3, "EXACT")})
         self.assertEqual(len(self.said), 4)
+
+    def opens_after(self, fault):
+        """The first open fails by that; what a publisher then has of three blocks, of which one goes."""
+        own, faults = ringdex.Publisher, [fault]
+
+        def publisher(**options):
+            if faults:
+                raise faults.pop()
+            return own(**options)
+
+        engine = Engine(VLLM, MAKES[-1])
+        ringdex.Publisher = publisher
+        try:
+            late = self.vllm()
+            late.publish(Batch([engine.store([71, 72, 73], TOKENS)]))
+            late._next_try = 0
+            late.publish(Batch([engine.remove([73])]))
+        finally:
+            ringdex.Publisher = own
+        return self.found()
+
+    def test_a_cleaner_in_the_way(self):
+        fault = ringdex.Error(errno.EAGAIN, "a cleaner has the lock")
+        self.assertEqual(self.opens_after(fault), {("http://host:8000", 0): (2, "EXACT")})
+
+    def test_a_batch_that_is_lost_at_the_start(self):
+        found = self.opens_after(MemoryError())
+        self.assertEqual([state for _, state in found.values()], ["LACKING"])
 
     def test_a_check_that_fails(self):
         class Failing:
