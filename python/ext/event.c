@@ -104,15 +104,24 @@ static int read_keys(struct event_reader *reader, const struct event_values *val
 /* A pair of tokens. 0 with an exception. */
 static int read_pair(PyObject *from, uint32_t *ret_pair, Py_ssize_t at)
 {
-	if (PyTuple_Check(from) && PyTuple_Size(from) == 2)
-		return numbers_one(PyTuple_GetItem(from, 0), &ret_pair[0], "token_ids", at) &&
-		       numbers_one(PyTuple_GetItem(from, 1), &ret_pair[1], "token_ids", at);
-	if (PyList_Check(from) && PyList_Size(from) == 2)
-		return numbers_one(PyList_GetItem(from, 0), &ret_pair[0], "token_ids", at) &&
-		       numbers_one(PyList_GetItem(from, 1), &ret_pair[1], "token_ids", at);
-	PyErr_Format(PyExc_TypeError, "token_ids[%zd] is %R: give a pair of numbers, as before", at,
-		     from);
-	return 0;
+	PyObject *pair;
+	int r;
+
+	if (PyTuple_Check(from) && PyTuple_Size(from) == 2) {
+		pair = Py_NewRef(from);
+	} else if (PyList_Check(from) && PyList_Size(from) == 2) {
+		pair = PyList_AsTuple(from); /* a number's own code may change the list */
+		if (!pair)
+			return 0;
+	} else {
+		PyErr_Format(PyExc_TypeError,
+			     "token_ids[%zd] is %R: give a pair of numbers, as before", at, from);
+		return 0;
+	}
+	r = numbers_one(PyTuple_GetItem(pair, 0), &ret_pair[0], "token_ids", at) &&
+	    numbers_one(PyTuple_GetItem(pair, 1), &ret_pair[1], "token_ids", at);
+	Py_DECREF(pair);
+	return r;
 }
 
 /* A number, or a text that stands for one. 0 with an exception. */

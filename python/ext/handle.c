@@ -50,30 +50,38 @@ int handle_is_torn(const struct handle *handle)
 	return handle->busy && handle->forks != forks;
 }
 
-static void wait_for_lock(struct handle *handle)
+static int say_torn(void)
+{
+	PyErr_SetString(PyExc_RuntimeError,
+			"another thread was using it when this process was forked: open another "
+			"one");
+	return -1;
+}
+
+static int wait_for_lock(struct handle *handle)
 {
 	if (PyThread_acquire_lock(handle->lock, NOWAIT_LOCK))
-		return;
+		return 0;
+	if (handle->forks != forks) /* who has it got it, and nothing else, before the fork */
+		return say_torn();
 	Py_BEGIN_ALLOW_THREADS;
 	PyThread_acquire_lock(handle->lock, WAIT_LOCK);
 	Py_END_ALLOW_THREADS;
+	return 0;
 }
 
 int handle_enter(struct handle *handle)
 {
 	unsigned long me = PyThread_get_thread_ident();
 
-	if (handle_is_torn(handle)) {
-		PyErr_SetString(PyExc_RuntimeError,
-				"another thread was using it when this process was forked: open "
-				"another one");
-		return -1;
-	}
+	if (handle_is_torn(handle))
+		return say_torn();
 	if (handle->busy && handle->owner == me) {
 		PyErr_SetString(PyExc_RuntimeError, "called while a call of it is under way");
 		return -1;
 	}
-	wait_for_lock(handle);
+	if (wait_for_lock(handle) < 0)
+		return -1;
 	handle->owner = me;
 	handle->forks = forks;
 	handle->busy = 1;

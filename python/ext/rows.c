@@ -125,10 +125,12 @@ struct row {
 /* Takes over the value. */
 static void put(struct row *row, PyObject *value)
 {
-	if (value && row->row)
+	if (value && row->row) {
 		PyStructSequence_SetItem(row->row, row->count++, value);
-	else
-		Py_CLEAR(row->row);
+		return;
+	}
+	Py_XDECREF(value);
+	Py_CLEAR(row->row);
 }
 
 static void put_number(struct row *row, uint64_t value)

@@ -35,6 +35,16 @@ class Arguments(Namespace):
                 ringdex.Indexer(dir=self.dir, stale_after=wrong)
         self.assertEqual(os.listdir(self.dir), [])
 
+    def test_a_number_that_empties_its_pair(self):
+        class Emptying:
+            def __index__(self):
+                pair.clear()
+                return 1
+
+        pair = [Emptying(), 2]
+        with self.assertRaises(ValueError):  # and not the end of the process
+            ringdex.local_hashes([pair], 1)
+
     def test_words_of_open(self):
         for options in (
             {"clear_scope": "all"}, {"report_mode": ""}, {"cleared_means": "x"},
