@@ -85,8 +85,12 @@ class EnginePublisher:
             self._say(f"the engine's own publisher: {fault!r}")
 
     def _ask_tee(self, name: str, *arguments: Any) -> Any:
-        call = getattr(self._tee, name, None)
-        return call(*arguments) if call else None
+        try:
+            call = getattr(self._tee, name, None)
+            return call(*arguments) if call else None
+        except Exception as fault:
+            self._say(f"the engine's own publisher: {fault!r}")
+            return None
 
     def _guarded(self, call: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -176,4 +180,9 @@ def make(endpoint: str, rank: int, known: dict[str, Any], tee: Callable[[str], A
         log.error("ringdex, rank %s: %s", rank, fault)
         config = url.Config()
     options = {**known, **config.options, "dp_rank": rank}
-    return EnginePublisher(options, tee(config.tee) if config.tee else None)
+    try:
+        own = tee(config.tee) if config.tee else None
+    except Exception as fault:  # its port is taken, perhaps
+        log.error("ringdex, rank %s: the engine's own publisher is left out: %r", rank, fault)
+        own = None
+    return EnginePublisher(options, own)

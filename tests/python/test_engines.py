@@ -25,6 +25,8 @@ class Own:
     def __init__(self, rank, endpoint="tcp://*:5557", **options):
         self.rank, self.endpoint, self.options = rank, endpoint, options
         self.batches, self.is_down = [], False
+        if endpoint == "taken":
+            raise OSError("taken")
 
     def publish(self, batch):
         if self.is_down:
@@ -188,6 +190,11 @@ class Plugins(Plugged):
         self.assertTrue(own.is_down)
         publisher.publish(batch)
         self.assertEqual(len(self.said), 1)
+
+    def test_a_tee_that_cannot_be_opened(self):
+        self.vllm(f"ringdex:?dir={self.dir}&instance=i&tee=taken", 1)
+        self.assertEqual(self.said, ["ringdex, rank 1: the engine's own publisher is left out: "
+                                     "OSError('taken')"])
 
     def test_late_publishing(self):
         publisher = self.vllm()
