@@ -18,6 +18,7 @@
 #define BLOCKS        STREAM_BLOCKS_MAX
 #define RANKS         40
 #define FIRST_RANKS   6
+#define LIFE          40000 /* events that one writer is told */
 #define CLEAR_IN      750
 #define TIER_CLEAR_IN 1500
 
@@ -189,11 +190,11 @@ static void check_counts(struct world *w)
 }
 
 /* The writer dies, or is replaced in order; its successor builds all anew. */
-static void succeed(struct world *w, int old_dies_first)
+static void succeed(struct world *w, uint64_t life)
 {
-	struct rdx_writer_options options = {/* swept at once, or in pieces */
-					     .initial_blocks =
-						     pick(w, 2) ? 1 + pick(w, 200) : 40000,
+	int old_dies_first = life % 2;
+	struct rdx_writer_options options = {/* swept at once, or in pieces; most outgrow that */
+					     .initial_blocks = life % 3 ? 1 + pick(w, 200) : 40000,
 					     .stale_after_ns = RIG_NEVER_STALE_NS};
 	struct rdx_index_writer *old = w->writer;
 	struct rdx_writer_stats stats;
@@ -262,8 +263,8 @@ static void test_index_equals_oracle(void **state)
 			query(w);
 		if (i % 20000 == 0)
 			check_counts(w);
-		if (i % 150000 == 0)
-			succeed(w, i / 150000 % 2);
+		if (i % LIFE == 0)
+			succeed(w, i / LIFE);
 	}
 	rdx_writer_stats(w->writer, &stats);
 	w->generations += stats.generations;
@@ -272,7 +273,7 @@ static void test_index_equals_oracle(void **state)
 		      (unsigned long long)w->scanned, (unsigned long long)w->generations,
 		      w->index->lookup.search.words);
 	assert_true(w->scanned > w->rows / 100 && w->scanned < w->rows * 3 / 4);
-	assert_true(w->generations > 1);
+	assert_true(w->generations > 3);
 	assert_true(w->index->lookup.search.words >= 2);
 	rdx_index_close(w->index);
 	rdx_writer_close(w->writer);
