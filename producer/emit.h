@@ -86,7 +86,8 @@ static inline void rdx_emit_removed(struct rdx_publisher *p, uint8_t tier, uint3
 void rdx_emit_cleared(struct rdx_publisher *p, uint8_t scope);
 
 /* End of a call: publish what is collected, say what the rank is worth if no event did, store the
- * segment's counters, ring the bell or, in a batch, note that it is due. `tail` is the position at the call's start. */
+ * segment's counters, ring the bell or, in a batch, note that it is due. `tail` is the position at the
+ * call's start. */
 void rdx_emit_finish(struct rdx_publisher *p, uint64_t tail);
 
 /* Wake who sleeps. There is a bell. */

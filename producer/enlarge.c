@@ -7,9 +7,9 @@
 /* One in so many spare records is used when it is time to grow: a tier that is a little larger than was
  * said does not cost twice its memory, and there are records left until the thread has time. */
 #define SPARE_USED 4
-#define WAIT_LEAST_NS                                                                              \
-	UINT64_C(1000000000) /* after growth has failed, and each time twice as long ... */
-#define WAIT_MOST_NS UINT64_C(64000000000)
+/* After growth has failed, and each time twice as long. */
+#define WAIT_LEAST_NS UINT64_C(1000000000)
+#define WAIT_MOST_NS  UINT64_C(64000000000)
 
 uint64_t rdx_enlarge_spare(const struct rdx_publisher *p)
 {

@@ -308,18 +308,6 @@ void bridge_start(struct rig *rig, struct program *program, const struct bridge_
 	assert_int_equal(program_start(program, arguments[0], arguments, 0), 0);
 }
 
-void bridge_stop(struct program *program)
-{
-	struct program_result r;
-
-	kill(program->pid, SIGTERM);
-	assert_int_equal(program_finish(program, NULL, &r), 0);
-	if (r.status)
-		print_error("%s\n%s\n", r.out, r.err);
-	assert_int_equal(r.status, 0);
-	program_result_free(&r);
-}
-
 /* What the newest event says the rank is worth. */
 static int worth(struct rdx_reader *reader)
 {

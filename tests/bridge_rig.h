@@ -78,7 +78,6 @@ void bridge_text(msgpack_packer *packer, const char *text);
  * the test's to read: few lines fit before it waits for that. */
 void bridge_start(struct rig *rig, struct program *program, const struct bridge_engine *engine,
 		  const char *option, const char *other);
-void bridge_stop(struct program *program);
 
 /* Serve until worker 1's rank lives, holds as many blocks in the device, and is worth that. */
 void bridge_until(struct rig *rig, struct bridge_engine *engine, uint64_t held, int inexact);

@@ -3,6 +3,7 @@
 
 #include "tests/patience.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define SLEEP_NS 2000000
@@ -77,6 +78,46 @@ void prompt_store(struct rdx_publisher *publisher, uint64_t prompt, uint32_t cou
 
 	prompt_locals(prompt, count, locals);
 	assert_int_equal(rdx_publish_stored(publisher, &stored), 0);
+}
+
+void prompt_remove(struct rdx_publisher *publisher, uint64_t prompt, uint32_t first, uint32_t count,
+		   uint8_t tier)
+{
+	uint64_t names[PROMPT_MAX];
+	struct rdx_removed removed = {.size = sizeof(removed),
+				      .names = names,
+				      .count = count,
+				      .tier = tier,
+				      .name_bytes = 8};
+
+	assert_in_range(count, 0, PROMPT_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		names[i] = prompt << 32 | (first + i + 1);
+	assert_int_equal(rdx_publish_removed(publisher, &removed), 0);
+}
+
+static void see(void *context, uint64_t prefix, uint8_t tiers)
+{
+	struct prompt_held *held = context;
+	uint64_t state = prefix + tiers;
+
+	held->sum += rig_random(&state);
+	held->count++;
+}
+
+struct prompt_held prompt_held(struct indexer_rig *x, uint64_t worker_id)
+{
+	struct rdx_index_mark mark = {.size = sizeof(mark)};
+	struct prompt_held held;
+	int r = -EAGAIN;
+
+	UNTIL (r == 0) {
+		held = (struct prompt_held){0};
+		r = rdx_index_each(x->index, worker_id, 0, see, &held, &mark);
+		if (r != 0)
+			indexer_poll(x);
+	}
+	return held;
 }
 
 int prompt_run(struct rdx_index *index, uint64_t prompt, uint32_t count, uint64_t worker_id,

@@ -33,6 +33,16 @@ void prompt_locals(uint64_t prompt, uint32_t count, uint64_t *ret_locals);
 /* Store the first `count` blocks of prompt number `prompt` in a tier. */
 void prompt_store(struct rdx_publisher *publisher, uint64_t prompt, uint32_t count, uint8_t tier);
 
+/* Remove `count` of its blocks, from number `first` on. */
+void prompt_remove(struct rdx_publisher *publisher, uint64_t prompt, uint32_t first, uint32_t count,
+		   uint8_t tier);
+
+/* What a worker's rank 0 holds, as the index shows it; polls until it does. */
+struct prompt_held {
+	uint64_t sum, count; /* of hashes of what is held: no order */
+};
+struct prompt_held prompt_held(struct indexer_rig *x, uint64_t worker_id);
+
 /* Leading blocks of the prompt that the rank holds in any tier, asked for `count`; -1: it
  * has no row. */
 int prompt_run(struct rdx_index *index, uint64_t prompt, uint32_t count, uint64_t worker_id,

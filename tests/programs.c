@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/programs.h"
 
+#include "tests/rig.h"
 #include "tests/patience.h"
 
 #include <errno.h>
@@ -195,6 +196,18 @@ int program_finish(struct program *program, const char *input, struct program_re
 		.err = texts[1].bytes,
 	};
 	return r;
+}
+
+void program_stop(struct program *program)
+{
+	struct program_result r;
+
+	assert_int_equal(kill(program->pid, SIGTERM), 0);
+	assert_int_equal(program_finish(program, NULL, &r), 0);
+	if (r.status)
+		print_error("%s\n%s\n", r.out, r.err);
+	assert_int_equal(r.status, 0);
+	program_result_free(&r);
 }
 
 int program_run(struct program_result *ret_result, const char *name, const char *input, ...)

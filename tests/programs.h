@@ -31,6 +31,9 @@ int program_start(struct program *ret_program, const char *name, char *const *ar
 /* Feed it `input` (NULL: nothing) and read all it prints, until it ends. */
 int program_finish(struct program *program, const char *input, struct program_result *ret_result);
 
+/* By SIGTERM; it must end with 0. */
+void program_stop(struct program *program);
+
 /* Start and finish: program_run(&result, "ringdex-ls", "input" or NULL, "--dir", dir, NULL) */
 __attribute__((sentinel)) int program_run(struct program_result *ret_result, const char *name,
 					  const char *input, ...);

@@ -94,15 +94,3 @@ void tools_start_follow(struct rig *rig, struct program *program, const char *op
 
 	assert_int_equal(program_start(program, arguments[0], arguments, 0), 0);
 }
-
-void tools_stop_follow(struct program *program)
-{
-	struct program_result r;
-
-	kill(program->pid, SIGTERM);
-	assert_int_equal(program_finish(program, NULL, &r), 0);
-	if (r.status)
-		print_error("%s\n%s\n", r.out, r.err);
-	assert_int_equal(r.status, 0);
-	program_result_free(&r);
-}

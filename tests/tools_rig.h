@@ -26,8 +26,7 @@ int tools_wait_for_err(struct program *program, const char *part);
 /* The same, and nothing may come before it. */
 int tools_wait_for_first(struct program *program, const char *part);
 
-/* ringdex-follow --json, with one more option or NULL, and its end by SIGTERM. */
+/* ringdex-follow --json, with one more option or NULL. program_stop ends it. */
 void tools_start_follow(struct rig *rig, struct program *program, const char *option);
-void tools_stop_follow(struct program *program);
 
 #endif

@@ -33,7 +33,7 @@ static void begin(struct rig *rig, int has_replay, const char *option)
 
 static void end(void)
 {
-	bridge_stop(&program);
+	program_stop(&program);
 	bridge_engine_stop(&engine);
 }
 

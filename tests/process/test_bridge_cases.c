@@ -31,7 +31,7 @@ static void begin(struct rig *rig, const char *option, const char *more)
 
 static void end(void)
 {
-	bridge_stop(&program);
+	program_stop(&program);
 	bridge_engine_stop(&engine);
 }
 
@@ -280,7 +280,7 @@ static void a_rank_that_is_held_too_long(void **state)
 	assert_true(tools_wait_for(&program, "\"losses\":2,\"asks\":0,\"unanswered\":0,"
 					     "\"replayed\":0,\"repeats\":0,\"gaps\":0,"
 					     "\"restarts\":0"));
-	bridge_stop(&program);
+	program_stop(&program);
 }
 
 /* From batches to the answer to a request. */
@@ -306,7 +306,7 @@ static void a_router_asks(void **state)
 	}
 	assert_has(r.out, "\"state\":\"EXACT\"");
 	program_result_free(&r);
-	tools_stop_follow(&follow);
+	program_stop(&follow);
 	end();
 }
 

@@ -313,16 +313,6 @@ static void start_holding(struct program *ret_feed, const struct rig *rig, const
 	assert_int_equal(write(ret_feed->in, input, strlen(input)), strlen(input));
 }
 
-static void end_holding(struct program *feed)
-{
-	struct program_result r;
-
-	assert_int_equal(kill(feed->pid, SIGTERM), 0);
-	assert_int_equal(program_finish(feed, NULL, &r), 0);
-	assert_int_equal(r.status, 0);
-	program_result_free(&r);
-}
-
 /* It holds until a signal, keeps others out of its rank, and what it published can be
  * printed by ringdex-tail and fed into another namespace. */
 static void holds_and_goes_round(void **state)
@@ -357,7 +347,7 @@ static void holds_and_goes_round(void **state)
 	program_result_free(&tail);
 	feed_expect_runs(&other, 1, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){2}, 1);
 
-	end_holding(&feed);
+	program_stop(&feed);
 	rig_remove(&other);
 }
 
@@ -383,7 +373,7 @@ static void makes_its_files_again(void **state)
 			close(feed.in);
 		feed.in = -1;
 	}
-	end_holding(&feed);
+	program_stop(&feed);
 }
 
 /* Removals of neighbouring lines are published together, of what they have in common. */

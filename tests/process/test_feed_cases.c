@@ -123,7 +123,7 @@ static void asked_by_the_tenant(void **state)
 	assert_true(ask(rig, NULL, NULL) <= 0);
 	program_finish(&feed, NULL, &r);
 	program_result_free(&r);
-	tools_stop_follow(&follow);
+	program_stop(&follow);
 }
 
 static void gpu_only_clear(void **state)

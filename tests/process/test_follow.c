@@ -22,7 +22,7 @@ static void follow_maintains_an_index(void **state)
 		tools_start_follow(rig, &program, ways[i]);
 		assert_true(tools_wait_for(&program, "\"recovered\":[{\"way\":\"barrier\","
 						     "\"worker\":\"7\",\"dp_rank\":0,"));
-		tools_stop_follow(&program);
+		program_stop(&program);
 	}
 	tools_start_follow(rig, &program, "--interval=50ms");
 	assert_true(tools_wait_for(&program, "\"state\":\"EXACT\""));
@@ -41,7 +41,7 @@ static void follow_maintains_an_index(void **state)
 	for (uint64_t i = 1; i <= 20; i++)
 		rig_store(rig, &producers[1], i);
 	assert_true(tools_wait_for(&program, "\"last_event_id\":20"));
-	tools_stop_follow(&program);
+	program_stop(&program);
 
 	/* the index of a dead indexer shows it */
 	RUN(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "--local", "--json", "-");
@@ -135,7 +135,7 @@ static void follow_shows_what_it_cannot_read(void **state)
 	tools_start_follow(rig, &program, NULL);
 	assert_true(tools_wait_for(&program, "{\"worker\":\"7\",\"dp_rank\":0,\"followed\":false,"
 					     "\"cause\":\"EPROTONOSUPPORT\"}"));
-	tools_stop_follow(&program);
+	program_stop(&program);
 	RUN(&r, 2, "ringdex-follow", NULL, "--wait", "never");
 	assert_has(r.err, "not one of auto, io_uring, epoll");
 	program_result_free(&r);

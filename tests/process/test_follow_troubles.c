@@ -119,7 +119,7 @@ static void it_shows_when_a_rank_last_published(void **state)
 			break;
 		}
 	}
-	tools_stop_follow(&program);
+	program_stop(&program);
 	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir, "--json");
 	object = parsed(r.out);
 	segment = json_object_array_get_idx(member(object, "segments"), 0);
@@ -153,7 +153,7 @@ static void it_says_that_it_has_no_lock(void **state)
 	assert_true(tools_wait_for(&program, "\"lock_cause\":\"EISDIR\""));
 	exchange_lock(rig);
 	assert_true(tools_wait_for(&program, "\"lock_cause\":null"));
-	tools_stop_follow(&program);
+	program_stop(&program);
 }
 
 static void it_cleans(void **state)
@@ -170,7 +170,7 @@ static void it_cleans(void **state)
 	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
 	assert_true(tools_wait_for(&program, "removed 7/0.seg, which was dead: "));
 	assert_int_equal(faccessat(rig->dir_fd, "8/0.seg", F_OK, 0), 0);
-	tools_stop_follow(&program);
+	program_stop(&program);
 	rig_release(&alive);
 }
 

@@ -235,7 +235,7 @@ static void ls_says_what_an_indexer_refuses(void **state)
 	assert_has(r.out, " (1 rank of its worker is there)");
 	assert_null(strstr(r.out, "7:0: in no index"));
 	program_result_free(&r);
-	tools_stop_follow(&program);
+	program_stop(&program);
 	/* where none runs it is no wonder */
 	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
 	assert_null(strstr(r.out, "in no index"));

@@ -72,21 +72,6 @@ static struct rdx_publisher_stats stats_of(const struct rdx_publisher *publisher
 	return stats;
 }
 
-static void remove_some(struct rdx_publisher *publisher, uint64_t prompt, uint32_t first,
-			uint32_t count, uint8_t tier)
-{
-	uint64_t names[BLOCKS];
-	struct rdx_removed removed = {.size = sizeof(removed),
-				      .names = names,
-				      .count = count,
-				      .tier = tier,
-				      .name_bytes = 8};
-
-	for (uint32_t i = 0; i < count; i++)
-		names[i] = prompt << 32 | (first + i + 1);
-	assert_int_equal(rdx_publish_removed(publisher, &removed), 0);
-}
-
 /* The same calls on both; more and more prompts, and holes in them. */
 static void tell_both(struct growth *g, int calls)
 {
@@ -103,47 +88,19 @@ static void tell_both(struct growth *g, int calls)
 			else if ((dice >> 28) % 4)
 				prompt_store(both[i], prompt, count, tier);
 			else
-				remove_some(both[i], prompt, BLOCKS - count, count, tier);
+				prompt_remove(both[i], prompt, BLOCKS - count, count, tier);
 		}
 	}
 }
 
-struct held {
-	uint64_t sum, count; /* of hashes of what is held: no order */
-};
-
-static void see(void *context, uint64_t prefix, uint8_t tiers)
-{
-	struct held *held = context;
-	uint64_t state = prefix + tiers;
-
-	held->sum += rig_random(&state);
-	held->count++;
-}
-
-static struct held held_by(struct growth *g, uint64_t worker_id)
-{
-	struct rdx_index_mark mark = {.size = sizeof(mark)};
-	struct held held;
-	int r = -EAGAIN;
-
-	UNTIL (r == 0) {
-		held = (struct held){0};
-		r = rdx_index_each(g->x.index, worker_id, 0, see, &held, &mark);
-		if (r != 0)
-			indexer_poll(&g->x);
-	}
-	return held;
-}
-
 static void expect_equal(struct growth *g)
 {
-	struct held small, roomy;
+	struct prompt_held small, roomy;
 
 	until_state(&g->x, SMALL, 0, RDX_STATE_EXACT, g->small, NULL);
 	until_state(&g->x, ROOMY, 0, RDX_STATE_EXACT, g->roomy, NULL);
-	small = held_by(g, SMALL);
-	roomy = held_by(g, ROOMY);
+	small = prompt_held(&g->x, SMALL);
+	roomy = prompt_held(&g->x, ROOMY);
 	assert_true(small.sum == roomy.sum);
 	assert_int_equal(small.count, roomy.count);
 }

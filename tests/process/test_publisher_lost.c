@@ -58,21 +58,6 @@ static void strike(const struct lost *l, const char *pattern)
 	assert_int_equal(system(command), 0);
 }
 
-static void remove_some(struct rdx_publisher *publisher, uint64_t prompt, uint32_t first,
-			uint32_t count, uint8_t tier)
-{
-	uint64_t names[BLOCKS];
-	struct rdx_removed removed = {.size = sizeof(removed),
-				      .names = names,
-				      .count = count,
-				      .tier = tier,
-				      .name_bytes = 8};
-
-	for (uint32_t i = 0; i < count; i++)
-		names[i] = prompt << 32 | (first + i + 1);
-	assert_int_equal(rdx_publish_removed(publisher, &removed), 0);
-}
-
 /* The same calls on both; holes are among what they leave. */
 static void tell_both(struct lost *l, int calls)
 {
@@ -89,44 +74,16 @@ static void tell_both(struct lost *l, int calls)
 			else if (dice >> 24 & 1)
 				prompt_store(both[i], prompt, count, tier);
 			else
-				remove_some(both[i], prompt, BLOCKS - count, count, tier);
+				prompt_remove(both[i], prompt, BLOCKS - count, count, tier);
 		}
 	}
-}
-
-struct held {
-	uint64_t sum, count; /* of hashes of what is held: no order */
-};
-
-static void see(void *context, uint64_t prefix, uint8_t tiers)
-{
-	struct held *held = context;
-	uint64_t state = prefix + tiers;
-
-	held->sum += rig_random(&state);
-	held->count++;
-}
-
-static struct held held_by(struct lost *l, uint64_t worker_id)
-{
-	struct rdx_index_mark mark = {.size = sizeof(mark)};
-	struct held held;
-	int r = -EAGAIN;
-
-	UNTIL (r == 0) {
-		held = (struct held){0};
-		r = rdx_index_each(l->x.index, worker_id, 0, see, &held, &mark);
-		if (r != 0)
-			indexer_poll(&l->x);
-	}
-	return held;
 }
 
 /* In the index that there is, and in that of an indexer that begins now. */
 static void expect_equal(struct lost *l)
 {
 	for (int fresh = 0; fresh < 2; fresh++) {
-		struct held struck, spared;
+		struct prompt_held struck, spared;
 
 		if (fresh) {
 			rdx_index_close(l->x.index);
@@ -136,8 +93,8 @@ static void expect_equal(struct lost *l)
 		}
 		until_state(&l->x, STRUCK, 0, RDX_STATE_EXACT, l->struck, NULL);
 		until_state(&l->x, SPARED, 0, RDX_STATE_EXACT, l->spared, NULL);
-		struck = held_by(l, STRUCK);
-		spared = held_by(l, SPARED);
+		struck = prompt_held(&l->x, STRUCK);
+		spared = prompt_held(&l->x, SPARED);
 		assert_true(struck.sum == spared.sum);
 		assert_int_equal(struck.count, spared.count);
 	}

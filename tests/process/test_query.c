@@ -97,7 +97,7 @@ static void query_finds_the_longest_prefix(void **state)
 	assert_has(r.out, "request of line 1: 2 blocks\n");
 	assert_has(r.out, "http://localhost:8000");
 	program_result_free(&r);
-	tools_stop_follow(&program);
+	program_stop(&program);
 	rig_release(&producers[0]);
 	rig_release(&producers[1]);
 }
@@ -134,7 +134,7 @@ static void query_offers_what_is_fed(void **state)
 	RUN(&r, 1, "ringdex-query", "1", "--dir", rig->dir, "-");
 	assert_has(r.err, "no running worker feeds an index in");
 	program_result_free(&r);
-	tools_stop_follow(&program);
+	program_stop(&program);
 }
 
 static void query_says_what_is_wrong(void **state)
@@ -176,7 +176,7 @@ static void query_says_what_is_wrong(void **state)
 	RUN(&r, 1, "ringdex-query", NULL, "--dir", rig->dir, "/no/such/file");
 	assert_has(r.err, "cannot open /no/such/file: No such file or directory");
 	program_result_free(&r);
-	tools_stop_follow(&program);
+	program_stop(&program);
 	rig_release(&producer);
 }
 
@@ -221,7 +221,7 @@ static void verify_finds_a_difference(void **state)
 	RUN(&r, 3, "ringdex-verify", NULL, "--dir", rig->dir, "10");
 	assert_has(r.err, "no segment of 10 in");
 	program_result_free(&r);
-	tools_stop_follow(&program);
+	program_stop(&program);
 	rig_release(&producers[0]);
 }
 

@@ -64,7 +64,7 @@ static void stop(struct program *feed, struct program *follow)
 {
 	struct program_result r;
 
-	tools_stop_follow(follow);
+	program_stop(follow);
 	kill(feed->pid, SIGTERM);
 	assert_int_equal(program_finish(feed, NULL, &r), 0);
 	program_result_free(&r);

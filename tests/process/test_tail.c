@@ -264,7 +264,7 @@ static void tools_survive_a_truncated_file(void **state)
 	assert_int_equal(r.status, 1);
 	assert_has(r.err, "ringdex-tail: cannot read 7:0: truncated: 0 bytes");
 	program_result_free(&r);
-	tools_stop_follow(&follow);
+	program_stop(&follow);
 	rig_release(&producers[0]);
 	rig_release(&producers[1]);
 }

@@ -217,6 +217,19 @@ static void expect_cleared(struct publisher_rig *f, struct rdx_publisher *of,
 	*stamp = of->stamp;
 }
 
+/* The worker's ranks 0 and 1; `ret_options` to open the second one again. */
+static struct rdx_publisher *open_both(struct publisher_rig *f,
+				       struct rdx_publisher_options *ret_options)
+{
+	struct rdx_publisher *second;
+
+	open_first(f);
+	*ret_options = f->options;
+	ret_options->dp_rank = 1;
+	assert_int_equal(rdx_publisher_open(&second, ret_options), 0);
+	return second;
+}
+
 static void expect_one_clear_file(struct publisher_rig *f, struct rdx_publisher *second,
 				  uint32_t *stamp)
 {
@@ -235,10 +248,7 @@ static void test_damaged_under_a_sibling(void **state)
 	struct rdx_publisher *second;
 	uint32_t stamp = 0;
 
-	open_first(f);
-	options = f->options;
-	options.dp_rank = 1;
-	assert_int_equal(rdx_publisher_open(&second, &options), 0);
+	second = open_both(f, &options);
 	expect_one_clear_file(f, second, &stamp);
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
 		rdx_publisher_close(second);
@@ -258,10 +268,7 @@ static void test_lost_under_a_sibling(void **state)
 	struct rdx_publisher *second;
 	uint32_t stamp = 0;
 
-	open_first(f);
-	options = f->options;
-	options.dp_rank = 1;
-	assert_int_equal(rdx_publisher_open(&second, &options), 0);
+	second = open_both(f, &options);
 	expect_one_clear_file(f, second, &stamp);
 	for (size_t i = 0; i < DEBRIS; i++) {
 		char path[PATH];
@@ -287,10 +294,7 @@ static void test_damaged_and_looked_at(void **state)
 	struct rdx_publisher *second;
 	uint32_t stamp = 0;
 
-	open_first(f);
-	options = f->options;
-	options.dp_rank = 1;
-	assert_int_equal(rdx_publisher_open(&second, &options), 0);
+	second = open_both(f, &options);
 	expect_one_clear_file(f, second, &stamp);
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
 		damage(f, &damages[i]);
@@ -309,10 +313,7 @@ static void test_damaged_after_a_clear(void **state)
 	struct rdx_publisher_options options;
 	struct rdx_publisher *second;
 
-	open_first(f);
-	options = f->options;
-	options.dp_rank = 1;
-	assert_int_equal(rdx_publisher_open(&second, &options), 0);
+	second = open_both(f, &options);
 	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
 	damage(f, &cut);
 	assert_int_equal(rdx_publisher_check(second), 1);

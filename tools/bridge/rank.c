@@ -2,6 +2,7 @@
 #include "tools/bridge/rank.h"
 
 #include "shm/clock.h"
+#include "tools/feed/feed_check.h"
 #include "tools/program/messages.h"
 
 #include <errno.h>
@@ -169,19 +170,12 @@ static int is_final(int error)
 }
 
 /* What a check did, or could not do. */
-static void say_checked(const struct rank *rank, int r)
+static void say_checked(const struct rank *rank, int result)
 {
-	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
-	const char *what = "its files were removed";
-	const char *then = r > 0 ? "made again" : messages_explain_create(r);
+	struct feed_check check = feed_check_words(rank->publisher, result);
 
-	(void)rdx_publisher_get_stats(rank->publisher, &stats);
-	if (r == 2 || (stats.outgrown && !stats.name_lost))
-		what = "it has outgrown its blocks";
-	if (r == 2)
-		then = "its segment was made larger";
 	messages_say("%s: worker %" PRIu64 " rank %u: %s: %s", rank->input,
-		     rank->options->worker_id, rank->dp_rank, what, then);
+		     rank->options->worker_id, rank->dp_rank, check.found, check.then);
 }
 
 int rank_check(struct rank *rank)

@@ -2,6 +2,7 @@
 #include "tools/feed/feed_ranks.h"
 
 #include "shm/clock.h"
+#include "tools/feed/feed_check.h"
 #include "tools/feed/feed_open.h"
 #include "tools/program/messages.h"
 
@@ -230,30 +231,17 @@ void feed_ranks_sum_up(const struct feed_ranks *ranks)
 		feed_counters_sum_up(&ranks->ranks[i].counters, ranks->input);
 }
 
-static void say_outgrown(const struct feed_rank *rank, int result)
-{
-	messages_say("worker %" PRIu64 " rank %" PRIu32 ": it has outgrown its blocks: %s",
-		     rank->counters.worker, rank->counters.dp_rank,
-		     result > 0 ? "its segment was made larger" : messages_explain_create(result));
-}
-
 /* What a check did, or could not do. */
-static void say_checked(const struct feed_rank *rank, int error)
+static void say_checked(const struct feed_rank *rank, int result)
 {
-	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
-	const char *why = messages_explain_create(error);
+	struct feed_check check = feed_check_words(rank->publisher, result);
 
-	(void)rdx_publisher_get_stats(rank->publisher, &stats);
-	if (error == 2 || (stats.outgrown && !stats.name_lost)) {
-		say_outgrown(rank, error);
-		return;
-	}
-	if (error == -EBUSY)
-		why = "and another process publishes it now: this one does not any more";
-	else if (error == -EKEYREJECTED || error == -ESTALE)
-		why = "and the directory was made anew: start again, and send what is held";
-	messages_say("worker %" PRIu64 " rank %" PRIu32 ": its files were removed: %s",
-		     rank->counters.worker, rank->counters.dp_rank, error > 0 ? "made again" : why);
+	if (!check.is_outgrown && result == -EBUSY)
+		check.then = "and another process publishes it now: this one does not any more";
+	else if (!check.is_outgrown && (result == -EKEYREJECTED || result == -ESTALE))
+		check.then = "and the directory was made anew: start again, and send what is held";
+	messages_say("worker %" PRIu64 " rank %" PRIu32 ": %s: %s", rank->counters.worker,
+		     rank->counters.dp_rank, check.found, check.then);
 }
 
 void feed_ranks_check(struct feed_ranks *ranks)

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/feed/feed_check.h"
+
+#include "tools/program/messages.h"
+
+struct feed_check feed_check_words(const struct rdx_publisher *publisher, int result)
+{
+	struct rdx_publisher_stats stats = {.size = sizeof(stats)};
+	struct feed_check check = {.found = "its files were removed"};
+
+	(void)rdx_publisher_get_stats(publisher, &stats);
+	check.is_outgrown = result == 2 || (result < 0 && stats.outgrown && !stats.name_lost);
+	check.then = result > 0 ? "made again" : messages_explain_create(result);
+	if (check.is_outgrown)
+		check.found = "it has outgrown its blocks";
+	if (check.is_outgrown && result > 0)
+		check.then = "its segment was made larger";
+	return check;
+}
