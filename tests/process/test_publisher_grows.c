@@ -13,9 +13,11 @@
 #include "tests/patience.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SMALL      1
 #define ROOMY      2
@@ -184,6 +186,10 @@ static void test_at_its_limit(void **state)
 	assert_int_equal(stats_of(publisher).held[0], 40);
 	until_state(&g.x, 3, 0, RDX_STATE_LACKING, publisher, NULL);
 	rdx_publisher_close(publisher);
+	options.names_max = UINT64_MAX;
+	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
+	assert_true(publisher->names_max == RDX_NAMES_MAX);
+	rdx_publisher_close(publisher);
 	end(&g);
 }
 
@@ -213,6 +219,10 @@ static void test_no_memory(void **state)
 	g.small->enlarge_ns = 0;
 	assert_int_equal(rdx_publisher_check(g.small), -EFBIG);
 	assert_true(g.small->enlarge_wait_ns == 2 * SECOND_NS);
+	assert_int_equal(unlinkat(g.x.rig.dir_fd, "bell", 0), 0); /* made again all the same */
+	g.small->enlarge_ns = 0;
+	assert_int_equal(rdx_publisher_check(g.small), -EFBIG);
+	assert_int_equal(faccessat(g.x.rig.dir_fd, "bell", F_OK, 0), 0);
 	assert_int_equal(stats_of(g.small).outgrown, 1);
 	assert_int_equal(stats_of(g.small).name_lost, 0);
 	limit_files(RLIM_INFINITY);

@@ -185,6 +185,8 @@ class Plugins(Plugged):
         self.assertEqual(self.found(), {("i", 1): (2, "EXACT")})
         self.assertEqual(self.said, ["ringdex, rank 1: the engine's own publisher: "
                                      "RuntimeError('Publisher is closed')"])
+        own.get_publisher_config = lambda: own.publish(None)  # raises, too
+        self.assertIsNone(publisher.get_publisher_config())
         own.is_down = False
         publisher.shutdown()
         self.assertTrue(own.is_down)
