@@ -190,8 +190,9 @@ struct rdx_publisher_stats {
  *   -EPERM         the directory, or the worker's in it, is neither this user's nor root's, or a
  *                  group or all users may write in it without the sticky bit: others could
  *                  replace files. RDX_CLEAR_WORKER: the clear file is another user's, or others
- *                  may write it, and a process has it open. The rank's lock file is another user's, or was open to others,
- *                  one of whom has locked it. The file system has no hard links, or forbids a file's mode
+ *                  may write it, and a process has it open. The rank's lock file is another
+ *                  user's, or was open to others, one of whom has locked it. The file system has
+ *                  no hard links, or forbids a file's mode
  *   -EMFILE, -ENFILE  no descriptors left: a handle keeps up to four and opens with two more
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP  of the directory or a file in it, as from
  *                  open(2); -ENOLCK as from fcntl(2)

@@ -7,7 +7,6 @@
 #include "consumer/indexer/roster.h"
 #include "consumer/indexer/unfed.h"
 #include "consumer/wait/wait.h"
-#include "shm/bell.h"
 #include "shm/bell_file.h"
 #include "shm/clock.h"
 #include "shm/guard.h"
