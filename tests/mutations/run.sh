@@ -42,6 +42,7 @@ work_in() { # NUMBER
 	tree=$scratch/tree-$1
 	build=$tree/build/dev
 	log=$scratch/log-$1.txt
+	mutated=$scratch/mutated-$1
 	export CCACHE_BASEDIR=$PWD/$tree CCACHE_NOHASHDIR=1
 }
 
@@ -164,8 +165,8 @@ apply() { # NAME
 	local hunk file
 	for hunk in "$scratch/list/$1"/hunk-*; do
 		read -r file <"$hunk"
-		mutated_by "$hunk" >"$log" || exit 2
-		cat "$log" >"$tree/$file"
+		mutated_by "$hunk" >"$mutated" || exit 2
+		cat "$mutated" >"$tree/$file"
 	done
 }
 
@@ -208,9 +209,12 @@ build_tests() { # TEST...
 }
 
 # Run a program of tests until it ends, or says that a test of it has failed: what is broken
-# may take long to end.
+# may take long to end. The log is a new file each time: a child that outlives its test may write
+# to the old one.
 run_program() { # PROGRAM
 	local pid status=0
+	rm -f "$log"
+	: >"$log"
 	timeout -k 5 "$limit" stdbuf -oL "$1" >"$log" 2>&1 &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
@@ -246,6 +250,13 @@ row() {
 	printf '%-36s %-30s %-28s %s\n' "$@"
 }
 
+# A row that is printed once more at the end, where whoever looks for the reason looks first, with the
+# end of the log
+escaped() { # NAME TEST RESULT
+	row "$1" "$file" "$2" "$3" | tee -a "$scratch/escaped"
+	tail -n 20 "$log" | sed 's/^/    /' >>"$scratch/escaped"
+}
+
 # One test against the mutation that is applied and built
 try() { # NAME TEST
 	local ended try begun=$SECONDS
@@ -257,8 +268,8 @@ try() { # NAME TEST
 	cp "$log" "$scratch/list/$1/${2#*/}.log"
 	case $ended in
 	failed) row "$1" "$file" "$2" "caught, $((SECONDS - begun)) s, try $try" ;;
-	passed) row "$1" "$file" "$2" "NOT CAUGHT, $((SECONDS - begun)) s" ;;
-	*) row "$1" "$file" "$2" "NOT CAUGHT: $ended" ;;
+	passed) escaped "$1" "$2" "NOT CAUGHT, $((SECONDS - begun)) s" ;;
+	*) escaped "$1" "$2" "NOT CAUGHT: $ended" ;;
 	esac
 	[[ $ended == failed ]]
 }
@@ -273,8 +284,7 @@ mutate() { # NAME
 			try "$1" "$test" || bad=1
 		done
 	else
-		row "$1" "$file" "-" "DOES NOT BUILD"
-		cat "$log"
+		escaped "$1" - "DOES NOT BUILD"
 		bad=1
 	fi
 	undo "$1"
@@ -301,7 +311,7 @@ work() { # NUMBER
 	baseline
 	for name in "${names[@]}"; do
 		mkdir "$scratch/list/$name/taken" 2>/dev/null || continue
-		mutate "$name" || { echo "$name" >>"$scratch/escaped"; bad=1; }
+		mutate "$name" || { mkdir "$scratch/list/$name/escaped"; bad=1; }
 	done
 	return $bad
 }
@@ -344,6 +354,8 @@ work() { # NUMBER
 	for worker in "${workers[@]}"; do
 		wait "$worker" || failed=1
 	done
-	printf '%d mutations, %d not caught, %d s\n' "${#names[@]}" "$(wc -l <"$scratch/escaped")" "$SECONDS"
+	cat "$scratch/escaped"
+	printf '%d mutations, %d not caught, %d s\n' "${#names[@]}" \
+		"$(find "$scratch/list" -name escaped | wc -l)" "$SECONDS"
 	exit $failed
 }
