@@ -43,9 +43,9 @@ int main(int argc, char **argv)
 	rows = rdx_index_lookup_tokens(index, &request, runs, RDX_RANKS_MAX);
 	for (int i = 0; i < rows; i++)
 		printf("worker %" PRIu64 " rank %" PRIu32 " at %s holds %" PRIu32
-		       " blocks on its device\n",
+		       " blocks on its device: %s\n",
 		       runs[i].worker_id, runs[i].dp_rank, runs[i].instance,
-		       runs[i].blocks[RDX_TIER_DEVICE]);
+		       runs[i].blocks[RDX_TIER_DEVICE], rdx_state_text(runs[i].state));
 	rdx_index_close(index);
 	rdx_indexer_close(indexer);
 	return rows < 0 ? fail("lookup", rows) : 0;

@@ -1,16 +1,39 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Run the examples against each other: run.sh BIN_DIR [DIR]
+# Run examples against each other: run.sh BIN_DIR [DIR [PUBLISH LOOKUP]]
+# PUBLISH and LOOKUP are commands that take a directory; without them, those in C. An index that
+# LOOKUP does not maintain itself is maintained by `ringdex follow`.
 set -euo pipefail
+bin=$1
 dir=${2-$(mktemp -d /dev/shm/ringdex-example-XXXXXX)}
-trap 'rm -rf "$dir"' EXIT
-for program in publish translate; do
-	coproc worker { "$1/example-$program" "$dir/$program"; }
-	read -r line <&"${worker[0]}"
+follow=
+trap '[[ -z $follow ]] || kill "$follow"; rm -rf "$dir"' EXIT
+
+pair() { # DIR PUBLISH LOOKUP
+	local worker line answer tries
+	coproc engine { exec "$2" "$1"; }
+	worker=$engine_PID
+	read -r line <&"${engine[0]}"
 	[[ $line == published ]]
-	answer=$("$1/example-lookup" "$dir/$program")
+	if [[ $3 != */example-lookup ]]; then
+		"$bin/ringdex-follow" --dir="$1" >/dev/null &
+		follow=$!
+	fi
+	for ((tries = 600; tries; tries--)); do # the indexer may not have caught up
+		# shellcheck disable=SC2086 # a command is words
+		answer=$($3 "$1")
+		[[ $answer != *EXACT ]] || break
+		sleep 0.1
+	done
 	printf '%s\n' "$answer"
-	[[ $answer == "worker 1 rank 0 at http://localhost:8000 holds 2 blocks on its device" ]]
-	eval "exec ${worker[1]}>&-"
-	wait
-done
+	[[ $answer == "worker 1 rank 0 at http://localhost:8000 holds 2 blocks on its device: EXACT" ]]
+	eval "exec ${engine[1]}>&-"
+	wait "$worker"
+}
+
+if (($# == 4)); then
+	pair "$dir" "$3" "$4"
+else
+	pair "$dir/publish" "$bin/example-publish" "$bin/example-lookup"
+	pair "$dir/translate" "$bin/example-translate" "$bin/example-lookup"
+fi

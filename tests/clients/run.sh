@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Description: build one client and run it: run.sh CLIENT INSTALLED FOLDER CC [CXX]
-# CLIENT is one of those at the end; INSTALLED is a prefix, the only place where the library is
-# looked for; FOLDER is emptied and written to. Exit status 77: no toolchain.
+# Description: build one client or example and run it: run.sh CLIENT INSTALLED FOLDER CC [CXX]
+# CLIENT is one of those at the end; INSTALLED is a prefix, the only place where the library and its
+# programs are looked for; FOLDER is emptied and written to. RDX_EXAMPLES is where the examples in C
+# were built. Exit status 77: no toolchain.
 set -euo pipefail
 
 client=$1 installed=$2 folder=$3 cc=$4 cxx=${5-}
 here=$(cd "$(dirname "$0")" && pwd)
+examples=$here/../../docs/examples
 libdir=$(dirname "$(find "$installed" -name libringdex.so)")
 export PKG_CONFIG_PATH=$libdir/pkgconfig
 rm -rf "$folder"
@@ -25,6 +27,28 @@ run() { # PROGRAM...
 	local namespace
 	namespace=$(mktemp -d "$folder/namespace-XXXXXX")
 	LD_LIBRARY_PATH=$libdir "$@" "$namespace" | grep -qx ok
+}
+
+# One example, with the other half in C.
+example() { # publish|lookup PROGRAM...
+	local half=$1 namespace
+	local publish=$RDX_EXAMPLES/example-publish lookup=$RDX_EXAMPLES/example-lookup
+	shift
+	printf -v "$half" '%s' "$*"
+	namespace=$(mktemp -d "$folder/namespace-XXXXXX")
+	LD_LIBRARY_PATH=$libdir "$examples/run.sh" "$RDX_EXAMPLES" "$namespace" "$publish" "$lookup"
+}
+
+# Go as it is needed here.
+go_build() { # FOLDER
+	local version
+	need go
+	version=$(go env GOVERSION)
+	version=${version#go1.}
+	((${version%%.*} >= 21)) || { echo "skipped: go before 1.21 has no runtime.Pinner"; exit 77; }
+	cp "$1"/* .
+	export GOCACHE=$folder/../go-cache GOPATH=$folder/path GOFLAGS=-mod=mod GOPROXY=off
+	CGO_ENABLED=1 CC=$cc go build -o client .
 }
 
 # The sizes that the header gives, for languages that write the structures down again.
@@ -75,21 +99,37 @@ python)
 	run python3 "$here/python/client.py"
 	;;
 go)
-	need go
-	version=$(go env GOVERSION)
-	version=${version#go1.}
-	((${version%%.*} >= 21)) || { echo "skipped: go before 1.21 has no runtime.Pinner"; exit 77; }
-	cp "$here"/go/* .
-	export GOCACHE=$folder/cache GOPATH=$folder/path GOFLAGS=-mod=mod GOPROXY=off
-	CGO_ENABLED=1 CC=$cc go build -o client .
+	go_build "$here/go"
 	run ./client
 	;;
 rust)
 	need cargo
 	sizes
+	cp -r "$examples"/rust/. .
 	cp -r "$here"/rust/. .
 	cargo build --offline
 	run target/debug/client
+	;;
+example_cxx)
+	[[ -n $cxx ]] || { echo "skipped: no C++ compiler"; exit 77; }
+	"$cxx" -std=c++17 -pthread "${flags[@]}" -o publish "$examples/publish_threads.cc" \
+		$(pkg-config --cflags --libs ringdex)
+	example publish ./publish
+	;;
+example_go)
+	go_build "$examples/go"
+	example lookup ./client
+	;;
+example_rust)
+	need cargo
+	cp -r "$examples"/rust/. .
+	cargo build --offline
+	example lookup target/debug/lookup
+	;;
+example_python)
+	need python3
+	python3 -c 'import ringdex' || { echo "skipped: the Python package is not built"; exit 77; }
+	example lookup python3 "$examples/lookup.py"
 	;;
 *)
 	echo "no such client: $client" >&2

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The same as c/client.c, with structures written down again: `client DIR`. RINGDEX_SIZES names
 //! what C says of their sizes.
+mod ringdex; // of docs/examples/rust
+
+use ringdex::raw::*;
 use std::ffi::{c_char, c_int, c_void, CStr, CString};
 use std::mem::{size_of, zeroed};
 use std::ptr::null_mut;
 
-const TIERS: usize = 4;
 const EXACT: u8 = 0;
 
 #[repr(C)]
@@ -52,18 +54,6 @@ struct Stored {
 }
 
 #[repr(C)]
-struct Tokens {
-    size: u64,
-    seed: u64,
-    ids: *const u32,
-    count: u64,
-    keys: *const c_void,
-    key_count: u64,
-    block_tokens: u32,
-    overlap: u32,
-}
-
-#[repr(C)]
 struct Removed {
     size: u64,
     time_ns: u64,
@@ -92,31 +82,6 @@ struct IndexerOptions {
     rest_mode: u32,
 }
 
-#[repr(C)]
-struct IndexKey {
-    size: u64,
-    model: *const c_char,
-    tenant: *const c_char,
-    block_tokens: u32,
-    reserved: u32,
-}
-
-#[repr(C)]
-struct Run {
-    size: u64,
-    worker_id: u64,
-    dp_rank: u32,
-    state: u8,
-    scanned: u8,
-    reserved: [u8; 2],
-    blocks: [u32; TIERS],
-    epoch: u64,
-    last_event_id: u64,
-    age_ns: u64,
-    event_age_ns: u64,
-    instance: *const c_char,
-}
-
 /// Handles are opaque.
 type Handle = *mut c_void;
 
@@ -132,11 +97,6 @@ extern "C" {
     fn rdx_indexer_close(indexer: Handle);
     fn rdx_indexer_poll(indexer: Handle, max_slots: u32) -> c_int;
     fn rdx_indexer_wait(indexer: Handle, timeout_ns: i64) -> c_int;
-    fn rdx_index_open(ret: *mut Handle, dir: *const c_char, key: *const IndexKey) -> c_int;
-    fn rdx_index_close(index: Handle);
-    fn rdx_index_lookup_tokens(
-        index: Handle, tokens: *const Tokens, runs: *mut Run, capacity: u32,
-    ) -> c_int;
 }
 
 fn compare_sizes() {
@@ -217,7 +177,7 @@ fn main() {
         request.count = tokens.len() as u64;
         let mut run: Run = zeroed();
         run.size = size_of::<Run>() as u64;
-        let (mut index, mut rows): (Handle, c_int) = (null_mut(), 0);
+        let (mut index, mut rows): (*mut Index, c_int) = (null_mut(), 0);
         while rows != 1 || run.last_event_id < 2 || run.state != EXACT {
             if rdx_indexer_poll(indexer, 0) == 0 {
                 rdx_indexer_wait(indexer, 1_000_000);
