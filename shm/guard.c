@@ -16,7 +16,12 @@ static struct sigaction previous_action;
 
 int rdx_guard_add(struct rdx_mapping *mapping)
 {
-	return rdx_guarded_add(&guarded, mapping);
+	return rdx_guarded_add(&guarded, mapping, NULL);
+}
+
+int rdx_guard_add_to(struct rdx_mapping *mapping, const void *group)
+{
+	return rdx_guarded_add(&guarded, mapping, group);
 }
 
 void rdx_guard_remove(struct rdx_mapping *mapping)
@@ -24,26 +29,36 @@ void rdx_guard_remove(struct rdx_mapping *mapping)
 	rdx_guarded_remove(&guarded, mapping);
 }
 
-/* Put zero pages under the mapping that `address` lies in. 1 if there is one. */
-static int poison(uintptr_t address)
+/* Put zero pages under a mapping. */
+static int poison(const struct rdx_guarded_seen *seen)
 {
-	uintptr_t base = 0;
-	uint64_t bytes = 0;
-	struct rdx_mapping *mapping = rdx_guarded_find(&guarded, address, &base, &bytes);
-
-	if (!mapping)
-		return 0;
 	/* flag first: a reader of the zeroes finds it set */
-	atomic_store(&mapping->poisoned, 1);
-	return mmap((void *)base, bytes, PROT_READ | PROT_WRITE,
+	atomic_store(&seen->mapping->poisoned, 1);
+	return mmap((void *)seen->base, seen->bytes, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+/* The mapping that `address` lies in, and its group. 1 if there is one. */
+static int poison_at(uintptr_t address)
+{
+	struct rdx_guarded_seen seen, other;
+	uint32_t end = atomic_load(&guarded.end);
+
+	if (!rdx_guarded_find(&guarded, address, &seen) || !poison(&seen))
+		return 0;
+	for (uint32_t i = 0; seen.group && i < end; i++) {
+		if (rdx_guarded_look(&entries[i], &other) && other.group == seen.group &&
+		    other.mapping != seen.mapping && !poison(&other))
+			return 0;
+	}
+	return 1;
 }
 
 static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 {
 	int error = errno;
 
-	if (!poison((uintptr_t)info->si_addr)) {
+	if (!poison_at((uintptr_t)info->si_addr)) {
 		if (previous_action.sa_flags & SA_SIGINFO)
 			previous_action.sa_sigaction(signal_number, info, context);
 		else if (previous_action.sa_handler == SIG_DFL ||

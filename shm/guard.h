@@ -14,6 +14,10 @@
  */
 #define RDX_GUARDED_MAX 4096
 int rdx_guard_add(struct rdx_mapping *mapping);
+/* The same as one of a group: when one of its files is cut, no access to any of them reaches its file any
+ * more. One thread guards them, lets them go, and accesses them. */
+int rdx_guard_add_to(struct rdx_mapping *mapping, const void *group);
+
 void rdx_guard_remove(struct rdx_mapping *mapping);
 
 #endif

@@ -6,6 +6,9 @@
  * An entry's use count is raised when the entry is complete and before it is erased: between two looks
  * at the same odd count it belonged to one mapping. All accesses are seq_cst: the handler waits for
  * nobody, and a fault need not be fast.
+ *
+ * Mappings with the same group fall together. They are guarded, let go and accessed by one thread, so that
+ * none of them changes while its handler runs.
  */
 #ifndef RDX_GUARDED_H
 #define RDX_GUARDED_H
@@ -20,7 +23,16 @@ struct rdx_guarded {
 	_Atomic uint64_t use; /* odd: in use */
 	_Atomic uintptr_t base;
 	_Atomic uint64_t bytes;
+	_Atomic(const void *) group; /* NULL: it falls alone */
 	_Atomic(struct rdx_mapping *) mapping;
+};
+
+/* An entry as it was at one instant. */
+struct rdx_guarded_seen {
+	struct rdx_mapping *mapping;
+	uintptr_t base;
+	uint64_t bytes;
+	const void *group;
 };
 
 struct rdx_guarded_all {
@@ -30,7 +42,8 @@ struct rdx_guarded_all {
 };
 
 /* -ENOSPC. */
-static inline int rdx_guarded_add(struct rdx_guarded_all *all, struct rdx_mapping *mapping)
+static inline int rdx_guarded_add(struct rdx_guarded_all *all, struct rdx_mapping *mapping,
+				  const void *group)
 {
 	for (uint32_t i = 0; i < all->max; i++) {
 		struct rdx_mapping *none = NULL;
@@ -41,6 +54,7 @@ static inline int rdx_guarded_add(struct rdx_guarded_all *all, struct rdx_mappin
 			continue;
 		atomic_store(&entry->bytes, mapping->bytes);
 		atomic_store(&entry->base, (uintptr_t)mapping->base);
+		atomic_store(&entry->group, group);
 		atomic_fetch_add(&entry->use, 1);
 		while (end < i + 1 && !atomic_compare_exchange_weak(&all->end, &end, i + 1))
 			;
@@ -63,39 +77,35 @@ static inline void rdx_guarded_remove(struct rdx_guarded_all *all,
 	}
 }
 
-/* An entry's mapping, if `address` lies in it. An entry that changes meanwhile is not the one that
- * faulted: that mapping stays guarded until the access is over. */
-static inline struct rdx_mapping *rdx_guarded_in(const struct rdx_guarded *entry, uintptr_t address,
-						 uintptr_t *ret_base, uint64_t *ret_bytes)
+/* 1; 0 if it is not in use, or changes meanwhile: then it is not the one that faulted, which stays
+ * guarded until the access is over. */
+static inline int rdx_guarded_look(const struct rdx_guarded *entry,
+				   struct rdx_guarded_seen *ret_seen)
 {
-	uint64_t use = atomic_load(&entry->use), bytes;
-	struct rdx_mapping *mapping;
-	uintptr_t base;
+	uint64_t use = atomic_load(&entry->use);
 
 	if (!(use & 1))
-		return NULL;
-	base = atomic_load(&entry->base);
+		return 0;
+	ret_seen->base = atomic_load(&entry->base);
 	RDX_HOOK(RDX_HOOK_GUARD_BASE);
-	bytes = atomic_load(&entry->bytes);
-	mapping = atomic_load(&entry->mapping);
-	if (atomic_load(&entry->use) != use || address < base || address - base >= bytes)
-		return NULL;
-	*ret_base = base;
-	*ret_bytes = bytes;
-	return mapping;
+	ret_seen->bytes = atomic_load(&entry->bytes);
+	ret_seen->group = atomic_load(&entry->group);
+	ret_seen->mapping = atomic_load(&entry->mapping);
+	return atomic_load(&entry->use) == use;
 }
 
-/* The mapping that `address` lies in, and where that is; NULL. */
-static inline struct rdx_mapping *rdx_guarded_find(const struct rdx_guarded_all *all,
-						   uintptr_t address, uintptr_t *ret_base,
-						   uint64_t *ret_bytes)
+/* What is guarded where `address` lies: 1, or 0. */
+static inline int rdx_guarded_find(const struct rdx_guarded_all *all, uintptr_t address,
+				   struct rdx_guarded_seen *ret_seen)
 {
 	uint32_t end = atomic_load(&all->end);
-	struct rdx_mapping *mapping = NULL;
 
-	for (uint32_t i = 0; i < end && !mapping; i++)
-		mapping = rdx_guarded_in(&all->entry[i], address, ret_base, ret_bytes);
-	return mapping;
+	for (uint32_t i = 0; i < end; i++) {
+		if (rdx_guarded_look(&all->entry[i], ret_seen) && address >= ret_seen->base &&
+		    address - ret_seen->base < ret_seen->bytes)
+			return 1;
+	}
+	return 0;
 }
 
 #endif

@@ -220,8 +220,6 @@ int rdx_writer_apply_event(struct rdx_index_writer *w, int seat, const struct rd
 	if (!rank->is_visible && !rank->is_building)
 		return -EINVAL;
 	rdx_entry_begin(&w->live->entry[seat], event->event_id);
-	if (rdx_writer_poisoned(w))
-		return 0; /* it is to be made anew: until then its readers have what they had */
 	if (event->kind == RDX_EVENT_CLEARED)
 		return clear(w, rank, event);
 	if (event->kind != RDX_EVENT_STORED && event->kind != RDX_EVENT_REMOVED)

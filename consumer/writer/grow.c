@@ -119,7 +119,7 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 		close(fd);
 		return r;
 	}
-	(void)rdx_guard_add(&table->mapping);                     /* as many as can be */
+	(void)rdx_guard_add_to(&table->mapping, w);               /* as many as can be */
 	(void)madvise(table->mapping.base, bytes, MADV_HUGEPAGE); /* works without */
 	r = set_up(table, lines, sets);
 	if (r < 0)

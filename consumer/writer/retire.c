@@ -9,9 +9,12 @@
 #define IDLE_NS     UINT64_C(2000000000)  /* a handle that still has the table is not in use */
 #define FREE_BYTES  (UINT64_C(512) << 10) /* likewise */
 
-/* A hole in the file: its readers read zeros there. They are told before (G5). 0, -1. */
+/* A hole in the file: its readers read zeros there. They are told before (G5). 0; -1, also where they
+ * cannot be told. */
 static int punch(struct rdx_index_writer *w, uint64_t at, uint64_t bytes)
 {
+	if (rdx_writer_poisoned(w))
+		return -1;
 	rdx_generation_free(w->live, w->retired.generation);
 	return fallocate(w->retired.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at,
 			 (off_t)bytes);

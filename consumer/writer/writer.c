@@ -95,7 +95,7 @@ static int create_ctl(struct rdx_index_writer *w, const struct rdx_hash_key *key
 			       w->file_mode);
 	if (r < 0)
 		return r;
-	(void)rdx_guard_add(&w->ctl);
+	(void)rdx_guard_add_to(&w->ctl, w);
 	memcpy(w->ctl.base, &header, sizeof(header)); /* nobody sees the file before its name */
 	w->live = &((struct rdx_index_ctl *)w->ctl.base)->live;
 	return 0;
@@ -156,6 +156,8 @@ int rdx_writer_ready(struct rdx_index_writer *w)
 	uint64_t greatest;
 	int r = 0;
 
+	if (rdx_writer_poisoned(w))
+		return -EBADMSG;
 	/* if it cannot be opened, its readers will see its heartbeat stop */
 	(void)rdx_index_file_ctl_map(&old, w->dir_fd, &w->id, &key, 1, &header);
 	rdx_index_file_ctl_name(&w->id, 1, temporary);
@@ -232,7 +234,7 @@ int rdx_writer_step(struct rdx_index_writer *w)
 	int more;
 
 	if (rdx_writer_poisoned(w))
-		return 0; /* its readers know the columns as they were */
+		return 0; /* its readers know the files as they were */
 	more = rdx_retire_step(w);
 	more |= rdx_columns_sweep(w);
 	return more | rdx_grow_step(w);

@@ -42,15 +42,17 @@ int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
 		    const struct rdx_hash_key *key, const char *model, const char *tenant,
 		    uint32_t block_tokens, const struct rdx_writer_options *options);
 
-/* Rename it into place, mark an older one as superseded, remove older tables. */
+/* Rename it into place, mark an older one as superseded, remove older tables. -EBADMSG: one of its files
+ * was truncated. -errno. */
 int rdx_writer_ready(struct rdx_index_writer *writer);
 
 /* Have its files the names by which readers find them? 1; 0: one was removed or replaced, and the index
  * must be made anew; -errno: it cannot be told. */
 int rdx_writer_is_named(struct rdx_index_writer *writer);
 
-/* Was one of its files truncated, which the guard noticed? It must be made anew, too: what is written
- * to that file goes nowhere, and so nothing is changed any more in the others, which readers have mapped. */
+/* Was one of its files truncated, which the guard noticed? It must be made anew, too: from that instant on
+ * nothing that is written reaches any of its files, and none is given a name or loses it. Readers have
+ * what they had. */
 int rdx_writer_poisoned(const struct rdx_index_writer *writer);
 
 /* Another process has the namespace's lock, and the names: close removes none of them. */

@@ -317,8 +317,6 @@ void rdx_writer_rank_pulse(struct rdx_index_writer *w, int seat, const struct rd
 
 	assert(p->state <= RDX_STATE_LACKING && p->state != RDX_STATE_STALE);
 	rdx_writer_flush(w);
-	if (rdx_writer_poisoned(w))
-		return; /* what was applied is not in its files */
 	rank->state = p->state;
 	rank->epoch = p->epoch;
 	rank->seen_ns = p->seen_ns;

@@ -36,19 +36,21 @@ static void turn(int i)
 		guarded[i] = 0;
 		rdx_guarded_remove(&all, &mapping[i]);
 	} else {
-		guarded[i] = rdx_guarded_add(&all, &mapping[i]) == 0;
+		guarded[i] = rdx_guarded_add(&all, &mapping[i], &guarded[i]) == 0;
 	}
 }
 
 /* The handler finds a mapping as it was guarded, or none. */
 static const struct rdx_mapping *find(void)
 {
-	uintptr_t base = 0;
-	uint64_t bytes = 0;
-	const struct rdx_mapping *found = rdx_guarded_find(&all, ADDRESS, &base, &bytes);
+	struct rdx_guarded_seen seen;
 
-	MODEL_PROMISE(!found || ((uintptr_t)found->base == base && found->bytes == bytes));
-	return found;
+	if (!rdx_guarded_find(&all, ADDRESS, &seen))
+		return NULL;
+	MODEL_PROMISE((uintptr_t)seen.mapping->base == seen.base &&
+		      seen.mapping->bytes == seen.bytes &&
+		      seen.group == &guarded[seen.mapping - mapping]);
+	return seen.mapping;
 }
 
 #endif
