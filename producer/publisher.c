@@ -9,7 +9,6 @@
 #include "shm/namespace.h"
 #include "shm/reap.h"
 #include "shm/shared_clock.h"
-#include "shm/siblings.h"
 #include "shm/sized.h"
 
 #include <errno.h>
@@ -313,9 +312,6 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 	struct rdx_segment_spec spec = spec_of(options, names);
 	int r = rdx_namespace_key_bytes(dir_fd, 1, p->key_bytes);
 
-	/* of a clear file that is lost or damaged */
-	if (r == 0 && spec.clear_scope)
-		r = rdx_siblings_ask(dir_fd, spec.worker_id, spec.dp_rank, &spec.clear);
 	if (r < 0)
 		return r;
 	rdx_hash_key_expand(p->key_bytes, &p->key);

@@ -19,7 +19,6 @@ struct rdx_segment_spec {
 	uint32_t clear_scope;
 	uint32_t report_mode;
 	uint32_t file_mode;
-	struct rdx_clear_known clear; /* of rdx_siblings_ask, where clear_scope is the worker */
 	uint64_t ring_slots;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
 	uint64_t ledger_records; /* 0: of the default, see below */

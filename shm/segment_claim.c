@@ -8,6 +8,7 @@
 #include "shm/lock.h"
 #include "shm/namespace.h"
 #include "shm/segment.h"
+#include "shm/siblings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -303,17 +304,21 @@ static int claim_after_cleaner(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
 	return fd;
 }
 
-/* Likewise. */
+/* Likewise. Siblings are asked when the rank is ours: one that waited for its predecessor has to know of
+ * what they cleared meanwhile, should the file be lost or damaged. */
 static int open_clear(struct rdx_segment_owner *owner, int dir_fd,
 		      const struct rdx_segment_spec *spec, uint32_t file_mode)
 {
+	struct rdx_clear_known known;
 	uint32_t pauses = 0;
 	int r;
 
-	do
-		r = rdx_clear_file_open(&owner->clear, dir_fd, spec->worker_id, &spec->clear,
-					file_mode);
-	while (r == -EAGAIN && rdx_lock_pause(&pauses));
+	do {
+		r = rdx_siblings_ask(dir_fd, spec->worker_id, spec->dp_rank, &known);
+		if (r == 0)
+			r = rdx_clear_file_open(&owner->clear, dir_fd, spec->worker_id, &known,
+						file_mode);
+	} while (r == -EAGAIN && rdx_lock_pause(&pauses));
 	return r;
 }
 
