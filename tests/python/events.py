@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events as vLLM 0.33 and SGLang 0.5.23 have them: the same fields, in the same order, with the same
-defaults; as msgspec structs, which theirs are, where it is installed, and as classes of other makes."""
+"""Events as vLLM 0.33.0 and 0.22.1 and SGLang 0.5.23 have them: the same fields, in the same order, with the
+same defaults; as msgspec structs, which theirs are, where it is installed, and as classes of other makes.
+`./dev test --long` holds them against the real ones (test_real.py)."""
 
 import dataclasses
 import enum
@@ -40,6 +41,16 @@ VLLM = {
     "AllBlocksCleared": {},
 }
 
+VLLM_0_22 = {
+    "BlockStored": {
+        name: default
+        for name, default in VLLM["BlockStored"].items()
+        if name not in ("locality", "ownership", "session_id", "lookahead_token_ids")
+    },
+    "BlockRemoved": {"block_hashes": REQUIRED, "medium": REQUIRED, "group_idx": None},
+    "AllBlocksCleared": {},
+}
+
 SGLANG = {
     "BlockStored": {
         "block_hashes": REQUIRED,
@@ -64,9 +75,10 @@ class StorageMedium(str, enum.Enum):
     CPU = "CPU_PINNED"
 
 
-def as_struct(name, fields):
+def as_struct(name, fields, **layout):
     listed = [n if d is REQUIRED else (n, object, d) for n, d in fields.items()]
-    return msgspec.defstruct(name, listed, omit_defaults=True, gc=False, tag=True)
+    layout = {"omit_defaults": True, "gc": False, "tag": True, **layout}
+    return msgspec.defstruct(name, listed, **layout)
 
 
 def as_dataclass(name, fields):

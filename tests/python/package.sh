@@ -19,7 +19,7 @@ venv/bin/pip download -q --no-deps --retries 1 --timeout 10 -d reached scikit-bu
 venv/bin/pip wheel -q --no-deps -w wheels "$source/python"
 wheel=$(echo wheels/ringdex-*-cp311-abi3-linux_*.whl)
 [[ -e $wheel ]] || { echo "not of the stable ABI:"; ls wheels; exit 1; }
-venv/bin/pip install -q "$wheel" msgspec
+venv/bin/pip install -q "$wheel" msgspec==0.22.0
 extension=$(echo venv/lib/python3*/site-packages/ringdex/_ringdex.abi3.so)
 needed=$(readelf -d "$extension" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE '^(libc\.so|ld-linux)' ||
 	true)

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vLLM's and SGLang's own publisher modules, or what is recorded of them: our plugin in their factories
+through its entry point, their ZMQ publishers heard by a bridge, a tee. Where the real ones are here
+($RINGDEX_ENGINES), what is recorded is held against them: classes, calls, and every byte of a message."""
+
+import inspect
+import logging
+import os
+import subprocess
+import unittest
+
+import msgspec
+import zmq
+
+import engines
+import recorded
+import ringdex
+from rig import BLOCK, PATIENCE_S, Namespace, wait_for
+from simulated import Manner, Simulated
+
+STEPS = 40
+
+
+class Rig(Namespace):
+    """An engine of one version, an index of all ranks, and a bridge where one is asked for."""
+
+    kind, version = "vllm", "0.33.0"
+
+    def setUp(self):
+        super().setUp()
+        self.build = engines.build(self.kind, self.version)
+        self.addCleanup(engines.forget, self.kind)
+        self.said = []
+        handler = logging.Handler()
+        handler.emit = lambda record: self.said.append(record.getMessage())
+        log = logging.getLogger("ringdex")
+        log.addHandler(handler)
+        log.propagate = False
+        self.addCleanup(log.removeHandler, handler)
+        self.router = None
+
+    def simulated(self, seed=1, **manner):
+        return Simulated(Manner(self.kind, **manner), self.build.kv, seed)
+
+    def ours(self, rank=0, query=""):
+        publisher = self.build.construct(
+            f"ringdex:?dir={self.dir}&instance=http://ours&worker=1&host=512{query}", rank)
+        self.addCleanup(publisher.shutdown)
+        return publisher
+
+    def own(self, rank=0, **options):
+        publisher = self.build.own(rank, **options)
+        self.addCleanup(publisher.shutdown)
+        return publisher
+
+    def bridge(self, endpoint, *more):
+        process = subprocess.Popen(
+            [os.path.join(os.environ["RINGDEX_BIN"], "ringdex-bridge"), "--dir", self.dir,
+             "--worker=2", "--model=model", f"--block-tokens={BLOCK}", "--blocks=4096",
+             "--host-blocks=512", "--instance=http://bridged", "--endpoint", endpoint,
+             "--replay-wait=1h", "--lost-after=1h", *more], stdout=subprocess.DEVNULL)
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        process.kill()
+        process.wait(PATIENCE_S)
+
+    def rows(self, simulated, prompt):
+        """{(worker, rank): (blocks, state)} of a request."""
+        if not self.router:
+            self.router = self.indexer()
+            self.asked = self.index(self.router)
+        while self.router.poll():
+            pass
+        path = simulated.path(prompt)
+        keys = [[(image, 0) for image in block.images] or None for block in path]
+        runs = self.asked.lookup(
+            prompt.tokens, lora_name=prompt.lora, cache_salt=prompt.salt, eagle=simulated.manner.eagle,
+            extra_keys=keys if simulated.manner.kind == "vllm" else None)
+        return {(run.worker_id, run.dp_rank): (run.blocks, run.state) for run in runs}
+
+    def heard(self, publish, simulated, rank):
+        """All that was published is in the index."""
+        batch, prompt = simulated.mark()
+        publish(batch)
+        wait_for(lambda: self.rows(simulated, prompt).get(rank, ((0,), ""))[0][0] == 1)
+
+    def expect(self, simulated, ranks, state="EXACT"):
+        """Each of the ranks answers each request as the cache does."""
+        for prompt in simulated.prompts:
+            want, rows = simulated.answer(prompt), self.rows(simulated, prompt)
+            for rank in ranks:
+                blocks, said = rows.get(rank, ((0, 0, 0, 0), state))
+                self.assertEqual((blocks, said), (want, state), (rank, prompt, self.said))
+
+
+class Cases:
+    """What each of them must do."""
+
+    def test_the_plugin(self):
+        self.build.plug()
+        self.build.plug()
+        simulated = self.simulated(media=("GPU", self.host))
+        publishers = [self.ours(rank) for rank in (0, 1)]
+        for publisher in publishers:
+            self.assertEqual(type(publisher).__module__, "ringdex.engine", self.said)
+        with ringdex.Reader(1, dir=self.dir) as reader:
+            self.assertEqual(reader.info["model"], "model")
+            self.assertEqual(reader.info["block_tokens"], BLOCK)
+            self.assertEqual(reader.info["tier_blocks"][0], self.blocks)
+        for _ in range(STEPS):
+            batch = simulated.step()
+            for publisher in publishers:
+                publisher.publish(batch)
+        for rank, publisher in enumerate(publishers):
+            self.heard(publisher.publish, simulated, (1, rank))
+            self.heard(publishers[1 - rank].publish, simulated, (1, 1 - rank))
+        self.assertEqual(self.said, [])
+        # each has a mark that the other lacks: they are no prompts of the engine
+        self.expect(simulated, [(1, 0), (1, 1)])
+
+    def test_other_publishers_are_the_engines_own(self):
+        self.build.plug()
+        publisher = self.build.construct(f"ipc://@ringdex-{os.getpid()}-own")
+        self.addCleanup(publisher.shutdown)
+        self.assertIsInstance(publisher, self.build.kv.ZmqEventPublisher)
+        self.assertEqual(os.listdir(self.dir), [])
+
+    def test_a_bridge(self):
+        """From its beginning, by its replay, of names and keys of all forms."""
+        endpoint, replay = (f"ipc://@ringdex-{os.getpid()}-{name}" for name in ("kv", "replay"))
+        for number, manner in enumerate(self.manners):
+            with self.subTest(manner):
+                simulated = self.simulated(number, **manner)
+                options = ["--counting-groups=1"] if manner.get("hybrid") else []
+                own = self.build.own(0, endpoint=f"{endpoint}{number}", topic="kv",
+                                     replay_endpoint=f"{replay}{number}")
+                for i in range(STEPS):
+                    own.publish(simulated.step())
+                    if i == STEPS // 2:  # late: what it missed comes by the replay
+                        bridge = self.bridge(f"{endpoint}{number}", "--topic=kv",
+                                             f"--replay={replay}{number}", *options)
+                self.heard(own.publish, simulated, (2, 0))
+                self.expect(simulated, [(2, 0)])
+                self.end(bridge)
+                own.shutdown()
+                wait_for(lambda: not self.alive())
+
+    def alive(self):
+        with ringdex.Reader(2, dir=self.dir) as reader:
+            return reader.alive
+
+    def test_a_tee(self):
+        """Who listens to the engine today hears what the index has."""
+        self.build.plug()
+        endpoint, replay = (f"ipc://@ringdex-{os.getpid()}-{name}" for name in ("tee", "again"))
+        publisher = self.build.construct(
+            f"ringdex:?dir={self.dir}&instance=http://ours&worker=1&host=512&tee={endpoint}",
+            replay_endpoint=replay)
+        self.addCleanup(publisher.shutdown)
+        self.bridge(endpoint, f"--replay={replay}")
+        simulated = self.simulated(media=("GPU", self.host))
+        for _ in range(STEPS):
+            publisher.publish(simulated.step())
+        self.heard(publisher.publish, simulated, (1, 0))
+        self.heard(publisher.publish, simulated, (2, 0))
+        self.expect(simulated, [(1, 0), (2, 0)])
+        self.assertEqual(self.said, [])
+
+    def test_it_needs_no_plugin_to_fail_loudly(self):
+        """Not plugged in, our endpoint is an error at the engine's start."""
+        with self.assertRaises((ValueError, KeyError, zmq.ZMQError)):
+            self.build.construct("ringdex:?instance=http://ours")
+
+
+class Vllm033(Cases, Rig):
+    host, blocks = "CPU", engines.BLOCKS * 5 // 4
+    manners = ({"media": ("GPU", "CPU")}, {"wide": True, "keys": True}, {"hybrid": True})
+
+
+class Vllm022(Cases, Rig):
+    version = "0.22.1"
+    host, blocks, manners = Vllm033.host, Vllm033.blocks, Vllm033.manners
+
+
+class Sglang(Cases, Rig):
+    kind, version = "sglang", "0.5.23"
+    host, blocks = "CPU_PINNED", engines.BLOCKS
+    manners = ({"media": ("GPU", "CPU_PINNED")}, {"keys": True}, {"eagle": True})
+
+
+@unittest.skipUnless(engines.REAL, "the engines' packages are not here")
+class Recorded(Namespace):
+    """What is recorded is what they are."""
+
+    def pairs(self):
+        for kind, version in engines.BUILDS:
+            self.addCleanup(engines.forget, kind)
+            real = engines.build(kind, version)
+            yield real, recorded.vllm(version)[0] if kind == "vllm" else recorded.sglang()
+
+    def test_classes(self):
+        for real, fake in self.pairs():
+            for name in ("BlockStored", "BlockRemoved", "AllBlocksCleared", "KVEventBatch"):
+                one, other = getattr(real.kv, name), getattr(fake, name)
+                self.assertEqual(shape(one), shape(other), (real.kind, real.version, name))
+            if real.kind == "sglang":
+                texts = {medium.value for medium in real.kv.StorageMedium}
+                self.assertLessEqual({medium.value for medium in fake.StorageMedium}, texts)
+
+    def test_calls(self):
+        for real, fake in self.pairs():
+            for name in ("ZmqEventPublisher", "EventPublisherFactory"):
+                one, other = getattr(real.kv, name), getattr(fake, name)
+                self.assertEqual(calls(one), calls(other), (real.kind, real.version, name))
+            self.assertEqual(arguments(real.kv.ZmqEventPublisher), arguments(fake.ZmqEventPublisher))
+            self.assertEqual(set(real.kv.EventPublisherFactory._registry), {"null", "zmq"})
+
+    def test_messages(self):
+        for real, fake in self.pairs():
+            said = []
+            for kv in (real.kv, fake):
+                simulated = Simulated(Manner(real.kind, keys=True), kv, 5)
+                said.append(messages(kv.ZmqEventPublisher, [simulated.step() for _ in range(STEPS)]))
+            self.assertEqual(*said)
+
+
+def shape(struct):
+    """What an encoder and an event's reader see of it."""
+    config = struct.__struct_config__
+    wanted = ("array_like", "gc", "omit_defaults", "tag", "tag_field", "dict", "weakref", "frozen")
+    fields = [(field.name, field.encode_name, field.default, field.default_factory)
+              for field in msgspec.structs.fields(struct)]
+    return struct.__name__, fields, {name: getattr(config, name) for name in wanted}
+
+
+def calls(kind):
+    """Its public methods."""
+    return {name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))}
+
+
+def arguments(kind):
+    return [(p.name, p.default) for p in inspect.signature(kind).parameters.values()]
+
+
+def messages(publisher, batches):
+    """What a subscriber hears, and what a replay answers."""
+    endpoints = [f"ipc://@ringdex-{os.getpid()}-{name}" for name in ("messages", "answers")]
+    context = zmq.Context.instance()
+    own = publisher(0, endpoint=endpoints[0], replay_endpoint=endpoints[1], topic="kv")
+    live, ask = context.socket(zmq.SUB), context.socket(zmq.DEALER)
+    for socket in (live, ask):
+        socket.setsockopt(zmq.RCVTIMEO, int(PATIENCE_S * 1000))
+    live.subscribe("kv")
+    live.connect(endpoints[0])
+    ask.connect(endpoints[1])
+    first = batches[0]
+    while not live.poll(10):  # until it is subscribed
+        own.publish(first)
+    for batch in batches[1:]:
+        own.publish(batch)
+    heard, again = [], msgspec.msgpack.encode(first)
+    while len(heard) < len(batches) - 1:
+        topic, _, payload = live.recv_multipart()
+        if payload != again:
+            heard.append((topic, payload))
+    ask.send_multipart([b"", (0).to_bytes(8, "big")])
+    answers = []
+    while True:
+        answer = ask.recv_multipart()
+        if answer[-2] == b"\xff" * 8:
+            break
+        answers.append((answer[:-2], answer[-1]))
+    own.shutdown()
+    live.close(linger=0)
+    ask.close(linger=0)
+    return heard, answers[-len(heard):], answer
+
+
+if __name__ == "__main__":
+    unittest.main()
