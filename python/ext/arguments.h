@@ -27,6 +27,18 @@ int arguments_path(PyObject *from, void *ret_bytes);
  * the argument and the words. */
 int arguments_word(const char *name, const char *text, const char *const *words);
 
+/* Elements of a list or tuple as it is, whatever a subclass says of it: none of its code runs. */
+static inline Py_ssize_t arguments_length(PyObject *list)
+{
+	return PyList_Check(list) ? PyList_Size(list) : PyTuple_Size(list);
+}
+
+/* One of them, borrowed; NULL with an exception: there are fewer. */
+static inline PyObject *arguments_item(PyObject *list, Py_ssize_t at)
+{
+	return PyList_Check(list) ? PyList_GetItem(list, at) : PyTuple_GetItem(list, at);
+}
+
 /* The text of an object, valid as long as that is; NULL with an exception. */
 const char *arguments_text(PyObject *from, const char *name);
 

@@ -24,11 +24,30 @@ struct walk {
 	int r; /* of the library: no call after it can succeed */
 };
 
-static int publish(struct walk *walk, struct rdx_engine_event *event)
+/* An event is lost, for a cause that is handed over. */
+static void lose(struct walk *walk, PyObject *cause)
 {
+	if (walk->r == 0)
+		walk->r = rdx_engine_unreadable(walk->self->engine, walk->time_ns);
+	walk->unreadable++;
+	Py_XDECREF(walk->self->unreadable);
+	walk->self->unreadable = cause;
+}
+
+/* What is refused is lost, and the batch goes on: one event, or the removals that were joined in it. */
+static void publish(struct walk *walk, struct rdx_engine_event *event)
+{
+	PyObject *type, *value, *traceback;
+
 	event->time_ns = walk->time_ns;
 	walk->r = rdx_engine_publish(walk->self->engine, event);
-	return walk->r;
+	if (walk->r != -EINVAL)
+		return;
+	walk->r = 0;
+	PyErr_Fetch(&type, &value,
+		    &traceback); /* it may be the end of a batch that one has ended */
+	lose(walk, PyUnicode_FromString("the event's fields do not fit together"));
+	PyErr_Restore(type, value, traceback);
 }
 
 static void flush(struct walk *walk)
@@ -51,18 +70,14 @@ static int give_up(struct walk *walk)
 
 	PyErr_Fetch(&type, &value, &traceback);
 	flush(walk);
-	if (walk->r == 0)
-		walk->r = rdx_engine_unreadable(walk->self->engine, walk->time_ns);
-	walk->unreadable++;
+	text = is_error ? PyObject_Str(value ? value : type) : NULL;
+	if (!text)
+		PyErr_Clear();
+	lose(walk, text);
 	if (!is_error) {
 		PyErr_Restore(type, value, traceback);
 		return -1;
 	}
-	text = PyObject_Str(value ? value : type);
-	if (!text)
-		PyErr_Clear();
-	Py_XDECREF(walk->self->unreadable);
-	walk->self->unreadable = text;
 	Py_XDECREF(type);
 	Py_XDECREF(value);
 	Py_XDECREF(traceback);
@@ -128,11 +143,8 @@ static int take(struct walk *walk, struct rdx_engine_event *event, struct event_
 
 	if (!is_joinable(walk->self, event)) {
 		flush(walk);
-		if (walk->r == 0 && publish(walk, event) == -EINVAL) {
-			walk->r = 0;
-			PyErr_SetString(PyExc_ValueError, "the event's fields do not fit together");
-			return -1;
-		}
+		if (walk->r == 0)
+			publish(walk, event);
 		return 0;
 	}
 	if (pending->event.count && pending->event.count + event->count <= JOINED_MAX &&

@@ -137,15 +137,18 @@ static int read_token(struct event_reader *reader, PyObject *from, uint32_t *ret
 static int read_mixed(struct event_reader *reader, PyObject *list, int are_pairs,
 		      struct rdx_engine_event *event)
 {
-	Py_ssize_t count = PySequence_Size(list);
+	Py_ssize_t count = arguments_length(list);
 	uint32_t *tokens = room_reserve(&reader->tokens, (size_t)count * 2 * sizeof(*tokens));
 
 	if (!tokens)
 		return -1;
 	for (Py_ssize_t i = 0; i < count; i++) {
-		PyObject *from = PySequence_GetItem(list, i);
-		int ok = from && (are_pairs ? read_pair(from, &tokens[2 * i], i)
-					    : read_token(reader, from, &tokens[i], i));
+		PyObject *from = arguments_item(list, i);
+		int ok;
+
+		Py_XINCREF(from);
+		ok = from && (are_pairs ? read_pair(from, &tokens[2 * i], i)
+					: read_token(reader, from, &tokens[i], i));
 
 		Py_XDECREF(from);
 		if (!ok)
@@ -159,14 +162,11 @@ static int read_mixed(struct event_reader *reader, PyObject *list, int are_pairs
 
 static int has_text(PyObject *list)
 {
-	Py_ssize_t count = PySequence_Size(list);
+	Py_ssize_t count = arguments_length(list);
 
 	for (Py_ssize_t i = 0; i < count; i++) {
-		PyObject *from =
-			PyList_Check(list) ? PyList_GetItem(list, i) : PyTuple_GetItem(list, i);
-
-		if (!from || PyUnicode_Check(from))
-			return from != NULL;
+		if (PyUnicode_Check(arguments_item(list, i)))
+			return 1;
 	}
 	return 0;
 }

@@ -160,8 +160,8 @@ static int find_attributes(struct event_class *class)
 	class->attributes = calloc((size_t)count + 1, sizeof(*class->attributes));
 	if (!class->attributes)
 		PyErr_NoMemory();
-	for (Py_ssize_t i = 0; class->attributes && i < count; i++)
-		error |= add_attribute(class, PyTuple_GetItem(names, i));
+	for (Py_ssize_t i = 0; class->attributes && !error && i < count; i++)
+		error = add_attribute(class, PyTuple_GetItem(names, i));
 	Py_DECREF(names);
 	return class->attributes ? error : -1;
 }

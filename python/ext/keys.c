@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "python/ext/keys.h"
 
+#include "python/ext/arguments.h"
+
 void keys_clear(struct keys *keys)
 {
 	PyObject **held = keys->held.bytes;
@@ -79,14 +81,9 @@ static int is_sequence(PyObject *from)
 /* The identifier in (identifier, offset), borrowed, or NULL. */
 static PyObject *first_of(PyObject *pair)
 {
-	int is_tuple = PyTuple_Check(pair);
-	PyObject *first, *second;
-
-	if (PySequence_Size(pair) != 2)
+	if (arguments_length(pair) != 2 || !PyLong_Check(arguments_item(pair, 1)))
 		return NULL;
-	first = is_tuple ? PyTuple_GetItem(pair, 0) : PyList_GetItem(pair, 0);
-	second = is_tuple ? PyTuple_GetItem(pair, 1) : PyList_GetItem(pair, 1);
-	return first && second && PyLong_Check(second) ? first : NULL;
+	return arguments_item(pair, 0);
 }
 
 /* The identifier in an object of TensorRT-LLM, NULL where it may mean something else. */
@@ -126,11 +123,6 @@ static int read_key(struct keys *keys, PyObject *from, int are_objects)
 	return 1; /* it stays OTHER */
 }
 
-static PyObject *item(PyObject *list, Py_ssize_t at)
-{
-	return PyList_Check(list) ? PyList_GetItem(list, at) : PyTuple_GetItem(list, at);
-}
-
 static int read_block(struct keys *keys, PyObject *block, uint32_t at, int are_objects)
 {
 	Py_ssize_t count;
@@ -139,9 +131,9 @@ static int read_block(struct keys *keys, PyObject *block, uint32_t at, int are_o
 		return 0;
 	if (!is_sequence(block))
 		return add(keys, at) ? 0 : -1;
-	count = PySequence_Size(block);
+	count = arguments_length(block);
 	for (Py_ssize_t i = 0; i < count; i++) {
-		PyObject *from = add(keys, at) ? item(block, i) : NULL;
+		PyObject *from = add(keys, at) ? arguments_item(block, i) : NULL;
 
 		if (!from || !read_key(keys, from, are_objects))
 			return -1;
@@ -158,13 +150,13 @@ int keys_read(struct keys *keys, PyObject *list, int are_objects, uint64_t *ret_
 			     are_objects ? "mm_keys" : "extra_keys", list);
 		return -1;
 	}
-	count = PySequence_Size(list);
+	count = arguments_length(list);
 	if (count > UINT32_MAX) {
 		PyErr_SetString(PyExc_ValueError, "there are over 2^32 blocks");
 		return -1;
 	}
 	for (Py_ssize_t i = 0; i < count; i++) {
-		PyObject *block = item(list, i);
+		PyObject *block = arguments_item(list, i);
 
 		if (!block || read_block(keys, block, (uint32_t)i, are_objects) < 0)
 			return -1;
@@ -190,10 +182,10 @@ int keys_add_token(struct keys *keys, PyObject *text, uint32_t index, uint32_t *
 
 int keys_says_something(PyObject *list)
 {
-	Py_ssize_t count = list && is_sequence(list) ? PySequence_Size(list) : 0;
+	Py_ssize_t count = list && is_sequence(list) ? arguments_length(list) : 0;
 
 	for (Py_ssize_t i = 0; i < count; i++) {
-		if (item(list, i) != Py_None)
+		if (arguments_item(list, i) != Py_None)
 			return 1;
 	}
 	return 0;

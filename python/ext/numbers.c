@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "python/ext/numbers.h"
 
+#include "python/ext/arguments.h"
+
 #include <string.h>
 
 void numbers_free(struct numbers *numbers)
@@ -197,11 +199,6 @@ static PyObject *listed(PyObject *from, const char *name)
 	return list;
 }
 
-static PyObject *item(PyObject *list, Py_ssize_t at)
-{
-	return PyList_Check(list) ? PyList_GetItem(list, at) : PyTuple_GetItem(list, at);
-}
-
 /* Of the element `at`, into the room; 0 with an exception. */
 typedef int take_one(struct numbers *numbers, PyObject *value, struct room *room, const char *name,
 		     Py_ssize_t at);
@@ -260,14 +257,15 @@ static int take_list(struct numbers *numbers, PyObject *from, uint32_t width, ta
 		     struct room *room, const char *name)
 {
 	PyObject *list = listed(from, name);
-	Py_ssize_t count = list ? PySequence_Size(list) : -1;
+	Py_ssize_t count = list ? arguments_length(list) : -1;
 	int ok = count >= 0 && room_reserve(room, (size_t)count * width);
 	Py_ssize_t i = 0;
 
 	if (ok && take == take_u32 && PyList_CheckExact(list))
 		i = take_plain_u32(list, count, room->bytes);
 	for (; ok && i < count; i++) {
-		PyObject *value = item(list, i); /* a list may shrink under its own elements */
+		/* a list may shrink under its own elements */
+		PyObject *value = arguments_item(list, i);
 
 		ok = value != NULL;
 		if (!ok)

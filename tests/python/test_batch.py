@@ -269,6 +269,42 @@ class Unread(Namespace):
             self.assertEqual(publisher.stats()["inexact"], "unknown")
             publisher.cleared()
 
+    def test_lists_that_lie(self):
+        """A list is what it has, whatever its class says of it."""
+
+        class Odd(list):
+            def __len__(self):
+                raise RuntimeError("no length")
+
+            def __getitem__(self, at):
+                raise RuntimeError("no elements")
+
+        class Long(list):
+            def __len__(self):
+                return 1000
+
+        for number, odd in enumerate((Odd, Long)):
+            publisher = self.publisher(number + 1)
+            keys = odd([odd([odd(["image", 0])]), None, None])
+            self.assertEqual(publisher.publish_batch(Batch([
+                self.engine.store(odd([71, 72, 73]), odd(TOKENS), extra_keys=keys),
+                self.engine.remove(odd([73])),
+                self.engine.store(odd([81]), odd([odd([1, 2]), (2, 3), (3, 4), (4, 5)])),
+                self.engine.store(odd([91]), odd(["text", 2, 3, 4])),
+            ])), 0, publisher.unreadable)
+            self.assertEqual(publisher.stats()["held"][0], 4)
+            self.assertIsNone(publisher.stats()["inexact"])
+        index = self.index(self.indexer(), [publisher])
+        runs = index.lookup(TOKENS, extra_keys=[[("image", 0)], None, None])
+        self.assertEqual(held(runs), {1: 2, 2: 2})
+
+    def test_a_class_with_names_that_are_none(self):
+        """The first one is said; what comes after is not asked, and the batch goes on."""
+        publisher = self.publisher()
+        for wrong, cause in (("a\0b", "NUL"), (5, "is 5"), ("\udc80", "surrogates")):
+            fields = {"__struct_fields__": (wrong, "block_hashes"), "block_hashes": [71]}
+            self.lost(publisher, type("BlockRemoved", (), fields)(), cause)
+
     def test_what_ends_the_program_goes_on(self):
         publisher = self.publisher()
         with self.assertRaises(KeyboardInterrupt):

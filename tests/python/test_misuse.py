@@ -455,13 +455,15 @@ except KeyboardInterrupt:
 
 
 class Leaks(Namespace):
+    engine = Engine(VLLM, MAKES[-1])  # classes that are known are kept
+
     def counts(self):
         gc.collect()
         files = len(os.listdir("/proc/self/fd"))
         return files, sys.getallocatedblocks()
 
     def round(self):
-        engine = Engine(VLLM, MAKES[-1])
+        engine = self.engine
         names, tokens = [71, 72, 73], [2000 + i for i in TOKENS]
         image, salt = "image-" + str(len(names)), "salt-" + str(len(names))
         digest = bytes(names)
