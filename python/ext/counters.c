@@ -126,16 +126,24 @@ PyObject *rows_indexer_stats(const struct rdx_indexer_stats *stats)
 {
 #define I(field) ONE(rdx_indexer_stats, field)
 	static const struct counter counters[] = {
-		I(indexes),        I(ranks),       I(unreadable),
-		I(refused),        I(events),      I(blocks_stored),
-		I(blocks_removed), I(clears),      I(events_dead),
-		I(slots_lost),     I(generations), I(table_bytes),
-		I(wakes),          I(wait_mode),   MANY(rdx_indexer_stats, recoveries),
+		I(indexes),        I(ranks),
+		I(unreadable),     I(refused),
+		I(events),         I(blocks_stored),
+		I(blocks_removed), I(clears),
+		I(events_dead),    I(slots_lost),
+		I(generations),    I(table_bytes),
+		I(wakes),          I(naps),
+		I(wait_mode),      MANY(rdx_indexer_stats, recoveries),
 		{NULL, 0, 0, 0},
 	};
 #undef I
+	PyObject *dict = add(PyDict_New(), stats, counters), *cause;
 
-	return add(PyDict_New(), stats, counters);
+	cause = dict ? PyLong_FromLong(-(long)stats->lock_cause) : NULL; /* an errno, as in Error */
+	if (dict && (!cause || PyDict_SetItemString(dict, "lock_cause", cause) < 0))
+		Py_CLEAR(dict);
+	Py_XDECREF(cause);
+	return dict;
 }
 
 PyObject *rows_reader_stats(const struct rdx_reader_stats *stats)
@@ -165,17 +173,10 @@ PyObject *rows_rank_info(const struct rdx_rank_info *info)
 {
 #define R(field) ONE(rdx_rank_info, field)
 	static const struct counter counters[] = {
-		R(worker_id),
-		R(dp_rank),
-		R(epoch),
-		R(block_tokens),
-		R(ring_slots),
-		R(file_bytes),
-		R(created_ns),
-		R(creator_pid),
-		R(format_version),
-		R(report_mode),
-		MANY(rdx_rank_info, tier_blocks),
+		R(worker_id),      R(dp_rank),     R(epoch),
+		R(block_tokens),   R(ring_slots),  R(ledger_records),
+		R(file_bytes),     R(created_ns),  R(creator_pid),
+		R(format_version), R(report_mode), MANY(rdx_rank_info, tier_blocks),
 		{NULL, 0, 0, 0},
 	};
 #undef R

@@ -30,11 +30,13 @@ static const struct error_advice advice[] = {
 static PyObject *indexer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	static const char *const modes[] = {"auto", "io_uring", "epoll", NULL};
+	static const char *const rests[] = {"hybrid", "sleep", "spin", NULL};
 	static char *words[] = {"dir",
 				"initial_blocks",
 				"stale_after",
 				"liveness",
 				"wait_mode",
+				"rest_mode",
 				"file_mode",
 				"worker_bytes_max",
 				"worker_ranks_max",
@@ -42,24 +44,28 @@ static PyObject *indexer_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 				"worker_indexes_max",
 				NULL};
 	struct rdx_indexer_options o = {.size = sizeof(o)};
-	const char *wait_mode = "auto";
+	const char *wait_mode = "auto", *rest_mode = "hybrid";
 	struct indexer *self = NULL;
 	PyObject *dir = NULL;
-	int mode = -1, r = -1;
+	int mode = -1, rest = -1, r = -1;
 
 	if (PyArg_ParseTupleAndKeywords(
-		    args, kwargs, "|$O&O&O&O&sO&O&O&O&O&:Indexer", words, arguments_path, &dir,
+		    args, kwargs, "|$O&O&O&O&ssO&O&O&O&O&:Indexer", words, arguments_path, &dir,
 		    arguments_u64, &o.initial_blocks, arguments_seconds, &o.stale_after_ns,
-		    arguments_seconds, &o.liveness_ns, &wait_mode, arguments_u32, &o.file_mode,
-		    arguments_u64, &o.worker_bytes_max, arguments_u32, &o.worker_ranks_max,
-		    arguments_u32, &o.worker_columns_max, arguments_u32, &o.worker_indexes_max))
+		    arguments_seconds, &o.liveness_ns, &wait_mode, &rest_mode, arguments_u32,
+		    &o.file_mode, arguments_u64, &o.worker_bytes_max, arguments_u32,
+		    &o.worker_ranks_max, arguments_u32, &o.worker_columns_max, arguments_u32,
+		    &o.worker_indexes_max))
 		mode = arguments_word("wait_mode", wait_mode, modes);
-	if (mode >= 0) {
+	if (mode >= 0)
+		rest = arguments_word("rest_mode", rest_mode, rests);
+	if (rest >= 0) {
 		self = (struct indexer *)PyType_GenericAlloc(type, 0);
 		r = self ? handle_start(&self->handle) : -1;
 	}
 	if (r == 0) {
 		o.wait_mode = (uint32_t)mode;
+		o.rest_mode = (uint32_t)rest;
 		o.dir = dir ? PyBytes_AsString(dir) : NULL;
 		Py_BEGIN_ALLOW_THREADS;
 		r = rdx_indexer_open(&self->indexer, &o);

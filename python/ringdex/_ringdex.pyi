@@ -2,11 +2,11 @@
 """Types of the extension; the package re-exports all of it. docs/python.md tells the story."""
 
 import os
-from collections.abc import Buffer, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, SupportsIndex, final
 
-from typing_extensions import Self
+from typing_extensions import Buffer, Self
 
 __version__: Final[str]
 
@@ -230,6 +230,7 @@ class Indexer(_Handle):
         stale_after: float = 0.25,
         liveness: float = 0.05,
         wait_mode: Literal["auto", "io_uring", "epoll"] = "auto",
+        rest_mode: Literal["hybrid", "sleep", "spin"] = "hybrid",
         file_mode: int = 0,
         worker_bytes_max: int = 0,
         worker_ranks_max: int = 0,

@@ -14,7 +14,7 @@ from typing import Any
 
 log = logging.getLogger("ringdex")
 
-FRAMES_MAX = 6  # of callers that may hold the engine's configuration
+FRAMES_MAX = 8  # of callers that may hold the engine's configuration
 HEADROOM = 1.25  # one physical block may have several names
 TRY_AGAIN_S = 0.1
 AFTER_A_CLEANER_S = 10.0  # an open that finds one in the way waits for it, for a second
@@ -170,16 +170,23 @@ class EnginePublisher:
             self._say(f"an event could not be read: {self._publisher.unreadable}")
 
 
-def make(endpoint: str, rank: int, known: dict[str, Any], tee: Callable[[str], Any]) -> EnginePublisher:
+def make(
+    endpoint: str, rank: int, known: Callable[[], dict[str, Any]], tee: Callable[[str], Any]
+) -> EnginePublisher:
     """A publisher of a URL; what that leaves open is `known` from the engine."""
     from ringdex import url
 
+    found: dict[str, Any] = {}
+    try:
+        found = known()
+    except Exception as fault:  # of a property of the engine's own
+        log.warning("ringdex, rank %s: what the engine knows cannot be read: %r", rank, fault)
     try:
         config = url.parse(endpoint)
     except ValueError as fault:
         log.error("ringdex, rank %s: %s", rank, fault)
         config = url.Config()
-    options = {**known, **config.options, "dp_rank": rank}
+    options = {**found, **config.options, "dp_rank": rank}
     try:
         own = tee(config.tee) if config.tee else None
     except Exception as fault:  # its port is taken, perhaps

@@ -39,7 +39,7 @@ def _constructor(zmq: Any) -> Any:
         def own(endpoint: str) -> Any:
             return zmq(attn_dp_rank=attn_dp_rank, **{**options, "endpoint": endpoint})
 
-        return engine.make(options.get("endpoint", ""), attn_dp_rank, _known(), own)
+        return engine.make(options.get("endpoint", ""), attn_dp_rank, _known, own)
 
     return construct
 

@@ -29,6 +29,21 @@ def _flag(text: str) -> bool:
     return text == "1"
 
 
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]
+
+
+def _pairs(text: str) -> dict[str, str | None]:
+    """NAME:MEANING,NAME:none"""
+    pairs: dict[str, str | None] = {}
+    for word in _words(text):
+        name, colon, meaning = word.rpartition(":")
+        if not colon:
+            raise ValueError("give NAME:MEANING, more of them after commas, none for what is left out")
+        pairs[name] = None if meaning == "none" else meaning
+    return pairs
+
+
 # What the publisher calls it, and how its text is read.
 _OPTIONS = {
     "dir": ("dir", str),
@@ -46,7 +61,14 @@ _OPTIONS = {
     "clear_scope": ("clear_scope", str),
     "cleared_means": ("cleared_means", str),
     "counting_groups": ("counting_groups", _number),
+    "counting_kinds": ("counting_kinds", _words),
+    "media": ("media", _pairs),
+    "types": ("types", _pairs),
+    "harmless_fields": ("harmless_fields", _words),
     "skip_unknown": ("skip_unknown", _flag),
+    "joined_late": ("joined_late", _flag),
+    "zero_is_root": ("zero_is_root", _flag),
+    "remembered_names": ("remembered_names", _number),
     "tee": ("tee", str),
 }
 

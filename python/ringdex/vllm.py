@@ -47,7 +47,7 @@ def _wrap(original: Any) -> Any:
         if not url.is_ours(endpoint):
             return own()
         return engine.make(
-            endpoint, data_parallel_rank, _known(), lambda tee: own(endpoint=tee)
+            endpoint, data_parallel_rank, _known, lambda tee: own(endpoint=tee)
         )
 
     construct.is_ringdex = True  # type: ignore[attr-defined]

@@ -65,6 +65,13 @@ def attributes(**given):
     return types.SimpleNamespace(**given)
 
 
+class Spoilt:
+    """What an engine knows, where asking for it fails."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(f"no {name} yet")
+
+
 class VllmScheduler:
     def __init__(self, create, endpoint, rank, blocks=64):
         vllm_config = attributes(
@@ -169,6 +176,19 @@ class Plugins(Plugged):
         self.assertEqual((publisher.rank, publisher.endpoint, publisher.options),
                          (3, "tcp://*:5557", {"hwm": 7}))
         self.assertEqual(os.listdir(self.dir), [])
+
+    def test_media(self):
+        """A medium that the engine calls otherwise, and one that is none of the rank's."""
+        engine = Engine(VLLM, MAKES[-1])
+        publisher = self.vllm(f"ringdex:?dir={self.dir}&instance=i&host=8&media=RAM:host,POOL:none")
+        publisher.publish(Batch([
+            engine.store([71, 72, 73], TOKENS),
+            engine.store([73], TOKENS[2 * BLOCK :], 72, medium="RAM"),
+            engine.store([71], TOKENS[:BLOCK], medium="POOL"),
+            engine.remove([72, 73]),
+        ]))
+        self.assertEqual(publisher._publisher.stats()["held"], (1, 1, 0, 0))
+        self.assertEqual(self.found(), {("i", 0): (1, "EXACT")})
 
     def test_tee(self):
         engine = Engine(VLLM, MAKES[-1])
@@ -340,6 +360,29 @@ class Troubles(Plugged):
             os._exit(0 if "before a fork" in " ".join(self.said) else 1)
         self.assertEqual(os.waitpid(child, 0)[1], 0)
 
+    def test_an_engine_that_cannot_be_asked(self):
+        """The URL says all, or the rank is out: the engine goes on."""
+        for kind, module, endpoint, more in (
+            ("vllm", "vllm.distributed.kv_events", "ringdex:?", {}),
+            ("sgla", "sglang.srt.disaggregation.kv_events", "ringdex:?", {"bind": None}),
+        ):
+            create = self.factories[kind].create
+            name = "zmq" if kind == "vllm" else "ringdex"
+
+            def construct(endpoint, create=create, name=name, more=more):
+                vllm_config = self = Spoilt()
+                return create({"publisher": name, "endpoint": endpoint, **more}, 0), vllm_config, self
+
+            publisher = construct(f"{endpoint}dir={self.dir}&instance={kind}&model=model&blocks=64"
+                                  f"&block_tokens={BLOCK}")[0]
+            self.addCleanup(publisher.shutdown)
+            self.assertRegex(self.said.pop(), "cannot be read: RuntimeError")
+            publisher.publish(Batch([Engine(VLLM, MAKES[-1]).store([71], TOKENS[:BLOCK])]))
+            self.assertEqual(self.found()[(kind, 0)], (1, "EXACT"))
+            publisher = construct(f"{endpoint}dir={self.dir}&instance=other")[0]
+            self.stays_out(publisher, "nobody says its model and device_blocks")
+            self.assertTrue(module in sys.modules)
+
     def test_another_build_of_the_engine(self):
         del self.factories["vllm"]._registry
         importlib.import_module("ringdex.vllm").register()
@@ -356,6 +399,18 @@ class Urls(unittest.TestCase):
         self.assertEqual(config.tee, "tcp://a")
         self.assertEqual(url.parse("tcp://*:5557", environ).options["instance"], "env")
         self.assertEqual(url.parse("ringdex:", {}).options, {})
+
+    def test_words_of_the_translator(self):
+        options = url.parse(
+            "ringdex:?media=CPU:host,tcp://pool:none&types=BlockMoved:none&harmless_fields=a,b"
+            "&counting_kinds=full_attention,mla&joined_late=1&zero_is_root=0&remembered_names=9", {}
+        ).options
+        self.assertEqual(options, {
+            "media": {"CPU": "host", "tcp://pool": None}, "types": {"BlockMoved": None},
+            "harmless_fields": ["a", "b"], "counting_kinds": ["full_attention", "mla"],
+            "joined_late": True, "zero_is_root": False, "remembered_names": 9})
+        with self.assertRaisesRegex(ValueError, "media is 'CPU': give NAME:MEANING"):
+            url.parse("ringdex:", {"RINGDEX_MEDIA": "CPU"})
 
     def test_worker_of_an_instance(self):
         self.assertEqual(url.worker_of("http://host:8000"), url.worker_of("http://host:8000"))

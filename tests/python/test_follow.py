@@ -3,6 +3,7 @@
 
 import ast
 import errno
+import importlib
 import inspect
 import os
 import threading
@@ -51,6 +52,39 @@ class Index(Namespace):
             pass
         indexer.wait(0)
         self.assertLess(time.monotonic() - begin, 100)
+
+    def test_how_it_rests(self):
+        """Behind events by naps that nobody has to end, or asleep until a bell, or not at all."""
+        publisher = self.publisher()
+        for rest, naps in (("hybrid", True), ("sleep", False), ("spin", False)):
+            indexer = self.indexer(rest_mode=rest)
+            self.index(indexer, [publisher])
+            publisher.cleared()
+            bells = publisher.stats()["bells"]
+            for _ in range(3):
+                while indexer.poll():
+                    pass
+                indexer.wait(0.001)
+            self.assertEqual(indexer.stats()["naps"] > 0, naps, rest)
+            self.assertEqual(publisher.stats()["bells"], bells)
+            indexer.close()
+        with self.assertRaisesRegex(ValueError, "give one of hybrid, sleep, spin"):
+            self.indexer(rest_mode="doze")
+
+    def test_a_lock_that_is_lost(self):
+        indexer = self.indexer(liveness=0.01)
+        lock = os.path.join(self.dir, "indexer.lock")
+
+        def cause():
+            indexer.poll()
+            return indexer.stats()["lock_cause"]
+
+        self.assertEqual(cause(), 0)
+        os.remove(lock)
+        os.makedirs(os.path.join(lock, "full"))
+        wait_for(lambda: cause() == errno.EISDIR)
+        os.removedirs(os.path.join(lock, "full"))
+        wait_for(lambda: cause() == 0)
 
     def test_one_indexer_a_directory(self):
         self.indexer()
@@ -158,6 +192,7 @@ class Read(Namespace):
         self.assertEqual((info["instance"], info["model"], info["tenant"]),
                          ("http://worker:1", "model", "t"))
         self.assertEqual((info["block_tokens"], info["creator_pid"]), (BLOCK, os.getpid()))
+        self.assertGreaterEqual(info["ledger_records"], 64)
         self.assertTrue(reader.alive)
         publisher.close()
         self.assertFalse(reader.alive)
@@ -183,6 +218,14 @@ def is_property(node):
 
 class Stubs(unittest.TestCase):
     """What the types say is what there is."""
+
+    def test_imports(self):
+        """Of the oldest Python that they are for: newer names are of typing_extensions."""
+        for node in stub().body:
+            if isinstance(node, ast.ImportFrom) and node.module != "typing_extensions":
+                module = importlib.import_module(node.module)
+                for name in node.names:
+                    self.assertTrue(hasattr(module, name.name), (node.module, name.name))
 
     def test_names(self):
         classes = {n.name: n for n in stub().body if isinstance(n, ast.ClassDef)}
