@@ -31,6 +31,7 @@
 #define LAP_S         2
 #define READ_LEAST    1000 /* slots, for there to be something to check */
 #define YIELDS        50
+#define DAWDLES       1000 /* naps of 0.1 ms: the writer may have ended */
 #define WORKER        9
 #define HASHES_MAX    51 /* 8 slots: as many as an event of the smallest ring has */
 #define LEDGER_BLOCKS 128
@@ -176,14 +177,17 @@ static int recover(struct lap *lap)
 	return r < 0 ? r : (int)n;
 }
 
-/* A reader that stops now and then, for longer than the ring lasts. */
-static void dawdle(uint64_t *random)
+/* A reader that stops now and then, mostly for longer than the ring lasts, however slow the writer is. */
+static void dawdle(const struct lap *lap, uint64_t *random)
 {
-	uint64_t drawn = rig_random(random);
+	const struct rdx_segment_live *live = lap->reader->view.live;
+	uint64_t drawn = rig_random(random), begun = atomic_load(&live->tail);
+	uint64_t slots = (drawn >> 32) % (2 * rdx_reader_info(lap->reader)->ring_slots);
 
 	if (drawn % 4096)
 		return;
-	nanosleep(&(struct timespec){.tv_nsec = (long)(drawn >> 32) % 200000}, NULL);
+	for (int i = 0; i < DAWDLES && atomic_load(&live->tail) - begun < slots; i++)
+		nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
 static void read_all(struct lap *lap)
@@ -200,7 +204,7 @@ static void read_all(struct lap *lap)
 		if (r == 1) {
 			tally->torn += (uint64_t)is_torn(&event, epoch);
 			atomic_fetch_add_explicit(&lap->shared->read, 1, memory_order_relaxed);
-			dawdle(&random);
+			dawdle(lap, &random);
 		} else if (r == 0) {
 			struct rdx_cursor cursor;
 
