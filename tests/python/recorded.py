@@ -7,6 +7,7 @@ import queue
 import threading
 import types
 from collections import deque
+from itertools import count
 
 import zmq
 
@@ -30,13 +31,10 @@ class _Zmq:
         context = zmq.Context.instance()
         self._rank, self._topic = rank, topic.encode()
         self._queue, self._sent = queue.Queue(), deque(maxlen=buffer_steps)
+        self._seq_gen = count()
         self._pub, self._replay = context.socket(zmq.PUB), None
         self._pub.set_hwm(0)
-        try:
-            self._pub.bind(self.offset_endpoint_port(endpoint, rank))
-        except zmq.ZMQError:
-            self._pub.close()
-            raise
+        self._pub.bind(self.offset_endpoint_port(endpoint, rank))
         if replay_endpoint:
             self._replay = context.socket(zmq.ROUTER)
             self._replay.bind(self.offset_endpoint_port(replay_endpoint, rank))
@@ -59,7 +57,7 @@ class _Zmq:
     def _serve(self):
         import msgspec
 
-        encode, number = msgspec.msgpack.Encoder().encode, 0
+        encode = msgspec.msgpack.Encoder().encode
         while True:
             while self._replay and self._replay.poll(0):
                 self._answer()
@@ -69,9 +67,8 @@ class _Zmq:
                 continue
             if batch is None:
                 return
-            self._sent.append((number.to_bytes(8, "big"), encode(batch)))
+            self._sent.append((next(self._seq_gen).to_bytes(8, "big"), encode(batch)))
             self._pub.send_multipart((self._topic, *self._sent[-1]))
-            number += 1
 
     def _answer(self):
         client, _, first = self._replay.recv_multipart()

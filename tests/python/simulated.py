@@ -24,16 +24,16 @@ class Manner:
     media: tuple = ("GPU",)  # by tier
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
+    """One for each content, whose identity it is."""
+
     parent: "Block | None"
     tokens: tuple  # with the one behind, where they are pairs
     lora: str | None
     salt: str | None
     images: tuple
-
-    def path(self):
-        return (self.parent.path() if self.parent else ()) + (self,)
+    name: int | bytes  # the engine's
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,10 @@ class Simulated:
     def __init__(self, manner, classes, seed):
         self.manner, self.classes = manner, classes
         self.chance = random.Random(seed)
+        self.seed = seed
         self.prompts = prompts(manner, 1)  # the same for all engines
         self.held = [Counter() for _ in manner.media]
-        self.names = {}
+        self.blocks = {}
         self.time = 0.0
         self.marks = 0
 
@@ -84,19 +85,18 @@ class Simulated:
         for i in range((len(prompt.tokens) - more) // BLOCK):
             tokens = prompt.tokens[i * BLOCK : (i + 1) * BLOCK + more]
             images = prompt.images[i] if prompt.images else ()
-            parent = Block(parent, tokens, prompt.lora, prompt.salt, images)
+            content = (parent, tokens, prompt.lora, prompt.salt, images)
+            if content not in self.blocks:
+                self.blocks[content] = Block(*content, self._name(*content))
+            parent = self.blocks[content]
             blocks.append(parent)
         return blocks
 
-    def name(self, block):
-        if block not in self.names:
-            bits = random.Random(repr(block)).getrandbits(256)
-            if self.manner.wide:
-                self.names[block] = bits.to_bytes(32, "little")
-            else:
-                low = bits % 2**64
-                self.names[block] = low - 2**63 if self.manner.kind == "sglang" else low
-        return self.names[block]
+    def _name(self, parent, *content):
+        bits = random.Random(repr((parent and parent.name, content))).getrandbits(256)
+        if self.manner.wide:
+            return bits.to_bytes(32, "little")
+        return bits % 2**64 - (2**63 if self.manner.kind == "sglang" else 0)
 
     def answer(self, prompt):
         """Leading blocks in the first tier, in the first two and so on, four numbers."""
@@ -126,9 +126,8 @@ class Simulated:
     def mark(self):
         """Something that nobody has said before: who sees it has seen all. (batch, its prompt)"""
         self.marks += 1
-        prompt = Prompt((1000 + self.marks,) * (BLOCK + 1), None, None, ())
-        (block,) = self.path(prompt)
-        return self.batch(self._stored(0, [block])), prompt
+        prompt = Prompt((self.seed + 10, self.marks) * BLOCK, None, None, ())
+        return self.batch(self._stored(0, self.path(prompt))), prompt
 
     def _store(self):
         path = self.path(self.chance.choice(self.prompts))
@@ -146,7 +145,8 @@ class Simulated:
         return self._stored(0, [self.chance.choice(there)])
 
     def _there(self, tier):
-        return sorted((block for block, n in self.held[tier].items() if n > 0), key=repr)
+        return sorted((block for block, n in self.held[tier].items() if n > 0),
+                      key=lambda block: block.name)
 
     def _remove(self):
         tier = self.chance.randrange(len(self.held))
@@ -165,7 +165,7 @@ class Simulated:
         if self.manner.kind == "sglang":
             return self._stored(tier, [block])
         self.held[tier][block] += 1
-        return [self._event("BlockStored", block_hashes=[self.name(block)], parent_block_hash=None,
+        return [self._event("BlockStored", block_hashes=[block.name], parent_block_hash=None,
                             token_ids=[], block_size=0, lora_id=None,
                             medium=self.manner.media[tier], lora_name=None)]
 
@@ -182,8 +182,8 @@ class Simulated:
         self.held[tier].update(blocks)
         first = blocks[0]
         fields = dict(
-            block_hashes=[self.name(block) for block in blocks],
-            parent_block_hash=self.name(first.parent) if first.parent else None,
+            block_hashes=[block.name for block in blocks],
+            parent_block_hash=first.parent.name if first.parent else None,
             token_ids=[token for block in blocks for token in self._tokens(block)],
             block_size=BLOCK, lora_id=7 if first.lora else None, lora_name=first.lora,
             medium=self.manner.media[tier])
@@ -221,7 +221,7 @@ class Simulated:
         medium, events = self.manner.media[tier], []
         for block in blocks:
             self.held[tier][block] -= 1
-            fields = {"block_hashes": [self.name(block)], "medium": medium}
+            fields = {"block_hashes": [block.name], "medium": medium}
             if self.manner.hybrid and tier == 0:
                 # what the others had went at another time, or goes with it
                 events += [self._event("BlockRemoved", **fields, group_idx=group)

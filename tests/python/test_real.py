@@ -4,9 +4,7 @@ through its entry point, their ZMQ publishers heard by a bridge, a tee. Where th
 ($RINGDEX_ENGINES), what is recorded is held against them: classes, calls, and every byte of a message."""
 
 import inspect
-import logging
 import os
-import subprocess
 import unittest
 
 import msgspec
@@ -15,85 +13,11 @@ import zmq
 import engines
 import recorded
 import ringdex
+from engine_rig import EngineRig
 from rig import BLOCK, PATIENCE_S, Namespace, wait_for
 from simulated import Manner, Simulated
 
 STEPS = 40
-
-
-class Rig(Namespace):
-    """An engine of one version, an index of all ranks, and a bridge where one is asked for."""
-
-    kind, version = "vllm", "0.33.0"
-
-    def setUp(self):
-        super().setUp()
-        self.build = engines.build(self.kind, self.version)
-        self.addCleanup(engines.forget, self.kind)
-        self.said = []
-        handler = logging.Handler()
-        handler.emit = lambda record: self.said.append(record.getMessage())
-        log = logging.getLogger("ringdex")
-        log.addHandler(handler)
-        log.propagate = False
-        self.addCleanup(log.removeHandler, handler)
-        self.router = None
-
-    def simulated(self, seed=1, **manner):
-        return Simulated(Manner(self.kind, **manner), self.build.kv, seed)
-
-    def ours(self, rank=0, query=""):
-        publisher = self.build.construct(
-            f"ringdex:?dir={self.dir}&instance=http://ours&worker=1&host=512{query}", rank)
-        self.addCleanup(publisher.shutdown)
-        return publisher
-
-    def own(self, rank=0, **options):
-        publisher = self.build.own(rank, **options)
-        self.addCleanup(publisher.shutdown)
-        return publisher
-
-    def bridge(self, endpoint, *more):
-        process = subprocess.Popen(
-            [os.path.join(os.environ["RINGDEX_BIN"], "ringdex-bridge"), "--dir", self.dir,
-             "--worker=2", "--model=model", f"--block-tokens={BLOCK}", "--blocks=4096",
-             "--host-blocks=512", "--instance=http://bridged", "--endpoint", endpoint,
-             "--replay-wait=1h", "--lost-after=1h", *more], stdout=subprocess.DEVNULL)
-        self.addCleanup(self.end, process)
-        return process
-
-    @staticmethod
-    def end(process):
-        process.kill()
-        process.wait(PATIENCE_S)
-
-    def rows(self, simulated, prompt):
-        """{(worker, rank): (blocks, state)} of a request."""
-        if not self.router:
-            self.router = self.indexer()
-            self.asked = self.index(self.router)
-        while self.router.poll():
-            pass
-        path = simulated.path(prompt)
-        keys = [[(image, 0) for image in block.images] or None for block in path]
-        runs = self.asked.lookup(
-            prompt.tokens, lora_name=prompt.lora, cache_salt=prompt.salt, eagle=simulated.manner.eagle,
-            extra_keys=keys if simulated.manner.kind == "vllm" else None)
-        return {(run.worker_id, run.dp_rank): (run.blocks, run.state) for run in runs}
-
-    def heard(self, publish, simulated, rank):
-        """All that was published is in the index."""
-        batch, prompt = simulated.mark()
-        publish(batch)
-        wait_for(lambda: self.rows(simulated, prompt).get(rank, ((0,), ""))[0][0] == 1)
-
-    def expect(self, simulated, ranks, state="EXACT"):
-        """Each of the ranks answers each request as the cache does."""
-        for prompt in simulated.prompts:
-            want, rows = simulated.answer(prompt), self.rows(simulated, prompt)
-            for rank in ranks:
-                blocks, said = rows.get(rank, ((0, 0, 0, 0), state))
-                self.assertEqual((blocks, said), (want, state), (rank, prompt, self.said))
 
 
 class Cases:
@@ -175,17 +99,17 @@ class Cases:
             self.build.construct("ringdex:?instance=http://ours")
 
 
-class Vllm033(Cases, Rig):
+class Vllm033(Cases, EngineRig):
     host, blocks = "CPU", engines.BLOCKS * 5 // 4
     manners = ({"media": ("GPU", "CPU")}, {"wide": True, "keys": True}, {"hybrid": True})
 
 
-class Vllm022(Cases, Rig):
+class Vllm022(Cases, EngineRig):
     version = "0.22.1"
     host, blocks, manners = Vllm033.host, Vllm033.blocks, Vllm033.manners
 
 
-class Sglang(Cases, Rig):
+class Sglang(Cases, EngineRig):
     kind, version = "sglang", "0.5.23"
     host, blocks = "CPU_PINNED", engines.BLOCKS
     manners = ({"media": ("GPU", "CPU_PINNED")}, {"keys": True}, {"eagle": True})
