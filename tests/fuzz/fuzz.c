@@ -3,11 +3,13 @@
 
 #include "shm/hook.h"
 #include "shm/namespace.h"
+#include "shm/segment_layout.h"
 #include "shm/words.h"
 #include "tests/rig.h"
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sanitizer/asan_interface.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHANGES_MAX 64
-#define STEPS_MAX   8
-#define SECOND_NS   UINT64_C(1000000000)
-#define LOOK_NS     1000
-#define SLEEP_NS    30000000 /* however short: who waits for what never comes gives up soon */
+#define CHANGES_MAX  64
+#define STEPS_MAX    8
+#define SECOND_NS    UINT64_C(1000000000)
+#define LOOK_NS      1000
+#define ROOM_BYTES   (UINT64_C(1) << 20)
+#define BEFORE_BYTES 64
+#define SLEEP_NS     30000000 /* however short: who waits for what never comes gives up soon */
 
 uint64_t fuzz_now_ns = 1000 * SECOND_NS;
 
@@ -92,6 +96,60 @@ uint64_t fuzz_value(struct fuzz_input *in, uint64_t old, uint64_t near)
 	default:
 		return old ^ fuzz_number(in, 2) << (kind & 48);
 	}
+}
+
+uint64_t fuzz_touch(const void *bytes, uint64_t count)
+{
+	const uint8_t *at = bytes;
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < count; i++)
+		sum += at[i];
+	return sum;
+}
+
+/* Behind it is a page that may not be touched. */
+static uint8_t *make_room(void)
+{
+	uint8_t *base = mmap(NULL, ROOM_BYTES + RDX_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	FUZZ_CHECK(base != MAP_FAILED);
+	FUZZ_CHECK(mprotect(base + ROOM_BYTES, RDX_PAGE_BYTES, PROT_NONE) == 0);
+	return base;
+}
+
+/* Room for so many bytes, up to the edge. What is before it, AddressSanitizer guards. */
+static uint8_t *room_at_edge(size_t count)
+{
+	static uint8_t *room, *before;
+	uint8_t *at;
+
+	if (!room)
+		room = before = make_room();
+	FUZZ_CHECK(count < ROOM_BYTES - BEFORE_BYTES);
+	ASAN_UNPOISON_MEMORY_REGION(before, BEFORE_BYTES);
+	at = room + ROOM_BYTES - count;
+	before = at - BEFORE_BYTES;
+	ASAN_POISON_MEMORY_REGION(before, BEFORE_BYTES);
+	return at;
+}
+
+uint8_t *fuzz_at_edge(const uint8_t *bytes, size_t count)
+{
+	uint8_t *at = room_at_edge(count);
+
+	return count ? memcpy(at, bytes, count) : at;
+}
+
+char *fuzz_text(const uint8_t *bytes, size_t count)
+{
+	uint8_t *at = room_at_edge(count + 1);
+
+	if (count)
+		memcpy(at, bytes, count);
+	at[count] = 0;
+	return (char *)at;
 }
 
 /* The C library's, as the linker renames them. */

@@ -49,6 +49,16 @@ static inline uint8_t fuzz_byte(struct fuzz_input *in)
 /* Another value for a word: a count up or down, a bit, a small number, one of `near`, anything. */
 uint64_t fuzz_value(struct fuzz_input *in, uint64_t old, uint64_t near);
 
+/* Look at each byte; what is returned depends on all of them. */
+uint64_t fuzz_touch(const void *bytes, uint64_t count);
+
+/*
+ * The bytes where memory ends, so that who reads beyond them is ended also without AddressSanitizer; the
+ * second, with a NUL behind them. Valid until the next call of either.
+ */
+uint8_t *fuzz_at_edge(const uint8_t *bytes, size_t count);
+char *fuzz_text(const uint8_t *bytes, size_t count);
+
 extern uint64_t fuzz_now_ns;
 
 /* The same sequence of "random" numbers from here on. */

@@ -3,6 +3,8 @@
  * Fuzz target: the small files of a namespace and the headers of the large ones, as who opens them
  * sees them: any bytes, any length. An opener takes a file only if it is what the format says, which
  * this target checks by itself, and answers what its contract names otherwise.
+ *
+ * Of most inputs the file is served from memory; one in KERNEL_ONE_IN is a file that the kernel opens.
  */
 #include "consumer/index/index_file.h"
 #include "shm/bell_file.h"
@@ -12,6 +14,7 @@
 #include "shm/namespace_layout.h"
 #include "shm/segment.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/served.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +25,7 @@
 #define WORKER            7
 #define MODEL             "model"
 #define PATCHES_MAX       8
+#define KERNEL_ONE_IN     32
 #define SEGMENT_BYTES_MAX (UINT64_C(16) << 10)
 
 enum { KEY, CLEAR, BELL, SEGMENT, CTL, TABLE, FILES };
@@ -29,10 +33,14 @@ enum { KEY, CLEAR, BELL, SEGMENT, CTL, TABLE, FILES };
 /* A good one, and what is there now. */
 static struct file {
 	uint8_t *made;
-	uint8_t *bytes;
+	uint8_t *mapped;
+	uint8_t *memory;
+	uint8_t *bytes; /* one of both: what this input changes */
 	uint64_t count;
 	uint64_t most; /* that the file may be longer */
 	uint64_t length;
+	struct served served;
+	char name[RDX_NAME_BYTES];
 	int fd;
 } files[FILES];
 
@@ -53,9 +61,24 @@ static void add_file(uint32_t which, const struct fuzz_place *in, const char *na
 	file->made = calloc(1, file->most);
 	FUZZ_CHECK(file->made);
 	memcpy(file->made, content, content_bytes);
-	file->bytes = fuzz_file_map(in, name, file->most, &file->fd);
-	memcpy(file->bytes, file->made, count);
+	file->mapped = fuzz_file_map(in, name, file->most, &file->fd);
+	memcpy(file->mapped, file->made, count);
 	FUZZ_CHECK(fchmod(file->fd, 0600) == 0 && ftruncate(file->fd, (off_t)count) == 0);
+	strcpy(file->name, name);
+	file->served.name = file->name;
+	FUZZ_CHECK(rdx_file_inode(file->fd, &file->served.inode) == 0);
+}
+
+/* All of them as memory, too. */
+static void fill_memory(struct file *file)
+{
+	file->most = (file->most + RDX_PAGE_BYTES - 1) / RDX_PAGE_BYTES * RDX_PAGE_BYTES;
+	file->memory = aligned_alloc(RDX_PAGE_BYTES, file->most);
+	FUZZ_CHECK(file->memory);
+	memset(file->memory, 0, file->most);
+	memcpy(file->memory, file->made, file->count);
+	file->served.bytes = file->memory;
+	served_add(&file->served);
 }
 
 static void add_segment(void)
@@ -112,8 +135,9 @@ static void add_index(void)
 	add_file(CTL, &place, name, &header, sizeof(header), header.file_bytes);
 	rdx_index_file_gen_name(&id, 1, name);
 	add_file(TABLE, &place, name, &table, sizeof(table), table.file_bytes);
-	FUZZ_CHECK(rdx_file_inode(files[TABLE].fd, &table.inode) == 0);
+	table.inode = files[TABLE].served.inode;
 	memcpy(files[TABLE].made, &table, sizeof(table));
+	memcpy(files[TABLE].mapped, &table, sizeof(table));
 }
 
 void fuzz_setup(void)
@@ -134,6 +158,8 @@ void fuzz_setup(void)
 	add_file(BELL, &place, "bell", &bell, sizeof(bell), sizeof(bell));
 	add_segment();
 	add_index();
+	for (uint32_t i = 0; i < FILES; i++)
+		fill_memory(&files[i]);
 }
 
 void fuzz_fresh(void)
@@ -247,9 +273,8 @@ static void set_length(struct file *file, uint64_t length)
 {
 	if (length > file->most)
 		length = file->most;
-	if (length == file->length)
-		return;
-	FUZZ_CHECK(ftruncate(file->fd, (off_t)length) == 0);
+	if (length != file->length && file->bytes == file->mapped)
+		FUZZ_CHECK(ftruncate(file->fd, (off_t)length) == 0);
 	file->length = length;
 }
 
@@ -262,23 +287,35 @@ static void restore(struct file *file)
 	memcpy(file->bytes, file->made, file->count);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+static void open_it(uint32_t which)
 {
 	static void (*const open_file[FILES])(void) = {open_key,     open_clear, open_bell,
 						       open_segment, open_ctl,   open_table};
+	struct file *file = &files[which];
+
+	file->served.length = file->length;
+	if (file->bytes == file->memory)
+		served_begin();
+	fuzz_changing_begin();
+	open_file[which]();
+	fuzz_changing_end();
+	served_end();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+{
 	struct fuzz_input in = {bytes, count};
 	uint8_t form = fuzz_byte(&in);
 	struct file *file = &files[form % FILES];
 
+	file->bytes = fuzz_touch(bytes, count) % KERNEL_ONE_IN == 0 ? file->mapped : file->memory;
 	if (form >= 224)
 		set_length(file, file->count + (uint64_t)(int64_t)(int8_t)fuzz_byte(&in));
 	else if (form >= 216)
 		set_length(file, fuzz_number(&in, 2));
 	for (uint32_t i = 0; i < PATCHES_MAX && in.left; i++)
 		patch(file, &in);
-	fuzz_changing_begin();
-	open_file[form % FILES]();
-	fuzz_changing_end();
+	open_it(form % FILES);
 	restore(file);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "shm/file.h"
 #include "shm/guard.h"
 #include "tests/fuzz/hostile.h"
+#include "tests/fuzz/served.h"
 
 #include <ringdex/rdx_indexer.h>
 #include <ringdex/rdx_publisher.h>
@@ -19,16 +20,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WORKERS     3
-#define BLOCKS      40 /* of the prompt that all have, more or less of it */
-#define OPS_MAX     48
-#define WALKS_MAX   1 /* a run: they read the whole table, often again and again */
-#define TABLES      2
-#define LOST_MAX    1 /* a run: it is looked for 64 times */
+#define WORKERS   3
+#define BLOCKS    40 /* of the prompt that all have, more or less of it */
+#define OPS_MAX   48
+#define WALKS_MAX 1 /* a run: they read the whole table, often again and again */
+#define TABLES    2
+#define LOST_MAX  1 /* a run: it is looked for 64 times */
+#define KERNEL_ONE_IN                                                                              \
+	16 /* inputs: of the others, the files are served from memory, and never cut */
 #define STALE_AFTER (UINT64_C(1) << 60)
 
 /* A file, as it was made. */
 struct file {
+	struct served served;
+	char name[RDX_NAME_BYTES];
 	uint8_t *made;
 	uint8_t *bytes;
 	uint64_t count;
@@ -44,12 +49,17 @@ static uint32_t lines_of_keys[BLOCKS]; /* where the table has them */
 static struct rdx_run runs[RDX_RANKS_MAX];
 static uint64_t sum;
 
-/* A handle opened before any word was changed, and what it was then. */
-static struct rdx_index *kept, opened;
+/* A handle opened before any word was changed, served and not, and what it was then. */
+static struct kept {
+	struct rdx_index *index;
+	struct rdx_index opened;
+} kept[2];
 
 struct run {
 	struct fuzz_input in;
 	struct rdx_index *index;
+	struct kept *kept; /* NULL: the handle is this run's */
+	int is_served;
 	uint32_t walks;
 	uint32_t lost; /* calls that looked for a table that is not there */
 };
@@ -108,6 +118,10 @@ static void make_file(struct file *file, const char *name, uint8_t *bytes, uint6
 	file->count = file->left = count;
 	file->bytes = fuzz_file_map(&place, name, count, &file->fd);
 	memcpy(file->bytes, bytes, count);
+	strcpy(file->name, name);
+	file->served = (struct served){file->name, file->bytes, count, 0};
+	FUZZ_CHECK(rdx_file_inode(file->fd, &file->served.inode) == 0);
+	served_add(&file->served);
 }
 
 /* The same of a table, which says which file it is. */
@@ -116,7 +130,7 @@ static void make_table(struct file *file, const char *name, uint8_t *bytes, uint
 	struct rdx_table_header *header = (struct rdx_table_header *)bytes;
 
 	make_file(file, name, bytes, count);
-	FUZZ_CHECK(rdx_file_inode(file->fd, &header->inode) == 0);
+	header->inode = file->served.inode;
 	memcpy(file->bytes, bytes, count);
 }
 
@@ -160,6 +174,20 @@ static uint32_t line_of(uint64_t key)
 		}
 	}
 	return 0;
+}
+
+/* This process's clock is looked for in /proc, by each lookup that finds an old heartbeat: once is enough
+ * here. As the linker renames it. */
+int __real_rdx_shared_clock_learn(void);
+int __wrap_rdx_shared_clock_learn(void);
+int __wrap_rdx_shared_clock_learn(void)
+{
+	static int is_known;
+
+	if (is_known)
+		return 0;
+	is_known = 1;
+	return __real_rdx_shared_clock_learn();
 }
 
 void fuzz_setup(void)
@@ -407,62 +435,75 @@ static void act(struct run *run)
 			fuzz_now_ns += UINT64_C(1000000) << (how & 15);
 		break;
 	default:
-		if (op >= 240)
+		if (op >= 240 && !run->is_served)
 			cut(how & 1 ? &ctl : &tables[how >> 1 & 1], how >> 2);
 	}
 }
 
-static int has_moved(void)
+static int has_moved(const struct kept *of)
 {
-	return rdx_index_poisoned(kept) || kept->dir_fd != opened.dir_fd ||
-	       kept->ctl_now != opened.ctl_now || kept->tables.current != opened.tables.current ||
-	       !kept->tables.current->mapping.base || kept->tables.next->mapping.base ||
-	       kept->tables.old->mapping.base;
+	const struct rdx_index *x = of->index;
+
+	return rdx_index_poisoned(x) || x->dir_fd != of->opened.dir_fd ||
+	       x->ctl_now != of->opened.ctl_now || x->tables.current != of->opened.tables.current ||
+	       !x->tables.current->mapping.base || x->tables.next->mapping.base ||
+	       x->tables.old->mapping.base;
 }
 
 /* The same as a handle that is opened now, where nothing was changed yet. */
-static void take_kept(struct run *run)
+static void take_kept(struct run *run, struct kept *of)
 {
-	if (!kept) {
-		open_index(&kept);
-		FUZZ_CHECK(kept);
-		memcpy(&opened, kept, sizeof(opened));
+	if (!of->index) {
+		open_index(&of->index);
+		FUZZ_CHECK(of->index);
+		memcpy(&of->opened, of->index, sizeof(of->opened));
 	}
-	run->index = kept;
+	run->kept = of;
+	run->index = of->index;
 }
 
-static void leave_kept(void)
+static void leave_kept(struct kept *of)
 {
-	if (has_moved()) {
-		rdx_index_close(kept);
-		kept = NULL;
+	if (has_moved(of)) {
+		rdx_index_close(of->index);
+		of->index = NULL;
 		return;
 	}
-	opened.keys = kept->keys; /* its memory may have grown */
-	memcpy(kept, &opened, sizeof(opened));
+	of->opened.keys = of->index->keys; /* its memory may have grown */
+	memcpy(of->index, &of->opened, sizeof(of->opened));
+}
+
+static void begin(struct run *run)
+{
+	uint8_t form = fuzz_byte(&run->in);
+
+	restore();
+	if (run->is_served)
+		served_begin();
+	if (form & 0xc0) {
+		take_kept(run, &kept[run->is_served]);
+		return;
+	}
+	for (uint8_t patches = form & 3; patches; patches--)
+		patch(&run->in);
+	open_index(&run->index);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
 	struct run run = {.in = {bytes, count}};
-	uint8_t form = fuzz_byte(&run.in);
 
-	restore();
-	if (form & 0xc0) {
-		take_kept(&run);
-	} else {
-		for (uint8_t patches = form & 3; patches; patches--)
-			patch(&run.in);
-		open_index(&run.index);
-	}
+	run.is_served = fuzz_touch(bytes, count) % KERNEL_ONE_IN != 0;
+	begin(&run);
 	fuzz_changing_begin();
 	for (uint32_t i = 0; i < OPS_MAX && run.index && run.in.left; i++)
 		act(&run);
 	fuzz_changing_end();
-	if (run.index == kept && kept)
-		leave_kept();
+	if (run.kept)
+		leave_kept(run.kept);
 	else
 		rdx_index_close(run.index);
+	served_end();
 	fuzz_undo();
 	return 0;
 }

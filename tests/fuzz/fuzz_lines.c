@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzz target: lines as programs read them: events of ringdex-feed, requests of a trace, requests of
- * ringdex-query as numbers and as objects. A line is read or refused with a message of one line,
+ * ringdex-query as objects. A line is read or refused with a message of one line,
  * never anything else; what is read keeps the bounds that its reader promises.
  *
  * The first byte says what reads the others, which are lines.
  */
+#include "tests/fuzz/event.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/refusal.h"
 #include "tests/rig.h"
 #include "tools/feed/feed_line.h"
-#include "tools/program/printable.h"
 #include "tools/query/prompt.h"
-#include "tools/query/request.h"
 #include "tools/trace/generator.h"
 
 #include <errno.h>
@@ -23,11 +23,10 @@
 #define BLOCK       2 /* tokens */
 #define NUMBERS_MAX 6
 
-enum { FEED, TRACE, NUMBERS, PROMPT, READERS };
+enum { FEED, TRACE, PROMPT, READERS };
 
 static struct feed_line lines[2]; /* one that is read, one that is held back */
 static struct trace_request trace;
-static struct request request;
 static struct prompt prompt;
 static uint64_t sum;
 
@@ -41,71 +40,9 @@ void fuzz_fresh(void)
 	feed_line_free(&lines[0]);
 	feed_line_free(&lines[1]);
 	trace_request_free(&trace);
-	request_free(&request);
 	prompt_free(&prompt);
 	memset(lines, 0, sizeof(lines));
 	memset(&trace, 0, sizeof(trace));
-}
-
-/* A message says something, and is one line without control characters where it is printed, whatever
- * the line had that it is about. */
-static void check_fault(int r, const struct json_line_fault *fault)
-{
-	static char shown[4 * sizeof(fault->text) + 1];
-	static FILE *to;
-
-	FUZZ_CHECK(r >= 0 || r == -EBADMSG);
-	if (r >= 0)
-		return;
-	FUZZ_CHECK(*fault->text && memchr(fault->text, 0, sizeof(fault->text)));
-	if (!to)
-		to = fmemopen(shown, sizeof(shown), "w");
-	rewind(to);
-	printable_put(to, fault->text);
-	FUZZ_CHECK(fputc(0, to) == 0 && fflush(to) == 0);
-	for (const char *at = shown; *at; at++)
-		FUZZ_CHECK((uint8_t)*at >= ' ' && *at != 127);
-}
-
-static void add_up(const void *bytes, uint64_t count)
-{
-	for (uint64_t i = 0; i < count; i++)
-		sum += ((const uint8_t *)bytes)[i];
-}
-
-static void add_up_text(const char *text)
-{
-	if (text)
-		add_up(text, strlen(text));
-}
-
-/* All that an event refers to can be read. */
-static void read_event(const struct rdx_engine_event *event)
-{
-	struct rdx_engine_identity identity = {.size = sizeof(identity)};
-	struct rdx_block_key *keys = calloc(event->key_count + 1, sizeof(*keys));
-
-	FUZZ_CHECK(keys && event->type);
-	FUZZ_CHECK(event->name_bytes == 8 || event->name_bytes == 32);
-	if (event->names)
-		add_up(event->names, (uint64_t)event->count * event->name_bytes);
-	if (event->parent)
-		add_up(event->parent, event->name_bytes);
-	if (event->tokens)
-		add_up(event->tokens, event->token_count * sizeof(uint32_t) *
-					      (event->flags & RDX_ENGINE_PAIRS ? 2 : 1));
-	if (event->local_hashes)
-		add_up(event->local_hashes, (uint64_t)event->count * sizeof(uint64_t));
-	if (event->remaining)
-		add_up(event->remaining, (uint64_t)event->count * sizeof(uint32_t));
-	for (uint64_t i = 0; i < event->key_count; i++)
-		add_up(event->keys[i].bytes, event->keys[i].byte_count);
-	add_up_text(event->medium);
-	add_up_text(event->lora_name);
-	add_up_text(event->cache_salt);
-	add_up_text(event->spec_kind);
-	FUZZ_ALLOWED(rdx_engine_keys(event, keys, event->key_count, &identity), -EINVAL);
-	free(keys);
 }
 
 /* As feed.c does: removals are held back and joined. */
@@ -115,17 +52,17 @@ static void read_feed(const char *text, size_t length)
 	struct json_object *object;
 	int r = json_line_parse(text, length, &object, &fault);
 
-	check_fault(r, &fault);
+	refusal_check(r, &fault);
 	if (r < 0)
 		return;
 	r = feed_line_read(&lines[0], object, NULL, &fault);
-	check_fault(r, &fault);
+	refusal_check(r, &fault);
 	if (r == 0 && !lines[0].is_about_worth)
-		read_event(&lines[0].event);
+		sum += event_touch(&lines[0].event);
 	if (r == 0 && lines[1].event.count) {
 		r = feed_line_join(&lines[1], &lines[0]);
 		FUZZ_CHECK(r == 0 || r == 1);
-		read_event(&lines[1].event);
+		sum += event_touch(&lines[1].event);
 	} else if (r == 0 && feed_line_is_removal(&lines[0])) {
 		struct feed_line other = lines[1];
 
@@ -148,21 +85,10 @@ static void read_trace(const char *text, size_t length)
 			FUZZ_CHECK(trace.input_length >= 1 &&
 				   trace.input_length <= TRACE_INPUT_MAX &&
 				   trace.hash_count == trace_spans(trace.input_length));
-			add_up(trace.hash_ids, trace.hash_count * sizeof(uint64_t));
+			sum += fuzz_touch(trace.hash_ids, trace.hash_count * sizeof(uint64_t));
 		}
 	}
-	check_fault(r, &fault);
-}
-
-static void read_numbers(const char *text, uint64_t max)
-{
-	struct json_line_fault fault = {{0}};
-	int r = request_read(&request, text, max, &fault);
-
-	check_fault(r, &fault);
-	FUZZ_CHECK(r <= 1);
-	for (uint64_t i = 0; r == 1 && i < request.count; i++)
-		FUZZ_CHECK(request.numbers[i] <= max);
+	refusal_check(r, &fault);
 }
 
 static void read_prompt(const char *text, size_t length)
@@ -173,27 +99,22 @@ static void read_prompt(const char *text, size_t length)
 	int r = prompt_read(&prompt, text, length, &fault);
 
 	if (r == 0) {
-		add_up(prompt.ids, prompt.count * sizeof(uint32_t));
+		sum += fuzz_touch(prompt.ids, prompt.count * sizeof(uint32_t));
 		r = prompt_tokens(&prompt, &defaults, BLOCK, &tokens, &fault);
 		for (uint64_t i = 0; r == 0 && i < tokens.key_count; i++)
 			sum += tokens.keys[i].key;
 	}
-	check_fault(r, &fault);
+	refusal_check(r, &fault);
 }
 
 static void read_line(uint8_t form, const char *text, size_t length)
 {
-	static const uint64_t most[] = {UINT64_MAX, UINT32_MAX, 255, 0};
-
 	switch (form % READERS) {
 	case FEED:
 		read_feed(text, length);
 		break;
 	case TRACE:
 		read_trace(text, length);
-		break;
-	case NUMBERS:
-		read_numbers(text, most[form >> 6]);
 		break;
 	default:
 		read_prompt(text, length);
@@ -209,14 +130,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	for (uint32_t i = 0; i < LINES_MAX && in.left; i++) {
 		const uint8_t *end = memchr(in.at, '\n', in.left);
 		size_t length = end ? (size_t)(end - in.at) : in.left;
-		/* of its own size, and terminated, as lines_next gives it */
-		char *text = malloc(length + 1);
 
-		FUZZ_CHECK(text);
-		memcpy(text, in.at, length);
-		text[length] = 0;
-		read_line(form, text, length);
-		free(text);
+		/* terminated, as lines_next gives it */
+		read_line(form, fuzz_text(in.at, length), length);
 		in.at += length + (end != NULL);
 		in.left -= length + (end != NULL);
 	}
@@ -396,8 +312,6 @@ size_t fuzz_seed(uint64_t number, uint8_t *ret_bytes, size_t capacity)
 			put_feed_line(&draft);
 		else if (reader == TRACE)
 			put_trace_line(&draft);
-		else if (reader == NUMBERS)
-			put_array(&draft);
 		else
 			put_prompt(&draft);
 		if (i > 1)

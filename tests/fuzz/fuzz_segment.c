@@ -3,31 +3,37 @@
  * Fuzz target: a segment as a reader sees it. Every word of it may be changed, before the reader
  * opens it and between any two calls; the file may be cut. Every call answers what its contract
  * names, in bounds, and never more than the segment can hold.
+ *
+ * Of most inputs the files are served from memory; one in KERNEL_ONE_IN meets the kernel, and may cut
+ * the file.
  */
 #include "consumer/reader/recovery.h"
 #include "tests/fuzz/hostile.h"
+#include "tests/fuzz/served.h"
 
 #include <errno.h>
 
-#define OPS_MAX      64
-#define HASHES_MAX   64
-#define RESIDENT_MAX 256
+#define OPS_MAX       64
+#define HASHES_MAX    64
+#define RESIDENT_MAX  256
+#define KERNEL_ONE_IN 16
 
 static struct fuzz_place place;
 static struct hostile hostile;
 static uint64_t sum; /* so that all that was answered is read */
 
-/* A reader of each image, opened before any word was changed, and what it was then: opening takes
- * longer than all else of a run. */
+/* A reader of each image, served and not, opened before any word was changed, and what it was then:
+ * opening takes longer than most of a run. */
 static struct kept {
 	struct rdx_reader *reader;
 	struct rdx_reader opened;
-} kept[HOSTILE_IMAGES];
+} kept[2][HOSTILE_IMAGES];
 
 struct run {
 	struct fuzz_input in;
 	struct rdx_reader *reader;
-	struct kept *kept;        /* NULL: the reader is this run's */
+	struct kept *kept; /* NULL: the reader is this run's */
+	int is_served;
 	struct rdx_cursor cursor; /* from before, or made up */
 };
 
@@ -36,6 +42,8 @@ void fuzz_setup(void)
 	fuzz_place_make(&place);
 	hostile_make(&hostile, &place);
 	hostile_hold(&hostile, 1);
+	for (uint32_t i = 0; i < HOSTILE_FILES; i++)
+		served_add(&hostile.files[i]);
 	FUZZ_CHECK(rdx_guard_install() == 0);
 }
 
@@ -248,24 +256,33 @@ static void act(struct run *run)
 		ask_the_rest(run, how);
 		break;
 	default:
-		if (op >= 240 && how >= 240)
+		if (op >= 240 && how >= 240 && !run->is_served)
 			hostile_truncate(&hostile, &run->in);
 	}
+}
+
+static void begin(struct run *run)
+{
+	uint8_t form = fuzz_byte(&run->in);
+
+	hostile_place(&hostile, form);
+	if (run->is_served)
+		served_begin();
+	if (form & 0xc0) {
+		take_kept(run, &kept[run->is_served][form % HOSTILE_IMAGES]);
+		return;
+	}
+	for (uint8_t patches = form >> 4; patches; patches--)
+		hostile_patch(&hostile, &run->in);
+	open_reader(run);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
 	struct run run = {.in = {bytes, count}};
-	uint8_t form = fuzz_byte(&run.in);
 
-	hostile_place(&hostile, form);
-	if (form & 0xc0) {
-		take_kept(&run, &kept[form % HOSTILE_IMAGES]);
-	} else {
-		for (uint8_t patches = form >> 4; patches; patches--)
-			hostile_patch(&hostile, &run.in);
-		open_reader(&run);
-	}
+	run.is_served = fuzz_touch(bytes, count) % KERNEL_ONE_IN != 0;
+	begin(&run);
 	fuzz_changing_begin();
 	for (uint32_t i = 0; i < OPS_MAX && run.reader && run.in.left; i++)
 		act(&run);
@@ -274,6 +291,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 		leave_kept(run.kept);
 	else
 		rdx_reader_close(run.reader);
+	served_end();
 	fuzz_forget();
 	return 0;
 }

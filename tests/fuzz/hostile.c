@@ -2,7 +2,6 @@
 #include "tests/fuzz/hostile.h"
 
 #include "shm/clear.h"
-#include "shm/namespace.h"
 #include "shm/publish.h"
 #include <ringdex/rdx_publisher.h>
 
@@ -167,12 +166,15 @@ void hostile_make(struct hostile *hostile, const struct fuzz_place *place)
 		make_image(hostile, i);
 	rdx_namespace_worker_dir(HOSTILE_WORKER, name);
 	FUZZ_CHECK(mkdirat(place->dir_fd, name, 0755) == 0);
-	rdx_namespace_segment(HOSTILE_WORKER, 0, name);
-	hostile->bytes = fuzz_file_map(place, name, HOSTILE_BYTES, &hostile->fd);
+	rdx_namespace_segment(HOSTILE_WORKER, 0, hostile->names[0]);
+	hostile->bytes = fuzz_file_map(place, hostile->names[0], HOSTILE_BYTES, &hostile->fd);
 	hostile->count = HOSTILE_BYTES;
-	rdx_namespace_clear(HOSTILE_WORKER, name);
-	hostile->clear = (struct rdx_clear *)fuzz_file_map(place, name, sizeof(struct rdx_clear),
-							   &hostile->clear_fd);
+	rdx_namespace_clear(HOSTILE_WORKER, hostile->names[1]);
+	hostile->clear = (struct rdx_clear *)fuzz_file_map(
+		place, hostile->names[1], sizeof(struct rdx_clear), &hostile->clear_fd);
+	hostile->files[0] = (struct served){hostile->names[0], hostile->bytes, HOSTILE_BYTES, 1};
+	hostile->files[1] = (struct served){hostile->names[1], (uint8_t *)hostile->clear,
+					    sizeof(struct rdx_clear), 2};
 }
 
 void hostile_place(struct hostile *hostile, uint32_t number)

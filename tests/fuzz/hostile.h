@@ -6,12 +6,15 @@
 #ifndef RDX_TESTS_FUZZ_HOSTILE_H
 #define RDX_TESTS_FUZZ_HOSTILE_H
 
+#include "shm/namespace.h"
 #include "shm/namespace_layout.h"
 #include "shm/segment_layout.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/served.h"
 
 #define HOSTILE_WORKER 666
 #define HOSTILE_IMAGES 6
+#define HOSTILE_FILES  2
 #define HOSTILE_BYTES  (UINT64_C(32) << 10) /* of the file: no image is longer */
 #define HOSTILE_MODEL  "model"
 
@@ -29,6 +32,8 @@ struct hostile {
 	uint8_t *bytes;
 	uint64_t count; /* of the file now, 0 or more: an input may shorten it */
 	struct rdx_clear *clear;
+	struct served files[HOSTILE_FILES]; /* the same, to be served */
+	char names[HOSTILE_FILES][RDX_NAME_BYTES];
 	int fd;
 	int clear_fd;
 };

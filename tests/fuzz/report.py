@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps the record of fuzzing. See tests/fuzz/run.sh and docs/fuzzing.md.
 
-    report.py --slice OUT TARGET LOG SECONDS CHANGING   add what a log of libFuzzer says to OUT/record.json
+    report.py --slice OUT TARGET LOG SECONDS CHANGING BUILD   add what a log of libFuzzer says to
+                            OUT/record.json; BUILD: fuzz or volume
     report.py --coverage OUT JSON   add what llvm-cov says of lines to OUT/record.json
     report.py --add OUT     add OUT/record.json to tests/fuzz/record.json, and write the table
     report.py --check       fail unless docs/fuzzing.md has the table of tests/fuzz/record.json
@@ -17,7 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 RECORD = os.path.join(HERE, "record.json")
 PAGE = os.path.join(HERE, "..", "..", "docs", "fuzzing.md")
 BEGIN, END = "<!-- table: tests/fuzz/report.py -->\n", "<!-- end -->\n"
-SUMS = ("runs", "changing_runs", "seconds")
+SUMS = ("runs", "changing_runs", "volume_runs", "seconds")
 NEWEST = ("edges", "features", "corpus")
 
 
@@ -53,13 +54,14 @@ def merge(record, target, row):
         old[name] = max(old.get(name, 0), row.get(name, 0))
 
 
-def add_slice(out, target, log, seconds, changing):
+def add_slice(out, target, log, seconds, changing, build):
     with open(log, encoding="utf-8", errors="replace") as file:
         text = file.read()
     runs = int((re.findall(r"^stat::number_of_executed_units: (\d+)", text, re.M) or [0])[-1])
     seen = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", text)
-    row = {"runs": runs, "changing_runs": runs if changing == "1" else 0, "seconds": int(seconds)}
-    if seen:
+    row = {"runs": runs, "changing_runs": runs if changing == "1" else 0,
+           "volume_runs": runs if build == "volume" else 0, "seconds": int(seconds)}
+    if seen and build == "fuzz":  # the other has other edges
         row.update(zip(NEWEST, map(int, seen[-1])))
     with open(os.path.join(out, "lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -86,13 +88,14 @@ def add_coverage(out, path):
 
 def table(record):
     lines_of_code = record.get("lines of code")
-    lines = ["| target | runs | of them while bytes change | hours | runs a second | edges | features |"
-             " inputs kept |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    lines = ["| target | runs | of them while bytes change | without AddressSanitizer | hours |"
+             " runs a second | edges | features | inputs kept |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for target, row in sorted(record.items()):
         if target == "lines of code":
             continue
         lines.append(f"| {target} | {row['runs']:,} | {row['changing_runs']:,} |"
-                     f" {row['seconds'] / 3600:.1f} | {row['runs'] / max(row['seconds'], 1):,.0f} |"
+                     f" {row.get('volume_runs', 0):,} | {row['seconds'] / 3600:.1f} | {row['runs'] / max(row['seconds'], 1):,.0f} |"
                      f" {row['edges']:,} | {row['features']:,} | {row['corpus']:,} |")
     if lines_of_code:
         lines += ["", "| folder | lines that some kept input reaches | of |", "| --- | ---: | ---: |"]
@@ -109,7 +112,7 @@ def written(page, record):
 def main():
     record = load(RECORD)
     if sys.argv[1:2] == ["--slice"]:
-        add_slice(*sys.argv[2:7])
+        add_slice(*sys.argv[2:8])
         return 0
     if sys.argv[1:2] == ["--coverage"]:
         add_coverage(*sys.argv[2:4])

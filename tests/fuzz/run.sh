@@ -4,19 +4,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-targets=(segment beside index lines engine files)
-bin=build/clang/bin out=build/fuzz
-seconds=60 runs=0 jobs=1 changing=0 short=0 coverage=0 slice=120
+targets=(segment beside index lines numbers payload engine files)
+bin=build/clang/bin out=build/fuzz build=fuzz
+seconds=60 runs=0 jobs=1 changing=0 short=0 coverage=0 slice=600
 
 usage() {
 	cat <<-'END'
-	usage: ./dev fuzz [TARGET...] [--seconds N | --runs N] [-j N] [--changing]
+	usage: ./dev fuzz [TARGET...] [--seconds N | --runs N] [-j N] [--changing] [--volume]
 	       ./dev fuzz --coverage
 	       ./dev fuzz --report
 
 	Run targets under libFuzzer, all or those named, each for so many seconds (60) or until it
 	has so many runs. What it finds is kept in build/fuzz/corpus/TARGET, what fails in
 	build/fuzz/faults. --changing: another thread changes the bytes while they are read.
+	--volume: programs without AddressSanitizer, which run two to four times as often.
 	--coverage: which lines of the library the corpora reach, into the record.
 	--report: add what ran to the record, tests/fuzz/record.json, and write the table of
 	docs/fuzzing.md.
@@ -32,6 +33,7 @@ while (($#)); do
 	--bin) bin=$2; shift ;;
 	--out) out=$2; shift ;;
 	--changing) changing=1 ;;
+	--volume) build=volume ;;
 	--short) short=1 ;;
 	--coverage) coverage=1 ;;
 	--report) exec tests/fuzz/report.py --add "$out" ;;
@@ -41,7 +43,12 @@ while (($#)); do
 	esac
 	shift
 done
-((${#wanted[@]})) || wanted=("${targets[@]}")
+# what is not built is left out, unless it is named
+if ! ((${#wanted[@]})); then
+	for target in "${targets[@]}"; do
+		[[ -x $bin/${build}_$target ]] && wanted+=("$target")
+	done
+fi
 
 # Every input that was kept, once, in programs that count lines.
 measure_coverage() {
@@ -69,15 +76,20 @@ if ((coverage)); then
 	exit
 fi
 
-export ASAN_OPTIONS=malloc_context_size=4:quarantine_size_mb=16:max_malloc_fill_size=0
+export ASAN_OPTIONS=malloc_context_size=2:quarantine_size_mb=2:max_malloc_fill_size=0
 export RDX_FUZZ_CHANGING=$changing
+
+# How long inputs may be: the shorter, the more of them run.
+declare -A longest=([numbers]=64 [files]=64 [lines]=256 [payload]=256)
 
 # one_slice TARGET LOG ARGUMENTS...: libFuzzer for some minutes; it says what it did at its end.
 one_slice() {
 	local target=$1 log=$2
 	shift 2
-	# not entropic: that costs more than most runs do
-	if "$bin/fuzz_$target" -entropic=0 -max_len=1024 -timeout=1200 -rss_limit_mb=4096 \
+	# not entropic: that costs more than most runs do, as do looks for leaks after each of them; who
+	# leaks is seen when the slice ends
+	if "$bin/${build}_$target" -entropic=0 -max_len="${longest[$target]:-512}" -timeout=1200 \
+		-report_slow_units=1200 -rss_limit_mb=4096 -malloc_limit_mb=256 -detect_leaks="$short" -reload=$((jobs > 1)) \
 		-artifact_prefix="$out/faults/$target-" -print_final_stats=1 "$@" \
 		"$out/corpus/$target" "$out/seeds/$target" >"$log" 2>&1; then
 		return
@@ -91,7 +103,7 @@ one_slice() {
 
 # run_target TARGET JOB: slices until there is enough of them.
 run_target() {
-	local target=$1 log=$out/log.$1.$changing.$2 left_s=$seconds left=$runs done_s n
+	local target=$1 log=$out/log.$1.$build.$changing.$2 left_s=$seconds left=$runs done_s n
 	while :; do
 		done_s=$SECONDS n=0
 		if ((runs)); then
@@ -104,7 +116,7 @@ run_target() {
 		done_s=$((SECONDS - done_s))
 		n=$(awk '/^stat::number_of_executed_units/ { print $2 }' "$log")
 		((short)) || tests/fuzz/report.py --slice "$out" "$target" "$log" "$done_s" \
-			"$changing"
+			"$changing" "$build"
 		((left -= n, left_s -= done_s, 1))
 		((runs ? left > 0 : left_s > 0)) || return 0
 	done
@@ -113,7 +125,7 @@ run_target() {
 mkdir -p "$out/faults"
 failed=0
 for target in "${wanted[@]}"; do
-	[[ -x $bin/fuzz_$target ]] || { echo "fuzz: no $bin/fuzz_$target" >&2; exit 2; }
+	[[ -x $bin/${build}_$target ]] || { echo "fuzz: no $bin/${build}_$target" >&2; exit 2; }
 	mkdir -p "$out/corpus/$target" "$out/seeds/$target"
 	"$bin/replay_$target" --write "$out/seeds/$target"
 	pids=()
@@ -125,6 +137,6 @@ for target in "${wanted[@]}"; do
 		wait "$pid" || failed=1
 	done
 	((failed)) || printf 'fuzz: %s: %s\n' "$target" \
-		"$(grep -h 'DONE' "$out/log.$target.$changing.0" | tail -1 | tr -s ' ')"
+		"$(grep -h 'DONE' "$out/log.$target.$build.$changing.0" | tail -1 | tr -s ' ')"
 done
 exit "$failed"
