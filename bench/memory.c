@@ -32,7 +32,7 @@
 #define SECOND_NS      UINT64_C(1000000000)
 #define PROGRESS_NS    (10 * SECOND_NS)
 
-/* How many workers hold each block. */
+/* How many workers hold each block; without `names` each block is held once, and only counted. */
 struct holders {
 	uint64_t *names; /* hash table, 0: empty */
 	uint16_t *counts;
@@ -70,6 +70,8 @@ static void holders_open(struct holders *holders, uint64_t most)
 
 static void holders_close(struct holders *holders)
 {
+	if (!holders->names)
+		return;
 	measure_memory_free(holders->names, (holders->mask + 1) * sizeof(uint64_t));
 	measure_memory_free(holders->counts, (holders->mask + 1) * sizeof(uint16_t));
 }
@@ -174,23 +176,37 @@ static void end_turnover(struct watch *watch)
 	watch->samples = watch->removed = 0;
 }
 
+/* A worker's clear: what it held has a holder less. */
+static void holders_forget(struct holders *holders, const struct oracle_set *set)
+{
+	for (uint64_t i = 0; i <= set->mask; i++) {
+		if (set->names[i])
+			holders_drop(holders, set->names[i]);
+	}
+}
+
+static void count(struct holders *holders, const struct corpus_record *record)
+{
+	if (!holders->names) {
+		holders->distinct += record->kind == CORPUS_STORED ? record->count : 0;
+		holders->distinct -= record->kind == CORPUS_REMOVED ? record->count : 0;
+		return;
+	}
+	for (uint32_t i = 0; i < record->count; i++) {
+		if (record->kind == CORPUS_STORED)
+			holders_add(holders, record->names[i]);
+		else if (record->kind == CORPUS_REMOVED)
+			holders_drop(holders, record->names[i]);
+	}
+}
+
 /* Publish an event, count its blocks, and apply it now and then. */
 static void take(struct watch *watch, struct stage *stage, const struct corpus_record *record)
 {
-	if (record->kind == CORPUS_CLEARED) {
-		const struct oracle_set *set = &stage->oracle.sets[record->worker];
-
-		for (uint64_t i = 0; i <= set->mask; i++)
-			if (set->names[i])
-				holders_drop(&watch->holders, set->names[i]);
-	}
+	if (record->kind == CORPUS_CLEARED)
+		holders_forget(&watch->holders, &stage->oracle.sets[record->worker]);
 	stage_publish(stage, record);
-	for (uint32_t i = 0; i < record->count; i++) {
-		if (record->kind == CORPUS_STORED)
-			holders_add(&watch->holders, record->names[i]);
-		else if (record->kind == CORPUS_REMOVED)
-			holders_drop(&watch->holders, record->names[i]);
-	}
+	count(&watch->holders, record);
 	if (record->kind == CORPUS_REMOVED) {
 		watch->removed += record->count;
 		watch->filled = 1;
@@ -201,11 +217,13 @@ static void take(struct watch *watch, struct stage *stage, const struct corpus_r
 		end_turnover(watch);
 }
 
+/* Of at most so many distinct blocks; 0: each is held once. */
 static void watch_begin(struct watch *watch, struct stage *stage, uint64_t most)
 {
 	uint64_t before;
 
-	holders_open(&watch->holders, most);
+	if (most)
+		holders_open(&watch->holders, most);
 	watch->turnovers = measure_values(TURNOVERS_MOST);
 	before = private_bytes();
 	stage_open_index(stage);
@@ -297,10 +315,11 @@ static int goes_on(const struct watch *watch, struct span *span, uint64_t number
 		return 1;
 	now = rdx_clock_ns();
 	if (now - span->progress_ns >= PROGRESS_NS) {
-		fprintf(stderr, "churn: %llu of %llu million blocks, %u turnovers\n",
+		fprintf(stderr, "churn: %llu of %llu million blocks, %u turnovers, %.2f bytes\n",
 			(unsigned long long)(number * CHURN_BLOCKS / 1000000),
 			(unsigned long long)(span->prompts * CHURN_BLOCKS / 1000000),
-			watch->turnover_count);
+			watch->turnover_count,
+			watch->turnover_count ? watch->turnovers[watch->turnover_count - 1] : 0);
 		span->progress_ns = now;
 	}
 	return now < span->end_ns;
@@ -327,17 +346,39 @@ static uint64_t churn(struct watch *watch, struct stage *stage, struct span *spa
 	return number;
 }
 
+/* Is the answer wrong that a living prompt has one holder, and a dead one none? */
+static int is_wrong(struct stage *stage, uint64_t number, int is_living)
+{
+	uint64_t local[CHURN_BLOCKS], names[CHURN_BLOCKS];
+	uint32_t right = 0, blocks = 0;
+	int rows;
+
+	make_prompt(number, local, names);
+	stage->runs[0].size = sizeof(stage->runs[0]);
+	rows = rdx_index_lookup_local(stage->index, local, CHURN_BLOCKS, stage->runs,
+				      RDX_RANKS_MAX);
+	for (int i = 0; i < rows; i++) {
+		const struct rdx_run *run = &stage->runs[i];
+
+		blocks += run->blocks[RDX_TIER_DEVICE];
+		if (run->worker_id == number % CHURN_WORKERS)
+			right = run->blocks[RDX_TIER_DEVICE];
+	}
+	return rows < 0 || blocks != right || right != (is_living ? CHURN_BLOCKS : 0);
+}
+
 static void measure_churn(const struct options *options, struct report *report,
 			  const struct wanted *wanted)
 {
 	uint64_t capacity = options_pick(options, CHURN_CAPACITY, CHURN_CAPACITY, 1024);
 	uint64_t held = capacity / CHURN_BLOCKS * CHURN_WORKERS, prompts, now;
-	uint64_t local[CHURN_BLOCKS], names[CHURN_BLOCKS], wrong = 0;
 	struct watch watch = {.report = report};
+	uint64_t wrong = 0;
 	struct stage stage;
 
 	stage_open(&stage, options, CHURN_WORKERS, capacity);
-	watch_begin(&watch, &stage, CHURN_WORKERS * capacity);
+	stage.is_untold = 1;
+	watch_begin(&watch, &stage, 0);
 	now = rdx_clock_ns();
 	prompts = churn(&watch, &stage,
 			&(struct span){wanted->blocks / CHURN_BLOCKS,
@@ -346,8 +387,9 @@ static void measure_churn(const struct options *options, struct report *report,
 	drain(&watch, &stage);
 	for (uint64_t i = 0; i < 2 * QUERIES; i++) {
 		/* of the living, and of those that are gone */
-		make_prompt(prompts - 1 - i * held / QUERIES, local, names);
-		wrong += stage_wrong(&stage, local, CHURN_BLOCKS) != 0;
+		uint64_t back = i * held / QUERIES;
+
+		wrong += is_wrong(&stage, prompts - 1 - back, back < held);
 	}
 	watch_end(&watch, &stage, "churn");
 	report_note(report, "churn: %llu of %llu blocks stored in %.0f s",

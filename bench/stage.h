@@ -28,6 +28,7 @@ struct stage {
 	char dir[SCRATCH_BYTES]; /* the namespace */
 	uint64_t ring_slots;     /* set after stage_make where it is not the default */
 	uint32_t ranks;          /* likewise: so many workers of a corpus are ranks of one */
+	int is_untold;           /* likewise: the oracle is told nothing; who publishes knows */
 	struct stage_worker *workers;
 	uint32_t worker_count;
 	struct oracle oracle;
