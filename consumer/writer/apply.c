@@ -2,7 +2,8 @@
 /*
  * Apply blocks and events to the tables: the current one, and the part of the next one that is
  * copied already. One queue serves all events of all ranks, so that the lines of the next
- * RDX_OPS_AHEAD keys are being fetched while a key is changed.
+ * RDX_OPS_AHEAD keys are being fetched while a key is changed. Those of one call are fetched some at a
+ * time: a fetch waits for the walk to its page, and walks overlap only where no change lies between.
  */
 #include "consumer/writer/columns.h"
 #include "consumer/writer/crowd.h"
@@ -96,21 +97,33 @@ void rdx_writer_flush(struct rdx_index_writer *w)
 	w->unsettled = 0;
 }
 
-/* Queue a change of `count` keys, in order. */
-static void queue(struct rdx_index_writer *w, uint32_t column, uint32_t drop, const uint64_t *keys,
-		  uint32_t count)
+/* Queue `count` changes, which have room, and fetch their lines. */
+static inline void fetch(struct rdx_index_writer *w, uint32_t column, uint32_t drop,
+			 const uint64_t *keys, uint32_t count)
 {
+	const struct rdx_table *table = &rdx_writer_table(w)->table;
+
 	for (uint32_t i = 0; i < count; i++) {
 		struct rdx_writer_op *op = &w->op[w->op_end++ % RDX_OPS_MAX];
 
 		op->key = keys[i];
-		op->home = rdx_table_line(&rdx_writer_table(w)->table, keys[i]);
+		op->home = rdx_table_line(table, keys[i]);
 		op->column = column;
 		op->drop = drop;
 		rdx_prefetch_read(op->home);
 		if (__builtin_expect(rdx_writer_is_copied(w, keys[i]), 0))
 			rdx_table_prefetch(&rdx_writer_next(w)->table, keys[i]);
-		if (w->op_end - w->op_first > RDX_OPS_AHEAD)
+	}
+}
+
+/* Queue a change of `count` keys, in order. */
+static void queue(struct rdx_index_writer *w, uint32_t column, uint32_t drop, const uint64_t *keys,
+		  uint32_t count)
+{
+	for (uint32_t i = 0, some; i < count; i += some) {
+		some = count - i < RDX_OPS_BATCH ? count - i : RDX_OPS_BATCH;
+		fetch(w, column, drop, keys + i, some);
+		while (w->op_end - w->op_first > RDX_OPS_AHEAD)
 			make(w);
 	}
 	rdx_grow_pace(w, count);

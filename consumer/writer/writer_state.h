@@ -13,6 +13,7 @@
 #include "shm/table.h"
 
 #define RDX_OPS_AHEAD 32 /* changes whose lines are on their way */
+#define RDX_OPS_BATCH 16 /* of one call, fetched together */
 #define RDX_OPS_MAX   64
 
 #define RDX_CHARGED_MAX 64
