@@ -135,11 +135,13 @@ int rdx_index_open(struct rdx_index **ret_index, const char *dir, const struct r
 	x->dir_fd = x->ctl[0].fd = x->ctl[1].fd = -1;
 	x->lookup.all_ranks = key.flags & RDX_INDEX_ALL_RANKS;
 	rdx_tables_open(&x->tables);
-	r = key.flags & ~RDX_INDEX_ALL_RANKS ? -EINVAL : rdx_shared_clock_learn();
+	r = key.flags & ~RDX_INDEX_ALL_RANKS ? -EINVAL : 0;
 	if (r == 0)
 		r = rdx_index_file_id(key.model, key.tenant, key.block_tokens, &x->id);
 	if (r == 0)
 		r = open_index(x, dir);
+	if (r == 0) /* last: who waits for an index asks often */
+		r = rdx_shared_clock_learn();
 	if (r < 0) {
 		rdx_index_close(x);
 		return r;
