@@ -15,7 +15,8 @@ if(RDX_SANITIZE MATCHES thread)
 endif()
 foreach(name IN LISTS RDX_BENCHMARKS)
 	set(test ${RDX_TEST_PREFIX}bench/${name})
-	add_test(NAME ${test} COMMAND held_run $<TARGET_FILE:bench-${name}> --smoke --scratch)
+	add_test(NAME ${test} COMMAND held_run ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/bench-${name} --smoke
+		--scratch)
 	set_tests_properties(${test} PROPERTIES LABELS bench TIMEOUT ${RDX_TEST_TIMEOUT}
 		SKIP_RETURN_CODE 77 FIXTURES_REQUIRED build/${RDX_PRESET})
 endforeach()

@@ -37,7 +37,16 @@ build_c() {
 	cmake --build "$out/cmake"
 }
 
+# The engines' own publishers, for bench-engines: modules of a wheel, nothing is built.
+fetch_engines() {
+	if ! bench/peers/engines.sh "$out/engines"; then
+		rm -rf "$out/engines"
+		say "vLLM's wheel, or what it needs of Python, cannot be had: vllm is left out"
+	fi
+}
+
 mkdir -p "$bin"
 build_rust
 build_c
+fetch_engines
 say "built: $(cd "$bin" && echo *)"
