@@ -77,10 +77,8 @@ static int repair(int fd, int dir_fd, const char *name, const struct rdx_clear_k
 	int r = rdx_lock_take(fd);
 
 	/* where no rank lives, those who share its lock can only read it */
-	if (r == 0 || (r == -EPERM && !known->is_open)) {
-		r = rdx_file_is_named(fd, dir_fd, name);
-		return r > 0 ? rdx_file_remove(dir_fd, name) : r;
-	}
+	if (r == 0 || (r == -EPERM && !known->is_open))
+		return rdx_file_remove_debris(dir_fd, name, fd);
 	if (r == -EPERM)
 		r = rdx_file_check_ours(fd);
 	if (r < 0)
@@ -110,7 +108,7 @@ static int open_to_write(int dir_fd, uint64_t worker_id, const struct rdx_clear_
 	if (*ret_fd == -ENOENT)
 		return make(dir_fd, worker_id, known, file_mode);
 	if (*ret_fd == -EBADMSG)
-		return rdx_file_remove(dir_fd, name);
+		return rdx_file_remove_debris(dir_fd, name, -1);
 	if (*ret_fd < 0)
 		return *ret_fd;
 	/* whoever else may write the file could truncate it under us */

@@ -29,6 +29,8 @@ enum rdx_hook_step {
 	RDX_HOOK_SEGMENT_FILLED, /* under its temporary name, not locked */
 	RDX_HOOK_SEGMENT_BUILT,  /* complete under its temporary name */
 	RDX_HOOK_SEGMENT_RENAMED,
+	/* whoever finds debris */
+	RDX_HOOK_DEBRIS_SEEN, /* it was looked at, under the lock, and is not removed yet */
 	/* cleaner */
 	RDX_HOOK_REAP_LOCKED,  /* a dead rank's lock is held, or a clear file's */
 	RDX_HOOK_REAP_SEGMENT, /* its segment is gone, its lock file is not */

@@ -189,6 +189,7 @@ static int speaks_for_rank(int worker_fd, const char *file, uint32_t dp_rank)
 	       (strcmp(file, lock) == 0 || exists(worker_fd, lock) <= 0);
 }
 
+/* No lock keeps it, and none is needed: such a name is drawn at random and given once. */
 static void reap_temporary(const struct rdx_reap *reap, int dir_fd, const char *prefix,
 			   const char *file)
 {
@@ -234,7 +235,7 @@ static int reap_clear(const struct rdx_reap *reap, int worker_fd, struct rdx_rea
 		return fd == -ENOENT ? 0 : fd;
 	RDX_HOOK(RDX_HOOK_REAP_LOCKED);
 	rdx_reap_look(worker_fd, "clear", &what->bytes);
-	r = remove_file(reap, worker_fd, "clear");
+	r = reap->dry_run ? 0 : rdx_file_remove_debris(worker_fd, "clear", fd);
 	rdx_lock_drop(fd);
 	return r;
 }
@@ -264,6 +265,7 @@ static void reap_worker(const struct rdx_reap *reap, uint64_t worker_id, DIR *di
 	if (what.cause == -EBUSY || (reap->keep_directories && what.cause == 0 && what.bytes == 0))
 		return;
 	if (what.cause == 0 && others == 0 && !reap->dry_run && !reap->keep_directories &&
+	    /* a producer that has just made it, or its lock file in it, makes it again, or has it */
 	    unlinkat(reap->dir_fd, what.name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		what.cause = -errno;
 	/* files that are not ours, or a rank that came meanwhile */

@@ -58,7 +58,7 @@ static int open_lock(int dir_fd, const char *name)
 
 	if (!rdx_file_is_none(fd))
 		return fd;
-	r = rdx_file_remove(dir_fd, name);
+	r = rdx_file_remove_debris(dir_fd, name, -1);
 	return r < 0 ? r : -ENOENT;
 }
 
@@ -140,7 +140,7 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 	if (r == 0)
 		r = rdx_file_in_memory(owner->mapping.fd);
 	if (r < 0) {
-		unlinkat(dir_fd, temporary, 0);
+		rdx_file_remove_own(owner->mapping.fd, dir_fd, temporary);
 		rdx_mapping_close(&owner->mapping);
 		return r;
 	}
@@ -391,7 +391,7 @@ void rdx_segment_discard(struct rdx_segment_owner *owner, int dir_fd)
 
 	rdx_namespace_segment_temporary(owner->header->worker_id, owner->header->dp_rank,
 					temporary);
-	unlinkat(dir_fd, temporary, 0);
+	rdx_file_remove_own(owner->mapping.fd, dir_fd, temporary);
 	rdx_segment_release(owner);
 }
 

@@ -81,7 +81,7 @@ static void tell_indexes(const struct rdx_reap *reap, int cause)
 	reap->tell(reap->context, &what);
 }
 
-/* With indexer.lock: nobody maintains them. */
+/* With indexer.lock: nobody maintains them, nor gives one of their names to a file of its own. */
 static void remove_indexes(const struct rdx_reap *reap, int lock_fd, DIR *dir)
 {
 	uint64_t dead_ns = rdx_reap_dead_ns(lock_fd, newest_index_ns(dir), reap->dry_run);
@@ -94,10 +94,10 @@ static void remove_indexes(const struct rdx_reap *reap, int lock_fd, DIR *dir)
 		if (!rdx_index_file_is_any(entry->d_name))
 			continue;
 		snprintf(what.name, sizeof(what.name), "index/%.57s", entry->d_name);
-		rdx_reap_look(reap->dir_fd, what.name, &what.bytes);
+		rdx_reap_look(dirfd(dir), entry->d_name, &what.bytes);
 		if (dead_ns < reap->dead_for_ns)
 			what.cause = -EAGAIN;
-		else if (!reap->dry_run && unlinkat(reap->dir_fd, what.name, 0) < 0)
+		else if (!reap->dry_run && unlinkat(dirfd(dir), entry->d_name, 0) < 0)
 			what.cause = errno == ENOENT ? 0 : -errno;
 		reap->tell(reap->context, &what);
 	}

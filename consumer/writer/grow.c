@@ -80,19 +80,24 @@ static int set_up(struct rdx_writer_table *table, uint64_t lines, uint64_t sets)
 			     SETS_FIRST);
 }
 
-static void discard(struct rdx_index_writer *w, struct rdx_writer_table *table)
+static void let_go(struct rdx_writer_table *table)
 {
-	char name[RDX_NAME_BYTES];
-
 	rdx_sets_close(&table->sets);
 	rdx_guard_remove(&table->mapping);
 	rdx_mapping_close(&table->mapping);
-	if (rdx_generation_superseded(w->live))
-		return; /* the names are a successor's */
-	rdx_index_file_gen_temporary(&w->id, name);
-	unlinkat(w->dir_fd, name, 0);
+}
+
+static void discard(struct rdx_index_writer *w, struct rdx_writer_table *table)
+{
+	char temporary[RDX_NAME_BYTES], name[RDX_NAME_BYTES];
+
+	rdx_index_file_gen_temporary(&w->id, temporary);
 	rdx_index_file_gen_name(&w->id, table->generation, name);
-	unlinkat(w->dir_fd, name, 0);
+	if (!rdx_generation_superseded(w->live)) { /* else the names are a successor's */
+		rdx_file_remove_own(table->mapping.fd, w->dir_fd, temporary);
+		rdx_file_remove_own(table->mapping.fd, w->dir_fd, name);
+	}
+	let_go(table);
 }
 
 /* Map a file of the size, with nothing allocated yet. */
@@ -115,7 +120,7 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 	if (r == 0)
 		r = rdx_mapping_attach(&table->mapping, fd, bytes, 1);
 	if (r < 0) {
-		unlinkat(w->dir_fd, name, 0);
+		rdx_file_remove_own(fd, w->dir_fd, name);
 		close(fd);
 		return r;
 	}
@@ -476,7 +481,8 @@ void rdx_grow_close(struct rdx_index_writer *w)
 {
 	if (w->stage != RDX_GROW_IDLE)
 		discard(w, rdx_writer_next(w));
-	rdx_sets_close(&rdx_writer_table(w)->sets);
-	rdx_guard_remove(&rdx_writer_table(w)->mapping);
-	rdx_mapping_close(&rdx_writer_table(w)->mapping);
+	if (w->ready || !w->live)
+		let_go(rdx_writer_table(w));
+	else
+		discard(w, rdx_writer_table(w)); /* nobody has seen it */
 }

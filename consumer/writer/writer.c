@@ -211,9 +211,7 @@ void rdx_writer_close(struct rdx_index_writer *w)
 	rdx_retire_finish(w);
 	if (!w->ready && w->ctl.base) {
 		rdx_index_file_ctl_name(&w->id, 1, name);
-		unlinkat(w->dir_fd, name, 0);
-		rdx_index_file_gen_name(&w->id, rdx_writer_table(w)->generation, name);
-		unlinkat(w->dir_fd, name, 0);
+		rdx_file_remove_own(w->ctl.fd, w->dir_fd, name);
 	}
 	rdx_guard_remove(&w->ctl);
 	rdx_mapping_close(&w->ctl);
