@@ -98,53 +98,50 @@ uint64_t rdx_hash_identifier(const void *bytes, uint64_t count)
 	return is_padded(bytes, count, &number) ? number : XXH3_64bits(bytes, count);
 }
 
-/* Spread a local hash over 64 bits under the key. Not in the chain's latency: the next
- * block's can be computed while this one's link is. */
+/* Spread a local hash over 64 bits under the key. Not in the chain's latency: the next block's can be
+ * computed while this one's link is. But each operation takes room from it: a second multiplication
+ * costs a fifth. */
 static uint64_t premix(uint64_t local, uint64_t mask)
 {
 	uint64_t x = local ^ mask;
 
 	x ^= x >> 32;
 	x *= UINT64_C(0xd6e8feb86659fd93);
-	x ^= x >> 32;
-	x *= UINT64_C(0xd6e8feb86659fd93);
-	x ^= x >> 32;
-	return x;
+	return x ^ x >> 32;
 }
 
 __extension__ typedef unsigned __int128 product_t;
 
-static uint64_t rotate(uint64_t x, int bits)
+/* Its own inverse. */
+static uint64_t fold(uint64_t x)
 {
-	return x << bits | x >> (64 - bits);
+	return x ^ x >> 33;
 }
 
 /*
- * The chain. A link is the folded 128-bit product of the parent and the block's premixed hash.
- * Adding the premixed hash keeps a product that happens to be 0 from forgetting the block. A folded
- * product alone is not even: its lowest bits follow the parent's lowest bits (a bias of 0.12). The
- * rotations spread them, and lose nothing: an odd number of them can be undone.
+ * The chain. A link is the folded 128-bit product of the state and the block's premixed hash. Adding
+ * the premixed hash keeps a product that happens to be 0 from forgetting the block. A prefix hash is
+ * the state, masked and folded once more, as a state's lowest bits follow those of the one before.
  *
- * All time goes into what depends on the link before. So the parent is carried masked, in one step
- * less, and a prefix of 0 is a branch that is never taken instead of a conditional move.
+ * A lookup waits for the chain, and in its latency are only the product and its folding, since the
+ * state is carried and not the prefix hash; a parent's is folded back. A prefix hash of 0 is a branch
+ * that is never taken instead of a conditional move.
  */
 void rdx_hash_chain(const struct rdx_hash_key *key, uint64_t parent, const uint64_t *local,
 		    uint64_t count, uint64_t *ret_prefix)
 {
 	const uint64_t mask = key->chain_mask, premix_mask = key->premix_mask;
-	uint64_t masked = parent ^ mask;
+	uint64_t state = fold(parent) ^ mask;
 
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t mixed = premix(local[i], premix_mask);
-		product_t product = (product_t)masked * (mixed | 1);
-		uint64_t folded = ((uint64_t)product ^ (uint64_t)(product >> 64)) + mixed;
-		uint64_t spread = rotate(folded, 23) ^ rotate(folded, 41);
+		product_t product = (product_t)state * (mixed | 1);
 
-		masked = (folded ^ mask) ^ spread;
-		ret_prefix[i] = folded ^ spread;
-		if (__builtin_expect(masked == mask, 0)) {
+		state = ((uint64_t)product + mixed) ^ (uint64_t)(product >> 64);
+		ret_prefix[i] = fold(state ^ mask);
+		if (__builtin_expect(state == mask, 0)) { /* that would be a prefix hash of 0 */
 			ret_prefix[i] = 1;
-			masked = 1 ^ mask;
+			state = 1 ^ mask;
 		}
 	}
 }

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* The function that rdx_hash_chain computes; stands in every segment and index. */
-#define RDX_HASH_SCHEME 1
+#define RDX_HASH_SCHEME 2
 
 /* The namespace's key, expanded for the chain. Copy it freely; treat it as opaque. */
 struct rdx_hash_key {

@@ -270,8 +270,26 @@ static void test_siblings_and_cousins(void **state)
 	free(hashes);
 }
 
-/* A parent equal to the key's mask, or a local hash that premixes to 0, are the weak
- * points of a product: the result is still never 0 and still knows the other input. */
+/* The parent that a product forgets. */
+static uint64_t weak_parent(const struct rdx_hash_key *key)
+{
+	return key->chain_mask ^ key->chain_mask >> 33;
+}
+
+/* The local hash that is `mixed` when it is premixed. */
+static uint64_t unmix(const struct rdx_hash_key *key, uint64_t mixed)
+{
+	const uint64_t factor = UINT64_C(0xd6e8feb86659fd93);
+	uint64_t inverse = factor, x = mixed;
+
+	for (int i = 0; i < 5; i++)
+		inverse *= 2 - factor * inverse;
+	x = (x ^ x >> 32) * inverse;
+	return x ^ x >> 32 ^ key->premix_mask;
+}
+
+/* A parent that makes the product 0, or a local hash that premixes to 0, are its weak points: the
+ * result is still never 0 and still knows the other input. */
 static void test_never_zero_and_no_weak_input(void **state)
 {
 	uint64_t random = 5;
@@ -279,21 +297,20 @@ static void test_never_zero_and_no_weak_input(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
 		struct rdx_hash_key key = make_key(rig_random(&random));
-		uint64_t local = rig_random(&random);
-		const uint64_t two[] = {key.premix_mask, local};
+		uint64_t local = rig_random(&random), weak = weak_parent(&key);
+		const uint64_t two[] = {unmix(&key, key.chain_mask), local};
 		uint64_t prefix[2];
 
 		/* the product is 0 here */
-		assert_true(chain_1(&key, key.chain_mask, local) != 0);
-		assert_true(chain_1(&key, key.chain_mask, local) !=
-			    chain_1(&key, key.chain_mask, local + 1));
+		assert_true(chain_1(&key, weak, local) != 0);
+		assert_true(chain_1(&key, weak, local) != chain_1(&key, weak, local + 1));
 		/* here the premixed local hash is 0 */
 		assert_true(chain_1(&key, local, key.premix_mask) != 0);
 		assert_true(chain_1(&key, local, key.premix_mask) !=
 			    chain_1(&key, local + 1, key.premix_mask));
-		/* and here both: the one place where the sum itself is 0 */
-		assert_int_equal(chain_1(&key, key.chain_mask, key.premix_mask), 1);
-		rdx_hash_chain(&key, key.chain_mask, two, 2, prefix);
+		/* and here the prefix hash itself would be 0 */
+		assert_int_equal(chain_1(&key, weak, two[0]), 1);
+		rdx_hash_chain(&key, weak, two, 2, prefix);
 		assert_int_equal(prefix[0], 1);
 		assert_int_equal(prefix[1], chain_1(&key, 1, local));
 	}
@@ -303,8 +320,8 @@ static void test_never_zero_and_no_weak_input(void **state)
 static void test_chain_beyond_zero(void **state)
 {
 	struct rdx_hash_key key = make_key(9);
-	uint64_t parent = key.chain_mask;
-	uint64_t local[] = {key.premix_mask, 5, 6, 7}, prefix[4];
+	uint64_t parent = weak_parent(&key);
+	uint64_t local[] = {unmix(&key, key.chain_mask), 5, 6, 7}, prefix[4];
 
 	(void)state;
 	rdx_hash_chain(&key, parent, local, 4, prefix);
@@ -314,6 +331,25 @@ static void test_chain_beyond_zero(void **state)
 		assert_int_equal(prefix[i], chain_1(&key, prefix[i - 1], local[i]));
 	rdx_hash_chain(&key, parent, local, 4, local);
 	assert_memory_equal(local, prefix, sizeof(local));
+}
+
+/* Who changes the function changes RDX_HASH_SCHEME, and docs/format.md. */
+static void test_the_chain_is_that_of_the_scheme(void **state)
+{
+	static const uint64_t local[] = {1, 2, 3};
+	uint8_t bytes[RDX_KEY_BYTES];
+	struct rdx_hash_key key;
+	uint64_t prefix[3];
+
+	(void)state;
+	for (uint8_t i = 0; i < RDX_KEY_BYTES; i++)
+		bytes[i] = i;
+	rdx_hash_key_expand(bytes, &key);
+	rdx_hash_chain(&key, 0, local, 3, prefix);
+	assert_int_equal(RDX_HASH_SCHEME, 2);
+	assert_int_equal(prefix[0], UINT64_C(0xa6b08db96cce8b61));
+	assert_int_equal(prefix[1], UINT64_C(0xb7e7e8306f9f8c81));
+	assert_int_equal(prefix[2], UINT64_C(0x8a0306ae408acd77));
 }
 
 static void test_depends_on_the_key(void **state)
@@ -390,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_siblings_and_cousins),
 		cmocka_unit_test(test_never_zero_and_no_weak_input),
 		cmocka_unit_test(test_chain_beyond_zero),
+		cmocka_unit_test(test_the_chain_is_that_of_the_scheme),
 		cmocka_unit_test(test_depends_on_the_key),
 		cmocka_unit_test(test_fingerprint_of_the_key),
 		cmocka_unit_test(test_a_chain_in_parts_equals_the_whole),
