@@ -6,9 +6,9 @@
 #include <string.h>
 
 #define FIRST_PIECE 8
-#define PIECE_MAX   64 /* blocks: they are chained while the last block of the piece before comes */
-#define LEFT_MAX    16 /* intervals that wait while the next piece is looked at */
-#define BATCH       16 /* blocks that a scan has on their way, beside those that it looks at */
+#define PIECE_MAX   128 /* blocks: they are chained while the last block of the piece before comes */
+#define LEFT_MAX    16  /* intervals that wait while the next piece is looked at */
+#define BATCH       16  /* blocks that a scan has on their way, beside those that it looks at */
 #define LINES       (2 * BATCH)
 #define ALL_TIERS   ((1 << RDX_TIER_COUNT) - 1)
 

@@ -123,7 +123,7 @@ static void test_long_prefix(void **state)
 /* However the request is given, it is hashed as far as the lookup comes, and once. */
 static void test_local_and_tokens(void **state)
 {
-	enum { BLOCKS = 1000, RUN = 130, NEXT = 64 };
+	enum { BLOCKS = 1000, RUN = 130, NEXT = 128 };
 	static uint32_t tokens[16 * BLOCKS + 5];
 	uint64_t local[BLOCKS], prefix[BLOCKS];
 	struct rdx_run run = {.size = sizeof(run)};
