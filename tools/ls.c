@@ -153,17 +153,31 @@ static void info_json(struct json_object *object, const struct rdx_rank_info *in
 	json_put_text(object, "report_mode", report_text(info->report_mode));
 }
 
-/* What the indexes show of a rank; null: none has it, or not in this life. */
+static const char *cause_name(int cause)
+{
+	const char *name = strerrorname_np(-cause);
+
+	return name ? name : "?";
+}
+
+/* What the indexes show of a rank, or why the indexer does not follow it; null: none has it, or not in
+ * this life. */
 static struct json_object *standing_json(const struct standing *standing,
 					 const struct sighting *sighting)
 {
 	const struct rdx_index_rank *rank =
 		standing_find(standing, &sighting->name, sighting->info.epoch);
+	int cause = standing_refused(standing, &sighting->name);
 	struct json_object *object;
 
-	if (!rank)
+	if (!rank && !cause)
 		return NULL;
 	object = json_new_object();
+	if (!rank) {
+		json_put_text(object, "state", NULL);
+		json_put_text(object, "cause", cause_name(cause));
+		return object;
+	}
 	json_put_text(object, "state", rdx_state_text(rank->state));
 	json_put_text(object, "cause", rank->cause ? strerrorname_np(-rank->cause) : NULL);
 	return object;
@@ -298,17 +312,20 @@ static void remark_standing(const struct standing *standing, const struct sighti
 	const struct rdx_index_rank *row =
 		standing_find(standing, &sighting->name, sighting->info.epoch);
 	uint32_t others = standing_of_worker(standing, sighting->name.worker_id);
+	int refused = standing_refused(standing, &sighting->name);
 
 	if (row && row->cause)
 		printf("%s: %s in the index: %s\n", rank, rdx_state_text(row->state),
 		       row->cause == -ENOSPC ? "its blocks do not fit into it"
 					     : messages_explain(row->cause));
+	else if (!row && refused)
+		printf("%s: in no index: %s (%" PRIu32 " rank%s of its worker %s there)\n", rank,
+		       messages_explain(refused), others, figures_plural(others),
+		       others == 1 ? "is" : "are");
 	else if (!row && standing->has_indexer && standing->is_whole)
-		printf("%s: in no index, though an indexer runs: it has just come, or is beyond "
-		       "what "
-		       "one worker may take (%" PRIu32 " rank%s of its worker %s there), or there "
-		       "is no room: ringdex follow says which\n",
-		       rank, others, figures_plural(others), others == 1 ? "is" : "are");
+		printf("%s: in no index, though an indexer runs: it has just come, or the indexer "
+		       "has not said why it does not follow it\n",
+		       rank);
 }
 
 /* What needs attention, one line each. */

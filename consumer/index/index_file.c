@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/index/index_file.h"
+#include "consumer/index/refused_file.h"
 #include "shm/file.h"
 
 #include <dirent.h>
@@ -110,9 +111,10 @@ static int is_index_file(const char *file, const char **ret_digits)
 
 int rdx_index_file_is_any(const char *file)
 {
-	const char *digits;
+	const char *digits, *refused = RDX_REFUSED_NAME, *temporary = RDX_REFUSED_TEMPORARY;
 
-	return is_index_file(file, &digits);
+	return is_index_file(file, &digits) || strcmp(file, strchr(refused, '/') + 1) == 0 ||
+	       strcmp(file, strchr(temporary, '/') + 1) == 0;
 }
 
 void rdx_index_file_remove_others(int dir_fd, const struct rdx_index_id *ids, uint32_t count)

@@ -35,7 +35,7 @@ void rdx_index_file_gen_temporary(const struct rdx_index_id *id, char *ret_name)
 int rdx_index_file_is_gen(const struct rdx_index_id *id, const char *file,
 			  uint64_t *ret_generation);
 
-/* Is `file` (likewise) of any index, complete or not? */
+/* Is `file` (likewise) of any index, complete or not, or of the ranks that are in none? */
 int rdx_index_file_is_any(const char *file);
 
 /*

@@ -4,6 +4,7 @@
  */
 #include "consumer/indexer/lost.h"
 #include "consumer/indexer/limits.h"
+#include "consumer/indexer/refused.h"
 #include "consumer/indexer/roster.h"
 #include "consumer/indexer/unfed.h"
 #include "consumer/wait/wait.h"
@@ -122,6 +123,8 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 		free(indexer);
 		return;
 	}
+	if (indexer->opened)
+		rdx_refused_end(indexer);
 	for (uint32_t i = 0; i < indexer->rank_count; i++) {
 		rdx_reader_close(indexer->ranks[i]->reader);
 		free(indexer->ranks[i]);
@@ -284,8 +287,10 @@ static int poll_round(struct rdx_indexer *indexer, uint32_t max_blocks)
 	done = step_ranks(indexer, max_blocks, now);
 	rdx_roster_ask_liveness(indexer, now);
 	r = rdx_roster_discover(indexer, now);
-	if (indexer->walks != walks && r == 0 && done >= 0)
+	if (indexer->walks != walks && r == 0 && done >= 0) {
+		rdx_refused_tell(indexer);
 		more = step_ranks(indexer, max_blocks, now);
+	}
 	if (r < 0 || done < 0 || more < 0)
 		return r < 0 ? r : (int)(done < 0 ? done : more);
 	done += more;

@@ -64,7 +64,8 @@ struct rdx_indexer {
 	uint64_t walks;
 	uint64_t wakes;
 	uint64_t naps;
-	uint8_t pending; /* table work is left */
+	uint8_t pending;   /* table work is left */
+	uint8_t told_none; /* there is no file of refused ranks */
 	struct rdx_rank_scratch scratch;
 	struct rdx_indexer_stats forgotten; /* of forgotten ranks */
 };

@@ -115,6 +115,7 @@ int rdx_lost_look(struct rdx_indexer *indexer, uint64_t now)
 	if (r == -EBUSY) {
 		for (uint32_t i = 0; i < indexer->index_count; i++)
 			rdx_writer_yield(indexer->indexes[i].writer);
+		indexer->told_none = 1; /* what it says of refused ranks is its own */
 		return r;
 	}
 	/* a cleaner is there for a moment only */

@@ -2,12 +2,15 @@
 /*
  * Description: ringdex-ls: segments that are live, dead, unreadable, and none; what indexes say of them.
  */
+#include "consumer/index/refused_file.h"
 #include "consumer/writer/writer.h"
 #include "shm/clock.h"
 #include "tests/tools_rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static struct json_object *list(struct rig *rig, int status, struct program_result *r,
 				struct json_object **ret_segments)
@@ -227,15 +230,17 @@ static void ls_says_what_an_indexer_refuses(void **state)
 		string(member(json_object_array_get_idx(segments, 0), "index"), "state"), "EXACT");
 	refused = json_object_array_get_idx(segments, 1);
 	assert_int_equal(number(refused, "dp_rank"), 1);
-	assert_null(member(refused, "index"));
+	assert_null(member(member(refused, "index"), "state"));
+	assert_string_equal(string(member(refused, "index"), "cause"), "EDQUOT");
 	json_object_put(object);
 	program_result_free(&r);
 	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
-	assert_has(r.out, "7:1: in no index, though an indexer runs: ");
+	assert_has(r.out, "7:1: in no index: beyond what one worker may take");
 	assert_has(r.out, " (1 rank of its worker is there)");
 	assert_null(strstr(r.out, "7:0: in no index"));
 	program_result_free(&r);
 	program_stop(&program);
+	assert_int_equal(faccessat(rig->dir_fd, RDX_REFUSED_NAME, F_OK, 0), -1);
 	/* where none runs it is no wonder */
 	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
 	assert_null(strstr(r.out, "in no index"));

@@ -6,9 +6,14 @@
 #include "tests/indexer_rig.h"
 #include "tests/patience.h"
 
+#include "consumer/index/refused_file.h"
+
 #include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GREEDY 1
 #define MODEST 2
@@ -46,6 +51,25 @@ static int32_t first_cause(struct indexer_rig *x, uint32_t rank)
 	return row.cause;
 }
 
+/* For who looks from outside: the refused rank, or no file. */
+static void expect_told(const struct indexer_rig *x, uint32_t refused)
+{
+	struct rdx_refused_file file = {0};
+	int fd = openat(x->rig.dir_fd, RDX_REFUSED_NAME, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(fd >= 0, refused);
+	if (fd < 0)
+		return;
+	assert_int_equal(read(fd, &file, sizeof(file)),
+			 offsetof(struct rdx_refused_file, row) + sizeof(file.row[0]));
+	assert_true(file.magic == RDX_REFUSED_MAGIC);
+	assert_int_equal(file.count, 1);
+	assert_int_equal(file.row[0].worker_id, GREEDY);
+	assert_int_equal(file.row[0].dp_rank, MOST);
+	assert_int_equal(file.row[0].cause, -EDQUOT);
+	close(fd);
+}
+
 /* `models`: each rank serves another one. */
 static void exceed(struct rdx_indexer_options limits, int models)
 {
@@ -66,11 +90,13 @@ static void exceed(struct rdx_indexer_options limits, int models)
 	assert_int_equal(prompt_run(x.index, 1, 40, MODEST, 0), 30);
 	assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 	assert_int_equal(stats.refused, 1);
+	expect_told(&x, 1);
 	assert_int_equal(stats.ranks, MOST + 1);
 
 	rdx_publisher_close(greedy[0]);
 	until_cause(&x, GREEDY, MOST, 0);
 	until_cause(&x, GREEDY, 0, -ESRCH);
+	expect_told(&x, 0);
 	for (uint32_t rank = 1; rank <= MOST; rank++)
 		rdx_publisher_close(greedy[rank]);
 	rdx_publisher_close(modest);

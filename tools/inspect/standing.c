@@ -4,8 +4,11 @@
 #include "tools/inspect/indexes.h"
 #include "tools/program/messages.h"
 
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* 0, or -errno with nothing added. */
 static int add_index(struct standing *standing, const struct space *space,
@@ -31,6 +34,21 @@ static int add_index(struct standing *standing, const struct space *space,
 	return r < 0 ? r : 0;
 }
 
+/* A file that is not one says nothing. */
+static void read_refused(const struct space *space, struct rdx_refused_file *ret_file)
+{
+	const size_t head = offsetof(struct rdx_refused_file, row);
+	int fd = openat(space->dir_fd, RDX_REFUSED_NAME,
+			O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	ssize_t got = fd < 0 ? -1 : pread(fd, ret_file, sizeof(*ret_file), 0);
+
+	if (fd >= 0)
+		close(fd);
+	if (got < (ssize_t)head || ret_file->magic != RDX_REFUSED_MAGIC ||
+	    ret_file->count > ((size_t)got - head) / sizeof(ret_file->row[0]))
+		ret_file->count = 0;
+}
+
 void standing_look(const struct space *space, struct standing *ret_standing)
 {
 	struct standing standing = {.has_indexer = space_has_indexer(space)};
@@ -41,6 +59,8 @@ void standing_look(const struct space *space, struct standing *ret_standing)
 	for (int i = 0; i < count; i++)
 		standing.is_whole &= add_index(&standing, space, &names[i]) == 0;
 	free(names);
+	if (standing.has_indexer)
+		read_refused(space, &standing.refused);
 	*ret_standing = standing;
 }
 
@@ -61,6 +81,17 @@ const struct rdx_index_rank *standing_find(const struct standing *standing,
 			return rank;
 	}
 	return NULL;
+}
+
+int standing_refused(const struct standing *standing, const struct rank_name *name)
+{
+	for (uint32_t i = 0; i < standing->refused.count; i++) {
+		const struct rdx_refused_row *row = &standing->refused.row[i];
+
+		if (row->worker_id == name->worker_id && row->dp_rank == name->dp_rank)
+			return row->cause;
+	}
+	return 0;
 }
 
 uint32_t standing_of_worker(const struct standing *standing, uint64_t worker_id)

@@ -8,13 +8,16 @@
 #include "tools/inspect/ranks.h"
 #include "tools/inspect/space.h"
 
+#include "consumer/index/refused_file.h"
+
 #include <ringdex/rdx_index.h>
 
 struct standing {
 	struct rdx_index_rank *ranks; /* of all indexes that can be read */
 	size_t count;
 	int has_indexer;
-	int is_whole; /* 1: all indexes could be read */
+	int is_whole;                    /* 1: all indexes could be read */
+	struct rdx_refused_file refused; /* what the indexer that runs does not follow */
 };
 
 /* Look into all indexes. What cannot be read is left out. */
@@ -24,6 +27,9 @@ void standing_free(struct standing *standing);
 /* The row of this life of a rank, NULL: none has it. */
 const struct rdx_index_rank *standing_find(const struct standing *standing,
 					   const struct rank_name *name, uint64_t epoch);
+
+/* Why the indexer that runs does not follow a rank: -errno; 0: it does not say. */
+int standing_refused(const struct standing *standing, const struct rank_name *name);
 
 /* Ranks of a worker that the indexes have, and that are not GONE. */
 uint32_t standing_of_worker(const struct standing *standing, uint64_t worker_id);
