@@ -111,7 +111,11 @@ struct rdx_difference {
  * Map an index. `dir` NULL: /dev/shm/ringdex. Blocking.
  *
  * Workers, indexer and routers may start in any order, but this call does not wait. Of what is missing
- * it says who has to come, and is to be repeated:
+ * it says who has to come, and is to be repeated.
+ *
+ * A handle looks at what became of its index only in calls on it. One that is not used keeps the memory of
+ * an index that was removed, or of a dead indexer's table, from being freed, however large: ask now and
+ * then, or close it. Tables that a living indexer has replaced it does not keep for more than two seconds.
  *
  *   -ENOENT           there is no such directory: neither a worker nor an indexer has been here
  *   -ESRCH            no indexer runs in the directory, and none has left the index there
@@ -131,7 +135,7 @@ struct rdx_difference {
 RDX_API int rdx_index_open(struct rdx_index **ret_index, const char *dir,
 			   const struct rdx_index_key *key);
 
-/* NULL is allowed. */
+/* Let go of the files and their memory. NULL is allowed. */
 RDX_API void rdx_index_close(struct rdx_index *index);
 
 /* The key to chain local hashes with. Valid until the index is closed. */
