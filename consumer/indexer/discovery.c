@@ -35,6 +35,7 @@ static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function functi
 	uint32_t entries = 0, segments = 0;
 	char name[RDX_NAME_BYTES];
 	struct dirent *entry;
+	struct stat own;
 	DIR *dir;
 	int r = 0;
 
@@ -44,8 +45,13 @@ static int walk_worker(int dir_fd, uint64_t worker_id, rdx_found_function functi
 		*ret_unseen = -errno;
 	if (!dir)
 		return 0; /* it is gone, or not readable */
+	if (fstat(dirfd(dir), &own) < 0) {
+		*ret_unseen = -errno;
+		closedir(dir);
+		return 0;
+	}
 	while (r >= 0 && entries++ < RDX_WORKER_ENTRIES_MAX && segments < RDX_WORKER_SEGMENTS_MAX) {
-		struct rdx_found found = {.worker_id = worker_id};
+		struct rdx_found found = {.worker_id = worker_id, .owner = own.st_uid};
 		struct stat st;
 		int got = rdx_file_entry(dir, &entry);
 

@@ -15,6 +15,7 @@ struct rdx_found {
 	uint64_t inode;
 	uint64_t born_ns; /* 0: the file system does not say */
 	uint32_t dp_rank;
+	uint32_t owner; /* of the worker's directory */
 };
 
 /* Negative: stop, and rdx_discovery_walk returns it. */

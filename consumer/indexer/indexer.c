@@ -82,7 +82,8 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 	if (r < 0)
 		return r;
 	if (options.file_mode & ~0777u || options.file_mode & (S_IWGRP | S_IWOTH) ||
-	    options.wait_mode > RDX_WAIT_EPOLL || options.rest_mode > RDX_REST_SPIN)
+	    options.wait_mode > RDX_WAIT_EPOLL || options.rest_mode > RDX_REST_SPIN ||
+	    options.reserved)
 		return -EINVAL;
 	indexer = calloc(1, sizeof(*indexer));
 	if (!indexer)

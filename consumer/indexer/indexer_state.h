@@ -11,12 +11,13 @@
 
 struct rdx_wait;
 
-/* What one worker may take. */
+/* What one worker may take, and all workers of a user. */
 struct rdx_limits {
 	uint32_t ranks;
 	uint32_t columns;
 	uint32_t indexes;
 	uint64_t bytes;
+	uint32_t user_ranks;
 };
 
 /* One index of the namespace: a model, a tenant, a block size. */
@@ -26,7 +27,8 @@ struct rdx_fed_index {
 	uint32_t ready;
 	uint64_t opened_ns;
 	uint64_t fed_ns;   /* when a rank was last seen to feed it; 0: not looked at yet */
-	uint64_t made_for; /* the worker that named it first */
+	uint64_t made_for; /* the worker that named it first ... */
+	uint32_t made_by;  /* ... and its user */
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];
 };

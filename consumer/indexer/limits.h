@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one worker may take of an indexer: ranks, indexes, bytes, columns. What is beyond is not
- * followed (-EDQUOT), shown with that cause, and tried again each second as any rank that failed.
+ * What one worker may take of an indexer: ranks, indexes, bytes, columns; and what all workers of one
+ * user may, who can make as many as there are inodes. What is beyond is not followed (-EDQUOT), shown with
+ * that cause, and tried again each second as any rank that failed.
  */
 #ifndef RDX_LIMITS_H
 #define RDX_LIMITS_H
@@ -11,15 +12,15 @@
 /* The defaults where the options say 0. */
 void rdx_limits_set(struct rdx_limits *limits, const struct rdx_indexer_options *options);
 
-/* May one more rank of its worker be followed? Asked before anything of it is opened. 0, -EDQUOT. */
+/* May one more rank of its worker, and of its user, be followed? Asked before anything of it is opened. 0, -EDQUOT. */
 int rdx_limits_rank(const struct rdx_indexer *indexer, const struct rdx_rank *rank);
 
 /* May this rank, with what its segment takes? 0, -EDQUOT. */
 int rdx_limits_segment(const struct rdx_indexer *indexer, const struct rdx_rank *rank,
 		       const struct rdx_rank_info *info);
 
-/* May its worker have one more index made? One that was made for it, and that no rank feeds any more,
- * is closed for that. 0, -EDQUOT. */
-int rdx_limits_index(struct rdx_indexer *indexer, uint64_t worker_id, uint64_t now_ns);
+/* May its worker, and its user, have one more index made? One that was made for it, and that no rank feeds
+ * any more, is closed for that. 0, -EDQUOT. */
+int rdx_limits_index(struct rdx_indexer *indexer, const struct rdx_rank *rank, uint64_t now_ns);
 
 #endif

@@ -53,6 +53,10 @@ struct rdx_indexer_options {
 	uint32_t worker_columns_max; /* two a rank and tier; 0: 256, half of an index's */
 	uint32_t worker_indexes_max; /* models and tenants; 0: 8 */
 	uint32_t rest_mode;          /* RDX_REST_... */
+	/* What all workers of one user may take, who is neither root nor this process's; 0: 192. So many ranks,
+	 * and indexes; and twice as many columns of an index. A worker is its directory's owner's. */
+	uint32_t user_ranks_max;
+	uint32_t reserved;
 };
 
 /* Counters since open. */

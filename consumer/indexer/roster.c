@@ -10,7 +10,8 @@
 #define LOOK_NS UINT64_C(10000000) /* at the directory watch, while never asleep */
 
 /* The index that a rank feeds, made if it is new. NULL in *ret_writer only on failure. */
-static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *info, uint64_t now,
+static int index_of(struct rdx_indexer *indexer, const struct rdx_rank *rank,
+		    const struct rdx_rank_info *info, uint64_t now,
 		    struct rdx_index_writer **ret_writer)
 {
 	struct rdx_fed_index *grown, *index;
@@ -25,7 +26,7 @@ static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *inf
 			return 0;
 		}
 	}
-	r = rdx_limits_index(indexer, info->worker_id, now);
+	r = rdx_limits_index(indexer, rank, now);
 	if (r < 0)
 		return r;
 	grown = realloc(indexer->indexes, (indexer->index_count + 1) * sizeof(*grown));
@@ -40,7 +41,8 @@ static int index_of(struct rdx_indexer *indexer, const struct rdx_rank_info *inf
 		return r;
 	index->block_tokens = info->block_tokens;
 	index->opened_ns = now;
-	index->made_for = info->worker_id;
+	index->made_for = rank->file.worker_id;
+	index->made_by = rank->file.owner;
 	memcpy(index->model, info->model, RDX_TEXT_BYTES);
 	memcpy(index->tenant, info->tenant, RDX_TEXT_BYTES);
 	indexer->index_count++;
@@ -64,7 +66,7 @@ static void join(struct rdx_indexer *indexer, struct rdx_rank *rank, uint64_t no
 		r = alive > 0 ? rdx_limits_segment(indexer, rank, rdx_reader_info(reader)) : alive;
 	}
 	if (r == 0)
-		r = index_of(indexer, rdx_reader_info(reader), now, &writer);
+		r = index_of(indexer, rank, rdx_reader_info(reader), now, &writer);
 	/* another model than in its last epoch: the old index must not show it any more */
 	if (r == 0 && rank->writer && rank->writer != writer) {
 		rdx_rank_gone(rank);

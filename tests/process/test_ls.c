@@ -235,7 +235,7 @@ static void ls_says_what_an_indexer_refuses(void **state)
 	json_object_put(object);
 	program_result_free(&r);
 	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
-	assert_has(r.out, "7:1: in no index: beyond what one worker may take");
+	assert_has(r.out, "7:1: in no index: beyond what one worker, or user, may take");
 	assert_has(r.out, " (1 rank of its worker is there)");
 	assert_null(strstr(r.out, "7:0: in no index"));
 	program_result_free(&r);
@@ -275,7 +275,7 @@ static void ls_says_what_an_index_lacks(void **state)
 	json_object_put(object);
 	program_result_free(&r);
 	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
-	assert_has(r.out, "7:0: INEXACT in the index: beyond what one worker may take");
+	assert_has(r.out, "7:0: INEXACT in the index: beyond what one worker, or user, may take");
 	program_result_free(&r);
 	/* that was of another life */
 	rig_release(&producer);

@@ -70,6 +70,11 @@ static const struct options_entry entries[] = {
 	 TO(indexer.worker_indexes_max), .min = 1, .max = 65536, .fallback = "8"},
 	{"worker-gib", 0, "N", "GiB that the segments of one worker may have", OPTIONS_NUMBER,
 	 TO(worker_gib), .min = 1, .max = 65536, .fallback = "16"},
+	{"user-ranks", 0, "N",
+	 "Ranks, and indexes, that all workers of one user may have who is neither root nor the "
+	 "one "
+	 "who runs this",
+	 OPTIONS_NUMBER, TO(indexer.user_ranks_max), .min = 1, .max = 65536, .fallback = "192"},
 	{"interval", 'i', "TIME", "With --json: print the state at this interval too",
 	 OPTIONS_DURATION, TO(interval_ns), .min = NS_PER_MS, .max = DAY_NS, .fallback = ""},
 	{"clean-dead-for", 0, "TIME",

@@ -64,7 +64,8 @@ const char *messages_explain(int error)
 		       "needs "
 		       "the sticky bit (chmod 3775) where a group may write";
 	case EDQUOT:
-		return "beyond what one worker may take, which the options of ringdex follow say, "
+		return "beyond what one worker, or user, may take, which the options of ringdex "
+		       "follow say, "
 		       "or beyond the user's disk quota";
 	case EMFILE:
 		return "Too many open files: raise the limit with ulimit -n";

@@ -54,7 +54,7 @@ class IndexerOptions(Sized):
                 ("wait_mode", c_uint32), ("file_mode", c_uint32),
                 ("worker_bytes_max", c_uint64), ("worker_ranks_max", c_uint32),
                 ("worker_columns_max", c_uint32), ("worker_indexes_max", c_uint32),
-                ("rest_mode", c_uint32)]
+                ("rest_mode", c_uint32), ("user_ranks_max", c_uint32), ("reserved", c_uint32)]
 
 
 class IndexKey(Sized):

@@ -80,6 +80,8 @@ struct IndexerOptions {
     worker_columns_max: u32,
     worker_indexes_max: u32,
     rest_mode: u32,
+    user_ranks_max: u32,
+    reserved: u32,
 }
 
 /// Handles are opaque.
