@@ -176,20 +176,6 @@ static uint32_t line_of(uint64_t key)
 	return 0;
 }
 
-/* This process's clock is looked for in /proc, by each lookup that finds an old heartbeat: once is enough
- * here. As the linker renames it. */
-int __real_rdx_shared_clock_learn(void);
-int __wrap_rdx_shared_clock_learn(void);
-int __wrap_rdx_shared_clock_learn(void)
-{
-	static int is_known;
-
-	if (is_known)
-		return 0;
-	is_known = 1;
-	return __real_rdx_shared_clock_learn();
-}
-
 void fuzz_setup(void)
 {
 	struct rdx_indexer_options options = {.size = sizeof(options), .initial_blocks = 1};
