@@ -238,6 +238,15 @@ uint8_t *fuzz_file_map(const struct fuzz_place *place, const char *name, uint64_
 	return base;
 }
 
+uint8_t *fuzz_pages(uint64_t bytes)
+{
+	uint64_t rounded = (bytes + RDX_PAGE_BYTES - 1) / RDX_PAGE_BYTES * RDX_PAGE_BYTES;
+	uint8_t *pages = aligned_alloc(RDX_PAGE_BYTES, rounded);
+
+	FUZZ_CHECK(pages);
+	return memset(pages, 0, rounded);
+}
+
 uint8_t *fuzz_file_read(const struct fuzz_place *place, const char *name, uint64_t *ret_bytes)
 {
 	int fd = openat(place->dir_fd, name, O_RDONLY | O_CLOEXEC);
@@ -245,8 +254,8 @@ uint8_t *fuzz_file_read(const struct fuzz_place *place, const char *name, uint64
 	uint8_t *bytes;
 
 	FUZZ_CHECK(fd >= 0 && fstat(fd, &st) == 0);
-	bytes = malloc((size_t)st.st_size);
-	FUZZ_CHECK(bytes && pread(fd, bytes, (size_t)st.st_size, 0) == st.st_size);
+	bytes = fuzz_pages((uint64_t)st.st_size);
+	FUZZ_CHECK(pread(fd, bytes, (size_t)st.st_size, 0) == st.st_size);
 	close(fd);
 	*ret_bytes = (uint64_t)st.st_size;
 	return bytes;

@@ -64,6 +64,9 @@ extern uint64_t fuzz_now_ns;
 /* The same sequence of "random" numbers from here on. */
 void fuzz_random_begin(uint64_t seed);
 
+/* Memory of whole pages, zeros. */
+uint8_t *fuzz_pages(uint64_t bytes);
+
 /* A namespace of this process, with the same key in every run. */
 struct fuzz_place {
 	char dir[HELD_PATH_BYTES];

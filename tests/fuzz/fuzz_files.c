@@ -58,8 +58,7 @@ static void add_file(uint32_t which, const struct fuzz_place *in, const char *na
 	unlinkat(in->dir_fd, name, 0);
 	file->count = file->length = count;
 	file->most = count + RDX_PAGE_BYTES;
-	file->made = calloc(1, file->most);
-	FUZZ_CHECK(file->made);
+	file->made = fuzz_pages(file->most);
 	memcpy(file->made, content, content_bytes);
 	file->mapped = fuzz_file_map(in, name, file->most, &file->fd);
 	memcpy(file->mapped, file->made, count);
@@ -72,10 +71,7 @@ static void add_file(uint32_t which, const struct fuzz_place *in, const char *na
 /* All of them as memory, too. */
 static void fill_memory(struct file *file)
 {
-	file->most = (file->most + RDX_PAGE_BYTES - 1) / RDX_PAGE_BYTES * RDX_PAGE_BYTES;
-	file->memory = aligned_alloc(RDX_PAGE_BYTES, file->most);
-	FUZZ_CHECK(file->memory);
-	memset(file->memory, 0, file->most);
+	file->memory = fuzz_pages(file->most);
 	memcpy(file->memory, file->made, file->count);
 	file->served.bytes = file->memory;
 	served_add(&file->served);

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -152,8 +151,7 @@ static void take_index(void)
 	rdx_index_file_gen_name(&id, generation, name);
 	bytes = fuzz_file_read(&place, name, &count);
 	make_table(&tables[0], name, bytes, count);
-	copy = malloc(count);
-	FUZZ_CHECK(copy);
+	copy = fuzz_pages(count);
 	memcpy(copy, bytes, count);
 	((struct rdx_table_header *)copy)->generation = generation + 1;
 	rdx_index_file_gen_name(&id, generation + 1, name);
