@@ -91,7 +91,7 @@ static void judge(struct said *said, struct fields *fields, const msgpack_object
 {
 	if (at->val.type == MSGPACK_OBJECT_NIL)
 		return;
-	fields->unknown += memchr(at->key.via.str.ptr, 0, at->key.via.str.size) ||
+	fields->unknown += said_text_has_nul(&at->key) ||
 			   rdx_engine_field(engine, said_text_copy(said, &at->key)) !=
 				   RDX_ENGINE_FIELD_HARMLESS;
 }
@@ -218,8 +218,7 @@ static enum fault read_texts(struct said *said, const struct fields *fields)
 
 		if (!value)
 			continue;
-		if (value->type != MSGPACK_OBJECT_STR ||
-		    memchr(value->via.str.ptr, 0, value->via.str.size))
+		if (value->type != MSGPACK_OBJECT_STR || said_text_has_nul(value))
 			return FAULT_TEXT;
 		*texts[i].text = said_text_copy(said, value);
 	}

@@ -18,13 +18,20 @@ static inline int said_text_is(const msgpack_object *value, const char *text)
 	       memcmp(value->via.str.ptr, text, length) == 0;
 }
 
+/* Has a text a NUL in it? Of an empty one, msgpack has no bytes. */
+static inline int said_text_has_nul(const msgpack_object *text)
+{
+	return text->via.str.size && memchr(text->via.str.ptr, 0, text->via.str.size);
+}
+
 /* A copy of a text, with a NUL behind it, that lasts until the next event is read. There is room:
  * a text has a byte more in the payload, too. */
 static inline const char *said_text_copy(struct said *said, const msgpack_object *text)
 {
 	char *copy = (char *)said->texts.bytes + said->texts_used;
 
-	memcpy(copy, text->via.str.ptr, text->via.str.size);
+	if (text->via.str.size)
+		memcpy(copy, text->via.str.ptr, text->via.str.size);
 	copy[text->via.str.size] = 0;
 	said->texts_used += text->via.str.size + 1;
 	return copy;
