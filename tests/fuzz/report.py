@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps the record of fuzzing. See tests/fuzz/run.sh and docs/fuzzing.md.
 
-    report.py --slice OUT TARGET LOG SECONDS CHANGING BUILD   add what a log of libFuzzer says to
+    report.py --slice OUT TARGET LOG SECONDS CHANGING BUILD CPU   add what a log of libFuzzer says to
                             OUT/record.json; BUILD: fuzz or volume
     report.py --coverage OUT JSON   add what llvm-cov says of lines to OUT/record.json
     report.py --add OUT     add OUT/record.json to tests/fuzz/record.json, and write the table
@@ -18,7 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 RECORD = os.path.join(HERE, "record.json")
 PAGE = os.path.join(HERE, "..", "..", "docs", "fuzzing.md")
 BEGIN, END = "<!-- table: tests/fuzz/report.py -->\n", "<!-- end -->\n"
-SUMS = ("runs", "changing_runs", "volume_runs", "seconds")
+SUMS = ("runs", "changing_runs", "volume_runs", "seconds", "cpu_runs", "cpu_ms")
 NEWEST = ("edges", "features", "corpus")
 
 
@@ -54,13 +54,14 @@ def merge(record, target, row):
         old[name] = max(old.get(name, 0), row.get(name, 0))
 
 
-def add_slice(out, target, log, seconds, changing, build):
+def add_slice(out, target, log, seconds, changing, build, cpu_ms):
     with open(log, encoding="utf-8", errors="replace") as file:
         text = file.read()
     runs = int((re.findall(r"^stat::number_of_executed_units: (\d+)", text, re.M) or [0])[-1])
     seen = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", text)
     row = {"runs": runs, "changing_runs": runs if changing == "1" else 0,
-           "volume_runs": runs if build == "volume" else 0, "seconds": int(seconds)}
+           "volume_runs": runs if build == "volume" else 0, "seconds": int(seconds),
+           "cpu_runs": runs, "cpu_ms": int(cpu_ms)}
     if seen and build == "fuzz":  # the other has other edges
         row.update(zip(NEWEST, map(int, seen[-1])))
     with open(os.path.join(out, "lock"), "w", encoding="utf-8") as lock:
@@ -89,13 +90,15 @@ def add_coverage(out, path):
 def table(record):
     lines_of_code = record.get("lines of code")
     lines = ["| target | runs | of them while bytes change | without AddressSanitizer | hours |"
-             " runs a second | edges | features | inputs kept |",
-             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+             " hours of CPU | runs a second of CPU | edges | features | inputs kept |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for target, row in sorted(record.items()):
         if target == "lines of code":
             continue
+        cpu = row.get("cpu_ms", 0) / 1000
         lines.append(f"| {target} | {row['runs']:,} | {row['changing_runs']:,} |"
-                     f" {row.get('volume_runs', 0):,} | {row['seconds'] / 3600:.1f} | {row['runs'] / max(row['seconds'], 1):,.0f} |"
+                     f" {row.get('volume_runs', 0):,} | {row['seconds'] / 3600:.1f} |"
+                     + (f" {cpu / 3600:.2f} | {row['cpu_runs'] / cpu:,.0f} |" if cpu else "  |  |") +
                      f" {row['edges']:,} | {row['features']:,} | {row['corpus']:,} |")
     if lines_of_code:
         lines += ["", "| folder | lines that some kept input reaches | of |", "| --- | ---: | ---: |"]
@@ -112,7 +115,7 @@ def written(page, record):
 def main():
     record = load(RECORD)
     if sys.argv[1:2] == ["--slice"]:
-        add_slice(*sys.argv[2:8])
+        add_slice(*sys.argv[2:9])
         return 0
     if sys.argv[1:2] == ["--coverage"]:
         add_coverage(*sys.argv[2:4])

@@ -80,7 +80,7 @@ export ASAN_OPTIONS=malloc_context_size=2:quarantine_size_mb=2:max_malloc_fill_s
 export RDX_FUZZ_CHANGING=$changing
 
 # How long inputs may be: the shorter, the more of them run.
-declare -A longest=([numbers]=64 [files]=64 [lines]=256 [payload]=256)
+declare -A longest=([numbers]=64 [files]=64)
 
 # one_slice TARGET LOG ARGUMENTS...: libFuzzer for some minutes; it says what it did at its end.
 one_slice() {
@@ -88,7 +88,7 @@ one_slice() {
 	shift 2
 	# not entropic: that costs more than most runs do, as do looks for leaks after each of them; who
 	# leaks is seen when the slice ends
-	if "$bin/${build}_$target" -entropic=0 -max_len="${longest[$target]:-512}" -timeout=1200 \
+	if "$bin/${build}_$target" -entropic=0 -max_len="${longest[$target]:-256}" -timeout=1200 \
 		-report_slow_units=1200 -rss_limit_mb=4096 -malloc_limit_mb=256 -detect_leaks="$short" -reload=$((jobs > 1)) \
 		-artifact_prefix="$out/faults/$target-" -print_final_stats=1 "$@" \
 		"$out/corpus/$target" "$out/seeds/$target" >"$log" 2>&1; then
@@ -101,10 +101,21 @@ one_slice() {
 	return 1
 }
 
+# cpu_of FILE: milliseconds of a processor that what this shell started has had, in cpu_ms; by the file,
+# since another process would ask for its own.
+cpu_of() {
+	times >"$1"
+	awk -F'[ms ]+' 'NR == 2 { print int(1000 * ($1 * 60 + $2 + $3 * 60 + $4)) }' "$1" >"$1.sum"
+	cpu_ms=$(<"$1.sum")
+}
+
 # run_target TARGET JOB: slices until there is enough of them.
 run_target() {
-	local target=$1 log=$out/log.$1.$build.$changing.$2 left_s=$seconds left=$runs done_s n
+	local target=$1 log=$out/log.$1.$build.$changing.$2 left_s=$seconds left=$runs
+	local done_s n cpu_ms before_ms
 	while :; do
+		cpu_of "$log.times"
+		before_ms=$cpu_ms
 		done_s=$SECONDS n=0
 		if ((runs)); then
 			# -runs counts the corpus too
@@ -114,9 +125,10 @@ run_target() {
 				-max_total_time=$((left_s < slice ? left_s : slice)) || return 1
 		fi
 		done_s=$((SECONDS - done_s))
+		cpu_of "$log.times"
 		n=$(awk '/^stat::number_of_executed_units/ { print $2 }' "$log")
 		((short)) || tests/fuzz/report.py --slice "$out" "$target" "$log" "$done_s" \
-			"$changing" "$build"
+			"$changing" "$build" $((cpu_ms - before_ms))
 		((left -= n, left_s -= done_s, 1))
 		((runs ? left > 0 : left_s > 0)) || return 0
 	done
