@@ -57,8 +57,17 @@ class EnginePublisher:
         """At the end of an engine's step."""
         if self._tee is not None:
             self._tell_tee("publish", batch)
-        if not self._is_out:
-            self._guarded(self._publish, batch)
+        if self._is_out:
+            return
+        try:  # and no call more than it needs: each is paid by the engine
+            if self._publisher is None or self._kept:
+                self._publish_kept(batch)
+            elif self._publisher.publish_batch(batch):
+                self._say_unreadable()
+            if time.monotonic() >= self._next_check:
+                self._check()
+        except Exception as fault:  # whatever it is: the engine goes on
+            self._give_up(fault)
 
     def shutdown(self) -> None:
         """The rank is released. What is published later does nothing."""
@@ -95,9 +104,12 @@ class EnginePublisher:
     def _guarded(self, call: Callable[..., None], *arguments: Any) -> None:
         try:
             call(*arguments)
-        except Exception as fault:  # whatever it is: the engine goes on
-            self._say(str(fault) or type(fault).__name__)
-            self._mark()
+        except Exception as fault:
+            self._give_up(fault)
+
+    def _give_up(self, fault: Exception) -> None:
+        self._say(str(fault) or type(fault).__name__)
+        self._mark()
 
     def _mark(self) -> None:
         """Something was not published: the rank must not be called exact."""
@@ -140,10 +152,10 @@ class EnginePublisher:
             self._options["joined_late"] = True
         self._kept.append(batch)
 
-    def _publish(self, batch: Any) -> None:
-        now = time.monotonic()
+    def _publish_kept(self, batch: Any) -> None:
+        """Behind what is kept, once the rank is open."""
         if self._publisher is None:
-            if now < self._next_try:
+            if time.monotonic() < self._next_try:
                 self._keep(batch)
                 return
             self._open()
@@ -154,12 +166,12 @@ class EnginePublisher:
         while self._kept:
             self._send(self._kept.popleft())
         self._send(batch)
-        if now >= self._next_check:
-            self._next_check = now + CHECK_EVERY_S
-            self._check()
 
     def _check(self) -> None:
         """What cannot be made again or larger now is tried again: nothing that was published is lost."""
+        self._next_check = time.monotonic() + CHECK_EVERY_S
+        if self._publisher is None:
+            return
         try:
             self._publisher.check()
         except OSError as fault:
@@ -167,7 +179,10 @@ class EnginePublisher:
 
     def _send(self, batch: Any) -> None:
         if self._publisher.publish_batch(batch):
-            self._say(f"an event could not be read: {self._publisher.unreadable}")
+            self._say_unreadable()
+
+    def _say_unreadable(self) -> None:
+        self._say(f"an event could not be read: {self._publisher.unreadable}")
 
 
 def make(
