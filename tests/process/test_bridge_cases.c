@@ -7,6 +7,7 @@
 #include "tests/bridge_rig.h"
 #include "tests/patience.h"
 #include "tests/tools_rig.h"
+#include <ringdex/rdx_reader.h>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -106,6 +107,54 @@ static void a_bad_event_among_good_ones(void **state)
 	bridge_until(rig, &engine, 1, RDX_INEXACT_UNKNOWN);
 	bridge_expect(rig, 1, 0, NAMES(10));
 	msgpack_sbuffer_destroy(&one);
+	end();
+}
+
+static void pack_removal(msgpack_packer *packer, uint64_t name)
+{
+	msgpack_pack_map(packer, 2);
+	bridge_text(packer, "type");
+	bridge_text(packer, "BlockRemoved");
+	bridge_text(packer, "block_hashes");
+	msgpack_pack_array(packer, 1);
+	msgpack_pack_uint64(packer, name);
+}
+
+/* Removals that the rank's ring has. */
+static uint32_t removals_of(struct rig *rig)
+{
+	struct rdx_event event = {.size = sizeof(event)};
+	struct rdx_reader *reader;
+	uint32_t count = 0;
+
+	assert_int_equal(rdx_reader_open(&reader, rig->dir, 1, 0), 0);
+	while (rdx_reader_next(reader, &event) > 0)
+		count += event.kind == RDX_EVENT_REMOVED;
+	rdx_reader_close(reader);
+	return count;
+}
+
+/* Neighbours are one event of the ring; what stands between others stays between them, and the last one
+ * of a batch does not wait for the next batch. */
+static void removals_of_one_batch(void **state)
+{
+	struct rig *rig = *state;
+	msgpack_packer *packer;
+
+	begin(rig, BRIDGE_NEVER, NULL);
+	for (uint64_t name = 10; name <= 50; name += 10)
+		store(&engine, name);
+	bridge_until(rig, &engine, 5, 0);
+	packer = bridge_batch(&engine, 5);
+	pack_removal(packer, 10);
+	pack_removal(packer, 20);
+	msgpack_pack_nil(packer); /* no event: what is before it is published before it */
+	pack_removal(packer, 30);
+	pack_removal(packer, 40);
+	bridge_send(&engine);
+	bridge_until(rig, &engine, 1, RDX_INEXACT_UNKNOWN);
+	bridge_expect(rig, 1, 0, NAMES(50));
+	assert_int_equal(removals_of(rig), 2);
 	end();
 }
 
@@ -353,6 +402,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(malformed_messages, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_bad_event_among_good_ones, rig_setup,
 						rig_teardown),
+		cmocka_unit_test_setup_teardown(removals_of_one_batch, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_rank_of_the_batch, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(topics, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_stream_that_is_said_to_be_late, rig_setup,

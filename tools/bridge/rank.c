@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/bridge/rank.h"
 
+#include "tools/bridge/removal.h"
+
 #include "shm/clock.h"
 #include "tools/feed/feed_check.h"
 #include "tools/program/messages.h"
@@ -71,6 +73,7 @@ void rank_free(struct rank *rank)
 	rank_close(rank);
 	payload_free(&rank->payload);
 	said_free(&rank->said);
+	said_free(&rank->removal);
 }
 
 uint32_t rank_of(struct rank *rank, const void *bytes, size_t count, uint32_t otherwise)
@@ -111,16 +114,51 @@ void rank_restart(struct rank *rank)
 		rdx_engine_sequence(rank->engine, rank->last, rdx_clock_ns());
 }
 
+/* What `events` events of the batch say. */
+static void give(struct rank *rank, const struct said *said, uint32_t events)
+{
+	if (rdx_engine_publish(rank->engine, &said->event) < 0)
+		rank_refuse(rank, FAULT_TRANSLATOR);
+	else
+		rank->tally->events += events;
+}
+
+/* Publish the removal that waits for its neighbours. */
+static void give_removal(struct rank *rank)
+{
+	if (!rank->removals)
+		return;
+	give(rank, &rank->removal, rank->removals);
+	rank->removals = 0;
+}
+
+/* The removal just read waits for its neighbours; the memory of the one before is for the next event. */
+static void keep_removal(struct rank *rank)
+{
+	struct said free_one = rank->removal;
+
+	rank->removal = rank->said;
+	rank->said = free_one;
+	rank->removals = 1;
+}
+
 static void publish_event(struct rank *rank, uint32_t index, uint64_t now)
 {
 	enum fault fault = said_read(&rank->said, &rank->payload, index, rank->engine);
+	int is_removal = !fault && removal_is(&rank->said);
 
 	rank->said.event.time_ns = now;
-	if (!fault && rdx_engine_publish(rank->engine, &rank->said.event) < 0)
-		fault = FAULT_TRANSLATOR;
+	if (is_removal && rank->removals && removal_join(&rank->removal, &rank->said)) {
+		rank->removals++;
+		return;
+	}
+	give_removal(rank);
 	if (fault)
 		rank_refuse(rank, fault);
-	rank->tally->events += !fault;
+	else if (is_removal)
+		keep_removal(rank);
+	else
+		give(rank, &rank->said, 1);
 }
 
 /* How long ago the engine sent it, by both clocks. */
@@ -158,6 +196,7 @@ void rank_publish(struct rank *rank, uint64_t sequence, int is_other)
 	rdx_publisher_begin_batch(rank->publisher);
 	for (uint32_t i = 0; i < payload->event_count; i++)
 		publish_event(rank, i, now);
+	give_removal(rank);
 	rdx_publisher_end_batch(rank->publisher);
 	rank->tally->lag_ns = lag_of(payload->time_s);
 	note(rank);

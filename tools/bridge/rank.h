@@ -29,6 +29,8 @@ struct rank {
 	struct feed_counters counters;
 	struct payload payload;
 	struct said said;
+	struct said removal; /* neighbours of the batch as one, which is not published yet */
+	uint32_t removals;   /* so many events; 0: there is none */
 };
 
 /* Open it as rank `dp_rank`. -EAGAIN: that was not possible, try again later; the cause was said. */
