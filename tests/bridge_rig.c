@@ -32,7 +32,10 @@ static int bind_to(struct bridge_engine *engine, int type, const char *endpoint,
 	assert_non_null(socket);
 	zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof(zero));
 	zmq_setsockopt(socket, ZMQ_SNDHWM, &zero, sizeof(zero));
-	r = zmq_bind(socket, endpoint) < 0 ? -errno : 0;
+	if (engine->connects && type == ZMQ_XPUB)
+		r = zmq_connect(socket, endpoint) < 0 ? -errno : 0;
+	else
+		r = zmq_bind(socket, endpoint) < 0 ? -errno : 0;
 	if (r < 0)
 		zmq_close(socket);
 	else

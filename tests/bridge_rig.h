@@ -25,6 +25,7 @@ struct bridge_engine {
 	uint64_t oldest;   /* batch that the replay still has */
 	uint32_t subscribers;
 	int sends_topic; /* in replays */
+	int connects;    /* its stream does, to a bridge that listens */
 	msgpack_sbuffer batches[BRIDGE_BATCHES_MAX];
 	msgpack_sbuffer next; /* the batch that is being written */
 	msgpack_packer packer;

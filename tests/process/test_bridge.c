@@ -8,7 +8,11 @@
 #include "tests/tools_rig.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define NAMES(...)                                                                                 \
@@ -301,6 +305,57 @@ static void an_engine_is_lost(void **state)
 	end();
 }
 
+/* Somebody connects, and is none who speaks as an engine. */
+static void a_stranger(void)
+{
+	const char *name = engine.endpoint + strlen("ipc://@");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(address.sun_path + 1, name, strlen(name));
+	assert_int_equal(
+		connect(fd, (struct sockaddr *)&address,
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))),
+		0);
+	close(fd);
+}
+
+/* The bridge listens. Strangers are nothing, an engine that connects again is another process, also
+ * where the one before it is not gone yet. */
+static void engines_that_connect(void **state)
+{
+	struct rig *rig = *state;
+	struct bridge_engine older;
+
+	bridge_engine_make(&engine, 0);
+	engine.connects = 1;
+	bridge_start(rig, &program, &engine, "--bind", "--lost-after=50ms");
+	bridge_engine_start(&engine, 0);
+	bridge_engine_await(&engine, 0);
+	store(10);
+	store(20);
+	bridge_until(rig, &engine, 2, 0);
+	for (int i = 0; i < 3; i++)
+		a_stranger();
+	store(30);
+	bridge_until(rig, &engine, 3, 0);
+	older = engine;
+	engine = (struct bridge_engine){.topic = older.topic, .connects = 1};
+	memcpy(engine.endpoint, older.endpoint, sizeof(engine.endpoint));
+	bridge_engine_start(&engine, 0);
+	bridge_engine_await(&engine, 0);
+	store(40);
+	bridge_until(rig, &engine, 1, 0);
+	bridge_engine_stop(&older);
+	usleep(200000); /* it would be lost meanwhile, if it were gone */
+	store(50);
+	bridge_until(rig, &engine, 2, 0);
+	bridge_expect(rig, 1, 0, NAMES(40, 50));
+	bridge_engine_stop(&engine);
+	bridge_until_gone(rig, &engine);
+	program_stop(&program);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +374,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_killed_bridge, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_slow_start, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(an_engine_is_lost, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(engines_that_connect, rig_setup, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

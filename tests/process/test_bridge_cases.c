@@ -382,6 +382,7 @@ static void wrong_lines(void **state)
 	wrong("endpoint=tcp://h:1 nonsense=1\n", "'--nonsense=1'", rig);
 	wrong("endpoint=udp://h:1\n", "neither tcp:// nor ipc://", rig);
 	wrong("endpoint=tcp://*:5557\n", "name its host", rig);
+	wrong("bind endpoint=tcp://*:5557 replay=tcp://*:5558\n", "--replay: 'tcp://*:5558'", rig);
 	wrong("endpoint=tcp://h\n", "without a port", rig);
 	wrong("endpoint=tcp://h:x\n", "without a port", rig);
 	wrong("endpoint=tcp://h:65535 dp-ranks=2\n", "above 65535", rig);

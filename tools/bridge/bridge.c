@@ -44,8 +44,9 @@ static int open_sources(struct bridge *bridge, const struct bridge_options *opti
 					    bridge->context, bridge->epoll_fd);
 
 			if (r < 0) {
-				messages_say("cannot connect to %s: %s", source->endpoint,
-					     zmq_strerror(-r));
+				messages_say("cannot %s %s: %s",
+					     engine->binds ? "listen at" : "connect to",
+					     source->endpoint, zmq_strerror(-r));
 				return r;
 			}
 		}

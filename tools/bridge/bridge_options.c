@@ -28,6 +28,10 @@
 	 "of *: tcp://HOST:PORT of rank 0, whose port the other ranks count up from, or "          \
 	 "ipc://PATH",                                                                             \
 	 OPTIONS_TEXT, TO(endpoint), .min = 1},                                                    \
+	{"bind", 0, NULL,                                                                        \
+	 "Listen at the endpoint: the engine was told to connect to it. tcp://*:PORT is every "    \
+	 "address of this machine",                                                                \
+	 OPTIONS_FLAG, TO(binds)},                                                                 \
 	{"replay", 0, "ADDRESS", "Where the engine repeats them, likewise", OPTIONS_TEXT,          \
 	 TO(replay), .min = 1, .fallback = "none"},                                                \
 	{"topic", 0, "TEXT", "Take messages of exactly this topic; without it, of any",            \
@@ -58,10 +62,11 @@ static const struct options_entry entries[] = {
 };
 
 static void check_address(const struct argp_state *state, const char *option, const char *address,
-			  const struct engine_options *options)
+			  const struct engine_options *options, int is_own)
 {
 	const char *fault =
-		address ? endpoint_fault(address, options->first_rank, options->ranks) : NULL;
+		address ? endpoint_fault(address, options->first_rank, options->ranks, is_own)
+			: NULL;
 
 	if (fault)
 		argp_error(state, "--%s: '%s' is %s", option, address, fault);
@@ -74,8 +79,8 @@ static void check_engine(const struct argp_state *state, void *input)
 
 	if (!options->endpoint)
 		argp_error(state, "missing option: --endpoint, where the engine publishes");
-	check_address(state, "endpoint", options->endpoint, options);
-	check_address(state, "replay", options->replay, options);
+	check_address(state, "endpoint", options->endpoint, options, options->binds);
+	check_address(state, "replay", options->replay, options, 0);
 	if (options->engine.counting_groups > 1 &&
 	    options->publisher.clear_scope == RDX_CLEAR_WORKER)
 		argp_error(state, "--counting-groups above 1 goes with --clear-scope=rank only");

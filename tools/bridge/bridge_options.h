@@ -24,6 +24,7 @@ struct engine_options {
 	uint64_t replay_wait_ns;
 	uint32_t first_rank;
 	uint32_t ranks;
+	int binds; /* the engine connects to the endpoint */
 	int joined_late;
 	int keep_dead;
 	int json;         /* of the command line, as the next */

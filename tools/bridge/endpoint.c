@@ -23,7 +23,7 @@ static uint32_t port_of(const char *endpoint, const char **ret_colon)
 	return options_read_number(*ret_colon + 1, 1, PORT_MAX, &port) ? (uint32_t)port : 0;
 }
 
-const char *endpoint_fault(const char *endpoint, uint32_t first_rank, uint32_t ranks)
+const char *endpoint_fault(const char *endpoint, uint32_t first_rank, uint32_t ranks, int is_own)
 {
 	const char *colon;
 	uint32_t port;
@@ -36,7 +36,7 @@ const char *endpoint_fault(const char *endpoint, uint32_t first_rank, uint32_t r
 			       : "of one rank: give each rank a line, with --first-rank, or tcp://";
 	if (strncmp(endpoint, "tcp://", 6) != 0)
 		return "neither tcp:// nor ipc://";
-	if (strchr(endpoint, '*'))
+	if (!is_own && strchr(endpoint, '*'))
 		return "where an engine listens: name its host";
 	port = port_of(endpoint, &colon);
 	if (!port)

@@ -9,8 +9,9 @@
 
 #define ENDPOINT_BYTES 256
 
-/* What is wrong with an address of `ranks` ranks from `first_rank` on, in words; NULL: nothing. */
-const char *endpoint_fault(const char *endpoint, uint32_t first_rank, uint32_t ranks);
+/* What is wrong with an address of `ranks` ranks from `first_rank` on, in words; NULL: nothing. `is_own`:
+ * the bridge listens there, so * is one. */
+const char *endpoint_fault(const char *endpoint, uint32_t first_rank, uint32_t ranks, int is_own);
 
 /* The address of a rank: its port is as much above as its number. ipc:// has no ports: the address
  * itself. Of an address without fault. */

@@ -31,7 +31,9 @@ static int configure(struct link *link, const char *endpoint)
 	    zmq_setsockopt(stream, ZMQ_MAXMSGSIZE, &bytes, sizeof(bytes)) < 0 ||
 	    zmq_setsockopt(stream, ZMQ_SUBSCRIBE, link->topic, strlen(link->topic)) < 0)
 		return -errno;
-	return zmq_connect(stream, endpoint) < 0 ? -errno : 0;
+	return (link->binds ? zmq_bind(stream, endpoint) : zmq_connect(stream, endpoint)) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int listen_to(struct link *link, void *context)
@@ -42,16 +44,19 @@ static int listen_to(struct link *link, void *context)
 	link->monitor = zmq_socket(context, ZMQ_PAIR);
 	if (!link->monitor ||
 	    zmq_socket_monitor(link->stream, address,
-			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) < 0 ||
+			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+				       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+				       ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+				       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) < 0 ||
 	    zmq_connect(link->monitor, address) < 0)
 		return -errno;
 	return 0;
 }
 
 int link_open(struct link *ret_link, void *context, const char *endpoint, const char *topic,
-	      int epoll_fd, void *who)
+	      int binds, int epoll_fd, void *who)
 {
-	struct link link = {.stream = zmq_socket(context, ZMQ_SUB), .topic = topic};
+	struct link link = {.stream = zmq_socket(context, ZMQ_SUB), .topic = topic, .binds = binds};
 	int r = link.stream ? listen_to(&link, context) : -errno;
 
 	if (r == 0)
@@ -81,9 +86,9 @@ void link_close(struct link *link, int epoll_fd)
 	*link = (struct link){0};
 }
 
-enum link_event link_next(const struct link *link)
+/* The number of the monitor's next event; 0: there is none. */
+static uint16_t next_number(const struct link *link)
 {
-	enum link_event event = LINK_NOTHING;
 	uint16_t number = 0;
 	zmq_msg_t frame;
 	int more = 1;
@@ -92,18 +97,32 @@ enum link_event link_next(const struct link *link)
 		zmq_msg_init(&frame);
 		if (zmq_msg_recv(&frame, link->monitor, ZMQ_DONTWAIT) < 0) {
 			zmq_msg_close(&frame);
-			return LINK_NOTHING;
+			return 0;
 		}
 		if (!number && zmq_msg_size(&frame) >= sizeof(number))
 			memcpy(&number, zmq_msg_data(&frame), sizeof(number));
 		more = zmq_msg_more(&frame);
 		zmq_msg_close(&frame);
 	}
-	if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
-		event = LINK_CONNECTED;
-	else if (number == ZMQ_EVENT_DISCONNECTED)
-		event = LINK_BROKE;
-	return event;
+	return number;
+}
+
+enum link_event link_next(struct link *link)
+{
+	for (;;) {
+		uint16_t number = next_number(link);
+		int was_stranger = link->is_stranger;
+
+		link->is_stranger = 0;
+		if (number == 0)
+			return LINK_NOTHING;
+		if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+			return LINK_CONNECTED;
+		if (number != ZMQ_EVENT_DISCONNECTED)
+			link->is_stranger = 1; /* its end comes next, and is no engine's */
+		else if (!was_stranger)
+			return LINK_BROKE;
+	}
 }
 
 int link_is_topic(const struct link *link, struct message *message)

@@ -51,8 +51,8 @@ int source_open(struct source *ret_source, const struct engine_options *options,
 	if (options->replay)
 		endpoint_of_rank(options->replay, dp_rank, source->replay_endpoint);
 	begin(source);
-	return link_open(&source->link, context, source->endpoint, options->topic, epoll_fd,
-			 source);
+	return link_open(&source->link, context, source->endpoint, options->topic, options->binds,
+			 epoll_fd, source);
 }
 
 void source_close(struct source *source)
@@ -206,6 +206,8 @@ static void look_at_link(struct source *source, uint64_t now)
 		case LINK_NOTHING:
 			return;
 		case LINK_CONNECTED:
+			if (source->peers++) /* where engines connect: this one is another */
+				break_off(source, now);
 			source->state = SOURCE_CONNECTED;
 			source->tally.connections++;
 			source->lost_ns = 0;
@@ -215,6 +217,8 @@ static void look_at_link(struct source *source, uint64_t now)
 			source->check_ns = source->checks ? now : 0;
 			break;
 		case LINK_BROKE:
+			if (source->peers && --source->peers)
+				break; /* who was there before is gone */
 			break_off(source, now);
 		}
 	}

@@ -39,6 +39,7 @@ struct source {
 	enum source_state state;
 	struct order order;
 	struct link link;
+	uint32_t peers; /* connections to it: more than one only where engines connect */
 	struct replay replay;
 	struct rank rank;
 	struct tally tally;
