@@ -30,7 +30,7 @@ static const uint8_t lengths[32] = {
 	[0xde - 0xc0] = 2, [0xdf - 0xc0] = 4, /* map */
 };
 
-/* `length` is what the bytes behind the first one say. */
+/* Of bin, ext, str, array and map: `length` is what the bytes behind the first one say. */
 static struct head long_head(uint8_t first, uint32_t bytes, uint64_t length)
 {
 	if (first >= 0xde)
@@ -39,9 +39,7 @@ static struct head long_head(uint8_t first, uint32_t bytes, uint64_t length)
 		return (struct head){bytes, length};
 	if (first >= 0xd9 || first <= 0xc6)
 		return (struct head){bytes + length, 0};
-	if (first <= 0xc9)
-		return (struct head){bytes + length + 1, 0};
-	return (struct head){bytes, 0};
+	return (struct head){bytes + length + 1, 0};
 }
 
 /* Of the value whose first byte is `bytes[0]`; what is cut off needs more bytes than there are. */
@@ -59,9 +57,10 @@ static struct head read_head(const uint8_t *bytes, size_t count)
 	if (first < 0xc0)
 		return (struct head){first & 31, 0};
 	length = lengths[first - 0xc0];
-	if (!length || length >= count)
+	/* numbers, as most values of a batch are, and what else is as long as it is */
+	if (!length || length >= count || (first >= 0xca && first <= 0xd8))
 		return (struct head){length, 0};
-	return long_head(first, length, read_number(bytes + 1, length > 8 ? 8 : length));
+	return long_head(first, length, read_number(bytes + 1, length));
 }
 
 int payload_claims_fit(const uint8_t *bytes, size_t count)
