@@ -218,7 +218,7 @@ class Setting:
 
     def __init__(self, bin_dir, walk, wheels, scratch):
         self.bin, self.walk, self.wheels, self._scratch = bin_dir, walk, wheels, scratch
-        self._count = 0
+        self._count, self.is_smoke = 0, False
 
     def folder(self, name):
         self._count += 1
