@@ -27,3 +27,14 @@ add_test(NAME ${RDX_TEST_PREFIX}bench/run COMMAND held_run bench/run.sh --smoke
 	WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 set_tests_properties(${RDX_TEST_PREFIX}bench/killed ${RDX_TEST_PREFIX}bench/run PROPERTIES LABELS bench
 	TIMEOUT ${RDX_TEST_TIMEOUT} FIXTURES_REQUIRED build/${RDX_PRESET})
+# the daemon, by clients of its own protocol, on both kinds of its loop
+if(RDX_DAEMON)
+	find_package(Python3 REQUIRED COMPONENTS Interpreter)
+	foreach(loop io_uring epoll)
+		set(test ${RDX_TEST_PREFIX}process/daemon_http_${loop})
+		add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
+			${CMAKE_CURRENT_SOURCE_DIR}/daemon/test_http.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${loop})
+		set_tests_properties(${test} PROPERTIES LABELS process TIMEOUT ${RDX_TEST_TIMEOUT}
+			FIXTURES_REQUIRED build/${RDX_PRESET})
+	endforeach()
+endif()

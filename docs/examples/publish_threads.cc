@@ -13,7 +13,8 @@
 #include <thread>
 #include <vector>
 
-namespace {
+namespace
+{
 
 constexpr std::uint32_t block_tokens = 4;
 
@@ -27,7 +28,8 @@ template <typename T> T sized()
 
 // One rank. Its calls may come from any thread: a call takes well under a microsecond, and is made
 // under the same lock as the change of the cache that it tells of.
-class Cache {
+class Cache
+{
 public:
 	explicit Cache(const char *dir)
 	{
@@ -42,7 +44,10 @@ public:
 		if (r < 0)
 			throw std::runtime_error(std::strerror(-r));
 	}
-	~Cache() { rdx_publisher_close(publisher_); }
+	~Cache()
+	{
+		rdx_publisher_close(publisher_);
+	}
 	Cache(const Cache &) = delete;
 	Cache &operator=(const Cache &) = delete;
 

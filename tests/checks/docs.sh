@@ -47,7 +47,7 @@ named() {
 }
 
 sources() {
-	find "${folders[@]}" -name '*.[ch]' | sort
+	find "${folders[@]}" \( -name '*.[ch]' -o -name '*.cc' \) | sort
 }
 
 labels_in() { # FILE-OR-FOLDER...

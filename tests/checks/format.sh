@@ -13,5 +13,5 @@ for candidate in clang-format-14 clang-format; do
 	fi
 done
 [[ $format ]] || { echo "skipped: no clang-format 14 here"; exit 77; }
-find shm producer consumer tools bench tests docs python -name '*.[ch]' -print0 | sort -z |
+find shm producer consumer tools bench tests docs python \( -name '*.[ch]' -o -name '*.cc' \) -print0 | sort -z |
 	xargs -0 "$format" --dry-run -Werror || { echo "run: ./dev format"; exit 1; }

@@ -22,7 +22,7 @@ sources() { # FOLDER...
 	for folder; do
 		[[ -d $folder ]] || { echo "no folder $folder in $PWD" >&2; exit 2; }
 	done
-	find "$@" -name '*.[ch]' | sort
+	find "$@" \( -name '*.[ch]' -o -name '*.cc' \) | sort
 }
 
 # The others' headers, by path or under <ringdex/...>.

@@ -1,0 +1,363 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""ringdexd as a real process, asked by real clients: test_http.py BIN_DIR io_uring|epoll DIR"""
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+BIN, LOOP, DIR = sys.argv[1:4]
+PATIENCE_S = 60
+PROMPT = list(range(1, 13))
+
+
+def die_with_parent():
+    """A test that is killed leaves no daemon."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def until(condition, what):
+    """Wait for what must come; on no time does a result depend."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        got = condition()
+        if got:
+            return got
+        time.sleep(0.01)
+    raise AssertionError(what)
+
+
+class Daemon:
+    """One ringdexd on a free port, in a directory of its own unless one is given."""
+
+    def __init__(self, name, *options, directory=None):
+        self.directory = directory or f"{DIR}/{name}"
+        self.process = subprocess.Popen(
+            [f"{BIN}/ringdexd", f"--dir={self.directory}", f"--wait={LOOP}", "--listen=127.0.0.1:0",
+             *options], stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on 127.0.0.1:"), line
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+
+    def ask(self, method, path, body=None, **headers):
+        """Status, and the body: of JSON what it says."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            if body is not None and not isinstance(body, (bytes, str)):
+                body = json.dumps(body)
+            headers = {name.replace("_", "-"): value for name, value in headers.items()}
+            if method == "POST":
+                headers.setdefault("Content-Type", "application/json")
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            is_json = answer.headers["Content-Type"] == "application/json"
+            return answer.status, json.loads(text) if is_json and text else text.decode()
+        finally:
+            connection.close()
+
+    def at_work(self):
+        return self.ask("GET", "/health") == (200, {"status": "ok", "indexer": "at work"})
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def worker(directory, program="example-publish"):
+    """An engine that announces a few blocks; it is alive within the block."""
+    process = subprocess.Popen([f"{BIN}/{program}", directory], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+    try:
+        assert process.stdout.readline() == "published\n"
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait(PATIENCE_S)
+        process.stdout.close()
+
+
+def read_answer(stream):
+    """Of a raw connection: status, headers, body."""
+    status = int(stream.readline().split()[1])
+    headers = {}
+    while (line := stream.readline().strip()):
+        name, value = line.split(b": ", 1)
+        headers[name.decode().lower()] = value.decode()
+    return status, headers, stream.read(int(headers.get("content-length", 0)))
+
+
+def query(tokens, model="example", **more):
+    return {"token_ids": tokens, "model_name": model, **more}
+
+
+def as_request(body, *headers):
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = ["POST /query HTTP/1.1", "Host: x", "Content-Type: application/json",
+             f"Content-Length: {len(text)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + text
+
+
+HELD = {"scores": {"1": {"0": 8}}, "frequencies": [1, 1],
+        "instances": {"1": {"longest_matched": 8, "gpu": 8, "dp": {"0": 8}, "cpu": 8, "disk": 8}}}
+NOTHING = {"scores": {}, "frequencies": [], "instances": {}}
+
+
+class Answers(unittest.TestCase):
+    """What the routes say, with one worker that holds two blocks of the prompt."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = contextlib.ExitStack()
+        cls.daemon = Daemon("answers")
+        cls.stack.callback(cls.daemon.close)
+        cls.stack.enter_context(worker(cls.daemon.directory))
+        until(lambda: cls.daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD),
+              "the worker is never seen")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.close()
+
+    def ask(self, *arguments, **headers):
+        return self.daemon.ask(*arguments, **headers)
+
+    def test_query(self):
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT[:8], routing_group="default")),
+                         (200, HELD))
+        self.assertEqual(self.ask("POST", "/query", query([9] * 12)), (200, NOTHING))
+        self.assertEqual(self.ask("POST", "/query", query([])), (200, NOTHING))
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT, lora_name="x")), (200, NOTHING))
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT, cache_salt="x")), (200, NOTHING))
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT, lora_name=None, unknown=[{}])),
+                         (200, HELD))
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT, "other"))[0], 404)
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT, routing_group="g"))[0], 404)
+
+    def test_query_by_hash(self):
+        # XXH3-64 with seed 1337 of tokens 1 to 4 and 5 to 8, as `ringdex tail` shows them
+        hashes = [int(text) for text in self.local_hashes()]
+        signed = [h - (1 << 64) if h >> 63 else h for h in hashes]
+        for given in hashes, signed:
+            body = {"block_hashes": given, "model_name": "example"}
+            self.assertEqual(self.ask("POST", "/query_by_hash", body), (200, HELD))
+            self.assertEqual(self.ask("POST", "/query_tiered_by_hash", body), (200, {
+                "block_size": 4,
+                "tiered": {"device": {"scores": [[{"worker_id": 1, "dp_rank": 0}, 2]],
+                                      "frequencies": [1, 1]},
+                           "lower_tier": [["host_pinned", {"hits": []}], ["disk", {"hits": []}],
+                                          ["external", {"hits": []}]]}}))
+        body["cache_salt"] = "x"
+        self.assertEqual(self.ask("POST", "/query_by_hash", body)[0], 400)
+
+    def local_hashes(self):
+        lines = subprocess.run([f"{BIN}/ringdex-tail", f"--dir={self.daemon.directory}", "--json",
+                                "--from-barrier", "--count=1"], capture_output=True, text=True, timeout=PATIENCE_S)
+        return json.loads(lines.stdout.splitlines()[0])["local_hashes"][:2]
+
+    def test_workers(self):
+        expected = [{"instance_id": 1, "source": "ringdex", "status": "active",
+                     "model_name": "example", "routing_group": "default", "block_size": 4,
+                     "endpoints": {"0": "http://localhost:8000"},
+                     "listeners": {"0": {"endpoint": "http://localhost:8000", "status": "active"}}}]
+        self.assertEqual(self.ask("GET", "/workers"), (200, expected))
+        self.assertEqual(self.ask("GET", "/workers?model_name=ex%61mple&routing_group=default"),
+                         (200, expected))
+        self.assertEqual(self.ask("GET", "/workers?model_name=other"), (200, []))
+        self.assertEqual(self.ask("GET", "/workers?model_name=%zz")[0], 400)
+
+    def test_metrics(self):
+        status, text = self.ask("GET", "/metrics")
+        self.assertEqual(status, 200)
+        family, seen = None, {}
+        for line in text.splitlines():
+            if line.startswith("# TYPE "):
+                family = line.split()[2]
+                self.assertNotIn(family, seen)
+                seen[family] = {}
+            elif not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                self.assertEqual(name.split("{")[0], family)
+                seen[family][name] = float(value)
+        held = [value for name, value in seen["ringdex_rank_blocks"].items() if 'tier="device"' in name]
+        self.assertEqual(held, [3])
+        self.assertEqual(sum(seen["ringdex_rank_state"].values()), 1)
+        self.assertGreater(seen["ringdex_http_requests_total"]["ringdex_http_requests_total"], 0)
+
+    def test_wrong_requests(self):
+        for body, status in ((b'{"token_ids":[1,2', 400), (b'', 400), (b'[]', 422), (b'\xff{}', 400),
+                             (b'{"token_ids":[1],"model_name":"\xff"}', 400),
+                             ({"token_ids": [1]}, 422), ({"model_name": "example"}, 422),
+                             (query([-1]), 422), (query([1 << 32]), 422), (query([1.5]), 422),
+                             (query("1"), 422), (query([1], 7), 422), (query([1], "m" * 300), 422),
+                             (b'{"token_ids":[1],"token_ids":[1],"model_name":"example"}', 400),
+                             (b'{"token_ids":[' + b'1' * 400 + b'],"model_name":"example"}', 400)):
+            with self.subTest(body=body):
+                self.assertEqual(self.ask("POST", "/query", body)[0], status)
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT), Content_Type="text/plain")[0], 415)
+        self.assertEqual(self.ask("GET", "/query")[0], 405)
+        self.assertEqual(self.ask("GET", "/nothing")[0], 404)
+        self.assertEqual(self.ask("HEAD", "/health"), (200, ""))
+
+    def test_limits(self):
+        self.assertEqual(self.ask("GET", "/health", X=" " + "x" * 20000)[0], 431)
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            client.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n")
+            self.assertEqual(read_answer(stream)[0], 413)
+            self.assertEqual(stream.read(), b"")
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            client.sendall(b"NONSENSE\r\n\r\n")
+            self.assertEqual(read_answer(stream)[0], 400)
+
+    def test_pipelining(self):
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            count = 200
+            client.sendall(as_request(query(PROMPT)) * count + as_request(query([])))
+            for _ in range(count):
+                self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+            self.assertEqual(json.loads(read_answer(stream)[2]), NOTHING)
+
+    def test_byte_by_byte(self):
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in as_request(query(PROMPT)):
+                client.sendall(bytes([byte]))
+            self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+
+    def test_half_closed(self):
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            client.sendall(as_request(query(PROMPT)))
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+            self.assertEqual(stream.read(), b"")
+
+    def test_chunked_and_continue(self):
+        text = json.dumps(query(PROMPT)).encode()
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            client.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                           b"Transfer-Encoding: chunked\r\n\r\n")
+            for byte in text:
+                client.sendall(b"1\r\n" + bytes([byte]) + b"\r\n")
+            client.sendall(b"0\r\n\r\n")
+            self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+            client.sendall(as_request(text, "Expect: 100-continue")[:-len(text)])
+            self.assertEqual(read_answer(stream)[0], 100)
+            client.sendall(text)
+            self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+
+    def test_a_peer_that_takes_nothing(self):
+        """Answers that nobody reads stop its requests, not the daemon."""
+        with self.daemon.connect() as client:
+            client.setblocking(False)
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                while sent < 100_000_000:
+                    sent += client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+            self.assertLess(sent, 100_000_000)
+            self.assertEqual(self.ask("POST", "/query", query(PROMPT)), (200, HELD))
+
+
+class Lives(unittest.TestCase):
+    def daemon(self, *arguments, **options):
+        daemon = Daemon(*arguments, **options)
+        self.addCleanup(daemon.close)
+        return daemon
+
+    def test_stops_when_told(self):
+        path = f"{DIR}/stop.sock"
+        daemon = self.daemon("stop", f"--listen=unix:{path}")
+        with socket.socket(socket.AF_UNIX) as client, daemon.connect():  # one is idle
+            client.connect(path)
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            with client.makefile("rb") as stream:
+                self.assertIn(read_answer(stream)[0], (200, 503))
+            self.assertEqual(daemon.end(), 0)
+        self.assertFalse(os.path.exists(path))
+
+    def test_a_socket_that_a_dead_one_left(self):
+        path = f"{DIR}/left.sock"
+        self.daemon("left", f"--listen=unix:{path}").process.kill()
+        first = self.daemon("left", f"--listen=unix:{path}")
+        second = subprocess.run([f"{BIN}/ringdexd", f"--dir={DIR}/left", f"--listen=unix:{path}"],
+                                capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual((second.returncode, "Address already in use" in second.stderr), (1, True))
+        self.assertEqual(first.end(), 0)
+
+    def test_token(self):
+        with open(f"{DIR}/token.txt", "w", encoding="ascii") as file:
+            file.write("0123456789abcdef\n")
+        path = f"{DIR}/token.sock"
+        daemon = self.daemon("token", f"--token-file={DIR}/token.txt", f"--listen=unix:{path}")
+        for token, status in ((None, 401), ("Bearer 0123456789abcdeX", 401), ("0123456789abcdef", 401),
+                              ("Bearer 0123456789abcdef", 200)):
+            headers = {"Authorization": token} if token else {}
+            self.assertEqual(daemon.ask("GET", "/workers", **headers)[0], status)
+        self.assertNotEqual(daemon.ask("GET", "/health")[0], 401)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.sendall(b"GET /workers HTTP/1.1\r\nHost: x\r\n\r\n")
+            with client.makefile("rb") as stream:
+                self.assertEqual(read_answer(stream)[0], 200)
+
+    def test_slow_clients(self):
+        """They wait for nobody but themselves, and not for ever."""
+        daemon = self.daemon("slow", "--request-timeout=500ms")
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(worker(daemon.directory))
+            clients = [stack.enter_context(daemon.connect()) for _ in range(300)]
+            streams = [stack.enter_context(client.makefile("rb")) for client in clients[:3]]
+            for client in clients[2:]:
+                client.sendall(b"POST /query HT")
+
+            def is_answered():
+                clients[0].sendall(as_request(query(PROMPT)))
+                return json.loads(read_answer(streams[0])[2]) == HELD
+
+            until(is_answered, "the worker is never seen")
+            self.assertEqual(read_answer(streams[2])[0], 408)
+            self.assertEqual(streams[2].read(), b"")
+            clients[1].sendall(as_request(query(PROMPT)))  # who is idle is not slow
+            self.assertEqual(json.loads(read_answer(streams[1])[2]), HELD)
+
+    def test_refuses_the_world(self):
+        run = subprocess.run([f"{BIN}/ringdexd", f"--dir={DIR}/world", "--listen=0.0.0.0:0"],
+                             capture_output=True, text=True, timeout=PATIENCE_S)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("--token-file", run.stderr)
+
+    def test_another_takes_over(self):
+        first = self.daemon("two")
+        until(first.at_work, "the first one never works")
+        second = self.daemon("two")
+        with worker(first.directory):
+            for daemon in first, second:
+                until(lambda d=daemon: d.ask("POST", "/query", query(PROMPT)) == (200, HELD),
+                      "the worker is never seen")
+            self.assertEqual(second.ask("GET", "/health"),
+                             (200, {"status": "ok", "indexer": "standing by"}))
+            first.process.kill()
+            first.process.wait()
+            until(second.at_work, "nobody takes over")
+            until(lambda: second.ask("POST", "/query", query(PROMPT)) == (200, HELD),
+                  "the worker is lost")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

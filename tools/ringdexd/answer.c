@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/ringdexd/answer.h"
+
+#include "tools/program/printable.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CAPACITY_MIN  ((size_t)4096)
+#define NUMBER_DIGITS 20
+
+void answer_begin(struct answer *answer)
+{
+	answer->used = ANSWER_HEAD_BYTES;
+	answer->type = "application/json";
+	answer->status = 200;
+	answer->broken = 0;
+}
+
+void answer_free(struct answer *answer)
+{
+	free(answer->bytes);
+	*answer = (struct answer){0};
+}
+
+/* Room for `count` bytes more: where, or NULL. */
+static char *room(struct answer *answer, size_t count)
+{
+	size_t capacity = answer->capacity ? answer->capacity : CAPACITY_MIN;
+	char *bytes;
+
+	if (answer->broken)
+		return NULL;
+	while (capacity - answer->used < count)
+		capacity *= 2;
+	if (capacity > answer->capacity) {
+		bytes = realloc(answer->bytes, capacity);
+		if (!bytes) {
+			answer->broken = -ENOMEM;
+			return NULL;
+		}
+		answer->bytes = bytes;
+		answer->capacity = capacity;
+	}
+	return answer->bytes + answer->used;
+}
+
+void answer_bytes(struct answer *answer, const char *bytes, size_t count)
+{
+	char *at = room(answer, count);
+
+	if (!at)
+		return;
+	memcpy(at, bytes, count);
+	answer->used += count;
+}
+
+void answer_text(struct answer *answer, const char *text)
+{
+	answer_bytes(answer, text, strlen(text));
+}
+
+void answer_number(struct answer *answer, uint64_t number)
+{
+	char digits[NUMBER_DIGITS], *at = digits + NUMBER_DIGITS;
+
+	do {
+		*--at = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	answer_bytes(answer, at, (size_t)(digits + NUMBER_DIGITS - at));
+}
+
+static void print(struct answer *answer, const char *format, va_list arguments)
+{
+	va_list again;
+	char *at;
+	int count;
+
+	va_copy(again, arguments);
+	count = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	at = count < 0 ? NULL : room(answer, (size_t)count + 1);
+	if (!at)
+		return;
+	vsnprintf(at, (size_t)count + 1, format, arguments);
+	answer->used += (size_t)count;
+}
+
+void answer_print(struct answer *answer, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	print(answer, format, arguments);
+	va_end(arguments);
+}
+
+void answer_json_text(struct answer *answer, const char *text)
+{
+	answer_text(answer, "\"");
+	while (*text) {
+		size_t bytes = printable_sequence(text);
+
+		if (!bytes)
+			answer_text(answer, "\\ufffd");
+		else if (*text == '"' || *text == '\\')
+			answer_print(answer, "\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			answer_print(answer, "\\u%04x", (unsigned int)*text);
+		else
+			answer_bytes(answer, text, bytes);
+		text += bytes ? bytes : 1;
+	}
+	answer_text(answer, "\"");
+}
+
+void answer_error(struct answer *answer, int status, const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	answer_begin(answer);
+	answer->status = status;
+	answer_text(answer, "{\"error\":");
+	answer_json_text(answer, text);
+	answer_text(answer, "}");
+}
+
+void answer_plain(struct answer *answer, int status, const char *format, ...)
+{
+	va_list arguments;
+
+	answer_begin(answer);
+	answer->status = status;
+	answer->type = "text/plain; charset=utf-8";
+	va_start(arguments, format);
+	print(answer, format, arguments);
+	va_end(arguments);
+}
+
+static const char *reason(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+		{200, "OK"},
+		{201, "Created"},
+		{400, "Bad Request"},
+		{401, "Unauthorized"},
+		{404, "Not Found"},
+		{405, "Method Not Allowed"},
+		{408, "Request Timeout"},
+		{409, "Conflict"},
+		{413, "Payload Too Large"},
+		{415, "Unsupported Media Type"},
+		{422, "Unprocessable Entity"},
+		{431, "Request Header Fields Too Large"},
+		{500, "Internal Server Error"},
+		{501, "Not Implemented"},
+		{503, "Service Unavailable"},
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Error";
+}
+
+const char *answer_finish(struct answer *answer, int has_body, int last, size_t *ret_count)
+{
+	char head[ANSWER_HEAD_BYTES];
+	size_t body = answer->used - ANSWER_HEAD_BYTES;
+	int count =
+		snprintf(head, sizeof(head),
+			 "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n",
+			 answer->status, reason(answer->status), answer->type, body,
+			 answer->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
+			 last ? "Connection: close\r\n" : "");
+	char *from;
+
+	if (!answer->bytes && !room(answer, 0)) /* a head alone, the first of all */
+		return NULL;
+	from = answer->bytes + ANSWER_HEAD_BYTES - count;
+	memcpy(from, head, (size_t)count);
+	*ret_count = (size_t)count + (has_body ? body : 0);
+	return from;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a request is answered with: a status, a content type, a body that grows. Its memory is kept from one
+ * answer to the next. Where there is none, the answer is broken, and its connection ends.
+ */
+#ifndef RINGDEXD_ANSWER_H
+#define RINGDEXD_ANSWER_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ANSWER_HEAD_BYTES 256 /* kept free before the body */
+
+struct answer {
+	char *bytes; /* ANSWER_HEAD_BYTES, then the body */
+	size_t used; /* with the head's bytes */
+	size_t capacity;
+	const char *type;
+	int status;
+	int broken; /* -ENOMEM */
+};
+
+/* Begin anew: 200, JSON, no body. */
+void answer_begin(struct answer *answer);
+void answer_free(struct answer *answer);
+
+/* Append. */
+void answer_bytes(struct answer *answer, const char *bytes, size_t count);
+void answer_text(struct answer *answer, const char *text);
+void answer_number(struct answer *answer, uint64_t number);
+void answer_print(struct answer *answer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* As a JSON string: quoted, escaped, bytes that are no UTF-8 as U+FFFD each. */
+void answer_json_text(struct answer *answer, const char *text);
+
+/* Instead of anything else: {"error": TEXT}; TEXT as it is. */
+void answer_error(struct answer *answer, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void answer_plain(struct answer *answer, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Put the head before the body: what is to be sent, in the answer's memory. `has_body` 0: as of a HEAD
+ * request. `last`: the connection ends after it.
+ */
+const char *answer_finish(struct answer *answer, int has_body, int last, size_t *ret_count);
+
+#endif

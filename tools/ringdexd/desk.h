@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the routes answer from: the thread that serves HTTP has one.
+ */
+#ifndef RINGDEXD_DESK_H
+#define RINGDEXD_DESK_H
+
+#include "tools/ringdexd/body.h"
+#include "tools/ringdexd/keeper.h"
+#include "tools/ringdexd/server.h"
+#include "tools/ringdexd/shelf.h"
+
+#include <ringdex/rdx_index.h>
+
+struct desk {
+	const struct space *space;
+	struct shelf *shelf;
+	struct body_reader *reader;
+	struct keeper *keeper;       /* of the indexes */
+	const struct server *server; /* for its counters */
+	uint64_t lookups;
+	struct rdx_run runs[RDX_RANKS_MAX];
+	struct rdx_index_rank ranks[RDX_RANKS_MAX];
+};
+
+/* -ENOMEM */
+int desk_open(struct desk *ret_desk, const struct space *space, struct keeper *keeper);
+void desk_close(struct desk *desk);
+
+/* A routing group's tenant: "default", or none, is the one without a name. And back. */
+const char *desk_tenant(const char *routing_group);
+const char *desk_routing_group(const char *tenant);
+
+#endif

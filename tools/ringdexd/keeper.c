@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/ringdexd/keeper.h"
+
+#include "shm/clock.h"
+#include "tools/program/messages.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define TELL_NS  UINT64_C(50000000)  /* between two reports */
+#define RETRY_NS UINT64_C(100000000) /* after it could not begin or go on */
+#define SAY_NS   UINT64_C(60000000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+struct keeper {
+	const struct rdx_indexer_options *options;
+	pthread_t thread;
+	_Atomic int asked_to_stop;
+	pthread_mutex_t lock;
+	struct keeper_report report; /* under the lock */
+	int said;                    /* the trouble that was said last, at said_ns */
+	uint64_t said_ns;
+};
+
+static void tell(struct keeper *keeper, enum keeper_state state, int error,
+		 const struct rdx_indexer *indexer)
+{
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
+	int has_stats = indexer && rdx_indexer_get_stats(indexer, &stats) == 0;
+
+	pthread_mutex_lock(&keeper->lock);
+	keeper->report.state = state;
+	keeper->report.error = error;
+	if (has_stats)
+		keeper->report.stats = stats;
+	pthread_mutex_unlock(&keeper->lock);
+}
+
+static void say(struct keeper *keeper, int error)
+{
+	uint64_t now = rdx_clock_ns();
+
+	if (error == keeper->said && now - keeper->said_ns < SAY_NS)
+		return;
+	keeper->said = error;
+	keeper->said_ns = now;
+	if (error == -EBUSY)
+		messages_say("another process maintains the indexes: standing by");
+	else if (error)
+		messages_say("cannot maintain the indexes now, and tries again: %s",
+			     messages_explain(error));
+	else
+		messages_say("maintaining the indexes");
+}
+
+static void pause_for(uint64_t ns)
+{
+	struct timespec time = {.tv_sec = (time_t)(ns / NS_PER_S),
+				.tv_nsec = (long)(ns % NS_PER_S)};
+
+	nanosleep(&time, NULL);
+}
+
+/* Until it is asked to stop, or cannot go on. -errno */
+static int work(struct keeper *keeper, struct rdx_indexer *indexer)
+{
+	uint64_t tell_ns = 0;
+	int r = 0;
+
+	while (r >= 0 && !atomic_load_explicit(&keeper->asked_to_stop, memory_order_relaxed)) {
+		uint64_t now = rdx_clock_ns();
+
+		r = rdx_indexer_poll(indexer, 0);
+		if (r == 0)
+			r = rdx_indexer_wait(indexer, (int64_t)TELL_NS);
+		if (r >= 0 && now >= tell_ns) {
+			tell(keeper, KEEPER_AT_WORK, 0, indexer);
+			tell_ns = now + TELL_NS;
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+static void *run(void *argument)
+{
+	struct keeper *keeper = argument;
+
+	while (!atomic_load_explicit(&keeper->asked_to_stop, memory_order_relaxed)) {
+		struct rdx_indexer *indexer;
+		int r = rdx_indexer_open(&indexer, keeper->options);
+
+		if (r == 0) {
+			say(keeper, 0);
+			r = work(keeper, indexer);
+			rdx_indexer_close(indexer);
+		}
+		if (r == 0)
+			continue;
+		say(keeper, r);
+		tell(keeper, r == -EBUSY ? KEEPER_STANDING_BY : KEEPER_IN_TROUBLE, r, NULL);
+		pause_for(RETRY_NS);
+	}
+	return NULL;
+}
+
+int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *options)
+{
+	struct keeper *keeper = calloc(1, sizeof(*keeper));
+	sigset_t all, before;
+	int r;
+
+	if (!keeper)
+		return -ENOMEM;
+	keeper->options = options;
+	pthread_mutex_init(&keeper->lock, NULL);
+	/* signals are the other thread's, but for those of a fault: a file may be cut under this one */
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = -pthread_create(&keeper->thread, NULL, run, keeper);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r < 0) {
+		free(keeper);
+		return r;
+	}
+	*ret_keeper = keeper;
+	return 0;
+}
+
+void keeper_stop(struct keeper *keeper)
+{
+	if (!keeper)
+		return;
+	atomic_store_explicit(&keeper->asked_to_stop, 1, memory_order_relaxed);
+	pthread_join(keeper->thread, NULL);
+	pthread_mutex_destroy(&keeper->lock);
+	free(keeper);
+}
+
+void keeper_report(struct keeper *keeper, struct keeper_report *ret_report)
+{
+	pthread_mutex_lock(&keeper->lock);
+	*ret_report = keeper->report;
+	pthread_mutex_unlock(&keeper->lock);
+}
+
+const char *keeper_state_text(enum keeper_state state)
+{
+	static const char *const texts[] = {"starting", "at work", "standing by", "in trouble"};
+
+	return texts[state];
+}

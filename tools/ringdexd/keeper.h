@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that maintains the indexes: what ringdex follow does, beside requests, so that neither waits
+ * for the other. While another process maintains them it stands by, and takes over when that one is dead.
+ */
+#ifndef RINGDEXD_KEEPER_H
+#define RINGDEXD_KEEPER_H
+
+#include <ringdex/rdx_indexer.h>
+
+struct keeper;
+
+enum keeper_state {
+	KEEPER_STARTING,
+	KEEPER_AT_WORK,
+	KEEPER_STANDING_BY, /* another process maintains them */
+	KEEPER_IN_TROUBLE,  /* it cannot, and tries again */
+};
+
+struct keeper_report {
+	enum keeper_state state;
+	int error;                      /* -errno, where it is in trouble */
+	struct rdx_indexer_stats stats; /* of the last time it was at work */
+};
+
+/* Start it. `options` and its texts stay until keeper_stop. -errno */
+int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *options);
+
+/* End it: within a tenth of a second. NULL is allowed. */
+void keeper_stop(struct keeper *keeper);
+
+/* Any thread. */
+void keeper_report(struct keeper *keeper, struct keeper_report *ret_report);
+
+/* "starting", "at work", "standing by", "in trouble". */
+const char *keeper_state_text(enum keeper_state state);
+
+#endif

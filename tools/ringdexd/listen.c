@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/ringdexd/listen.h"
+
+#include "tools/program/messages.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define UNIX_PREFIX "unix:"
+#define BACKLOG     1024
+
+/* Does somebody listen there? */
+static int is_served(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int served =
+		fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return served;
+}
+
+static int bind_unix(int fd, const struct sockaddr_un *address)
+{
+	mode_t before = umask(0117); /* from its first moment on */
+	struct stat file;
+	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+
+	if (r == -EADDRINUSE && lstat(address->sun_path, &file) == 0 && S_ISSOCK(file.st_mode) &&
+	    !is_served(address) && unlink(address->sun_path) == 0)
+		r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	umask(before);
+	return r;
+}
+
+static int open_unix(const char *path, struct listen_at *ret_at)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int r;
+
+	if (!path[0] || strlen(path) >= sizeof(address.sun_path))
+		return path[0] ? -ENAMETOOLONG : -EINVAL;
+	strcpy(address.sun_path, path);
+	ret_at->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (ret_at->fd < 0)
+		return -errno;
+	r = bind_unix(ret_at->fd, &address);
+	if (r == 0 && listen(ret_at->fd, BACKLOG) < 0)
+		r = -errno;
+	ret_at->is_unix = 1;
+	ret_at->is_loopback = 1;
+	snprintf(ret_at->text, sizeof(ret_at->text), UNIX_PREFIX "%s", path);
+	return r;
+}
+
+/* "host:port" or "[host]:port" into its parts: 1, or 0. */
+static int split(const char *address, char *ret_host, size_t bytes, const char **ret_port)
+{
+	const char *colon = strrchr(address, ':'), *end = colon;
+
+	if (!colon || colon == address || !colon[1])
+		return 0;
+	if (*address == '[') {
+		address++;
+		end--;
+		if (*end != ']')
+			return 0;
+	} else if (memchr(address, ':', (size_t)(colon - address))) {
+		return 0; /* an IPv6 address without brackets */
+	}
+	if ((size_t)(end - address) >= bytes)
+		return 0;
+	memcpy(ret_host, address, (size_t)(end - address));
+	ret_host[end - address] = 0;
+	*ret_port = colon + 1;
+	return 1;
+}
+
+static int is_loopback(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+	return address->sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
+static void name(struct listen_at *at)
+{
+	struct sockaddr_storage address;
+	socklen_t bytes = sizeof(address);
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getsockname(at->fd, (struct sockaddr *)&address, &bytes) < 0 ||
+	    getnameinfo((struct sockaddr *)&address, bytes, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return;
+	snprintf(at->text, sizeof(at->text),
+		 address.ss_family == AF_INET6 ? "[%.250s]:%s" : "%.250s:%s", host, port);
+}
+
+static int bind_tcp(const struct addrinfo *info, struct listen_at *ret_at)
+{
+	const int one = 1;
+	int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* answers go out at once; inherited by what is accepted */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
+	    bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+		r = -errno;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	ret_at->fd = fd;
+	ret_at->is_loopback = is_loopback(info->ai_addr);
+	name(ret_at);
+	return 0;
+}
+
+static int open_tcp(const char *address, struct listen_at *ret_at)
+{
+	struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+	char host[NI_MAXHOST];
+	const char *port;
+	int r;
+
+	if (!split(address, host, sizeof(host), &port)) {
+		messages_say("%s is no address: write 127.0.0.1:8090, [::1]:8090 or unix:/PATH",
+			     address);
+		return -EINVAL;
+	}
+	r = getaddrinfo(host, port, &wanted, &found);
+	if (r != 0) {
+		messages_say("cannot find the address %s: %s", address, gai_strerror(r));
+		return -EINVAL;
+	}
+	r = bind_tcp(found, ret_at);
+	freeaddrinfo(found);
+	return r;
+}
+
+int listen_open(const char *address, struct listen_at *ret_at)
+{
+	int is_unix = strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0, r;
+
+	*ret_at = (struct listen_at){.fd = -1};
+	if (is_unix)
+		r = open_unix(address + strlen(UNIX_PREFIX), ret_at);
+	else
+		r = open_tcp(address, ret_at);
+	if (r < 0 && (is_unix || r != -EINVAL))
+		messages_say("cannot listen on %s: %s", address, strerror(-r));
+	if (r < 0 && ret_at->fd >= 0)
+		close(ret_at->fd);
+	return r;
+}
+
+void listen_remove(const struct listen_at *at)
+{
+	if (at->is_unix)
+		unlink(at->text + strlen(UNIX_PREFIX));
+}

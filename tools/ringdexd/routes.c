@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/ringdexd/routes.h"
+
+#include "tools/ringdexd/desk.h"
+#include "tools/ringdexd/metrics.h"
+#include "tools/ringdexd/query.h"
+#include "tools/ringdexd/workers.h"
+
+static void health(void *context, const struct request *request, struct answer *ret_answer)
+{
+	struct desk *desk = context;
+	struct keeper_report report;
+
+	(void)request;
+	keeper_report(desk->keeper, &report);
+	if (report.state == KEEPER_IN_TROUBLE || report.state == KEEPER_STARTING)
+		ret_answer->status = 503;
+	answer_text(ret_answer, ret_answer->status == 200
+					? "{\"status\":\"ok\",\"indexer\":"
+					: "{\"status\":\"unavailable\",\"indexer\":");
+	answer_json_text(ret_answer, keeper_state_text(report.state));
+	answer_text(ret_answer, "}");
+}
+
+const struct route routes_all[] = {
+	{"GET", "/health", 1, health},
+	{"GET", "/metrics", 0, metrics_answer},
+	{"GET", "/workers", 0, workers_answer},
+	{"POST", "/query", 0, query_tokens},
+	{"POST", "/query_by_hash", 0, query_hashes},
+	{"POST", "/query_tiered_by_hash", 0, query_tiers},
+	{0},
+};

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP on listening sockets: connections, their limits, and the table of routes.
+ */
+#ifndef RINGDEXD_SERVER_H
+#define RINGDEXD_SERVER_H
+
+#include "tools/ringdexd/answer.h"
+#include "tools/ringdexd/loop.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct server;
+
+/* A request, whole. Its texts are the connection's and end with a NUL. */
+struct request {
+	const char *path;
+	const char *query; /* behind the "?"; "": none */
+	const char *body;  /* readable for BODY_PADDING bytes behind it */
+	size_t body_bytes;
+	int is_json; /* its content type is */
+};
+
+struct route {
+	const char *method;
+	const char *path;
+	int is_open; /* no token is asked for */
+	void (*answer)(void *context, const struct request *request, struct answer *ret_answer);
+};
+
+/* What a connection may take. */
+struct server_limits {
+	size_t head_bytes;
+	size_t body_bytes;
+	uint32_t connections;
+	uint64_t idle_ns;    /* between requests */
+	uint64_t request_ns; /* from a request's first byte to its last */
+	uint64_t answer_ns;  /* until the peer has taken an answer */
+};
+extern const struct server_limits server_limits_default;
+
+struct server_options {
+	struct server_limits limits;
+	const struct route *routes; /* up to one without a method */
+	void *context;
+	const char *token; /* a request must have it, but on a trusted socket; NULL: none */
+};
+
+/* Counters since the start. */
+struct server_counters {
+	uint64_t accepted;
+	uint64_t refused; /* connections beyond the limit */
+	uint64_t requests;
+	uint64_t timeouts;
+	uint32_t connections; /* now */
+};
+
+/* -errno */
+int server_open(struct server **ret_server, struct loop *loop,
+		const struct server_options *options);
+
+/* Serve on a listening descriptor, which becomes the server's. `is_trusted`: whoever can connect may ask. */
+int server_listen(struct server *server, int fd, int is_trusted);
+
+/* To be called now and then, twice a second at least while there are connections: time-outs. */
+void server_look(struct server *server, uint64_t now_ns);
+
+/* Accept no more; what is idle ends at the next server_look, others after their answer. How many are left. */
+uint32_t server_drain(struct server *server);
+
+/* End all connections that are left, in the next turn of the loop. */
+void server_end(struct server *server);
+
+/* After the loop's last turn. */
+void server_free(struct server *server);
+
+const struct server_counters *server_get_counters(const struct server *server);
+
+#endif

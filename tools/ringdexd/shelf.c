@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/ringdexd/shelf.h"
+
+#include "shm/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_NS UINT64_C(250000000) /* between two looks into the directory */
+
+struct shelf {
+	const struct space *space;
+	struct shelf_index *indexes;
+	size_t count;
+	uint64_t look_ns; /* when the next look may be */
+};
+
+struct shelf *shelf_new(const struct space *space)
+{
+	struct shelf *shelf = calloc(1, sizeof(*shelf));
+
+	if (shelf)
+		shelf->space = space;
+	return shelf;
+}
+
+void shelf_free(struct shelf *shelf)
+{
+	if (!shelf)
+		return;
+	for (size_t i = 0; i < shelf->count; i++)
+		rdx_index_close(shelf->indexes[i].index);
+	free(shelf->indexes);
+	free(shelf);
+}
+
+static int is_same(const struct index_name *a, const struct index_name *b)
+{
+	return a->block_tokens == b->block_tokens && strcmp(a->model, b->model) == 0 &&
+	       strcmp(a->tenant, b->tenant) == 0;
+}
+
+/* The handle of that name, which leaves the old list; NULL. */
+static struct rdx_index *take(struct shelf *shelf, const struct index_name *name)
+{
+	for (size_t i = 0; i < shelf->count; i++) {
+		struct rdx_index *index = shelf->indexes[i].index;
+
+		if (!index || !is_same(&shelf->indexes[i].name, name))
+			continue;
+		shelf->indexes[i].index = NULL;
+		return index;
+	}
+	return NULL;
+}
+
+/* What is there now: handles that are open stay open, those of what has gone are closed. */
+static int look(struct shelf *shelf)
+{
+	struct shelf_index *indexes;
+	struct index_name *names;
+	int count = indexes_find(shelf->space, &names);
+
+	if (count < 0)
+		return count;
+	indexes = calloc((size_t)count + 1, sizeof(*indexes));
+	if (!indexes) {
+		free(names);
+		return -ENOMEM;
+	}
+	for (int i = 0; i < count; i++) {
+		indexes[i].name = names[i];
+		indexes[i].index = take(shelf, &names[i]);
+	}
+	for (size_t i = 0; i < shelf->count; i++)
+		rdx_index_close(shelf->indexes[i].index);
+	free(shelf->indexes);
+	free(names);
+	shelf->indexes = indexes;
+	shelf->count = (size_t)count;
+	return 0;
+}
+
+static int look_if_due(struct shelf *shelf)
+{
+	uint64_t now = rdx_clock_ns();
+
+	if (now < shelf->look_ns)
+		return 0;
+	shelf->look_ns = now + LOOK_NS;
+	return look(shelf);
+}
+
+static int open_handle(struct shelf *shelf, struct shelf_index *index)
+{
+	return index->index ? 0 : indexes_open(shelf->space, &index->name, &index->index);
+}
+
+int shelf_find(struct shelf *shelf, const char *model, const char *tenant,
+	       const struct shelf_index **ret_index)
+{
+	int r = look_if_due(shelf), found[2] = {0, 0}; /* by whether it is fed */
+	struct shelf_index *index[2] = {NULL, NULL};
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < shelf->count; i++) {
+		struct shelf_index *at = &shelf->indexes[i];
+		int is_fed = at->name.is_fed != 0;
+
+		if (strcmp(at->name.model, model) != 0 || strcmp(at->name.tenant, tenant) != 0)
+			continue;
+		index[is_fed] = at;
+		found[is_fed]++;
+	}
+	for (int is_fed = 1; is_fed >= 0; is_fed--) {
+		if (found[is_fed] > 1)
+			return -EEXIST;
+		if (!found[is_fed])
+			continue;
+		*ret_index = index[is_fed];
+		return open_handle(shelf, index[is_fed]);
+	}
+	return -ENOENT;
+}
+
+void shelf_drop(struct shelf *shelf, const struct shelf_index *index)
+{
+	struct shelf_index *dropped = &shelf->indexes[index - shelf->indexes];
+
+	rdx_index_close(dropped->index);
+	dropped->index = NULL;
+	shelf->look_ns = 0;
+}
+
+size_t shelf_all(struct shelf *shelf, const struct shelf_index **ret_indexes)
+{
+	size_t open = 0;
+
+	(void)look_if_due(shelf); /* what was there is what can be told */
+	for (size_t i = 0; i < shelf->count; i++) {
+		struct shelf_index moved;
+
+		if (open_handle(shelf, &shelf->indexes[i]) < 0)
+			continue;
+		moved = shelf->indexes[i];
+		shelf->indexes[i] = shelf->indexes[open];
+		shelf->indexes[open++] = moved;
+	}
+	*ret_indexes = shelf->indexes;
+	return open;
+}

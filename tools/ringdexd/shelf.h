@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The indexes that requests ask, opened as they are asked for and kept: one handle each, of one thread.
+ */
+#ifndef RINGDEXD_SHELF_H
+#define RINGDEXD_SHELF_H
+
+#include "tools/inspect/indexes.h"
+#include "tools/inspect/space.h"
+
+struct shelf;
+
+struct shelf_index {
+	struct index_name name;
+	struct rdx_index *index;
+};
+
+/* NULL without memory. `space` stays the caller's. */
+struct shelf *shelf_new(const struct space *space);
+void shelf_free(struct shelf *shelf);
+
+/*
+ * The index of a model and tenant that running ranks feed; where there is none, one that nobody feeds any
+ * more. It is the shelf's, until the next call.
+ *
+ *   0
+ *   -ENOENT  there is none
+ *   -EEXIST  there are several, of different block sizes
+ *   and what rdx_index_open says
+ */
+int shelf_find(struct shelf *shelf, const char *model, const char *tenant,
+	       const struct shelf_index **ret_index);
+
+/* A lookup said that the index is to be opened again: it is, by the next call. */
+void shelf_drop(struct shelf *shelf, const struct shelf_index *index);
+
+/* All that can be opened now, as of a quarter of a second ago at most. */
+size_t shelf_all(struct shelf *shelf, const struct shelf_index **ret_indexes);
+
+#endif
