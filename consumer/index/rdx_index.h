@@ -173,7 +173,8 @@ RDX_API int rdx_index_lookup(struct rdx_index *index, const uint64_t *prefix, ui
 			     struct rdx_run *ret_runs, uint32_t capacity);
 
 /* The same from local hashes, which are chained as far as the lookup comes. -ENOMEM where the
- * handle's scratch must grow and cannot. */
+ * handle's scratch must grow and cannot. Chaining is half of a lookup: who keeps a conversation's prefix
+ * hashes chains only what a turn adds (rdx_hash_chain, from the last one), and calls the former. */
 RDX_API int rdx_index_lookup_local(struct rdx_index *index, const uint64_t *local, uint32_t blocks,
 				   struct rdx_run *ret_runs, uint32_t capacity);
 
