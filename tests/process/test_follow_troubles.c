@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ringdex-follow outlives a want of descriptors and says so once; notices that nobody
+ * Description: ringdex-follow outlives a want of descriptors, and says so once, and of memory; notices that nobody
  * reads its output; shows when a rank last published, and that it has no lock any more; removes what
  * is dead for long.
  */
@@ -17,6 +17,9 @@
 
 #define MODELS      24
 #define DESCRIPTORS 48
+
+#define SLOTS        65536 /* 4 MiB */
+#define LITTLE_BYTES (UINT64_C(2) << 20)
 
 static void start_with_few_descriptors(struct rig *rig, struct program *program)
 {
@@ -71,6 +74,52 @@ static void it_outlives_a_want_of_descriptors(void **state)
 	assert_int_equal(r.status, 0);
 	assert_true(count(r.err, "tries again") <= 2);
 	program_result_free(&r);
+}
+
+/* Of address space, in bytes. */
+static uint64_t in_use(pid_t pid)
+{
+	unsigned long pages = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lu", &pages), 1);
+	fclose(file);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* One rank cannot be mapped; the others are answered for, and it is when there is memory. */
+static void it_outlives_a_want_of_memory(void **state)
+{
+	struct rig_producer producers[2];
+	struct rig *rig = *state;
+	struct rlimit little, before;
+	struct program program;
+	struct program_result r;
+
+	if (in_use(getpid()) > UINT64_C(1) << 40)
+		skip(); /* a sanitizer takes all addresses, and does not live without memory */
+	tools_claim(rig, &producers[0], 7, 0, 64);
+	tools_start_follow(rig, &program, TOOLS_NEVER_STALE);
+	assert_true(tools_wait_for(&program, "\"state\":\"EXACT\""));
+	assert_int_equal(prlimit(program.pid, RLIMIT_AS, NULL, &before), 0);
+	little = before;
+	little.rlim_cur = in_use(program.pid) + LITTLE_BYTES;
+	assert_int_equal(prlimit(program.pid, RLIMIT_AS, &little, NULL), 0);
+	tools_claim(rig, &producers[1], 8, 0, SLOTS);
+	assert_true(tools_wait_for(&program, "\"cause\":\"ENOMEM\""));
+	RUN(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "--local", "--model=model", "-");
+	assert_has(r.out, "7:0");
+	program_result_free(&r);
+	assert_int_equal(prlimit(program.pid, RLIMIT_AS, &before, NULL), 0);
+	assert_true(tools_wait_for(&program, "{\"worker\":\"8\",\"dp_rank\":0,\"followed\":true,"
+					     "\"cause\":null,\"state\":\"EXACT\""));
+	program_stop(&program);
+	for (int i = 0; i < 2; i++)
+		rig_release(&producers[i]);
 }
 
 static void it_notices_that_nobody_reads(void **state)
@@ -179,11 +228,9 @@ static void it_cleans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(it_outlives_a_want_of_descriptors),
-		TEST(it_notices_that_nobody_reads),
-		TEST(it_shows_when_a_rank_last_published),
-		TEST(it_says_that_it_has_no_lock),
-		TEST(it_cleans),
+		TEST(it_outlives_a_want_of_descriptors), TEST(it_outlives_a_want_of_memory),
+		TEST(it_notices_that_nobody_reads),      TEST(it_shows_when_a_rank_last_published),
+		TEST(it_says_that_it_has_no_lock),       TEST(it_cleans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
