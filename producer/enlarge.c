@@ -98,18 +98,19 @@ static int enlarge(struct rdx_publisher *p, int dir_fd)
 	r = rdx_private_touch(&arena);
 	rdx_lineage_sweep(&p->lineage, p->lineage.capacity);
 	if (r == 0)
-		r = rdx_publisher_renew(p, dir_fd, &room);
+		r = rdx_publisher_renew(p, dir_fd, p->key_bytes, &room);
 	if (r < 0) {
 		rdx_private_free(&arena);
 		return r;
 	}
+	rdx_lineage_sweep(&p->lineage, p->lineage.capacity); /* of a clear that was missed */
 	memcpy(p->tier_blocks, room.tier_blocks, sizeof(p->tier_blocks));
 	rdx_private_move(p, &arena);
 	p->spare = rdx_enlarge_spare(p);
 	p->starved = 0;
 	p->growths++;
 	p->enlarge_wait_ns = 0;
-	return 0;
+	return r;
 }
 
 /* To try takes the memory of both for a moment, from the engine and from others. */

@@ -24,7 +24,7 @@ struct rdx_segment_room rdx_enlarge_room(const struct rdx_publisher *p);
 int rdx_enlarge_due(const struct rdx_publisher *p);
 
 /* Make segment and private memory larger, twice what is needed now. On failure all is as it was.
- * -ENOMEM, and as rdx_publisher_renew. */
+ * As rdx_publisher_renew; -ENOMEM. */
 int rdx_enlarge(struct rdx_publisher *p, int dir_fd);
 
 #endif

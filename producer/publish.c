@@ -50,25 +50,29 @@ static void clear_rank(struct rdx_publisher *p)
 	rdx_emit_cleared(p, RDX_SCOPE_ALL);
 }
 
-/* Another rank cleared the worker: this one clears itself before it publishes anything else. */
+/* The worker was cleared, and where that is `late`, this rank may have published since what it holds. */
+static void follow(struct rdx_publisher *p, int late)
+{
+	forget_held(p);
+	if (late)
+		rdx_publisher_mark(p, RDX_INEXACT_LACKING, RDX_LACKING_ALL_TIERS);
+	rdx_emit_cleared(p, RDX_SCOPE_ALL);
+}
+
+/* Another rank cleared the worker: this one clears itself before it publishes anything else. What is
+ * written over the file may have been a clear. */
 static void follow_clear(struct rdx_publisher *p)
 {
-	uint32_t stamp;
+	uint64_t clears;
 
 	if (!p->clear)
 		return;
-	stamp = rdx_clear_stamp(p->clear); /* C1 */
-	if (!rdx_clear_before(p->stamp, stamp))
+	clears = rdx_clear_load(p->clear); /* C1 */
+	if (rdx_clear_stamp_of(clears) == p->stamp)
 		return;
-	p->stamp = stamp;
-	clear_rank(p);
-}
-
-/* Its own stamp comes first: in a file that was damaged and mended it may be lost. */
-static void bump(struct rdx_publisher *p)
-{
-	rdx_clear_raise(p->clear, p->stamp);
-	p->stamp = rdx_clear_bump(p->clear); /* C1 */
+	p->stamp = rdx_clear_stamp_of(clears);
+	follow(p, (clears & RDX_CLEAR_LATE) ||
+			  !rdx_clear_is_sound(p->clear, p->owner.header->clear_id));
 }
 
 static int tier_is_kept(const struct rdx_publisher *p, uint8_t tier)
@@ -291,7 +295,7 @@ int rdx_publish_cleared(struct rdx_publisher *p, uint8_t scope, uint64_t time_ns
 	if (r < 0)
 		return r;
 	if (scope == RDX_SCOPE_ALL && p->clear)
-		bump(p);
+		p->stamp = rdx_clear_bump(p->clear); /* C1 */
 	else
 		follow_clear(p);
 	if (scope == RDX_SCOPE_ALL || others_are_empty(p, scope))
@@ -300,6 +304,26 @@ int rdx_publish_cleared(struct rdx_publisher *p, uint8_t scope, uint64_t time_ns
 		clear_tier(p, scope);
 	rdx_emit_finish(p, tail);
 	return 0;
+}
+
+void rdx_publish_follow(struct rdx_publisher *p)
+{
+	uint64_t tail = p->position;
+
+	if (!p->clear || rdx_clear_stamp(p->clear) == p->stamp || begin(p, 0, 0) < 0)
+		return;
+	follow_clear(p);
+	rdx_emit_finish(p, tail);
+}
+
+void rdx_publish_missed(struct rdx_publisher *p)
+{
+	uint64_t tail = p->position;
+
+	if (begin(p, 0, 0) < 0)
+		return;
+	follow(p, 1);
+	rdx_emit_finish(p, tail);
 }
 
 int rdx_publish_restarted(struct rdx_publisher *p, uint64_t time_ns)

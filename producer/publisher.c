@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define BLOCK_TOKENS_DEFAULT 16
@@ -120,40 +121,6 @@ static void discard_segment(struct rdx_publisher *p, int dir_fd)
 	pthread_mutex_unlock(&handles_mutex);
 }
 
-/* Under the mutex: a child forked meanwhile would keep the new segment's lock. */
-static int replace_segment(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_room *room)
-{
-	struct rdx_segment_owner owner;
-	int r = rdx_segment_renew(&owner, &p->owner, dir_fd, p->file_mode, room);
-
-	if (r < 0)
-		return r;
-	r = rdx_segment_name(&owner, dir_fd);
-	if (r < 0) {
-		rdx_segment_discard(&owner, dir_fd);
-		return r;
-	}
-	rdx_segment_release(&p->owner);
-	p->owner = owner;
-	return 0;
-}
-
-int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_room *room)
-{
-	int r;
-
-	pthread_mutex_lock(&handles_mutex);
-	r = replace_segment(p, dir_fd, room);
-	pthread_mutex_unlock(&handles_mutex);
-	if (r < 0)
-		return r;
-	p->epoch = p->owner.header->epoch;
-	p->lineage.records = p->owner.ledger.records;
-	if (p->clear)
-		p->clear = p->owner.clear.base;
-	return 0;
-}
-
 void rdx_publisher_forfeit(struct rdx_publisher *p)
 {
 	pthread_mutex_lock(&handles_mutex);
@@ -201,6 +168,83 @@ static int start_state(struct rdx_publisher *p)
 	rdx_private_start(p, key);
 	p->spare = rdx_enlarge_spare(p);
 	return 0;
+}
+
+static void adopt_segment(struct rdx_publisher *p)
+{
+	p->epoch = p->owner.header->epoch;
+	p->lineage.records = p->owner.ledger.records;
+	if (!p->owner.clear.base)
+		return;
+	p->clear = p->owner.clear.base;
+	p->stamp = p->owner.stamp;
+}
+
+/* Nothing of what the rank held can be said by its new key: as after opening, but that the engine holds
+ * blocks. */
+static void start_over(struct rdx_publisher *p, const struct rdx_hash_key *key,
+		       const uint8_t *key_bytes)
+{
+	const uint64_t names_key[2] = {p->names.key[0], p->names.key[1]};
+	uint64_t flags = p->counters[RDX_COUNTER_FLAGS], bell = p->counters[RDX_COUNTER_BELL];
+
+	p->key = *key;
+	memcpy(p->key_bytes, key_bytes, sizeof(p->key_bytes));
+	memset(p->arena.base, 0, p->arena.bytes);
+	memset(p->counters, 0, sizeof(p->counters));
+	p->counters[RDX_COUNTER_FLAGS] = flags;
+	p->counters[RDX_COUNTER_BELL] = bell;
+	p->position = p->time_ns = 0;
+	p->inexact = p->reported = p->exhausted = p->starved = 0;
+	rdx_private_start(p, names_key);
+	adopt_segment(p);
+	rdx_publisher_mark(p, RDX_INEXACT_LACKING, RDX_LACKING_ALL_TIERS);
+	rdx_emit_finish(p, 0);
+}
+
+/* Under the mutex: a child forked meanwhile would keep the new segment's lock. What is not whole cannot
+ * go back to what was: a name for it is tried again. */
+static int replace_segment(struct rdx_publisher *p, int dir_fd, const uint8_t *key_bytes,
+			   const struct rdx_segment_room *room)
+{
+	struct rdx_segment_owner old = p->owner;
+	struct rdx_segment_again again = {
+		.room = *room, .stamp = p->stamp, .file_mode = p->file_mode};
+	struct rdx_hash_key key;
+	int renewed, r;
+
+	rdx_hash_key_expand(key_bytes, &key);
+	again.key = &key;
+	renewed = rdx_segment_renew(&p->owner, &old, dir_fd, &again);
+	if (renewed < 0)
+		return renewed;
+	if (renewed == RDX_SEGMENT_EMPTY)
+		start_over(p, &key, key_bytes);
+	else
+		adopt_segment(p);
+	if (renewed == RDX_SEGMENT_MISSED)
+		rdx_publish_missed(p);
+	r = rdx_segment_name(&p->owner, dir_fd);
+	if (r < 0 && renewed == RDX_SEGMENT_WHOLE) {
+		rdx_segment_discard(&p->owner, dir_fd);
+		p->owner = old;
+		p->owner.stamp = again.stamp;
+		adopt_segment(p);
+		return r;
+	}
+	rdx_segment_release(&old);
+	return r < 0 ? r : renewed;
+}
+
+int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd, const uint8_t *key_bytes,
+			const struct rdx_segment_room *room)
+{
+	int r;
+
+	pthread_mutex_lock(&handles_mutex);
+	r = replace_segment(p, dir_fd, key_bytes, room);
+	pthread_mutex_unlock(&handles_mutex);
+	return r;
 }
 
 void rdx_publisher_join_bell(struct rdx_publisher *p, int dir_fd)
@@ -318,13 +362,7 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 	r = claim_with_room(p, dir_fd, &spec, options);
 	if (r < 0)
 		return r;
-	if (p->owner.clear.base) {
-		p->clear = p->owner.clear.base;
-		/* not the newest: a clear since the ledger got its stamp is applied by the next
-		 * call */
-		p->stamp = (uint32_t)rdx_word_load(&p->owner.live->ledger_stamp);
-	}
-	p->epoch = p->owner.header->epoch;
+	adopt_segment(p);
 	if (!p->owner.in_memory)
 		p->counters[RDX_COUNTER_FLAGS] |= RDX_LIVE_DISK_BACKED;
 	return 0;

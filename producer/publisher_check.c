@@ -7,7 +7,7 @@
 #include "producer/enlarge.h"
 
 #include "shm/bell_file.h"
-#include "shm/clear.h"
+#include "shm/clear_file.h"
 #include "shm/clock.h"
 #include "shm/file.h"
 #include "shm/namespace.h"
@@ -19,18 +19,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The same key, or what the rank holds has other hashes. */
-static int check_key(const struct rdx_publisher *p, int dir_fd)
+/* The directory's key: this handle's, made again, or that of somebody who was faster. */
+static int find_key(const struct rdx_publisher *p, int dir_fd, uint8_t *ret_bytes)
 {
-	uint8_t found[RDX_KEY_BYTES];
-	int r = rdx_namespace_key_bytes(dir_fd, 0, found);
+	int r = rdx_namespace_key_bytes(dir_fd, 0, ret_bytes);
 
-	if (r == -ENOENT) {
-		r = rdx_namespace_restore_key(dir_fd, p->key_bytes);
-		if (r == 0)
-			r = rdx_namespace_key_bytes(dir_fd, 0, found);
-	}
-	return r == 0 && memcmp(found, p->key_bytes, sizeof(found)) != 0 ? -EKEYREJECTED : r;
+	if (r != -ENOENT)
+		return r;
+	r = rdx_namespace_restore_key(dir_fd, p->key_bytes);
+	return r < 0 ? r : rdx_namespace_key_bytes(dir_fd, 0, ret_bytes);
 }
 
 static int bell_is_lost(const struct rdx_publisher *p)
@@ -41,16 +38,40 @@ static int bell_is_lost(const struct rdx_publisher *p)
 	return p->bell && rdx_file_is_named(p->bell_mapping.fd, AT_FDCWD, path) == 0;
 }
 
-/* The segment has lost its name, is too small, or neither. */
-static int renew_segment(struct rdx_publisher *p, int dir_fd, int lost, int outgrown)
+/* What was cleared in a file until it is found lost comes in time; a damaged one may have no bytes. */
+static int follow_lost(struct rdx_publisher *p)
+{
+	int r = p->clear ? rdx_clear_file_check(p->owner.clear.fd, p->owner.header->clear_id) : 0;
+
+	if (r == 0)
+		rdx_publish_follow(p);
+	return r == -EBADMSG ? 0 : r;
+}
+
+/* An rdx_check_result, or -errno. */
+static int renew_lost(struct rdx_publisher *p, int dir_fd)
 {
 	struct rdx_segment_room room = rdx_enlarge_room(p);
-	int r;
+	uint8_t key_bytes[RDX_KEY_BYTES];
+	int r = follow_lost(p);
 
-	if (!lost)
-		return outgrown ? rdx_enlarge(p, dir_fd) : 0;
-	r = check_key(p, dir_fd);
-	return r == 0 ? rdx_publisher_renew(p, dir_fd, &room) : r;
+	if (r == 0)
+		r = find_key(p, dir_fd, key_bytes);
+	if (r == 0)
+		r = rdx_publisher_renew(p, dir_fd, key_bytes, &room);
+	if (r < 0)
+		return r;
+	return r == RDX_SEGMENT_WHOLE ? RDX_CHECK_RENEWED : RDX_CHECK_EMPTIED;
+}
+
+/* Likewise. */
+static int outgrow(struct rdx_publisher *p, int dir_fd)
+{
+	int r = rdx_enlarge(p, dir_fd);
+
+	if (r < 0)
+		return r;
+	return r == RDX_SEGMENT_WHOLE ? RDX_CHECK_GREW : RDX_CHECK_EMPTIED;
 }
 
 static int renew(struct rdx_publisher *p, int lost, int outgrown)
@@ -59,7 +80,7 @@ static int renew(struct rdx_publisher *p, int lost, int outgrown)
 
 	if (dir_fd < 0)
 		return dir_fd;
-	r = renew_segment(p, dir_fd, lost, outgrown);
+	r = lost ? renew_lost(p, dir_fd) : outgrown ? outgrow(p, dir_fd) : RDX_CHECK_SOUND;
 	if (bell_is_lost(p))
 		rdx_publisher_join_bell(p, dir_fd);
 	close(dir_fd);
@@ -75,17 +96,16 @@ int rdx_publisher_check(struct rdx_publisher *p)
 	named = rdx_segment_is_named(&p->owner, p->path);
 	if (named < 0)
 		return named;
+	if (named)
+		rdx_publish_follow(p);
 	outgrown = rdx_enlarge_due(p) && rdx_clock_ns() >= p->enlarge_ns;
-	r = named && !outgrown && !bell_is_lost(p) ? 0 : renew(p, !named, outgrown);
+	r = named && !outgrown && !bell_is_lost(p) ? RDX_CHECK_SOUND : renew(p, !named, outgrown);
 	if (r == -EBUSY) {
 		rdx_publisher_forfeit(p);
 		return r;
 	}
 	p->name_lost = !named && r < 0;
-	if (r < 0)
-		return r;
-	if (p->clear) /* who mended it may not have known of our clear */
-		rdx_clear_raise(p->clear, p->stamp);
-	rdx_emit_counters(p); /* of the bell */
-	return !named ? 1 : 2 * outgrown;
+	if (r >= 0)
+		rdx_emit_counters(p); /* of the bell */
+	return r;
 }

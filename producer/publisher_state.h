@@ -63,7 +63,7 @@ struct rdx_publisher {
 	uint32_t file_mode;
 	int dead; /* 0; -EOWNERDEAD: made before a fork; -EBUSY: another process has the rank */
 	uint32_t growths;
-	uint32_t stamp;
+	uint32_t stamp; /* of the worker, as the rank has followed it */
 	uint32_t block_tokens;
 	uint32_t report_mode;
 	uint8_t inexact;    /* 0 or RDX_INEXACT_...: what `lacking` makes of it */
@@ -83,8 +83,10 @@ struct rdx_publisher {
 };
 
 /* Make the segment again, as another file with all that the old one has, which is unlocked and unmapped
- * then. As rdx_segment_renew, rdx_segment_name. */
-int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd, const struct rdx_segment_room *room);
+ * then. Where that cannot be, since clears were missed, or the directory's key is not that of `key_bytes`,
+ * it begins empty, and is LACKING before it has a name. As rdx_segment_renew, rdx_segment_name. */
+int rdx_publisher_renew(struct rdx_publisher *p, int dir_fd, const uint8_t *key_bytes,
+			const struct rdx_segment_room *room);
 
 /* Another process has the rank: what this one holds of it is let go. */
 void rdx_publisher_forfeit(struct rdx_publisher *p);
@@ -95,6 +97,12 @@ void rdx_publisher_join_bell(struct rdx_publisher *p, int dir_fd);
 /* Another process of this rank alone: all that it held is gone, and what was wrong is over. Other ranks
  * of its worker go on, whatever clear_scope says. As rdx_publish_cleared. */
 int rdx_publish_restarted(struct rdx_publisher *p, uint64_t time_ns);
+
+/* Follow clears of the worker, if there are any, without another event. */
+void rdx_publish_follow(struct rdx_publisher *p);
+
+/* There may have been clears, before its stamp, that the rank did not see: it holds nothing, and LACKING. */
+void rdx_publish_missed(struct rdx_publisher *p);
 
 /* A counter that does not change in every call. */
 static inline void rdx_publisher_count(struct rdx_publisher *p, enum rdx_counter counter,

@@ -184,13 +184,10 @@ struct rdx_publisher_stats {
  *   -EDQUOT, -EFBIG  likewise for the user's quota, and for the size of a file: RLIMIT_FSIZE is
  *                  looked at before a file grows, so that no SIGXFSZ is raised
  *   -EKEYREJECTED  the namespace's key file is damaged
- *   -EBADMSG       RDX_CLEAR_WORKER: the worker's clear file is damaged, another process has it open,
- *                  and no running rank of the worker tells what it was. Stop all of them
  *   -ENOTEMPTY     a directory that is not empty has the name of one of the rank's files
  *   -EPERM         the directory, or the worker's in it, is neither this user's nor root's, or a
  *                  group or all users may write in it without the sticky bit: others could
- *                  replace files. RDX_CLEAR_WORKER: the clear file is another user's, or others
- *                  may write it, and a process has it open. The rank's lock file is another
+ *                  replace files. The rank's lock file is another
  *                  user's, or was open to others, one of whom has locked it. The file system has
  *                  no hard links, or forbids a file's mode
  *   -EMFILE, -ENFILE  no descriptors left: a handle keeps up to four and opens with two more
@@ -242,7 +239,8 @@ RDX_API int rdx_publish_unrepresented(struct rdx_publisher *publisher,
  * O(1), but for 1/200 of the known names where a clear came less than some calls before; the calls
  * after it settle some of these names each, five for each of their blocks.
  * With RDX_CLEAR_WORKER only the scope RDX_SCOPE_ALL clears the other ranks too.
- * Results as for rdx_publish_stored; -EINVAL: no such scope. Wait-free.
+ * Results as for rdx_publish_stored; -EINVAL: no such scope. Wait-free, but that it is tried again where
+ * another rank of the worker clears it in that moment.
  */
 RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, uint64_t time_ns);
 
@@ -260,6 +258,14 @@ RDX_API int rdx_publish_inexact(struct rdx_publisher *publisher, uint8_t how, ui
 RDX_API void rdx_publisher_begin_batch(struct rdx_publisher *publisher);
 RDX_API void rdx_publisher_end_batch(struct rdx_publisher *publisher);
 
+/* What rdx_publisher_check came to. */
+enum rdx_check_result {
+	RDX_CHECK_SOUND = 0,
+	RDX_CHECK_RENEWED = 1,
+	RDX_CHECK_GREW = 2,
+	RDX_CHECK_EMPTIED = 3,
+};
+
 /*
  * Does the rank still fit, and have its files still their names?
  *
@@ -275,21 +281,25 @@ RDX_API void rdx_publisher_end_batch(struct rdx_publisher *publisher);
  * called about once a second, in the thread of the publish calls, where it can spare some microseconds:
  * up to ten system calls. What is lost is made again from what the handle holds: directory and key, the
  * worker's clear file, the bell, and the segment, with the ring and all that the rank holds, as a new
- * epoch. To make or grow a segment blocks, as rdx_publisher_open does. All ranks that share a clear file
- * are to call it: until they do, a clear of one is not seen by one that has made the file again. A damaged
- * clear file is as one without a name.
+ * epoch. To make or grow a segment blocks, as rdx_publisher_open does. An idle rank follows its worker's
+ * clears here.
  *
- *   0             nothing was lost but, at most, the bell, which was made again
- *   1             the segment was made again: rdx_publisher_epoch is another one
- *   2             the segment was made larger; likewise
+ * All ranks that share a clear file are to call it. One that made the file again, and one that still uses
+ * the lost one, do not see each other's clears until the latter calls this. Then both drop what was
+ * published before these clears, and what they published themselves since: they may hold that, and are
+ * LACKING until the next clear. What is written over a clear file may have been a clear: likewise.
+ *
+ *   RDX_CHECK_SOUND    nothing was lost but, at most, the bell, which was made again
+ *   RDX_CHECK_RENEWED  the segment was made again: rdx_publisher_epoch is another one
+ *   RDX_CHECK_GREW     the segment was made larger; likewise
+ *   RDX_CHECK_EMPTIED  the segment was made again, and begins empty, LACKING until the next clear of all
+ *                 tiers: clears were missed, or may have been, or the directory was made anew with another
+ *                 key, by which what the rank held has other hashes; then statistics begin at 0. What is
+ *                 published from now on is right
  *   -EBUSY        another process publishes the rank under its name. The handle has let it go: all other
  *                 calls answer -EBUSY, too. Close it
- *   -EKEYREJECTED the directory was made anew with another key, by which what is held has other hashes
  *   -EAGAIN       a cleaner has a lock, or another process looks whether the rank is free, and will
  *                 find that it is not
- *   -ESTALE       the worker's clear file was made anew by a rank that began later and did not find
- *                 the segment of this one
- *                 These two stay: close, open again, and announce what is held
  *   -EOWNERDEAD   the handle was made before a fork
  *   -ENOSPC, -ENOMEM  also where there is no memory to grow: the rank stays as it was, and is LACKING
  *                 when what it has is full. Growing is tried again after 1 s, and each time twice as long,
@@ -309,7 +319,7 @@ RDX_API int rdx_publisher_get_stats(const struct rdx_publisher *publisher,
 RDX_API uint64_t rdx_publisher_epoch(const struct rdx_publisher *publisher);
 
 /* The namespace's key, to chain local hashes as every index of it does (rdx_hash_chain).
- * Valid until the handle is closed. */
+ * Valid until the handle is closed; where the directory has got another key, that from then on. */
 RDX_API const struct rdx_hash_key *rdx_publisher_hash_key(const struct rdx_publisher *publisher);
 
 /* Bytes of the segment file these options make; -EINVAL, -E2BIG, -ENAMETOOLONG, -ENOMEM as for

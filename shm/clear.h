@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The worker-wide clear: some engines clear all ranks of a worker and report it on one of them.
+ * The worker-wide clear: some engines clear all ranks of a worker and report it on one of them. That
+ * one raises the worker's stamp; what has an older one is dead.
  *
  *   C1  stamp + 1 (acq_rel) -> stamp seen (acquire): a reader that sees the new stamp, in the file
  *       or in an event, drops what is older
+ *
+ * A clear file may lose its name while ranks have it mapped. Who notices makes another one that goes on
+ * from it, and the others go over as they notice. Until then clears in either file are not seen in the
+ * other, and of two such clears neither is the other one: so who goes over adds to the new file what the
+ * lost one has had since, each clear once, whoever comes first. These come late for who uses the new
+ * file: what it published since is dropped too, though its engine may hold it, and it is LACKING.
+ *
+ * All of that is one word, `clears`: the stamp (32 bits), whether its clear came late (1), and how many
+ * were brought over from the lost file (31). Who comes from a file about which this one says nothing adds
+ * a late clear, since there may have been some.
  */
 #ifndef RDX_CLEAR_H
 #define RDX_CLEAR_H
@@ -11,36 +22,113 @@
 #include "shm/hook.h"
 #include "shm/namespace_layout.h"
 
+#define RDX_CLEAR_ONE     (UINT64_C(1) << 32)
+#define RDX_CLEAR_LATE    (UINT64_C(1) << 31)
+#define RDX_CLEAR_BROUGHT (RDX_CLEAR_LATE - 1)
+
 /* Is clear stamp `a` before `b`? They wrap; compare them nowhere else. */
 static inline int rdx_clear_before(uint32_t a, uint32_t b)
 {
 	return (int32_t)(a - b) < 0;
 }
 
-/* Raise the stamp and return the new one. */
-static inline uint32_t rdx_clear_bump(struct rdx_clear *clear)
+static inline uint32_t rdx_clear_stamp_of(uint64_t clears)
 {
-	/* C1, with rdx_clear_stamp */
-	uint64_t before = atomic_fetch_add_explicit(&clear->stamp, 1, memory_order_acq_rel);
-
-	RDX_HOOK(RDX_HOOK_CLEAR_BUMPED);
-	return (uint32_t)(before + 1);
+	return (uint32_t)(clears >> 32);
 }
 
-/* As many clears as another copy of the file has seen, whoever else makes up for them. */
-static inline void rdx_clear_raise(struct rdx_clear *clear, uint32_t stamp)
+/* Is it, still, the file of that id? Noise may be written over it. */
+static inline int rdx_clear_is_sound(const struct rdx_clear *clear, uint64_t id)
 {
-	uint64_t now = atomic_load_explicit(&clear->stamp, memory_order_relaxed);
+	return clear->magic == RDX_CLEAR_MAGIC && clear->id == id;
+}
 
-	while (rdx_clear_before((uint32_t)now, stamp) && /* C1, with rdx_clear_stamp */
-	       !atomic_compare_exchange_weak_explicit(&clear->stamp, &now, stamp,
-						      memory_order_acq_rel, memory_order_relaxed))
-		;
+static inline uint64_t rdx_clear_load(const struct rdx_clear *clear)
+{
+	return atomic_load_explicit(&clear->clears, memory_order_acquire); /* C1 */
 }
 
 static inline uint32_t rdx_clear_stamp(const struct rdx_clear *clear)
 {
-	return (uint32_t)atomic_load_explicit(&clear->stamp, memory_order_acquire); /* C1 */
+	return rdx_clear_stamp_of(rdx_clear_load(clear));
+}
+
+/* Change `clears` to `next`; 0: try again, with *seen as it is now. */
+static inline int rdx_clear_change(struct rdx_clear *clear, uint64_t *seen, uint64_t next)
+{
+	/* C1, with rdx_clear_load */
+	return atomic_compare_exchange_weak_explicit(&clear->clears, seen, next,
+						     memory_order_acq_rel, memory_order_acquire);
+}
+
+/* Raise the stamp and return the new one. */
+static inline uint32_t rdx_clear_bump(struct rdx_clear *clear)
+{
+	uint64_t seen = rdx_clear_load(clear), next;
+
+	do
+		next = (seen & ~RDX_CLEAR_LATE) + RDX_CLEAR_ONE;
+	while (!rdx_clear_change(clear, &seen, next));
+	RDX_HOOK(RDX_HOOK_CLEAR_BUMPED);
+	return rdx_clear_stamp_of(next);
+}
+
+/* Add what the file that this one was made from has had since: its stamp is `lost`. Returns the stamp then;
+ * where that is not `lost`, there were clears of which the lost file knows nothing. */
+static inline uint32_t rdx_clear_take_over(struct rdx_clear *clear, uint32_t lost)
+{
+	uint64_t seen = rdx_clear_load(clear), next;
+
+	do {
+		uint32_t brought = (uint32_t)(seen & RDX_CLEAR_BROUGHT);
+		uint32_t counted = (uint32_t)clear->from + brought;
+
+		if (!rdx_clear_before(counted, lost))
+			return rdx_clear_stamp_of(seen);
+		next = (uint64_t)(rdx_clear_stamp_of(seen) + lost - counted) << 32;
+		next |= RDX_CLEAR_LATE | (brought + lost - counted);
+	} while (!rdx_clear_change(clear, &seen, next));
+	return rdx_clear_stamp_of(next);
+}
+
+/* Add one clear that comes late. Returns the stamp. */
+static inline uint32_t rdx_clear_add_late(struct rdx_clear *clear)
+{
+	uint64_t seen = rdx_clear_load(clear), next;
+
+	do
+		next = (seen + RDX_CLEAR_ONE) | RDX_CLEAR_LATE;
+	while (!rdx_clear_change(clear, &seen, next));
+	return rdx_clear_stamp_of(next);
+}
+
+/*
+ * A rank that has followed the stamp `followed` goes over to the file that has the name now, from `lost`, or
+ * from NULL: a damaged one. `*ret_stamp`: that to be followed from then on. 1: there may have been clears
+ * that the rank has not followed, which are late for it; 0: there were none.
+ */
+static inline int rdx_clear_go_over(struct rdx_clear *clear, const struct rdx_clear *lost,
+				    uint32_t followed, uint32_t *ret_stamp)
+{
+	if (lost && clear->made_from == lost->id) {
+		*ret_stamp = rdx_clear_take_over(clear, rdx_clear_stamp(lost));
+		return *ret_stamp != followed;
+	}
+	*ret_stamp = rdx_clear_add_late(clear);
+	return 1;
+}
+
+/* The content of a file that goes on from one of this id and stamp, as far as known; 0, 0: of none. */
+static inline void rdx_clear_fill(struct rdx_clear *clear, uint64_t id, uint64_t made_from,
+				  uint32_t stamp)
+{
+	*clear = (struct rdx_clear){
+		.magic = RDX_CLEAR_MAGIC,
+		.id = id,
+		.made_from = made_from,
+		.from = stamp,
+		.clears = stamp * RDX_CLEAR_ONE,
+	};
 }
 
 #endif

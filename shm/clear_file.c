@@ -29,13 +29,14 @@ void rdx_clear_know(struct rdx_clear_known *known, uint64_t id, uint32_t stamp)
 static int make(int dir_fd, uint64_t worker_id, const struct rdx_clear_known *known,
 		uint32_t file_mode)
 {
-	struct rdx_clear content = {
-		.magic = RDX_CLEAR_MAGIC, .id = known->id, .stamp = known->stamp};
 	char prefix[RDX_NAME_BYTES];
-	int r = content.id ? 0 : rdx_namespace_random_id(&content.id);
+	struct rdx_clear content;
+	uint64_t id;
+	int r = rdx_namespace_random_id(&id);
 
 	if (r < 0)
 		return r;
+	rdx_clear_fill(&content, id, known->id, known->stamp);
 	rdx_namespace_worker_dir(worker_id, prefix);
 	strcat(prefix, "/");
 	return rdx_namespace_make_file(dir_fd, prefix, "clear", &content, sizeof(content),
@@ -54,44 +55,6 @@ int rdx_clear_file_check(int fd, uint64_t id)
 	if (r < 0)
 		return r;
 	return clear.magic == RDX_CLEAR_MAGIC && clear.id && (!id || clear.id == id) ? 0 : -EBADMSG;
-}
-
-/* Under those who have it mapped: each of them would write the same. `fd` is at its beginning. */
-static int mend(int fd, const struct rdx_clear_known *known)
-{
-	const uint64_t words[] = {RDX_CLEAR_MAGIC, known->id};
-	int r = rdx_file_may_grow(sizeof(struct rdx_clear));
-	ssize_t put;
-
-	if (r < 0)
-		return r;
-	if (ftruncate(fd, sizeof(struct rdx_clear)) < 0)
-		return -errno;
-	put = write(fd, words, sizeof(words));
-	return put == sizeof(words) ? 0 : put < 0 ? -errno : -ENOSPC;
-}
-
-/* It has the name, and is not what it should be. 1: it may be used; 0: look again. */
-static int repair(int fd, int dir_fd, const char *name, const struct rdx_clear_known *known)
-{
-	int r = rdx_lock_take(fd);
-
-	/* where no rank lives, those who share its lock can only read it */
-	if (r == 0 || (r == -EPERM && !known->is_open))
-		return rdx_file_remove_debris(dir_fd, name, fd);
-	if (r == -EPERM)
-		r = rdx_file_check_ours(fd);
-	if (r < 0)
-		return r == -EBUSY ? -EAGAIN : r; /* another rank is here, too */
-	r = rdx_clear_file_check(fd, 0);
-	if (r == 0)
-		return 1; /* of ranks that those who are known did not meet */
-	if (r != -EBADMSG)
-		return r;
-	if (!known->id)
-		return -EBADMSG;
-	r = mend(fd, known);
-	return r < 0 ? r : 1;
 }
 
 /* Open for a producer, which shares its lock: a cleaner removes no file that somebody has locked. 1; 0:
@@ -114,9 +77,13 @@ static int open_to_write(int dir_fd, uint64_t worker_id, const struct rdx_clear_
 	/* whoever else may write the file could truncate it under us */
 	r = rdx_file_check_ours(*ret_fd);
 	if (r == 0)
-		r = rdx_clear_file_check(*ret_fd, known->id);
-	r = r == -EPERM || r == -EBADMSG ? repair(*ret_fd, dir_fd, name, known) : r < 0 ? r : 1;
-	if (r <= 0) {
+		r = rdx_clear_file_check(*ret_fd, 0);
+	if (r == -EPERM || r == -EBADMSG) {
+		r = rdx_file_remove_debris(dir_fd, name, *ret_fd);
+		close(*ret_fd);
+		return r;
+	}
+	if (r < 0) {
 		close(*ret_fd);
 		return r;
 	}
@@ -146,20 +113,16 @@ int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t wo
 {
 	struct rdx_mapping mapping = {.fd = -1};
 	int fd = open_for(dir_fd, worker_id, known, file_mode), r;
-	struct rdx_clear *clear;
 
 	if (fd < 0)
 		return fd;
 	r = rdx_clear_file_check(fd, 0);
 	if (r == 0)
-		r = rdx_mapping_attach(&mapping, fd, sizeof(*clear), known != NULL);
+		r = rdx_mapping_attach(&mapping, fd, sizeof(struct rdx_clear), known != NULL);
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
-	clear = mapping.base;
-	if (known && known->id && clear->id == known->id)
-		rdx_clear_raise(clear, known->stamp);
 	*ret_mapping = mapping;
 	return 0;
 }

@@ -9,9 +9,8 @@
 
 /* What ranks of a worker know of its clear file. All 0: none of them lives. */
 struct rdx_clear_known {
-	uint64_t id;      /* 0: not known */
-	uint32_t stamp;   /* the newest */
-	uint32_t is_open; /* some rank may have the file open */
+	uint64_t id;    /* 0: not known */
+	uint32_t stamp; /* the newest */
 };
 
 /* One of them says this. The first one's id counts, and the stamps of those who have the same. */
@@ -20,11 +19,9 @@ void rdx_clear_know(struct rdx_clear_known *known, uint64_t id, uint32_t stamp);
 /*
  * A worker's clear file. For consumers `known` is NULL: mapped read-only. -ENOENT, -EBADMSG, -errno.
  *
- * Producers say what is known of it; mapped read-write, and made if there is none, with at least that stamp.
- * One that is damaged, that others may write, or that has another id is made anew where no rank has it
- * open; else a damaged one is mended in place, and one with another id is opened as it is. -EBADMSG:
- * damaged and open, and its id is not known; -EPERM: others may write it, and it is open; -EAGAIN: a cleaner
- * is in the way, or another rank that makes it anew; -errno.
+ * Producers say what is known of it; mapped read-write, and made if there is none, going on from what is
+ * known. One that is damaged, or that others may write, loses its name, and those who have it open go over
+ * to the new one. -EAGAIN: a cleaner is in the way; -errno.
  */
 int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id,
 			const struct rdx_clear_known *known, uint32_t file_mode);

@@ -18,15 +18,17 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* A worker's clear stamp. Every rank of the worker may write it. */
+/* A worker's clear stamp, see shm/clear.h. Every rank of the worker may write `clears`. */
 struct rdx_clear {
 	uint64_t magic;
-	uint64_t id; /* random, never 0; stamps compare only within one id */
-	_Atomic uint64_t stamp;
-	uint64_t reserved[5];
+	uint64_t id; /* random, never 0, another one in each file; stamps compare only within one */
+	uint64_t made_from; /* the id of the lost file that this one goes on from, 0: none */
+	uint64_t from;      /* the stamp that it had then, as far as known */
+	_Atomic uint64_t clears;
+	uint64_t reserved[3];
 };
 static_assert(sizeof(struct rdx_clear) == 64, "layout");
-#define RDX_CLEAR_MAGIC UINT64_C(0x31726c6378647223) /* "#rdxclr1" */
+#define RDX_CLEAR_MAGIC UINT64_C(0x32726c6378647223) /* "#rdxclr2" */
 
 /* The bell of a namespace. Consumers set the flag before they sleep on the word. */
 struct rdx_bell {

@@ -50,6 +50,7 @@ struct rdx_segment_owner {
 	struct rdx_mapping clear; /* the worker's clear file, or none */
 	int32_t lock_fd;          /* of the rank's lock file, -1: none */
 	uint32_t in_memory;
+	uint32_t stamp; /* of the clear file, as the rank begins with it */
 	struct rdx_segment_header *header;
 	struct rdx_segment_live *live;
 	struct rdx_ring ring;
@@ -65,16 +66,28 @@ struct rdx_segment_owner {
 int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec);
 
+/* What to make a segment again with. */
+struct rdx_segment_again {
+	const struct rdx_hash_key *key;
+	struct rdx_segment_room room; /* no less than it had */
+	uint32_t stamp;               /* of its worker, as the rank has followed it */
+	uint32_t file_mode;
+};
+
+enum rdx_segment_renewed {
+	RDX_SEGMENT_WHOLE, /* with all that was in `lost` */
+	RDX_SEGMENT_MISSED, /* likewise, but there were, or may have been, clears that the rank missed */
+	RDX_SEGMENT_EMPTY, /* the key is another one, by which what it held has other hashes */
+};
+
 /*
  * A rank whose files lost their names, or whose segment is too small: claim it again, with its clear file,
- * and make its segment again with all that is in `lost`, but as a new epoch, with this room, which is no
- * less. No name yet, as above; `lost` is as it was, and its lock file held by both where that has its
- * name. -EBUSY as above; -EINVAL: too much room; -EAGAIN: nobody else has the rank, but a cleaner, or who
- * looks whether it is free, is in the way; -ESTALE: other ranks of the worker have a clear file with another
- * id.
+ * and make its segment again, as a new epoch. No name yet, as above; `lost` is as it was, and its lock file
+ * held by both where that has its name. An rdx_segment_renewed; -EBUSY as above; -EINVAL: too much room;
+ * -EAGAIN: nobody else has the rank, but a cleaner, or who looks whether it is free, is in the way.
  */
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
-		      int dir_fd, uint32_t file_mode, const struct rdx_segment_room *room);
+		      int dir_fd, const struct rdx_segment_again *again);
 
 /* Have the lock file, the segment and the clear file below the directory `path` their names, and is the
  * last one sound? 1, 0, -errno. */

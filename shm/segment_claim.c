@@ -131,7 +131,7 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 	point_into(owner);
 	rdx_word_store(&owner->live->generations, RDX_LEDGER_GENERATIONS_FIRST);
 	if (owner->clear.base)
-		rdx_word_store(&owner->live->ledger_stamp, rdx_clear_stamp(owner->clear.base));
+		rdx_word_store(&owner->live->ledger_stamp, owner->stamp);
 	RDX_HOOK(RDX_HOOK_SEGMENT_FILLED);
 	r = rdx_lock_take(owner->mapping.fd);
 	/* not before: who may read the file could read-lock it, and the rank would be "busy" */
@@ -173,37 +173,38 @@ static int claim_again(const struct rdx_segment_owner *lost, int dir_fd)
 	return fd < 0 ? -errno : fd;
 }
 
-/* What its clear file has to be: also what was cleared in a sound one that lost its name. 0, -errno. */
-static int know_own(const struct rdx_segment_owner *owner, struct rdx_clear_known *ret_known)
+/* Its clear file, if that is sound; what is written in a damaged one says nothing. 0, -errno. */
+static int find_lost(const struct rdx_segment_owner *owner, const struct rdx_clear **ret_clear)
 {
-	uint64_t id = owner->header->clear_id;
-	int r = rdx_clear_file_check(owner->clear.fd, id);
+	int r = rdx_clear_file_check(owner->clear.fd, owner->header->clear_id);
 
-	if (r < 0 && r != -EBADMSG)
-		return r;
-	*ret_known = (struct rdx_clear_known){.is_open = 1};
-	rdx_clear_know(ret_known, id, (uint32_t)rdx_word_load(&owner->live->ledger_stamp));
-	if (r == 0)
-		rdx_clear_know(ret_known, id, rdx_clear_stamp(owner->clear.base));
-	return 0;
+	*ret_clear = r == 0 ? owner->clear.base : NULL;
+	return r == -EBADMSG ? 0 : r;
 }
 
-/* Make the clear file again, or join what another rank of the worker made of the same. */
+/* The clear file that has the name: the rank's own, one that another rank has made, or made now. 1: there
+ * may have been clears that the rank has not followed; 0, -errno. */
 static int renew_clear(struct rdx_segment_owner *owner, const struct rdx_segment_owner *lost,
-		       int dir_fd, uint32_t file_mode)
+		       int dir_fd, const struct rdx_segment_again *again, uint32_t file_mode)
 {
-	struct rdx_clear_known known;
-	int r;
+	struct rdx_clear_known known = {0};
+	const struct rdx_clear *clear;
+	uint64_t inode;
+	int r = find_lost(lost, &clear);
 
-	if (!lost->clear.base)
-		return 0;
-	r = know_own(lost, &known);
-	if (r == 0)
-		r = rdx_clear_file_open(&owner->clear, dir_fd, lost->header->worker_id, &known,
-					file_mode);
 	if (r < 0)
 		return r;
-	return ((struct rdx_clear *)owner->clear.base)->id == known.id ? 0 : -ESTALE;
+	if (clear)
+		rdx_clear_know(&known, clear->id, rdx_clear_stamp(clear));
+	r = rdx_clear_file_open(&owner->clear, dir_fd, lost->header->worker_id, &known, file_mode);
+	if (r == 0)
+		r = rdx_file_inode(owner->clear.fd, &inode);
+	if (r < 0)
+		return r;
+	owner->stamp = again->stamp;
+	if (inode == lost->header->clear_inode)
+		return 0;
+	return rdx_clear_go_over(owner->clear.base, clear, again->stamp, &owner->stamp);
 }
 
 /* All but the header, which is another epoch's. The ledger is the last, and may be longer now. */
@@ -217,8 +218,10 @@ static void copy_content(struct rdx_segment_owner *owner, const struct rdx_segme
 static int finish_claim(struct rdx_segment_owner *owner, int r, int dir_fd,
 			struct rdx_segment_header *header, uint32_t file_mode)
 {
-	if (r == 0 && owner->clear.base)
+	if (r == 0 && owner->clear.base) {
+		header->clear_id = ((struct rdx_clear *)owner->clear.base)->id;
 		r = rdx_file_inode(owner->clear.fd, &header->clear_inode);
+	}
 	if (r == 0)
 		r = build(owner, dir_fd, header, file_mode);
 	if (r < 0) {
@@ -228,31 +231,42 @@ static int finish_claim(struct rdx_segment_owner *owner, int r, int dir_fd,
 	return r;
 }
 
-int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
-		      int dir_fd, uint32_t file_mode, const struct rdx_segment_room *room)
+/* As `lost`, but for its epoch and what is asked for. */
+static int plan_again(const struct rdx_segment_owner *lost, const struct rdx_segment_again *again,
+		      struct rdx_segment_header *ret_header)
 {
-	struct rdx_segment_owner owner = {.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1};
-	struct rdx_segment_header header = *lost->header;
 	int r;
 
-	file_mode = file_mode ? file_mode : FILE_MODE;
-	header.magic = 0;
-	header.created_ns = clock_ns(CLOCK_REALTIME);
-	r = rdx_segment_make_room(&header, room);
-	if (r == 0)
-		r = rdx_namespace_random_id(&header.epoch);
+	*ret_header = *lost->header;
+	ret_header->magic = 0;
+	ret_header->created_ns = clock_ns(CLOCK_REALTIME);
+	ret_header->key_fingerprint = again->key->fingerprint;
+	r = rdx_segment_make_room(ret_header, &again->room);
+	return r < 0 ? r : rdx_namespace_random_id(&ret_header->epoch);
+}
+
+int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
+		      int dir_fd, const struct rdx_segment_again *again)
+{
+	struct rdx_segment_owner owner = {.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1};
+	uint32_t file_mode = again->file_mode ? again->file_mode : FILE_MODE;
+	struct rdx_segment_header header;
+	int r = plan_again(lost, again, &header), missed;
+
 	if (r < 0)
 		return r;
 	owner.lock_fd = claim_again(lost, dir_fd);
 	if (owner.lock_fd < 0)
 		return owner.lock_fd;
-	r = renew_clear(&owner, lost, dir_fd, file_mode);
-	r = finish_claim(&owner, r, dir_fd, &header, file_mode);
+	missed = lost->clear.base ? renew_clear(&owner, lost, dir_fd, again, file_mode) : 0;
+	r = finish_claim(&owner, missed < 0 ? missed : 0, dir_fd, &header, file_mode);
 	if (r < 0)
 		return r;
-	copy_content(&owner, lost);
 	*ret_owner = owner;
-	return 0;
+	if (header.key_fingerprint != lost->header->key_fingerprint)
+		return RDX_SEGMENT_EMPTY;
+	copy_content(ret_owner, lost);
+	return missed ? RDX_SEGMENT_MISSED : RDX_SEGMENT_WHOLE;
 }
 
 static int is_named_below(int fd, const char *path, const char *name)
@@ -347,7 +361,7 @@ int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 	if (spec->clear_scope) {
 		r = open_clear(&owner, dir_fd, spec, file_mode);
 		if (r == 0)
-			header.clear_id = ((struct rdx_clear *)owner.clear.base)->id;
+			owner.stamp = rdx_clear_stamp(owner.clear.base);
 	}
 	r = finish_claim(&owner, r, dir_fd, &header, file_mode);
 	if (r == 0)

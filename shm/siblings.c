@@ -55,16 +55,10 @@ static int ask(int dir_fd, uint64_t worker_id, uint32_t dp_rank, struct rdx_clea
 	char name[RDX_NAME_BYTES];
 	int r;
 
-	rdx_namespace_lock(worker_id, dp_rank, name);
-	r = rdx_lock_file_held(dir_fd, name);
-	if (r < 0 && !is_nobodys(r))
-		return r;
-	known->is_open |= r > 0;
 	rdx_namespace_segment(worker_id, dp_rank, name);
 	r = read_living(dir_fd, name, &found);
 	if (r <= 0)
 		return r;
-	known->is_open = 1;
 	if (found.header.worker_id == worker_id && found.header.clear_id)
 		rdx_clear_know(known, found.header.clear_id,
 			       (uint32_t)rdx_word_load(&found.live.ledger_stamp));

@@ -9,7 +9,7 @@
 
 /*
  * What the other ranks of the worker, those that live, know of its clear file: their segments say its id
- * and their stamps. Somebody who has no segment yet may have it open all the same. 0, -errno.
+ * and their stamps. 0, -errno.
  */
 int rdx_siblings_ask(int dir_fd, uint64_t worker_id, uint32_t dp_rank,
 		     struct rdx_clear_known *ret_known);

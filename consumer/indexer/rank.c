@@ -327,8 +327,8 @@ static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uin
 	return (int)done + 1;
 }
 
-/* The worker's clear stamp is now `stamp`: drop what is older. */
-static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint64_t now_ns)
+/* The worker's clear stamp is now `stamp`: drop what is older, and be worth that. */
+static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint8_t inexact, uint64_t now_ns)
 {
 	struct rdx_event cleared = {.kind = RDX_EVENT_CLEARED, .tier = RDX_SCOPE_ALL};
 
@@ -339,7 +339,8 @@ static void clear_before(struct rdx_rank *rank, uint32_t stamp, uint64_t now_ns)
 	if (rank->phase == RDX_PHASE_SNAPSHOT) {
 		begin_again(rank); /* what was scanned is dead */
 	} else if (rank->phase == RDX_PHASE_REPLAY || rank->phase == RDX_PHASE_FOLLOW) {
-		rank->orphans = rank->inexact = 0;
+		rank->orphans = 0;
+		rank->inexact = inexact;
 		make_whole(rank);
 		handle(rank, rdx_writer_apply_event(rank->writer, rank->seat, &cleared, NULL),
 		       now_ns);
@@ -436,7 +437,7 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 		/* a stamp is the engine's word: not later than now */
 		rank->event_ns = event.time_ns && event.time_ns < now_ns ? event.time_ns : now_ns;
 		if (info->clear_id && rdx_clear_before(rank->stamp, event.stamp))
-			clear_before(rank, event.stamp, now_ns);
+			clear_before(rank, event.stamp, event.inexact, now_ns);
 		if (rank->phase != RDX_PHASE_REPLAY && rank->phase != RDX_PHASE_FOLLOW)
 			break;
 		if (!apply(rank, scratch, &event, now_ns))
@@ -448,6 +449,19 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 	return rank->reader ? (int)done : 1;
 }
 
+/* The stamp is raised before any event has it. Where noise is written over the file, that may be anything. */
+static void follow_file(struct rdx_rank *rank, uint64_t now_ns)
+{
+	uint32_t stamp = rdx_reader_clear_stamp(rank->reader);
+
+	if (!rdx_reader_info(rank->reader)->clear_id || stamp == rank->stamp)
+		return;
+	if (rdx_reader_clear_is_sound(rank->reader))
+		clear_before(rank, stamp, rdx_reader_clear_worth(rank->reader), now_ns);
+	else
+		handle(rank, -EBADMSG, now_ns);
+}
+
 int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t share,
 		  uint64_t now_ns, uint64_t until_ns)
 {
@@ -456,9 +470,9 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 	rank->caught_up = 0;
 	if (rank->phase > RDX_PHASE_FOLLOW)
 		return 0;
-	/* the stamp is raised before any event has it */
-	if (rdx_reader_info(rank->reader)->clear_id)
-		clear_before(rank, rdx_reader_clear_stamp(rank->reader), now_ns);
+	follow_file(rank, now_ns);
+	if (rank->phase > RDX_PHASE_FOLLOW)
+		return 1;
 	if (rank->phase == RDX_PHASE_FOLLOW && rank->dropped && now_ns >= rank->retry_ns)
 		begin_again(rank); /* there may be room again */
 	if (rank->phase == RDX_PHASE_BEGIN)

@@ -54,13 +54,12 @@ static int allocate_hashes(struct rdx_reader *reader)
  * lacks what the rank was cleared of since. */
 static int check_clear(const struct rdx_reader *reader)
 {
-	const struct rdx_clear *clear = reader->clear.base;
 	uint64_t said = reader->view.header.clear_inode, inode;
 	int r = rdx_file_inode(reader->clear.fd, &inode);
 
 	if (r < 0)
 		return r;
-	return clear->id == reader->info.clear_id && (!said || inode == said) ? 0 : -EBADMSG;
+	return rdx_reader_clear_is_sound(reader) && (!said || inode == said) ? 0 : -EBADMSG;
 }
 
 /* The clear file of a worker-wide scope. A worker without it is damaged. */
@@ -208,6 +207,18 @@ uint32_t rdx_reader_clear_stamp(const struct rdx_reader *reader)
 	return reader->clear.base ? rdx_clear_stamp(reader->clear.base) : 0;
 }
 
+uint8_t rdx_reader_clear_worth(const struct rdx_reader *reader)
+{
+	const struct rdx_clear *clear = reader->clear.base;
+
+	return clear && rdx_clear_load(clear) & RDX_CLEAR_LATE ? RDX_INEXACT_LACKING : 0;
+}
+
+int rdx_reader_clear_is_sound(const struct rdx_reader *reader)
+{
+	return !reader->clear.base || rdx_clear_is_sound(reader->clear.base, reader->info.clear_id);
+}
+
 void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp)
 {
 	reader->ignore_before = stamp;
@@ -295,9 +306,10 @@ static int tell_clear(struct rdx_reader *reader, uint32_t stamp, struct rdx_even
 		.stamp = stamp,
 		.kind = RDX_EVENT_CLEARED,
 		.tier = RDX_SCOPE_ALL,
+		.inexact = rdx_reader_clear_worth(reader),
 	};
 
-	if (rdx_reader_poisoned(reader))
+	if (rdx_reader_poisoned(reader) || !rdx_reader_clear_is_sound(reader))
 		return -EBADMSG;
 	reader->told = stamp;
 	if (rdx_clear_before(reader->ignore_before, stamp))
@@ -314,7 +326,7 @@ int rdx_reader_next(struct rdx_reader *reader, struct rdx_event *ret_event)
 
 	if (r < 0)
 		return r;
-	if (reader->info.clear_id && rdx_clear_before(reader->told, stamp))
+	if (reader->info.clear_id && reader->told != stamp)
 		return tell_clear(reader, stamp, ret_event);
 	for (;;) {
 		r = rdx_reader_read(reader, &event);

@@ -82,6 +82,13 @@ int rdx_reader_read(struct rdx_reader *reader, struct rdx_event *ret_event);
 /* The worker's clear stamp, from its file; 0 where the scope is the rank. */
 uint32_t rdx_reader_clear_stamp(const struct rdx_reader *reader);
 
+/* What the rank is worth when it was cleared by that file alone, until it says so itself: there may be late
+ * clears, after which it may hold blocks. */
+uint8_t rdx_reader_clear_worth(const struct rdx_reader *reader);
+
+/* Is the clear file, still, that of the rank? A stamp that was loaded before is one of it then. */
+int rdx_reader_clear_is_sound(const struct rdx_reader *reader);
+
 /* From here on, events with an older stamp are not taken from ring or ledger. */
 void rdx_reader_ignore_before(struct rdx_reader *reader, uint32_t stamp);
 

@@ -224,7 +224,8 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 	    rdx_clear_before((uint32_t)rdx_word_load(&reader->view.live->ledger_stamp),
 			     reader->ignore_before)) {
 		scan->opened = 1; /* nothing is in use */
-		last.orphans = last.inexact = 0;
+		last.orphans = 0;
+		last.inexact = rdx_reader_clear_worth(reader);
 	}
 	*ret_last = last;
 	return 0;
@@ -289,6 +290,8 @@ int rdx_recovery_from_ledger(struct rdx_reader *reader, struct rdx_recovery *ret
 	rdx_reader_go_to(reader, &birth);
 	reader->half = 1;
 	r = start_scan(reader, &recovery);
+	if (r == 0 && !rdx_reader_clear_is_sound(reader))
+		r = -EBADMSG;
 	if (r < 0)
 		return r;
 	reader->told = reader->ignore_before;
@@ -319,6 +322,7 @@ static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known,
 
 	if (barrier && !(readable && may_continue && position <= start.position)) {
 		recovery.way = RDX_RECOVERED_BARRIER;
+		recovery.inexact = rdx_reader_clear_worth(reader); /* where its Cleared is void */
 		/* past the barrier already: events are read again, none is dead */
 		if (position < start.position)
 			start = (struct rdx_cursor){start.epoch, position,
@@ -337,8 +341,8 @@ static int choose(struct rdx_reader *reader, struct rdx_cursor start, int known,
 	r = learn_told(reader, recovery.way);
 	if (r < 0)
 		return r;
-	/* a clear file truncated looks like a worker never cleared */
-	if (rdx_reader_poisoned(reader))
+	/* a clear file truncated looks like a worker never cleared, one of noise as if it were */
+	if (rdx_reader_poisoned(reader) || !rdx_reader_clear_is_sound(reader))
 		return -EBADMSG;
 	count_recovery(reader, &start, &recovery);
 	*ret_recovery = recovery;

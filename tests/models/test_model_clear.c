@@ -1,27 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ranks of a worker that clear it, one whose clear file is made again, and a reader, and
- * every execution of theirs that C11 allows: no clear is lost, and no stamp goes back.
+ * Description: ranks of a worker whose clear file is lost, that clear it and go over to another one, and
+ * every execution of theirs that C11 allows: no clear is lost, none is taken for another one.
  */
 #include "tests/models/clear_steps.h"
 #include "tests/models/hold_several.h"
 
+#include <stdio.h>
+
 static const struct script scripts[] = {
-	{"two ranks clear, one reads", 2, 0, 1, 0, 0},
-	{"a rank clears beside a file made again", 1, 1, 1, 0, 2},
-	{"two ranks, and a file made again", 2, 1, 0, 0, 1},
-	{"where stamps begin again", 2, 1, 0, UINT32_MAX, 1},
+	{"two ranks clear, one reads", {"c", "c", "e"}, 0, 0},
+	{"a clear in the lost file, one in the new", {"csg", "gcs"}, 5, 0},
+	{"two clears, and a third rank", {"cg", "nc", "g"}, 5, 1},
+	{"one brought over by two", {"cg", "fg", "ns"}, 5, 1},
+	{"two in the lost file", {"csg", "csg"}, 5, 0},
+	{"where stamps begin again", {"cg", "ncs"}, UINT32_MAX, 1},
+	{"a rank that begins", {"csg", "os"}, 5, 0},
+	{"a rank that begins, and clears", {"sg", "oc"}, 5, 0},
+	{"the new one is lost, too", {"nsg", "sg", "l"}, 5, 1},
+	{"likewise, cleared in it", {"ncg", "sg", "l"}, 5, 1},
+	{"likewise, cleared in the first", {"nsg", "cg", "l"}, 5, 1},
+	{"likewise, cleared in both", {"ncsg", "cg", "l"}, 5, 1},
+	{"damaged, cleared meanwhile", {"cd", "os"}, 5, 0},
+	{"damaged for one, lost for another", {"cd", "gs"}, 5, 0},
 };
 
 static void test_clears(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
-		struct several several = {.begin = clear_begin, .run = take_part, .end = judge};
+	for (size_t i = 0; i < 2 * sizeof(scripts) / sizeof(scripts[0]); i++) {
+		struct several several = {.begin = clear_begin,
+					  .run = take_part,
+					  .end = judge,
+					  .threads = CLEAR_THREADS};
+		char what[128];
 
-		script = &scripts[i];
-		several.threads = script->clearers + script->raisers + script->readers;
-		hold_several(script->name, &several);
+		script = &scripts[i / 2];
+		early = i % 2 == 0;
+		while (!script->steps[several.threads - 1])
+			several.threads--;
+		snprintf(what, sizeof(what), "%s, %s", script->name,
+			 early ? "no block stays" : "none is missing");
+		hold_several(what, &several);
 	}
 }
 

@@ -126,7 +126,7 @@ static void test_a_clear_meanwhile(void **state)
 	assert_true(WIFSIGNALED(status));
 	pthread_join(thread, NULL);
 	assert_int_equal(s.r, 0);
-	assert_true(s.publisher->clear->id == sibling->clear->id);
+	assert_true(s.publisher->clear->made_from == sibling->clear->id);
 	assert_true(rdx_clear_stamp(s.publisher->clear) == rdx_clear_stamp(sibling->clear));
 	assert_true(rdx_clear_stamp(s.publisher->clear) > 0);
 	rdx_publisher_close(s.publisher);

@@ -128,7 +128,7 @@ static void set_generation(struct world *world, uint64_t generation)
 	assert_true(fd >= 0);
 	clear = mmap(NULL, sizeof(*clear), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_true(clear != MAP_FAILED);
-	atomic_store(&clear->stamp, generation);
+	atomic_store(&clear->clears, (uint32_t)generation * RDX_CLEAR_ONE);
 	munmap(clear, sizeof(*clear));
 	close(fd);
 }

@@ -200,9 +200,9 @@ static uint64_t held(struct rdx_publisher *p)
 	return publisher_stats(p).held[RDX_TIER_DEVICE];
 }
 
-/* A clear of `of` is one of `other`, and both stamps are above what they were. */
+/* A clear of `of` is one of `other`. */
 static void expect_cleared(struct publisher_rig *f, struct rdx_publisher *of,
-			   struct rdx_publisher *other, uint32_t *stamp)
+			   struct rdx_publisher *other)
 {
 	struct rdx_publisher *own = f->p;
 
@@ -211,10 +211,9 @@ static void expect_cleared(struct publisher_rig *f, struct rdx_publisher *of,
 	assert_int_equal(rdx_publish_cleared(of, RDX_SCOPE_ALL, 0), 0);
 	publisher_store(f, 0, 3, 1);
 	assert_int_equal(held(other), 1);
+	assert_int_equal(publisher_stats(other).inexact, 0);
 	f->p = own;
-	assert_true(rdx_clear_before(*stamp, of->stamp));
 	assert_int_equal(of->stamp, other->stamp);
-	*stamp = of->stamp;
 }
 
 /* The worker's ranks 0 and 1; `ret_options` to open the second one again. */
@@ -230,14 +229,21 @@ static struct rdx_publisher *open_both(struct publisher_rig *f,
 	return second;
 }
 
-static void expect_one_clear_file(struct publisher_rig *f, struct rdx_publisher *second,
-				  uint32_t *stamp)
+static void expect_one_clear_file(struct publisher_rig *f, struct rdx_publisher *second)
 {
 	assert_true(f->p->owner.header->clear_id == second->owner.header->clear_id);
-	expect_cleared(f, f->p, second, stamp);
-	expect_cleared(f, second, f->p, stamp);
+	expect_cleared(f, f->p, second);
+	expect_cleared(f, second, f->p);
 	expect_read(f, 0);
 	expect_read(f, 1);
+}
+
+/* What the file said is not known: maybe that all of it was cleared. */
+static void expect_emptied(struct rdx_publisher *p)
+{
+	assert_int_equal(rdx_publisher_check(p), RDX_CHECK_EMPTIED);
+	assert_int_equal(held(p), 0);
+	assert_int_equal(publisher_stats(p).inexact, RDX_INEXACT_LACKING);
 }
 
 /* A rank starts beside one that lives. */
@@ -246,16 +252,16 @@ static void test_damaged_under_a_sibling(void **state)
 	struct publisher_rig *f = *state;
 	struct rdx_publisher_options options;
 	struct rdx_publisher *second;
-	uint32_t stamp = 0;
 
 	second = open_both(f, &options);
-	expect_one_clear_file(f, second, &stamp);
+	expect_one_clear_file(f, second);
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
 		rdx_publisher_close(second);
 		damage(f, &damages[i]);
 		assert_int_equal(rdx_publisher_open(&second, &options), 0);
-		expect_one_clear_file(f, second, &stamp);
-		assert_int_equal(rdx_publisher_check(f->p), 0);
+		expect_emptied(f->p);
+		expect_one_clear_file(f, second);
+		assert_int_equal(rdx_publisher_check(f->p), RDX_CHECK_SOUND);
 	}
 	rdx_publisher_close(second);
 }
@@ -266,10 +272,9 @@ static void test_lost_under_a_sibling(void **state)
 	struct publisher_rig *f = *state;
 	struct rdx_publisher_options options;
 	struct rdx_publisher *second;
-	uint32_t stamp = 0;
 
 	second = open_both(f, &options);
-	expect_one_clear_file(f, second, &stamp);
+	expect_one_clear_file(f, second);
 	for (size_t i = 0; i < DEBRIS; i++) {
 		char path[PATH];
 
@@ -279,63 +284,97 @@ static void test_lost_under_a_sibling(void **state)
 		if (i)
 			debris[i - 1](path);
 		assert_int_equal(rdx_publisher_open(&second, &options), 0);
-		assert_int_equal(rdx_publisher_check(f->p), 1);
-		assert_int_equal(rdx_publisher_check(second), 0);
-		expect_one_clear_file(f, second, &stamp);
+		assert_int_equal(rdx_publisher_check(f->p), RDX_CHECK_RENEWED);
+		assert_int_equal(held(f->p), 1);
+		assert_int_equal(rdx_publisher_check(second), RDX_CHECK_SOUND);
+		expect_one_clear_file(f, second);
 	}
 	rdx_publisher_close(second);
 }
 
-/* Nobody starts: a rank that looks mends it, for those who come later. */
+/* Nobody starts: a rank that looks makes it anew, for those who come later. */
 static void test_damaged_and_looked_at(void **state)
 {
 	struct publisher_rig *f = *state;
 	struct rdx_publisher_options options;
 	struct rdx_publisher *second;
-	uint32_t stamp = 0;
 
 	second = open_both(f, &options);
-	expect_one_clear_file(f, second, &stamp);
+	expect_one_clear_file(f, second);
 	for (size_t i = 0; i < sizeof(damages) / sizeof(*damages); i++) {
 		damage(f, &damages[i]);
-		assert_int_equal(rdx_publisher_check(i % 2 ? f->p : second), 1);
-		assert_int_equal(rdx_publisher_check(i % 2 ? second : f->p), 0);
-		expect_one_clear_file(f, second, &stamp);
+		expect_emptied(i % 2 ? f->p : second);
+		expect_emptied(i % 2 ? second : f->p);
+		expect_one_clear_file(f, second);
 	}
 	rdx_publisher_close(second);
 }
 
-/* Who looks first mends it without a clear that it has not followed yet; who cleared says it again. */
-static void test_damaged_after_a_clear(void **state)
+/* Who looks first, or begins, knows nothing of a clear in a damaged file: who comes from there says that
+ * there may have been one. */
+static void test_a_clear_in_a_damaged_file(void **state)
 {
-	static const struct damage cut = {4, 0};
+	static const struct damage noise = {0, 16};
 	struct publisher_rig *f = *state;
 	struct rdx_publisher_options options;
-	struct rdx_publisher *second;
+	struct rdx_publisher *second, *own;
 
 	second = open_both(f, &options);
+	damage(f, &noise);
+	rdx_publisher_close(second);
+	assert_int_equal(rdx_publisher_open(&second, &options), 0);
+	own = f->p;
+	f->p = second;
+	publisher_store(f, 0, 1, 2);
+	f->p = own;
 	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
-	damage(f, &cut);
-	assert_int_equal(rdx_publisher_check(second), 1);
-	assert_int_equal(rdx_publisher_check(f->p), 0);
-	assert_true(rdx_clear_stamp(second->clear) == f->p->stamp);
+	expect_emptied(f->p);
+	assert_int_equal(rdx_publisher_check(second), RDX_CHECK_SOUND);
+	assert_int_equal(held(second), 0);
+	assert_int_equal(publisher_stats(second).inexact, RDX_INEXACT_LACKING);
 	rdx_publisher_close(second);
 }
 
-/* A clear goes on from the stamp that the rank knows, not from that which is left in the file. */
-static void test_a_lost_stamp(void **state)
+static void write_clear_file(const struct publisher_rig *f, const void *content)
 {
-	static const struct damage cut = {4, 0};
+	char path[PATH];
+	int fd;
+
+	path_of(f, "1/clear", path);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, content, sizeof(struct rdx_clear), 0),
+			 sizeof(struct rdx_clear));
+	close(fd);
+}
+
+/* Its stamp too, which was no clear, or was one: no rank is EXACT and empty, nor what read it. */
+static void test_noise_over_all_of_it(void **state)
+{
+	static const uint8_t bytes[] = {0x00, 0x2a, 0x7f, 0x80, 0xff};
 	struct publisher_rig *f = *state;
-	uint32_t stamp;
+	struct rdx_event event = {.size = sizeof(event)};
+	struct rdx_reader *reader;
 
 	open_first(f);
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
-	stamp = f->p->stamp;
-	damage(f, &cut);
 	assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
-	assert_true(rdx_clear_before(stamp, f->p->stamp));
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		uint8_t noise[sizeof(struct rdx_clear)];
+
+		publisher_store(f, 0, 1, 2);
+		assert_int_equal(rdx_reader_open(&reader, f->rig.dir, WORKER, 0), 0);
+		memset(noise, bytes[i], sizeof(noise));
+		write_clear_file(f, noise);
+		assert_int_equal(rdx_reader_next(reader, &event), -EBADMSG);
+		publisher_store(f, 2, 3, 1);
+		assert_int_equal(publisher_stats(f->p).inexact, RDX_INEXACT_LACKING);
+		expect_emptied(f->p);
+		publisher_store(f, 0, 4, 1);
+		assert_int_equal(rdx_publisher_check(f->p), RDX_CHECK_SOUND);
+		assert_int_equal(held(f->p), 1);
+		assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
+		assert_int_equal(publisher_stats(f->p).inexact, 0);
+		rdx_reader_close(reader);
+	}
 }
 
 /* Who may only read the file can share its lock, and keeps nobody out by it. */
@@ -424,8 +463,8 @@ int main(void)
 		PUBLISHER_TEST(test_damaged_under_a_sibling),
 		PUBLISHER_TEST(test_lost_under_a_sibling),
 		PUBLISHER_TEST(test_damaged_and_looked_at),
-		PUBLISHER_TEST(test_damaged_after_a_clear),
-		PUBLISHER_TEST(test_a_lost_stamp),
+		PUBLISHER_TEST(test_a_clear_in_a_damaged_file),
+		PUBLISHER_TEST(test_noise_over_all_of_it),
 		PUBLISHER_TEST(test_a_reader_has_locked_it),
 		PUBLISHER_TEST(test_a_dead_sibling),
 #ifdef RDX_HOOKS

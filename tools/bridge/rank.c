@@ -202,12 +202,6 @@ void rank_publish(struct rank *rank, uint64_t sequence, int is_other)
 	note(rank);
 }
 
-/* Can nothing but another publisher make it right again? */
-static int is_final(int error)
-{
-	return error == -EBUSY || error == -EKEYREJECTED || error == -ESTALE;
-}
-
 /* What a check did, or could not do. */
 static void say_checked(const struct rank *rank, int result)
 {
@@ -225,7 +219,7 @@ int rank_check(struct rank *rank)
 	if (!r || r == before)
 		return 0;
 	say_checked(rank, r);
-	if (!is_final(r))
+	if (r != -EBUSY)
 		return 0;
 	rank_close(rank);
 	return 1;

@@ -238,8 +238,6 @@ static void say_checked(const struct feed_rank *rank, int result)
 
 	if (!check.is_outgrown && result == -EBUSY)
 		check.then = "and another process publishes it now: this one does not any more";
-	else if (!check.is_outgrown && (result == -EKEYREJECTED || result == -ESTALE))
-		check.then = "and the directory was made anew: start again, and send what is held";
 	messages_say("worker %" PRIu64 " rank %" PRIu32 ": %s: %s", rank->counters.worker,
 		     rank->counters.dp_rank, check.found, check.then);
 }

@@ -38,6 +38,7 @@ void model_fence(memory_order order);
 /* a weak one does not fail by chance: who makes it tries again */
 #define atomic_compare_exchange_weak_explicit(at, expected, value, order, otherwise)               \
 	model_exchange((volatile void *)(at), sizeof(*(at)), (expected), (uint64_t)(value), (order))
+#define atomic_compare_exchange_strong_explicit atomic_compare_exchange_weak_explicit
 
 /* of pointers, too */
 #define atomic_load(at)                                                                            \
