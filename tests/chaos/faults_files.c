@@ -2,6 +2,7 @@
 /*
  * Files lose their names, are cut, and are replaced.
  */
+#include "shm/namespace_layout.h"
 #include "tests/chaos/debris.h"
 #include "tests/chaos/faults.h"
 #include "tests/chaos/ground.h"
@@ -143,6 +144,28 @@ static void replace(struct crew *crew, int target)
 	unlink(other);
 }
 
+/* Written over, in place, under those who have it open. */
+static void spoil(struct crew *crew, int target)
+{
+	uint64_t noise[sizeof(struct rdx_clear) / sizeof(uint64_t)];
+	struct member *owner;
+	char path[PATH_MAX];
+	int fd;
+
+	if (!find(crew, target, path, &owner))
+		return;
+	for (size_t i = 0; i < sizeof(noise) / sizeof(*noise); i++)
+		noise[i] = rig_random(&crew->random);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, noise, sizeof(noise)) == sizeof(noise)) {
+		excuse_all(crew);
+		debris_add(path, owner);
+	}
+	close(fd);
+}
+
 static void path_of_worker(struct crew *crew, char ret_path[PATH_MAX])
 {
 	uint64_t feed = crew_random(crew, CREW_FEEDS);
@@ -180,7 +203,7 @@ static void lose_index(struct crew *crew)
 	ground_remove(path);
 }
 
-/* Another key: publishers say so, and want to be started again (docs/failure-model.md). */
+/* Another key: publishers begin empty, and would be LACKING until all is cleared (docs/failure-model.md). */
 static void start_again(struct crew *crew)
 {
 	for (uint32_t i = 0; i < CREW_FEEDS; i++)
@@ -236,6 +259,7 @@ static const struct fault faults[] = {
 	{"replace-segment", 1, NULL, replace, SEGMENT},
 	{"replace-rank-lock", 1, NULL, replace, RANK_LOCK},
 	{"replace-clear-file", 1, NULL, replace, CLEAR_FILE},
+	{"spoil-clear-file", 1, NULL, spoil, CLEAR_FILE},
 	{"replace-bell", 1, NULL, replace, BELL},
 	{"replace-indexer-lock", 1, NULL, replace, INDEXER_LOCK},
 	{"replace-control-file", 1, NULL, replace, CONTROL_FILE},

@@ -141,9 +141,20 @@ static void test_two_clears_around_a_lost_file(void **state)
 	end(&w);
 }
 
+/* A reader hears of a clear from the file, before the rank has said that it followed it. */
+static void expect_late_clear(struct rdx_reader *reader)
+{
+	struct rdx_event event = {.size = sizeof(event)};
+
+	assert_int_equal(rdx_reader_next(reader, &event), 1);
+	assert_int_equal(event.kind, RDX_EVENT_CLEARED);
+	assert_int_equal(event.inexact, RDX_INEXACT_LACKING);
+}
+
 /* Whoever brings it over, and however many do. */
 static void test_brought_over_once(void **state)
 {
+	struct rdx_reader *reader;
 	struct worker w;
 
 	(void)state;
@@ -153,7 +164,10 @@ static void test_brought_over_once(void **state)
 	clear(&w, 1);
 	for (int i = 1; i < 3; i++)
 		store(&w, i, 1, BLOCKS);
+	assert_int_equal(rdx_reader_open(&reader, w.dir, WORKER, 0), 0);
 	check(&w, 2, RDX_CHECK_RENEWED);
+	expect_late_clear(reader);
+	rdx_reader_close(reader);
 	check(&w, 0, RDX_CHECK_SOUND);
 	expect(&w, 0, 0, RDX_INEXACT_LACKING);
 	store(&w, 0, 2, 1);
