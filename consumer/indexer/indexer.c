@@ -28,6 +28,7 @@
 #define WORK_DEFAULT 4096  /* of a round of it: 0.4 ms, about ... */
 #define SHARE_MOST   512   /* ... and of one rank: what all others wait for at least */
 #define SHARE_LEAST  64
+#define FETCH_AHEAD  UINT32_C(8) /* ranks */
 #define READY_NS     UINT64_C(1000000000)
 #define LEFTOVERS_NS UINT64_C(3000000000) /* by then every running rank has been found */
 #define BEAT_NS      UINT64_C(1000000)    /* readers share the heartbeat's line */
@@ -145,16 +146,28 @@ void rdx_indexer_close(struct rdx_indexer *indexer)
 	free(indexer);
 }
 
-/* What is cleared is hidden before anything else, as far as the time goes: a barrier may lie. -ENOMEM. */
+static struct rdx_rank *rank_at(const struct rdx_indexer *indexer, uint32_t i)
+{
+	return indexer->ranks[(indexer->next_rank + i) % indexer->rank_count];
+}
+
+/* What is cleared is hidden before anything else, as far as the time goes: a barrier may lie. The first
+ * one does not wait until all ranks have been fetched. -ENOMEM. */
 static int clear_ranks(struct rdx_indexer *indexer, uint64_t now, uint64_t until)
 {
-	uint32_t count = indexer->rank_count, start = indexer->next_rank;
+	uint32_t count = indexer->rank_count;
 
-	rdx_rank_fetch(indexer->ranks, count);
-	for (uint32_t i = 0; i < count; i++) {
-		struct rdx_rank *rank = indexer->ranks[(start + i) % count];
+	for (uint32_t i = 0; i < count + 2 * FETCH_AHEAD; i++) {
+		struct rdx_rank *rank;
 		int r;
 
+		if (i < count)
+			rdx_rank_fetch_position(rank_at(indexer, i));
+		if (i - FETCH_AHEAD < count)
+			rdx_rank_fetch_barrier(rank_at(indexer, i - FETCH_AHEAD));
+		if (i < 2 * FETCH_AHEAD)
+			continue;
+		rank = rank_at(indexer, i - 2 * FETCH_AHEAD);
 		if (!rdx_rank_is_cleared(rank))
 			continue;
 		r = rdx_rank_step(rank, &indexer->scratch, 1, now, until);
@@ -187,6 +200,7 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_blocks, uint
 
 	if (count == 0 || done < 0)
 		return done;
+	rdx_rank_fetch(indexer->ranks, count);
 	share = share_of(max_blocks, count);
 	for (i = 0; i < count && done < max_blocks && (!i || rdx_clock_ns() < until); i++) {
 		struct rdx_rank *rank = indexer->ranks[(start + i) % count];

@@ -47,6 +47,7 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
 		    struct rdx_index_writer *writer, int seat, uint64_t now_ns)
 {
 	rank->reader = reader;
+	rank->live = reader->view.live;
 	rank->writer = writer;
 	rank->seat = seat;
 	rank->epoch = rdx_reader_info(reader)->epoch;
@@ -210,28 +211,23 @@ static int reads_events(const struct rdx_rank *rank)
 
 int rdx_rank_is_cleared(const struct rdx_rank *rank)
 {
-	return reads_events(rank) &&
-	       rdx_barrier_load(rank->reader->view.live) > rank->reader->cursor.position;
+	return reads_events(rank) && rdx_barrier_load(rank->live) > rank->position;
 }
 
 void rdx_rank_fetch(struct rdx_rank *const *ranks, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++)
-		rdx_prefetch_read(&ranks[i]->phase);
 	for (uint32_t i = 0; i < count; i++) {
 		if (reads_events(ranks[i])) {
-			rdx_prefetch_read(&ranks[i]->reader->view.live);
+			rdx_prefetch_read(&ranks[i]->reader->view);
 			rdx_prefetch_read(&ranks[i]->reader->cursor);
 		}
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct rdx_reader *reader = ranks[i]->reader;
 
-		if (reads_events(ranks[i])) {
-			rdx_prefetch_read(&reader->view.live->barrier);
-			rdx_prefetch_read(&reader->view.ring.slots[reader->cursor.position &
+		if (reads_events(ranks[i]))
+			rdx_prefetch_read(&reader->view.ring.slots[ranks[i]->position &
 								   reader->view.ring.mask]);
-		}
 	}
 }
 

@@ -17,6 +17,7 @@
 #include "consumer/indexer/discovery.h"
 #include "consumer/writer/writer.h"
 #include "consumer/reader/reader.h"
+#include "shm/prefetch.h"
 #include <ringdex/rdx_indexer.h>
 
 enum rdx_phase {
@@ -33,7 +34,9 @@ struct rdx_rank {
 	struct rdx_reader *reader;       /* NULL: could not be opened, or gone */
 	struct rdx_index_writer *writer; /* not owned; NULL: in no index */
 	enum rdx_phase phase;
-	int seat;       /* in the index */
+	int seat;                            /* in the index */
+	const struct rdx_segment_live *live; /* the reader's */
+	uint64_t position;                   /* likewise: where its next event begins */
 	int cause;      /* -errno why it is not followed, or was dropped; else 0 */
 	uint32_t tries; /* snapshots that failed */
 	uint32_t stamp; /* newest clear stamp of the worker */
@@ -53,7 +56,6 @@ struct rdx_rank {
 	uint64_t epoch;
 	uint64_t event_id;
 	uint64_t event_ns; /* when the last event read was made; 0: none was */
-	uint64_t position;
 	uint8_t orphans;
 	uint8_t inexact;   /* 0 or RDX_INEXACT_..., reported by the producer */
 	uint8_t dropped;   /* likewise: what did not fit here */
@@ -90,8 +92,19 @@ int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 /* Has it been cleared where it was not read yet? */
 int rdx_rank_is_cleared(const struct rdx_rank *rank);
 
-/* Fetch what the two above look at first: each is a miss or three, where a poll has not been made for
- * a while. */
+/* Fetch what it looks at: first the rank itself, then, when that has come, its segment. */
+RDX_PREFETCHES void rdx_rank_fetch_position(const struct rdx_rank *rank)
+{
+	rdx_prefetch_read(&rank->position);
+}
+
+RDX_PREFETCHES void rdx_rank_fetch_barrier(const struct rdx_rank *rank)
+{
+	rdx_prefetch_read(&rank->live->barrier); /* also where nothing is mapped */
+}
+
+/* Fetch what rdx_rank_step looks at first: each is a miss or three, where a poll has not been made
+ * for a while. */
 void rdx_rank_fetch(struct rdx_rank *const *ranks, uint32_t count);
 
 /* Drop it: hidden, closed, with a cause. */
