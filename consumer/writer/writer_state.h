@@ -12,9 +12,12 @@
 #include "shm/generation.h"
 #include "shm/table.h"
 
+#include <assert.h>
+
 #define RDX_OPS_AHEAD 32 /* changes whose lines are on their way */
 #define RDX_OPS_BATCH 16 /* of one call, fetched together */
 #define RDX_OPS_MAX   64
+static_assert(RDX_OPS_AHEAD + RDX_OPS_BATCH <= RDX_OPS_MAX, "so many are queued at most");
 
 #define RDX_CHARGED_MAX 64
 
