@@ -90,7 +90,7 @@ def add_coverage(out, path):
 def table(record):
     lines_of_code = record.get("lines of code")
     lines = ["| target | runs | of them while bytes change | without AddressSanitizer | hours |"
-             " hours of CPU | runs a second of CPU | edges | features | inputs kept |",
+             " seconds of CPU | runs in each | edges | features | inputs kept |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for target, row in sorted(record.items()):
         if target == "lines of code":
@@ -98,7 +98,7 @@ def table(record):
         cpu = row.get("cpu_ms", 0) / 1000
         lines.append(f"| {target} | {row['runs']:,} | {row['changing_runs']:,} |"
                      f" {row.get('volume_runs', 0):,} | {row['seconds'] / 3600:.1f} |"
-                     + (f" {cpu / 3600:.2f} | {row['cpu_runs'] / cpu:,.0f} |" if cpu else "  |  |") +
+                     + (f" {cpu:,.0f} | {row['cpu_runs'] / cpu:,.0f} |" if cpu else "  |  |") +
                      f" {row['edges']:,} | {row['features']:,} | {row['corpus']:,} |")
     if lines_of_code:
         lines += ["", "| folder | lines that some kept input reaches | of |", "| --- | ---: | ---: |"]
