@@ -6,13 +6,15 @@
 #ifndef MODULE_H
 #define MODULE_H
 
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
-#include <Python.h>
+#include <pyconfig.h>
 
 #ifdef Py_GIL_DISABLED
 #error "free-threaded Python has no stable ABI and no GIL, by which ringdex keeps its handles apart"
 #endif
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
 
 /* A function with keywords, for a table of methods. */
 #define MODULE_KEYWORDS(function) ((PyCFunction)(void (*)(void))(function))

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a program does wrong gets an exception: wrong types, huge and negative numbers, closed handles,
-two threads, forks, the interpreter's exit. Nothing is leaked."""
+two threads, forks, the interpreter's exit, a Python without a GIL. Nothing is leaked."""
 
 import array
 import errno
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import unittest
 
@@ -452,6 +454,34 @@ except KeyboardInterrupt:
         self.assertEqual(program.stdout.readline(), "up\n")
         program.send_signal(signal.SIGINT)
         self.assertEqual(program.communicate()[0], "interrupted\n")
+
+
+class FreeThreaded(unittest.TestCase):
+    """Python without a GIL: its own words, at import and where the extension is built."""
+
+    def test_import(self):
+        lines = ("import sysconfig\n"
+                 "ask = sysconfig.get_config_var\n"
+                 "sysconfig.get_config_var = lambda name: name == 'Py_GIL_DISABLED' or ask(name)\n"
+                 "import {}\n")
+        for module in ("ringdex", "ringdex.vllm", "ringdex.sglang"):
+            done = subprocess.run([sys.executable, "-B", "-c", lines.format(module)],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, "ImportError: ringdex: free-threaded Python .* use the "
+                                          "ordinary build of Python 3.11 or later")
+
+    def test_build(self):
+        source = os.path.join(os.path.dirname(__file__), "../..")
+        header = os.path.join(source, "python/ext/module.h")
+        include = sysconfig.get_path("include")
+        if not shutil.which("cc") or not os.path.exists(os.path.join(include, "Python.h")):
+            self.skipTest("no cc, or no headers of Python")
+        for more, refused in (["-DPy_GIL_DISABLED=1"], True), ([], False):
+            done = subprocess.run(
+                ["cc", "-fsyntax-only", "-xc", f"-I{include}", f"-I{source}", *more, header],
+                capture_output=True, text=True, check=False)
+            self.assertEqual("free-threaded Python has no stable ABI" in done.stderr, refused)
 
 
 class Leaks(Namespace):
