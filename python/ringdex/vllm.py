@@ -13,6 +13,19 @@ from typing import Any
 log = logging.getLogger("ringdex")
 
 
+def _block_tokens(variables: dict[str, Any], config: Any, cache: Any) -> int | None:
+    """Of the events: ranks that share a context make a block longer, and cache groups have sizes of their own."""
+    size = getattr(cache, "block_size", None)
+    if not isinstance(size, int):
+        return None
+    groups = getattr(variables.get("kv_cache_config"), "kv_cache_groups", None)
+    scheduled = variables.get("block_size")
+    if isinstance(scheduled, int) and groups is not None and len(groups) <= 1:
+        return scheduled
+    parallel = getattr(config, "parallel_config", None)
+    return size * getattr(parallel, "decode_context_parallel_size", 1)
+
+
 def _known() -> dict[str, Any]:
     """What the Scheduler that constructs the publisher knows."""
     from ringdex import engine
@@ -30,8 +43,9 @@ def _known() -> dict[str, Any]:
             known["model"] = model
         if isinstance(blocks, int):
             known["device_blocks"] = int(blocks * engine.HEADROOM)
-        if isinstance(getattr(cache, "block_size", None), int):
-            known["block_tokens"] = cache.block_size
+        block_tokens = _block_tokens(variables, config, cache)
+        if block_tokens:
+            known["block_tokens"] = block_tokens
         return known
     return {}
 

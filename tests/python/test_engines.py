@@ -73,12 +73,16 @@ class Spoilt:
 
 
 class VllmScheduler:
-    def __init__(self, create, endpoint, rank, blocks=64):
+    def __init__(self, create, endpoint, rank, blocks=64, shared=1, groups=1):
+        """Ranks that share a context make each group's blocks longer; the scheduler's are of all groups."""
+        block_size = BLOCK * shared * (1 if groups == 1 else 3)
+        kv_cache_config = attributes(kv_cache_groups=[None] * groups)
         vllm_config = attributes(
             cache_config=attributes(num_gpu_blocks=blocks, block_size=BLOCK),
+            parallel_config=attributes(decode_context_parallel_size=shared),
             model_config=attributes(served_model_name=["model", "alias"]))
         self.publisher = create({"publisher": "zmq", "endpoint": endpoint, "hwm": 7}, rank)
-        del vllm_config
+        del vllm_config, kv_cache_config, block_size
 
 
 class SglangPublisher:
@@ -169,6 +173,12 @@ class Plugins(Plugged):
                 info = reader.info
             self.assertEqual((info["model"], info["block_tokens"], info["tier_blocks"][0]),
                              ("model", BLOCK, blocks))
+
+    def test_blocks_of_ranks_that_share_a_context(self):
+        for rank, (shared, groups) in enumerate(((1, 1), (2, 1), (1, 3), (2, 3))):
+            self.vllm(rank=rank, shared=shared, groups=groups)
+            with ringdex.Reader(url.worker_of("http://host:8000"), rank, dir=self.dir) as reader:
+                self.assertEqual(reader.info["block_tokens"], shared * BLOCK, (shared, groups))
 
     def test_other_endpoints_are_the_engines_own(self):
         publisher = self.vllm("tcp://*:5557", 3)
