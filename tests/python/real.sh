@@ -8,11 +8,12 @@ set -euo pipefail
 unset PYTHONPATH
 
 source=$1 folder=$2 programs=$3 subject=$4 form=${5-recorded}
+engines=${folder%/*}/engines # package.sh begins with an empty folder
 [[ -x $folder/venv/bin/pip ]] || { echo "skipped: package.sh has installed nothing"; exit 77; }
 cd "$folder"
 
 fetch() { # NAME VERSION MODULE...
-	local name=$1 version=$2 to=engines/$1-$2
+	local name=$1 version=$2 to=$engines/$1-$2
 	shift 2
 	[[ ! -d $to ]] || return 0
 	rm -rf wheel
@@ -22,7 +23,7 @@ fetch() { # NAME VERSION MODULE...
 	venv/bin/python -c 'import sys, zipfile
 zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2], sys.argv[3:])' wheel/*.whl wheel/modules "$@"
 	rm wheel/*.whl
-	mkdir -p engines
+	mkdir -p "$engines"
 	mv wheel/modules "$to"
 }
 
@@ -36,6 +37,6 @@ if [[ $form == real ]]; then
 	fetch sglang 0.5.23 sglang/srt/disaggregation/kv_events.py sglang/srt/utils/network.py \
 		sglang/srt/managers/scheduler_components/kv_events_publisher.py \
 		sglang/srt/plugins/__init__.py sglang/srt/plugins/hook_registry.py
-	export RINGDEX_ENGINES=$folder/engines
+	export RINGDEX_ENGINES=$engines
 fi
 RINGDEX_TEST_DIR=$folder RINGDEX_BIN=$programs exec venv/bin/python -B "$source/tests/python/test_$subject.py"
