@@ -32,6 +32,14 @@ def callers() -> Iterator[dict[str, Any]]:
         yield frame.f_locals
 
 
+def words(fault: Exception) -> str:
+    """What it says, even where its own words fail."""
+    try:
+        return str(fault) or type(fault).__name__
+    except Exception:
+        return type(fault).__name__
+
+
 class EnginePublisher:
     """What an engine's factory gets: publish(batch) and shutdown().
 
@@ -91,14 +99,14 @@ class EnginePublisher:
         try:
             getattr(self._tee, name)(*arguments)
         except Exception as fault:  # which says nothing of our rank
-            self._say(f"the engine's own publisher: {fault!r}")
+            self._say(f"the engine's own publisher: {words(fault)}")
 
     def _ask_tee(self, name: str, *arguments: Any) -> Any:
         try:
             call = getattr(self._tee, name, None)
             return call(*arguments) if call else None
         except Exception as fault:
-            self._say(f"the engine's own publisher: {fault!r}")
+            self._say(f"the engine's own publisher: {words(fault)}")
             return None
 
     def _guarded(self, call: Callable[..., None], *arguments: Any) -> None:
@@ -108,7 +116,7 @@ class EnginePublisher:
             self._give_up(fault)
 
     def _give_up(self, fault: Exception) -> None:
-        self._say(str(fault) or type(fault).__name__)
+        self._say(words(fault))
         self._mark()
 
     def _mark(self) -> None:
@@ -119,7 +127,7 @@ class EnginePublisher:
             else:
                 self._options["joined_late"] = True
         except Exception as fault:
-            self._say(str(fault))
+            self._say(words(fault))
 
     def _say(self, text: str) -> None:
         if text not in self._said and len(self._said) < 64:

@@ -214,7 +214,7 @@ class Plugins(Plugged):
         publisher.publish(Batch([engine.remove([73])]))
         self.assertEqual(self.found(), {("i", 1): (2, "EXACT")})
         self.assertEqual(self.said, ["ringdex, rank 1: the engine's own publisher: "
-                                     "RuntimeError('Publisher is closed')"])
+                                     "Publisher is closed"])
         own.get_publisher_config = lambda: own.publish(None)  # raises, too
         self.assertIsNone(publisher.get_publisher_config())
         own.is_down = False
@@ -331,6 +331,23 @@ class Troubles(Plugged):
         self.assertIn("no room to grow", " ".join(self.said))
         self.assertEqual(self.found(), {("http://host:8000", 0): (1, "EXACT")})
         publisher._publisher = publisher._publisher.own
+
+    def test_a_fault_that_has_no_words(self):
+        class Wordless(Exception):
+            def __str__(self):
+                raise RuntimeError("no words")
+
+            __repr__ = __str__
+
+        def fails(*_):
+            raise Wordless()
+
+        publisher = self.vllm(f"ringdex:?dir={self.dir}&instance=i&tee=own")
+        publisher._tee.publish = fails
+        publisher._check, publisher._next_check = fails, 0
+        publisher.publish(Batch([]))
+        self.assertEqual(self.said, ["ringdex, rank 0: the engine's own publisher: Wordless",
+                                     "ringdex, rank 0: Wordless"])
 
     def test_a_predecessor(self):
         engine = Engine(VLLM, MAKES[-1])
