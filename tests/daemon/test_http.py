@@ -6,6 +6,7 @@ import ctypes
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -341,6 +342,15 @@ class Lives(unittest.TestCase):
                              capture_output=True, text=True, timeout=PATIENCE_S)
         self.assertEqual(run.returncode, 1)
         self.assertIn("--token-file", run.stderr)
+
+    def test_the_directory_is_made_anew(self):
+        daemon = self.daemon("anew")
+        until(daemon.at_work, "it never works")
+        shutil.rmtree(daemon.directory)
+        until(lambda: os.path.exists(f"{daemon.directory}/bell"), "the directory is not made again")
+        with worker(daemon.directory):
+            until(lambda: daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD),
+                  "the worker is never seen")
 
     def test_another_takes_over(self):
         first = self.daemon("two")

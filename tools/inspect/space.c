@@ -35,6 +35,21 @@ int space_open(struct space *ret_space, const char *dir)
 	return 0;
 }
 
+int space_renew(struct space *space)
+{
+	int dir_fd;
+
+	if (rdx_namespace_lost(space->dir_fd, space->dir) == 0)
+		return 0;
+	dir_fd = rdx_namespace_open(space->dir, 0);
+	if (dir_fd < 0)
+		return dir_fd;
+	close(space->dir_fd);
+	space->dir_fd = dir_fd;
+	space->key_error = rdx_namespace_key(dir_fd, 0, &space->key);
+	return 0;
+}
+
 void space_close(struct space *space)
 {
 	close(space->dir_fd);

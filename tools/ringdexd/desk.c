@@ -16,7 +16,7 @@ const char *desk_routing_group(const char *tenant)
 	return tenant[0] ? tenant : DEFAULT_GROUP;
 }
 
-int desk_open(struct desk *ret_desk, const struct space *space, struct keeper *keeper)
+int desk_open(struct desk *ret_desk, struct space *space, struct keeper *keeper)
 {
 	*ret_desk = (struct desk){.space = space, .keeper = keeper};
 	ret_desk->shelf = shelf_new(space);

@@ -13,7 +13,7 @@
 #include <ringdex/rdx_index.h>
 
 struct desk {
-	const struct space *space;
+	struct space *space;
 	struct shelf *shelf;
 	struct body_reader *reader;
 	struct keeper *keeper;       /* of the indexes */
@@ -24,7 +24,7 @@ struct desk {
 };
 
 /* -ENOMEM */
-int desk_open(struct desk *ret_desk, const struct space *space, struct keeper *keeper);
+int desk_open(struct desk *ret_desk, struct space *space, struct keeper *keeper);
 void desk_close(struct desk *desk);
 
 /* A routing group's tenant: "default", or none, is the one without a name. And back. */

@@ -80,6 +80,7 @@ struct ringdexd {
 	struct desk *desk;
 	struct listen_at at[ADDRESSES_MAX];
 	uint32_t listening;
+	uint64_t look_ns; /* the next one */
 	struct loop_socket stop;
 	char token[TOKEN_BYTES];
 };
@@ -188,10 +189,14 @@ static int open_all(struct ringdexd *d)
 static int turn(struct ringdexd *d)
 {
 	int r = loop_turn(d->loop, LOOK_NS);
+	uint64_t now = rdx_clock_ns();
 
 	if (r < 0)
 		messages_say("cannot wait for requests: %s", strerror(-r));
-	server_look(d->server, rdx_clock_ns());
+	if (now >= d->look_ns) {
+		server_look(d->server, now);
+		d->look_ns = now + LOOK_NS;
+	}
 	return r;
 }
 
@@ -209,6 +214,7 @@ static void end(struct ringdexd *d)
 {
 	uint64_t until = rdx_clock_ns() + STOP_NS;
 
+	d->look_ns = 0; /* what is idle goes at once */
 	if (d->server) {
 		loop_close(d->loop, &d->stop);
 		while (server_drain(d->server) && rdx_clock_ns() < until && turn(d) == 0)

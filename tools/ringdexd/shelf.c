@@ -10,13 +10,13 @@
 #define LOOK_NS UINT64_C(250000000) /* between two looks into the directory */
 
 struct shelf {
-	const struct space *space;
+	struct space *space;
 	struct shelf_index *indexes;
 	size_t count;
 	uint64_t look_ns; /* when the next look may be */
 };
 
-struct shelf *shelf_new(const struct space *space)
+struct shelf *shelf_new(struct space *space)
 {
 	struct shelf *shelf = calloc(1, sizeof(*shelf));
 
@@ -60,8 +60,10 @@ static int look(struct shelf *shelf)
 {
 	struct shelf_index *indexes;
 	struct index_name *names;
-	int count = indexes_find(shelf->space, &names);
+	int count = space_renew(shelf->space);
 
+	if (count == 0)
+		count = indexes_find(shelf->space, &names);
 	if (count < 0)
 		return count;
 	indexes = calloc((size_t)count + 1, sizeof(*indexes));

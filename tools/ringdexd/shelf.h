@@ -15,8 +15,8 @@ struct shelf_index {
 	struct rdx_index *index;
 };
 
-/* NULL without memory. `space` stays the caller's. */
-struct shelf *shelf_new(const struct space *space);
+/* NULL without memory. `space` stays the caller's, and is renewed where its directory was. */
+struct shelf *shelf_new(struct space *space);
 void shelf_free(struct shelf *shelf);
 
 /*
