@@ -239,8 +239,7 @@ RDX_API int rdx_publish_unrepresented(struct rdx_publisher *publisher,
  * O(1), but for 1/200 of the known names where a clear came less than some calls before; the calls
  * after it settle some of these names each, five for each of their blocks.
  * With RDX_CLEAR_WORKER only the scope RDX_SCOPE_ALL clears the other ranks too.
- * Results as for rdx_publish_stored; -EINVAL: no such scope. Wait-free, but that it is tried again where
- * another rank of the worker clears it in that moment.
+ * Results as for rdx_publish_stored; -EINVAL: no such scope. Wait-free.
  */
 RDX_API int rdx_publish_cleared(struct rdx_publisher *publisher, uint8_t scope, uint64_t time_ns);
 

@@ -57,18 +57,20 @@ static inline uint32_t rdx_clear_stamp(const struct rdx_clear *clear)
 static inline int rdx_clear_change(struct rdx_clear *clear, uint64_t *seen, uint64_t next)
 {
 	/* C1, with rdx_clear_load */
-	return atomic_compare_exchange_weak_explicit(&clear->clears, seen, next,
-						     memory_order_acq_rel, memory_order_acquire);
+	return atomic_compare_exchange_strong_explicit(&clear->clears, seen, next,
+						       memory_order_acq_rel, memory_order_acquire);
 }
 
-/* Raise the stamp and return the new one. */
+/* Raise the stamp and return the new one. Wait-free: who meets another rank's change leaves the mark of a
+ * late clear as it is, which makes ranks LACKING at worst. */
 static inline uint32_t rdx_clear_bump(struct rdx_clear *clear)
 {
-	uint64_t seen = rdx_clear_load(clear), next;
+	uint64_t seen = rdx_clear_load(clear), next = (seen & ~RDX_CLEAR_LATE) + RDX_CLEAR_ONE;
 
-	do
-		next = (seen & ~RDX_CLEAR_LATE) + RDX_CLEAR_ONE;
-	while (!rdx_clear_change(clear, &seen, next));
+	if (!(seen & RDX_CLEAR_LATE) || !rdx_clear_change(clear, &seen, next))
+		/* C1, with rdx_clear_load */
+		next = RDX_CLEAR_ONE + atomic_fetch_add_explicit(&clear->clears, RDX_CLEAR_ONE,
+								 memory_order_acq_rel);
 	RDX_HOOK(RDX_HOOK_CLEAR_BUMPED);
 	return rdx_clear_stamp_of(next);
 }
