@@ -2,6 +2,7 @@
 """What tests of whole engines stand on: an engine of one version, bridges, a router, and what lookups must
 answer."""
 
+import itertools
 import logging
 import os
 import subprocess
@@ -10,6 +11,14 @@ import engines
 import ringdex
 from rig import BLOCK, PATIENCE_S, Namespace, dies_with_us, wait_for
 from simulated import Manner, Simulated
+
+
+ADDRESSES = itertools.count()
+
+
+def address():
+    """One that nobody has had: a socket leaves its own some time after it is closed."""
+    return f"ipc://@ringdex-{os.getpid()}-{next(ADDRESSES)}"
 
 
 class EngineRig(Namespace):

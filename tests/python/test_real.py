@@ -13,7 +13,7 @@ import zmq
 import engines
 import recorded
 import ringdex
-from engine_rig import EngineRig
+from engine_rig import EngineRig, address
 from rig import BLOCK, PATIENCE_S, Namespace, wait_for
 from simulated import Manner, Simulated
 
@@ -47,25 +47,23 @@ class Cases:
 
     def test_other_publishers_are_the_engines_own(self):
         self.build.plug()
-        publisher = self.build.construct(f"ipc://@ringdex-{os.getpid()}-own")
+        publisher = self.build.construct(address())
         self.addCleanup(publisher.shutdown)
         self.assertIsInstance(publisher, self.build.kv.ZmqEventPublisher)
         self.assertEqual(os.listdir(self.dir), [])
 
     def test_a_bridge(self):
         """From its beginning, by its replay, of names and keys of all forms."""
-        endpoint, replay = (f"ipc://@ringdex-{os.getpid()}-{name}" for name in ("kv", "replay"))
         for number, manner in enumerate(self.manners):
             with self.subTest(manner):
-                simulated = self.simulated(number, **manner)
+                simulated, endpoint, replay = self.simulated(number, **manner), address(), address()
                 options = ["--counting-groups=1"] if manner.get("hybrid") else []
-                own = self.build.own(0, endpoint=f"{endpoint}{number}", topic="kv",
-                                     replay_endpoint=f"{replay}{number}")
+                own = self.build.own(0, endpoint=endpoint, topic="kv", replay_endpoint=replay)
                 for i in range(STEPS):
                     own.publish(simulated.step())
                     if i == STEPS // 2:  # late: what it missed comes by the replay
-                        bridge = self.bridge(f"{endpoint}{number}", "--topic=kv",
-                                             f"--replay={replay}{number}", *options)
+                        bridge = self.bridge(endpoint, "--topic=kv", f"--replay={replay}",
+                                             *options)
                 self.heard(own.publish, simulated, (2, 0))
                 self.expect(simulated, [(2, 0)])
                 self.end(bridge)
@@ -79,7 +77,7 @@ class Cases:
     def test_a_tee(self):
         """Who listens to the engine today hears what the index has."""
         self.build.plug()
-        endpoint, replay = (f"ipc://@ringdex-{os.getpid()}-{name}" for name in ("tee", "again"))
+        endpoint, replay = address(), address()
         publisher = self.build.construct(
             f"ringdex:?dir={self.dir}&instance=http://ours&worker=1&host=512&tee={endpoint}",
             replay_endpoint=replay)
@@ -171,7 +169,7 @@ def arguments(kind):
 
 def messages(publisher, batches):
     """What a subscriber hears, and what a replay answers."""
-    endpoints = [f"ipc://@ringdex-{os.getpid()}-{name}" for name in ("messages", "answers")]
+    endpoints = address(), address()
     context = zmq.Context.instance()
     own = publisher(0, endpoint=endpoints[0], replay_endpoint=endpoints[1], topic="kv")
     live, ask = context.socket(zmq.SUB), context.socket(zmq.DEALER)
