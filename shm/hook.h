@@ -12,6 +12,7 @@ enum rdx_hook_step {
 	RDX_HOOK_LEDGER_DESCRIBED, /* a record is half described, before its event */
 	RDX_HOOK_LEDGER_INTENT,    /* intent stored, ledger untouched */
 	RDX_HOOK_LEDGER_WORD,      /* one word written, `used` not yet raised */
+	RDX_HOOK_LEDGER_ALLOCATED, /* the file is longer, its owner does not use that yet */
 	RDX_HOOK_LEDGER_WRITTEN,   /* ledger words written, ring untouched */
 	RDX_HOOK_SLOT_BUSY,        /* a slot is marked busy */
 	RDX_HOOK_SLOT_HALF,        /* its payload is half written */

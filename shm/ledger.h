@@ -23,6 +23,8 @@
  *
  *   L1  intent, release fence, words, generations, descriptions -> the same, acquire fence, intent:
  *       a reader that saw any effect of an event sees an intent at or after its end
+ *   L4  the file made longer, release fence, `used` -> the same, acquire fence, the file's length: a reader
+ *       that needs records it has not mapped finds them in the file
  * No order is needed between a word and its record's description: one of them that is newer than
  * T has its event in [T, I). L3, which makes the scan see everything up to T, is the tail's: publish.h.
  */
@@ -38,8 +40,8 @@
 /* The ledger as its producer sees it. */
 struct rdx_ledger {
 	struct rdx_ledger_record *records;
-	uint64_t count;
-	uint64_t used; /* the producer's own copy of live->used */
+	uint64_t count; /* that the file has room for */
+	uint64_t used;  /* the producer's own copy of live->used */
 };
 
 /* 0xff in each tier's byte of the set. */
@@ -115,10 +117,20 @@ static inline void rdx_ledger_clear(struct rdx_segment_live *live, struct rdx_le
 	rdx_word_store(&live->used, 0);
 }
 
-/* Records to look at. Not trusted: the caller bounds it by their number. */
+/* The file has room for so many records now: words of any of them may follow. */
+static inline void rdx_ledger_extend(struct rdx_ledger *ledger, uint64_t count)
+{
+	rdx_fence_release(); /* L4, with rdx_ledger_used */
+	ledger->count = count;
+}
+
+/* Records to look at. Not trusted: the caller bounds it by the file's length, looked at after it. */
 static inline uint64_t rdx_ledger_used(const struct rdx_segment_live *live)
 {
-	return rdx_word_load(&live->used);
+	uint64_t used = rdx_word_load(&live->used);
+
+	rdx_fence_acquire(); /* L4, with rdx_ledger_extend */
+	return used;
 }
 
 static inline uint32_t rdx_ledger_generations(const struct rdx_segment_live *live)

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, int writable)
+static int map(int fd, uint64_t bytes, int writable, void **ret_base)
 {
 	int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
 	void *base;
@@ -28,10 +28,34 @@ int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, 
 		munmap(base, bytes);
 		return r;
 	}
+	*ret_base = base;
+	return 0;
+}
+
+int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, int writable)
+{
+	void *base;
+	int r = map(fd, bytes, writable, &base);
+
+	if (r < 0)
+		return r;
 	ret_mapping->base = base;
 	ret_mapping->bytes = bytes;
 	ret_mapping->fd = fd;
 	atomic_store_explicit(&ret_mapping->poisoned, 0, memory_order_relaxed);
+	return 0;
+}
+
+int rdx_mapping_resize(struct rdx_mapping *mapping, uint64_t bytes, int writable)
+{
+	void *base;
+	int r = map(mapping->fd, bytes, writable, &base);
+
+	if (r < 0)
+		return r;
+	munmap(mapping->base, mapping->bytes);
+	mapping->base = base;
+	mapping->bytes = bytes;
 	return 0;
 }
 

@@ -30,6 +30,12 @@ int rdx_mapping_create(struct rdx_mapping *ret_mapping, int dir_fd, const char *
  * file's size. On failure the descriptor stays the caller's. */
 int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, int writable);
 
+/*
+ * Map the same file from its beginning to `bytes` instead: pages that it does not have yet may be used once
+ * it does. Pointers into the mapping end with it. On failure it is as it was. -ENOMEM, -errno.
+ */
+int rdx_mapping_resize(struct rdx_mapping *mapping, uint64_t bytes, int writable);
+
 /* Write to every page, or read it: no page fault later. */
 void rdx_mapping_touch(struct rdx_mapping *mapping, int write);
 

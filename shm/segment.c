@@ -32,6 +32,11 @@ static int copy_text(char *to, const char *from, int required)
 	return 0;
 }
 
+uint64_t rdx_segment_remembered(uint64_t blocks)
+{
+	return blocks / 4 > REMEMBERED_MIN ? blocks / 4 : REMEMBERED_MIN;
+}
+
 int rdx_segment_records(const uint64_t *tier_blocks, uint64_t remembered, uint64_t *ret_records)
 {
 	uint64_t blocks = 0;
@@ -42,11 +47,17 @@ int rdx_segment_records(const uint64_t *tier_blocks, uint64_t remembered, uint64
 		blocks += tier_blocks[tier];
 	}
 	if (remembered == 0)
-		remembered = blocks / 4 > REMEMBERED_MIN ? blocks / 4 : REMEMBERED_MIN;
+		remembered = rdx_segment_remembered(blocks);
 	if (remembered > RDX_LEDGER_RECORDS_MAX - blocks)
 		return -EINVAL;
 	*ret_records = blocks + remembered;
 	return 0;
+}
+
+uint64_t rdx_segment_bytes(const struct rdx_segment_header *header, uint64_t records)
+{
+	return align_up(header->ledger_offset + records * sizeof(struct rdx_ledger_record),
+			RDX_PAGE_BYTES);
 }
 
 /* Offsets and file size from ring_slots and ledger_records. Their bounds keep every sum far
@@ -68,8 +79,7 @@ static int plan_geometry(struct rdx_segment_header *header)
 	if (header->ledger_records < blocks || header->ledger_records > RDX_LEDGER_RECORDS_MAX)
 		return -EINVAL;
 	header->ledger_offset = at;
-	at += header->ledger_records * sizeof(struct rdx_ledger_record);
-	header->file_bytes = align_up(at, RDX_PAGE_BYTES);
+	header->file_bytes = rdx_segment_bytes(header, header->ledger_records);
 	return blocks ? 0 : -EINVAL;
 }
 
@@ -153,6 +163,11 @@ int rdx_segment_check(const struct rdx_segment_header *header, uint64_t file_byt
 	return 0;
 }
 
+static uint64_t records_in(const struct rdx_segment_header *header, uint64_t bytes)
+{
+	return (bytes - header->ledger_offset) / sizeof(struct rdx_ledger_record);
+}
+
 static void view_into(struct rdx_segment_view *view)
 {
 	const uint8_t *base = view->mapping.base;
@@ -162,6 +177,25 @@ static void view_into(struct rdx_segment_view *view)
 	view->ring.slots = (const struct rdx_slot *)(base + header->ring_offset);
 	view->ring.mask = header->ring_slots - 1;
 	view->records = (const struct rdx_ledger_record *)(base + header->ledger_offset);
+	view->record_count = records_in(header, view->mapping.bytes);
+}
+
+/* The ledger is the last in the file, and may be longer than it was when that was made: as long as the file
+ * is. A file of holes costs its maker nothing and who scans it everything. */
+static int find_room(int fd, const struct rdx_segment_header *header, uint64_t *ret_bytes)
+{
+	uint64_t most =
+		header->ledger_offset + RDX_LEDGER_RECORDS_MAX * sizeof(struct rdx_ledger_record);
+	uint64_t bytes;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	bytes = (uint64_t)st.st_size;
+	if (bytes < header->file_bytes || bytes > most)
+		return -EBADMSG;
+	*ret_bytes = bytes;
+	return rdx_file_check_allocated(fd, bytes);
 }
 
 int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t worker_id,
@@ -186,11 +220,10 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 		r = rdx_segment_check(header, bytes, key);
 	if (r == 0 && (header->worker_id != worker_id || header->dp_rank != dp_rank))
 		r = -EBADMSG;
-	/* a file of holes costs its maker nothing and who scans it everything */
 	if (r == 0)
-		r = rdx_file_check_allocated(fd, header->file_bytes);
+		r = find_room(fd, header, &bytes);
 	if (r == 0)
-		r = rdx_mapping_attach(&view.mapping, fd, header->file_bytes, 0);
+		r = rdx_mapping_attach(&view.mapping, fd, bytes, 0);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -203,6 +236,27 @@ int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t wor
 void rdx_segment_leave(struct rdx_segment_view *view)
 {
 	rdx_mapping_close(&view->mapping);
+}
+
+int rdx_segment_room_now(const struct rdx_segment_view *view, uint64_t *ret_records)
+{
+	uint64_t bytes = 0;
+	int r = find_room(view->mapping.fd, &view->header, &bytes);
+
+	if (r < 0)
+		return r;
+	*ret_records = records_in(&view->header, bytes);
+	return *ret_records < view->record_count ? -EBADMSG : 0;
+}
+
+int rdx_segment_map_records(struct rdx_segment_view *view, uint64_t records)
+{
+	int r = rdx_mapping_resize(
+		&view->mapping, view->header.ledger_offset + records * sizeof(*view->records), 0);
+
+	if (r == 0)
+		view_into(view);
+	return r;
 }
 
 int rdx_segment_held(int dir_fd, uint64_t worker_id, uint32_t dp_rank)

@@ -22,10 +22,14 @@ struct rdx_segment_spec {
 	uint64_t ring_slots;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
 	uint64_t ledger_records; /* 0: of the default, see below */
+	uint64_t records_max;    /* to which the ledger may grow, if that is more */
 	const char *instance;
 	const char *model;
 	const char *tenant;
 };
+
+/* Names remembered by default besides so many blocks. */
+uint64_t rdx_segment_remembered(uint64_t blocks);
 
 /* Ledger records for these tiers and so many names that are only remembered, 0: a quarter of all
  * tier_blocks, at least 1,024. -EINVAL: too many of either. */
@@ -44,6 +48,9 @@ struct rdx_segment_room {
 /* The geometry of a segment with this room. -EINVAL */
 int rdx_segment_make_room(struct rdx_segment_header *header, const struct rdx_segment_room *room);
 
+/* Bytes of a file whose ledger has become so long. */
+uint64_t rdx_segment_bytes(const struct rdx_segment_header *header, uint64_t records);
+
 /* A rank claimed and its new segment, as the producer holds them. */
 struct rdx_segment_owner {
 	struct rdx_mapping mapping;
@@ -55,6 +62,7 @@ struct rdx_segment_owner {
 	struct rdx_segment_live *live;
 	struct rdx_ring ring;
 	struct rdx_ledger ledger;
+	uint64_t records_max; /* that the mapping has addresses for */
 };
 
 /*
@@ -89,6 +97,13 @@ enum rdx_segment_renewed {
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
 		      int dir_fd, const struct rdx_segment_again *again);
 
+/*
+ * Make the ledger longer where it is, and touch what is new, for an owner of so many records at least.
+ * Readers find it by `used`. -ENOSPC, -EDQUOT, -EFBIG, as rdx_file_allocate; -ENOMEM: more than
+ * records_max. On failure it is as it was.
+ */
+int rdx_segment_extend(struct rdx_segment_owner *owner, uint64_t records);
+
 /* Have the lock file, the segment and the clear file below the directory `path` their names, and is the
  * last one sound? 1, 0, -errno. */
 int rdx_segment_is_named(const struct rdx_segment_owner *owner, const char *path);
@@ -109,7 +124,8 @@ struct rdx_segment_view {
 	struct rdx_segment_header header; /* private copy; texts are terminated */
 	const struct rdx_segment_live *live;
 	struct rdx_ring_view ring;
-	const struct rdx_ledger_record *records; /* header.ledger_records of them */
+	const struct rdx_ledger_record *records;
+	uint64_t record_count; /* that are mapped, header.ledger_records or more */
 };
 
 /*
@@ -119,6 +135,13 @@ struct rdx_segment_view {
 int rdx_segment_join(struct rdx_segment_view *ret_view, int dir_fd, uint64_t worker_id,
 		     uint32_t dp_rank, const struct rdx_hash_key *key);
 void rdx_segment_leave(struct rdx_segment_view *view);
+
+/* Records that the file has room for now, no fewer than `mapped`. -EBADMSG: it is shorter than that, or
+ * lacks pages; -errno. */
+int rdx_segment_room_now(const struct rdx_segment_view *view, uint64_t *ret_records);
+
+/* Map so many records, that the file has room for. Pointers into the view end with it. -ENOMEM, -errno */
+int rdx_segment_map_records(struct rdx_segment_view *view, uint64_t records);
 
 /* Does a running process hold the segment, whatever its content? 1, 0, -errno. */
 int rdx_segment_held(int dir_fd, uint64_t worker_id, uint32_t dp_rank);

@@ -114,6 +114,35 @@ static void point_into(struct rdx_segment_owner *owner)
 	};
 }
 
+/* Addresses for the ledger that it may become; where there are none, it cannot grow. */
+static void make_addresses(struct rdx_segment_owner *owner, const struct rdx_segment_header *header)
+{
+	uint64_t most = rdx_segment_bytes(header, owner->records_max);
+
+	if (owner->records_max <= header->ledger_records ||
+	    rdx_mapping_resize(&owner->mapping, most, 1) < 0)
+		owner->records_max = header->ledger_records;
+}
+
+int rdx_segment_extend(struct rdx_segment_owner *owner, uint64_t records)
+{
+	uint64_t bytes = rdx_segment_bytes(owner->header, owner->ledger.count);
+	uint64_t wanted = rdx_segment_bytes(owner->header, records);
+	int r;
+
+	if (records > owner->records_max)
+		return -ENOMEM;
+	if (wanted > bytes) {
+		r = rdx_file_allocate(owner->mapping.fd, bytes, wanted - bytes);
+		if (r < 0)
+			return r;
+		RDX_HOOK(RDX_HOOK_LEDGER_ALLOCATED);
+		rdx_mapping_touch_part(&owner->mapping, bytes, wanted - bytes, 1);
+	}
+	rdx_ledger_extend(&owner->ledger, records);
+	return 0;
+}
+
 /* Build the segment under its temporary name, lock it, open it to others. */
 static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment_header *header,
 		 uint32_t file_mode)
@@ -126,7 +155,8 @@ static int build(struct rdx_segment_owner *owner, int dir_fd, struct rdx_segment
 			       TEMPORARY_MODE);
 	if (r < 0)
 		return r;
-	rdx_mapping_touch(&owner->mapping, 1);
+	make_addresses(owner, header);
+	rdx_mapping_touch_part(&owner->mapping, 0, header->file_bytes, 1);
 	memcpy(owner->mapping.base, header, sizeof(*header));
 	point_into(owner);
 	rdx_word_store(&owner->live->generations, RDX_LEDGER_GENERATIONS_FIRST);
@@ -207,10 +237,11 @@ static int renew_clear(struct rdx_segment_owner *owner, const struct rdx_segment
 	return rdx_clear_go_over(owner->clear.base, clear, again->stamp, &owner->stamp);
 }
 
-/* All but the header, which is another epoch's. The ledger is the last, and may be longer now. */
+/* All but the header, which is another epoch's. */
 static void copy_content(struct rdx_segment_owner *owner, const struct rdx_segment_owner *lost)
 {
-	memcpy(owner->live, lost->live, lost->header->file_bytes - RDX_LIVE_OFFSET);
+	memcpy(owner->live, lost->live,
+	       rdx_segment_bytes(lost->header, lost->ledger.count) - RDX_LIVE_OFFSET);
 	owner->ledger.used = lost->ledger.used;
 }
 
@@ -248,7 +279,8 @@ static int plan_again(const struct rdx_segment_owner *lost, const struct rdx_seg
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
 		      int dir_fd, const struct rdx_segment_again *again)
 {
-	struct rdx_segment_owner owner = {.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1};
+	struct rdx_segment_owner owner = {
+		.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1, .records_max = lost->records_max};
 	uint32_t file_mode = again->file_mode ? again->file_mode : FILE_MODE;
 	struct rdx_segment_header header;
 	int r = plan_again(lost, again, &header), missed;
@@ -339,7 +371,8 @@ static int open_clear(struct rdx_segment_owner *owner, int dir_fd,
 int rdx_segment_claim(struct rdx_segment_owner *ret_owner, int dir_fd,
 		      const struct rdx_hash_key *key, const struct rdx_segment_spec *spec)
 {
-	struct rdx_segment_owner owner = {.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1};
+	struct rdx_segment_owner owner = {
+		.mapping.fd = -1, .clear.fd = -1, .lock_fd = -1, .records_max = spec->records_max};
 	uint32_t file_mode = spec->file_mode ? spec->file_mode : FILE_MODE;
 	struct rdx_segment_header header;
 	int r;

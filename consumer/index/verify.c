@@ -49,7 +49,7 @@ static void compare(const struct rdx_holding *a, const struct rdx_holding *b, ui
 }
 
 /* Look at both sides once. -EAGAIN if they were not at one watermark. */
-static int look(struct rdx_index *index, const struct rdx_reader *reader, uint64_t worker_id,
+static int look(struct rdx_index *index, struct rdx_reader *reader, uint64_t worker_id,
 		uint32_t dp_rank, struct rdx_difference *ret_difference)
 {
 	struct collected collected = {.error = 0};

@@ -34,10 +34,21 @@ static uint64_t held(const struct rdx_rank *rank)
 	return blocks;
 }
 
+/* Its ledger may have become longer. */
+static int learn_room(struct rdx_rank *rank)
+{
+	int r = rdx_reader_learn_room(rank->reader);
+
+	rdx_writer_rank_allow(rank->writer, rank->seat,
+			      rdx_reader_info(rank->reader)->ledger_records);
+	return r;
+}
+
 static void begin_again(struct rdx_rank *rank)
 {
 	make_whole(rank);
 	rdx_writer_rank_hide(rank->writer, rank->seat);
+	(void)learn_room(rank); /* of a file that was cut the recovery tells */
 	rdx_writer_rank_expect(rank->writer, rank->seat, held(rank));
 	rank->phase = RDX_PHASE_BEGIN;
 	rank->changed = 1;
@@ -147,11 +158,12 @@ static void lose(struct rdx_rank *rank, uint8_t lost, uint64_t now_ns)
 	rank->changed = 1;
 }
 
-/* No honest publisher stores more than it declared, but removed blocks may have stayed here. */
-static int is_too_large(const struct rdx_rank *rank)
+/* No honest publisher stores more than its ledger has room for, but removed blocks may have stayed here. */
+static int is_too_large(struct rdx_rank *rank)
 {
 	return rank->phase == RDX_PHASE_FOLLOW && rank->dropped < RDX_INEXACT_UNKNOWN &&
-	       rdx_writer_rank_exceeds(rank->writer, rank->seat);
+	       rdx_writer_rank_exceeds(rank->writer, rank->seat) &&
+	       (learn_room(rank) < 0 || rdx_writer_rank_exceeds(rank->writer, rank->seat));
 }
 
 /* Make the changes on their way. */
@@ -300,6 +312,7 @@ static int snapshot(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uin
 		int64_t count = rdx_recovery_scan(rank->reader, scratch->hashes, CHUNK_HASHES,
 						  &tier, &rank->exact_position);
 
+		rank->live = rank->reader->view.live; /* a ledger that has grown is mapped anew */
 		if (count == 0 && rank->reader->scan.active) {
 			done += CHUNK_WORK;
 		} else if (count == 0) {

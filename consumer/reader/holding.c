@@ -197,14 +197,16 @@ static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding, uint
 	return 0;
 }
 
-int rdx_holding_of(const struct rdx_reader *reader, uint64_t at_least_event_id,
+int rdx_holding_of(struct rdx_reader *reader, uint64_t at_least_event_id,
 		   struct rdx_holding *ret_holding, struct rdx_cursor *ret_exact_at)
 {
 	struct rdx_holding holding = {.capacity = 0};
 	struct rdx_reader *aside;
 	uint64_t exact_position = 0;
-	int r = rdx_reader_open_side(reader, &aside);
+	int r = rdx_reader_map_used(reader, rdx_ledger_used(reader->view.live)); /* L4 */
 
+	if (r == 0)
+		r = rdx_reader_open_side(reader, &aside);
 	if (r < 0)
 		return r;
 	for (int i = 0; i < SNAPSHOT_TRIES; i++) {

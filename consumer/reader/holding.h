@@ -34,7 +34,7 @@ int rdx_holding_apply(struct rdx_holding *holding, const struct rdx_hash_key *ke
  * from its ledger and the ring after it. As rdx_reader_resident: -EAGAIN, -EOWNERDEAD,
  * -EBADMSG, -ENOMEM. *ret_holding is the caller's to free.
  */
-int rdx_holding_of(const struct rdx_reader *reader, uint64_t at_least_event_id,
+int rdx_holding_of(struct rdx_reader *reader, uint64_t at_least_event_id,
 		   struct rdx_holding *ret_holding, struct rdx_cursor *ret_exact_at);
 
 #endif

@@ -25,7 +25,7 @@ extern "C" {
 
 struct rdx_reader;
 
-/* A segment's header; copied and checked once, at open. */
+/* A segment's header; copied and checked once, at open, but for what may grow. */
 struct rdx_rank_info {
 	uint64_t size; /* of what this library fills: there is nothing beyond */
 	uint64_t worker_id;
@@ -35,9 +35,9 @@ struct rdx_rank_info {
 	uint64_t tier_blocks[RDX_TIER_COUNT]; /* expected; 0: the tier is not kept */
 	uint64_t
 		ledger_records; /* blocks at most; all tiers hold more than tier_blocks by no more than
-				    the records that are left then */
-	uint64_t file_bytes;
-	uint64_t created_ns; /* CLOCK_REALTIME */
+				    the records that are left then. As seen last: it may grow */
+	uint64_t file_bytes;    /* likewise */
+	uint64_t created_ns;    /* CLOCK_REALTIME */
 	uint64_t features_compat;
 	struct rdx_hash_key key;
 	uint32_t dp_rank;

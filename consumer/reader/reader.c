@@ -16,17 +16,19 @@
 #include <string.h>
 #include <unistd.h>
 
-static void fill_info(struct rdx_rank_info *info, const struct rdx_segment_header *header,
+static void fill_info(struct rdx_rank_info *info, const struct rdx_segment_view *view,
 		      const struct rdx_hash_key *key)
 {
+	const struct rdx_segment_header *header = &view->header;
+
 	info->size = sizeof(*info);
 	info->worker_id = header->worker_id;
 	info->epoch = header->epoch;
 	info->clear_id = header->clear_id;
 	info->ring_slots = header->ring_slots;
 	memcpy(info->tier_blocks, header->tier_blocks, sizeof(info->tier_blocks));
-	info->file_bytes = header->file_bytes;
-	info->ledger_records = header->ledger_records;
+	info->file_bytes = view->mapping.bytes;
+	info->ledger_records = view->record_count;
 	info->created_ns = header->created_ns;
 	info->features_compat = header->features_compat;
 	info->key = *key;
@@ -99,7 +101,7 @@ int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct 
 	if (r == 0) {
 		reader->guarded = &reader->view.mapping;
 		reader->guarded_clear = &reader->clear;
-		fill_info(&reader->info, &reader->view.header, key);
+		fill_info(&reader->info, &reader->view, key);
 		reader->slots_max = rdx_ring_event_slots_max(reader->info.ring_slots);
 		reader->cursor.epoch = reader->info.epoch;
 		r = allocate_hashes(reader);
@@ -112,6 +114,36 @@ int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct 
 	}
 	*ret_reader = reader;
 	return 0;
+}
+
+int rdx_reader_learn_room(struct rdx_reader *reader)
+{
+	uint64_t records;
+	int r = rdx_segment_room_now(&reader->view, &records);
+
+	if (r < 0)
+		return r;
+	reader->info.ledger_records = records;
+	reader->info.file_bytes = rdx_segment_bytes(&reader->view.header, records);
+	return 0;
+}
+
+int rdx_reader_map_used(struct rdx_reader *reader, uint64_t used)
+{
+	int r;
+
+	if (used <= reader->view.record_count)
+		return 0;
+	r = rdx_reader_learn_room(reader);
+	if (r < 0)
+		return r;
+	if (used > reader->info.ledger_records)
+		return -EBADMSG;
+	if (reader->guarded != &reader->view.mapping)
+		return -EAGAIN;
+	rdx_guard_remove(&reader->view.mapping);
+	r = rdx_segment_map_records(&reader->view, reader->info.ledger_records);
+	return rdx_guard_add(&reader->view.mapping) < 0 ? -ENOSPC : r;
 }
 
 int rdx_reader_open(struct rdx_reader **ret_reader, const char *dir, uint64_t worker_id,

@@ -72,6 +72,14 @@ int rdx_reader_open_at(struct rdx_reader **ret_reader, int dir_fd, const struct 
 int rdx_reader_open_side(const struct rdx_reader *reader, struct rdx_reader **ret_aside);
 void rdx_reader_close_side(struct rdx_reader *aside);
 
+/* How long the ledger is now, into `info`. -EBADMSG: the file lacks pages, or is shorter than it was;
+ * -errno. */
+int rdx_reader_learn_room(struct rdx_reader *reader);
+
+/* Records below `used`, of rdx_ledger_used, are in use: map them, if they are not. -EBADMSG: the file has
+ * not so many. -EAGAIN: a side reader cannot, but the first. -ENOMEM, -ENOSPC: close it; -errno. */
+int rdx_reader_map_used(struct rdx_reader *reader, uint64_t used);
+
 /* As rdx_reader_seek to a cursor of this epoch, but `half` stays as it is. */
 void rdx_reader_go_to(struct rdx_reader *reader, const struct rdx_cursor *cursor);
 

@@ -197,8 +197,8 @@ static int begin_scan(struct rdx_reader *reader, struct rdx_event_head *ret_last
 	uint64_t first;
 	int r;
 
-	/* pages may have been given back since it was opened */
-	r = rdx_file_check_allocated(reader->view.mapping.fd, reader->info.file_bytes);
+	/* pages may have been given back since it was opened; it may have grown */
+	r = rdx_reader_learn_room(reader);
 	if (r < 0)
 		return r;
 	if (tail > RDX_POSITION_END)
@@ -438,15 +438,15 @@ int rdx_recovery_drain(struct rdx_reader *reader)
 static int open_scan(struct rdx_reader *reader)
 {
 	struct rdx_ledger_scan *scan = &reader->scan;
+	int r = 0;
 
 	if (scan->opened)
 		return 0;
 	scan->generations = rdx_ledger_generations(reader->view.live);
-	scan->used = rdx_ledger_used(reader->view.live);
-	if (scan->used > reader->view.header.ledger_records)
-		return -EBADMSG;
-	scan->opened = 1;
-	return 0;
+	scan->used = rdx_ledger_used(reader->view.live); /* L4 */
+	r = rdx_reader_map_used(reader, scan->used);
+	scan->opened = r == 0;
+	return r;
 }
 
 /* Copy the prefix hashes that the tier holds of the records from `next_record` to `end`. */

@@ -105,6 +105,9 @@ void rdx_writer_flush(struct rdx_index_writer *writer);
  */
 uint8_t rdx_writer_rank_lost(struct rdx_index_writer *writer, int rank);
 
+/* The rank's ledger has so many records now. */
+void rdx_writer_rank_allow(struct rdx_index_writer *writer, int rank, uint64_t records);
+
 /*
  * Are more blocks of the rank visible than its ledger has records for, those of tier_blocks for each tier,
  * and the rest for all of them? Ask after a flush. While it is built it may hold more: a snapshot and the

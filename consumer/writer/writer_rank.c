@@ -113,14 +113,18 @@ static void set_state(struct rdx_index_writer *w, int seat, uint8_t state)
 	rdx_word_store(&w->live->entry[seat].counter[RDX_ENTRY_STATE], state);
 }
 
+static void allow(struct rdx_writer_rank *rank, uint64_t records)
+{
+	rank->spare = records > rank->declared ? records - rank->declared : 0;
+}
+
 static void declare(struct rdx_writer_rank *rank, const struct rdx_rank_info *info)
 {
 	rank->declared = 0;
 	memcpy(rank->tier_blocks, info->tier_blocks, sizeof(rank->tier_blocks));
 	for (uint32_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 		rank->declared += info->tier_blocks[tier];
-	rank->spare =
-		info->ledger_records > rank->declared ? info->ledger_records - rank->declared : 0;
+	allow(rank, info->ledger_records);
 }
 
 /* As far as the worker is believed. */
@@ -157,6 +161,11 @@ int rdx_writer_rank_add(struct rdx_index_writer *w, const struct rdx_rank_info *
 	set_instance(&w->live->entry[seat], info->epoch, info->instance, rank->is_visible);
 	declare(rank, info);
 	return seat;
+}
+
+void rdx_writer_rank_allow(struct rdx_index_writer *w, int seat, uint64_t records)
+{
+	allow(&w->rank[seat], records);
 }
 
 void rdx_writer_rank_expect(struct rdx_index_writer *w, int seat, uint64_t blocks)
