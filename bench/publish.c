@@ -168,14 +168,14 @@ static double append_slice(void *context)
 static uint64_t private_bytes(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
-	unsigned long long data = 0;
+	unsigned long long resident = 0, shared = 0;
 
 	if (file) {
-		if (fscanf(file, "%*u %*u %*u %*u %*u %llu", &data) != 1)
-			data = 0;
+		if (fscanf(file, "%*u %llu %llu", &resident, &shared) != 2)
+			resident = shared = 0;
 		fclose(file);
 	}
-	return data * (uint64_t)sysconf(_SC_PAGESIZE);
+	return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static int open_ranks(struct bench *bench)

@@ -37,11 +37,17 @@ static inline uint64_t rdx_buckets_lines(uint32_t keys)
 	return keys / RDX_BUCKETS_LINE_KEYS + 1;
 }
 
+/* A table takes a quarter more keys than it is made for, and their indexes, at longer searches. */
+static inline uint32_t rdx_buckets_most(uint32_t keys)
+{
+	return keys + keys / 4;
+}
+
 static inline void rdx_buckets_init(struct rdx_buckets *table, void *memory, uint32_t keys)
 {
 	uint32_t bits = 1;
 
-	while (keys >> bits)
+	while (rdx_buckets_most(keys) >> bits)
 		bits++;
 	*table = (struct rdx_buckets){memory, rdx_buckets_lines(keys),
 				      (uint32_t)((UINT64_C(1) << bits) - 1)};

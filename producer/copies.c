@@ -3,7 +3,7 @@
 
 #include "producer/enlarge.h"
 
-enum rdx_counter rdx_copies_room(const struct rdx_publisher *p, uint32_t block, uint8_t tier)
+enum rdx_counter rdx_copies_room(struct rdx_publisher *p, uint32_t block, uint8_t tier)
 {
 	uint32_t holders = rdx_node_holders(&p->lineage.nodes[block], tier);
 

@@ -13,8 +13,8 @@
 #define RDX_COPIES_KEPT RDX_COUNTER_EVENTS
 
 /* Is there room for the block to be held by one more name? RDX_COPIES_KEPT, or why not. The node is
- * settled. */
-enum rdx_counter rdx_copies_room(const struct rdx_publisher *p, uint32_t block, uint8_t tier);
+ * settled. If need be there is more then. */
+enum rdx_counter rdx_copies_room(struct rdx_publisher *p, uint32_t block, uint8_t tier);
 
 /* One more copy of a name, whose node is settled and whose block is placed. `local`: the block's
  * local hash, which an event needs. Returns RDX_COPIES_KEPT, or why there cannot be one. */

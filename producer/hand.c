@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/hand.h"
 
-#include <string.h>
-
 static uint32_t words_for(uint32_t nodes)
 {
 	return (uint32_t)(((uint64_t)nodes + 63) / 64);
@@ -15,40 +13,36 @@ static uint32_t words_above(uint32_t words)
 
 uint64_t rdx_hand_bytes(uint32_t nodes)
 {
-	uint64_t words = words_for(nodes);
-
-	return (2 * words + words_above((uint32_t)words)) * sizeof(uint64_t);
+	return words_for(nodes) * (uint64_t)sizeof(struct rdx_hand_word);
 }
 
-void rdx_hand_init(struct rdx_hand *hand, void *memory, uint32_t nodes)
+uint64_t rdx_hand_some_bytes(uint32_t nodes)
 {
-	uint32_t words = words_for(nodes);
-
-	*hand = (struct rdx_hand){.offered = memory, .words = words, .ahead = UINT64_MAX};
-	hand->fresh = hand->offered + words;
-	hand->some = hand->fresh + words;
-	for (uint32_t word = 0; word < words; word++) {
-		hand->offered[word] = UINT64_MAX;
-		hand->some[word / 64] |= UINT64_C(1) << word % 64;
-	}
-	if (nodes % 64)
-		hand->offered[words - 1] = (UINT64_C(1) << nodes % 64) - 1;
+	return words_above(words_for(nodes)) * (uint64_t)sizeof(uint64_t);
 }
 
-void rdx_hand_copy(struct rdx_hand *hand, const struct rdx_hand *from, uint32_t nodes)
+void rdx_hand_init(struct rdx_hand *hand, struct rdx_hand_word *word, uint64_t *some)
 {
-	uint32_t last = from->words - 1;
-	uint64_t beyond = nodes % 64 ? hand->offered[last] & ~UINT64_C(0) << nodes % 64 : 0;
+	*hand = (struct rdx_hand){.word = word, .some = some};
+}
 
-	memcpy(hand->offered, from->offered, from->words * sizeof(uint64_t));
-	hand->offered[last] |= beyond;
-	memcpy(hand->fresh, from->fresh, from->words * sizeof(uint64_t));
-	for (uint32_t word = 0; word < from->words; word++) {
-		if (!hand->offered[word])
-			hand->some[word / 64] &= ~(UINT64_C(1) << word % 64);
+void rdx_hand_extend(struct rdx_hand *hand, uint32_t nodes)
+{
+	uint32_t at = hand->nodes / 64, words = words_for(nodes);
+	uint64_t bits = ~UINT64_C(0) << hand->nodes % 64;
+
+	if (hand->nodes)
+		hand->word[hand->at].fresh = 0; /* passed by */
+	hand->at = at;
+	hand->ahead = UINT64_MAX;
+	for (; at < words; at++, bits = UINT64_MAX) {
+		if (at == words - 1 && nodes % 64)
+			bits &= (UINT64_C(1) << nodes % 64) - 1;
+		hand->word[at].offered |= bits;
+		hand->some[at / 64] |= UINT64_C(1) << at % 64;
 	}
-	hand->at = from->at;
-	hand->ahead = from->ahead;
+	hand->nodes = nodes;
+	hand->words = words;
 }
 
 /* The first word after `at` in which a node is offered, going round; `at` itself comes last. */
@@ -73,12 +67,12 @@ uint32_t rdx_hand_turn(struct rdx_hand *hand)
 
 		if (next == RDX_HAND_NONE)
 			return RDX_HAND_NONE;
-		hand->fresh[hand->at] = 0;
+		hand->word[hand->at].fresh = 0;
 		hand->at = next;
 		hand->ahead = UINT64_MAX;
 		if (passes == RDX_HAND_PASSES)
-			hand->fresh[next] = 0;
-		if (hand->offered[next] & ~hand->fresh[next])
+			hand->word[next].fresh = 0;
+		if (hand->word[next].offered & ~hand->word[next].fresh)
 			return rdx_hand_take(hand);
 	}
 }

@@ -1,63 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/lineage.h"
 
-#include <stddef.h>
-#include <string.h>
-
 /* A node's generations are settled at the latest when this many clears of a tier have followed. */
 #define CLEARS_A_ROUND 200
 
 #define GENERATIONS  255 /* of a tier, before one comes round */
 #define SWEEP_STEP   64  /* nodes settled at once in search of one to take */
 #define SWEEP_AHEAD  8   /* nodes prefetched ahead of the sweep */
-#define COPY_AHEAD   16  /* lines of the table prefetched ahead while all nodes are filed again */
 #define BRANCH_AHEAD 6   /* nodes prefetched ahead on a branch, if they lie one by one */
 
-static uint64_t table_bytes(uint32_t capacity)
+uint64_t rdx_lineage_table_bytes(uint32_t capacity)
 {
 	return rdx_buckets_lines(capacity) * RDX_BUCKETS_LINE_BYTES;
 }
 
-uint64_t rdx_lineage_bytes(uint32_t capacity)
+void rdx_lineage_init(struct rdx_lineage *lineage, const struct rdx_lineage_memory *memory,
+		      uint32_t capacity, struct rdx_ledger_record *records)
 {
-	return capacity * (uint64_t)sizeof(struct rdx_node) + table_bytes(capacity) +
-	       rdx_hand_bytes(capacity);
-}
-
-void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t capacity,
-		      struct rdx_ledger_record *records)
-{
-	uint8_t *table;
-
 	*lineage = (struct rdx_lineage){
-		.nodes = memory,
+		.nodes = memory->nodes,
 		.records = records,
 		.capacity = capacity,
 		.generations = RDX_LEDGER_GENERATIONS_FIRST,
 	};
-	table = (uint8_t *)(lineage->nodes + capacity);
-	rdx_buckets_init(&lineage->table, table, capacity);
-	rdx_hand_init(&lineage->hand, table + table_bytes(capacity), capacity);
+	rdx_filing_init(&lineage->filing, memory->table, memory->keys);
+	rdx_hand_init(&lineage->hand, memory->hand, memory->some);
+	rdx_hand_extend(&lineage->hand, capacity);
 }
 
-void rdx_lineage_copy(struct rdx_lineage *lineage, const struct rdx_lineage *from)
+void rdx_lineage_extend(struct rdx_lineage *lineage, uint32_t capacity)
 {
-	const struct rdx_node *nodes = from->nodes;
+	uint32_t more = capacity - lineage->capacity;
 
-	assert(!from->unswept && lineage->capacity > from->capacity);
-	memcpy(lineage->nodes, nodes, from->capacity * sizeof(*nodes));
-	for (uint32_t i = 0; i < from->capacity; i++) {
-		if (i + COPY_AHEAD < from->capacity)
-			rdx_buckets_prefetch(&lineage->table, nodes[i + COPY_AHEAD].prefix);
-		if (nodes[i].state & RDX_NODE_FILED)
-			rdx_buckets_insert(&lineage->table, nodes[i].prefix, i);
-	}
-	rdx_hand_copy(&lineage->hand, &from->hand, from->capacity);
-	lineage->generations = from->generations;
-	lineage->since = from->since;
-	lineage->unplaced = from->unplaced;
-	memcpy(lineage->held, from->held, sizeof(lineage->held));
-	memcpy(lineage->orphans, from->orphans, sizeof(lineage->orphans));
+	rdx_lineage_sweep(lineage, more);
+	/* the new ones are on the way of the sweep, if it comes to the end */
+	if (lineage->unswept)
+		lineage->unswept += more;
+	lineage->capacity = capacity;
+	rdx_hand_extend(&lineage->hand, capacity);
 }
 
 static void file(struct rdx_lineage *lineage, uint32_t index)
@@ -67,7 +47,7 @@ static void file(struct rdx_lineage *lineage, uint32_t index)
 	if (node->state & RDX_NODE_FILED)
 		return;
 	node->state |= RDX_NODE_FILED;
-	rdx_buckets_insert(&lineage->table, node->prefix, index);
+	rdx_filing_insert(&lineage->filing, node->prefix, index);
 }
 
 static void unfile(struct rdx_lineage *lineage, uint32_t index)
@@ -77,7 +57,7 @@ static void unfile(struct rdx_lineage *lineage, uint32_t index)
 	if (!(node->state & RDX_NODE_FILED))
 		return;
 	node->state &= ~RDX_NODE_FILED;
-	rdx_buckets_remove(&lineage->table, node->prefix, index);
+	rdx_filing_remove(&lineage->filing, node->prefix, index);
 }
 
 void rdx_lineage_place(struct rdx_lineage *lineage, uint32_t index, uint32_t parent)

@@ -24,14 +24,14 @@
 #ifndef RDX_LINEAGE_H
 #define RDX_LINEAGE_H
 
-#include "producer/buckets.h"
+#include "producer/filing.h"
 #include "producer/hand.h"
 #include "producer/node.h"
 #include "shm/ledger.h"
 
 struct rdx_lineage {
 	struct rdx_node *nodes;
-	struct rdx_buckets table; /* filed nodes, by prefix hash */
+	struct rdx_filing filing; /* nodes that are filed, by prefix hash */
 	struct rdx_hand hand;     /* idle nodes without children, and free ones */
 	struct rdx_ledger_record *records;
 	uint32_t capacity;
@@ -45,15 +45,26 @@ struct rdx_lineage {
 	uint64_t orphans[RDX_TIER_COUNT]; /* per set of tiers */
 };
 
-/* Bytes that rdx_lineage_init needs. */
-uint64_t rdx_lineage_bytes(uint32_t capacity);
+/* Bytes of the table for so many nodes. */
+uint64_t rdx_lineage_table_bytes(uint32_t capacity);
 
-/* `memory`: zeroed, aligned to 64, the caller's to free. `records`: one a node, of an empty ledger. */
-void rdx_lineage_init(struct rdx_lineage *lineage, void *memory, uint32_t capacity,
-		      struct rdx_ledger_record *records);
+/* Memory of a lineage: zeroed, each aligned to 64, the caller's to free. For nodes to come it is given
+ * later, behind that for the nodes that there are. */
+struct rdx_lineage_memory {
+	struct rdx_node *nodes;
+	void *table; /* rdx_lineage_table_bytes(keys), of which `capacity` may be a quarter more */
+	uint32_t keys;
+	struct rdx_hand_word *hand;
+	uint64_t *some; /* rdx_hand_some_bytes of all nodes that there will be */
+};
 
-/* Just made for more nodes: all that is in `from`, which no clear is to be swept in. O(nodes) */
-void rdx_lineage_copy(struct rdx_lineage *lineage, const struct rdx_lineage *from);
+/* `records`: one a node, of an empty ledger. */
+void rdx_lineage_init(struct rdx_lineage *lineage, const struct rdx_lineage_memory *memory,
+		      uint32_t capacity, struct rdx_ledger_record *records);
+
+/* There are so many nodes now, more than before, with memory, records and a table for them. As many
+ * nodes as are new are settled: no clear's sweep takes longer. */
+void rdx_lineage_extend(struct rdx_lineage *lineage, uint32_t capacity);
 
 void rdx_lineage_settle_now(struct rdx_lineage *lineage, uint32_t index);
 
@@ -75,15 +86,25 @@ static inline uint32_t rdx_lineage_block(const struct rdx_lineage *lineage, uint
 	return node->state & RDX_NODE_ALIAS ? node->parent : index;
 }
 
-/* The node with the prefix hash, or RDX_NODE_NONE; filed ones only. */
-static inline uint32_t rdx_lineage_filed(const struct rdx_lineage *lineage, uint64_t prefix)
+static inline uint32_t rdx_lineage_filed_in(const struct rdx_lineage *lineage,
+					    const struct rdx_buckets *table, uint64_t prefix)
 {
-	struct rdx_buckets_walk walk = rdx_buckets_begin(&lineage->table, prefix);
+	struct rdx_buckets_walk walk = rdx_buckets_begin(table, prefix);
 	uint32_t index;
 
 	do
-		index = rdx_buckets_next(&lineage->table, prefix, &walk);
+		index = rdx_buckets_next(table, prefix, &walk);
 	while (index != RDX_NODE_NONE && lineage->nodes[index].prefix != prefix);
+	return index;
+}
+
+/* The node with the prefix hash, or RDX_NODE_NONE; filed ones only. */
+static inline uint32_t rdx_lineage_filed(const struct rdx_lineage *lineage, uint64_t prefix)
+{
+	uint32_t index = rdx_lineage_filed_in(lineage, &lineage->filing.table, prefix);
+
+	if (index == RDX_NODE_NONE && __builtin_expect(lineage->filing.left != 0, 0))
+		index = rdx_lineage_filed_in(lineage, &lineage->filing.before, prefix);
 	return index;
 }
 

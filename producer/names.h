@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "producer/buckets.h"
+#include "producer/filing.h"
 #include "producer/node.h"
 
 #define RDX_NAMES_MAX (UINT32_C(1) << 29)
@@ -31,7 +31,7 @@ struct rdx_name_key {
 
 struct rdx_names {
 	struct rdx_node *nodes;
-	struct rdx_buckets table;
+	struct rdx_filing filing;
 	uint32_t count; /* now known: held or remembered */
 	uint64_t key[2];
 };
@@ -42,10 +42,6 @@ uint64_t rdx_names_bytes(uint32_t capacity);
 /* `memory`: zeroed, aligned to 64, the caller's to free. `key`: 2 random words. */
 void rdx_names_init(struct rdx_names *names, void *memory, uint32_t capacity, const uint64_t *key,
 		    struct rdx_node *nodes);
-
-/* Just made for more names, with the same key, and the nodes copied: the names that the first `nodes`
- * have, as `from` has them. */
-void rdx_names_copy(struct rdx_names *names, const struct rdx_names *from, uint32_t nodes);
 
 /* The hash that stands for a name of 32 bytes. */
 uint64_t rdx_names_digest(const struct rdx_names *names, const void *text);
@@ -79,15 +75,16 @@ static inline uint64_t rdx_names_hash_of(const struct rdx_names *names, const st
 	return rdx_names_hash(names, node->name, node->kind & RDX_NODE_KIND_NAME);
 }
 
-/* The node of a name, held or remembered; or RDX_NODE_NONE. */
-static inline uint32_t rdx_names_find(const struct rdx_names *names, const struct rdx_name_key *key)
+static inline uint32_t rdx_names_find_in(const struct rdx_names *names,
+					 const struct rdx_buckets *table,
+					 const struct rdx_name_key *key)
 {
-	struct rdx_buckets_walk walk = rdx_buckets_begin(&names->table, key->hash);
+	struct rdx_buckets_walk walk = rdx_buckets_begin(table, key->hash);
 	const struct rdx_node *node;
 	uint32_t index;
 
 	do {
-		index = rdx_buckets_next(&names->table, key->hash, &walk);
+		index = rdx_buckets_next(table, key->hash, &walk);
 		if (index == RDX_NODE_NONE)
 			break;
 		node = &names->nodes[index];
@@ -95,13 +92,34 @@ static inline uint32_t rdx_names_find(const struct rdx_names *names, const struc
 	return index;
 }
 
-/* The node that rdx_names_find will probably look at first, which is not touched. */
+/* The node of a name, held or remembered; or RDX_NODE_NONE. */
+static inline uint32_t rdx_names_find(const struct rdx_names *names, const struct rdx_name_key *key)
+{
+	uint32_t index = rdx_names_find_in(names, &names->filing.table, key);
+
+	if (index == RDX_NODE_NONE && __builtin_expect(names->filing.left != 0, 0))
+		index = rdx_names_find_in(names, &names->filing.before, key);
+	return index;
+}
+
+static inline uint32_t rdx_names_guess_in(const struct rdx_buckets *table,
+					  const struct rdx_name_key *key)
+{
+	struct rdx_buckets_walk walk = rdx_buckets_begin(table, key->hash);
+
+	return rdx_buckets_next(table, key->hash, &walk);
+}
+
+/* The node that rdx_names_find will probably look at first, which is not touched. RDX_NODE_NONE: it will
+ * find none. */
 static inline uint32_t rdx_names_guess(const struct rdx_names *names,
 				       const struct rdx_name_key *key)
 {
-	struct rdx_buckets_walk walk = rdx_buckets_begin(&names->table, key->hash);
+	uint32_t index = rdx_names_guess_in(&names->filing.table, key);
 
-	return rdx_buckets_next(&names->table, key->hash, &walk);
+	if (index == RDX_NODE_NONE && __builtin_expect(names->filing.left != 0, 0))
+		index = rdx_names_guess_in(&names->filing.before, key);
+	return index;
 }
 
 /* Name a node that has no name; the name is not known yet. Its namespace is 0. */
@@ -112,7 +130,7 @@ static inline void rdx_names_add(struct rdx_names *names, const struct rdx_name_
 
 	node->name = key->name;
 	node->kind = key->kind;
-	rdx_buckets_insert(&names->table, key->hash, index);
+	rdx_filing_insert(&names->filing, key->hash, index);
 	names->count++;
 }
 
@@ -121,7 +139,7 @@ static inline void rdx_names_remove(struct rdx_names *names, uint32_t index)
 {
 	struct rdx_node *node = &names->nodes[index];
 
-	rdx_buckets_remove(&names->table, rdx_names_hash_of(names, node), index);
+	rdx_filing_remove(&names->filing, rdx_names_hash_of(names, node), index);
 	node->kind = 0;
 	names->count--;
 }

@@ -1,44 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/namespaces.h"
 
-#include <string.h>
-
 /* Odd, about half of its bits set: spreads sums of hashes over the buckets. */
 #define SPREAD UINT64_C(0xd6e8feb86659fd93)
 
 uint64_t rdx_namespaces_bytes(uint32_t capacity)
 {
-	return capacity * (uint64_t)(sizeof(struct rdx_namespace_parts) + sizeof(uint32_t));
+	return capacity * (uint64_t)sizeof(struct rdx_namespace_parts);
 }
 
 void rdx_namespaces_init(struct rdx_namespaces *spaces, void *memory, uint32_t capacity)
 {
 	*spaces = (struct rdx_namespaces){.parts = memory, .capacity = capacity, .fresh = 1};
-	spaces->buckets = (uint32_t *)(spaces->parts + capacity);
 	spaces->parts[0].holders = 1; /* never free, and in no bucket */
 }
 
-static uint32_t *bucket_of(const struct rdx_namespaces *spaces, uint64_t lora, uint64_t salt)
+/* The bucket, of the first `count`. Of those that a power of two would have more, each is still a part
+ * of the one that lacks the highest bit. */
+static uint32_t *bucket_of(const struct rdx_namespaces *spaces, uint64_t lora, uint64_t salt,
+			   uint32_t count)
 {
-	uint64_t hash = (lora * SPREAD ^ salt) * SPREAD >> 32;
+	uint32_t hash = (uint32_t)((lora * SPREAD ^ salt) * SPREAD >> 32);
+	uint32_t mask = count == 1 ? 0 : UINT32_MAX >> __builtin_clz(count - 1);
+	uint32_t bucket = hash & mask;
 
-	return &spaces->buckets[hash * spaces->capacity >> 32];
+	return &spaces->parts[bucket < count ? bucket : bucket & mask >> 1].first;
 }
 
-void rdx_namespaces_copy(struct rdx_namespaces *spaces, const struct rdx_namespaces *from)
+/* There is one more bucket, for some of what is in the one that it was a part of. */
+static void split(struct rdx_namespaces *spaces)
 {
-	memcpy(spaces->parts, from->parts, from->fresh * sizeof(*from->parts));
-	for (uint32_t number = 1; number < from->fresh; number++) {
-		struct rdx_namespace_parts *parts = &spaces->parts[number];
-		uint32_t *bucket = bucket_of(spaces, parts->lora, parts->salt);
+	uint32_t added = spaces->fresh, highest = UINT32_C(1) << (31 - __builtin_clz(added));
+	uint32_t number = spaces->parts[added - highest].first;
 
-		if (!parts->holders)
-			continue; /* its `next` is of the free ones */
+	spaces->parts[added - highest].first = 0;
+	while (number) {
+		struct rdx_namespace_parts *parts = &spaces->parts[number - 1];
+		uint32_t next = parts->next, *bucket;
+
+		bucket = bucket_of(spaces, parts->lora, parts->salt, added + 1);
 		parts->next = *bucket;
-		*bucket = number + 1;
+		*bucket = number;
+		number = next;
 	}
-	spaces->fresh = from->fresh;
-	spaces->free = from->free;
 }
 
 static uint32_t take_number(struct rdx_namespaces *spaces)
@@ -49,25 +53,36 @@ static uint32_t take_number(struct rdx_namespaces *spaces)
 		spaces->free = spaces->parts[number - 1].next;
 		return number - 1;
 	}
-	return spaces->fresh < spaces->capacity ? spaces->fresh++ : RDX_NAMESPACES_NONE;
+	if (spaces->fresh == spaces->capacity)
+		return RDX_NAMESPACES_NONE;
+	split(spaces);
+	return spaces->fresh++;
 }
 
 uint32_t rdx_namespaces_enter(struct rdx_namespaces *spaces, uint64_t lora, uint64_t salt)
 {
-	uint32_t *bucket = bucket_of(spaces, lora, salt), number;
+	struct rdx_namespace_parts *parts;
+	uint32_t *bucket, number;
 
 	if (!lora && !salt)
 		return 0;
-	for (uint32_t at = *bucket; at; at = spaces->parts[at - 1].next) {
-		if (spaces->parts[at - 1].lora == lora && spaces->parts[at - 1].salt == salt) {
-			spaces->parts[at - 1].holders++;
+	bucket = bucket_of(spaces, lora, salt, spaces->fresh);
+	for (uint32_t at = *bucket; at; at = parts->next) {
+		parts = &spaces->parts[at - 1];
+		if (parts->lora == lora && parts->salt == salt) {
+			parts->holders++;
 			return at - 1;
 		}
 	}
 	number = take_number(spaces);
 	if (number == RDX_NAMESPACES_NONE)
 		return number;
-	spaces->parts[number] = (struct rdx_namespace_parts){lora, salt, 1, *bucket};
+	bucket = bucket_of(spaces, lora, salt, spaces->fresh);
+	parts = &spaces->parts[number];
+	parts->lora = lora;
+	parts->salt = salt;
+	parts->holders = 1;
+	parts->next = *bucket;
 	*bucket = number + 1;
 	return number;
 }
@@ -85,7 +100,7 @@ void rdx_namespaces_leave(struct rdx_namespaces *spaces, uint32_t number)
 
 	if (!number || --parts->holders)
 		return;
-	link = bucket_of(spaces, parts->lora, parts->salt);
+	link = bucket_of(spaces, parts->lora, parts->salt, spaces->fresh);
 	while (*link != number + 1)
 		link = &spaces->parts[*link - 1].next;
 	*link = parts->next;

@@ -17,14 +17,16 @@ struct rdx_namespace_parts {
 	uint64_t salt;
 	uint32_t holders; /* 0: free */
 	uint32_t next;    /* of its bucket, or of the free ones: 1 + number, 0: none */
+	uint32_t first;   /* of the bucket with this number: likewise */
+	uint32_t reserved;
 };
 
+/* As many buckets as numbers that were ever used: they grow one by one. */
 struct rdx_namespaces {
 	struct rdx_namespace_parts *parts;
-	uint32_t *buckets; /* as many as parts; 1 + number, 0: none */
-	uint32_t capacity;
-	uint32_t fresh; /* numbers at or above were never used */
-	uint32_t free;  /* 1 + number, 0: none */
+	uint32_t capacity; /* may be raised when there is memory behind the parts */
+	uint32_t fresh;    /* numbers at or above were never used */
+	uint32_t free;     /* 1 + number, 0: none */
 };
 
 uint64_t rdx_namespaces_bytes(uint32_t capacity);
@@ -32,10 +34,7 @@ uint64_t rdx_namespaces_bytes(uint32_t capacity);
 /* `memory`: zeroed, the caller's to free. */
 void rdx_namespaces_init(struct rdx_namespaces *spaces, void *memory, uint32_t capacity);
 
-/* Just made, for as many or more: all that is in `from`, by the same numbers. */
-void rdx_namespaces_copy(struct rdx_namespaces *spaces, const struct rdx_namespaces *from);
-
-/* The number of a namespace, with one more holder; RDX_NAMESPACES_NONE: too many are in use. */
+/* The number of a namespace, with one more holder; RDX_NAMESPACES_NONE: `capacity` are in use. */
 uint32_t rdx_namespaces_enter(struct rdx_namespaces *spaces, uint64_t lora, uint64_t salt);
 
 /* One more holder of a namespace that has some, and one less. */

@@ -1,122 +1,219 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/private.h"
 
+#include "shm/segment_layout.h"
+
 #include <errno.h>
-#include <sys/mman.h>
 
-#define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
-#define NAMESPACES_MIN  256
+#define NAMESPACES_FIRST 256
 
-/* Address space from a huge page's boundary on; what is cut off to get there is given back. */
-static int map_aligned(struct rdx_arena *arena, uint64_t bytes)
+/* Of the tables to come, touched for each name that comes: all are before a quarter more names came than
+ * the present ones are made for. */
+#define TABLE_BYTES_A_NAME 256
+#define MOVE_AHEAD         16 /* lines prefetched ahead while entries are moved */
+
+/* Of the names, then of the lineage. Lines of both are whole. */
+static uint64_t tables_bytes(uint32_t keys)
 {
-	uint8_t *base = mmap(NULL, bytes + HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint64_t before;
-
-	if (base == MAP_FAILED)
-		return -ENOMEM;
-	before = -(uintptr_t)base & (HUGE_PAGE_BYTES - 1);
-	if (before)
-		munmap(base, before);
-	munmap(base + before + bytes, HUGE_PAGE_BYTES - before);
-	arena->base = base + before;
-	arena->bytes = bytes;
-	return 0;
+	return rdx_names_bytes(keys) + rdx_lineage_table_bytes(keys);
 }
 
-/* Namespaces at once: more than one for each four names is map_full. */
-static uint32_t namespaces_for(uint32_t names)
-{
-	uint32_t wanted = names / 4 > NAMESPACES_MIN ? names / 4 : NAMESPACES_MIN;
-
-	return wanted < RDX_NAMESPACES_MAX ? wanted : RDX_NAMESPACES_MAX;
-}
-
-/* The namespaces, and the event being collected. */
-static uint64_t rest_bytes(const struct rdx_publisher *p, uint32_t names)
+/* What does not grow: the event being collected, what is lacking, and what is above the hand's words. */
+static uint64_t rest_bytes(const struct rdx_publisher *p)
 {
 	return p->pending.removed_max * (2 * sizeof(uint64_t) + sizeof(uint32_t)) +
-	       rdx_namespaces_bytes(namespaces_for(names));
+	       rdx_hand_some_bytes((uint32_t)p->names_max) + rdx_lacking_bytes(p->tier_blocks);
 }
 
-static void lay_out_rest(struct rdx_publisher *p, void *memory, uint32_t names)
+static uint32_t namespaces_most(const struct rdx_publisher *p)
 {
-	struct rdx_pending *pending = &p->pending;
-
-	pending->hashes = memory;
-	pending->words = pending->hashes + pending->removed_max;
-	rdx_namespaces_init(&p->spaces, pending->words + pending->removed_max,
-			    namespaces_for(names));
-	pending->records = p->spaces.buckets + namespaces_for(names);
+	/* each has a name, but number 0 and that of a call in progress */
+	return p->names_max + 2 < RDX_NAMESPACES_MAX ? (uint32_t)p->names_max + 2
+						     : RDX_NAMESPACES_MAX;
 }
 
-int rdx_private_reserve(struct rdx_arena *ret_arena, const struct rdx_publisher *p, uint32_t names,
-			const uint64_t *tier_blocks)
+static uint32_t namespaces_first(const struct rdx_publisher *p)
 {
-	uint64_t bytes = rdx_names_bytes(names) + rdx_lineage_bytes(names) +
-			 rdx_lacking_bytes(tier_blocks) + rest_bytes(p, names);
-	int r = map_aligned(ret_arena,
-			    (bytes + RDX_PAGE_BYTES - 1) / RDX_PAGE_BYTES * RDX_PAGE_BYTES);
+	return namespaces_most(p) < NAMESPACES_FIRST ? namespaces_most(p) : NAMESPACES_FIRST;
+}
 
+static int reserve(struct rdx_publisher *p, uint32_t names)
+{
+	struct rdx_private *memory = &p->memory;
+	uint32_t most = (uint32_t)p->names_max;
+	int r = rdx_area_reserve(&memory->nodes, most * (uint64_t)sizeof(struct rdx_node));
+
+	if (r == 0)
+		r = rdx_area_reserve(&memory->hand, rdx_hand_bytes(most));
+	if (r == 0)
+		r = rdx_area_reserve(&memory->tables, tables_bytes(names));
+	if (r == 0)
+		r = rdx_area_reserve(&memory->spaces, rdx_namespaces_bytes(namespaces_most(p)));
+	if (r == 0)
+		r = rdx_area_reserve(&memory->rest, rest_bytes(p));
 	if (r < 0)
-		return r;
-	/* only for speed: it works without either */
-	madvise(ret_arena->base, ret_arena->bytes, MADV_HUGEPAGE);
-	if (madvise(ret_arena->base, ret_arena->bytes, MADV_DONTFORK) < 0) {
-		r = -errno;
-		rdx_private_free(ret_arena);
-	}
+		rdx_private_free(p);
 	return r;
 }
 
-int rdx_private_touch(const struct rdx_arena *arena)
+int rdx_private_reserve(struct rdx_publisher *p, uint32_t names)
 {
-	uint8_t *bytes = arena->base;
+	int r = reserve(p, names);
 
-	if (madvise(arena->base, arena->bytes, MADV_POPULATE_WRITE) == 0)
-		return 0;
-	if (errno == ENOMEM)
-		return -ENOMEM;
-	/* before Linux 5.14: one store a page, which the compiler must keep */
-	for (uint64_t at = 0; at < arena->bytes; at += RDX_PAGE_BYTES)
-		__atomic_store_n(bytes + at, 0, __ATOMIC_RELAXED);
-	return 0;
+	if (r != -ENOMEM || p->names_max == names)
+		return r;
+	p->names_max = names; /* it cannot grow */
+	return reserve(p, names);
 }
 
-void rdx_private_free(struct rdx_arena *arena)
+int rdx_private_touch(struct rdx_publisher *p, uint32_t names)
 {
-	if (arena->base)
-		munmap(arena->base, arena->bytes);
-	*arena = (struct rdx_arena){.base = NULL};
+	struct rdx_private *memory = &p->memory;
+	int r = rdx_area_touch(&memory->nodes, names * (uint64_t)sizeof(struct rdx_node));
+
+	if (r == 0)
+		r = rdx_area_touch(&memory->hand, rdx_hand_bytes(names));
+	if (r == 0)
+		r = rdx_area_touch(&memory->tables, tables_bytes(names));
+	if (r == 0)
+		r = rdx_area_touch(&memory->spaces, rdx_namespaces_bytes(namespaces_first(p)));
+	if (r == 0)
+		r = rdx_area_touch(&memory->rest, rest_bytes(p));
+	memory->keys = names;
+	return r;
+}
+
+void rdx_private_wipe(struct rdx_publisher *p)
+{
+	struct rdx_private *memory = &p->memory;
+
+	rdx_area_wipe(&memory->nodes);
+	rdx_area_wipe(&memory->hand);
+	rdx_area_wipe(&memory->tables);
+	rdx_area_free(&memory->others);
+	rdx_area_wipe(&memory->spaces);
+	rdx_area_wipe(&memory->rest);
+}
+
+void rdx_private_free(struct rdx_publisher *p)
+{
+	struct rdx_private *memory = &p->memory;
+
+	rdx_area_free(&memory->nodes);
+	rdx_area_free(&memory->hand);
+	rdx_area_free(&memory->tables);
+	rdx_area_free(&memory->others);
+	rdx_area_free(&memory->spaces);
+	rdx_area_free(&memory->rest);
+}
+
+static void lay_out_rest(struct rdx_publisher *p)
+{
+	struct rdx_pending *pending = &p->pending;
+	uint8_t *at = p->memory.rest.base;
+
+	rdx_lacking_init(&p->lacking, at, p->tier_blocks);
+	pending->hashes = (uint64_t *)(at + rdx_lacking_bytes(p->tier_blocks));
+	pending->words = pending->hashes + pending->removed_max;
+	pending->records = (uint32_t *)((uint8_t *)(pending->words + pending->removed_max) +
+					rdx_hand_some_bytes((uint32_t)p->names_max));
 }
 
 void rdx_private_start(struct rdx_publisher *p, const uint64_t *key)
 {
+	struct rdx_private *memory = &p->memory;
 	uint32_t names = (uint32_t)p->owner.ledger.count;
-	/* the names' table first: it is whole lines, which those of the nodes must be on too */
-	uint8_t *at = (uint8_t *)p->arena.base + rdx_names_bytes(names);
+	struct rdx_lineage_memory lineage = {
+		.nodes = (struct rdx_node *)memory->nodes.base,
+		.table = memory->tables.base + rdx_names_bytes(memory->keys),
+		.keys = memory->keys,
+		.hand = (struct rdx_hand_word *)memory->hand.base,
+	};
 
-	rdx_lineage_init(&p->lineage, at, names, p->owner.ledger.records);
-	rdx_names_init(&p->names, p->arena.base, names, key, p->lineage.nodes);
-	at += rdx_lineage_bytes(names);
-	rdx_lacking_init(&p->lacking, at, p->tier_blocks);
-	lay_out_rest(p, at + rdx_lacking_bytes(p->tier_blocks), names);
+	lay_out_rest(p);
+	lineage.some = p->pending.words + p->pending.removed_max;
+	rdx_lineage_init(&p->lineage, &lineage, names, p->owner.ledger.records);
+	rdx_names_init(&p->names, memory->tables.base, memory->keys, key, p->lineage.nodes);
+	rdx_namespaces_init(&p->spaces, memory->spaces.base, namespaces_first(p));
 }
 
-void rdx_private_move(struct rdx_publisher *p, const struct rdx_arena *arena)
+/* The tables that were made beside those in use take their place. */
+static void change_tables(struct rdx_publisher *p)
 {
-	struct rdx_lineage lineage = p->lineage;
-	struct rdx_names names = p->names;
-	struct rdx_lacking lacking = p->lacking;
-	struct rdx_namespaces spaces = p->spaces;
-	struct rdx_arena old = p->arena;
+	struct rdx_private *memory = &p->memory;
+	struct rdx_area before = memory->tables;
+	uint32_t nodes = p->lineage.capacity;
 
-	p->arena = *arena;
-	rdx_private_start(p, names.key);
-	rdx_lineage_copy(&p->lineage, &lineage);
-	rdx_names_copy(&p->names, &names, lineage.capacity);
-	rdx_lacking_copy(&p->lacking, &lacking);
-	rdx_namespaces_copy(&p->spaces, &spaces);
-	rdx_private_free(&old);
+	memory->tables = memory->others;
+	memory->others = before;
+	memory->keys = memory->others_keys;
+	rdx_filing_extend(&p->names.filing, memory->tables.base, memory->keys, nodes);
+	rdx_filing_extend(&p->lineage.filing, memory->tables.base + rdx_names_bytes(memory->keys),
+			  memory->keys, nodes);
+}
+
+void rdx_private_move_now(struct rdx_publisher *p, uint32_t count)
+{
+	struct rdx_filing *names = &p->names.filing, *filed = &p->lineage.filing;
+
+	while (count--) {
+		const struct rdx_node *node = &p->lineage.nodes[names->moved];
+
+		if (names->left > MOVE_AHEAD)
+			rdx_filing_prefetch(names, rdx_names_hash_of(&p->names, node + MOVE_AHEAD));
+		rdx_filing_move(names, node->kind & RDX_NODE_KIND_NAMED,
+				rdx_names_hash_of(&p->names, node));
+		rdx_filing_move(filed, node->state & RDX_NODE_FILED, node->prefix);
+	}
+	if (!names->left)
+		rdx_area_free(&p->memory.others);
+}
+
+/* Tables for as many names again come in steps; at once, `now`, where so many steps were too few. */
+static int extend_tables(struct rdx_publisher *p, uint32_t names, int now)
+{
+	struct rdx_private *memory = &p->memory;
+	uint64_t keys = 2 * (uint64_t)names, bytes, touch;
+	int r;
+
+	if (!memory->others.base) {
+		memory->others_keys = (uint32_t)(keys < p->names_max ? keys : p->names_max);
+		r = rdx_area_reserve(&memory->others, tables_bytes(memory->others_keys));
+		if (r < 0)
+			return r;
+	}
+	bytes = tables_bytes(memory->others_keys);
+	touch = memory->others.touched +
+		(names - p->lineage.capacity) * (uint64_t)TABLE_BYTES_A_NAME;
+	r = rdx_area_extend(&memory->others, now || touch > bytes ? bytes : touch);
+	if (r == 0 && memory->others.touched >= bytes)
+		change_tables(p);
+	return r;
+}
+
+int rdx_private_extend(struct rdx_publisher *p, uint32_t names)
+{
+	struct rdx_private *memory = &p->memory;
+	int now = names > rdx_buckets_most(memory->keys);
+	int r = rdx_area_extend(&memory->nodes, names * (uint64_t)sizeof(struct rdx_node));
+
+	if (r == 0)
+		r = rdx_area_extend(&memory->hand, rdx_hand_bytes(names));
+	if (r == 0 && now)
+		rdx_private_move(p, UINT32_MAX);
+	if (r == 0 && names > memory->keys && !p->names.filing.left)
+		r = extend_tables(p, names, now);
+	return r;
+}
+
+int rdx_private_extend_spaces(struct rdx_publisher *p)
+{
+	struct rdx_area *area = &p->memory.spaces;
+	uint32_t most = namespaces_most(p), first = p->spaces.capacity;
+	uint32_t capacity = first + NAMESPACES_FIRST < most ? first + NAMESPACES_FIRST : most;
+	int r = capacity == first ? -ENOMEM : rdx_area_extend(area, rdx_namespaces_bytes(capacity));
+
+	if (r == 0)
+		p->spaces.capacity = capacity;
+	return r;
 }

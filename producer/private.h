@@ -1,29 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A publisher's private memory: one arena, reserved and touched when it opens, and again, larger, when
- * it grows.
+ * A publisher's private memory. What grows with the names has addresses for names_max of them, and never
+ * moves; but the tables, which are made anew beside those in use.
  */
 #ifndef RDX_PRIVATE_H
 #define RDX_PRIVATE_H
 
 #include "producer/publisher_state.h"
 
-/* Address space for the private state of so many names, of a publisher whose ring and `pending` are
- * known. -ENOMEM, -errno of madvise(2). */
-int rdx_private_reserve(struct rdx_arena *ret_arena, const struct rdx_publisher *p, uint32_t names,
-			const uint64_t *tier_blocks);
+/* Addresses for the private state of `names` to p->names_max names, which becomes `names` where there are
+ * none for more. Ring and `pending` of the publisher are known. -ENOMEM, -errno of madvise(2). */
+int rdx_private_reserve(struct rdx_publisher *p, uint32_t names);
 
-/* Touch every page: no page fault in a publish call later. -ENOMEM */
-int rdx_private_touch(const struct rdx_arena *arena);
+/* Touch all that so many names need: no page fault in a publish call later. -ENOMEM */
+int rdx_private_touch(struct rdx_publisher *p, uint32_t names);
 
-void rdx_private_free(struct rdx_arena *arena);
+void rdx_private_free(struct rdx_publisher *p);
 
-/* Lay out the state in `p->arena`, for `p->tier_blocks` and the claimed segment's records. `key`: 2
- * random words. */
+/* Nothing is in it any more: as touched, with room for what there is. */
+void rdx_private_wipe(struct rdx_publisher *p);
+
+/* Lay out the state, in touched memory, for the claimed segment's records. `key`: 2 random words. */
 void rdx_private_start(struct rdx_publisher *p, const uint64_t *key);
 
-/* The segment and `p->tier_blocks` are larger: go on, with all that is known, in this arena, which is
- * touched. No clear is being swept. The old arena is freed. */
-void rdx_private_move(struct rdx_publisher *p, const struct rdx_arena *arena);
+/* Memory for so many names, somewhat more than there are; their nodes are not in use yet. -ENOMEM: all is
+ * as it was. */
+int rdx_private_extend(struct rdx_publisher *p, uint32_t names);
+
+/* The same for some more namespaces, which may be used then. -ENOMEM, also at RDX_NAMESPACES_MAX. */
+int rdx_private_extend_spaces(struct rdx_publisher *p);
+
+void rdx_private_move_now(struct rdx_publisher *p, uint32_t count);
+
+/* Move the entries of up to `count` names to the new tables, if there are some. */
+static inline void rdx_private_move(struct rdx_publisher *p, uint64_t count)
+{
+	uint32_t left = p->names.filing.left;
+
+	if (__builtin_expect(left != 0, 0))
+		rdx_private_move_now(p, count < left ? (uint32_t)count : left);
+}
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "producer/private.h"
 #include "producer/store.h"
 
 #include "shm/clear.h"
@@ -11,6 +12,9 @@
  * that all are before the remembered names run out that may be taken for new blocks. */
 #define SWEEP         2
 #define SWEEP_A_BLOCK 5
+
+/* Entries moved for each block while there are new tables. */
+#define MOVES_A_BLOCK 4
 
 /* Events a call may publish besides one per block: the worker's clear, its own Cleared, and what the
  * rank is worth. */
@@ -103,6 +107,7 @@ static int begin(struct rdx_publisher *p, uint64_t blocks, uint64_t time_ns)
 		return exhaust(p, time_ns);
 	p->time_ns = time_ns;
 	rdx_lineage_sweep(&p->lineage, SWEEP + SWEEP_A_BLOCK * blocks);
+	rdx_private_move(p, MOVES_A_BLOCK * blocks);
 	return 0;
 }
 
@@ -197,7 +202,7 @@ static uint32_t remove_chunk(struct rdx_publisher *p, const struct rdx_removed *
 		rdx_names_key(&p->names,
 			      rdx_store_name_at(removed->names, from + i, removed->name_bytes),
 			      removed->name_bytes, removed->cache_group, &keys[i]);
-		rdx_buckets_prefetch(&p->names.table, keys[i].hash);
+		rdx_filing_prefetch(&p->names.filing, keys[i].hash);
 	}
 	rdx_store_prefetch_slots(p, count);
 	if (count > 1) /* of one name the call before has asked for them */
@@ -219,7 +224,7 @@ RDX_PREFETCHES void prefetch_next(const struct rdx_publisher *p, uint32_t remove
 		if (index == RDX_NODE_ROOT)
 			return;
 	}
-	rdx_buckets_prefetch(&p->names.table, rdx_names_hash_of(&p->names, &nodes[index]));
+	rdx_filing_prefetch(&p->names.filing, rdx_names_hash_of(&p->names, &nodes[index]));
 	__builtin_prefetch(&p->lineage.records[index], 1);
 	if (nodes[index].parent != RDX_NODE_ROOT)
 		__builtin_prefetch(&nodes[nodes[index].parent], 1);

@@ -154,7 +154,7 @@ static int reserve(struct rdx_publisher *p, const struct rdx_publisher_options *
 
 	p->pending.stored_max = rdx_event_hashes_max(RDX_EVENT_STORED, slots);
 	p->pending.removed_max = rdx_event_hashes_max(RDX_EVENT_REMOVED, slots);
-	return rdx_private_reserve(&p->arena, p, names, p->tier_blocks);
+	return rdx_private_reserve(p, names);
 }
 
 /* The private state, once its memory is touched and the rank is claimed. */
@@ -190,12 +190,12 @@ static void start_over(struct rdx_publisher *p, const struct rdx_hash_key *key,
 
 	p->key = *key;
 	memcpy(p->key_bytes, key_bytes, sizeof(p->key_bytes));
-	memset(p->arena.base, 0, p->arena.bytes);
+	rdx_private_wipe(p);
 	memset(p->counters, 0, sizeof(p->counters));
 	p->counters[RDX_COUNTER_FLAGS] = flags;
 	p->counters[RDX_COUNTER_BELL] = bell;
 	p->position = p->time_ns = 0;
-	p->inexact = p->reported = p->exhausted = p->starved = 0;
+	p->inexact = p->reported = p->exhausted = 0;
 	rdx_private_start(p, names_key);
 	adopt_segment(p);
 	rdx_publisher_mark(p, RDX_INEXACT_LACKING, RDX_LACKING_ALL_TIERS);
@@ -356,6 +356,7 @@ static int claim(struct rdx_publisher *p, const struct rdx_publisher_options *op
 	struct rdx_segment_spec spec = spec_of(options, names);
 	int r = rdx_namespace_key_bytes(dir_fd, 1, p->key_bytes);
 
+	spec.records_max = p->names_max;
 	if (r < 0)
 		return r;
 	rdx_hash_key_expand(p->key_bytes, &p->key);
@@ -380,7 +381,7 @@ static int start_once(struct rdx_publisher *p, const struct rdx_publisher_option
 		return dir_fd;
 	r = claim(p, options, names, dir_fd);
 	if (r == 0) {
-		r = rdx_private_touch(&p->arena);
+		r = rdx_private_touch(p, names);
 		if (r == 0)
 			r = start_state(p);
 		if (r == 0)
@@ -431,6 +432,8 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 	p->names_max = options.names_max ? options.names_max : GROWN_NAMES_DEFAULT;
 	if (p->names_max > RDX_NAMES_MAX)
 		p->names_max = RDX_NAMES_MAX;
+	if (p->names_max < header.ledger_records)
+		p->names_max = header.ledger_records;
 	memcpy(p->tier_blocks, options.tier_blocks, sizeof(p->tier_blocks));
 	r = rdx_namespace_path(options.dir, &p->path);
 	if (r == 0)
@@ -438,7 +441,7 @@ int rdx_publisher_open(struct rdx_publisher **ret_publisher,
 	if (r == 0)
 		r = start(p, &options, (uint32_t)header.ledger_records);
 	if (r < 0) {
-		rdx_private_free(&p->arena);
+		rdx_private_free(p);
 		free(p->path);
 		free(p);
 		return r;
@@ -457,7 +460,7 @@ void rdx_publisher_close(struct rdx_publisher *p)
 		release_segment(p);
 		rdx_mapping_close(&p->bell_mapping);
 		/* in a forked child these addresses are unmapped, or the child's own */
-		rdx_private_free(&p->arena);
+		rdx_private_free(p);
 	}
 	free(p->path);
 	free(p);
@@ -500,7 +503,7 @@ int rdx_publisher_get_stats(const struct rdx_publisher *p, struct rdx_publisher_
 	       (RDX_COUNTER_LACKING + 1) * sizeof(uint64_t));
 	stats.inexact = p->inexact;
 	stats.name_lost = p->name_lost;
-	stats.outgrown = rdx_enlarge_due(p);
+	stats.outgrown = p->enlarge_wait_ns != 0;
 	stats.growths = p->growths;
 	stats.rings_bell = (flags & RDX_LIVE_RINGS_BELL) != 0;
 	stats.disk_backed = (flags & RDX_LIVE_DISK_BACKED) != 0;

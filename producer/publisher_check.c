@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A publisher whose files lost their names notices it, and makes them again; one that has outgrown its
- * segment makes that larger.
+ * A publisher whose files lost their names notices it, and makes them again; one that will outgrow its
+ * segment makes that longer.
  */
 #include "producer/emit.h"
 #include "producer/enlarge.h"
 
 #include "shm/bell_file.h"
 #include "shm/clear_file.h"
-#include "shm/clock.h"
 #include "shm/file.h"
 #include "shm/namespace.h"
 
@@ -64,23 +63,13 @@ static int renew_lost(struct rdx_publisher *p, int dir_fd)
 	return r == RDX_SEGMENT_WHOLE ? RDX_CHECK_RENEWED : RDX_CHECK_EMPTIED;
 }
 
-/* Likewise. */
-static int outgrow(struct rdx_publisher *p, int dir_fd)
-{
-	int r = rdx_enlarge(p, dir_fd);
-
-	if (r < 0)
-		return r;
-	return r == RDX_SEGMENT_WHOLE ? RDX_CHECK_GREW : RDX_CHECK_EMPTIED;
-}
-
-static int renew(struct rdx_publisher *p, int lost, int outgrown)
+static int renew(struct rdx_publisher *p, int lost)
 {
 	int dir_fd = rdx_namespace_open(p->path, 1), r;
 
 	if (dir_fd < 0)
 		return dir_fd;
-	r = lost ? renew_lost(p, dir_fd) : outgrown ? outgrow(p, dir_fd) : RDX_CHECK_SOUND;
+	r = lost ? renew_lost(p, dir_fd) : RDX_CHECK_SOUND;
 	if (bell_is_lost(p))
 		rdx_publisher_join_bell(p, dir_fd);
 	close(dir_fd);
@@ -89,7 +78,7 @@ static int renew(struct rdx_publisher *p, int lost, int outgrown)
 
 int rdx_publisher_check(struct rdx_publisher *p)
 {
-	int named, outgrown, r;
+	int named, r;
 
 	if (p->dead)
 		return p->dead;
@@ -98,8 +87,7 @@ int rdx_publisher_check(struct rdx_publisher *p)
 		return named;
 	if (named)
 		rdx_publish_follow(p);
-	outgrown = rdx_enlarge_due(p) && rdx_clock_ns() >= p->enlarge_ns;
-	r = named && !outgrown && !bell_is_lost(p) ? RDX_CHECK_SOUND : renew(p, !named, outgrown);
+	r = named && !bell_is_lost(p) ? RDX_CHECK_SOUND : renew(p, !named);
 	if (r == -EBUSY) {
 		rdx_publisher_forfeit(p);
 		return r;
@@ -107,5 +95,5 @@ int rdx_publisher_check(struct rdx_publisher *p)
 	p->name_lost = !named && r < 0;
 	if (r >= 0)
 		rdx_emit_counters(p); /* of the bell */
-	return r;
+	return r == RDX_CHECK_SOUND ? rdx_enlarge_ahead(p) : r;
 }

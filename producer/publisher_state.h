@@ -8,6 +8,7 @@
 
 #include <ringdex/rdx_publisher.h>
 
+#include "producer/area.h"
 #include "producer/lacking.h"
 #include "producer/lineage.h"
 #include "producer/names.h"
@@ -15,10 +16,17 @@
 #include "shm/namespace_layout.h"
 #include "shm/segment.h"
 
-/* Private memory: never inherited, so that a fork costs the engine no page copies. */
-struct rdx_arena {
-	void *base;
-	uint64_t bytes;
+/* Private memory (private.h). */
+struct rdx_private {
+	struct rdx_area nodes;
+	struct rdx_area hand;
+	struct rdx_area tables; /* of names, and of what the lineage has filed */
+	struct rdx_area
+		others; /* those before, while they are not empty; or those to come, not yet whole */
+	struct rdx_area spaces;
+	struct rdx_area rest;
+	uint32_t keys; /* for which the tables are made */
+	uint32_t others_keys;
 };
 
 /* The event being collected. The lineage has all its blocks already. */
@@ -46,11 +54,11 @@ struct rdx_publisher {
 	struct rdx_lacking lacking;
 	struct rdx_pending pending;
 	uint64_t tier_blocks[RDX_TIER_COUNT];
-	uint64_t spare;      /* records besides these, which any tier may use */
-	uint64_t remembered; /* names asked for, 0: the default */
-	uint64_t names_max;  /* to which it may grow */
-	uint64_t enlarge_ns; /* not before: it failed */
-	uint64_t enlarge_wait_ns;
+	uint64_t spare;           /* records besides these, which any tier may use */
+	uint64_t remembered;      /* names asked for, 0: the default */
+	uint64_t names_max;       /* to which it may grow */
+	uint64_t enlarge_ns;      /* not before: it failed */
+	uint64_t enlarge_wait_ns; /* 0: it did not */
 
 	uint64_t epoch;
 	uint64_t position; /* the ring's tail */
@@ -73,11 +81,10 @@ struct rdx_publisher {
 	uint8_t name_lost;  /* by the last check, and not made again */
 	uint8_t in_batch;   /* the bell waits for its end */
 	uint8_t bell_due;   /* a call of the batch published something */
-	uint8_t starved;    /* there was no node, or no namespace, for something new */
 	uint8_t counted;    /* what does not change in every call did, since it was stored last */
 
 	struct rdx_mapping bell_mapping;
-	struct rdx_arena arena;     /* names, lineage, the rest */
+	struct rdx_private memory;
 	struct rdx_publisher *next; /* of all open ones, under publisher.c's mutex */
 	struct rdx_publisher *previous;
 };

@@ -67,7 +67,8 @@ struct rdx_publisher_options {
 	uint64_t wait_ns;   /* how long to wait for a predecessor that has the rank, for it is
 			       often about to end; 0: not at all */
 	uint64_t names_max; /* tier_blocks and remembered_names together may grow to this; 0: 2^24,
-			       512 MiB of segment; no more than there are at first: they never do */
+			       512 MiB of segment; no more than there are at first: they never do.
+			       100 bytes of addresses each; without them it is what there are at first */
 };
 
 /*
@@ -143,7 +144,7 @@ struct rdx_publisher_stats {
 	uint64_t conflicts;        /* blocks dropped: a held name with other content, or a
 					    name below itself -> UNKNOWN; those after it -> LACKING */
 	uint64_t ledger_full;      /* blocks dropped: tier_blocks reached, and all remembered names'
-				      places; or 0 -> LACKING */
+				      places, and it cannot grow; or 0 -> LACKING */
 	uint64_t map_full;         /* blocks dropped: all names are held, or stand above held
 					    blocks; over 255 names hold the block, it is 2^24
 					    deep, or there are too many adapters and salts at
@@ -163,13 +164,13 @@ struct rdx_publisher_stats {
 	uint32_t disk_backed;             /* 1: the directory is not memory: writing can block */
 	uint32_t name_lost;               /* 1: rdx_publisher_check could not make again what lost
 					     its name: who comes later does not find the rank */
-	uint32_t outgrown; /* 1: the next rdx_publisher_check makes the segment larger */
-	uint32_t growths;  /* times that it did */
+	uint32_t outgrown;                /* 1: it was to become larger, and there was no memory */
+	uint32_t growths;                 /* times that it became larger, by 64 to 1,024 blocks */
 };
 
 /*
  * Claim the rank and create its segment. Blocking; allocates everything the handle
- * will ever use and touches it. Takes effect for readers when it returns. Whatever has the name of one of
+ * will use, but to grow, and touches it. Takes effect for readers when it returns. Whatever has the name of one of
  * the rank's files, damaged or no file at all, is replaced, but for a directory that is not empty. The
  * worker's clear file goes on as its running ranks know it.
  *
@@ -205,7 +206,8 @@ RDX_API void rdx_publisher_close(struct rdx_publisher *publisher);
  * Announce stored blocks. Only changes of what the rank holds are published; runs longer than one
  * event are split. A dropped block takes the rest of its run with it, except where blocks are named
  * only: there each stands for itself. The rank is LACKING until the dropped ones are gone; UNKNOWN
- * where one has a held name that does not stand for the same content, or not for certain. Wait-free.
+ * where one has a held name that does not stand for the same content, or not for certain. Wait-free, but
+ * where the rank grows (rdx_publisher_check), which takes system calls for memory, once in 64 blocks or more.
  *
  *   0              done; what could not be represented was counted
  *   -EINVAL, -E2BIG  no such tier or name_bytes, names is NULL, both tokens and
@@ -261,26 +263,23 @@ RDX_API void rdx_publisher_end_batch(struct rdx_publisher *publisher);
 enum rdx_check_result {
 	RDX_CHECK_SOUND = 0,
 	RDX_CHECK_RENEWED = 1,
-	RDX_CHECK_GREW = 2,
-	RDX_CHECK_EMPTIED = 3,
+	RDX_CHECK_EMPTIED = 2,
 };
 
 /*
- * Does the rank still fit, and have its files still their names?
+ * Will the rank still fit, and have its files still their names?
  *
  * A tier that holds more than its tier_blocks takes the places of remembered names. Where a quarter of
- * these is taken, or there was no room for a name, segment and private memory are made larger here, twice
- * what is held now, with all that the rank holds, as a new epoch: it stays EXACT, but for the moment in which
- * an indexer goes over to that (it is RECOVERING then). What was
- * dropped for want of room before stays lacking until it is gone. For as long there is memory for both,
- * the old ones and the new ones.
+ * their share is taken, segment and private memory become longer here, where they are: a part of what is
+ * needed, for some hundred microseconds. Publish calls do it where they need more than that. The rank stays
+ * EXACT, in the same epoch. What was dropped for want of memory stays lacking until it is gone.
  *
  * A cleaner, rm, or a volume that is made anew takes names; the publish calls, which make no system
  * call, go on into files that nobody finds who comes later. To be
  * called about once a second, in the thread of the publish calls, where it can spare some microseconds:
- * up to ten system calls. What is lost is made again from what the handle holds: directory and key, the
+ * up to ten system calls, and three for each 64 to 1,024 blocks that it makes room for. What is lost is made again from what the handle holds: directory and key, the
  * worker's clear file, the bell, and the segment, with the ring and all that the rank holds, as a new
- * epoch. To make or grow a segment blocks, as rdx_publisher_open does. An idle rank follows its worker's
+ * epoch. To make a segment blocks, as rdx_publisher_open does. An idle rank follows its worker's
  * clears here.
  *
  * All ranks that share a clear file are to call it. One that made the file again, and one that still uses
@@ -290,7 +289,6 @@ enum rdx_check_result {
  *
  *   RDX_CHECK_SOUND    nothing was lost but, at most, the bell, which was made again
  *   RDX_CHECK_RENEWED  the segment was made again: rdx_publisher_epoch is another one
- *   RDX_CHECK_GREW     the segment was made larger; likewise
  *   RDX_CHECK_EMPTIED  the segment was made again, and begins empty, LACKING until the next clear of all
  *                 tiers: clears were missed, or may have been, or the directory was made anew with another
  *                 key, by which what the rank held has other hashes; then statistics begin at 0. What is

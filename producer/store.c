@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer/store.h"
 
+#include "producer/enlarge.h"
 #include "shm/tokens.h"
 
 #define KEPT RDX_COPIES_KEPT
@@ -58,15 +59,14 @@ static void set_space(struct rdx_publisher *p, uint32_t index, uint32_t space)
 	node->kind = (node->kind & RDX_NODE_KIND_NAME) | space << RDX_NODE_SPACE_SHIFT;
 }
 
-/* A free node, or RDX_NODE_NONE where all are needed. */
+/* A free node, or RDX_NODE_NONE where all are needed and there cannot be more. */
 static uint32_t take_node(struct rdx_publisher *p)
 {
 	uint32_t node;
 
-	if (rdx_lineage_take(&p->lineage, &node, 1) == 0) {
-		p->starved = 1;
+	if (rdx_lineage_take(&p->lineage, &node, 1) == 0 &&
+	    (rdx_enlarge_nodes(p) < 0 || rdx_lineage_take(&p->lineage, &node, 1) == 0))
 		return RDX_NODE_NONE;
-	}
 	forget(p, node);
 	return node;
 }
@@ -79,7 +79,7 @@ static void load_names(struct rdx_publisher *p, struct chunk *chunk,
 		rdx_names_key(&p->names,
 			      rdx_store_name_at(stored->names, from + i, stored->name_bytes),
 			      stored->name_bytes, stored->cache_group, &chunk->keys[i]);
-		rdx_buckets_prefetch(&p->names.table, chunk->keys[i].hash);
+		rdx_filing_prefetch(&p->names.filing, chunk->keys[i].hash);
 	}
 }
 
@@ -123,7 +123,7 @@ static void take_stock(struct rdx_publisher *p, struct run *run, uint32_t count)
 
 		__builtin_prefetch(&lineage->records[run->stock[i]], 1);
 		if (node->kind & RDX_NODE_KIND_NAMED)
-			rdx_buckets_prefetch(&p->names.table, rdx_names_hash_of(&p->names, node));
+			rdx_filing_prefetch(&p->names.filing, rdx_names_hash_of(&p->names, node));
 	}
 }
 
@@ -177,7 +177,7 @@ static void load_chunk(struct rdx_publisher *p, struct run *run, uint32_t from, 
 	if (!p->lineage.unplaced)
 		return;
 	for (uint32_t i = 0; i < count; i++)
-		rdx_buckets_prefetch(&p->lineage.table, run->prefixes[i]);
+		rdx_filing_prefetch(&p->lineage.filing, run->prefixes[i]);
 }
 
 /* See to it that a block has its place below the parent, if there is room for it in the tier. */
@@ -539,10 +539,9 @@ static enum rdx_counter resolve_parent(struct rdx_publisher *p, const struct rdx
 	};
 	run->key_at = 0;
 	run->space = rdx_namespaces_enter(&p->spaces, lora, salt);
-	if (run->space != RDX_NAMESPACES_NONE)
-		return KEPT;
-	p->starved |= p->spaces.capacity < RDX_NAMESPACES_MAX;
-	return RDX_COUNTER_MAP_FULL;
+	if (run->space == RDX_NAMESPACES_NONE && rdx_enlarge_spaces(p) == 0)
+		run->space = rdx_namespaces_enter(&p->spaces, lora, salt);
+	return run->space == RDX_NAMESPACES_NONE ? RDX_COUNTER_MAP_FULL : KEPT;
 }
 
 void rdx_store(struct rdx_publisher *p, const struct rdx_stored *stored)

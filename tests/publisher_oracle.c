@@ -243,13 +243,6 @@ static struct lack *lack_of(struct oracle *oracle, const struct oracle_name *nam
 	return lacks_of(&oracle->lacks, name->text, name->bytes, name->group);
 }
 
-/* What was lacking of a name is represented with it; doubts stay. */
-void oracle_grown(struct oracle *oracle, const uint64_t *tier_blocks, uint64_t spare)
-{
-	memcpy(oracle->tier_blocks, tier_blocks, sizeof(oracle->tier_blocks));
-	oracle->spare = spare;
-}
-
 int oracle_has_room(const struct oracle *oracle, uint8_t tier, uint64_t blocks)
 {
 	uint64_t beyond = 0;
@@ -265,6 +258,7 @@ int oracle_has_room(const struct oracle *oracle, uint8_t tier, uint64_t blocks)
 	return oracle->tier_blocks[tier] && beyond <= oracle->spare;
 }
 
+/* What was lacking of a name is represented with it; doubts stay. */
 static void take_over(struct oracle *oracle, struct oracle_name *name, uint8_t tier)
 {
 	struct lack *lack;

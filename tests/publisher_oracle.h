@@ -59,9 +59,6 @@ void oracle_cleared(struct oracle *oracle, uint8_t scope);
 void oracle_unrepresented(struct oracle *oracle, const struct rdx_removed *blocks);
 void oracle_inexact(struct oracle *oracle, uint8_t how);
 
-/* The publisher grew: it has room for this. */
-void oracle_grown(struct oracle *oracle, const uint64_t *tier_blocks, uint64_t spare);
-
 /* Is there room for so many blocks more in the tier? */
 int oracle_has_room(const struct oracle *oracle, uint8_t tier, uint64_t blocks);
 

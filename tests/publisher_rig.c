@@ -18,6 +18,7 @@ int publisher_setup(void **state)
 	options.ring_slots = 64;
 	options.tier_blocks[RDX_TIER_DEVICE] = PUBLISHER_BLOCKS;
 	options.tier_blocks[RDX_TIER_HOST] = PUBLISHER_BLOCKS;
+	options.names_max = 1; /* it does not grow */
 	f->options = options;
 	*state = f;
 	return 0;

@@ -19,6 +19,7 @@
 #include "tests/publisher_truth.h"
 
 #include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,8 @@
 #define RUN_MAX      60 /* blocks; with what a call adds they fit the ring */
 #define CALLS        2500
 #define CALLS_LONG   112000 /* 10^6 in all */
-#define GROWTHS_MIN  4
+#define GROWTHS_MIN  8
+#define NAMES_MAX    (1 << 14)
 #define NEARLY_ROUND UINT32_C(0xfefcfafd)
 
 struct bench {
@@ -38,8 +40,8 @@ struct bench {
 	uint64_t states[3]; /* calls that left it so */
 	uint64_t random;
 	int worker_wide;
-	int grows; /* is made larger at times, needed or not */
-	uint32_t growths;
+	int grows;          /* when it needs to, and at times without */
+	uint32_t moves;     /* times that some of its entries were in the tables before */
 	const char *broken; /* or NULL */
 };
 
@@ -235,30 +237,20 @@ static void tell_truth(struct truth *truth, const struct call *call)
 		truth_unrepresented(truth, &call->removed);
 }
 
-static void point_replay(struct bench *bench)
-{
-	const struct rdx_ring *ring = &bench->p->owner.ring;
-
-	bench->replay.ring = (struct rdx_ring_view){ring->slots, ring->mask};
-}
-
 static void grow(struct bench *bench)
 {
 	uint64_t epoch = bench->p->epoch;
-	int due;
+	int r;
 
 	/* early, since a busy machine makes fewer calls */
-	if (pick(bench, bench->growths < GROWTHS_MIN ? 4 : 40) == 0)
-		bench->p->starved = 1;
-	due = rdx_enlarge_due(bench->p);
-	assert_int_equal(rdx_publisher_check(bench->p), 2 * due);
-	assert_int_equal(bench->p->epoch != epoch, due);
-	bench->growths += due != 0;
-	point_replay(bench);
-	oracle_grown(&bench->calls.oracle, bench->p->tier_blocks,
-		     bench->p->owner.ledger.count - bench->p->tier_blocks[0] -
-			     bench->p->tier_blocks[1] - bench->p->tier_blocks[2] -
-			     bench->p->tier_blocks[3]);
+	if (pick(bench, bench->p->growths < GROWTHS_MIN ? 1 : 4) == 0) {
+		r = rdx_enlarge_nodes(bench->p);
+		assert_true(r == 0 || (r == -EDOM && bench->p->owner.ledger.count == NAMES_MAX));
+	}
+	if (pick(bench, 4) == 0)
+		assert_int_equal(rdx_publisher_check(bench->p), 0);
+	assert_int_equal(bench->p->epoch, epoch);
+	bench->moves += bench->p->names.filing.left != 0;
 	check(bench);
 }
 
@@ -291,9 +283,13 @@ static void start(struct bench *bench, const struct rdx_publisher_options *templ
 	options.model = "m";
 	options.block_tokens = CALL_BLOCK_TOKENS;
 	options.ring_slots = RING_SLOTS;
+	if (!bench->grows)
+		options.names_max = 1;
 	assert_int_equal(rdx_publisher_open(&bench->p, &options), 0);
 	bench->worker_wide = options.clear_scope == RDX_CLEAR_WORKER;
 	calls_make(&bench->calls, shape, &bench->rig.key, &options, rig_random(&bench->random));
+	if (bench->grows) /* a tier has room as long as there is any */
+		bench->calls.oracle.spare = NAMES_MAX;
 	truth_make(&bench->truth, &bench->rig.key, &options);
 	bench->calls.oracle.lacks.max = shape->lacking;
 	for (int tier = 0; shape->lacking && tier < RDX_LACKING_TIERS; tier++)
@@ -305,7 +301,8 @@ static void start(struct bench *bench, const struct rdx_publisher_options *templ
 		.key = &bench->rig.key,
 		.ring_slots = RING_SLOTS,
 	};
-	point_replay(bench);
+	bench->replay.ring =
+		(struct rdx_ring_view){bench->p->owner.ring.slots, bench->p->owner.ring.mask};
 }
 
 static void drive_shape(const struct rdx_publisher_options *template,
@@ -324,7 +321,8 @@ static void drive_shape(const struct rdx_publisher_options *template,
 		if (bench.grows && pick(&bench, 8) == 0)
 			grow(&bench);
 	}
-	assert_true(!bench.grows || bench.growths >= GROWTHS_MIN || effort.done < CALLS / 2);
+	assert_true(!bench.grows || effort.done < CALLS / 2 ||
+		    (bench.p->growths >= GROWTHS_MIN && bench.moves > 0));
 	/* much of the time it is worth this, and that */
 	for (int how = 0; how <= RDX_INEXACT_UNKNOWN; how++)
 		assert_true(bench.states[how] > effort.done / 250);
@@ -450,7 +448,7 @@ static void grow_from(uint64_t blocks, uint64_t remembered, uint32_t clear_scope
 				    .run_max = 20};
 
 	options.remembered_names = remembered;
-	options.names_max = 1 << 14;
+	options.names_max = NAMES_MAX;
 	options.clear_scope = clear_scope;
 	drive_shape(&options, &shape);
 }

@@ -15,6 +15,11 @@
 #define DISK   RDX_TIER_DISK
 
 struct tree {
+	struct rdx_node nodes[NODES];
+	uint8_t table[NODES * RDX_BUCKETS_LINE_BYTES / RDX_BUCKETS_LINE_KEYS +
+		      RDX_BUCKETS_LINE_BYTES];
+	struct rdx_hand_word hand[NODES / 64 + 1];
+	uint64_t some[1];
 	struct rdx_lineage lineage;
 	struct rdx_ledger_record records[NODES];
 };
@@ -22,20 +27,20 @@ struct tree {
 static struct tree *make(void)
 {
 	struct tree *tree = aligned_alloc(64, (sizeof(*tree) + 63) / 64 * 64);
-	uint64_t bytes = (rdx_lineage_bytes(NODES) + 63) / 64 * 64;
-	void *memory = aligned_alloc(64, bytes);
+	struct rdx_lineage_memory memory;
 
 	assert_non_null(tree);
-	assert_non_null(memory);
 	memset(tree, 0, sizeof(*tree));
-	memset(memory, 0, bytes);
-	rdx_lineage_init(&tree->lineage, memory, NODES, tree->records);
+	memory = (struct rdx_lineage_memory){tree->nodes, tree->table, NODES, tree->hand,
+					     tree->some};
+	assert_true(rdx_lineage_table_bytes(NODES) <= sizeof(tree->table));
+	assert_true(rdx_hand_bytes(NODES) <= sizeof(tree->hand));
+	rdx_lineage_init(&tree->lineage, &memory, NODES, tree->records);
 	return tree;
 }
 
 static void unmake(struct tree *tree)
 {
-	free(tree->lineage.nodes);
 	free(tree);
 }
 

@@ -58,7 +58,7 @@ static void test_names_that_differ_a_little(void **state)
 	assert_int_equal(names.count, count / 2);
 	assert_int_equal(find(&names, text, 32, 39), 39);
 	assert_int_equal(find(&names, text, 8, 38), RDX_NODE_NONE);
-	free(names.table.words);
+	free(names.filing.table.words);
 }
 
 enum { KEYS = 300, HOMES = 5 };
@@ -158,11 +158,12 @@ static void test_namespaces(void **state)
 static void test_hand_goes_round(void **state)
 {
 	enum { MANY = 20000 };
-	void *memory = zeroed(rdx_hand_bytes(MANY));
+	void *words = zeroed(rdx_hand_bytes(MANY)), *some = zeroed(rdx_hand_some_bytes(MANY));
 	struct rdx_hand hand;
 
 	(void)state;
-	rdx_hand_init(&hand, memory, MANY);
+	rdx_hand_init(&hand, words, some);
+	rdx_hand_extend(&hand, MANY);
 	for (uint32_t i = 0; i < MANY; i++)
 		assert_int_equal(rdx_hand_take(&hand), i);
 	assert_int_equal(rdx_hand_take(&hand), RDX_HAND_NONE);
@@ -183,7 +184,8 @@ static void test_hand_goes_round(void **state)
 	for (uint32_t i = 0; i < MANY; i++)
 		rdx_hand_offer(&hand, i, 1);
 	assert_true(rdx_hand_take(&hand) - 9001 < (RDX_HAND_PASSES + 2) * 64);
-	free(memory);
+	free(words);
+	free(some);
 }
 
 int main(void)

@@ -9,8 +9,7 @@ struct feed_check feed_check_words(const struct rdx_publisher *publisher, int re
 	struct feed_check check = {.found = "its files were removed"};
 
 	(void)rdx_publisher_get_stats(publisher, &stats);
-	check.is_outgrown =
-		result == RDX_CHECK_GREW || (result < 0 && stats.outgrown && !stats.name_lost);
+	check.is_outgrown = result < 0 && stats.outgrown && !stats.name_lost;
 	check.then = result > 0 ? "made again" : messages_explain_create(result);
 	if (result == RDX_CHECK_EMPTIED) {
 		check.found = "its files were removed, damaged or made anew by others";
@@ -18,7 +17,5 @@ struct feed_check feed_check_words(const struct rdx_publisher *publisher, int re
 	}
 	if (check.is_outgrown)
 		check.found = "it has outgrown its blocks";
-	if (check.is_outgrown && result > 0)
-		check.then = "its segment was made larger";
 	return check;
 }
