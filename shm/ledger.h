@@ -23,7 +23,7 @@
  *
  *   L1  intent, release fence, words, generations, descriptions -> the same, acquire fence, intent:
  *       a reader that saw any effect of an event sees an intent at or after its end
- *   L4  the file made longer, release fence, `used` -> the same, acquire fence, the file's length: a reader
+ *   L4  the file made longer, L1's fence, `used` -> the same, acquire fence, the file's length: a reader
  *       that needs records it has not mapped finds them in the file
  * No order is needed between a word and its record's description: one of them that is newer than
  * T has its event in [T, I). L3, which makes the scan see everything up to T, is the tail's: publish.h.
@@ -120,8 +120,7 @@ static inline void rdx_ledger_clear(struct rdx_segment_live *live, struct rdx_le
 /* The file has room for so many records now: words of any of them may follow. */
 static inline void rdx_ledger_extend(struct rdx_ledger *ledger, uint64_t count)
 {
-	rdx_fence_release(); /* L4, with rdx_ledger_used */
-	ledger->count = count;
+	ledger->count = count; /* L1's fence orders the file's length before `used` */
 }
 
 /* Records to look at. Not trusted: the caller bounds it by the file's length, looked at after it. */

@@ -44,12 +44,14 @@ struct script {
 	int steps;
 	int steps_long;
 	uint32_t generations; /* before, 0: the first ones */
+	int room;             /* records that the file has room for at first, 0: all */
 };
 
 static const struct script *script;
 static struct rdx_slot slots[RING_SLOTS];
 static struct rdx_segment_live live;
 static struct rdx_ledger_record records[RECORDS_MAX];
+static _Atomic uint64_t length; /* of the file, in records: stands for what the kernel says */
 
 /* After so many events: tiers that hold each block */
 static uint8_t truth[STEPS_MAX + BLOCKS_MAX * TIERS + 1][BLOCKS_MAX];
@@ -109,6 +111,10 @@ static void describe(int block, int record)
 		mine.record_of[mine.block_of[record]] = -1;
 	mine.block_of[record] = block;
 	mine.record_of[block] = record;
+	if ((uint64_t)record >= mine.ledger.count) {
+		rdx_word_store(&length, (uint64_t)record + 1);
+		rdx_ledger_extend(&mine.ledger, (uint64_t)record + 1);
+	}
 	rdx_ledger_describe(&records[record], prefix, local_of(prefix), parent_of(prefix));
 }
 
@@ -215,7 +221,8 @@ static void ledger_begin(void)
 	mine.generations = script->generations ? script->generations : RDX_LEDGER_GENERATIONS_FIRST;
 	rdx_word_store(&live.generations, mine.generations);
 	mine.ledger.records = records;
-	mine.ledger.count = (uint64_t)script->records;
+	mine.ledger.count = (uint64_t)(script->room ? script->room : script->records);
+	rdx_word_store(&length, mine.ledger.count);
 	for (int i = 0; i < BLOCKS_MAX; i++)
 		mine.record_of[i] = -1;
 	for (int i = 0; i < RECORDS_MAX; i++)
@@ -246,6 +253,7 @@ static void scan(struct rebuilt *state)
 	uint64_t used = rdx_ledger_used(&live), prefix;
 
 	MODEL_PROMISE(used <= (uint64_t)script->records);
+	MODEL_PROMISE(used <= rdx_word_load(&length) && "records that the file has");
 	for (uint64_t i = 0; i < used; i++) {
 		uint32_t bytes = rdx_ledger_get(&records[i], &prefix);
 		int block = block_of(prefix);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #define DECLARED 1000                  /* blocks of a tier */
-#define SPARE    20                    /* records besides these */
+#define SPARE    48                    /* records besides these: pages of the file are full */
 #define REFIT_NS UINT64_C(60000000000) /* longer than until a rank is tried again */
 
 struct fixture {
