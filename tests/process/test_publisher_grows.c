@@ -240,6 +240,13 @@ static void test_at_its_limit(void **state)
 	assert_int_equal(stats_of(publisher).held[0], 40);
 	until_state(&g.x, 3, 0, RDX_STATE_LACKING, publisher, NULL);
 	rdx_publisher_close(publisher);
+	/* the records of another tier's blocks are kept for these */
+	options.tier_blocks[1] = 8;
+	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
+	prompt_store(publisher, 1, 40, 0);
+	assert_int_equal(stats_of(publisher).held[0], 32);
+	assert_int_equal(stats_of(publisher).ledger_full, 8);
+	rdx_publisher_close(publisher);
 	options.names_max = UINT64_MAX;
 	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
 	assert_true(publisher->names_max == RDX_NAMES_MAX);

@@ -335,9 +335,43 @@ static void test_limits(void **state)
 	unmake(tree);
 }
 
+/* Nodes that come while a clear is swept make no old one miss it. */
+static void test_sweep_beside_new_nodes(void **state)
+{
+	enum { FEW = 100, MORE = 20 };
+	struct tree *tree = make();
+	struct rdx_lineage *lineage = &tree->lineage;
+	struct rdx_lineage_memory memory = {tree->nodes, tree->table, NODES, tree->hand,
+					    tree->some};
+	uint32_t nodes[FEW];
+
+	(void)state;
+	memset(tree->hand, 0, sizeof(tree->hand));
+	memset(tree->some, 0, sizeof(tree->some));
+	rdx_lineage_init(lineage, &memory, FEW, tree->records);
+	assert_int_equal(rdx_lineage_take(lineage, nodes, FEW), FEW);
+	for (uint32_t i = 0; i < FEW; i++) {
+		rdx_lineage_make(lineage, nodes[i], prefix_of(i), RDX_NODE_ROOT);
+		rdx_lineage_hold(lineage, nodes[i], HOST);
+	}
+	/* the second one's sweep begins in the middle, and so comes past the new ones */
+	rdx_lineage_clear(lineage, DEVICE);
+	rdx_lineage_sweep(lineage, FEW / 2);
+	rdx_lineage_clear(lineage, HOST);
+	rdx_lineage_extend(lineage, FEW + MORE);
+	assert_true(lineage->unswept <= FEW);
+	rdx_lineage_sweep(lineage, FEW);
+	assert_int_equal(lineage->unswept, 0);
+	for (uint32_t i = 0; i < FEW; i++)
+		assert_int_equal(tree->nodes[i].generations, lineage->generations);
+	assert_int_equal(lineage->held[HOST], 0);
+	unmake(tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sweep_beside_new_nodes),
 		cmocka_unit_test(test_orphans_per_set),
 		cmocka_unit_test(test_what_is_taken),
 		cmocka_unit_test(test_second_names_keep_their_block),
