@@ -44,14 +44,14 @@ static int poison_at(uintptr_t address)
 	struct rdx_guarded_seen seen, other;
 	uint32_t end = atomic_load(&guarded.end);
 
-	if (!rdx_guarded_find(&guarded, address, &seen) || !poison(&seen))
+	if (!rdx_guarded_find(&guarded, address, &seen))
 		return 0;
 	for (uint32_t i = 0; seen.group && i < end; i++) {
 		if (rdx_guarded_look(&entries[i], &other) && other.group == seen.group &&
 		    other.mapping != seen.mapping && !poison(&other))
 			return 0;
 	}
-	return 1;
+	return poison(&seen); /* last: where another one cannot be, the fault repeats */
 }
 
 static void on_sigbus(int signal_number, siginfo_t *info, void *context)

@@ -96,6 +96,7 @@ static void drop(struct rdx_rank *rank)
 	rank->past = stats;
 	rdx_reader_close(rank->reader);
 	rank->reader = NULL;
+	rank->live = NULL;
 	rank->changed = 1;
 }
 

@@ -100,7 +100,8 @@ RDX_PREFETCHES void rdx_rank_fetch_position(const struct rdx_rank *rank)
 
 RDX_PREFETCHES void rdx_rank_fetch_barrier(const struct rdx_rank *rank)
 {
-	rdx_prefetch_read(&rank->live->barrier); /* also where nothing is mapped */
+	if (rank->live)
+		rdx_prefetch_read(&rank->live->barrier);
 }
 
 /* Fetch what rdx_rank_step looks at first: each is a miss or three, where a poll has not been made

@@ -147,6 +147,8 @@ int rdx_writer_apply_blocks(struct rdx_index_writer *w, int seat, uint8_t tier,
 
 	if (column < 0)
 		return column;
+	if (rdx_writer_poisoned(w))
+		return 0;
 	queue(w, (uint32_t)column, 0, prefix, count);
 	return 0;
 }
@@ -232,6 +234,8 @@ int rdx_writer_apply_event(struct rdx_index_writer *w, int seat, const struct rd
 
 	if (!rank->is_visible && !rank->is_building)
 		return -EINVAL;
+	if (rdx_writer_poisoned(w))
+		return 0; /* nobody reads it */
 	rdx_entry_begin(&w->live->entry[seat], event->event_id);
 	if (event->kind == RDX_EVENT_CLEARED)
 		return clear(w, rank, event);

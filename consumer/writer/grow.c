@@ -168,6 +168,8 @@ static int name_file(struct rdx_index_writer *w, struct rdx_writer_table *table)
 	memcpy(table->mapping.base, &header, sizeof(header));
 	rdx_index_file_gen_temporary(&w->id, temporary);
 	rdx_index_file_gen_name(&w->id, table->generation, name);
+	if (rdx_writer_poisoned(w))
+		return -EBADMSG;
 	/* N1, with rdx_index_file_gen_map */
 	return renameat(w->dir_fd, temporary, w->dir_fd, name) < 0 ? -errno : 0;
 }
@@ -243,7 +245,8 @@ static void back_off(struct rdx_index_writer *w)
 
 static int may_start(const struct rdx_index_writer *w)
 {
-	return w->stage == RDX_GROW_IDLE && w->refused >= w->grow_refused;
+	return w->stage == RDX_GROW_IDLE && w->refused >= w->grow_refused &&
+	       !rdx_writer_poisoned(w);
 }
 
 static void begin(struct rdx_index_writer *w, uint64_t keys)
@@ -305,6 +308,8 @@ void rdx_grow_abandon(struct rdx_index_writer *w, int too_small)
 {
 	struct rdx_writer_table *next = rdx_writer_next(w);
 
+	if (rdx_writer_poisoned(w))
+		return; /* the names stay as they are */
 	w->grow_lines_min = too_small ? 2 * next->table.lines : 0;
 	if (!too_small)
 		back_off(w);
@@ -348,8 +353,8 @@ int rdx_grow_now(struct rdx_index_writer *w)
 	for (int try = 0; try < NOW_TRIES && w->generations == generations; try++) {
 		if (may_start(w))
 			begin_next(w);
-		while (w->stage != RDX_GROW_IDLE)
-			rdx_grow_step(w);
+		while (w->stage != RDX_GROW_IDLE && rdx_grow_step(w))
+			;
 	}
 	return w->generations != generations;
 }
@@ -417,7 +422,8 @@ static void switch_tables(struct rdx_index_writer *w)
 	rdx_generation_name(w->live, next->generation);
 	rdx_generation_announce(w->live, 0);
 	rdx_index_file_gen_name(&w->id, old->generation, name);
-	unlinkat(w->dir_fd, name, 0); /* readers keep what they have mapped */
+	if (!rdx_writer_poisoned(w))
+		unlinkat(w->dir_fd, name, 0); /* readers keep what they have mapped */
 	rdx_sets_close(&old->sets);
 	rdx_guard_remove(&old->mapping);
 	rdx_retire_begin(w, old);
@@ -460,6 +466,8 @@ int rdx_grow_step(struct rdx_index_writer *w)
 
 	/* paid, whoever asked for it */
 	w->grow_debt -= w->grow_debt < lines ? w->grow_debt : lines;
+	if (rdx_writer_poisoned(w))
+		return 0;
 	if (w->stage == RDX_GROW_IDLE) {
 		if (may_start(w) && is_short(w))
 			begin_next(w);

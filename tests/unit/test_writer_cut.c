@@ -19,6 +19,7 @@
 #define FILES_MAX  8
 #define STEPS      200
 #define FIRST_KEYS 20000
+#define LATER_KEYS 40000
 
 enum file { CTL, TABLE, NEXT };
 
@@ -159,9 +160,9 @@ static void do_all(struct rdx_index_writer *w, const int *seat)
 	uint64_t key = 77;
 	int other = add(w, 9);
 
-	for (uint64_t i = 0; i < BLOCKS; i++)
-		publish(w, seat[0], RDX_EVENT_STORED, 10 + i, 5000 + i);
-	publish(w, seat[0], RDX_EVENT_REMOVED, 100, 1000);
+	for (uint64_t i = 0; i < LATER_KEYS; i++) /* more than one table holds */
+		publish(w, seat[0], RDX_EVENT_STORED, 1000 + i, 5000 + i);
+	publish(w, seat[0], RDX_EVENT_REMOVED, 900000, 1000);
 	(void)rig_blocks(w, seat[2], 0, &key, 1);
 	rdx_writer_rank_show(w, seat[2], 0, 0);
 	rig_pulse(w, seat[2], RDX_STATE_EXACT, 1, 1);
@@ -170,7 +171,7 @@ static void do_all(struct rdx_index_writer *w, const int *seat)
 		rdx_writer_rank_show(w, other, 0, 0);
 	}
 	rdx_writer_rank_hide(w, seat[1]);
-	publish(w, seat[0], RDX_EVENT_CLEARED, 101, 0);
+	publish(w, seat[0], RDX_EVENT_CLEARED, 900001, 0);
 	for (int i = 0; i < 3; i++)
 		rig_pulse(w, seat[i], RDX_STATE_EXACT, 2, 200);
 	rdx_writer_heartbeat(w, rdx_clock_ns());
