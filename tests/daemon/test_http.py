@@ -6,6 +6,7 @@ import ctypes
 import http.client
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -36,13 +37,14 @@ def until(condition, what):
 
 
 class Daemon:
-    """One ringdexd on a free port, in a directory of its own unless one is given."""
+    """One ringdexd on a free port, in a directory of that name."""
 
-    def __init__(self, name, *options, directory=None):
-        self.directory = directory or f"{DIR}/{name}"
+    def __init__(self, name, *options, process=None):
+        self.directory = f"{DIR}/{name}"
         self.process = subprocess.Popen(
             [f"{BIN}/ringdexd", f"--dir={self.directory}", f"--wait={LOOP}", "--listen=127.0.0.1:0",
-             *options], stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+             *options], stdout=subprocess.PIPE, text=True,
+            **(process or {"preexec_fn": die_with_parent}))
         line = self.process.stdout.readline()
         assert line.startswith("listening on 127.0.0.1:"), line
         self.port = int(line.rsplit(":", 1)[1])
@@ -208,7 +210,7 @@ class Answers(unittest.TestCase):
                              ({"token_ids": [1]}, 422), ({"model_name": "example"}, 422),
                              (query([-1]), 422), (query([1 << 32]), 422), (query([1.5]), 422),
                              (query("1"), 422), (query([1], 7), 422), (query([1], "m" * 300), 422),
-                             (b'{"token_ids":[1],"token_ids":[1],"model_name":"example"}', 400),
+                             (b'{"token_ids":[1],"token_ids":[1],"model_name":"example"}', 422),
                              (b'{"token_ids":[' + b'1' * 400 + b'],"model_name":"example"}', 400)):
             with self.subTest(body=body):
                 self.assertEqual(self.ask("POST", "/query", body)[0], status)
@@ -263,6 +265,16 @@ class Answers(unittest.TestCase):
             client.sendall(text)
             self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
 
+    def test_an_offer_of_another_protocol(self):
+        headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": ""}
+        self.assertEqual(self.ask("GET", "/health", **headers)[0], 200)
+
+    def test_an_old_client(self):
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            client.sendall(b"GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            self.assertEqual(read_answer(stream)[0], 200)
+            self.assertEqual(stream.read(), b"")
+
     def test_a_peer_that_takes_nothing(self):
         """Answers that nobody reads stop its requests, not the daemon."""
         with self.daemon.connect() as client:
@@ -294,7 +306,9 @@ class Lives(unittest.TestCase):
 
     def test_a_socket_that_a_dead_one_left(self):
         path = f"{DIR}/left.sock"
-        self.daemon("left", f"--listen=unix:{path}").process.kill()
+        dead = self.daemon("left", f"--listen=unix:{path}").process
+        dead.kill()
+        dead.wait()
         first = self.daemon("left", f"--listen=unix:{path}")
         second = subprocess.run([f"{BIN}/ringdexd", f"--dir={DIR}/left", f"--listen=unix:{path}"],
                                 capture_output=True, text=True, timeout=PATIENCE_S)
@@ -342,6 +356,85 @@ class Lives(unittest.TestCase):
                              capture_output=True, text=True, timeout=PATIENCE_S)
         self.assertEqual(run.returncode, 1)
         self.assertIn("--token-file", run.stderr)
+
+    def test_deaf_peers(self):
+        """Those that pipeline and take no answer cost others no time, and little memory."""
+        daemon = self.daemon("deaf")
+        until(daemon.at_work, "it never works")
+        requests = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 20000
+        with contextlib.ExitStack() as stack:
+            for _ in range(100):
+                client = stack.enter_context(daemon.connect())
+                client.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    client.send(requests)
+            self.assertTrue(daemon.at_work())
+            with open(f"/proc/{daemon.process.pid}/statm", encoding="ascii") as file:
+                pages = int(file.read().split()[1])
+            if "asan" not in BIN and "tsan" not in BIN:  # whose own memory is more
+                self.assertLess(pages * resource.getpagesize(), 100 << 20)
+            self.assertEqual(daemon.end(), 0)
+
+    def test_no_body_without_a_token(self):
+        with open(f"{DIR}/body.txt", "w", encoding="ascii") as file:
+            file.write("0123456789abcdef\n")
+        daemon = self.daemon("body", f"--token-file={DIR}/body.txt")
+        with daemon.connect() as client, client.makefile("rb") as stream:
+            client.sendall(as_request(b" " * 100000)[:1000])
+            self.assertEqual(read_answer(stream)[0], 401)
+
+    def test_without_descriptors(self):
+        """Two sockets to listen on, more who connect than can be: both are served again afterwards."""
+        path = f"{DIR}/few.sock"
+        limits = {"preexec_fn": lambda: (die_with_parent(),
+                                         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))}
+        daemon = self.daemon("few", f"--listen=unix:{path}", "--connections=60", process=limits)
+        with contextlib.ExitStack() as stack:
+            for _ in range(70):
+                stack.enter_context(daemon.connect())
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(path)
+        self.assertTrue(until(lambda: self.is_served(daemon.connect), "TCP is deaf"))
+        self.assertTrue(until(lambda: self.is_served(lambda: self.connect_to(path)), "the file is"))
+
+    @staticmethod
+    def connect_to(path):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(PATIENCE_S)
+        client.connect(path)
+        return client
+
+    @staticmethod
+    def is_served(connect):
+        """Not so where it is closed at once, since there are too many."""
+        with contextlib.suppress(OSError, IndexError), connect() as client, \
+                client.makefile("rb") as stream:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            return read_answer(stream)[0] in (200, 503)
+        return False
+
+    def test_the_successor_keeps_its_socket(self):
+        path = f"{DIR}/next.sock"
+        first = self.daemon("next", f"--listen=unix:{path}")
+        first.process.send_signal(signal.SIGTERM)
+        until(lambda: not os.path.exists(path), "the name is never free")
+        second = self.daemon("next", f"--listen=unix:{path}")
+        self.assertEqual(first.process.wait(PATIENCE_S), 0)
+        self.assertTrue(os.path.exists(path))
+        self.assertEqual(second.end(), 0)
+
+    def test_another_directory_has_the_name(self):
+        daemon, other = self.daemon("here"), self.daemon("there")
+        until(daemon.at_work, "it never works")
+        with worker(daemon.directory):
+            until(lambda: daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD), "no worker")
+        with worker(other.directory):
+            until(lambda: other.ask("POST", "/query", query(PROMPT)) == (200, HELD), "no worker")
+            os.rename(daemon.directory, f"{daemon.directory}.old")
+            os.rename(other.directory, daemon.directory)
+            other.process.kill()
+            until(lambda: daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD),
+                  "it answers from the old one")
 
     def test_the_directory_is_made_anew(self):
         daemon = self.daemon("anew")

@@ -47,7 +47,7 @@ int space_renew(struct space *space)
 	close(space->dir_fd);
 	space->dir_fd = dir_fd;
 	space->key_error = rdx_namespace_key(dir_fd, 0, &space->key);
-	return 0;
+	return 1;
 }
 
 void space_close(struct space *space)

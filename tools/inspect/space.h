@@ -20,8 +20,8 @@ void space_guard(void);
 /* Open the directory; says why it cannot be opened and returns -errno. */
 int space_open(struct space *ret_space, const char *dir);
 
-/* Go over to the directory that has the name now, if it was removed and made again. -errno; the old one
- * stays open then. */
+/* Go over to the directory that has the name now: 1 if that is another one than before, 0, -errno; the old
+ * one stays open then. */
 int space_renew(struct space *space);
 
 void space_close(struct space *space);

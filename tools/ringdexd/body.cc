@@ -133,7 +133,7 @@ static int read_object(struct body_reader *reader, const simdjson::dom::object &
 				      right ? "duplicate field `%s`"
 					    : "field `%s` is of another type, or out of range",
 				      name_of(bit));
-			return right ? -EBADMSG : -EINVAL;
+			return -EINVAL;
 		}
 		seen |= bit;
 	}

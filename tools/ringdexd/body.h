@@ -50,8 +50,9 @@ void body_reader_free(struct body_reader *reader);
  * lists are the reader's, until its next read. `required` are bits of body_field.
  *
  *   0
- *   -EBADMSG  no JSON, no object, or a member is there twice; ret_fault says what
- *   -EINVAL   a required member is missing, or one is of another type or out of range; likewise
+ *   -EBADMSG  no JSON; ret_fault says what
+ *   -EINVAL   no object; a required member is missing, or one is there twice, of another type or out of
+ *             range; likewise
  *   -ENOMEM
  */
 int body_read(struct body_reader *reader, const char *json, size_t count, uint32_t required,

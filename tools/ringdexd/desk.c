@@ -31,4 +31,5 @@ void desk_close(struct desk *desk)
 {
 	shelf_free(desk->shelf);
 	body_reader_free(desk->reader);
+	*desk = (struct desk){0};
 }

@@ -18,28 +18,34 @@
 #define UNIX_PREFIX "unix:"
 #define BACKLOG     1024
 
-/* Does somebody listen there? */
-static int is_served(const struct sockaddr_un *address)
+/* Does surely nobody listen there? */
+static int is_left(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int served =
-		fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int left = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+		   errno == ECONNREFUSED;
 
 	if (fd >= 0)
 		close(fd);
-	return served;
+	return left;
 }
 
+static int bind_to(int fd, const struct sockaddr_un *address)
+{
+	return bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+}
+
+/* Mode 0660, and less before: the file gets the descriptor's mode, less the umask. */
 static int bind_unix(int fd, const struct sockaddr_un *address)
 {
-	mode_t before = umask(0117); /* from its first moment on */
 	struct stat file;
-	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	int r = fchmod(fd, 0660) < 0 ? -errno : bind_to(fd, address);
 
 	if (r == -EADDRINUSE && lstat(address->sun_path, &file) == 0 && S_ISSOCK(file.st_mode) &&
-	    !is_served(address) && unlink(address->sun_path) == 0)
-		r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-	umask(before);
+	    is_left(address) && unlink(address->sun_path) == 0)
+		r = bind_to(fd, address);
+	if (r == 0 && chmod(address->sun_path, 0660) < 0)
+		r = -errno;
 	return r;
 }
 

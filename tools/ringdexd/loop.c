@@ -75,14 +75,24 @@ void loop_send(struct loop *loop, struct loop_socket *socket, const char *bytes,
 	loop->calls->send(loop, socket);
 }
 
+static void hear(struct loop *loop, struct loop_socket *socket)
+{
+	struct loop_socket **at = &loop->deaf;
+
+	while (*at != socket)
+		at = &(*at)->next_deaf;
+	*at = socket->next_deaf;
+	socket->is_deaf = 0;
+}
+
 void loop_close(struct loop *loop, struct loop_socket *socket)
 {
 	if (socket->closing)
 		return;
 	socket->closing = 1;
 	socket->wanted = 0;
-	if (loop->deaf == socket)
-		loop->deaf = NULL;
+	if (socket->is_deaf)
+		hear(loop, socket);
 	loop->calls->close(loop, socket);
 	loop_list(loop, socket);
 }
@@ -98,18 +108,24 @@ void loop_list(struct loop *loop, struct loop_socket *socket)
 
 void loop_deafen(struct loop *loop, struct loop_socket *socket)
 {
+	if (socket->is_deaf)
+		return;
 	want(loop, socket, 0);
+	if (!loop->deaf)
+		loop->hear_ns = rdx_clock_ns() + LOOP_ACCEPT_AGAIN_NS;
+	socket->is_deaf = 1;
+	socket->next_deaf = loop->deaf;
 	loop->deaf = socket;
-	loop->hear_ns = rdx_clock_ns() + LOOP_ACCEPT_AGAIN_NS;
 }
 
-/* Handlers may list more; those are told in this turn too. */
+/* What handlers list meanwhile is for the next turn, so that none lasts for ever. */
 static void tell(struct loop *loop)
 {
-	while (loop->listed) {
-		struct loop_socket *socket = loop->listed;
+	struct loop_socket *socket = loop->listed, *next;
 
-		loop->listed = socket->next;
+	loop->listed = NULL;
+	for (; socket; socket = next) {
+		next = socket->next;
 		socket->listed = 0;
 		if (socket->closing) {
 			if (!socket->in_flight)
@@ -130,10 +146,10 @@ int loop_turn(struct loop *loop, uint64_t timeout_ns)
 	r = loop->calls->turn(loop, timeout_ns);
 	if (r < 0)
 		return r;
-	if (loop->deaf && rdx_clock_ns() >= loop->hear_ns) {
+	while (loop->deaf && rdx_clock_ns() >= loop->hear_ns) {
 		struct loop_socket *socket = loop->deaf;
 
-		loop->deaf = NULL;
+		hear(loop, socket);
 		loop_resume(loop, socket);
 	}
 	tell(loop);

@@ -37,12 +37,14 @@ struct loop_socket {
 	const char *send_at;
 	size_t send_left;
 	struct loop_socket *next; /* in the list of those that have something to be told */
-	uint32_t in_flight;       /* operations that the kernel has */
-	uint32_t events;          /* that epoll is asked for */
-	uint8_t kind;             /* LOOP_... */
-	uint8_t wanted;           /* bytes are welcome */
-	uint8_t receiving;        /* the kernel is asked for them */
+	struct loop_socket *next_deaf;
+	uint32_t in_flight; /* operations that the kernel has */
+	uint32_t events;    /* that epoll is asked for */
+	uint8_t kind;       /* LOOP_... */
+	uint8_t wanted;     /* bytes are welcome */
+	uint8_t receiving;  /* the kernel is asked for them */
 	uint8_t listed;
+	uint8_t is_deaf;   /* a listener that was refused, for a while */
 	uint8_t told_sent; /* `sent` is due */
 	uint8_t closing;
 };

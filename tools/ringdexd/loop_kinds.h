@@ -23,12 +23,12 @@ struct loop_calls {
 struct loop {
 	const struct loop_calls *calls;
 	struct loop_socket *listed; /* to be told something at the end of the turn */
-	struct loop_socket *deaf;   /* a listener that was refused, until hear_ns; one at a time */
+	struct loop_socket *deaf;   /* listeners that were refused, until hear_ns */
 	uint64_t hear_ns;
 	uint32_t mode;
 };
 
-/* Tell it at the end of this turn: what is due stands in the socket. */
+/* Tell it at the end of this turn, or of the next: what is due stands in the socket. */
 void loop_list(struct loop *loop, struct loop_socket *socket);
 
 /* A listener could not accept: it begins again after a while. Others of this turn wait as long. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The loop on io_uring: one request accepts all connections of a listener, one receives all that comes on
- * a connection into buffers that the connections share, and a turn is one system call.
+ * The loop on io_uring: one request accepts all connections of a listener, what is received comes in buffers
+ * that the connections share, and a turn is one system call. A connection has one request to receive at a
+ * time, not one for all that comes: that would go on for megabytes before a pause reached it.
  */
 #include "tools/ringdexd/loop_kinds.h"
 
@@ -52,7 +53,7 @@ static void put(struct io_uring_sqe *request, struct loop_socket *socket, enum o
 	socket->in_flight++;
 }
 
-/* Ask for connections, bytes or readiness, as often as they come. */
+/* Ask for connections or readiness, as often as they come, or for some bytes. */
 static void take(struct uring_loop *loop, struct loop_socket *socket)
 {
 	struct io_uring_sqe *request = new_request(loop);
@@ -63,7 +64,7 @@ static void take(struct uring_loop *loop, struct loop_socket *socket)
 	} else if (socket->kind == LOOP_WATCHED) {
 		io_uring_prep_poll_multishot(request, socket->fd, POLLIN);
 	} else {
-		io_uring_prep_recv_multishot(request, socket->fd, NULL, 0, 0);
+		io_uring_prep_recv(request, socket->fd, NULL, BUFFER_BYTES, 0);
 		request->flags |= IOSQE_BUFFER_SELECT;
 		request->buf_group = BUFFER_GROUP;
 	}
@@ -90,7 +91,7 @@ static void want(struct loop *loop, struct loop_socket *socket)
 {
 	if (socket->wanted && !socket->receiving)
 		take(of(loop), socket);
-	else if (!socket->wanted && socket->receiving)
+	else if (!socket->wanted && socket->receiving && socket->kind == LOOP_LISTENER)
 		cancel(of(loop), socket, TAKE); /* wanted again before it ends: see taken */
 }
 
@@ -176,7 +177,7 @@ static void taken(struct loop *loop, struct loop_socket *socket, int result, uin
 	} else if (result >= 0 && !socket->closing) {
 		socket->handler->received(socket, NULL, 0);
 	}
-	/* the kernel ended it, for want of buffers or room for completions, or it was paused and resumed */
+	/* the next bytes; or the kernel ended it, or it was paused and resumed */
 	if (!socket->receiving && socket->wanted && !socket->closing)
 		take(of(loop), socket);
 }

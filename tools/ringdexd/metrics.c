@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/metrics.h"
 
+#include "tools/program/printable.h"
 #include "tools/ringdexd/desk.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +26,8 @@ static void see_index(struct desk *desk, const struct shelf_index *index, struct
 
 	desk->ranks[0].size = sizeof(desk->ranks[0]);
 	count = rdx_index_ranks(index->index, desk->ranks, RDX_RANKS_MAX);
+	if (count == -EIDRM)
+		shelf_drop(desk->shelf, index);
 	if (count <= 0)
 		return;
 	more = realloc(seen->ranks, (seen->count + (size_t)count) * sizeof(*more));
@@ -51,17 +55,22 @@ static void put_one(struct answer *answer, const char *name, const char *type, c
 	answer_text(answer, "\n");
 }
 
-/* Labels' values: a backslash, a quote and an end of line are escaped, other bytes stand as they are. */
+/* Labels' values: a backslash, a quote and an end of line are escaped; what is no UTF-8 is U+FFFD. */
 static void put_label(struct answer *answer, const char *name, const char *value)
 {
 	answer_print(answer, ",%s=\"", name);
-	for (; *value; value++) {
-		if (*value == '\n')
+	while (*value) {
+		size_t bytes = printable_sequence(value);
+
+		if (!bytes)
+			answer_text(answer, "\xef\xbf\xbd");
+		else if (*value == '\n')
 			answer_text(answer, "\\n");
 		else if (*value == '"' || *value == '\\')
 			answer_print(answer, "\\%c", *value);
 		else
-			answer_bytes(answer, value, 1);
+			answer_bytes(answer, value, bytes);
+		value += bytes ? bytes : 1;
 	}
 	answer_text(answer, "\"");
 }

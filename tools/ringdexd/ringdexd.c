@@ -13,6 +13,7 @@
 #include "tools/ringdexd/routes.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #define ADDRESSES_MAX 16
+#define CONNECTIONS   16384
 #define TOKEN_BYTES   512
 #define NS_PER_MS     UINT64_C(1000000)
 #define DAY_NS        UINT64_C(86400000000000)
@@ -49,7 +51,7 @@ static const struct options_entry entries[] = {
 	{"open-to-all", 0, NULL, "Listen on other addresses than this host's own without a token",
 	 OPTIONS_FLAG, TO(open_to_all)},
 	{"connections", 0, "N", "Connections at once", OPTIONS_NUMBER, TO(limits.connections),
-	 .min = 1, .max = 1000000},
+	 .min = 1, .max = 1000000, .fallback = "16384, or half of the descriptors"},
 	{"request-timeout", 0, "TIME", "Time that a request may take to arrive", OPTIONS_DURATION,
 	 TO(limits.request_ns), .min = NS_PER_MS, .max = DAY_NS},
 	{"idle-timeout", 0, "TIME", "Time after which a connection without a request is closed",
@@ -106,15 +108,26 @@ static int read_token(const char *path, char *ret_token)
 	return -EINVAL;
 }
 
-/* A connection is a descriptor, and an index three or more. */
-static void raise_limit(void)
+/* A connection is a descriptor, and an index three or more: half of them are for connections at most. */
+static void share_descriptors(uint32_t *connections)
 {
 	struct rlimit limit;
+	uint64_t most;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (limit.rlim_cur < limit.rlim_max) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
+	most = limit.rlim_cur / 2;
+	if (*connections > most)
+		messages_say("there are %" PRIu64 " descriptors: %" PRIu64
+			     " connections at once at most",
+			     (uint64_t)limit.rlim_cur, most);
+	else if (*connections)
+		return;
+	*connections = (uint32_t)(*connections || most < CONNECTIONS ? most : CONNECTIONS);
 }
 
 static int listen_on(struct ringdexd *d, const char *address)
@@ -215,15 +228,16 @@ static void end(struct ringdexd *d)
 	uint64_t until = rdx_clock_ns() + STOP_NS;
 
 	d->look_ns = 0; /* what is idle goes at once */
+	for (uint32_t i = 0; i < d->listening; i++)
+		listen_remove(&d->at[i]); /* a successor may have the name from now on */
 	if (d->server) {
 		loop_close(d->loop, &d->stop);
 		while (server_drain(d->server) && rdx_clock_ns() < until && turn(d) == 0)
 			;
 		server_end(d->server);
-		(void)turn(d);
+		for (until += STOP_NS; server_drain(d->server) && rdx_clock_ns() < until;)
+			(void)turn(d);
 	}
-	for (uint32_t i = 0; i < d->listening; i++)
-		listen_remove(&d->at[i]);
 	keeper_stop(d->keeper);
 	desk_close(d->desk);
 	server_free(d->server);
@@ -247,7 +261,7 @@ int main(int argc, char **argv)
 	int r;
 
 	options_parse(&program, argc, argv, &options);
-	raise_limit();
+	share_descriptors(&options.limits.connections);
 	stop_listen();
 	d.options = &options;
 	d.desk = &desk;

@@ -11,7 +11,6 @@
 const struct server_limits server_limits_default = {
 	.head_bytes = 16 * 1024,
 	.body_bytes = 8 * 1024 * 1024,
-	.connections = 16384,
 	.idle_ns = 300 * NS_PER_S,
 	.request_ns = 30 * NS_PER_S,
 	.answer_ns = 30 * NS_PER_S,

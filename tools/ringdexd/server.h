@@ -33,11 +33,12 @@ struct route {
 struct server_limits {
 	size_t head_bytes;
 	size_t body_bytes;
-	uint32_t connections;
-	uint64_t idle_ns;    /* between requests */
-	uint64_t request_ns; /* from a request's first byte to its last */
-	uint64_t answer_ns;  /* until the peer has taken an answer */
+	uint32_t connections; /* at once */
+	uint64_t idle_ns;     /* between requests */
+	uint64_t request_ns;  /* from a request's first byte to its last */
+	uint64_t answer_ns;   /* until the peer has taken an answer */
 };
+/* All but the connections. */
 extern const struct server_limits server_limits_default;
 
 struct server_options {

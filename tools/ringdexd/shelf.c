@@ -60,9 +60,9 @@ static int look(struct shelf *shelf)
 {
 	struct shelf_index *indexes;
 	struct index_name *names;
-	int count = space_renew(shelf->space);
+	int renewed = space_renew(shelf->space), count = renewed;
 
-	if (count == 0)
+	if (renewed >= 0)
 		count = indexes_find(shelf->space, &names);
 	if (count < 0)
 		return count;
@@ -73,7 +73,8 @@ static int look(struct shelf *shelf)
 	}
 	for (int i = 0; i < count; i++) {
 		indexes[i].name = names[i];
-		indexes[i].index = take(shelf, &names[i]);
+		if (!renewed) /* a handle may well go on in the old directory */
+			indexes[i].index = take(shelf, &names[i]);
 	}
 	for (size_t i = 0; i < shelf->count; i++)
 		rdx_index_close(shelf->indexes[i].index);

@@ -4,6 +4,7 @@
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/parameter.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,8 @@ static void put_index(struct desk *desk, const struct shelf_index *index, int *a
 
 	ranks[0].size = sizeof(ranks[0]);
 	count = rdx_index_ranks(index->index, ranks, RDX_RANKS_MAX);
+	if (count == -EIDRM)
+		shelf_drop(desk->shelf, index);
 	if (count > 0)
 		qsort(ranks, (size_t)count, sizeof(*ranks), compare_ranks);
 	for (int i = 0; i < count; i = end) {

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes that grow.
+ */
+#ifndef RINGDEXD_GROWN_H
+#define RINGDEXD_GROWN_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* {0} is empty. */
+struct grown {
+	char *bytes;
+	size_t count;
+	size_t capacity;
+};
+
+/* Append, with so many zeros behind that are not counted. -ENOMEM */
+static inline int grown_add(struct grown *grown, const char *bytes, size_t count, size_t spare)
+{
+	size_t capacity = grown->capacity ? grown->capacity : 256;
+
+	while (capacity < grown->count + count + spare)
+		capacity *= 2;
+	if (capacity > grown->capacity) {
+		char *larger = realloc(grown->bytes, capacity);
+
+		if (!larger)
+			return -ENOMEM;
+		grown->bytes = larger;
+		grown->capacity = capacity;
+	}
+	memcpy(grown->bytes + grown->count, bytes, count);
+	grown->count += count;
+	memset(grown->bytes + grown->count, 0, spare);
+	return 0;
+}
+
+static inline void grown_free(struct grown *grown)
+{
+	free(grown->bytes);
+	*grown = (struct grown){0};
+}
+
+#endif

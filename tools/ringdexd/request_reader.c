@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/ringdexd/request_reader.h"
+
+#include "tools/ringdexd/body.h"
+
+#include <strings.h>
+#include <sys/socket.h>
+
+/*
+ * What llhttp calls. One that returns -1 ends the parse; `refusal` says why.
+ */
+
+static int refuse(struct request_reader *reader, int status)
+{
+	if (!reader->refusal)
+		reader->refusal = status;
+	return -1;
+}
+
+static int on_begin(llhttp_t *parser)
+{
+	struct request_reader *reader = parser->data;
+
+	reader->target.count = 0;
+	reader->body.count = 0;
+	reader->head_bytes = 0;
+	reader->field_bytes = 0;
+	reader->value_bytes = 0;
+	reader->is_json = 0;
+	reader->has_token = 0;
+	reader->is_asked = 0;
+	reader->is_head_read = 0;
+	reader->is_begun = 1;
+	return 0;
+}
+
+/* Bytes of the head, of which a request has but so many. */
+static int is_head_full(struct request_reader *reader, size_t count)
+{
+	reader->head_bytes += count;
+	return reader->head_bytes > reader->options->limits.head_bytes;
+}
+
+static int on_target(llhttp_t *parser, const char *at, size_t count)
+{
+	struct request_reader *reader = parser->data;
+
+	if (is_head_full(reader, count))
+		return refuse(reader, 431);
+	return grown_add(&reader->target, at, count, 1) < 0 ? refuse(reader, 503) : 0;
+}
+
+/* Keep the beginning: what is longer is none that we know. */
+static uint32_t keep(char *to, uint32_t at, uint32_t capacity, const char *from, size_t count)
+{
+	size_t kept = count < capacity - at ? count : capacity - at;
+
+	memcpy(to + at, from, kept);
+	return at + (uint32_t)kept;
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t count)
+{
+	struct request_reader *reader = parser->data;
+
+	if (is_head_full(reader, count))
+		return refuse(reader, 431);
+	reader->field_bytes =
+		keep(reader->field, reader->field_bytes, REQUEST_FIELD_BYTES, at, count);
+	return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t count)
+{
+	struct request_reader *reader = parser->data;
+
+	if (is_head_full(reader, count))
+		return refuse(reader, 431);
+	reader->value_bytes =
+		keep(reader->value, reader->value_bytes, REQUEST_VALUE_BYTES, at, count);
+	return 0;
+}
+
+static int is_field(const struct request_reader *reader, const char *name)
+{
+	return reader->field_bytes == strlen(name) &&
+	       strncasecmp(reader->field, name, reader->field_bytes) == 0;
+}
+
+/* "application/json", perhaps with parameters, or "application/...+json". */
+static int says_json(const char *value, size_t count)
+{
+	static const char json[] = "json";
+	size_t end = 0;
+
+	while (end < count && value[end] != ';' && value[end] != ' ')
+		end++;
+	return end > sizeof(json) && strncasecmp(value, "application/", 12) == 0 &&
+	       strncasecmp(value + end - 4, json, 4) == 0 &&
+	       (value[end - 5] == '/' || value[end - 5] == '+');
+}
+
+/* Without a branch that depends on how much of it is right. */
+static int is_token(const struct request_reader *reader)
+{
+	static const char scheme[] = "Bearer ";
+	const char *token = reader->options->token;
+	size_t count = sizeof(scheme) - 1, bytes = token ? strlen(token) : 0;
+	size_t given = reader->value_bytes;
+	unsigned char differs = 0;
+
+	while (given && (reader->value[given - 1] == ' ' || reader->value[given - 1] == '\t'))
+		given--;
+	if (!token || given != count + bytes || strncasecmp(reader->value, scheme, count) != 0)
+		return 0;
+	for (size_t i = 0; i < bytes; i++)
+		differs |= (unsigned char)(reader->value[count + i] ^ token[i]);
+	return !differs;
+}
+
+static int on_header(llhttp_t *parser)
+{
+	static const char go_on[] = "100-continue";
+	struct request_reader *reader = parser->data;
+
+	if (reader->is_head_read)
+		;
+	else if (is_field(reader, "expect"))
+		reader->is_asked = reader->value_bytes == sizeof(go_on) - 1 &&
+				   strncasecmp(reader->value, go_on, sizeof(go_on) - 1) == 0;
+	else if (is_field(reader, "content-type"))
+		reader->is_json = (uint8_t)says_json(reader->value, reader->value_bytes);
+	else if (is_field(reader, "authorization"))
+		reader->has_token = (uint8_t)is_token(reader);
+	reader->field_bytes = 0;
+	reader->value_bytes = 0;
+	return 0;
+}
+
+/* Is there a route of that path that needs no token? */
+static int is_open(const struct request_reader *reader)
+{
+	const char *path = reader->target.bytes;
+	size_t bytes = strcspn(path, "?");
+
+	for (const struct route *route = reader->options->routes; route->method; route++)
+		if (route->is_open && strlen(route->path) == bytes &&
+		    memcmp(route->path, path, bytes) == 0)
+			return 1;
+	return 0;
+}
+
+/* Of no body is anything taken before it is known that it may come. */
+static int on_head(llhttp_t *parser)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct request_reader *reader = parser->data;
+	const struct server_options *options = reader->options;
+
+	reader->is_head_read = 1;
+	if (parser->method == HTTP_CONNECT)
+		return refuse(reader, 501);
+	parser->upgrade = 0; /* nobody has to take such an offer */
+	if (options->token && !reader->is_trusted && !reader->has_token && !is_open(reader))
+		return refuse(reader, 401);
+	if (parser->content_length > options->limits.body_bytes && parser->flags & F_CONTENT_LENGTH)
+		return refuse(reader, 413);
+	/* the peer waits for it a while, and sends its body in any case; no answer is under way now */
+	if (reader->is_asked)
+		(void)!send(reader->fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return 0;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t count)
+{
+	struct request_reader *reader = parser->data;
+
+	if (reader->body.count + count > reader->options->limits.body_bytes)
+		return refuse(reader, 413);
+	return grown_add(&reader->body, at, count, BODY_PADDING) < 0 ? refuse(reader, 503) : 0;
+}
+
+static int on_whole(llhttp_t *parser)
+{
+	(void)parser;
+	return HPE_PAUSED; /* it is answered first */
+}
+
+static const llhttp_settings_t *settings(void)
+{
+	static llhttp_settings_t all;
+
+	if (!all.on_message_begin) {
+		llhttp_settings_init(&all);
+		all.on_message_begin = on_begin;
+		all.on_url = on_target;
+		all.on_header_field = on_field;
+		all.on_header_value = on_value;
+		all.on_header_value_complete = on_header;
+		all.on_headers_complete = on_head;
+		all.on_body = on_body;
+		all.on_message_complete = on_whole;
+	}
+	return &all;
+}
+
+void request_reader_begin(struct request_reader *reader, const struct server_options *options,
+			  int fd, int is_trusted)
+{
+	*reader = (struct request_reader){
+		.options = options, .fd = fd, .is_trusted = is_trusted != 0};
+	llhttp_init(&reader->parser, HTTP_REQUEST, settings());
+	reader->parser.data = reader;
+}
+
+void request_reader_drop(struct request_reader *reader)
+{
+	grown_free(&reader->target);
+	grown_free(&reader->body);
+}
+
+enum request_reader_outcome request_reader_take(struct request_reader *reader, const char *bytes,
+						size_t count, size_t *ret_taken)
+{
+	llhttp_errno_t r = llhttp_execute(&reader->parser, bytes, count);
+
+	*ret_taken = count;
+	if (r == HPE_OK)
+		return REQUEST_MORE;
+	if (r == HPE_PAUSED) {
+		*ret_taken = (size_t)(llhttp_get_error_pos(&reader->parser) - bytes);
+		llhttp_resume(&reader->parser);
+		reader->is_begun = 0;
+		return REQUEST_WHOLE;
+	}
+	if (!reader->refusal)
+		reader->refusal = 400;
+	return REQUEST_REFUSED;
+}
+
+const char *request_reader_why(const struct request_reader *reader)
+{
+	switch (reader->refusal) {
+	case 401:
+		return "a bearer token is needed";
+	case 413:
+		return "the body is larger than is taken here";
+	case 431:
+		return "the head is larger than is taken here";
+	case 501:
+		return "no other protocol is spoken here";
+	case 503:
+		return "no memory for this now";
+	default:
+		return llhttp_get_error_reason(&reader->parser);
+	}
+}
