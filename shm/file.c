@@ -91,8 +91,7 @@ int rdx_file_remove_debris(int dir_fd, const char *name, int fd)
 	RDX_HOOK(RDX_HOOK_DEBRIS_SEEN);
 	if (r > 0)
 		r = rdx_file_remove(dir_fd, name);
-	flock(parent_fd, LOCK_UN); /* a child may have a copy */
-	close(parent_fd);
+	close(parent_fd); /* with its lock */
 	return r;
 }
 

@@ -69,13 +69,13 @@ static void test_form(void **state)
 
 	(void)state;
 	rdx_index_file_ctl_name(&id, 0, name);
-	assert_string_equal(name, "index/d7df5934c20452b5c479df9895b93d7b.ctl");
+	assert_string_equal(name, "index/945f72eb697585731e609da5b6da0171.ctl");
 	rdx_index_file_gen_name(&id, UINT64_MAX, name);
-	assert_string_equal(name, "index/d7df5934c20452b5c479df9895b93d7b.gen18446744073709551615");
+	assert_string_equal(name, "index/945f72eb697585731e609da5b6da0171.gen18446744073709551615");
 	assert_int_equal(rdx_index_file_is_gen(&id, name + strlen("index/"), &number), 1);
 	assert_int_equal(number, UINT64_MAX);
 	rdx_index_file_gen_temporary(&id, name);
-	assert_string_equal(name, "index/.tmp-d7df5934c20452b5c479df9895b93d7b.gen");
+	assert_string_equal(name, "index/.tmp-945f72eb697585731e609da5b6da0171.gen");
 	assert_int_equal(rdx_index_file_is_gen(&id, name + strlen("index/"), &number), 0);
 }
 
