@@ -14,6 +14,7 @@ static void say(int error, const char *format, va_list arguments)
 	char *text;
 
 	fflush(stdout);
+	flockfile(stderr); /* no other thread's line within this one */
 	fprintf(stderr, "%s: ", program_invocation_short_name);
 	if (vasprintf(&text, format, arguments) < 0)
 		text = NULL;
@@ -22,6 +23,7 @@ static void say(int error, const char *format, va_list arguments)
 	if (error)
 		fprintf(stderr, ": %s", messages_explain(error));
 	fputc('\n', stderr);
+	funlockfile(stderr);
 }
 
 void messages_say(const char *format, ...)
