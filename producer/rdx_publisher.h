@@ -6,8 +6,10 @@
  * and privately the map from the engine's block names to prefix hashes. A handle
  * serves one thread at a time. The publish calls are wait-free: no lock, no
  * allocation, no wait for any reader; the only system call is one futex wake when a
- * consumer sleeps on the namespace's bell. Whatever goes wrong is counted, and the
- * rank is INEXACT where its index entry would otherwise be wrong; the engine goes on.
+ * consumer sleeps on the namespace's bell. Only where the rank outgrows its tier_blocks faster than
+ * rdx_publisher_check makes room ahead does a call make some itself: bounded, a few system calls. Whatever
+ * goes wrong is counted, and the rank is INEXACT where its index entry would otherwise be wrong; the engine
+ * goes on.
  *
  * INEXACT says which way. LACKING: the engine holds blocks that the rank does not say, and
  * none is said that it does not hold. UNKNOWN: what is said may be wrong too. Either is over
