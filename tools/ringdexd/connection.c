@@ -191,8 +191,8 @@ static void on_received(struct loop_socket *socket, const char *bytes, size_t co
 
 	if (!count) {
 		connection->peer_ended = 1;
-		if (connection->phase !=
-		    ANSWERING) /* an answer still reaches who only ended his half */
+		/* an answer still reaches who only ended his half */
+		if (connection->phase != ANSWERING)
 			connection_end(connection);
 		return;
 	}
