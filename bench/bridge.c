@@ -223,6 +223,8 @@ static void measure_rate(struct bench *bench, struct report *report, uint32_t ro
 		   .count = rounds);
 	report_number(report, "bridge.lost.ringdex", "runs in which anything was lost", "",
 		      bench->lost);
+	free(cpu);
+	free(behind);
 	report_note(report, "%u messages at that rate, an event of a block each", messages.count);
 	bridge_messages_free(&messages);
 }

@@ -21,6 +21,7 @@
 
 #include "shm/hook.h"
 #include "shm/namespace_layout.h"
+#include "shm/words.h"
 
 #define RDX_CLEAR_ONE     (UINT64_C(1) << 32)
 #define RDX_CLEAR_LATE    (UINT64_C(1) << 31)
@@ -37,10 +38,11 @@ static inline uint32_t rdx_clear_stamp_of(uint64_t clears)
 	return (uint32_t)(clears >> 32);
 }
 
-/* Is it, still, the file of that id? Noise may be written over it. */
+/* Is it, still, the file of that id? Noise may be written over it, also now. */
 static inline int rdx_clear_is_sound(const struct rdx_clear *clear, uint64_t id)
 {
-	return clear->magic == RDX_CLEAR_MAGIC && clear->id == id;
+	return rdx_word_load((const _Atomic uint64_t *)&clear->magic) == RDX_CLEAR_MAGIC &&
+	       rdx_word_load((const _Atomic uint64_t *)&clear->id) == id;
 }
 
 static inline uint64_t rdx_clear_load(const struct rdx_clear *clear)

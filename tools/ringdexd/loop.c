@@ -23,6 +23,11 @@ void loop_free(struct loop *loop)
 		loop->calls->free(loop);
 }
 
+uint32_t loop_sockets(const struct loop *loop)
+{
+	return loop->sockets;
+}
+
 uint32_t loop_mode(const struct loop *loop)
 {
 	return loop->mode;
@@ -32,6 +37,7 @@ static int begin(struct loop *loop, struct loop_socket *socket, uint8_t kind)
 {
 	socket->kind = kind;
 	socket->wanted = 1;
+	loop->sockets++; /* also where it cannot begin: it is to be closed */
 	return loop->calls->begin(loop, socket);
 }
 
@@ -128,8 +134,10 @@ static void tell(struct loop *loop)
 		next = socket->next;
 		socket->listed = 0;
 		if (socket->closing) {
-			if (!socket->in_flight)
-				socket->handler->closed(socket);
+			if (socket->in_flight)
+				continue; /* the last completion lists it again */
+			loop->sockets--;
+			socket->handler->closed(socket);
 		} else if (socket->told_sent) {
 			socket->told_sent = 0;
 			socket->handler->sent(socket);

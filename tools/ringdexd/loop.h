@@ -53,6 +53,8 @@ struct loop_socket {
 int loop_open(struct loop **ret_loop, uint32_t mode);
 /* Every socket is closed before. */
 void loop_free(struct loop *loop);
+/* Sockets that were begun and of which `closed` was not called. */
+uint32_t loop_sockets(const struct loop *loop);
 /* RDX_WAIT_URING or _EPOLL: what is in use. */
 uint32_t loop_mode(const struct loop *loop);
 

@@ -26,6 +26,7 @@ struct loop {
 	struct loop_socket *deaf;   /* listeners that were refused, until hear_ns */
 	uint64_t hear_ns;
 	uint32_t mode;
+	uint32_t sockets; /* begun and not closed */
 };
 
 /* Tell it at the end of this turn, or of the next: what is due stands in the socket. */

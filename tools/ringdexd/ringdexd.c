@@ -230,12 +230,13 @@ static void end(struct ringdexd *d)
 	d->look_ns = 0; /* what is idle goes at once */
 	for (uint32_t i = 0; i < d->listening; i++)
 		listen_remove(&d->at[i]); /* a successor may have the name from now on */
-	if (d->server) {
+	if (d->stop.handler)
 		loop_close(d->loop, &d->stop);
+	if (d->server) {
 		while (server_drain(d->server) && rdx_clock_ns() < until && turn(d) == 0)
 			;
 		server_end(d->server);
-		for (until += STOP_NS; server_drain(d->server) && rdx_clock_ns() < until;)
+		for (until += STOP_NS; loop_sockets(d->loop) && rdx_clock_ns() < until;)
 			(void)turn(d);
 	}
 	keeper_stop(d->keeper);

@@ -70,7 +70,7 @@ int server_listen(struct server *server, int fd, int is_trusted)
 	listener->is_trusted = is_trusted;
 	r = loop_listen(server->host.loop, &listener->socket);
 	if (r < 0) {
-		free(listener);
+		loop_close(server->host.loop, &listener->socket);
 		return r;
 	}
 	listener->next = server->listeners;
