@@ -13,10 +13,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define UNIX_PREFIX "unix:"
 #define BACKLOG     1024
+
+/* io_uring's sockets outlive a process that was killed by a moment: its successor waits for that. */
+#define LEFT_TRIES   100
+#define LEFT_WAIT_NS 10000000
 
 /* Does surely nobody listen there? */
 static int is_left(const struct sockaddr_un *address)
@@ -158,19 +163,32 @@ static int open_tcp(const char *address, struct listen_at *ret_at)
 	return r;
 }
 
-int listen_open(const char *address, struct listen_at *ret_at)
+static int open_at(const char *address, int is_unix, struct listen_at *ret_at)
 {
-	int is_unix = strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0, r;
+	int r;
 
 	*ret_at = (struct listen_at){.fd = -1};
 	if (is_unix)
 		r = open_unix(address + strlen(UNIX_PREFIX), ret_at);
 	else
 		r = open_tcp(address, ret_at);
-	if (r < 0 && (is_unix || r != -EINVAL))
-		messages_say("cannot listen on %s: %s", address, strerror(-r));
 	if (r < 0 && ret_at->fd >= 0)
 		close(ret_at->fd);
+	return r;
+}
+
+int listen_open(const char *address, struct listen_at *ret_at)
+{
+	const struct timespec moment = {.tv_nsec = LEFT_WAIT_NS};
+	int is_unix = strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+	int r = open_at(address, is_unix, ret_at);
+
+	for (int i = 0; r == -EADDRINUSE && i < LEFT_TRIES; i++) {
+		nanosleep(&moment, NULL);
+		r = open_at(address, is_unix, ret_at);
+	}
+	if (r < 0 && (is_unix || r != -EINVAL))
+		messages_say("cannot listen on %s: %s", address, strerror(-r));
 	return r;
 }
 

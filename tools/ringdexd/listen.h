@@ -16,7 +16,8 @@ struct listen_at {
 
 /*
  * Make a listening socket. One in the file system replaces a socket of that name on which nobody listens,
- * and nothing else; its mode is 0660. Says why it cannot, and returns -errno.
+ * and nothing else; its mode is 0660. Waits up to a second for an address that is in use. Says why it
+ * cannot, and returns -errno.
  */
 int listen_open(const char *address, struct listen_at *ret_at);
 
