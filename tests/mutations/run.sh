@@ -3,8 +3,9 @@
 # Applies the mutations of tests/mutations/*.txt, one at a time, in a copy of the tree, builds
 # the tests that must then fail, and runs them. Several copies are at work beside each other.
 # Runs at the top of the tree:
-#   run.sh [--quick | --list | --check] [PATTERN...]
-# --quick: only the tests marked so. --check: only that each mutation still fits the source.
+#   run.sh [--quick [--one-in=N] | --list | --check] [PATTERN...]
+# --quick: only the tests marked so. --one-in: only one mutation in N, others for each RDX_SEED.
+# --check: only that each mutation still fits the source.
 # PATTERN: names of mutations, as the shell's. Prints a table; fails unless all are caught. How
 # a mutation is written: README.md beside this.
 set -euo pipefail
@@ -13,14 +14,19 @@ here=tests/mutations
 scratch=build/mutate
 jobs=${JOBS:-2}
 copies=$((jobs + 1)) # many tests wait
-limit=300 # seconds of a test
+limit=120 # seconds of a test, many times what it takes without a mutation
 tries=5   # of a test that depends on a seed or on chance
 export RDX_PATIENCE=${RDX_PATIENCE:-20} # seconds that a test waits for what may never come
 
 classes='quick|full'
 only=
+share=1
 case "${1-}" in
---quick) classes=quick; shift ;;
+--quick)
+	classes=quick
+	shift
+	[[ ${1-} != --one-in=* ]] || { share=${1#*=}; shift; }
+	;;
 --list) only=list; shift ;;
 --check)
 	only=check
@@ -130,6 +136,14 @@ selected() { # NAME
 		[[ $1 != $pattern ]] || return 0
 	done
 	return 1
+}
+
+# Is the mutation one of this seed's share?
+is_drawn() { # NAME
+	local number
+	((share > 1)) || return 0
+	number=$(cksum <<<"${RDX_SEED-} $1")
+	((${number%% *} % share == 0))
 }
 
 tests_of() { # NAME
@@ -268,10 +282,11 @@ try() { # NAME TEST
 	cp "$log" "$scratch/list/$1/${2#*/}.log"
 	case $ended in
 	failed) row "$1" "$file" "$2" "caught, $((SECONDS - begun)) s, try $try" ;;
+	time-out) row "$1" "$file" "$2" "caught: it does not end" ;;
 	passed) escaped "$1" "$2" "NOT CAUGHT, $((SECONDS - begun)) s" ;;
 	*) escaped "$1" "$2" "NOT CAUGHT: $ended" ;;
 	esac
-	[[ $ended == failed ]]
+	[[ $ended == failed || $ended == time-out ]]
 }
 
 mutate() { # NAME
@@ -323,7 +338,8 @@ work() { # NUMBER
 	split_lists
 	names=()
 	for name in $(<"$scratch/names"); do
-		! selected "$name" || [[ -z $(tests_of "$name") ]] || names+=("$name")
+		! selected "$name" || [[ -z $(tests_of "$name") ]] || ! is_drawn "$name" ||
+			names+=("$name")
 	done
 	((${#names[@]})) || die "no such mutation: ${patterns[*]}"
 	if [[ $only == check ]]; then
