@@ -214,6 +214,20 @@ RDX_API void rdx_engine_close(struct rdx_engine *engine);
  */
 RDX_API int rdx_engine_publish(struct rdx_engine *engine, const struct rdx_engine_event *event);
 
+/* Names of removals that are one event: a call's cost is mostly the memory that it meets first. */
+#define RDX_ENGINE_JOINED_MAX 4096
+
+/*
+ * May the names of `next` be appended to those of `first`, so that one event says both? So it is for
+ * neighbouring removals that differ in nothing but their names, `count` included. `next` NULL: is
+ * `first` one that others may join? `options` as for rdx_engine_open: what its types give another
+ * meaning is no removal. 1 or 0; 0 for a structure of a size that is not known. Pure, thread-safe,
+ * wait-free.
+ */
+RDX_API int rdx_engine_joins(const struct rdx_engine_options *options,
+			     const struct rdx_engine_event *first,
+			     const struct rdx_engine_event *next);
+
 /*
  * Announce the sequence number of a batch, before its events. The first one: above 0, the events do
  * not begin at the engine's birth. Then one more than the last: nothing; higher: events are lost,

@@ -7,9 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* Neighbouring removals are one call, up to so many names. */
-#define JOINED_MAX 4096
-
 /* Removals that wait for their neighbours. */
 struct pending {
 	struct rdx_engine_event event; /* count 0: there are none */
@@ -84,28 +81,13 @@ static int give_up(struct walk *walk)
 	return 0;
 }
 
-static int is_same(const char *a, const char *b)
+/* As rdx_engine_joins. An event that waits needs a type that stays. */
+static int joins(const struct publisher *self, const struct rdx_engine_event *first,
+		 const struct rdx_engine_event *next)
 {
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
+	const struct rdx_engine_options options = {.size = sizeof(options), .types = self->types};
 
-/* Do they say the same of their names? */
-static int are_alike(const struct rdx_engine_event *a, const struct rdx_engine_event *b)
-{
-	return a->flags == b->flags && a->group == b->group && a->name_bytes == b->name_bytes &&
-	       is_same(a->type, b->type) && is_same(a->medium, b->medium) &&
-	       is_same(a->spec_kind, b->spec_kind) && is_same(a->locality, b->locality) &&
-	       is_same(a->ownership, b->ownership);
-}
-
-/* A removal of names, and of nothing else. */
-static int is_joinable(const struct publisher *self, const struct rdx_engine_event *event)
-{
-	return !self->types && event->count && event->count <= JOINED_MAX &&
-	       !event->unknown_fields && !event->remaining && !event->parent &&
-	       !event->token_count && !event->key_count && !event->lora_name &&
-	       !event->cache_salt && !event->block_tokens &&
-	       !(event->flags & ~(uint32_t)RDX_ENGINE_GROUP) && event_class_removal(event->type);
+	return event_class_removal(first->type) && rdx_engine_joins(&options, first, next);
 }
 
 /* -1 with an exception. */
@@ -141,14 +123,13 @@ static int take(struct walk *walk, struct rdx_engine_event *event, struct event_
 {
 	struct pending *pending = &walk->pending;
 
-	if (!is_joinable(walk->self, event)) {
+	if (!joins(walk->self, event, NULL)) {
 		flush(walk);
 		if (walk->r == 0)
 			publish(walk, event);
 		return 0;
 	}
-	if (pending->event.count && pending->event.count + event->count <= JOINED_MAX &&
-	    are_alike(&pending->event, event))
+	if (pending->event.count && joins(walk->self, &pending->event, event))
 		return append(walk, event->names, event->count);
 	return begin_pending(walk, event, values);
 }
@@ -204,14 +185,14 @@ static int take_repeated(struct walk *walk, const struct event_values *values)
 	uint64_t name;
 	int r = 0;
 
-	if (walk->pending.event.count < JOINED_MAX &&
+	if (walk->pending.event.count < RDX_ENGINE_JOINED_MAX &&
 	    walk->pending.event.name_bytes == sizeof(name) &&
 	    only_name(values->of[EVENT_NAMES], &name))
 		return append(walk, &name, 1) < 0 ? -1 : 1;
 	if (numbers_names(&names, values->of[EVENT_NAMES], &self->reader.names, "block_hashes") < 0)
 		return -1;
 	if (names.width == walk->pending.event.name_bytes &&
-	    names.count + walk->pending.event.count <= JOINED_MAX)
+	    names.count + walk->pending.event.count <= RDX_ENGINE_JOINED_MAX)
 		r = append(walk, names.at, (uint32_t)names.count) < 0 ? -1 : 1;
 	numbers_free(&names);
 	return r;

@@ -278,6 +278,7 @@ static void test_translate_quietly(void **state)
 	assert_int_equal(rdx_engine_sequence(engine, 0, 0), 0);
 	assert_int_equal(rdx_engine_unreadable(engine, 0), 0);
 	assert_int_equal(rdx_engine_keys(&event, NULL, 0, &identity), 0);
+	assert_int_equal(rdx_engine_joins(&engine_options, &event, NULL), 0);
 	assert_int_equal(rdx_engine_field(engine, "type"), RDX_ENGINE_FIELD_DECODE);
 	assert_int_equal(rdx_engine_get_stats(engine, &stats), 0);
 	assert_int_equal(rdx_hash_tokens(&tokens, local), 2);

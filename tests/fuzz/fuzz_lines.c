@@ -60,10 +60,10 @@ static void read_feed(const char *text, size_t length)
 	if (r == 0 && !lines[0].is_about_worth)
 		sum += event_touch(&lines[0].event);
 	if (r == 0 && lines[1].event.count) {
-		r = feed_line_join(&lines[1], &lines[0]);
+		r = feed_line_join(&lines[1], &lines[0], NULL);
 		FUZZ_CHECK(r == 0 || r == 1);
 		sum += event_touch(&lines[1].event);
-	} else if (r == 0 && feed_line_is_removal(&lines[0])) {
+	} else if (r == 0 && feed_line_is_removal(&lines[0], NULL)) {
 		struct feed_line other = lines[1];
 
 		lines[1] = lines[0];

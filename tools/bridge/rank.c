@@ -145,10 +145,11 @@ static void keep_removal(struct rank *rank)
 static void publish_event(struct rank *rank, uint32_t index, uint64_t now)
 {
 	enum fault fault = said_read(&rank->said, &rank->payload, index, rank->engine);
-	int is_removal = !fault && removal_is(&rank->said);
+	int is_removal = !fault && rdx_engine_joins(rank->engine_options, &rank->said.event, NULL);
 
 	rank->said.event.time_ns = now;
-	if (is_removal && rank->removals && removal_join(&rank->removal, &rank->said)) {
+	if (is_removal && rank->removals &&
+	    removal_join(&rank->removal, &rank->said, rank->engine_options)) {
 		rank->removals++;
 		return;
 	}

@@ -8,11 +8,9 @@
 
 #include "tools/bridge/said.h"
 
-/* Is the event a removal of names, and says nothing else? */
-int removal_is(const struct said *said);
-
-/* Two that are: the names of the next one behind those before, where all else is the same. 1: joined;
- * 0: they are two events. Without memory the program ends. */
-int removal_join(struct said *removal, const struct said *next);
+/* The names of the next one behind those before, where rdx_engine_joins. 1: joined; 0: they are two
+ * events. Without memory the program ends. */
+int removal_join(struct said *removal, const struct said *next,
+		 const struct rdx_engine_options *options);
 
 #endif

@@ -89,14 +89,17 @@ static int publish_line(struct feed *feed)
 {
 	struct json_line_fault fault;
 	uint64_t number = feed->lines.number;
-	int r = feed->removed.event.count ? feed_line_join(&feed->removed, &feed->line) : 0;
+	const struct rdx_engine_options *options = &feed->ranks.engine_options;
+	int r = 0;
 
+	if (feed->removed.event.count)
+		r = feed_line_join(&feed->removed, &feed->line, options);
 	if (r)
 		return r < 0 ? r : 0;
 	r = publish_removed(feed);
 	if (r < 0)
 		return r;
-	if (feed_line_is_removal(&feed->line)) {
+	if (feed_line_is_removal(&feed->line, options)) {
 		struct feed_line other = feed->removed;
 
 		feed->removed = feed->line;

@@ -420,43 +420,28 @@ void feed_line_free(struct feed_line *line)
 	*line = (struct feed_line){0};
 }
 
-static int is_same(const char *a, const char *b)
+/* By the same rank, in the same place of its stream? */
+static int are_neighbours(const struct feed_line *a, const struct feed_line *b)
 {
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-/* Are they of one rank and batch, and do they say the same of their names? */
-static int are_alike(const struct feed_line *a, const struct feed_line *b)
-{
-	const struct rdx_engine_event *left = &a->event, *right = &b->event;
-
 	return a->worker == b->worker && a->dp_rank == b->dp_rank &&
 	       a->has_sequence == b->has_sequence &&
-	       (!a->has_sequence || a->sequence == b->sequence) &&
-	       left->time_ns == right->time_ns && left->flags == right->flags &&
-	       left->group == right->group && left->name_bytes == right->name_bytes &&
-	       is_same(left->type, right->type) && is_same(left->medium, right->medium) &&
-	       is_same(left->spec_kind, right->spec_kind) &&
-	       is_same(left->locality, right->locality) &&
-	       is_same(left->ownership, right->ownership);
+	       (!a->has_sequence || a->sequence == b->sequence);
 }
 
-int feed_line_is_removal(const struct feed_line *line)
+int feed_line_is_removal(const struct feed_line *line, const struct rdx_engine_options *options)
 {
-	const struct rdx_engine_event *event = &line->event;
-
-	return (strcmp(event->type, "removed") == 0 || strcmp(event->type, "BlockRemoved") == 0) &&
-	       event->count && !event->remaining && !event->unknown_fields && !line->inexact;
+	return !line->inexact && rdx_engine_joins(options, &line->event, NULL);
 }
 
-int feed_line_join(struct feed_line *line, const struct feed_line *next)
+int feed_line_join(struct feed_line *line, const struct feed_line *next,
+		   const struct rdx_engine_options *options)
 {
 	struct rdx_engine_event *event = &line->event;
 	uint64_t count = (uint64_t)event->count + next->event.count, bytes = event->name_bytes;
 	int error;
 
-	if (!feed_line_is_removal(line) || !feed_line_is_removal(next) || !are_alike(line, next) ||
-	    count > FEED_JOINED_MAX)
+	if (line->inexact || next->inexact || !are_neighbours(line, next) ||
+	    !rdx_engine_joins(options, event, &next->event))
 		return 0;
 	error = reserve(&line->names, count * bytes);
 	if (error)

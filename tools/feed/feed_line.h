@@ -11,7 +11,6 @@
 
 #define FEED_NAME_BYTES_MAX 32
 #define FEED_COUNT_MAX      (UINT32_C(1) << 24) /* names of one line */
-#define FEED_JOINED_MAX     4096                /* names of lines joined */
 
 /* An array that is reused. */
 struct feed_buffer {
@@ -48,11 +47,12 @@ int feed_line_read(struct feed_line *line, struct json_object *object, const cha
 		   struct json_line_fault *ret_fault);
 void feed_line_free(struct feed_line *line);
 
-/* Is it a removal that may be one with its neighbours? */
-int feed_line_is_removal(const struct feed_line *line);
+/* Is it a removal that may be one with its neighbours: rdx_engine_joins? */
+int feed_line_is_removal(const struct feed_line *line, const struct rdx_engine_options *options);
 
-/* Append the names of a removal to those of the one before it: 1, or 0 where the two are no
- * such removals, differ in more than their names, or have too many. -ENOMEM. */
-int feed_line_join(struct feed_line *line, const struct feed_line *next);
+/* Append the names of a removal to those of the one before it, of the same rank and batch: 1, or 0
+ * where they are two events. -ENOMEM. */
+int feed_line_join(struct feed_line *line, const struct feed_line *next,
+		   const struct rdx_engine_options *options);
 
 #endif
