@@ -126,13 +126,13 @@ static inline int rdx_clear_go_over(struct rdx_clear *clear, const struct rdx_cl
 static inline void rdx_clear_fill(struct rdx_clear *clear, uint64_t id, uint64_t made_from,
 				  uint32_t stamp)
 {
-	*clear = (struct rdx_clear){
-		.magic = RDX_CLEAR_MAGIC,
-		.id = id,
-		.made_from = made_from,
-		.from = stamp,
-		.clears = stamp * RDX_CLEAR_ONE,
-	};
+	/* word by word: the models run this, and GenMC copies no structures */
+	clear->magic = RDX_CLEAR_MAGIC;
+	clear->id = id;
+	clear->made_from = made_from;
+	clear->from = stamp;
+	atomic_store_explicit(&clear->clears, stamp * RDX_CLEAR_ONE, memory_order_relaxed);
+	clear->reserved[0] = clear->reserved[1] = clear->reserved[2] = 0;
 }
 
 #endif

@@ -18,6 +18,14 @@ struct script {
 	int sleepers, producers, events, rounds;
 };
 
+static const struct script scripts[] = {
+	{"a sleeper, a producer, one event", 1, 1, 1, 2},
+	{"a sleeper, a producer, two events, asleep twice", 1, 1, 2, 3},
+	{"a sleeper, two producers, an event each", 1, 2, 1, 2},
+	{"two sleepers, a producer, two events", 2, 1, 2, 1},
+	{"two sleepers, a producer, one event", 2, 1, 1, 2},
+};
+
 static const struct script *script;
 static struct rdx_bell bell;
 static _Atomic uint64_t tail[PRODUCERS_MAX];

@@ -30,6 +30,23 @@ struct script {
 	int made;       /* another file has the name already, made from the lost one */
 };
 
+static const struct script scripts[] = {
+	{"two ranks clear, one reads", {"c", "c", "e"}, 0, 0},
+	{"a clear in the lost file, one in the new", {"csg", "gcs"}, 5, 0},
+	{"two clears, and a third rank", {"cg", "nc", "g"}, 5, 1},
+	{"one brought over by two", {"cg", "fg", "ns"}, 5, 1},
+	{"two in the lost file", {"csg", "csg"}, 5, 0},
+	{"where stamps begin again", {"cg", "ncs"}, UINT32_MAX, 1},
+	{"a rank that begins", {"csg", "os"}, 5, 0},
+	{"a rank that begins, and clears", {"sg", "oc"}, 5, 0},
+	{"the new one is lost, too", {"nsg", "sg", "l"}, 5, 1},
+	{"likewise, cleared in it", {"ncg", "sg", "l"}, 5, 1},
+	{"likewise, cleared in the first", {"nsg", "cg", "l"}, 5, 1},
+	{"likewise, cleared in both", {"ncsg", "cg", "l"}, 5, 1},
+	{"damaged, cleared meanwhile", {"cd", "os"}, 5, 0},
+	{"damaged for one, lost for another", {"cd", "gs"}, 5, 0},
+};
+
 struct rank {
 	struct rdx_clear *file;
 	uint32_t stamp, late, stored, held; /* held: of those stored, bits */
@@ -47,21 +64,11 @@ static _Atomic uint64_t ticks;
 static _Atomic uint64_t event; /* what thread 0's ring says: its stamp + 1 */
 static struct rank ranks[CLEAR_THREADS];
 
-/* As rdx_clear_fill, word by word: GenMC copies no structures. */
-static void fill(struct rdx_clear *file, uint64_t id, uint64_t made_from, uint32_t stamp)
-{
-	file->magic = RDX_CLEAR_MAGIC;
-	file->id = id;
-	file->made_from = made_from;
-	file->from = stamp;
-	atomic_store_explicit(&file->clears, stamp * RDX_CLEAR_ONE, memory_order_relaxed);
-}
-
 /* After `script`. */
 static void clear_begin(void)
 {
-	fill(&files[0], ID, 0, script->stamp);
-	fill(&files[1], ID + 1, ID, script->stamp);
+	rdx_clear_fill(&files[0], ID, 0, script->stamp);
+	rdx_clear_fill(&files[1], ID + 1, ID, script->stamp);
 	clear_name = script->made ? 2 : 0;
 	ticks = event = 0;
 }
@@ -117,7 +124,7 @@ static struct rdx_clear *find(int thread, uint64_t lost, uint32_t stamp)
 		return &files[found - 1];
 	if (own->id) /* once: a thread has one */
 		return NULL;
-	fill(own, ID + 2 + (uint64_t)thread, lost, stamp);
+	rdx_clear_fill(own, ID + 2 + (uint64_t)thread, lost, stamp);
 	if (atomic_compare_exchange_strong_explicit(&clear_name, &found, 3 + (uint64_t)thread,
 						    memory_order_acq_rel, memory_order_acquire))
 		return own;

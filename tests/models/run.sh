@@ -23,7 +23,8 @@ flags=(-std=gnu11 -w -O1 -fno-builtin -Dstatic_assert=_Static_assert -I. "-I$inc
 bad=0
 for model in "${models[@]}"; do
 	source=tests/models/genmc_$model.c
-	count=$(sed -n '/scripts\[\] = {/,/^};/p' "$source" | grep -cE '^	\{')
+	count=$(sed -n '/scripts\[\] = {/,/^};/p' "$source" "tests/models/${model}_steps.h" |
+		grep -cE '^	\{')
 	for ((script = 0; script < count; script++)); do
 		for memory in rc11 imm; do
 			out=$(timeout "$limit" "$genmc" "--$memory" --disable-estimation -- \

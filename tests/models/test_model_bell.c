@@ -8,14 +8,6 @@
 
 #include <string.h>
 
-static const struct script scripts[] = {
-	{"a sleeper, a producer, one event", 1, 1, 1, 2},
-	{"a sleeper, a producer, two events, asleep twice", 1, 1, 2, 3},
-	{"a sleeper, two producers, an event each", 1, 2, 1, 2},
-	{"two sleepers, a producer, two events", 2, 1, 2, 1},
-	{"two sleepers, a producer, one event", 2, 1, 1, 2},
-};
-
 static void begin(void)
 {
 	memset(&bell, 0, sizeof(bell));
