@@ -15,7 +15,7 @@ scratch=build/mutate
 jobs=${JOBS:-2}
 copies=$((jobs + 1)) # many tests wait
 limit=120 # seconds of a test, many times what it takes without a mutation
-tries=5   # of a test that depends on a seed or on chance
+tries=10  # of a test that depends on a seed or on chance
 export RDX_PATIENCE=${RDX_PATIENCE:-20} # seconds that a test waits for what may never come
 
 classes='quick|full'
@@ -271,10 +271,12 @@ escaped() { # NAME TEST RESULT
 	tail -n 20 "$log" | sed 's/^/    /' >>"$scratch/escaped"
 }
 
-# One test against the mutation that is applied and built
+# One test against the mutation that is applied and built. Each try has a seed of its own, also where
+# the first one was given.
 try() { # NAME TEST
-	local ended try begun=$SECONDS
+	local ended try begun=$SECONDS seed=${RDX_SEED-}
 	for ((try = 1; try <= tries; try++)); do
+		[[ -z $seed ]] || local -x RDX_SEED=$((seed + try - 1))
 		ended=$(outcome "$2")
 		[[ $ended == passed ]] || break
 		[[ $2 != */check_* ]] || break
