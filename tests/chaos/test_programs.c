@@ -18,14 +18,16 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #ifndef CHAOS_FAULTS
 #define CHAOS_FAULTS 30
 #endif
 #define LONG_FAULTS 10000
-#define IN_ROW      8  /* faults of a round, at most */
-#define WORK_LINES  20 /* told to a worker before a fault, at most */
+#define TELL_FAULTS 1000 /* between two lines of progress */
+#define IN_ROW      8    /* faults of a round, at most */
+#define WORK_LINES  20   /* told to a worker before a fault, at most */
 #define FIRST_LINES 4
 
 static void assemble(struct crew *crew)
@@ -83,14 +85,20 @@ static void round_of_faults(struct crew *crew)
 
 static void test_programs(void **state)
 {
-	uint64_t wanted = is_long() ? LONG_FAULTS : CHAOS_FAULTS;
+	uint64_t wanted = is_long() ? LONG_FAULTS : CHAOS_FAULTS, told = 0;
 	static struct crew crew;
 
 	(void)state;
 	assemble(&crew);
 	rest_await(&crew);
-	while (crew.faults < wanted)
+	while (crew.faults < wanted) {
 		round_of_faults(&crew);
+		if (crew.faults >= told + TELL_FAULTS) {
+			told = crew.faults;
+			print_message("%" PRIu64 " of %" PRIu64 " faults\n", told, wanted);
+			fflush(stdout);
+		}
+	}
 	attackers_end(&crew);
 	crew_disband(&crew);
 	ground_remove(crew.top);
