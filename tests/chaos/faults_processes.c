@@ -144,7 +144,7 @@ static void rival_indexer(struct crew *crew)
 
 	if (!member_runs(&crew->indexer) || crew->is_file_fault)
 		return;
-	UNTIL (strstr(crew->indexer.out.text, "following")) {
+	UNTIL (crew->indexer.out.length) { /* its first line is that it follows */
 		crew_look(crew);
 		usleep(500);
 	}
