@@ -90,7 +90,7 @@ static void check(const struct argp_state *state, void *input)
 	for (int tier = 0; tier < RDX_TIER_COUNT; tier++)
 		blocks += options->tier_blocks[tier];
 	if (!blocks)
-		argp_error(state, "missing option: --blocks, how many a rank holds");
+		options_error(state, "missing option: --blocks, how many a rank holds");
 	if (options->restarting > options->ranks)
 		options->restarting = options->ranks;
 }

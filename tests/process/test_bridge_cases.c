@@ -367,6 +367,8 @@ static void wrong(const char *text, const char *expected, struct rig *rig)
 	write_file(rig, text, path);
 	RUN(&r, 2, "ringdex-bridge", NULL, "--dir", rig->dir, path);
 	assert_has(r.err, expected);
+	assert_null(strstr(r.err, "--help")); /* no command has the name of a line */
+	assert_ptr_equal(strchr(r.err, '\n'), r.err + strlen(r.err) - 1);
 	program_result_free(&r);
 }
 
@@ -379,7 +381,10 @@ static void wrong_lines(void **state)
 	wrong("worker=1\n", "engines.conf:1: missing option: --endpoint", rig);
 	wrong("\nworker=x endpoint=tcp://h:1\n", "engines.conf:2: --worker: 'x' is not a whole",
 	      rig);
-	wrong("endpoint=tcp://h:1 nonsense=1\n", "'--nonsense=1'", rig);
+	wrong("endpoint=tcp://h:1 nonsense=1\n",
+	      "engines.conf:1: unrecognized option '--nonsense=1'", rig);
+	wrong("endpoint=tcp://h:1 worker\n", "engines.conf:1: option '--worker' requires", rig);
+	wrong("medium=CPU endpoint=tcp://h:1\n", "engines.conf:1: --medium: 'CPU' is not", rig);
 	wrong("endpoint=udp://h:1\n", "neither tcp:// nor ipc://", rig);
 	wrong("endpoint=tcp://*:5557\n", "name its host", rig);
 	wrong("bind endpoint=tcp://*:5557 replay=tcp://*:5558\n", "--replay: 'tcp://*:5558'", rig);

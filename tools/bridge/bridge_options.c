@@ -69,7 +69,7 @@ static void check_address(const struct argp_state *state, const char *option, co
 			: NULL;
 
 	if (fault)
-		argp_error(state, "--%s: '%s' is %s", option, address, fault);
+		options_error(state, "--%s: '%s' is %s", option, address, fault);
 }
 
 /* An engine is complete. */
@@ -78,12 +78,12 @@ static void check_engine(const struct argp_state *state, void *input)
 	struct engine_options *options = input;
 
 	if (!options->endpoint)
-		argp_error(state, "missing option: --endpoint, where the engine publishes");
+		options_error(state, "missing option: --endpoint, where the engine publishes");
 	check_address(state, "endpoint", options->endpoint, options, options->binds);
 	check_address(state, "replay", options->replay, options, 0);
 	if (options->engine.counting_groups > 1 &&
 	    options->publisher.clear_scope == RDX_CLEAR_WORKER)
-		argp_error(state, "--counting-groups above 1 goes with --clear-scope=rank only");
+		options_error(state, "--counting-groups above 1 goes with --clear-scope=rank only");
 	options->publisher.reap_dead = !options->keep_dead;
 	options->engine.joined_late = (uint32_t)options->joined_late;
 	feed_words_read(&options->words, state, &options->engine);
@@ -94,9 +94,10 @@ static void check(const struct argp_state *state, void *input)
 	struct engine_options *options = input;
 
 	if (options->endpoint && options->path)
-		argp_error(state, "--endpoint is of one engine: give it in FILE, or no FILE");
+		options_error(state, "--endpoint is of one engine: give it in FILE, or no FILE");
 	if (!options->endpoint && !options->path)
-		argp_error(state, "missing argument: FILE, or - for standard input, or --endpoint");
+		options_error(state,
+			      "missing argument: FILE, or - for standard input, or --endpoint");
 	if (options->endpoint)
 		check_engine(state, input);
 }
@@ -169,7 +170,7 @@ static void read_line(struct bridge_options *options, const struct engine_option
 	engine->line = malloc(2 * strlen(line) + 4);
 	if (!engine->line)
 		messages_no_memory();
-	/* argp names what it complains of by what is behind the last slash */
+	/* what is said of it begins so */
 	snprintf(place, sizeof(place), "%s:%" PRIu64, basename(lines->name), lines->number);
 	words[0] = place;
 	options_parse_line(&line_program, split(line, engine->line, words), words, engine);

@@ -37,7 +37,7 @@ static void check(const struct argp_state *state, void *input)
 
 	if (options->engine.counting_groups > 1 &&
 	    options->publisher.clear_scope == RDX_CLEAR_WORKER)
-		argp_error(state, "--counting-groups above 1 goes with --clear-scope=rank only");
+		options_error(state, "--counting-groups above 1 goes with --clear-scope=rank only");
 	options->publisher.reap_dead = !options->keep_dead;
 	options->engine.joined_late = (uint32_t)options->joined_late;
 	feed_words_read(&options->words, state, &options->engine);

@@ -2,6 +2,7 @@
 #include "tools/feed/feed_words.h"
 
 #include "tools/program/messages.h"
+#include "tools/program/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static void read_words(const struct argp_state *state, const char *option, const
 		const struct rdx_engine_word *value = equals ? find(values, equals + 1) : NULL;
 
 		if (!value || equals == texts[i])
-			argp_error(state, "--%s: '%s' is not %s", option, texts[i], right);
+			options_error(state, "--%s: '%s' is not %s", option, texts[i], right);
 		else
 			ret_words[i] = (struct rdx_engine_word){
 				copied(texts[i], (size_t)(equals - texts[i])), value->value};
@@ -70,8 +71,8 @@ static void read_list(const struct argp_state *state, const char *text, const ch
 		size_t length = strcspn(text, ",");
 
 		if (count == FEED_WORDS_MAX - 1)
-			argp_error(state, "--counting-kinds: more than %d names",
-				   FEED_WORDS_MAX - 1);
+			options_error(state, "--counting-kinds: more than %d names",
+				      FEED_WORDS_MAX - 1);
 		if (length)
 			ret_names[count++] = copied(text, length);
 		text += length + (text[length] == ',');

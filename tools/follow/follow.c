@@ -88,7 +88,7 @@ static void check(const struct argp_state *state, void *input)
 	const struct follow_options *options = input;
 
 	if (options->interval_ns && !options->json)
-		argp_error(state, "--interval goes with --json only");
+		options_error(state, "--interval goes with --json only");
 }
 
 static const struct options_program program = {

@@ -59,9 +59,9 @@ static void read_name(const struct argp_state *state, const char *text, struct r
 	*ret_name = (struct rank_name){.any_rank = !colon};
 	if (!options_read_number(worker, 0, UINT64_MAX, &ret_name->worker_id) ||
 	    (colon && !options_read_number(colon + 1, 0, UINT32_MAX, &dp_rank)))
-		argp_error(state,
-			   "'%s' is not a rank: write WORKER or WORKER:RANK, such as 7 or 7:0",
-			   text);
+		options_error(state,
+			      "'%s' is not a rank: write WORKER or WORKER:RANK, such as 7 or 7:0",
+			      text);
 	ret_name->dp_rank = (uint32_t)dp_rank;
 }
 

@@ -2,6 +2,7 @@
 #include "tools/program/options.h"
 
 #include "tools/program/messages.h"
+#include "tools/program/printable.h"
 #include <ringdex/rdx_version.h>
 
 #include <assert.h>
@@ -36,6 +37,30 @@ struct parse {
 	const struct options_program *program;
 	void *input;
 };
+
+/* Of a line of a file, by its place: the lines behind argp's own messages say how to get help on a command.
+ * It is told to keep silent, and getopt, which has no such lines, is not. */
+static int is_of_a_line(const struct argp_state *state)
+{
+	return state->flags & ARGP_NO_HELP;
+}
+
+void options_error(const struct argp_state *state, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		messages_no_memory();
+	va_end(arguments);
+	if (!is_of_a_line(state))
+		argp_error(state, "%s", text);
+	fprintf(stderr, "%s: ", state->argv[0]);
+	printable_put(stderr, text);
+	fputc('\n', stderr);
+	exit(EXIT_USAGE);
+}
 
 /* -- values -- */
 
@@ -146,7 +171,7 @@ __attribute__((format(printf, 4, 5))) static void wrong(const struct argp_state 
 	va_start(arguments, format);
 	vsnprintf(right, sizeof(right), format, arguments);
 	va_end(arguments);
-	argp_error(state, "--%s: '%s' is not %s", entry->name, text, right);
+	options_error(state, "--%s: '%s' is not %s", entry->name, text, right);
 }
 
 static void take_number(const struct argp_state *state, const struct options_entry *entry,
@@ -227,7 +252,7 @@ static void take_texts(const struct argp_state *state, const struct options_entr
 	while (texts[count])
 		count++;
 	if (count == most)
-		argp_error(state, "--%s: given more than %zu times", entry->name, most);
+		options_error(state, "--%s: given more than %zu times", entry->name, most);
 	texts[count] = text;
 }
 
@@ -342,7 +367,7 @@ static void take_argument(const struct argp_state *state, const struct parse *pa
 	const struct options_arguments *arguments = parse->program->arguments;
 
 	if (!arguments || (arguments->most && state->arg_num >= arguments->most))
-		argp_error(state, "unexpected argument '%s'", text);
+		options_error(state, "unexpected argument '%s'", text);
 	else
 		arguments->take(state, text, (char *)parse->input + arguments->at);
 }
@@ -352,7 +377,7 @@ static void end_parsing(const struct argp_state *state, const struct parse *pars
 	const struct options_arguments *arguments = parse->program->arguments;
 
 	if (arguments && arguments->missing && state->arg_num == 0)
-		argp_error(state, "missing argument: %s", arguments->missing);
+		options_error(state, "missing argument: %s", arguments->missing);
 	if (parse->program->check)
 		parse->program->check(state, parse->input);
 }
@@ -363,6 +388,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	const struct options_entry *entry = parse->program->entries;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		if (is_of_a_line(state))
+			state->err_stream = NULL;
+		return 0;
 	case ARGP_KEY_ARG:
 		take_argument(state, parse, text);
 		return 0;
@@ -396,10 +425,11 @@ static void parse_words(const struct options_program *program, int argc, char **
 	for (struct argp_option *option = list; option->doc; option++)
 		free((char *)option->doc);
 	free(list);
-	if (r) {
+	if (r == 0)
+		return;
+	if (!(flags & ARGP_NO_HELP)) /* else getopt has said it */
 		messages_say("%s", strerror(r));
-		exit(EXIT_USAGE);
-	}
+	exit(EXIT_USAGE);
 }
 
 void options_parse(const struct options_program *program, int argc, char **argv, void *input)

@@ -67,6 +67,10 @@ void options_parse(const struct options_program *program, int argc, char **argv,
 /* The same of words of a file, after options_parse. argv[0] is where they are, for messages. */
 void options_parse_line(const struct options_program *program, int argc, char **argv, void *input);
 
+/* Say what is wrong, as printf, after the program's name or the line's place, and end with EXIT_USAGE. */
+_Noreturn __attribute__((format(printf, 2, 3))) void options_error(const struct argp_state *state,
+								   const char *format, ...);
+
 /* To take one argument as it is: the member is a const char *. */
 void options_take_text(const struct argp_state *state, const char *text, void *member);
 

@@ -66,11 +66,12 @@ static void check(const struct argp_state *state, void *input)
 	const struct query_options *options = input;
 
 	if (options->tokens + options->local + options->prefix > 1)
-		argp_error(state, "give one of --tokens, --local, --prefix");
+		options_error(state, "give one of --tokens, --local, --prefix");
 	if ((options->prompt.lora || options->prompt.salt || options->prompt.eagle) &&
 	    (options->local || options->prefix))
-		argp_error(state, "--lora, --salt and --eagle go with --tokens only: hashes have "
-				  "them in them");
+		options_error(state,
+			      "--lora, --salt and --eagle go with --tokens only: hashes have "
+			      "them in them");
 }
 
 static const struct options_arguments arguments = {

@@ -67,9 +67,9 @@ static void take_argument(const struct argp_state *state, const char *text, void
 	else if (is_show(options))
 		options->path = text;
 	else
-		argp_error(state, "unexpected argument '%s'", text);
+		options_error(state, "unexpected argument '%s'", text);
 	if (!is_show(options) && strcmp(options->command, "generate") != 0)
-		argp_error(state, "'%s' is not one of generate, show", text);
+		options_error(state, "'%s' is not one of generate, show", text);
 }
 
 static void check(const struct argp_state *state, void *input)
@@ -77,7 +77,7 @@ static void check(const struct argp_state *state, void *input)
 	const struct trace_options *options = input;
 
 	if (is_show(options) && !options->path)
-		argp_error(state, "missing argument: FILE, or - for standard input");
+		options_error(state, "missing argument: FILE, or - for standard input");
 }
 
 static const struct options_arguments arguments = {
