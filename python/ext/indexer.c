@@ -42,6 +42,7 @@ static PyObject *indexer_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 				"worker_ranks_max",
 				"worker_columns_max",
 				"worker_indexes_max",
+				"user_ranks_max",
 				NULL};
 	struct rdx_indexer_options o = {.size = sizeof(o)};
 	const char *wait_mode = "auto", *rest_mode = "hybrid";
@@ -50,12 +51,12 @@ static PyObject *indexer_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 	int mode = -1, rest = -1, r = -1;
 
 	if (PyArg_ParseTupleAndKeywords(
-		    args, kwargs, "|$O&O&O&O&ssO&O&O&O&O&:Indexer", words, arguments_path, &dir,
+		    args, kwargs, "|$O&O&O&O&ssO&O&O&O&O&O&:Indexer", words, arguments_path, &dir,
 		    arguments_u64, &o.initial_blocks, arguments_seconds, &o.stale_after_ns,
 		    arguments_seconds, &o.liveness_ns, &wait_mode, &rest_mode, arguments_u32,
 		    &o.file_mode, arguments_u64, &o.worker_bytes_max, arguments_u32,
 		    &o.worker_ranks_max, arguments_u32, &o.worker_columns_max, arguments_u32,
-		    &o.worker_indexes_max))
+		    &o.worker_indexes_max, arguments_u32, &o.user_ranks_max))
 		mode = arguments_word("wait_mode", wait_mode, modes);
 	if (mode >= 0)
 		rest = arguments_word("rest_mode", rest_mode, rests);

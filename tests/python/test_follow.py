@@ -6,14 +6,25 @@ import errno
 import importlib
 import inspect
 import os
+import re
+import signal
 import threading
 import time
 import unittest
 
 import ringdex
-from rig import BLOCK, Namespace, held, wait_for
+from rig import BLOCK, Namespace, dies_with_us, held, wait_for
 
 TOKENS = list(range(1, 3 * BLOCK + 1))
+NOBODY = 65534
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+# Options that are called otherwise here, and those that are made of an argument.
+CALLED = {
+    "stale_after_ns": "stale_after", "liveness_ns": "liveness", "wait_ns": "wait",
+    "tier_blocks": "device_blocks", "on_unknown": "skip_unknown",
+}
+NOT_GIVEN = {"size", "reserved"}
 
 
 class Index(Namespace):
@@ -103,6 +114,29 @@ class Index(Namespace):
         indexer = self.indexer(worker_bytes_max=1)
         wait_for(lambda: indexer.poll() == 0 and indexer.stats()["refused"] == 1)
         publisher.close()
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root may be another user")
+    def test_limit_of_a_user(self):
+        os.chmod(self.dir, 0o1777)
+        indexer = self.indexer(user_ranks_max=1)
+        begun, told = os.pipe()
+        child = os.fork()
+        if child == 0:
+            dies_with_us()
+            os.chdir(self.dir)  # what is above it may be closed to others
+            self.dir = "."
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            kept = [self.publisher(worker_id=worker) for worker in (1, 2)]
+            os.write(told, b"%d" % len(kept))
+            signal.pause()
+            os._exit(1)
+        os.close(told)
+        self.addCleanup(os.close, begun)
+        self.addCleanup(os.waitpid, child, 0)
+        self.addCleanup(os.kill, child, signal.SIGKILL)
+        self.assertEqual(os.read(begun, 1), b"2")
+        wait_for(lambda: indexer.poll() == 0 and indexer.stats()["refused"] == 1)
+        self.assertEqual(indexer.stats()["ranks"], 1)
 
 
 class Read(Namespace):
@@ -218,6 +252,14 @@ def stub():
         return ast.parse(file.read())
 
 
+def options_of(header, struct):
+    """The fields of a struct."""
+    with open(os.path.join(SOURCE, header), encoding="utf-8") as file:
+        body = re.search(rf"struct {struct} \{{(.*?)\n\}};", file.read(), re.DOTALL)[1]
+    body = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
+    return set(re.findall(r"(\w+)(?:\[\w+\])?;", body))
+
+
 def is_property(node):
     return any(isinstance(d, ast.Name) and d.id == "property" for d in node.decorator_list)
 
@@ -250,6 +292,29 @@ class Stubs(unittest.TestCase):
             self.assertTrue(real.__doc__, name)
         self.assertEqual(set(ringdex.__all__) - {"__version__"}, set(classes) | {
             n.name for n in stub().body if isinstance(n, ast.FunctionDef)})
+
+    def test_options(self):
+        """Each option of the headers is an argument, and the stubs have it."""
+        arguments = {
+            node.name: {a.arg for method in node.body if isinstance(method, ast.FunctionDef)
+                        and method.name == "__new__"
+                        for a in method.args.args + method.args.kwonlyargs}
+            for node in stub().body if isinstance(node, ast.ClassDef)
+        }
+        for name, header, struct, first in (
+            ("Indexer", "consumer/indexer/rdx_indexer.h", "rdx_indexer_options", ()),
+            ("Publisher", "producer/rdx_publisher.h", "rdx_publisher_options", ("i", "m")),
+            ("Publisher", "producer/rdx_engine.h", "rdx_engine_options", ("i", "m")),
+        ):
+            for option in options_of(header, struct) - NOT_GIVEN:
+                argument = CALLED.get(option, option)
+                self.assertIn(argument, arguments[name])
+                if argument in ("instance", "model"):
+                    continue
+                # of a type that none takes: an argument that there is not says so
+                with self.assertRaises(TypeError, msg=argument) as caught:
+                    getattr(ringdex, name)(*first, **{argument: object()}, nonsense=1)
+                self.assertNotIn(f"'{argument}'", str(caught.exception))
 
     def test_signatures(self):
         for node in stub().body:
