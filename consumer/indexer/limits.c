@@ -92,24 +92,51 @@ static int user_has_room(const struct rdx_indexer *indexer, const struct rdx_ran
 	return columns <= 2 * (uint64_t)indexer->limits.user_ranks;
 }
 
-int rdx_limits_segment(const struct rdx_indexer *indexer, const struct rdx_rank *rank,
-		       const struct rdx_rank_info *info)
+/* What the rank takes, with the others of its worker. */
+struct taken {
+	uint64_t bytes;
+	uint32_t columns;
+};
+
+static struct taken taken_by_worker(const struct rdx_indexer *indexer, const struct rdx_rank *rank,
+				    const struct rdx_rank_info *info)
 {
-	const struct rdx_limits *limits = &indexer->limits;
-	uint64_t bytes = info->file_bytes;
-	uint32_t columns = columns_of(info);
+	struct taken taken = {info->file_bytes, columns_of(info)};
 
 	for (uint32_t i = 0; i < indexer->rank_count; i++) {
 		const struct rdx_rank *other = indexer->ranks[i];
 
 		if (!is_sibling(rank, other))
 			continue;
-		bytes += rdx_reader_info(other->reader)->file_bytes;
-		columns += columns_of(rdx_reader_info(other->reader));
+		taken.bytes += rdx_reader_info(other->reader)->file_bytes;
+		taken.columns += columns_of(rdx_reader_info(other->reader));
 	}
+	return taken;
+}
+
+int rdx_limits_segment(const struct rdx_indexer *indexer, const struct rdx_rank *rank,
+		       const struct rdx_rank_info *info)
+{
+	const struct rdx_limits *limits = &indexer->limits;
+	struct taken taken = taken_by_worker(indexer, rank, info);
+
 	if (!user_has_room(indexer, rank, info))
 		return -EDQUOT;
-	return bytes <= limits->bytes && columns <= limits->columns ? 0 : -EDQUOT;
+	return taken.bytes <= limits->bytes && taken.columns <= limits->columns ? 0 : -EDQUOT;
+}
+
+int rdx_limits_grown(const struct rdx_indexer *indexer, struct rdx_rank *rank)
+{
+	const struct rdx_rank_info *info = rdx_reader_info(rank->reader);
+
+	(void)rdx_rank_learn_room(rank); /* of a file that was cut others tell */
+	if (info->file_bytes <= rank->bytes)
+		return 0;
+	/* the one that grew is refused, and not a sibling that stayed as it was */
+	if (taken_by_worker(indexer, rank, info).bytes > indexer->limits.bytes)
+		return -EDQUOT;
+	rank->bytes = info->file_bytes;
+	return 0;
 }
 
 /* Of the indexes that were made for the worker, or for all of its user's: one that no rank feeds is

@@ -19,6 +19,9 @@ int rdx_limits_rank(const struct rdx_indexer *indexer, const struct rdx_rank *ra
 int rdx_limits_segment(const struct rdx_indexer *indexer, const struct rdx_rank *rank,
 		       const struct rdx_rank_info *info);
 
+/* It is followed, and its segment may have become longer: may its worker have so much? 0, -EDQUOT. */
+int rdx_limits_grown(const struct rdx_indexer *indexer, struct rdx_rank *rank);
+
 /* May its worker, and its user, have one more index made? One that was made for it, and that no rank feeds
  * any more, is closed for that. 0, -EDQUOT. */
 int rdx_limits_index(struct rdx_indexer *indexer, const struct rdx_rank *rank, uint64_t now_ns);

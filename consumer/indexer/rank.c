@@ -34,8 +34,7 @@ static uint64_t held(const struct rdx_rank *rank)
 	return blocks;
 }
 
-/* Its ledger may have become longer. */
-static int learn_room(struct rdx_rank *rank)
+int rdx_rank_learn_room(struct rdx_rank *rank)
 {
 	int r = rdx_reader_learn_room(rank->reader);
 
@@ -48,7 +47,7 @@ static void begin_again(struct rdx_rank *rank)
 {
 	make_whole(rank);
 	rdx_writer_rank_hide(rank->writer, rank->seat);
-	(void)learn_room(rank); /* of a file that was cut the recovery tells */
+	(void)rdx_rank_learn_room(rank); /* of a file that was cut the recovery tells */
 	rdx_writer_rank_expect(rank->writer, rank->seat, held(rank));
 	rank->phase = RDX_PHASE_BEGIN;
 	rank->changed = 1;
@@ -64,6 +63,7 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
 	rank->epoch = rdx_reader_info(reader)->epoch;
 	rank->event_id = rank->event_ns = rank->position = 0;
 	rank->stamp = rdx_reader_clear_stamp(reader);
+	rank->bytes = rdx_reader_info(reader)->file_bytes;
 	rank->inexact = rank->orphans = 0;
 	rank->rings = 0;
 	rank->tries = 0;
@@ -164,7 +164,7 @@ static int is_too_large(struct rdx_rank *rank)
 {
 	return rank->phase == RDX_PHASE_FOLLOW && rank->dropped < RDX_INEXACT_UNKNOWN &&
 	       rdx_writer_rank_exceeds(rank->writer, rank->seat) &&
-	       (learn_room(rank) < 0 || rdx_writer_rank_exceeds(rank->writer, rank->seat));
+	       (rdx_rank_learn_room(rank) < 0 || rdx_writer_rank_exceeds(rank->writer, rank->seat));
 }
 
 /* Make the changes on their way. */

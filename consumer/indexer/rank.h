@@ -37,6 +37,7 @@ struct rdx_rank {
 	int seat;                            /* in the index */
 	const struct rdx_segment_live *live; /* the reader's */
 	uint64_t position;                   /* likewise: where its next event begins */
+	uint64_t bytes; /* of its segment, as its worker was last allowed them */
 	int cause;      /* -errno why it is not followed, or was dropped; else 0 */
 	uint32_t tries; /* snapshots that failed */
 	uint32_t stamp; /* newest clear stamp of the worker */
@@ -88,6 +89,9 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
  */
 int rdx_rank_step(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint32_t share,
 		  uint64_t now_ns, uint64_t until_ns);
+
+/* Its ledger may have become longer. -EBADMSG: the file lacks pages, or is shorter than it was; -errno. */
+int rdx_rank_learn_room(struct rdx_rank *rank);
 
 /* Has it been cleared where it was not read yet? */
 int rdx_rank_is_cleared(const struct rdx_rank *rank);

@@ -48,7 +48,7 @@ struct rdx_indexer_options {
 	uint32_t wait_mode;      /* RDX_WAIT_... */
 	uint32_t file_mode;      /* of index files; 0: 0640. Nobody else may write */
 	/* What one worker may take; what is beyond is refused with -EDQUOT, shown, and tried again: */
-	uint64_t worker_bytes_max;   /* of its segments; 0: 16 GiB */
+	uint64_t worker_bytes_max;   /* of its segments, as long as they are now; 0: 16 GiB */
 	uint32_t worker_ranks_max;   /* 0: 64; an index knows 256 */
 	uint32_t worker_columns_max; /* two a rank and tier; 0: 256, half of an index's */
 	uint32_t worker_indexes_max; /* models and tenants; 0: 8 */

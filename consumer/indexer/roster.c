@@ -216,6 +216,18 @@ static void forget_absent(struct rdx_indexer *indexer, uint64_t now)
 	indexer->rank_count = kept;
 }
 
+/* Refuse ranks that became longer than their worker may have. */
+static void refuse_grown(const struct rdx_indexer *indexer, uint64_t now)
+{
+	for (uint32_t i = 0; i < indexer->rank_count; i++) {
+		struct rdx_rank *rank = indexer->ranks[i];
+		int r = rank->reader ? rdx_limits_grown(indexer, rank) : 0;
+
+		if (r < 0)
+			rdx_rank_fail(rank, r, now);
+	}
+}
+
 int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now)
 {
 	struct walk walk = {indexer, now};
@@ -232,6 +244,7 @@ int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now)
 	r = rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
 	if (r == 0)
 		forget_absent(indexer, now);
+	refuse_grown(indexer, now);
 	/* temporary failures, such as no free descriptors, are tried again with the next walk */
 	return r == -ENOENT || r == -ENOMEM ? r : 0;
 }

@@ -19,6 +19,8 @@
 #define MODEST 2
 #define MOST   3 /* ranks of the greedy worker that are within its limits */
 
+#define GROWN_BLOCKS 1024
+
 static void open_indexer(struct indexer_rig *x, struct rdx_indexer_options limits)
 {
 	indexer_rig_make(x);
@@ -129,6 +131,55 @@ static void test_bytes(void **state)
 	exceed((struct rdx_indexer_options){.worker_bytes_max = MOST * bytes}, 0);
 }
 
+/* A rank that becomes longer while it is followed takes no more than it may, and nothing of its sibling. */
+static void test_bytes_grown(void **state)
+{
+	struct rdx_indexer_options limits = {0};
+	struct rdx_publisher_options options;
+	struct rdx_publisher *grown, *sibling;
+	uint64_t bytes, small_bytes;
+	struct indexer_rig x;
+
+	(void)state;
+	indexer_rig_make(&x);
+	options = prompt_options(&x, GREEDY, 0, 1, 32);
+	options.remembered_names = 32;
+	assert_int_equal(rdx_publisher_segment_size(&options, &small_bytes), 0);
+	options.remembered_names = GROWN_BLOCKS;
+	assert_int_equal(rdx_publisher_segment_size(&options, &bytes), 0);
+	indexer_rig_end(&x);
+
+	/* a sibling, and one that has grown to some of the blocks, but not to all */
+	limits.worker_bytes_max = small_bytes + bytes;
+	open_indexer(&x, limits);
+	options = prompt_options(&x, GREEDY, 0, 1, 32);
+	options.remembered_names = 32;
+	assert_int_equal(rdx_publisher_open(&grown, &options), 0);
+	options.dp_rank = 1;
+	assert_int_equal(rdx_publisher_open(&sibling, &options), 0);
+	prompt_store(sibling, 2, 30, 0);
+	prompt_store(grown, 1, GROWN_BLOCKS / 2, 0);
+	until_state(&x, GREEDY, 0, RDX_STATE_EXACT, grown, NULL);
+	until_state(&x, GREEDY, 1, RDX_STATE_EXACT, sibling, NULL);
+	assert_int_equal(first_cause(&x, 0), 0);
+
+	prompt_store(grown, 1, 2 * GROWN_BLOCKS, 0);
+	until_cause(&x, GREEDY, 0, -EDQUOT);
+	assert_int_equal(prompt_run(x.index, 1, 4, GREEDY, 0), 0);
+	until_state(&x, GREEDY, 1, RDX_STATE_EXACT, sibling, NULL);
+	assert_int_equal(prompt_run(x.index, 2, 40, GREEDY, 1), 30);
+
+	/* within the limit again, and as the engine says of itself: it was exact all the time */
+	rdx_publisher_close(grown);
+	rdx_publisher_close(sibling);
+	options.dp_rank = 0;
+	assert_int_equal(rdx_publisher_open(&grown, &options), 0);
+	prompt_store(grown, 1, GROWN_BLOCKS, 0);
+	until_state(&x, GREEDY, 0, RDX_STATE_EXACT, grown, NULL);
+	rdx_publisher_close(grown);
+	indexer_rig_end(&x);
+}
+
 /* An index that no rank feeds any more makes room, too. */
 static void test_indexes(void **state)
 {
@@ -139,9 +190,8 @@ static void test_indexes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ranks),
-		cmocka_unit_test(test_columns),
-		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_ranks),   cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_bytes),   cmocka_unit_test(test_bytes_grown),
 		cmocka_unit_test(test_indexes),
 	};
 
