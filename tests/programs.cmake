@@ -27,9 +27,17 @@ add_test(NAME ${RDX_TEST_PREFIX}bench/run COMMAND held_run bench/run.sh --smoke
 	WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 set_tests_properties(${RDX_TEST_PREFIX}bench/killed ${RDX_TEST_PREFIX}bench/run PROPERTIES LABELS bench
 	TIMEOUT ${RDX_TEST_TIMEOUT} FIXTURES_REQUIRED build/${RDX_PRESET})
+# what an operator looks at, in situations that are really broken
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+foreach(subject IN ITEMS doctor)
+	set(test ${RDX_TEST_PREFIX}process/${subject})
+	add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
+		${CMAKE_CURRENT_SOURCE_DIR}/operator/test_${subject}.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+	set_tests_properties(${test} PROPERTIES LABELS process TIMEOUT ${RDX_TEST_TIMEOUT}
+		FIXTURES_REQUIRED build/${RDX_PRESET})
+endforeach()
 # the daemon, by clients of its own protocol, on both kinds of its loop
 if(RDX_DAEMON)
-	find_package(Python3 REQUIRED COMPONENTS Interpreter)
 	foreach(loop io_uring epoll)
 		set(test ${RDX_TEST_PREFIX}process/daemon_http_${loop})
 		add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B

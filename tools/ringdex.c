@@ -42,7 +42,9 @@ static const struct group groups[] = {
 	  {"feed", "Publish the events of a file or of standard input"},
 	  {"mock", "An inference engine without the inference"},
 	  {"trace", "Make or show traces of requests"}}},
-	{"keep house", {{"clean", "Remove what dead workers and indexers left"}}},
+	{"keep house",
+	 {{"doctor", "Does it work here, and what could be better?"},
+	  {"clean", "Remove what dead workers and indexers left"}}},
 	{"plan", {{"size", "How much memory, and the settings that give it"}}},
 };
 #define GROUPS       (sizeof(groups) / sizeof(groups[0]))

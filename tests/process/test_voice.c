@@ -29,6 +29,7 @@ static const struct {
 	 "missing argument: FILE, or - for standard input, or --endpoint", 0},
 #endif
 	{"ringdex-demo", NULL, NULL, 0},
+	{"ringdex-doctor", NULL, NULL, 0},
 	{"ringdex-feed", "/dev/null", "missing argument: FILE, or - for standard input", 0},
 	{"ringdex-follow", NULL, NULL, 0},
 	{"ringdex-ls", NULL, NULL, 1},

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real workers and an indexer, for tests of what an operator looks at."""
+import contextlib
+import ctypes
+import json
+import signal
+import subprocess
+import time
+
+PATIENCE_S = 120
+
+
+def die_with_parent():
+    """A test that is killed leaves no process."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def until(condition, what):
+    """Wait for what must come; on no time does a result depend."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        got = condition()
+        if got:
+            return got
+        time.sleep(0.01)
+    raise AssertionError(what)
+
+
+def segments(binaries, directory):
+    """What ringdex ls says, by rank."""
+    out = subprocess.run([f"{binaries}/ringdex-ls", f"--dir={directory}", "--json"],
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+    rows = json.loads(out)["segments"] if out else []
+    return {f"{row['worker']}:{row['dp_rank']}": row for row in rows}
+
+
+class Feed:
+    """A worker: its events are lines that are written to it."""
+
+    def __init__(self, binaries, directory, worker, *options):
+        self.worker = worker
+        self.blocks = 0
+        self.process = subprocess.Popen(
+            [f"{binaries}/ringdex-feed", f"--dir={directory}", "--block-tokens=2", *options, "-"],
+            stdin=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+
+    def store(self, blocks):
+        for _ in range(blocks):
+            self.blocks += 1
+            name = self.worker * 1000000 + self.blocks
+            self.process.stdin.write(json.dumps(
+                {"worker": self.worker, "type": "stored", "names": [name],
+                 "token_ids": [name, 1], "block_size": 2}) + "\n")
+        self.process.stdin.flush()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+
+class Follow:
+    """The indexer."""
+
+    def __init__(self, binaries, directory):
+        self.process = subprocess.Popen(
+            [f"{binaries}/ringdex-follow", f"--dir={directory}", "--stale-after=24h"],
+            stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()

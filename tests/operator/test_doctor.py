@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""ringdex-doctor in situations that are really broken: test_doctor.py BIN_DIR DIR"""
+import ctypes
+import json
+import os
+import platform
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import unittest
+
+from crew import Feed, Follow, segments, until
+
+BIN, DIR = sys.argv[1:3]
+SOMEBODY = 12345
+STRANGER = 54321
+EPERM, EINVAL, ENOSYS = 1, 22, 38
+IO_URING_SETUP, FCNTL, F_OFD_SETLK = 425, 72, 37  # FCNTL: of x86-64
+
+
+def seccomp(call, error, argument=None):
+    """From now on refuse a system call, or only one whose second argument is that."""
+    def statement(code, value, yes=0, no=0):
+        return struct.pack("HBBI", code, yes, no, value)
+    load, equal, answer = 0x20, 0x15, 0x06
+    program = statement(load, 0) + statement(equal, call, 0, 1 if argument is None else 3)
+    if argument is not None:
+        program += statement(load, 24) + statement(equal, argument, 0, 1)
+    program += statement(answer, 0x00050000 | error) + statement(answer, 0x7fff0000)
+    text = ctypes.create_string_buffer(program, len(program))
+    head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(text))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, head, 0, 0) == 0, ctypes.get_errno()  # PR_SET_SECCOMP
+
+
+class Doctor(unittest.TestCase):
+    def setUp(self):
+        self.dir = f"{DIR}/{self.id().rsplit('.', 1)[1]}"
+        self.root = f"{DIR}/root"
+        shutil.rmtree(self.root, ignore_errors=True)
+        os.mkdir(self.root)
+
+    def ask(self, *options, status=0, before=(), program=f"{BIN}/ringdex-doctor", **process):
+        """Its findings: check -> [(level, text, advice)]"""
+        done = subprocess.run([*before, program, f"--dir={self.dir}", "--json",
+                               f"--root={self.root}", *options], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False, **process)
+        self.assertEqual((done.returncode, done.stderr), (status, ""), done.stdout)
+        said = json.loads(done.stdout)
+        findings = {}
+        for row in said["findings"]:
+            findings.setdefault(row["check"], []).append(
+                (row["level"], row["finding"], row["advice"]))
+        levels = ["ok", "note", "warning", "error"]
+        self.assertEqual(said["worst"], max((level for rows in findings.values()
+                                             for level, _, _ in rows), key=levels.index))
+        return findings
+
+    def expect(self, findings, check, level, part):
+        rows = findings.get(check, [])
+        self.assertTrue(any(row[0] == level and part in row[1] for row in rows),
+                        f"no {level} '{part}' among {rows}")
+
+    def worker(self, worker=1, **options):
+        feed = Feed(BIN, self.dir, worker, **options)
+        self.addCleanup(feed.close)
+        feed.store(3)
+        until(lambda: f"{worker}:0" in segments(BIN, self.dir), "the worker never comes")
+        return feed
+
+    def write(self, path, text):
+        path = f"{self.root}/{path}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+
+    def test_all_is_well(self):
+        self.worker()
+        follow = Follow(BIN, self.dir)
+        self.addCleanup(follow.close)
+        until(lambda: (segments(BIN, self.dir)["1:0"]["index"] or {}).get("state") == "EXACT",
+              "never indexed")
+        findings = self.ask()
+        self.expect(findings, "directory", "ok", self.dir)
+        self.expect(findings, "key", "ok", "can be read")
+        self.expect(findings, "permissions", "ok", "may write")
+        self.expect(findings, "segments", "ok", "1 live, 0 dead, 0 unreadable")
+        self.expect(findings, "indexer", "ok", "one runs, and was caught up")
+        self.expect(findings, "stale", "ok", "nothing")
+        self.expect(findings, "version", "ok", "segments of format 3")
+        self.expect(findings, "locks", "ok", "work")
+        self.assertEqual([row for check in ("mode", "owner", "segments", "indexer", "stale")
+                          for row in findings.get(check, []) if row[0] != "ok"], [])
+        table = subprocess.run([f"{BIN}/ringdex-doctor", f"--dir={self.dir}"], text=True,
+                               stdout=subprocess.PIPE, check=True).stdout
+        self.assertIn("1 live, 0 dead", table)
+
+    def test_no_directory(self):
+        self.expect(self.ask(), "directory", "warning", "not there")
+        self.ask("--strict", status=1)
+        self.dir += "/below"
+        self.expect(self.ask(status=1), "directory", "error", "cannot be opened")
+        self.dir = f"{DIR}/file"
+        with open(self.dir, "wb"):
+            pass
+        self.expect(self.ask(status=1), "directory", "error", "Not a directory")
+
+    def test_others_may_write(self):
+        os.mkdir(self.dir)
+        os.mkdir(f"{self.dir}/7")
+        os.chmod(self.dir, 0o1777)
+        os.chmod(f"{self.dir}/7", 0o777)
+        findings = self.ask(status=1)
+        self.expect(findings, "mode", "error", "7 in it may be written")
+        os.chmod(f"{self.dir}/7", 0o755)
+        self.assertNotIn("mode", self.ask())
+        os.chmod(self.dir, 0o777)
+        self.expect(self.ask(status=1), "mode", "error", "without the sticky bit")
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to be another user")
+    def test_another_users(self):
+        program = f"{DIR}/ringdex-doctor"
+        shutil.copy(f"{BIN}/ringdex-doctor", program)
+        os.chmod(program, 0o755)
+        os.chmod(DIR, 0o755)
+        os.chmod(os.path.dirname(DIR), 0o755)
+        self.worker().kill()
+        os.chmod(f"{self.dir}/key", 0o640)
+        stranger = {"user": STRANGER, "group": STRANGER, "extra_groups": [], "program": program,
+                    "env": {}}
+        findings = self.ask(**stranger)
+        self.assertNotIn("owner", findings)
+        self.expect(findings, "permissions", "note", "may look up")
+        self.expect(findings, "key", "warning", "may not read the key")
+        os.chown(self.dir, SOMEBODY, SOMEBODY)
+        self.expect(self.ask(**stranger), "owner", "warning", "refused")
+        self.expect(self.ask(), "owner", "note", "another user's")
+        os.chmod(self.dir, 0o700)
+        self.expect(self.ask(status=1, **stranger), "directory", "error", "Permission denied")
+
+    def test_a_damaged_key(self):
+        os.mkdir(self.dir)
+        self.expect(self.ask(), "key", "note", "no key yet")
+        with open(f"{self.dir}/key", "wb") as key:
+            key.write(b"short")
+        self.expect(self.ask(status=1), "key", "error", "cannot be used")
+
+    def in_tmpfs(self, options, then, status):
+        """Ask in a file system of its own."""
+        os.makedirs(self.dir, exist_ok=True)
+        script = f"mount -t tmpfs -o {options} none {self.dir} && {then} && exec \"$@\""
+        before = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["-r"]), "sh", "-c", script,
+                  "sh"]
+        if subprocess.run([*before, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+            self.skipTest("this machine lets nobody mount a tmpfs")
+        return self.ask(before=before, status=status)
+
+    def test_a_full_file_system(self):
+        fill = f"{{ head -c 2m /dev/zero >{self.dir}/file 2>/dev/null || :; }}"
+        findings = self.in_tmpfs("size=2m", fill, 1)
+        self.expect(findings, "space", "error", "0 bytes free of 2.0 MiB")
+        self.expect(self.in_tmpfs("size=8m", "true", 0), "space", "warning", "of 8.0 MiB")
+        self.expect(self.in_tmpfs("size=64m", "true", 0), "space", "ok", "of 64.0 MiB")
+        findings = self.in_tmpfs("size=64m,nr_inodes=2", f"touch {self.dir}/file", 1)
+        self.expect(findings, "inodes", "error", "0 files more of 2")
+
+    def test_on_a_disk(self):
+        on_disk = subprocess.run(["stat", "-f", "-c", "%T", BIN], stdout=subprocess.PIPE,
+                                 text=True, check=True).stdout.strip() not in ("tmpfs", "ramfs")
+        if not on_disk:
+            self.skipTest("the programs are in memory, too")
+        self.dir = BIN
+        self.expect(self.ask("--strict", status=1), "memory", "warning", "can block an engine")
+
+    def test_dead_and_unreadable(self):
+        self.worker().kill()
+        findings = self.ask()
+        self.expect(findings, "stale", "warning", "2 things of dead processes")
+        self.expect(findings, "segments", "ok", "0 live, 1 dead")
+        self.expect(findings, "indexer", "note", "none runs")
+        subprocess.run([f"{BIN}/ringdex-clean", f"--dir={self.dir}"], check=True,
+                       stdout=subprocess.DEVNULL)
+        self.expect(self.ask(), "stale", "ok", "nothing")
+        self.worker(2)
+        self.expect(self.ask(), "indexer", "warning", "none runs")
+        with open(f"{self.dir}/2/0.seg", "r+b") as segment:
+            segment.seek(8)
+            segment.write(struct.pack("<I", 99))
+        self.expect(self.ask(status=1), "segments", "error", "format version 99")
+
+    def test_low_limits(self):
+        self.worker()
+        low = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))}
+        self.expect(self.ask(**low), "limits", "warning", "40 files at once")
+        low = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))}
+        self.expect(self.ask(status=1, **low), "limits", "error", "RLIMIT_FSIZE")
+        many = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))}
+        self.expect(self.ask(**many), "limits", "ok", "80 files at once")
+
+    def test_io_uring_refused(self):
+        for error in EPERM, ENOSYS:
+            def refuse(error=error):
+                seccomp(IO_URING_SETUP, error)
+            findings = self.ask(preexec_fn=refuse)
+            self.expect(findings, "io_uring", "note",
+                        "seccomp filter" if error == EPERM else "the kernel has none")
+            self.assertIn("epoll", findings["io_uring"][0][2])
+        self.write("proc/sys/kernel/io_uring_disabled", "2\n")
+        self.expect(self.ask(preexec_fn=lambda: seccomp(IO_URING_SETUP, EPERM)), "io_uring",
+                    "note", "kernel.io_uring_disabled = 2")
+
+    @unittest.skipIf(platform.machine() != "x86_64", "knows the calls of x86-64 only")
+    def test_locks_refused(self):
+        findings = self.ask(status=1, preexec_fn=lambda: seccomp(FCNTL, EINVAL, F_OFD_SETLK))
+        self.expect(findings, "locks", "error", "refused")
+
+    def test_a_slow_clock(self):
+        self.write("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n")
+        self.expect(self.ask(), "clock", "warning", "hpet")
+
+    def test_a_time_namespace(self):
+        before = ["unshare", "--time", "--monotonic=3600", *([] if os.geteuid() == 0 else ["-r"])]
+        if subprocess.run([*before, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+            self.skipTest("this machine has no time namespaces")
+        self.expect(self.ask(before=before), "clock", "note", "ahead of the host")
+
+    def test_large_pages(self):
+        enabled = "sys/kernel/mm/transparent_hugepage/shmem_enabled"
+        os.mkdir(self.dir)
+        device = os.stat(self.dir).st_dev
+        mount = f"30 1 {os.major(device)}:{os.minor(device)} / /dev/shm rw - tmpfs none rw"
+        for options, setting, level, part in (
+                ("", "always [never] deny", "note", "small pages"),
+                (",huge=advise", "always [never] deny", "note", "small pages"),
+                (",huge=within_size", "always [never] deny", "ok", "large pages"),
+                (",huge=within_size", "always never [deny]", "note", "denied"),
+                ("", "always never deny [force]", "ok", "large pages")):
+            self.write("proc/self/mountinfo", f"1 1 0:0 / / rw - x y rw\n{mount}{options}\n")
+            self.write(enabled, f"{setting}\n")
+            self.expect(self.ask(), "pages", level, part)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, to give a directory away")
+    def test_logind(self):
+        os.mkdir(self.dir)
+        os.chown(self.dir, SOMEBODY, SOMEBODY)
+        if not os.path.realpath(self.dir).startswith("/dev/shm/"):
+            self.skipTest("there is no room in /dev/shm")
+        self.assertNotIn("logind", self.ask())
+        os.makedirs(f"{self.root}/run/systemd/users")
+        self.expect(self.ask(), "logind", "warning", "RemoveIPC")
+        self.write("etc/systemd/logind.conf", "[Login]\n#RemoveIPC=yes\nRemoveIPC = no\n")
+        self.expect(self.ask(), "logind", "ok", "alone")
+        self.write("etc/systemd/logind.conf.d/50.conf", "[Login]\nRemoveIPC=yes\n")
+        self.expect(self.ask(), "logind", "warning", "RemoveIPC")
+        os.chown(self.dir, 12, 12)
+        self.expect(self.ask(), "logind", "ok", "alone")
+
+    def test_names_of_others_stay_on_their_line(self):
+        self.dir += "\x1b[31m\nerror"
+        os.mkdir(self.dir)
+        table = subprocess.run([f"{BIN}/ringdex-doctor", f"--dir={self.dir}"],
+                               stdout=subprocess.PIPE, check=False).stdout
+        self.assertNotIn(b"\x1b", table)
+        self.assertIn(b"\\x1b[31m\\x0aerror", table)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
