@@ -7,7 +7,7 @@
 
 #include "tools/program/figures.h"
 #include "tools/program/json.h"
-#include "tools/program/options.h"
+#include "tools/program/options_value.h"
 #include "tools/program/samples.h"
 #include "tools/program/table.h"
 
@@ -70,15 +70,15 @@ static void numbers_are_digits_only(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_int_equal(options_read_number(wrong[i], 1, 8, &value), 0);
+		assert_int_equal(options_value_number(wrong[i], 1, 8, &value), 0);
 	assert_int_equal(value, 77);
-	assert_int_equal(options_read_number("0x8", 1, 8, &value), 1);
+	assert_int_equal(options_value_number("0x8", 1, 8, &value), 1);
 	assert_int_equal(value, 8);
-	assert_int_equal(options_read_number("007", 1, 8, &value), 1);
+	assert_int_equal(options_value_number("007", 1, 8, &value), 1);
 	assert_int_equal(value, 7);
-	assert_int_equal(options_read_number("18446744073709551615", 0, UINT64_MAX, &value), 1);
+	assert_int_equal(options_value_number("18446744073709551615", 0, UINT64_MAX, &value), 1);
 	assert_true(value == UINT64_MAX);
-	assert_int_equal(options_read_number("18446744073709551616", 0, UINT64_MAX, &value), 0);
+	assert_int_equal(options_value_number("18446744073709551616", 0, UINT64_MAX, &value), 0);
 }
 
 static void percentiles_are_of_the_nearest_rank(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/bridge/endpoint.h"
 
-#include "tools/program/options.h"
+#include "tools/program/options_value.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static uint32_t port_of(const char *endpoint, const char **ret_colon)
 	uint64_t port;
 
 	*ret_colon = strrchr(endpoint, ':');
-	return options_read_number(*ret_colon + 1, 1, PORT_MAX, &port) ? (uint32_t)port : 0;
+	return options_value_number(*ret_colon + 1, 1, PORT_MAX, &port) ? (uint32_t)port : 0;
 }
 
 const char *endpoint_fault(const char *endpoint, uint32_t first_rank, uint32_t ranks, int is_own)

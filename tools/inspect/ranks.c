@@ -3,7 +3,7 @@
 
 #include "shm/namespace.h"
 #include "tools/program/messages.h"
-#include "tools/program/options.h"
+#include "tools/program/options_value.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -57,8 +57,8 @@ static void read_name(const struct argp_state *state, const char *text, struct r
 
 	snprintf(worker, sizeof(worker), "%.*s", (int)(length < 32 ? length : 32), text);
 	*ret_name = (struct rank_name){.any_rank = !colon};
-	if (!options_read_number(worker, 0, UINT64_MAX, &ret_name->worker_id) ||
-	    (colon && !options_read_number(colon + 1, 0, UINT32_MAX, &dp_rank)))
+	if (!options_value_number(worker, 0, UINT64_MAX, &ret_name->worker_id) ||
+	    (colon && !options_value_number(colon + 1, 0, UINT32_MAX, &dp_rank)))
 		options_error(state,
 			      "'%s' is not a rank: write WORKER or WORKER:RANK, such as 7 or 7:0",
 			      text);

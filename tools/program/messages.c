@@ -9,21 +9,42 @@
 #include <string.h>
 #include <unistd.h>
 
-static void say(int error, const char *format, va_list arguments)
-{
-	char *text;
+static void (*writer)(const char *text);
 
+static void write_plain(const char *text)
+{
 	fflush(stdout);
 	flockfile(stderr); /* no other thread's line within this one */
 	fprintf(stderr, "%s: ", program_invocation_short_name);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
-	printable_put(stderr, text ? text : format);
-	free(text);
-	if (error)
-		fprintf(stderr, ": %s", messages_explain(error));
+	printable_put(stderr, text);
 	fputc('\n', stderr);
 	funlockfile(stderr);
+}
+
+static void say(int error, const char *format, va_list arguments)
+{
+	char *text = NULL, *whole = NULL;
+	const char *said = format; /* without memory */
+
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	if (text)
+		said = text;
+	if (error && asprintf(&whole, "%s: %s", said, messages_explain(error)) < 0)
+		whole = NULL;
+	if (whole)
+		said = whole;
+	if (writer)
+		writer(said);
+	else
+		write_plain(said);
+	free(whole);
+	free(text);
+}
+
+void messages_set_writer(void (*write)(const char *text))
+{
+	writer = write;
 }
 
 void messages_say(const char *format, ...)

@@ -23,6 +23,10 @@ const char *messages_explain(int error);
 /* The same where a segment or an index was to be created. */
 const char *messages_explain_create(int error);
 
+/* What is said goes there from now on, as one line without an end, in the thread that says it; NULL: to
+ * standard error. Before other threads begin. */
+void messages_set_writer(void (*write)(const char *text));
+
 /* There is no memory left: say so and exit with EXIT_FAILED. */
 _Noreturn void messages_no_memory(void);
 

@@ -2,12 +2,11 @@
 #include "tools/program/options.h"
 
 #include "tools/program/messages.h"
+#include "tools/program/options_value.h"
 #include "tools/program/printable.h"
 #include <ringdex/rdx_version.h>
 
-#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,27 +14,14 @@
 #include <string.h>
 
 #define FIRST_KEY     0x100 /* of options without a letter */
-#define DEFAULT_BYTES 64
-#define RIGHT_BYTES   256 /* what would be right, in words */
+#define VERSION_BYTES 256
 #define OUTPUT_BYTES  65536
-
-static const struct {
-	const char *name;
-	uint64_t ns;
-} units[] = {
-	{"ns", 1},
-	{"us", UINT64_C(1000)},
-	{"ms", UINT64_C(1000000)},
-	{"s", UINT64_C(1000000000)},
-	{"m", UINT64_C(60000000000)},
-	{"h", UINT64_C(3600000000000)},
-};
-#define UNITS (sizeof(units) / sizeof(units[0]))
 
 /* What argp's parser is given. */
 struct parse {
 	const struct options_program *program;
 	void *input;
+	uint8_t *given; /* by entry: it was; or NULL */
 };
 
 /* Of a line of a file, by its place: the lines behind argp's own messages say how to get help on a command.
@@ -62,253 +48,7 @@ void options_error(const struct argp_state *state, const char *format, ...)
 	exit(EXIT_USAGE);
 }
 
-/* -- values -- */
-
-int options_read_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
-{
-	unsigned long long value;
-	char *end;
-	int base = 10;
-
-	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-		text += 2;
-		base = 16;
-	}
-	/* strtoull takes signs and blanks */
-	if (!strchr("0123456789abcdefABCDEF", text[0]) || !text[0])
-		return 0;
-	errno = 0;
-	value = strtoull(text, &end, base);
-	if (errno || *end || end == text || value < min || value > max)
-		return 0;
-	*ret_value = value;
-	return 1;
-}
-
-/* Decimal digits with a point perhaps; strtod takes signs, blanks, "inf" and "nan". */
-static int read_fraction(const char *text, double *ret_value, const char **ret_end)
-{
-	char *end;
-
-	if (!strchr("0123456789.", text[0]) || !text[0])
-		return 0;
-	*ret_value = strtod(text, &end);
-	*ret_end = end;
-	return end != text;
-}
-
-static int read_duration(const char *text, uint64_t min, uint64_t max, uint64_t *ret_ns)
-{
-	const char *unit;
-	double value;
-
-	if (!read_fraction(text, &value, &unit))
-		return 0;
-	for (size_t i = 0; i < UNITS; i++) {
-		double ns = value * (double)units[i].ns;
-
-		if (strcmp(unit, units[i].name) != 0)
-			continue;
-		if (!(ns >= (double)min && ns <= (double)max))
-			return 0;
-		*ret_ns = (uint64_t)ns;
-		return 1;
-	}
-	return 0;
-}
-
-/* In the largest unit that leaves no rest. */
-static void write_duration(uint64_t ns, char *ret_text)
-{
-	size_t i = UNITS - 1;
-
-	while (i && (ns == 0 || ns % units[i].ns))
-		i--;
-	snprintf(ret_text, DEFAULT_BYTES, "%" PRIu64 "%s", ns / units[i].ns, units[i].name);
-}
-
-static void *member(const struct options_entry *entry, void *input)
-{
-	return (char *)input + entry->at;
-}
-
-static void store_number(const struct options_entry *entry, void *input, uint64_t value)
-{
-	uint32_t narrow = (uint32_t)value;
-
-	if (entry->bytes == sizeof(narrow)) {
-		assert(value == narrow);
-		memcpy(member(entry, input), &narrow, sizeof(narrow));
-	} else {
-		assert(entry->bytes == sizeof(value));
-		memcpy(member(entry, input), &value, sizeof(value));
-	}
-}
-
-static uint64_t load_number(const struct options_entry *entry, void *input)
-{
-	uint64_t value;
-	uint32_t narrow;
-
-	if (entry->bytes == sizeof(narrow)) {
-		memcpy(&narrow, member(entry, input), sizeof(narrow));
-		return narrow;
-	}
-	memcpy(&value, member(entry, input), sizeof(value));
-	return value;
-}
-
-/* -- the kinds: each reads its value, or says what would be one -- */
-
-/* "--x: 'text' is not " and then as printf. Ends the program. */
-__attribute__((format(printf, 4, 5))) static void wrong(const struct argp_state *state,
-							const struct options_entry *entry,
-							const char *text, const char *format, ...)
-{
-	char right[RIGHT_BYTES];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(right, sizeof(right), format, arguments);
-	va_end(arguments);
-	options_error(state, "--%s: '%s' is not %s", entry->name, text, right);
-}
-
-static void take_number(const struct argp_state *state, const struct options_entry *entry,
-			const char *text, void *input)
-{
-	const char *what = entry->kind == OPTIONS_POWER ? "power of two" : "whole number";
-	uint64_t value = entry->min;
-
-	if (!options_read_number(text, entry->min, entry->max, &value) ||
-	    (entry->kind == OPTIONS_POWER && (value & (value - 1))))
-		wrong(state, entry, text, "a %s from %" PRIu64 " to %" PRIu64, what, entry->min,
-		      entry->max);
-	store_number(entry, input, value);
-}
-
-static void take_fraction(const struct argp_state *state, const struct options_entry *entry,
-			  const char *text, void *input)
-{
-	const char *end;
-	double value = entry->least;
-
-	/* the form also refuses what is not a number */
-	if (!read_fraction(text, &value, &end) || *end ||
-	    !(value >= entry->least && value <= entry->most))
-		wrong(state, entry, text, "a number from %g to %g", entry->least, entry->most);
-	memcpy(member(entry, input), &value, sizeof(value));
-}
-
-static void take_duration(const struct argp_state *state, const struct options_entry *entry,
-			  const char *text, void *input)
-{
-	char min[DEFAULT_BYTES], max[DEFAULT_BYTES];
-	uint64_t ns = entry->min;
-
-	write_duration(entry->min, min);
-	write_duration(entry->max, max);
-	if (!read_duration(text, entry->min, entry->max, &ns))
-		wrong(state, entry, text, "a duration from %s to %s, such as 250ms, 10s or 5m", min,
-		      max);
-	store_number(entry, input, ns);
-}
-
-static void take_choice(const struct argp_state *state, const struct options_entry *entry,
-			const char *text, void *input)
-{
-	char all[RIGHT_BYTES] = "";
-	size_t length = 0;
-
-	for (uint32_t i = 0; entry->choices[i]; i++) {
-		if (strcmp(entry->choices[i], text) == 0) {
-			store_number(entry, input, i);
-			return;
-		}
-		assert(length + strlen(entry->choices[i]) + 2 < sizeof(all));
-		length += (size_t)snprintf(all + length, sizeof(all) - length, "%s %s",
-					   i ? "," : "", entry->choices[i]);
-	}
-	wrong(state, entry, text, "one of%s", all);
-}
-
-static void take_text(const struct argp_state *state, const struct options_entry *entry,
-		      const char *text, void *input)
-{
-	if (strlen(text) < entry->min)
-		wrong(state, entry, text, "a name");
-	memcpy(member(entry, input), &text, sizeof(text));
-}
-
-/* One more: the array is zeroed, and its last place stays so. */
-static void take_texts(const struct argp_state *state, const struct options_entry *entry,
-		       const char *text, void *input)
-{
-	const char **texts = member(entry, input);
-	size_t most = entry->bytes / sizeof(*texts) - 1, count = 0;
-
-	if (strlen(text) < entry->min)
-		wrong(state, entry, text, "a name");
-	while (texts[count])
-		count++;
-	if (count == most)
-		options_error(state, "--%s: given more than %zu times", entry->name, most);
-	texts[count] = text;
-}
-
-static void take(const struct argp_state *state, const struct options_entry *entry,
-		 const char *text, void *input)
-{
-	const int one = 1;
-
-	switch (entry->kind) {
-	case OPTIONS_FLAG:
-		memcpy(member(entry, input), &one, sizeof(one));
-		return;
-	case OPTIONS_TEXT:
-		take_text(state, entry, text, input);
-		return;
-	case OPTIONS_TEXTS:
-		take_texts(state, entry, text, input);
-		return;
-	case OPTIONS_FRACTION:
-		take_fraction(state, entry, text, input);
-		return;
-	case OPTIONS_DURATION:
-		take_duration(state, entry, text, input);
-		return;
-	case OPTIONS_CHOICE:
-		take_choice(state, entry, text, input);
-		return;
-	default:
-		take_number(state, entry, text, input);
-	}
-}
-
 /* -- help -- */
-
-/* The default as it would be written; "" for none. */
-static void write_default(const struct options_entry *entry, void *input, char *ret_text)
-{
-	const char *text = entry->fallback;
-	double fraction;
-
-	ret_text[0] = 0;
-	if (!text && entry->kind == OPTIONS_TEXT)
-		memcpy(&text, member(entry, input), sizeof(text));
-	if (!text && entry->kind == OPTIONS_CHOICE)
-		text = entry->choices[load_number(entry, input)];
-	if (text) {
-		snprintf(ret_text, DEFAULT_BYTES, "%s", text);
-	} else if (entry->kind == OPTIONS_NUMBER || entry->kind == OPTIONS_POWER) {
-		snprintf(ret_text, DEFAULT_BYTES, "%" PRIu64, load_number(entry, input));
-	} else if (entry->kind == OPTIONS_DURATION) {
-		write_duration(load_number(entry, input), ret_text);
-	} else if (entry->kind == OPTIONS_FRACTION) {
-		memcpy(&fraction, member(entry, input), sizeof(fraction));
-		snprintf(ret_text, DEFAULT_BYTES, "%g", fraction);
-	}
-}
 
 static int key_of(const struct options_program *program, const struct options_entry *entry)
 {
@@ -318,9 +58,9 @@ static int key_of(const struct options_program *program, const struct options_en
 /* The help with its default, to be freed. */
 static char *doc_of(const struct options_entry *entry, void *input)
 {
-	char standard[DEFAULT_BYTES], *doc;
+	char standard[OPTIONS_VALUE_DEFAULT_BYTES], *doc;
 
-	write_default(entry, input, standard);
+	options_value_default(entry, input, standard);
 	if (asprintf(&doc, standard[0] ? "%s [default: %s]" : "%s", entry->help ? entry->help : "",
 		     standard) < 0)
 		messages_no_memory();
@@ -382,6 +122,17 @@ static void end_parsing(const struct argp_state *state, const struct parse *pars
 		parse->program->check(state, parse->input);
 }
 
+static void take(const struct argp_state *state, const struct parse *parse,
+		 const struct options_entry *entry, const char *text)
+{
+	char wrong[OPTIONS_VALUE_WRONG_BYTES];
+
+	if (!options_value_take(entry, text, parse->input, wrong))
+		options_error(state, "--%s: %s", entry->name, wrong);
+	if (parse->given)
+		parse->given[entry - parse->program->entries] = 1;
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	const struct parse *parse = state->input;
@@ -402,17 +153,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	for (; entry->kind != OPTIONS_END; entry++) {
 		if (entry->kind == OPTIONS_HEADING || key != key_of(parse->program, entry))
 			continue;
-		take(state, entry, text, parse->input);
+		take(state, parse, entry, text);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
 
 static void parse_words(const struct options_program *program, int argc, char **argv,
-			unsigned int flags, void *input)
+			unsigned int flags, void *input, uint8_t *given)
 {
 	const struct options_arguments *arguments = program->arguments;
-	struct parse given = {.program = program, .input = input};
+	struct parse parsed = {.program = program, .input = input, .given = given};
 	struct argp_option *list = argp_options(program, input);
 	struct argp argp = {
 		.options = list,
@@ -420,7 +171,7 @@ static void parse_words(const struct options_program *program, int argc, char **
 		.args_doc = arguments ? arguments->shown : NULL,
 		.doc = program->about,
 	};
-	int r = argp_parse(&argp, argc, argv, flags, NULL, &given);
+	int r = argp_parse(&argp, argc, argv, flags, NULL, &parsed);
 
 	for (struct argp_option *option = list; option->doc; option++)
 		free((char *)option->doc);
@@ -432,9 +183,10 @@ static void parse_words(const struct options_program *program, int argc, char **
 	exit(EXIT_USAGE);
 }
 
-void options_parse(const struct options_program *program, int argc, char **argv, void *input)
+void options_parse_given(const struct options_program *program, int argc, char **argv, void *input,
+			 uint8_t *ret_given)
 {
-	static char version[RIGHT_BYTES], output[OUTPUT_BYTES];
+	static char version[VERSION_BYTES], output[OUTPUT_BYTES];
 
 	/* names may be of any language; numbers are those of C */
 	setlocale(LC_CTYPE, "");
@@ -444,12 +196,17 @@ void options_parse(const struct options_program *program, int argc, char **argv,
 	/* glibc ignores a size without room; a whole --help in it says why it cannot be written */
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	messages_check_output();
-	parse_words(program, argc, argv, 0, input);
+	parse_words(program, argc, argv, 0, input, ret_given);
+}
+
+void options_parse(const struct options_program *program, int argc, char **argv, void *input)
+{
+	options_parse_given(program, argc, argv, input, NULL);
 }
 
 void options_parse_line(const struct options_program *program, int argc, char **argv, void *input)
 {
-	parse_words(program, argc, argv, ARGP_NO_HELP, input);
+	parse_words(program, argc, argv, ARGP_NO_HELP, input, NULL);
 }
 
 void options_take_text(const struct argp_state *state, const char *text, void *member)

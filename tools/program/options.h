@@ -64,6 +64,10 @@ struct options_program {
  */
 void options_parse(const struct options_program *program, int argc, char **argv, void *input);
 
+/* The same; and sets of `ret_given`, zeroed and as long as the table, each entry that was given. */
+void options_parse_given(const struct options_program *program, int argc, char **argv, void *input,
+			 uint8_t *ret_given);
+
 /* The same of words of a file, after options_parse. argv[0] is where they are, for messages. */
 void options_parse_line(const struct options_program *program, int argc, char **argv, void *input);
 
@@ -73,8 +77,5 @@ _Noreturn __attribute__((format(printf, 2, 3))) void options_error(const struct 
 
 /* To take one argument as it is: the member is a const char *. */
 void options_take_text(const struct argp_state *state, const char *text, void *member);
-
-/* Read a number as OPTIONS_NUMBER does: 1, or 0 where `text` is none within the bounds. */
-int options_read_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
 
 #endif

@@ -13,6 +13,8 @@
 #include <ringdex/rdx_types.h>
 
 #define OPTIONS_SEED_DEFAULT 1 /* of every program */
+#define OPTIONS_MS           UINT64_C(1000000)
+#define OPTIONS_DAY          (UINT64_C(86400000) * OPTIONS_MS)
 
 /* Where */
 #define OPTIONS_DIR(...)                                                                           \
@@ -93,6 +95,48 @@
 			"Stay alive after the end of the input, until SIGINT or SIGTERM: the "     \
 			"blocks of a dead worker leave the index",                                 \
 			OPTIONS_FLAG, __VA_ARGS__                                                  \
+	}
+
+/* What an indexer lets one worker, and one user, take */
+#define OPTIONS_STALE_AFTER(...)                                                                   \
+	{                                                                                          \
+		"stale-after", 0, "TIME", "Age from which a rank is shown as STALE",               \
+			OPTIONS_DURATION, .min = OPTIONS_MS, .max = OPTIONS_DAY, __VA_ARGS__       \
+	}
+#define OPTIONS_INITIAL_BLOCKS(...)                                                                \
+	{                                                                                          \
+		"initial-blocks", 0, "N",                                                          \
+			"Blocks that the index has room for however few the ranks declare",        \
+			OPTIONS_NUMBER, .min = 1, .max = UINT64_C(1) << 32, __VA_ARGS__            \
+	}
+#define OPTIONS_WORKER_RANKS(...)                                                                  \
+	{                                                                                          \
+		"worker-ranks", 0, "N", "Ranks that one worker may have", OPTIONS_NUMBER,          \
+			.min = 1, .max = RDX_RANKS_MAX, .fallback = "64", __VA_ARGS__              \
+	}
+#define OPTIONS_WORKER_COLUMNS(...)                                                                \
+	{                                                                                          \
+		"worker-columns", 0, "N",                                                          \
+			"Columns of an index's 512 that one worker may have: two for each rank "   \
+			"and tier",                                                                \
+			OPTIONS_NUMBER, .min = 2, .max = 512, .fallback = "256", __VA_ARGS__       \
+	}
+#define OPTIONS_WORKER_INDEXES(...)                                                                \
+	{                                                                                          \
+		"worker-indexes", 0, "N", "Models and tenants that one worker may have",           \
+			OPTIONS_NUMBER, .min = 1, .max = 65536, .fallback = "8", __VA_ARGS__       \
+	}
+#define OPTIONS_WORKER_GIB(...)                                                                    \
+	{                                                                                          \
+		"worker-gib", 0, "N", "GiB that the segments of one worker may have",              \
+			OPTIONS_NUMBER, .min = 1, .max = 65536, .fallback = "16", __VA_ARGS__      \
+	}
+#define OPTIONS_USER_RANKS(...)                                                                    \
+	{                                                                                          \
+		"user-ranks", 0, "N",                                                              \
+			"Ranks, and indexes, that all workers of one user may have who is "        \
+			"neither root nor the one who runs this",                                  \
+			OPTIONS_NUMBER, .min = 1, .max = 65536, .fallback = "192", __VA_ARGS__     \
 	}
 
 /* Traces */

@@ -2,7 +2,7 @@
 #include "tools/query/request.h"
 
 #include "tools/program/messages.h"
-#include "tools/program/options.h"
+#include "tools/program/options_value.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -45,7 +45,7 @@ static int add_text(struct request *request, const char *text, size_t length, ui
 
 	snprintf(digits, sizeof(digits), "%.*s", (int)(length < DIGITS_MAX ? length : DIGITS_MAX),
 		 text);
-	if (length > DIGITS_MAX || !options_read_number(digits + negative, 0, max, &number) ||
+	if (length > DIGITS_MAX || !options_value_number(digits + negative, 0, max, &number) ||
 	    (negative && number > (uint64_t)INT64_MAX + 1)) {
 		return json_line_fault(ret_fault,
 				       "number %" PRIu64
