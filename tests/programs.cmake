@@ -39,10 +39,14 @@ endforeach()
 # the daemon, by clients of its own protocol, on both kinds of its loop
 if(RDX_DAEMON)
 	foreach(loop io_uring epoll)
-		set(test ${RDX_TEST_PREFIX}process/daemon_http_${loop})
-		add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
-			${CMAKE_CURRENT_SOURCE_DIR}/daemon/test_http.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${loop})
-		set_tests_properties(${test} PROPERTIES LABELS process TIMEOUT ${RDX_TEST_TIMEOUT}
-			FIXTURES_REQUIRED build/${RDX_PRESET})
+		foreach(subject http service settings)
+			set(test ${RDX_TEST_PREFIX}process/daemon_${subject}_${loop})
+			add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
+				${CMAKE_CURRENT_SOURCE_DIR}/daemon/test_${subject}.py
+				${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${loop})
+			set_tests_properties(${test} PROPERTIES LABELS process TIMEOUT ${RDX_TEST_TIMEOUT}
+				ENVIRONMENT RDX_UNITS=${PROJECT_BINARY_DIR}/package
+				FIXTURES_REQUIRED build/${RDX_PRESET})
+		endforeach()
 	endforeach()
 endif()

@@ -114,6 +114,7 @@ static void answer_request(struct connection *connection)
 		.query = ""};
 	char *query = strchr(connection->reader.target.bytes, '?');
 	const struct route *route;
+	uint64_t begun_ns = rdx_clock_ns();
 
 	if (query) {
 		*query = 0;
@@ -124,6 +125,9 @@ static void answer_request(struct connection *connection)
 	route = find_route(connection, request.path);
 	if (route)
 		route->answer(host->options.context, &request, &connection->answer);
+	if (host->options.answered)
+		host->options.answered(host->options.context, route, &request,
+				       connection->answer.status, rdx_clock_ns() - begun_ns);
 	send_answer(connection);
 }
 

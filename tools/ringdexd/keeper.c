@@ -3,6 +3,7 @@
 
 #include "shm/clock.h"
 #include "tools/program/messages.h"
+#include "tools/ringdexd/log.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,15 +17,29 @@
 #define SAY_NS   UINT64_C(60000000000)
 #define NS_PER_S UINT64_C(1000000000)
 
+#define KEEPER_THREAD "keeper" /* as top -H and gdb call it */
+
 struct keeper {
 	const struct rdx_indexer_options *options;
 	pthread_t thread;
 	_Atomic int asked_to_stop;
+	_Atomic uint64_t beats; /* rounds */
 	pthread_mutex_t lock;
 	struct keeper_report report; /* under the lock */
 	int said;                    /* the trouble that was said last, at said_ns */
 	uint64_t said_ns;
 };
+
+static int is_asked_to_stop(struct keeper *keeper)
+{
+	return atomic_load_explicit(&keeper->asked_to_stop, memory_order_relaxed);
+}
+
+/* Each round that comes to its end. */
+static void beat(struct keeper *keeper)
+{
+	atomic_fetch_add_explicit(&keeper->beats, 1, memory_order_relaxed);
+}
 
 static void tell(struct keeper *keeper, enum keeper_state state, int error,
 		 const struct rdx_indexer *indexer)
@@ -49,12 +64,12 @@ static void say(struct keeper *keeper, int error)
 	keeper->said = error;
 	keeper->said_ns = now;
 	if (error == -EBUSY)
-		messages_say("another process maintains the indexes: standing by");
+		log_say(LOG_AT_INFO, "another process maintains the indexes: standing by");
 	else if (error)
 		messages_say("cannot maintain the indexes now, and tries again: %s",
 			     messages_explain(error));
 	else
-		messages_say("maintaining the indexes");
+		log_say(LOG_AT_INFO, "maintaining the indexes");
 }
 
 static void pause_for(uint64_t ns)
@@ -71,7 +86,7 @@ static int work(struct keeper *keeper, struct rdx_indexer *indexer)
 	uint64_t tell_ns = 0;
 	int r = 0;
 
-	while (r >= 0 && !atomic_load_explicit(&keeper->asked_to_stop, memory_order_relaxed)) {
+	while (r >= 0 && !is_asked_to_stop(keeper)) {
 		uint64_t now = rdx_clock_ns();
 
 		r = rdx_indexer_poll(indexer, 0);
@@ -81,6 +96,7 @@ static int work(struct keeper *keeper, struct rdx_indexer *indexer)
 			tell(keeper, KEEPER_AT_WORK, 0, indexer);
 			tell_ns = now + TELL_NS;
 		}
+		beat(keeper);
 	}
 	return r < 0 ? r : 0;
 }
@@ -89,7 +105,8 @@ static void *run(void *argument)
 {
 	struct keeper *keeper = argument;
 
-	while (!atomic_load_explicit(&keeper->asked_to_stop, memory_order_relaxed)) {
+	pthread_setname_np(pthread_self(), KEEPER_THREAD);
+	while (!is_asked_to_stop(keeper)) {
 		struct rdx_indexer *indexer;
 		int r = rdx_indexer_open(&indexer, keeper->options);
 
@@ -103,6 +120,7 @@ static void *run(void *argument)
 		say(keeper, r);
 		tell(keeper, r == -EBUSY ? KEEPER_STANDING_BY : KEEPER_IN_TROUBLE, r, NULL);
 		pause_for(RETRY_NS);
+		beat(keeper);
 	}
 	return NULL;
 }
@@ -147,6 +165,11 @@ void keeper_report(struct keeper *keeper, struct keeper_report *ret_report)
 	pthread_mutex_lock(&keeper->lock);
 	*ret_report = keeper->report;
 	pthread_mutex_unlock(&keeper->lock);
+}
+
+uint64_t keeper_beats(const struct keeper *keeper)
+{
+	return atomic_load_explicit(&keeper->beats, memory_order_relaxed);
 }
 
 const char *keeper_state_text(enum keeper_state state)

@@ -32,6 +32,9 @@ void keeper_stop(struct keeper *keeper);
 /* Any thread. */
 void keeper_report(struct keeper *keeper, struct keeper_report *ret_report);
 
+/* Any thread: more than at the last call where it has done something since, if only to try again. */
+uint64_t keeper_beats(const struct keeper *keeper);
+
 /* "starting", "at work", "standing by", "in trouble". */
 const char *keeper_state_text(enum keeper_state state);
 

@@ -141,9 +141,10 @@ static int bind_tcp(const struct addrinfo *info, struct listen_at *ret_at)
 	return 0;
 }
 
-static int open_tcp(const char *address, struct listen_at *ret_at)
+/* To be freed with freeaddrinfo. Says why there is none, and returns -EINVAL. */
+static int find_tcp(const char *address, struct addrinfo **ret_found)
 {
-	struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+	struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	char host[NI_MAXHOST];
 	const char *port;
 	int r;
@@ -153,14 +154,52 @@ static int open_tcp(const char *address, struct listen_at *ret_at)
 			     address);
 		return -EINVAL;
 	}
-	r = getaddrinfo(host, port, &wanted, &found);
-	if (r != 0) {
-		messages_say("cannot find the address %s: %s", address, gai_strerror(r));
-		return -EINVAL;
-	}
+	r = getaddrinfo(host, port, &wanted, ret_found);
+	if (r == 0)
+		return 0;
+	messages_say("cannot find the address %s: %s", address, gai_strerror(r));
+	return -EINVAL;
+}
+
+static int open_tcp(const char *address, struct listen_at *ret_at)
+{
+	struct addrinfo *found;
+	int r = find_tcp(address, &found);
+
+	if (r < 0)
+		return r;
 	r = bind_tcp(found, ret_at);
 	freeaddrinfo(found);
 	return r;
+}
+
+int listen_check(const char *address, int *ret_is_loopback)
+{
+	const char *path = address + strlen(UNIX_PREFIX);
+	struct addrinfo *found;
+	int r;
+
+	if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0) {
+		*ret_is_loopback = 1;
+		if (*path && strlen(path) < sizeof(((struct sockaddr_un *)0)->sun_path))
+			return 0;
+		messages_say("%s is no address: a socket's path has 1 to %zu bytes", address,
+			     sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+		return -EINVAL;
+	}
+	r = find_tcp(address, &found);
+	if (r < 0)
+		return r;
+	*ret_is_loopback = is_loopback(found->ai_addr);
+	freeaddrinfo(found);
+	return 0;
+}
+
+int listen_refuse(const char *address)
+{
+	messages_say("%s can be reached from other hosts: give --token-file, or --open-to-all",
+		     address);
+	return -EPERM;
 }
 
 static int open_at(const char *address, int is_unix, struct listen_at *ret_at)
@@ -192,8 +231,56 @@ int listen_open(const char *address, struct listen_at *ret_at)
 	return r;
 }
 
+/* Of what family it is, and whether it listens for streams. -errno */
+static int look_at(int fd, struct sockaddr_storage *ret_address)
+{
+	socklen_t bytes = sizeof(int), address_bytes = sizeof(*ret_address) - 1;
+	int listens = 0, type = 0;
+
+	memset(ret_address, 0, sizeof(*ret_address));
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) < 0 ||
+	    getsockname(fd, (struct sockaddr *)ret_address, &address_bytes) < 0)
+		return -errno;
+	return listens && type == SOCK_STREAM ? ret_address->ss_family : -EINVAL;
+}
+
+/* An abstract one as "unix:@name". */
+static void name_unix(struct listen_at *at, const struct sockaddr_un *address)
+{
+	int is_abstract = !address->sun_path[0];
+
+	snprintf(at->text, sizeof(at->text), UNIX_PREFIX "%s%.*s", is_abstract ? "@" : "",
+		 (int)sizeof(address->sun_path) - 1, address->sun_path + is_abstract);
+}
+
+int listen_take(int fd, struct listen_at *ret_at)
+{
+	struct sockaddr_storage address;
+	const int one = 1;
+	int family = look_at(fd, &address);
+
+	*ret_at = (struct listen_at){.fd = fd, .is_passed = 1};
+	switch (family) {
+	case AF_UNIX:
+		ret_at->is_unix = 1;
+		ret_at->is_loopback = 1;
+		name_unix(ret_at, (const struct sockaddr_un *)&address);
+		return 0;
+	case AF_INET:
+	case AF_INET6:
+		if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
+			return -errno;
+		ret_at->is_loopback = is_loopback((const struct sockaddr *)&address);
+		name(ret_at);
+		return 0;
+	default:
+		return family < 0 ? family : -EAFNOSUPPORT;
+	}
+}
+
 void listen_remove(const struct listen_at *at)
 {
-	if (at->is_unix)
+	if (at->is_unix && !at->is_passed)
 		unlink(at->text + strlen(UNIX_PREFIX));
 }

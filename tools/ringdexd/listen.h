@@ -11,6 +11,7 @@ struct listen_at {
 	int fd;
 	int is_unix;                  /* who may connect is said by the file's mode */
 	int is_loopback;              /* this host only */
+	int is_passed;                /* another process has made it, and removes its file */
 	char text[LISTEN_TEXT_BYTES]; /* as a client writes it, with the port that was chosen */
 };
 
@@ -21,7 +22,19 @@ struct listen_at {
  */
 int listen_open(const char *address, struct listen_at *ret_at);
 
-/* Close it, unless the server has it, and remove its file. */
+/* Is it an address, and of this host only? Nothing is opened. Says why it is none, and returns -errno. */
+int listen_check(const char *address, int *ret_is_loopback);
+
+/* Say that other hosts reach it, and what may be done: -EPERM. */
+int listen_refuse(const char *address);
+
+/*
+ * Take over a socket that another process has made and listens on. -ENOTSOCK, -EINVAL: it is none that
+ * listens, -EAFNOSUPPORT: of another family; -errno
+ */
+int listen_take(int fd, struct listen_at *ret_at);
+
+/* Remove its file, unless it was passed. */
 void listen_remove(const struct listen_at *at);
 
 #endif

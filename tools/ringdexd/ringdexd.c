@@ -5,108 +5,50 @@
 #include "shm/clock.h"
 #include "shm/namespace.h"
 #include "tools/program/messages.h"
-#include "tools/program/options_shared.h"
 #include "tools/program/stop.h"
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/listen.h"
+#include "tools/ringdexd/log.h"
 #include "tools/ringdexd/loop.h"
+#include "tools/ringdexd/manager.h"
+#include "tools/ringdexd/passed.h"
 #include "tools/ringdexd/routes.h"
+#include "tools/ringdexd/settings.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
-#define ADDRESSES_MAX 16
-#define CONNECTIONS   16384
-#define TOKEN_BYTES   512
-#define NS_PER_MS     UINT64_C(1000000)
-#define DAY_NS        UINT64_C(86400000000000)
-#define LOOK_NS       UINT64_C(250000000) /* between two looks at time-outs */
-#define STOP_NS       UINT64_C(800000000) /* in which answers may still be taken */
-
-struct ringdexd_options {
-	struct rdx_indexer_options indexer;
-	const char *listen[ADDRESSES_MAX + 1];
-	const char *token_file;
-	int open_to_all;
-	struct server_limits limits;
-};
-
-#define TO(member) OPTIONS_TO(struct ringdexd_options, member)
-
-static const struct options_entry entries[] = {
-	OPTIONS_DIR(TO(indexer.dir)),
-	{"listen", 'l', "ADDRESS",
-	 "Serve HTTP there: HOST:PORT (port 0: any that is free), [IPv6]:PORT or unix:PATH; may be "
-	 "given "
-	 "again",
-	 OPTIONS_TEXTS, TO(listen), .min = 1, .fallback = "127.0.0.1:8090"},
-	{"token-file", 0, "FILE",
-	 "A request over TCP must have the token that is this file's first line, as a bearer token",
-	 OPTIONS_TEXT, TO(token_file), .min = 1},
-	{"open-to-all", 0, NULL, "Listen on other addresses than this host's own without a token",
-	 OPTIONS_FLAG, TO(open_to_all)},
-	{"connections", 0, "N", "Connections at once", OPTIONS_NUMBER, TO(limits.connections),
-	 .min = 1, .max = 1000000, .fallback = "16384, or half of the descriptors"},
-	{"request-timeout", 0, "TIME", "Time that a request may take to arrive", OPTIONS_DURATION,
-	 TO(limits.request_ns), .min = NS_PER_MS, .max = DAY_NS},
-	{"idle-timeout", 0, "TIME", "Time after which a connection without a request is closed",
-	 OPTIONS_DURATION, TO(limits.idle_ns), .min = NS_PER_MS, .max = DAY_NS},
-	OPTIONS_WAIT(TO(indexer.wait_mode)),
-	OPTIONS_REST(TO(indexer.rest_mode)),
-	{0},
-};
-
-static const struct options_program program = {
-	.entries = entries,
-	.about = "Maintain the indexes of a namespace, as ringdex follow does, and answer over "
-		 "HTTP who "
-		 "holds which prefix, as NVIDIA Dynamo's stand-alone indexer does. Runs until "
-		 "SIGINT or "
-		 "SIGTERM. While another process maintains the indexes it answers from them, and "
-		 "takes "
-		 "over when that one ends.\v"
-		 "Exit status: 0 told to stop, 1 it could not start or go on, 2 wrong usage.",
-};
+#define PASSED_MAX  16
+#define CONNECTIONS 16384
+#define NS_PER_US   1000
+#define STOP_NS     UINT64_C(800000000) /* in which answers may still be taken */
 
 struct ringdexd {
-	const struct ringdexd_options *options;
+	struct settings_flags flags;
+	struct settings settings;
+	struct configuration_texts texts;   /* that the settings of the start point to */
+	struct configuration_texts renewed; /* those of the last reload */
 	struct space space;
 	struct loop *loop;
 	struct keeper *keeper;
 	struct server *server;
 	struct desk *desk;
-	struct listen_at at[ADDRESSES_MAX];
+	struct listen_at at[SETTINGS_ADDRESSES_MAX + PASSED_MAX];
 	uint32_t listening;
-	uint64_t look_ns; /* the next one */
+	uint64_t look_ns; /* the next one at time-outs and at the keeper */
+	struct manager manager;
 	struct loop_socket stop;
-	char token[TOKEN_BYTES];
+	struct loop_socket hangup;
+	char token[SETTINGS_TOKEN_BYTES];
 };
-
-static int read_token(const char *path, char *ret_token)
-{
-	FILE *file = fopen(path, "re");
-	size_t count;
-
-	if (!file || !fgets(ret_token, TOKEN_BYTES, file)) {
-		messages_say("cannot read a token from %s: %s", path,
-			     file ? "it is empty" : strerror(errno));
-		if (file)
-			fclose(file);
-		return -EINVAL;
-	}
-	fclose(file);
-	count = strcspn(ret_token, "\r\n");
-	ret_token[count] = 0;
-	if (count >= 16 && count < TOKEN_BYTES - 1)
-		return 0;
-	messages_say("the token in %s must have 16 to %d characters", path, TOKEN_BYTES - 2);
-	return -EINVAL;
-}
 
 /* A connection is a descriptor, and an index three or more: half of them are for connections at most. */
 static void share_descriptors(uint32_t *connections)
@@ -122,41 +64,74 @@ static void share_descriptors(uint32_t *connections)
 	}
 	most = limit.rlim_cur / 2;
 	if (*connections > most)
-		messages_say("there are %" PRIu64 " descriptors: %" PRIu64
-			     " connections at once at most",
-			     (uint64_t)limit.rlim_cur, most);
+		log_say(LOG_AT_WARNING,
+			"there are %" PRIu64 " descriptors: %" PRIu64
+			" connections at once at most",
+			(uint64_t)limit.rlim_cur, most);
 	else if (*connections)
 		return;
 	*connections = (uint32_t)(*connections || most < CONNECTIONS ? most : CONNECTIONS);
 }
 
-static int listen_on(struct ringdexd *d, const char *address)
+/* Serve there, unless the world would be let in without a token. */
+static int serve_at(struct ringdexd *d, struct listen_at *at)
 {
-	struct listen_at *at = &d->at[d->listening];
-	int r = listen_open(address, at);
-
-	if (r < 0)
-		return r;
-	if (!at->is_loopback && !d->token[0] && !d->options->open_to_all) {
-		messages_say(
-			"%s can be reached from other hosts: give --token-file, or --open-to-all",
-			at->text);
+	if (!at->is_loopback && !d->token[0] && !d->settings.open_to_all) {
 		close(at->fd);
-		return -EPERM;
+		return listen_refuse(at->text);
 	}
-	d->listening++;
+	d->at[d->listening++] = *at;
 	return server_listen(d->server, at->fd, at->is_unix);
 }
 
+static int listen_on(struct ringdexd *d, const char *address)
+{
+	struct listen_at at;
+	int r = listen_open(address, &at);
+
+	return r < 0 ? r : serve_at(d, &at);
+}
+
+/* Where a service manager listens already, and where the options say; else at the default. */
 static int listen_everywhere(struct ringdexd *d)
 {
 	static const char *const fallback[] = {"127.0.0.1:8090", NULL};
-	const char *const *address = d->options->listen[0] ? d->options->listen : fallback;
-	int r = 0;
+	const char *const *address = d->settings.listen;
+	struct listen_at passed[PASSED_MAX];
+	int count = passed_take(passed, PASSED_MAX), r = count < 0 ? count : 0;
 
+	for (int i = 0; r == 0 && i < count; i++)
+		r = serve_at(d, &passed[i]);
+	if (!address[0] && count == 0)
+		address = fallback;
 	for (; r == 0 && *address; address++)
 		r = listen_on(d, *address);
 	return r;
+}
+
+/* Read the configuration again, all of it or nothing. */
+static void reload(struct ringdexd *d)
+{
+	struct configuration_texts texts = {0};
+	struct settings next;
+	char token[SETTINGS_TOKEN_BYTES] = "";
+
+	manager_reloading(&d->manager);
+	if (settings_read(&d->flags, &next, &texts) || settings_check(&next) ||
+	    settings_read_token(&next, token) < 0) {
+		log_say(LOG_AT_ERROR, "the configuration stays as it was");
+		configuration_free(&texts);
+	} else {
+		share_descriptors(&next.limits.connections);
+		settings_take_over(&d->settings, &next);
+		memcpy(d->token, token, sizeof(token));
+		log_begin(d->settings.log_form, d->settings.log_level);
+		server_change(d->server, &d->settings.limits, d->token[0] ? d->token : NULL);
+		configuration_free(&d->renewed);
+		d->renewed = texts;
+		log_say(LOG_AT_INFO, "the configuration was read again");
+	}
+	manager_reloaded(&d->manager);
 }
 
 static void on_stop(struct loop_socket *socket, const char *bytes, size_t count)
@@ -164,51 +139,112 @@ static void on_stop(struct loop_socket *socket, const char *bytes, size_t count)
 	(void)socket, (void)bytes, (void)count; /* stop_asked says it */
 }
 
-static void on_stop_closed(struct loop_socket *socket)
+static void on_hangup(struct loop_socket *socket, const char *bytes, size_t count)
+{
+	struct ringdexd *d =
+		(struct ringdexd *)((char *)socket - offsetof(struct ringdexd, hangup));
+	struct signalfd_siginfo info;
+
+	(void)bytes, (void)count;
+	if (read(socket->fd, &info, sizeof(info)) == (ssize_t)sizeof(info) && !stop_asked())
+		reload(d);
+}
+
+static void on_watched_closed(struct loop_socket *socket)
 {
 	(void)socket;
 }
 
-static const struct loop_handler stop_handler = {.received = on_stop, .closed = on_stop_closed};
+static const struct loop_handler stop_handler = {.received = on_stop, .closed = on_watched_closed};
+static const struct loop_handler hangup_handler = {.received = on_hangup,
+						   .closed = on_watched_closed};
+
+/* Blocked, so that it can be read: it ends nothing, not even where this is started from a terminal. -errno */
+static int open_hangup(void)
+{
+	sigset_t hangup;
+	int fd;
+
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	signal(SIGHUP, SIG_DFL); /* ignored, as under nohup, it could not be read */
+	pthread_sigmask(SIG_BLOCK, &hangup, NULL);
+	fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+static int watch(struct ringdexd *d, struct loop_socket *socket, int fd,
+		 const struct loop_handler *handler)
+{
+	if (fd < 0)
+		return -errno;
+	*socket = (struct loop_socket){.fd = fd, .handler = handler};
+	return loop_watch(d->loop, socket);
+}
+
+/* io_uring or epoll; and that the other one was meant where it is so. */
+static int open_loop(struct ringdexd *d)
+{
+	uint32_t wanted = d->settings.indexer.wait_mode;
+	int r = loop_open(&d->loop, wanted);
+
+	if (r < 0 && wanted == RDX_WAIT_URING)
+		messages_say("io_uring is not available here (%s): use --wait auto or --wait epoll",
+			     strerror(-r));
+	else if (r < 0)
+		messages_say("cannot wait for requests: %s", strerror(-r));
+	else if (wanted == RDX_WAIT_AUTO && loop_mode(d->loop) == RDX_WAIT_EPOLL)
+		log_say(LOG_AT_WARNING, "io_uring is not available here: epoll is used");
+	return r;
+}
+
+static void on_answered(void *context, const struct route *route, const struct request *request,
+			int status, uint64_t took_ns)
+{
+	(void)context, (void)route;
+	if (log_is_said(LOG_AT_DEBUG))
+		log_say(LOG_AT_DEBUG, "%s: %d in %" PRIu64 " us", request->path, status,
+			took_ns / NS_PER_US);
+}
 
 static int open_all(struct ringdexd *d)
 {
-	struct server_options serving = {
-		.limits = d->options->limits, .routes = routes_all, .context = d->desk};
-	int r = loop_open(&d->loop, d->options->indexer.wait_mode);
+	struct server_options serving = {.limits = d->settings.limits,
+					 .routes = routes_all,
+					 .context = d->desk,
+					 .answered = on_answered};
+	int r = open_loop(d);
 
-	if (r < 0) {
-		messages_say("cannot wait through io_uring: %s", strerror(-r));
-		return r;
-	}
-	if (d->options->token_file) {
-		r = read_token(d->options->token_file, d->token);
-		serving.token = d->token;
-	}
 	if (r == 0)
-		r = keeper_start(&d->keeper, &d->options->indexer);
+		r = settings_read_token(&d->settings, d->token);
+	if (r == 0)
+		r = keeper_start(&d->keeper, &d->settings.indexer);
 	if (r == 0)
 		r = desk_open(d->desk, &d->space, d->keeper);
+	serving.token = d->token[0] ? d->token : NULL;
 	if (r == 0)
 		r = server_open(&d->server, d->loop, &serving);
 	if (r < 0)
 		return r;
 	d->desk->server = d->server;
-	d->stop = (struct loop_socket){.fd = dup(stop_fd()), .handler = &stop_handler};
-	r = loop_watch(d->loop, &d->stop);
+	r = watch(d, &d->stop, dup(stop_fd()), &stop_handler);
+	if (r == 0)
+		r = watch(d, &d->hangup, open_hangup(), &hangup_handler);
 	return r < 0 ? r : listen_everywhere(d);
 }
 
 static int turn(struct ringdexd *d)
 {
-	int r = loop_turn(d->loop, LOOK_NS);
+	uint64_t look_ns = manager_look_ns(&d->manager);
+	int r = loop_turn(d->loop, look_ns);
 	uint64_t now = rdx_clock_ns();
 
 	if (r < 0)
 		messages_say("cannot wait for requests: %s", strerror(-r));
 	if (now >= d->look_ns) {
 		server_look(d->server, now);
-		d->look_ns = now + LOOK_NS;
+		manager_look(&d->manager, d->keeper, now);
+		d->look_ns = now + look_ns;
 	}
 	return r;
 }
@@ -227,11 +263,14 @@ static void end(struct ringdexd *d)
 {
 	uint64_t until = rdx_clock_ns() + STOP_NS;
 
+	manager_stopping(&d->manager);
 	d->look_ns = 0; /* what is idle goes at once */
 	for (uint32_t i = 0; i < d->listening; i++)
 		listen_remove(&d->at[i]); /* a successor may have the name from now on */
 	if (d->stop.handler)
 		loop_close(d->loop, &d->stop);
+	if (d->hangup.handler)
+		loop_close(d->loop, &d->hangup);
 	if (d->server) {
 		while (server_drain(d->server) && rdx_clock_ns() < until && turn(d) == 0)
 			;
@@ -243,6 +282,7 @@ static void end(struct ringdexd *d)
 	desk_close(d->desk);
 	server_free(d->server);
 	loop_free(d->loop);
+	manager_close(&d->manager);
 }
 
 static void print_start(const struct ringdexd *d)
@@ -252,35 +292,65 @@ static void print_start(const struct ringdexd *d)
 	fflush(stdout);
 }
 
-int main(int argc, char **argv)
+/* EXIT_DONE: no fault. */
+static int check_config(const struct ringdexd *d, int faults)
 {
-	struct ringdexd_options options = {
-		.indexer = {.size = sizeof(options.indexer), .dir = RDX_DEFAULT_DIR},
-		.limits = server_limits_default};
-	static struct ringdexd d;
-	static struct desk desk;
+	faults += settings_check(&d->settings);
+	if (faults)
+		return EXIT_USAGE;
+	printf("no fault\n");
+	return EXIT_DONE;
+}
+
+static int open_directory(struct ringdexd *d)
+{
+	const char *dir = d->settings.indexer.dir;
+	int fd = rdx_namespace_open(dir, 1);
+
+	if (fd < 0) {
+		messages_say("cannot make %s: %s", dir, strerror(-fd));
+		return fd;
+	}
+	close(fd);
+	return space_open(&d->space, dir);
+}
+
+static int run(struct ringdexd *d)
+{
 	int r;
 
-	options_parse(&program, argc, argv, &options);
-	share_descriptors(&options.limits.connections);
+	share_descriptors(&d->settings.limits.connections);
 	stop_listen();
-	d.options = &options;
-	d.desk = &desk;
-	r = rdx_namespace_open(options.indexer.dir, 1);
-	if (r >= 0) {
-		close(r);
-		r = space_open(&d.space, options.indexer.dir);
-	} else {
-		messages_say("cannot make %s: %s", options.indexer.dir, strerror(-r));
-	}
+	manager_open(&d->manager);
+	r = open_directory(d);
 	if (r < 0)
-		return EXIT_FAILED;
-	r = open_all(&d);
+		return r;
+	r = open_all(d);
 	if (r == 0) {
-		print_start(&d);
-		r = serve(&d);
+		print_start(d);
+		r = serve(d);
 	}
-	end(&d);
-	space_close(&d.space);
+	end(d);
+	space_close(&d->space);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static struct ringdexd d;
+	static struct desk desk;
+	int faults, r;
+
+	d.desk = &desk;
+	settings_parse(argc, argv, &d.flags);
+	faults = settings_read(&d.flags, &d.settings, &d.texts);
+	if (d.settings.check_config)
+		return check_config(&d, faults);
+	if (faults)
+		return EXIT_USAGE;
+	log_begin(d.settings.log_form, d.settings.log_level);
+	r = run(&d);
+	configuration_free(&d.renewed);
+	configuration_free(&d.texts);
 	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }

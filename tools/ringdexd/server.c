@@ -78,6 +78,12 @@ int server_listen(struct server *server, int fd, int is_trusted)
 	return 0;
 }
 
+void server_change(struct server *server, const struct server_limits *limits, const char *token)
+{
+	server->host.options.limits = *limits;
+	server->host.options.token = token;
+}
+
 void server_look(struct server *server, uint64_t now_ns)
 {
 	struct connection *next;

@@ -46,6 +46,9 @@ struct server_options {
 	const struct route *routes; /* up to one without a method */
 	void *context;
 	const char *token; /* a request must have it, but on a trusted socket; NULL: none */
+	/* A request was answered, which took so long; NULL route: there is none of that name. Or NULL. */
+	void (*answered)(void *context, const struct route *route, const struct request *request,
+			 int status, uint64_t took_ns);
 };
 
 /* Counters since the start. */
@@ -63,6 +66,9 @@ int server_open(struct server **ret_server, struct loop *loop,
 
 /* Serve on a listening descriptor, which becomes the server's. `is_trusted`: whoever can connect may ask. */
 int server_listen(struct server *server, int fd, int is_trusted);
+
+/* From now on; of what is under way the old ones hold. The token's text stays the caller's. */
+void server_change(struct server *server, const struct server_limits *limits, const char *token);
 
 /* To be called now and then, twice a second at least while there are connections: time-outs. */
 void server_look(struct server *server, uint64_t now_ns);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Options from elsewhere than the command line: from the environment, whose names are the options' in capitals
+ * behind RINGDEXD_ (RINGDEXD_TOKEN_FILE), and from a file of "name = value" lines, read by inih. A flag wins over the
+ * environment, and that over the file.
+ */
+#ifndef RINGDEXD_CONFIGURATION_H
+#define RINGDEXD_CONFIGURATION_H
+
+#include "tools/program/options.h"
+
+#define CONFIGURATION_OPTIONS_MAX 64
+
+/* Texts that options point to. {0} is empty. */
+struct configuration_texts {
+	struct configuration_text *first;
+};
+void configuration_free(struct configuration_texts *texts);
+
+/*
+ * Set members of `input` that were not `given` as flags: from the environment, then from `*file`, which the
+ * environment may have named. Texts are kept in `texts`. Each fault is said, with its place and what would be
+ * right; how many there are.
+ */
+int configuration_read(const struct options_program *program, const uint8_t *given, void *input,
+		       const char *const *file, struct configuration_texts *texts);
+
+/* Say which variables begin like ours and are none: Kubernetes makes such, and so does who mistypes. */
+void configuration_say_unknown(const struct options_program *program);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the daemon says while it runs: a line on standard error with time and level, for people or as a JSON
+ * object. Texts of others are escaped, so that none makes a line of its own. Any thread.
+ */
+#ifndef RINGDEXD_LOG_H
+#define RINGDEXD_LOG_H
+
+enum log_level { LOG_AT_DEBUG, LOG_AT_INFO, LOG_AT_WARNING, LOG_AT_ERROR };
+enum log_form { LOG_AS_TEXT, LOG_AS_JSON };
+
+extern const char *const log_levels[]; /* up to a NULL */
+extern const char *const log_forms[];
+
+/* From now on, also of what messages_say says, at the level of errors. May be called again. */
+void log_begin(enum log_form form, enum log_level least);
+
+int log_is_said(enum log_level level);
+__attribute__((format(printf, 2, 3))) void log_say(enum log_level level, const char *format, ...);
+
+#endif

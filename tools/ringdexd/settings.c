@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/ringdexd/settings.h"
+
+#include "tools/program/messages.h"
+#include "tools/program/options_shared.h"
+#include "tools/program/options_value.h"
+#include "tools/ringdexd/listen.h"
+#include "tools/ringdexd/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TOKEN_MIN 16
+
+#define TO(member) OPTIONS_TO(struct settings, member)
+
+static const struct options_entry entries[] = {
+	OPTIONS_DIR(TO(indexer.dir)),
+	{"listen", 'l', "ADDRESS",
+	 "Serve HTTP there: HOST:PORT (port 0: any that is free), [IPv6]:PORT or unix:PATH; may be "
+	 "given again",
+	 OPTIONS_TEXTS, TO(listen), .min = 1, .fallback = "127.0.0.1:8090"},
+	{"token-file", 0, "FILE",
+	 "A request over TCP must have the token that is this file's first line, as a bearer token",
+	 OPTIONS_TEXT, TO(token_file), .min = 1},
+	{"open-to-all", 0, NULL, "Listen on other addresses than this host's own without a token",
+	 OPTIONS_FLAG, TO(open_to_all)},
+	{"connections", 0, "N", "Connections at once", OPTIONS_NUMBER, TO(limits.connections),
+	 .min = 1, .max = 1000000, .fallback = "16384, or half of the descriptors"},
+	{"request-timeout", 0, "TIME", "Time that a request may take to arrive", OPTIONS_DURATION,
+	 TO(limits.request_ns), .min = OPTIONS_MS, .max = OPTIONS_DAY},
+	{"idle-timeout", 0, "TIME", "Time after which a connection without a request is closed",
+	 OPTIONS_DURATION, TO(limits.idle_ns), .min = OPTIONS_MS, .max = OPTIONS_DAY},
+	OPTIONS_WAIT(TO(indexer.wait_mode)),
+	OPTIONS_REST(TO(indexer.rest_mode)),
+	{.kind = OPTIONS_HEADING, .help = "What workers may take:"},
+	OPTIONS_STALE_AFTER(TO(indexer.stale_after_ns)),
+	OPTIONS_INITIAL_BLOCKS(TO(indexer.initial_blocks)),
+	OPTIONS_WORKER_RANKS(TO(indexer.worker_ranks_max)),
+	OPTIONS_WORKER_COLUMNS(TO(indexer.worker_columns_max)),
+	OPTIONS_WORKER_INDEXES(TO(indexer.worker_indexes_max)),
+	OPTIONS_WORKER_GIB(TO(worker_gib)),
+	OPTIONS_USER_RANKS(TO(indexer.user_ranks_max)),
+	{.kind = OPTIONS_HEADING, .help = "Configuration and log:"},
+	{"config", 'c', "FILE", "Read options from there: a line each, as in listen = unix:/run/x",
+	 OPTIONS_TEXT, TO(config), .min = 1},
+	{"check-config", 0, NULL,
+	 "Say what is wrong with the options, wherever they stand, and end", OPTIONS_FLAG,
+	 TO(check_config)},
+	{"log", 0, "text|json", "Form of lines on standard error", OPTIONS_CHOICE, TO(log_form),
+	 .choices = log_forms},
+	{"log-level", 0, "debug|info|warning|error",
+	 "Say what is as important as that; debug: each request", OPTIONS_CHOICE, TO(log_level),
+	 .choices = log_levels},
+	{0},
+};
+
+static const struct options_program program = {
+	.entries = entries,
+	.about = "Maintain the indexes of a namespace, as ringdex follow does, and answer over "
+		 "HTTP who holds which prefix, as NVIDIA Dynamo's stand-alone indexer does. Runs "
+		 "until SIGINT or SIGTERM. While another process maintains the indexes it answers "
+		 "from them, and takes over when that one ends.\v"
+		 "Each option may also stand in the environment (RINGDEXD_TOKEN_FILE) and in the "
+		 "file of --config (token-file = PATH). A flag wins over the environment, and that "
+		 "over the file. SIGHUP reads both again.\n\n"
+		 "Exit status: 0 told to stop, or --check-config found no fault, 1 it could not "
+		 "start or go on, 2 wrong usage or configuration.",
+};
+
+/* What a reload changes: all else is what threads were started with, and sockets opened. */
+static const char *const live[] = {"token-file",   "connections", "request-timeout",
+				   "idle-timeout", "log",         "log-level"};
+
+void settings_parse(int argc, char **argv, struct settings_flags *ret_flags)
+{
+	*ret_flags = (struct settings_flags){
+		.settings = {.indexer = {.size = sizeof(ret_flags->settings.indexer),
+					 .dir = RDX_DEFAULT_DIR,
+					 .stale_after_ns = 250 * OPTIONS_MS,
+					 .initial_blocks = 4096},
+			     .limits = server_limits_default,
+			     .log_level = LOG_AT_INFO}};
+	options_parse_given(&program, argc, argv, &ret_flags->settings, ret_flags->given);
+}
+
+int settings_read(const struct settings_flags *flags, struct settings *ret_settings,
+		  struct configuration_texts *texts)
+{
+	int faults;
+
+	*ret_settings = flags->settings;
+	faults = configuration_read(&program, flags->given, ret_settings, &ret_settings->config,
+				    texts);
+	ret_settings->indexer.worker_bytes_max = ret_settings->worker_gib << 30;
+	if (ret_settings->check_config)
+		configuration_say_unknown(&program);
+	return faults;
+}
+
+int settings_read_token(const struct settings *settings, char ret_token[SETTINGS_TOKEN_BYTES])
+{
+	const char *path = settings->token_file;
+	char line[SETTINGS_TOKEN_BYTES] = "";
+	FILE *file;
+	size_t count;
+	int r = -EINVAL;
+
+	if (!path) {
+		ret_token[0] = 0;
+		return 0;
+	}
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof(line), file)) {
+		messages_say("cannot read a token from %s: %s", path,
+			     file ? "it is empty" : strerror(errno));
+		if (file)
+			fclose(file);
+		return r;
+	}
+	fclose(file);
+	count = strcspn(line, "\r\n");
+	line[count] = 0;
+	if (count >= TOKEN_MIN && count < sizeof(line) - 1) {
+		memcpy(ret_token, line, count + 1);
+		r = 0;
+	} else {
+		messages_say("the token in %s must have %d to %d characters", path, TOKEN_MIN,
+			     SETTINGS_TOKEN_BYTES - 2);
+	}
+	memset(line, 0, sizeof(line));
+	return r;
+}
+
+int settings_check(const struct settings *settings)
+{
+	char token[SETTINGS_TOKEN_BYTES];
+	int faults = settings_read_token(settings, token) < 0;
+
+	for (const char *const *address = settings->listen; *address; address++) {
+		int is_loopback;
+
+		if (listen_check(*address, &is_loopback) < 0)
+			faults++;
+		else if (!is_loopback && !settings->token_file && !settings->open_to_all)
+			faults += listen_refuse(*address) < 0;
+	}
+	return faults;
+}
+
+static int is_live(const char *name)
+{
+	for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++)
+		if (strcmp(live[i], name) == 0)
+			return 1;
+	return 0;
+}
+
+void settings_take_over(struct settings *running, const struct settings *next)
+{
+	for (const struct options_entry *entry = entries; entry->kind != OPTIONS_END; entry++) {
+		int is_same;
+
+		if (!entry->name)
+			continue;
+		is_same = options_value_same(entry, running, next);
+		if (is_live(entry->name)) /* also where it is the same: texts are others */
+			options_value_copy(entry, running, next);
+		if (!is_same && is_live(entry->name))
+			log_say(LOG_AT_INFO, "%s has changed", entry->name);
+		else if (!is_same)
+			log_say(LOG_AT_WARNING, "%s is another one now: restart ringdexd for that",
+				entry->name);
+	}
+}

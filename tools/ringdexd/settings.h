@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What ringdexd is told: by flags, environment and file.
+ */
+#ifndef RINGDEXD_SETTINGS_H
+#define RINGDEXD_SETTINGS_H
+
+#include "tools/ringdexd/configuration.h"
+#include "tools/ringdexd/server.h"
+
+#include <ringdex/rdx_indexer.h>
+
+#define SETTINGS_ADDRESSES_MAX 16
+#define SETTINGS_TOKEN_BYTES   512
+
+struct settings {
+	struct rdx_indexer_options indexer;
+	uint64_t worker_gib; /* 0: the library's default */
+	const char *listen[SETTINGS_ADDRESSES_MAX + 1];
+	const char *token_file;
+	int open_to_all;
+	struct server_limits limits;
+	uint32_t log_form;  /* LOG_AS_... */
+	uint32_t log_level; /* LOG_AT_... */
+	const char *config;
+	int check_config;
+};
+
+/* Flags alone, which stay: settings are read again on top of them. */
+struct settings_flags {
+	struct settings settings;
+	uint8_t given[CONFIGURATION_OPTIONS_MAX];
+};
+
+/* A wrong command line ends the program. */
+void settings_parse(int argc, char **argv, struct settings_flags *ret_flags);
+
+/* What flags, environment and file say now; texts are kept in `texts`. How many faults there are: each is said. */
+int settings_read(const struct settings_flags *flags, struct settings *ret_settings,
+		  struct configuration_texts *texts);
+
+/*
+ * Look at what they name: the token file, addresses that others reach without a token. How many faults there
+ * are: each is said.
+ */
+int settings_check(const struct settings *settings);
+
+/* The token, "" where none is asked for. Says why it cannot be read: -errno */
+int settings_read_token(const struct settings *settings, char ret_token[SETTINGS_TOKEN_BYTES]);
+
+/* Take over into `running` what may change while it runs; what else is different is named. */
+void settings_take_over(struct settings *running, const struct settings *next);
+
+#endif
