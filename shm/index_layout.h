@@ -25,7 +25,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-e
 
 #define RDX_INDEX_MAGIC   UINT64_C(0x3178646978647223) /* "#rdxidx1" */
 #define RDX_TABLE_MAGIC   UINT64_C(0x316c627478647223) /* "#rdxtbl1" */
-#define RDX_INDEX_VERSION 3
+#define RDX_INDEX_VERSION 4
 #define RDX_INDEX_PAGE    4096
 
 /* Incompatible features this version knows: none. */
@@ -54,7 +54,8 @@ struct rdx_index_header {
 	uint64_t writer_id;      /* random, never 0: stands in the tables too */
 	uint64_t stale_after_ns; /* a rank not seen for longer is STALE */
 	uint64_t created_ns;     /* CLOCK_REALTIME */
-	uint64_t reserved[4];
+	uint64_t inode;          /* of this file: nobody maintains a copy */
+	uint64_t reserved[3];
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];
 };

@@ -165,7 +165,7 @@ int rdx_index_file_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd,
 {
 	struct rdx_index_header header;
 	char name[RDX_NAME_BYTES];
-	uint64_t bytes;
+	uint64_t bytes, inode = 0;
 	int fd, r;
 
 	rdx_index_file_ctl_name(id, 0, name);
@@ -174,8 +174,10 @@ int rdx_index_file_ctl_map(struct rdx_mapping *ret_mapping, int dir_fd,
 		return fd;
 	r = rdx_file_read(fd, &header, sizeof(header));
 	if (r == 0)
+		r = rdx_file_inode(fd, &inode);
+	if (r == 0)
 		r = check_ctl(&header, bytes, id, key);
-	if (r == 0 && bytes != sizeof(struct rdx_index_ctl))
+	if (r == 0 && (bytes != sizeof(struct rdx_index_ctl) || header.inode != inode))
 		r = -EBADMSG;
 	if (r == 0)
 		r = rdx_mapping_attach(ret_mapping, fd, bytes, writable);

@@ -93,6 +93,8 @@ static int create_ctl(struct rdx_index_writer *w, const struct rdx_hash_key *key
 	rdx_index_file_ctl_name(&w->id, 1, name);
 	r = rdx_mapping_create(&w->ctl, w->dir_fd, name, sizeof(struct rdx_index_ctl),
 			       w->file_mode);
+	if (r == 0)
+		r = rdx_file_inode(w->ctl.fd, &header.inode);
 	if (r < 0)
 		return r;
 	(void)rdx_guard_add_to(&w->ctl, w);

@@ -129,6 +129,9 @@ static void add_index(void)
 	FUZZ_CHECK(rdx_index_file_id(MODEL, NULL, 16, &id) == 0);
 	rdx_index_file_ctl_name(&id, 0, name);
 	add_file(CTL, &place, name, &header, sizeof(header), header.file_bytes);
+	header.inode = files[CTL].served.inode;
+	memcpy(files[CTL].made, &header, sizeof(header));
+	memcpy(files[CTL].mapped, &header, sizeof(header));
 	rdx_index_file_gen_name(&id, 1, name);
 	add_file(TABLE, &place, name, &table, sizeof(table), table.file_bytes);
 	table.inode = files[TABLE].served.inode;

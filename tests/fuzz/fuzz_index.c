@@ -123,7 +123,14 @@ static void make_file(struct file *file, const char *name, uint8_t *bytes, uint6
 	served_add(&file->served);
 }
 
-/* The same of a table, which says which file it is. */
+/* The same of a control file and of a table, which say which file they are. */
+static void make_ctl(const char *name, uint8_t *bytes, uint64_t count)
+{
+	make_file(&ctl, name, bytes, count);
+	((struct rdx_index_header *)bytes)->inode = ctl.served.inode;
+	memcpy(ctl.bytes, bytes, count);
+}
+
 static void make_table(struct file *file, const char *name, uint8_t *bytes, uint64_t count)
 {
 	struct rdx_table_header *header = (struct rdx_table_header *)bytes;
@@ -147,7 +154,7 @@ static void take_index(void)
 	((struct rdx_index_header *)bytes)->stale_after_ns = STALE_AFTER;
 	((struct rdx_index_ctl *)bytes)->live.superseded = 0;
 	generation = ((struct rdx_index_ctl *)bytes)->live.generation;
-	make_file(&ctl, name, bytes, count);
+	make_ctl(name, bytes, count);
 	rdx_index_file_gen_name(&id, generation, name);
 	bytes = fuzz_file_read(&place, name, &count);
 	make_table(&tables[0], name, bytes, count);

@@ -145,6 +145,7 @@ static void test_bad_files(void **state)
 	spoil(&rig, ctl, offsetof(struct rdx_index_header, layout_fingerprint), 1, -EBADMSG);
 	spoil(&rig, ctl, offsetof(struct rdx_index_header, key_fingerprint), 1, -EKEYREJECTED);
 	spoil(&rig, ctl, offsetof(struct rdx_index_header, model), 1, -EBADMSG);
+	spoil(&rig, ctl, offsetof(struct rdx_index_header, inode), 1, -EBADMSG);
 	spoil(&rig, gen, offsetof(struct rdx_table_header, magic), 1, -EBADMSG);
 	spoil(&rig, gen, offsetof(struct rdx_table_header, lines), 1, -EBADMSG);
 	spoil(&rig, gen, offsetof(struct rdx_table_header, lines), UINT64_MAX, -EBADMSG);
