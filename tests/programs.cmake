@@ -38,15 +38,27 @@ foreach(subject IN ITEMS doctor)
 endforeach()
 # the daemon, by clients of its own protocol, on both kinds of its loop
 if(RDX_DAEMON)
+	# rdx_daemon_test(SUBJECT LOOP [LONG])
+	function(rdx_daemon_test SUBJECT LOOP)
+		set(test ${RDX_TEST_PREFIX}process/daemon_${SUBJECT}_${LOOP})
+		set(label process)
+		set(environment RDX_UNITS=${PROJECT_BINARY_DIR}/package)
+		if("LONG" IN_LIST ARGN)
+			string(APPEND test _long)
+			set(label long)
+			list(APPEND environment RDX_LONG=1)
+		endif()
+		add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
+			${CMAKE_CURRENT_SOURCE_DIR}/daemon/test_${SUBJECT}.py
+			${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${LOOP})
+		set_tests_properties(${test} PROPERTIES LABELS ${label} TIMEOUT ${RDX_TEST_TIMEOUT}
+			ENVIRONMENT "${environment}" FIXTURES_REQUIRED build/${RDX_PRESET})
+	endfunction()
 	foreach(loop io_uring epoll)
-		foreach(subject http service settings)
-			set(test ${RDX_TEST_PREFIX}process/daemon_${subject}_${loop})
-			add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
-				${CMAKE_CURRENT_SOURCE_DIR}/daemon/test_${subject}.py
-				${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${loop})
-			set_tests_properties(${test} PROPERTIES LABELS process TIMEOUT ${RDX_TEST_TIMEOUT}
-				ENVIRONMENT RDX_UNITS=${PROJECT_BINARY_DIR}/package
-				FIXTURES_REQUIRED build/${RDX_PRESET})
+		foreach(subject http metrics service settings)
+			rdx_daemon_test(${subject} ${loop})
 		endforeach()
 	endforeach()
+	# what takes longer, and what is asked for from elsewhere
+	rdx_daemon_test(metrics io_uring LONG)
 endif()

@@ -63,7 +63,7 @@ missing_tests() {
 	done < <(documents | xargs grep -hoE '`(unit|property|process|fault)/[a-z0-9_]+`' |
 		tr -d '`' | sort -u)
 	while IFS= read -r name; do
-		[[ -e tests/python/$name.py ]] || grep -rqw --include='*.c' "$name" tests ||
+		[[ -e tests/python/$name.py || -e tests/daemon/$name.py ]] || grep -rqw --include='*.c' "$name" tests ||
 			printf '%s\n' "$name"
 	done < <(documents | xargs grep -hoE '\btest_[a-z0-9_]+\b' | sort -u)
 }

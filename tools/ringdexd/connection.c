@@ -110,6 +110,7 @@ static void answer_request(struct connection *connection)
 		.body = connection->reader.body.count ? connection->reader.body.bytes : no_body,
 		.body_bytes = connection->reader.body.count,
 		.is_json = connection->reader.is_json,
+		.takes_openmetrics = connection->reader.takes_openmetrics,
 		.path = connection->reader.target.bytes,
 		.query = ""};
 	char *query = strchr(connection->reader.target.bytes, '?');

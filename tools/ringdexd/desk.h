@@ -9,6 +9,7 @@
 #include "tools/ringdexd/keeper.h"
 #include "tools/ringdexd/server.h"
 #include "tools/ringdexd/shelf.h"
+#include "tools/ringdexd/traffic.h"
 
 #include <ringdex/rdx_index.h>
 
@@ -19,6 +20,7 @@ struct desk {
 	struct keeper *keeper;       /* of the indexes */
 	const struct server *server; /* for its counters */
 	uint64_t lookups;
+	struct traffic traffic;
 	struct rdx_run runs[RDX_RANKS_MAX];
 	struct rdx_index_rank ranks[RDX_RANKS_MAX];
 };

@@ -26,6 +26,7 @@ struct keeper {
 	_Atomic uint64_t beats; /* rounds */
 	pthread_mutex_t lock;
 	struct keeper_report report; /* under the lock */
+	struct histogram polls;      /* of the thread */
 	int said;                    /* the trouble that was said last, at said_ns */
 	uint64_t said_ns;
 };
@@ -52,6 +53,7 @@ static void tell(struct keeper *keeper, enum keeper_state state, int error,
 	keeper->report.error = error;
 	if (has_stats)
 		keeper->report.stats = stats;
+	keeper->report.polls = keeper->polls;
 	pthread_mutex_unlock(&keeper->lock);
 }
 
@@ -90,6 +92,7 @@ static int work(struct keeper *keeper, struct rdx_indexer *indexer)
 		uint64_t now = rdx_clock_ns();
 
 		r = rdx_indexer_poll(indexer, 0);
+		histogram_add(&keeper->polls, rdx_clock_ns() - now);
 		if (r == 0)
 			r = rdx_indexer_wait(indexer, (int64_t)TELL_NS);
 		if (r >= 0 && now >= tell_ns) {

@@ -6,6 +6,8 @@
 #ifndef RINGDEXD_KEEPER_H
 #define RINGDEXD_KEEPER_H
 
+#include "tools/ringdexd/histogram.h"
+
 #include <ringdex/rdx_indexer.h>
 
 struct keeper;
@@ -21,6 +23,7 @@ struct keeper_report {
 	enum keeper_state state;
 	int error;                      /* -errno, where it is in trouble */
 	struct rdx_indexer_stats stats; /* of the last time it was at work */
+	struct histogram polls;         /* how long each took, since the start */
 };
 
 /* Start it. `options` and its texts stay until keeper_stop. -errno */

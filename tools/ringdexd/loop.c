@@ -33,6 +33,11 @@ uint32_t loop_mode(const struct loop *loop)
 	return loop->mode;
 }
 
+uint64_t loop_busy_ns(const struct loop *loop)
+{
+	return loop->busy_ns;
+}
+
 static int begin(struct loop *loop, struct loop_socket *socket, uint8_t kind)
 {
 	socket->kind = kind;
@@ -161,5 +166,6 @@ int loop_turn(struct loop *loop, uint64_t timeout_ns)
 		loop_resume(loop, socket);
 	}
 	tell(loop);
+	loop->busy_ns = rdx_clock_ns() - loop->woken_ns;
 	return 0;
 }

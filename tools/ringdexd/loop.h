@@ -58,6 +58,9 @@ uint32_t loop_sockets(const struct loop *loop);
 /* RDX_WAIT_URING or _EPOLL: what is in use. */
 uint32_t loop_mode(const struct loop *loop);
 
+/* How long the last turn took, without its wait. */
+uint64_t loop_busy_ns(const struct loop *loop);
+
 /* Begin: accept connections; hand over what is received; tell when a descriptor is readable. -errno */
 int loop_listen(struct loop *loop, struct loop_socket *socket);
 int loop_receive(struct loop *loop, struct loop_socket *socket);

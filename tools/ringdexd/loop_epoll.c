@@ -4,6 +4,8 @@
  */
 #include "tools/ringdexd/loop_kinds.h"
 
+#include "shm/clock.h"
+
 #include <errno.h>
 #include <ringdex/rdx_indexer.h>
 #include <stdlib.h>
@@ -149,8 +151,9 @@ static int turn(struct loop *loop, uint64_t timeout_ns)
 	if (loop->listed)
 		timeout = (struct timespec){0};
 	count = epoll_pwait2(of(loop)->fd, events, EVENTS_AT_ONCE, &timeout, NULL);
-	if (count < 0)
-		return errno == EINTR ? 0 : -errno;
+	if (count < 0 && errno != EINTR)
+		return -errno;
+	loop->woken_ns = rdx_clock_ns();
 	for (int i = 0; i < count; i++)
 		handle(loop, events[i].data.ptr, events[i].events);
 	return 0;

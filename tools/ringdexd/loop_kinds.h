@@ -25,6 +25,8 @@ struct loop {
 	struct loop_socket *listed; /* to be told something at the end of the turn */
 	struct loop_socket *deaf;   /* listeners that were refused, until hear_ns */
 	uint64_t hear_ns;
+	uint64_t woken_ns; /* when the wait of the last turn ended */
+	uint64_t busy_ns;
 	uint32_t mode;
 	uint32_t sockets; /* begun and not closed */
 };

@@ -6,6 +6,8 @@
  */
 #include "tools/ringdexd/loop_kinds.h"
 
+#include "shm/clock.h"
+
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
@@ -216,6 +218,7 @@ static int turn(struct loop *loop, uint64_t timeout_ns)
 	r = io_uring_submit_and_wait_timeout(ring, &completion, 1, &timeout, NULL);
 	if (r < 0 && r != -ETIME && r != -EINTR && r != -EAGAIN && r != -EBUSY)
 		return r;
+	loop->woken_ns = rdx_clock_ns();
 	/* one at a time: a handler may submit, and what it submits may complete */
 	while (io_uring_peek_cqe(ring, &completion) == 0) {
 		struct io_uring_cqe copy = *completion;

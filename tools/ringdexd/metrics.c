@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/metrics.h"
 
-#include "tools/program/printable.h"
 #include "tools/ringdexd/desk.h"
+#include "tools/ringdexd/exposition.h"
+#include "tools/ringdexd/process.h"
+
+#include <ringdex/rdx_version.h>
 
 #include <errno.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 /* A rank and the index that knows it. */
@@ -40,208 +43,243 @@ static void see_index(struct desk *desk, const struct shelf_index *index, struct
 				(struct seen_rank){.name = &index->name, .rank = desk->ranks[i]};
 }
 
-static void put_family(struct answer *answer, const char *name, const char *type, const char *help)
+static void begin_rank(struct exposition *to, const struct seen_rank *seen)
 {
-	answer_print(answer, "# HELP ringdex_%s %s\n# TYPE ringdex_%s %s\n", name, help, name,
-		     type);
+	exposition_sample(to, "");
+	exposition_label_number(to, "worker", seen->rank.worker_id);
+	exposition_label_number(to, "dp_rank", seen->rank.dp_rank);
+	exposition_label(to, "model", seen->name->model);
+	exposition_label(to, "tenant", seen->name->tenant);
 }
 
-static void put_one(struct answer *answer, const char *name, const char *type, const char *help,
-		    uint64_t value)
-{
-	put_family(answer, name, type, help);
-	answer_print(answer, "ringdex_%s ", name);
-	answer_number(answer, value);
-	answer_text(answer, "\n");
-}
-
-/* Labels' values: a backslash, a quote and an end of line are escaped; what is no UTF-8 is U+FFFD. */
-static void put_label(struct answer *answer, const char *name, const char *value)
-{
-	answer_print(answer, ",%s=\"", name);
-	while (*value) {
-		size_t bytes = printable_sequence(value);
-
-		if (!bytes)
-			answer_text(answer, "\xef\xbf\xbd");
-		else if (*value == '\n')
-			answer_text(answer, "\\n");
-		else if (*value == '"' || *value == '\\')
-			answer_print(answer, "\\%c", *value);
-		else
-			answer_bytes(answer, value, bytes);
-		value += bytes ? bytes : 1;
-	}
-	answer_text(answer, "\"");
-}
-
-static void put_rank(struct answer *answer, const char *name, const struct seen_rank *seen,
-		     const char *label, const char *value)
-{
-	answer_print(answer, "ringdex_rank_%s{worker=\"", name);
-	answer_number(answer, seen->rank.worker_id);
-	answer_print(answer, "\",dp_rank=\"%u\"", seen->rank.dp_rank);
-	put_label(answer, "model", seen->name->model);
-	put_label(answer, "tenant", seen->name->tenant);
-	if (label)
-		put_label(answer, label, value);
-	answer_text(answer, "} ");
-}
-
-static const struct rank_number {
+/* Members of a struct, a family each. */
+struct number {
 	const char *name, *type, *help;
 	size_t at;
-} rank_numbers[] = {
-	{"events_total", "counter", "Events applied to the index.",
-	 offsetof(struct rdx_index_rank, events)},
-	{"events_dead_total", "counter", "Events skipped, unread, behind barriers.",
-	 offsetof(struct rdx_index_rank, events_dead)},
-	{"slots_lost_total", "counter", "Ring slots that were overwritten before they were read.",
-	 offsetof(struct rdx_index_rank, slots_lost)},
-	{"last_event_id", "gauge", "Number of the newest event applied.",
-	 offsetof(struct rdx_index_rank, last_event_id)},
 };
 
-static void put_numbers(struct answer *answer, const struct seen *seen)
+static uint64_t number_of(const struct number *number, const void *from)
 {
-	for (size_t i = 0; i < sizeof(rank_numbers) / sizeof(rank_numbers[0]); i++) {
-		const struct rank_number *number = &rank_numbers[i];
-		char name[64];
+	return *(const uint64_t *)((const char *)from + number->at);
+}
 
-		snprintf(name, sizeof(name), "rank_%s", number->name);
-		put_family(answer, name, number->type, number->help);
+static void put_numbers(struct exposition *to, const struct seen *seen)
+{
+	static const struct number numbers[] = {
+		{"ringdex_rank_events_total", "counter", "Events applied to the index.",
+		 offsetof(struct rdx_index_rank, events)},
+		{"ringdex_rank_events_dead_total", "counter",
+		 "Events skipped, unread, behind barriers.",
+		 offsetof(struct rdx_index_rank, events_dead)},
+		{"ringdex_rank_slots_lost_total", "counter",
+		 "Ring slots that were overwritten before they were read.",
+		 offsetof(struct rdx_index_rank, slots_lost)},
+		{"ringdex_rank_last_event_id", "gauge", "Number of the newest event applied.",
+		 offsetof(struct rdx_index_rank, last_event_id)},
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		exposition_family(to, numbers[i].name, numbers[i].type, numbers[i].help);
 		for (size_t j = 0; j < seen->count; j++) {
-			put_rank(answer, number->name, &seen->ranks[j], NULL, NULL);
-			answer_number(answer,
-				      *(const uint64_t *)((const char *)&seen->ranks[j].rank +
-							  number->at));
-			answer_text(answer, "\n");
+			begin_rank(to, &seen->ranks[j]);
+			exposition_number(to, number_of(&numbers[i], &seen->ranks[j].rank));
 		}
 	}
 }
 
-static void put_seconds(struct answer *answer, uint64_t ns)
+static void put_ages(struct exposition *to, const struct seen *seen)
 {
-	if (ns == UINT64_MAX)
-		answer_text(answer, "NaN\n");
-	else
-		answer_print(answer, "%.9f\n", (double)ns / 1e9);
-}
-
-static void put_ages(struct answer *answer, const struct seen *seen)
-{
-	put_family(answer, "rank_age_seconds", "gauge",
-		   "Time since the indexer last saw the rank caught up and alive.");
+	exposition_family(to, "ringdex_rank_age_seconds", "gauge",
+			  "Time since the indexer last saw the rank caught up and alive.");
 	for (size_t i = 0; i < seen->count; i++) {
-		put_rank(answer, "age_seconds", &seen->ranks[i], NULL, NULL);
-		put_seconds(answer, seen->ranks[i].rank.age_ns);
+		begin_rank(to, &seen->ranks[i]);
+		exposition_seconds(to, seen->ranks[i].rank.age_ns);
 	}
-	put_family(answer, "rank_event_age_seconds", "gauge",
-		   "Time since the rank's newest event; NaN: none in this epoch.");
+	exposition_family(to, "ringdex_rank_event_age_seconds", "gauge",
+			  "Time since the rank's newest event; NaN: none in this epoch.");
 	for (size_t i = 0; i < seen->count; i++) {
-		put_rank(answer, "event_age_seconds", &seen->ranks[i], NULL, NULL);
-		put_seconds(answer, seen->ranks[i].rank.event_age_ns);
+		begin_rank(to, &seen->ranks[i]);
+		exposition_seconds(to, seen->ranks[i].rank.event_age_ns);
 	}
 }
 
-static void put_states(struct answer *answer, const struct seen *seen)
+static void put_states(struct exposition *to, const struct seen *seen)
 {
-	put_family(answer, "rank_state", "gauge",
-		   "1 for the state that the rank is in, 0 for others.");
+	exposition_family(to, "ringdex_rank_state", "gauge",
+			  "1 for the state that the rank is in, 0 for others.");
 	for (size_t i = 0; i < seen->count; i++)
 		for (uint8_t state = 0; rdx_state_text(state); state++) {
 			if (state == RDX_STATE_GONE)
 				continue;
-			put_rank(answer, "state", &seen->ranks[i], "state", rdx_state_text(state));
-			answer_text(answer, seen->ranks[i].rank.state == state ? "1\n" : "0\n");
+			begin_rank(to, &seen->ranks[i]);
+			exposition_label(to, "state", rdx_state_text(state));
+			exposition_number(to, seen->ranks[i].rank.state == state);
 		}
 }
 
-static void put_blocks(struct answer *answer, const struct seen *seen)
+static void put_blocks(struct exposition *to, const struct seen *seen)
 {
-	put_family(answer, "rank_blocks", "gauge", "Blocks that the rank holds in a tier.");
+	exposition_family(to, "ringdex_rank_blocks", "gauge",
+			  "Blocks that the rank holds in a tier.");
 	for (size_t i = 0; i < seen->count; i++)
 		for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-			put_rank(answer, "blocks", &seen->ranks[i], "tier", rdx_tier_text(tier));
-			answer_number(answer, seen->ranks[i].rank.blocks[tier]);
-			answer_text(answer, "\n");
+			begin_rank(to, &seen->ranks[i]);
+			exposition_label(to, "tier", rdx_tier_text(tier));
+			exposition_number(to, seen->ranks[i].rank.blocks[tier]);
 		}
 }
 
-static void put_recoveries(struct answer *answer, const struct seen *seen)
+static void put_recoveries(struct exposition *to, const struct seen *seen)
 {
 	static const char *const ways[] = {"continue", "barrier", "ledger"};
 
-	put_family(answer, "rank_recoveries_total", "counter",
-		   "Recoveries of the rank, by their way.");
+	exposition_family(to, "ringdex_rank_recoveries_total", "counter",
+			  "Recoveries of the rank, by their way.");
 	for (size_t i = 0; i < seen->count; i++)
 		for (uint32_t way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
-			put_rank(answer, "recoveries_total", &seen->ranks[i], "way", ways[way]);
-			answer_number(answer, seen->ranks[i].rank.recoveries[1 + way]);
-			answer_text(answer, "\n");
+			begin_rank(to, &seen->ranks[i]);
+			exposition_label(to, "way", ways[way]);
+			exposition_number(to, seen->ranks[i].rank.recoveries[1 + way]);
 		}
 }
 
-static void put_indexer(struct answer *answer, struct keeper *keeper)
+static void put_indexer(struct exposition *to, struct keeper *keeper)
 {
+	static const struct number numbers[] = {
+		{"ringdex_indexer_indexes", "gauge", "Indexes maintained.",
+		 offsetof(struct rdx_indexer_stats, indexes)},
+		{"ringdex_indexer_ranks", "gauge", "Ranks that are alive.",
+		 offsetof(struct rdx_indexer_stats, ranks)},
+		{"ringdex_indexer_segments_unreadable", "gauge", "Segments that cannot be opened.",
+		 offsetof(struct rdx_indexer_stats, unreadable)},
+		{"ringdex_indexer_ranks_refused", "gauge", "Ranks without a place in an index.",
+		 offsetof(struct rdx_indexer_stats, refused)},
+		{"ringdex_indexer_events_total", "counter", "Events applied.",
+		 offsetof(struct rdx_indexer_stats, events)},
+		{"ringdex_indexer_events_dead_total", "counter",
+		 "Events skipped, unread, behind barriers.",
+		 offsetof(struct rdx_indexer_stats, events_dead)},
+		{"ringdex_indexer_slots_lost_total", "counter",
+		 "Ring slots that were overwritten before they were read.",
+		 offsetof(struct rdx_indexer_stats, slots_lost)},
+		{"ringdex_indexer_blocks_stored_total", "counter", "Blocks stored, in any tier.",
+		 offsetof(struct rdx_indexer_stats, blocks_stored)},
+		{"ringdex_indexer_blocks_removed_total", "counter", "Blocks removed, in any tier.",
+		 offsetof(struct rdx_indexer_stats, blocks_removed)},
+		{"ringdex_indexer_clears_total", "counter", "Clears applied.",
+		 offsetof(struct rdx_indexer_stats, clears)},
+		{"ringdex_indexer_table_bytes", "gauge", "Memory of the index tables.",
+		 offsetof(struct rdx_indexer_stats, table_bytes)},
+		{"ringdex_indexer_tables_replaced_total", "counter",
+		 "Tables that took the place of a smaller one.",
+		 offsetof(struct rdx_indexer_stats, generations)},
+		{"ringdex_indexer_naps_total", "counter",
+		 "Sleeps that no producer was asked to end.",
+		 offsetof(struct rdx_indexer_stats, naps)},
+		{"ringdex_indexer_wakes_total", "counter", "Sleeps that a producer ended.",
+		 offsetof(struct rdx_indexer_stats, wakes)},
+	};
 	struct keeper_report report;
 
 	keeper_report(keeper, &report);
-	put_one(answer, "indexer_up", "gauge", "1 where this process maintains the indexes.",
-		report.state == KEEPER_AT_WORK);
-	put_one(answer, "indexer_indexes", "gauge", "Indexes maintained.", report.stats.indexes);
-	put_one(answer, "indexer_ranks", "gauge", "Ranks that are alive.", report.stats.ranks);
-	put_one(answer, "indexer_segments_unreadable", "gauge", "Segments that cannot be opened.",
-		report.stats.unreadable);
-	put_one(answer, "indexer_ranks_refused", "gauge", "Ranks without a place in an index.",
-		report.stats.refused);
-	put_one(answer, "indexer_events_total", "counter", "Events applied.", report.stats.events);
-	put_one(answer, "indexer_blocks_stored_total", "counter", "Blocks stored, in any tier.",
-		report.stats.blocks_stored);
-	put_one(answer, "indexer_blocks_removed_total", "counter", "Blocks removed, in any tier.",
-		report.stats.blocks_removed);
-	put_one(answer, "indexer_clears_total", "counter", "Clears applied.", report.stats.clears);
-	put_one(answer, "indexer_table_bytes", "gauge", "Memory of the index tables.",
-		report.stats.table_bytes);
-	put_one(answer, "indexer_naps_total", "counter",
-		"Sleeps that no producer was asked to end.", report.stats.naps);
-	put_one(answer, "indexer_wakes_total", "counter", "Sleeps that a producer ended.",
-		report.stats.wakes);
+	exposition_one(to, "ringdex_indexer_up", "gauge",
+		       "1 where this process maintains the indexes.",
+		       report.state == KEEPER_AT_WORK);
+	exposition_one(to, "ringdex_indexer_standing_by", "gauge",
+		       "1 where another process maintains the indexes.",
+		       report.state == KEEPER_STANDING_BY);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		exposition_one(to, numbers[i].name, numbers[i].type, numbers[i].help,
+			       number_of(&numbers[i], &report.stats));
+	exposition_family(to, "ringdex_indexer_poll_duration_seconds", "histogram",
+			  "Time of a poll of the indexer: how long other ranks waited for it.");
+	exposition_histogram(to, &report.polls, NULL, NULL);
 }
 
-static void put_http(struct answer *answer, const struct desk *desk)
+static void put_requests(struct exposition *to, const struct traffic *traffic)
+{
+	static const char *const classes[TRAFFIC_CLASSES] = {NULL,  "1xx", "2xx",
+							     "3xx", "4xx", "5xx"};
+
+	exposition_family(to, "ringdex_http_request_duration_seconds", "histogram",
+			  "Time to answer a request that has arrived, by route.");
+	for (size_t i = 0; traffic->routes[i].method; i++)
+		exposition_histogram(to, &traffic->requests[i], "route", traffic->routes[i].path);
+	exposition_histogram(to, &traffic->requests[TRAFFIC_ROUTES_MAX], "route", "other");
+	exposition_family(to, "ringdex_http_answers_total", "counter",
+			  "Answers to requests that were read, by the class of their status.");
+	for (size_t i = 2; i < TRAFFIC_CLASSES; i++) {
+		exposition_sample(to, "");
+		exposition_label(to, "class", classes[i]);
+		exposition_number(to, traffic->classes[i]);
+	}
+}
+
+static void put_http(struct exposition *to, const struct desk *desk)
 {
 	const struct server_counters *counters = server_get_counters(desk->server);
 
-	put_one(answer, "lookups_total", "counter", "Lookups answered for requests.",
-		desk->lookups);
-	put_one(answer, "http_requests_total", "counter", "Requests.", counters->requests);
-	put_one(answer, "http_connections_total", "counter", "Connections accepted.",
-		counters->accepted);
-	put_one(answer, "http_connections_refused_total", "counter",
-		"Connections closed at once: too many.", counters->refused);
-	put_one(answer, "http_timeouts_total", "counter",
-		"Requests or answers that took their peer too long.", counters->timeouts);
-	put_one(answer, "http_connections", "gauge", "Connections now.", counters->connections);
+	exposition_one(to, "ringdex_lookups_total", "counter", "Lookups answered for requests.",
+		       desk->lookups);
+	exposition_family(to, "ringdex_lookup_duration_seconds", "histogram",
+			  "Time of a lookup in an index, without HTTP and JSON.");
+	exposition_histogram(to, &desk->traffic.lookups, NULL, NULL);
+	exposition_one(to, "ringdex_http_requests_total", "counter", "Requests.",
+		       counters->requests);
+	exposition_one(to, "ringdex_http_connections_total", "counter", "Connections accepted.",
+		       counters->accepted);
+	exposition_one(to, "ringdex_http_connections_refused_total", "counter",
+		       "Connections closed at once: too many.", counters->refused);
+	exposition_one(to, "ringdex_http_timeouts_total", "counter",
+		       "Requests or answers that took their peer too long.", counters->timeouts);
+	exposition_one(to, "ringdex_http_connections_open", "gauge", "Connections now.",
+		       counters->connections);
+	put_requests(to, &desk->traffic);
+	exposition_family(to, "ringdex_http_turn_duration_seconds", "histogram",
+			  "Time of a turn of the loop: how long other connections waited for it.");
+	exposition_histogram(to, &desk->traffic.turns, NULL, NULL);
+}
+
+/* As Prometheus's own client libraries call them. */
+static void put_process(struct exposition *to)
+{
+	struct process_figures figures;
+
+	process_look(&figures);
+	exposition_one(to, "process_resident_memory_bytes", "gauge",
+		       "Memory that is in use, shared with others too.", figures.resident_bytes);
+	exposition_one(to, "process_virtual_memory_bytes", "gauge", "Address space.",
+		       figures.virtual_bytes);
+	exposition_one(to, "process_open_fds", "gauge", "Descriptors.", figures.open_fds);
+	exposition_one(to, "process_max_fds", "gauge", "Descriptors that may be.", figures.max_fds);
+	exposition_family(to, "process_cpu_seconds_total", "counter", "Time on a processor.");
+	exposition_sample(to, "");
+	exposition_seconds(to, figures.cpu_ns);
+	exposition_family(to, "ringdex_build_info", "gauge", "1; the version is a label.");
+	exposition_sample(to, "");
+	exposition_label(to, "version", RDX_VERSION);
+	exposition_number(to, 1);
 }
 
 void metrics_answer(void *context, const struct request *request, struct answer *ret_answer)
 {
 	const struct shelf_index *indexes;
 	struct desk *desk = context;
+	struct exposition to;
 	struct seen seen = {0};
 	size_t count = shelf_all(desk->shelf, &indexes);
 
-	(void)request;
-	ret_answer->type = "text/plain; version=0.0.4; charset=utf-8";
+	exposition_begin(&to, ret_answer, request->takes_openmetrics);
 	for (size_t i = 0; i < count; i++)
 		see_index(desk, &indexes[i], &seen);
-	put_states(ret_answer, &seen);
-	put_blocks(ret_answer, &seen);
-	put_numbers(ret_answer, &seen);
-	put_recoveries(ret_answer, &seen);
-	put_ages(ret_answer, &seen);
-	put_indexer(ret_answer, desk->keeper);
-	put_http(ret_answer, desk);
+	put_states(&to, &seen);
+	put_blocks(&to, &seen);
+	put_numbers(&to, &seen);
+	put_recoveries(&to, &seen);
+	put_ages(&to, &seen);
+	put_indexer(&to, desk->keeper);
+	put_http(&to, desk);
+	put_process(&to);
+	exposition_end(&to);
 	free(seen.ranks);
 }

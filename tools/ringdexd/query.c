@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/query.h"
 
+#include "shm/clock.h"
 #include "tools/ringdexd/desk.h"
 
 #include <errno.h>
@@ -98,6 +99,7 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 	       int (*look_up)(struct asked *asked), struct asked *ret_asked, struct answer *answer)
 {
 	const struct body *body;
+	uint64_t begun_ns;
 	int r, tries = 2;
 
 	if (!read_body(desk, request, list | BODY_MODEL_NAME, &body, answer))
@@ -113,7 +115,9 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 		if (r < 0)
 			break;
 		desk->runs[0].size = sizeof(desk->runs[0]);
+		begun_ns = rdx_clock_ns();
 		r = look_up(ret_asked);
+		histogram_add(&desk->traffic.lookups, rdx_clock_ns() - begun_ns);
 		if (r == -EIDRM) /* its indexer is dead, and another one may have made it anew */
 			shelf_drop(desk->shelf, ret_asked->index);
 	} while (r == -EIDRM && --tries);

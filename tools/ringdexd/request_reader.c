@@ -27,6 +27,7 @@ static int on_begin(llhttp_t *parser)
 	reader->field_bytes = 0;
 	reader->value_bytes = 0;
 	reader->is_json = 0;
+	reader->takes_openmetrics = 0;
 	reader->has_token = 0;
 	reader->is_asked = 0;
 	reader->is_head_read = 0;
@@ -100,6 +101,29 @@ static int says_json(const char *value, size_t count)
 	       (value[end - 5] == '/' || value[end - 5] == '+');
 }
 
+/* Is it one of "a/b;q=0.5, c/d"? As Prometheus's own libraries have it, whatever the preference. */
+static int names_openmetrics(const char *value, size_t count)
+{
+	static const char wanted[] = "application/openmetrics-text";
+	size_t at = 0;
+
+	while (at < count) {
+		size_t end = at, next;
+
+		while (end < count && !strchr(",; \t", value[end]))
+			end++;
+		if (end - at == sizeof(wanted) - 1 &&
+		    strncasecmp(value + at, wanted, end - at) == 0)
+			return 1;
+		next = end;
+		while (next < count && value[next] != ',')
+			next++;
+		for (at = next + 1; at < count && (value[at] == ' ' || value[at] == '\t'); at++)
+			;
+	}
+	return 0;
+}
+
 /* Without a branch that depends on how much of it is right. */
 static int is_token(const struct request_reader *reader)
 {
@@ -130,6 +154,9 @@ static int on_header(llhttp_t *parser)
 				   strncasecmp(reader->value, go_on, sizeof(go_on) - 1) == 0;
 	else if (is_field(reader, "content-type"))
 		reader->is_json = (uint8_t)says_json(reader->value, reader->value_bytes);
+	else if (is_field(reader, "accept"))
+		reader->takes_openmetrics |=
+			(uint8_t)names_openmetrics(reader->value, reader->value_bytes);
 	else if (is_field(reader, "authorization"))
 		reader->has_token = (uint8_t)is_token(reader);
 	reader->field_bytes = 0;

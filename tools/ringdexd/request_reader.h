@@ -33,6 +33,7 @@ struct request_reader {
 	uint8_t is_trusted;
 	uint8_t is_begun; /* some of a request was read */
 	uint8_t is_json;
+	uint8_t takes_openmetrics;
 	uint8_t has_token;
 	uint8_t is_asked;     /* whether it may send its body */
 	uint8_t is_head_read; /* what looks like a header from then on is a trailer */

@@ -201,7 +201,9 @@ static int open_loop(struct ringdexd *d)
 static void on_answered(void *context, const struct route *route, const struct request *request,
 			int status, uint64_t took_ns)
 {
-	(void)context, (void)route;
+	struct desk *desk = context;
+
+	traffic_count(&desk->traffic, route, status, took_ns);
 	if (log_is_said(LOG_AT_DEBUG))
 		log_say(LOG_AT_DEBUG, "%s: %d in %" PRIu64 " us", request->path, status,
 			took_ns / NS_PER_US);
@@ -227,6 +229,7 @@ static int open_all(struct ringdexd *d)
 	if (r < 0)
 		return r;
 	d->desk->server = d->server;
+	d->desk->traffic.routes = serving.routes;
 	r = watch(d, &d->stop, dup(stop_fd()), &stop_handler);
 	if (r == 0)
 		r = watch(d, &d->hangup, open_hangup(), &hangup_handler);
@@ -241,6 +244,8 @@ static int turn(struct ringdexd *d)
 
 	if (r < 0)
 		messages_say("cannot wait for requests: %s", strerror(-r));
+	else
+		histogram_add(&d->desk->traffic.turns, loop_busy_ns(d->loop));
 	if (now >= d->look_ns) {
 		server_look(d->server, now);
 		manager_look(&d->manager, d->keeper, now);

@@ -19,7 +19,8 @@ struct request {
 	const char *query; /* behind the "?"; "": none */
 	const char *body;  /* readable for BODY_PADDING bytes behind it */
 	size_t body_bytes;
-	int is_json; /* its content type is */
+	int is_json;           /* its content type is */
+	int takes_openmetrics; /* it says so */
 };
 
 struct route {

@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What /metrics says, and whether those who read it have the names right: test_metrics.py BIN_DIR io_uring|epoll DIR"""
+import contextlib
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+from rig import BIN, DIR, HELD, PROMPT, Daemon, die_with_parent, query, until, worker
+
+PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../package")
+LONG = os.environ.get("RDX_LONG") == "1"
+OPEN = "application/openmetrics-text"
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+SAMPLE = re.compile(rf'({NAME})(?:\{{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*)\}})? (\S+)')
+LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\\n]|\\["\\n])*)"')
+ENDS = {"counter": {""}, "gauge": {""}, "histogram": {"_bucket", "_sum", "_count"}}
+
+
+class Page:
+    """Strictly read: families in one piece each, with help and type, no sample twice."""
+
+    def __init__(self, text, is_open=False):
+        self.samples, self.types = {}, {}
+        lines = text.split("\n")
+        assert lines.pop() == "", "no end of line at the end"
+        if is_open:
+            assert lines.pop() == "# EOF", "no EOF"
+        family = None
+        for line in lines:
+            if line.startswith("# HELP "):
+                _, _, family, help_text = line.split(" ", 3)
+                assert family not in self.types and help_text, line
+                self.types[family] = None
+            elif line.startswith("# TYPE "):
+                name, kind = line.split(" ")[2:]
+                assert name == family and self.types[name] is None and kind in ENDS, line
+                self.types[name] = kind
+            else:
+                self.take_sample(line, family, is_open)
+
+    def take_sample(self, line, family, is_open):
+        match = SAMPLE.fullmatch(line)
+        assert match, line
+        name, labels, value = match.groups()
+        kind = self.types[family]
+        assert name.startswith(family), line
+        ends = {"_total"} if is_open and kind == "counter" else ENDS[kind]
+        assert name[len(family):] in ends, line
+        if kind == "counter":
+            assert name.endswith("_total"), line
+        else:
+            assert not name.endswith("_total"), line
+        assert not re.search(r"_(ms|us|ns|milliseconds|kib|mib)$", name), f"no base unit: {line}"
+        pairs = LABEL.findall(labels or "")
+        assert len(dict(pairs)) == len(pairs), line
+        key = (name, tuple(sorted(pairs)))
+        assert key not in self.samples, line
+        self.samples[key] = float(value)
+        assert kind == "gauge" or self.samples[key] >= 0, line
+
+    def values(self, name, **labels):
+        return [value for (other, pairs), value in self.samples.items()
+                if other == name and set(labels.items()) <= set(pairs)]
+
+    def one(self, name, **labels):
+        values = self.values(name, **labels)
+        assert len(values) == 1, (name, labels, values)
+        return values[0]
+
+    def names(self):
+        return {name for name, _ in self.samples}
+
+    def labels(self, name):
+        """By label, all its values."""
+        found = {}
+        for other, pairs in self.samples:
+            if other == name:
+                for label, value in pairs:
+                    found.setdefault(label, set()).add(value)
+        return found
+
+    def check_histogram(self, name, **labels):
+        """Buckets grow up to the count; the sum fits what they say."""
+        buckets = sorted((float(dict(pairs)["le"]), value) for (other, pairs), value in self.samples.items()
+                         if other == name + "_bucket" and set(labels.items()) <= set(pairs))
+        count, total = self.one(name + "_count", **labels), self.one(name + "_sum", **labels)
+        assert buckets[-1] == (math.inf, count), buckets
+        least = last = 0
+        for (bound, value), (before, _) in zip(buckets, [(0, 0)] + buckets):
+            assert value >= last, buckets
+            least += before * (value - last)
+            last = value
+        assert total >= least * 0.999, (total, least)
+        if buckets[-2][1] == count:
+            most = sum(bound * (value - low) for (bound, value), (_, low) in
+                       zip(buckets[:-1], [(0, 0)] + buckets))
+            assert total <= most * 1.001 + 1e-9, (total, most)
+        return count
+
+
+class Metrics(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = contextlib.ExitStack()
+        cls.daemon = Daemon("metrics")
+        cls.stack.callback(cls.daemon.close)
+        until(cls.daemon.at_work, "it never works")
+        cls.stack.enter_context(worker(cls.daemon.directory))
+        until(lambda: cls.daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD),
+              "the worker is never seen")
+        # what names itself as a label would break them
+        feed = subprocess.Popen([f"{BIN}/ringdex-feed", f"--dir={cls.daemon.directory}", "--block-tokens=2",
+                                 "--model=a\"b\\c\nd", "--hold", "-"], stdin=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        cls.stack.callback(feed.wait)
+        cls.stack.callback(feed.kill)
+        feed.stdin.write(b'{"worker":9,"type":"stored","names":[1],"token_ids":[5,6],"block_size":2}\n')
+        feed.stdin.close()
+        until(lambda: 'worker="9"' in cls.text(), "the second worker is never seen")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.close()
+
+    @classmethod
+    def text(cls, **headers):
+        status, text = cls.daemon.ask("GET", "/metrics", **headers)
+        assert status == 200, status
+        return text
+
+    def page(self):
+        return Page(self.text())
+
+    def test_both_forms(self):
+        page, other = self.page(), Page(self.text(Accept=f"text/html, {OPEN};version=1.0.0;q=0.5"), True)
+        self.assertEqual(page.names(), other.names())
+        self.assertEqual(set(page.labels("ringdex_rank_state")["model"]), {"example", r'a\"b\\c\nd'})
+        for accept, is_open in ((f"{OPEN}", 1), (f"{OPEN}x", 0), ("*/*", 0), ("text/plain;x=" + OPEN, 0),
+                                (f"text/plain,{OPEN.upper()}", 1)):
+            self.assertEqual(self.text(Accept=accept).endswith("# EOF\n"), bool(is_open), accept)
+
+    def test_histograms_count(self):
+        before = self.page()
+        for _ in range(20):
+            self.daemon.ask("POST", "/query", query(PROMPT))
+        self.daemon.ask("GET", "/x" * 50)
+        self.daemon.ask("POST", "/query", query(PROMPT, "other"))
+        page = self.page()
+
+        def grown(name, **labels):
+            return page.one(name, **labels) - before.one(name, **labels)
+        requests = "ringdex_http_request_duration_seconds"
+        self.assertEqual(grown(f"{requests}_count", route="/query"), 21)
+        self.assertEqual(grown(f"{requests}_count", route="other"), 1)
+        self.assertEqual(grown("ringdex_lookup_duration_seconds_count"), 20)
+        self.assertEqual(grown("ringdex_http_answers_total", **{"class": "4xx"}), 2)
+        self.assertEqual(grown("ringdex_http_answers_total", **{"class": "2xx"}), 21)
+        self.assertGreaterEqual(grown("ringdex_http_turn_duration_seconds_count"), 20)
+        for name in [name[:-len("_bucket")] for name in page.names() if name.endswith("_bucket")]:
+            labels = {"route": "/query"} if name == requests else {}
+            self.assertGreater(page.check_histogram(name, **labels), 0, name)
+        lookups = page.one("ringdex_lookup_duration_seconds_sum")
+        self.assertLess(lookups, page.one(f"{requests}_sum", route="/query"))
+
+    def test_no_client_makes_a_label(self):
+        """As many series as before, whatever is asked."""
+        before = self.page().samples.keys()
+        for i in range(50):
+            self.daemon.ask("GET", f"/path{i}")
+            self.daemon.ask("POST", "/query", query(PROMPT, f"model{i}"))
+        self.assertEqual(self.page().samples.keys(), before)
+
+    def test_process(self):
+        page = self.page()
+        folder = f"/proc/{self.daemon.process.pid}"
+        with open(f"{folder}/limits", encoding="ascii") as file:
+            most = next(int(line.split()[3]) for line in file if line.startswith("Max open files"))
+        self.assertEqual(page.one("process_max_fds"), most)
+        self.assertLessEqual(abs(page.one("process_open_fds") - len(os.listdir(f"{folder}/fd"))), 3)
+        with open(f"{folder}/statm", encoding="ascii") as file:
+            resident = int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+        self.assertLess(abs(page.one("process_resident_memory_bytes") - resident), 64 << 20)
+        self.assertGreater(page.one("process_cpu_seconds_total"), 0)
+        self.assertEqual(page.labels("ringdex_build_info").keys(), {"version"})
+
+    def check_expression(self, expression, page):
+        """Each metric and label of it is served; a value that is compared with is one that can be."""
+        words = set(re.findall(r"\b(?:ringdex|process)_\w+", expression))
+        self.assertTrue(words, expression)
+        for word in words:
+            self.assertTrue(word in page.names(), (word, expression))
+            known = page.labels(word)
+            for labels in re.findall(word + r"\{([^}]*)\}", expression):
+                for label, how, values in re.findall(r'(\w+)(=~|!=|!~|=)"([^"]*)"', labels):
+                    if label in ("instance", "job"):  # of Prometheus
+                        continue
+                    self.assertIn(label, known, expression)
+                    for value in values.split("|") if "~" in how else [values]:
+                        self.assertIn(value, known[label], expression)
+        known = set().union(*(page.labels(word).keys() for word in words)) | {"instance"}
+        for by in re.findall(r"\bby \(([^)]*)\)", expression):
+            self.assertLessEqual({label.strip() for label in by.split(",")}, known, expression)
+        return known
+
+    def test_alerts(self):
+        path, page = f"{PACKAGE}/prometheus/ringdex.rules.yml", self.page()
+        with open(path, encoding="ascii") as file:
+            text = file.read()
+        rules = re.split(r"^      - alert: ", text, flags=re.M)[1:]
+        self.assertGreater(len(rules), 8)
+        for rule in rules:
+            expression = re.search(r"^        expr: (.*)$", rule, re.M).group(1)
+            known = self.check_expression(expression, page)
+            for label in re.findall(r"\$labels\.(\w+)", rule):
+                self.assertIn(label, known, rule)
+            for option in re.findall(r"--[a-z-]+", rule):
+                with open(f"{PACKAGE}/../docs/operations.md", encoding="utf-8") as file:
+                    pages = file.read()
+                with open(f"{PACKAGE}/../docs/ringdexd.md", encoding="utf-8") as file:
+                    pages += file.read()
+                self.assertTrue(option in pages, option)
+        if shutil.which("promtool"):
+            run = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True)
+            self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
+    def test_dashboard(self):
+        with open(f"{PACKAGE}/grafana/ringdex.json", encoding="ascii") as file:
+            board = json.load(file)
+        page, drawn = self.page(), set()
+        for panel in board["panels"]:
+            for target in panel["targets"]:
+                known = self.check_expression(target["expr"].replace("$instance", "x"), page)
+                by = re.search(r"\bby \(([^)]*)\)", target["expr"])
+                known = {label.strip() for label in by.group(1).split(",")} if by else known
+                for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
+                    self.assertIn(label, known, target)
+                drawn |= set(re.findall(r"\bringdex_\w+", target["expr"]))
+        at = [panel["gridPos"] for panel in board["panels"]]
+        cells = [(pos["x"] + i, pos["y"] + j) for pos in at for i in range(pos["w"]) for j in range(pos["h"])]
+        self.assertEqual(len(cells), len(set(cells)), "panels that cover each other")
+        self.assertLessEqual(max(x for x, _ in cells), 23)
+        self.assertGreater(len(drawn), 15)
+
+    def test_every_family_is_in_the_page(self):
+        with open(f"{PACKAGE}/../docs/ringdexd.md", encoding="utf-8") as file:
+            text = file.read()
+        for family in self.page().types:
+            self.assertTrue(f"`{family}`" in text, family)
+
+    @unittest.skipUnless(shutil.which("promtool"), "there is no promtool")
+    def test_promtool(self):
+        run = subprocess.run(["promtool", "check", "metrics"], input=self.text(), capture_output=True, text=True)
+        self.assertEqual((run.returncode, run.stdout + run.stderr), (0, ""))
+
+    @unittest.skipUnless(LONG, "with RDX_LONG=1")
+    def test_prometheus_client(self):
+        """The parsers of Prometheus's own Python library, of which that of OpenMetrics is strict."""
+        try:
+            from prometheus_client.openmetrics import parser as strict
+            from prometheus_client import parser
+        except ImportError:
+            self.skipTest("there is no prometheus_client: apt-get install python3-prometheus-client")
+        plain = list(parser.text_string_to_metric_families(self.text()))
+        families = list(strict.text_string_to_metric_families(self.text(Accept=OPEN)))
+        self.assertEqual(len(plain), len(families))
+        models = {sample.labels["model"] for family in families for sample in family.samples
+                  if "model" in sample.labels}
+        self.assertEqual(models, {"example", "a\"b\\c\nd"})
+
+
+if __name__ == "__main__":
+    unittest.main(argv=["test_metrics.py"], verbosity=2)
