@@ -29,7 +29,11 @@ set_tests_properties(${RDX_TEST_PREFIX}bench/killed ${RDX_TEST_PREFIX}bench/run 
 	TIMEOUT ${RDX_TEST_TIMEOUT} FIXTURES_REQUIRED build/${RDX_PRESET})
 # what an operator looks at, in situations that are really broken
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-foreach(subject IN ITEMS doctor)
+set(subjects doctor)
+if(RDX_TOP)
+	list(APPEND subjects top)
+endif()
+foreach(subject IN LISTS subjects)
 	set(test ${RDX_TEST_PREFIX}process/${subject})
 	add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
 		${CMAKE_CURRENT_SOURCE_DIR}/operator/test_${subject}.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})

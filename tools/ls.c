@@ -2,8 +2,7 @@
 /*
  * ringdex-ls: every segment below the directory, also dead and unreadable ones.
  */
-#include "tools/inspect/sighting.h"
-#include "tools/inspect/standing.h"
+#include "tools/inspect/census.h"
 #include "tools/program/counters.h"
 #include "tools/program/figures.h"
 #include "tools/program/json.h"
@@ -387,47 +386,25 @@ static void print_table(const struct standing *standing, const struct sighting *
 		print_remarks(standing, &sightings[i]);
 }
 
-/* Look at all that were found; how many are still there. */
-static size_t inspect_all(const struct space *space, const struct ranks *found,
-			  struct sighting *sightings)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < found->count; i++)
-		if (sighting_look(space, &found->names[i], &sightings[count]) == 0)
-			count++;
-	return count;
-}
-
 static int list_segments(const struct ls_options *options, const struct space *space)
 {
-	struct sighting *sightings;
-	struct standing standing;
-	struct ranks found;
+	struct census census;
 	int status = EXIT_DONE;
-	size_t count;
 
-	if (ranks_find(space, &options->wanted, &found) < 0)
+	if (census_take(space, &options->wanted, &census) < 0)
 		return EXIT_FAILED;
-	sightings = calloc(found.count + 1, sizeof(*sightings));
-	if (!sightings)
-		messages_no_memory();
-	count = inspect_all(space, &found, sightings);
-	standing_look(space, &standing); /* later: what was seen may be in it by now */
 	if (options->json)
-		print_json(space->dir, &standing, sightings, count);
-	else if (count)
-		print_table(&standing, sightings, count, options->all_columns);
+		print_json(space->dir, &census.standing, census.sightings, census.count);
+	else if (census.count)
+		print_table(&census.standing, census.sightings, census.count, options->all_columns);
 	else if (!options->wanted.count)
 		messages_say("no segment in %s: start a worker", space->dir);
-	if (ranks_missing(space, &options->wanted, &found, RANKS_SEE_LS))
+	if (ranks_missing(space, &options->wanted, &census.found, RANKS_SEE_LS))
 		status = EXIT_FAILED;
-	for (size_t i = 0; i < count; i++)
-		if (sightings[i].state == SIGHTING_UNREADABLE)
+	for (size_t i = 0; i < census.count; i++)
+		if (census.sightings[i].state == SIGHTING_UNREADABLE)
 			status = EXIT_FAILED;
-	ranks_free(&found);
-	standing_free(&standing);
-	free(sightings);
+	census_free(&census);
 	return status;
 }
 

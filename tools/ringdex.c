@@ -35,6 +35,7 @@ static const struct group groups[] = {
 	  {"verify", "Compare the index with the workers' own ledgers"}}},
 	{"look at workers",
 	 {{"ls", "List every segment, also dead and unreadable ones"},
+	  {"top", "The same, and what they do, again and again"},
 	  {"tail", "Print events as they are published"},
 	  {"range", "What the ring answers to a query of event ids"}}},
 	{"be a worker",

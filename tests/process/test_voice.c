@@ -38,6 +38,9 @@ static const struct {
 	{"ringdex-range", "7", "missing argument: WORKER or WORKER:RANK", 0},
 	{"ringdex-size", NULL, "missing option: --blocks, how many a rank holds", 0},
 	{"ringdex-tail", NULL, NULL, 1},
+#ifdef RDX_TOP
+	{"ringdex-top", NULL, NULL, 1},
+#endif
 	{"ringdex-trace", "generate", "missing argument: generate or show", 0},
 	{"ringdex-verify", NULL, NULL, 1},
 };
