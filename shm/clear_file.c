@@ -2,6 +2,7 @@
 #include "shm/clear_file.h"
 
 #include "shm/clear.h"
+#include "shm/debris.h"
 #include "shm/file.h"
 #include "shm/lock.h"
 #include "shm/namespace.h"
@@ -71,7 +72,7 @@ static int open_to_write(int dir_fd, uint64_t worker_id, const struct rdx_clear_
 	if (*ret_fd == -ENOENT)
 		return make(dir_fd, worker_id, known, file_mode);
 	if (*ret_fd == -EBADMSG)
-		return rdx_file_remove_debris(dir_fd, name, -1);
+		return rdx_debris_remove(dir_fd, name, -1);
 	if (*ret_fd < 0)
 		return *ret_fd;
 	/* whoever else may write the file could truncate it under us */
@@ -79,7 +80,7 @@ static int open_to_write(int dir_fd, uint64_t worker_id, const struct rdx_clear_
 	if (r == 0)
 		r = rdx_clear_file_check(*ret_fd, 0);
 	if (r == -EPERM || r == -EBADMSG) {
-		r = rdx_file_remove_debris(dir_fd, name, *ret_fd);
+		r = rdx_debris_remove(dir_fd, name, *ret_fd);
 		close(*ret_fd);
 		return r;
 	}

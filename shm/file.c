@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shm/file.h"
 
-#include "shm/hook.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -18,8 +13,6 @@
 #define HUGETLBFS_TYPE 0x958458f6
 
 #define STAT_BLOCK_BYTES 512
-
-#define PARENT_BYTES 64 /* of what is a worker's, or the namespace's */
 
 int rdx_file_is_none(int error)
 {
@@ -53,46 +46,6 @@ int rdx_file_remove(int dir_fd, const char *name)
 	if (errno != EISDIR)
 		return -errno;
 	return unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -errno;
-}
-
-static int open_parent(int dir_fd, const char *name)
-{
-	const char *end = strrchr(name, '/');
-	char parent[PARENT_BYTES];
-	int fd;
-
-	snprintf(parent, sizeof(parent), "%.*s", end ? (int)(end - name) : 1, end ? name : ".");
-	fd = openat(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-/* 1, 0, -errno. */
-static int is_debris(int dir_fd, const char *name, int fd)
-{
-	struct stat st;
-
-	if (fd >= 0)
-		return rdx_file_is_named(fd, dir_fd, name);
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return !S_ISREG(st.st_mode);
-}
-
-int rdx_file_remove_debris(int dir_fd, const char *name, int fd)
-{
-	int parent_fd = open_parent(dir_fd, name), r = 0;
-
-	if (parent_fd < 0)
-		return parent_fd == -ENOENT ? 0 : parent_fd;
-	if (flock(parent_fd, LOCK_EX | LOCK_NB) < 0)
-		r = errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	if (r == 0)
-		r = is_debris(dir_fd, name, fd);
-	RDX_HOOK(RDX_HOOK_DEBRIS_SEEN);
-	if (r > 0)
-		r = rdx_file_remove(dir_fd, name);
-	close(parent_fd); /* with its lock */
-	return r;
 }
 
 void rdx_file_remove_own(int fd, int dir_fd, const char *name)

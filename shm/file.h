@@ -22,14 +22,6 @@ int rdx_file_open_foreign(int dir_fd, const char *name, int flags, uint64_t *ret
  * empty, or another user's. */
 int rdx_file_remove(int dir_fd, const char *name);
 
-/*
- * The same of debris that no lock of its own protects: what is no regular file, or, with `fd`, the file that
- * is open there. Under a lock of its directory, which all who come here take: the name is left to a file
- * that was given it since, also by who removed the debris a moment before. 0, -errno; -EAGAIN: another
- * process is in the middle.
- */
-int rdx_file_remove_debris(int dir_fd, const char *name, int fd);
-
 /* Make the name free if it is still the open file's: another process may have given it to its own. */
 void rdx_file_remove_own(int fd, int dir_fd, const char *name);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shm/reap.h"
 
+#include "shm/debris.h"
 #include "shm/file.h"
 #include "shm/hook.h"
 #include "shm/lock.h"
@@ -235,7 +236,7 @@ static int reap_clear(const struct rdx_reap *reap, int worker_fd, struct rdx_rea
 		return fd == -ENOENT ? 0 : fd;
 	RDX_HOOK(RDX_HOOK_REAP_LOCKED);
 	rdx_reap_look(worker_fd, "clear", &what->bytes);
-	r = reap->dry_run ? 0 : rdx_file_remove_debris(worker_fd, "clear", fd);
+	r = reap->dry_run ? 0 : rdx_debris_remove(worker_fd, "clear", fd);
 	rdx_lock_drop(fd);
 	return r;
 }
@@ -249,8 +250,9 @@ static uint32_t count_others(DIR *dir)
 	rewinddir(dir);
 	while ((entry = readdir(dir)))
 		others += !rdx_namespace_rank_name(entry->d_name, &dp_rank) &&
-			  strcmp(entry->d_name, "clear") != 0 && strcmp(entry->d_name, ".") != 0 &&
-			  strcmp(entry->d_name, "..") != 0;
+			  strcmp(entry->d_name, "clear") != 0 &&
+			  strcmp(entry->d_name, RDX_DEBRIS_LOCK_NAME) != 0 &&
+			  strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 	return others;
 }
 
@@ -262,6 +264,8 @@ static void reap_worker(const struct rdx_reap *reap, uint64_t worker_id, DIR *di
 
 	rdx_namespace_worker_dir(worker_id, what.name);
 	what.cause = reap_clear(reap, dirfd(dir), &what);
+	if (!reap->dry_run)
+		rdx_debris_remove_lock(dirfd(dir));
 	if (what.cause == -EBUSY || (reap->keep_directories && what.cause == 0 && what.bytes == 0))
 		return;
 	if (what.cause == 0 && others == 0 && !reap->dry_run && !reap->keep_directories &&

@@ -4,6 +4,7 @@
  */
 #include "shm/clear.h"
 #include "shm/clear_file.h"
+#include "shm/debris.h"
 #include "shm/file.h"
 #include "shm/lock.h"
 #include "shm/namespace.h"
@@ -58,7 +59,7 @@ static int open_lock(int dir_fd, const char *name)
 
 	if (!rdx_file_is_none(fd))
 		return fd;
-	r = rdx_file_remove_debris(dir_fd, name, -1);
+	r = rdx_debris_remove(dir_fd, name, -1);
 	return r < 0 ? r : -ENOENT;
 }
 

@@ -32,6 +32,7 @@ struct failing {
 	uint32_t least; /* calls it makes at least: the test sees what it should */
 	int is_whole; /* it goes on after a failure itself until all is right: it is not run again */
 	int goes_on;  /* whatever fails is tried again: 0 is an answer to all */
+	const char *lock; /* NULL, or a file that may be left, and is not after the next run */
 };
 
 /* Of a small worker, 1:0. */

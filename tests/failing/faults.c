@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -161,7 +160,6 @@ WRAP(ssize_t, -1, pread, (int fd, void *bytes, size_t count, off_t at), (fd, byt
 WRAP(ssize_t, -1, write, (int fd, const void *bytes, size_t count), (fd, bytes, count), ENOSPC, EIO)
 WRAP(int, -1, fchown, (int fd, uid_t user, gid_t group), (fd, user, group), EIO, EPERM)
 WRAP(int, -1, fchmod, (int fd, mode_t mode), (fd, mode), EIO, EPERM)
-WRAP(int, -1, flock, (int fd, int operation), (fd, operation), ENOLCK)
 WRAP(int, -1, ftruncate, (int fd, off_t bytes), (fd, bytes), ENOSPC, EIO)
 WRAP(int, -1, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, at, bytes),
      EOPNOTSUPP, ENOSPC)

@@ -101,11 +101,23 @@ static void cut_clear_file(struct rig *rig)
 	close(fd);
 }
 
+/* Done without besides: to give the lock under which debris went to an owner, to remove it, to unlock it
+ * before it is closed. */
+static const struct failing_answer opening_damaged[] = {
+	{"open", 0, 1},      {"read", 0, 1},    {"madvise", 0, 8}, {"openat", 0, 4},
+	{"getrlimit", 0, 1}, {"write", 0, 1},   {"fchmod", 0, 1},  {"linkat", 0, 1},
+	{"fstat", 0, 6},     {"fstatat", 0, 1}, {"mmap", 0, 7},    {"unlinkat", 0, 1},
+	{"fcntl", 0, 1},     {NULL, 0, 0},
+};
+
 /* Over a damaged clear file: alone, then beside a rank that has it open. */
 static void test_open_damaged(void **state)
 {
-	const struct failing failing = {
-		.run = open_and_close, .prepare = cut_clear_file, .answers = opening, .least = 40};
+	const struct failing failing = {.run = open_and_close,
+					.prepare = cut_clear_file,
+					.answers = opening_damaged,
+					.least = 40,
+					.lock = "1/.debris"};
 	struct rig *rig = *state;
 	struct rdx_publisher_options options =
 		failing_publisher(rig->dir, RDX_CLEAR_WORKER, BLOCKS);
