@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,10 +33,15 @@ static void collect(const struct rdx_indexer *indexer, struct rdx_refused_file *
 	}
 }
 
+static size_t bytes_of(const struct rdx_refused_file *file)
+{
+	return offsetof(struct rdx_refused_file, row) + file->count * sizeof(file->row[0]);
+}
+
 /* 0, -errno. */
 static int fill(int fd, const struct rdx_refused_file *file, uint32_t file_mode)
 {
-	size_t bytes = offsetof(struct rdx_refused_file, row) + file->count * sizeof(file->row[0]);
+	size_t bytes = bytes_of(file);
 	int r = rdx_file_may_grow(bytes);
 	ssize_t put;
 
@@ -47,6 +53,21 @@ static int fill(int fd, const struct rdx_refused_file *file, uint32_t file_mode)
 	if ((size_t)put != bytes)
 		return -ENOSPC;
 	return fchmod(fd, file_mode) < 0 ? -errno : 0;
+}
+
+/* Does the file that has the name say so already? It may be another one, or none, by now. */
+static int is_told(const struct rdx_indexer *indexer, const struct rdx_refused_file *file)
+{
+	struct rdx_refused_file told;
+	uint64_t bytes;
+	int fd = rdx_file_open_foreign(indexer->dir_fd, RDX_REFUSED_NAME, O_RDONLY, &bytes), same;
+
+	if (fd < 0)
+		return 0;
+	same = bytes == bytes_of(file) && rdx_file_read(fd, &told, bytes) == 0 &&
+	       memcmp(&told, file, bytes) == 0;
+	close(fd);
+	return same;
 }
 
 static int make(struct rdx_indexer *indexer, const struct rdx_refused_file *file)
@@ -78,7 +99,8 @@ void rdx_refused_tell(struct rdx_indexer *indexer)
 		return; /* another one's, maybe */
 	collect(indexer, &file);
 	if (file.count) {
-		(void)make(indexer, &file);
+		if (!is_told(indexer, &file))
+			(void)make(indexer, &file);
 		indexer->told_none = 0;
 	} else if (!indexer->told_none) {
 		/* the first time that of a dead indexer, if there is one */

@@ -7,12 +7,14 @@
 #include "tests/patience.h"
 
 #include "consumer/index/refused_file.h"
+#include "consumer/indexer/indexer_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define GREEDY 1
@@ -72,6 +74,39 @@ static void expect_told(const struct indexer_rig *x, uint32_t refused)
 	close(fd);
 }
 
+/* News in the directory: it is looked through, twice. */
+static void walk(struct indexer_rig *x)
+{
+	uint64_t walks = x->indexer->walks;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(mkdirat(x->rig.dir_fd, "news", 0755), 0);
+		UNTIL (x->indexer->walks > walks + (uint64_t)i)
+			indexer_poll(x);
+		assert_int_equal(unlinkat(x->rig.dir_fd, "news", AT_REMOVEDIR), 0);
+	}
+}
+
+static ino_t told(const struct indexer_rig *x)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(x->rig.dir_fd, RDX_REFUSED_NAME, &st, 0), 0);
+	return st.st_ino;
+}
+
+/* It is written when it changes, or is gone. */
+static void expect_told_once(struct indexer_rig *x)
+{
+	ino_t inode = told(x);
+
+	walk(x);
+	assert_true(told(x) == inode);
+	assert_int_equal(unlinkat(x->rig.dir_fd, RDX_REFUSED_NAME, 0), 0);
+	walk(x);
+	expect_told(x, 1);
+}
+
 /* `models`: each rank serves another one. */
 static void exceed(struct rdx_indexer_options limits, int models)
 {
@@ -93,6 +128,8 @@ static void exceed(struct rdx_indexer_options limits, int models)
 	assert_int_equal(rdx_indexer_get_stats(x.indexer, &stats), 0);
 	assert_int_equal(stats.refused, 1);
 	expect_told(&x, 1);
+	if (limits.worker_ranks_max) /* it is the same for all */
+		expect_told_once(&x);
 	assert_int_equal(stats.ranks, MOST + 1);
 
 	rdx_publisher_close(greedy[0]);
