@@ -124,9 +124,10 @@ static int create(struct rdx_index_writer *w, struct rdx_writer_table *table, ui
 		close(fd);
 		return r;
 	}
-	(void)rdx_guard_add_to(&table->mapping, w);               /* as many as can be */
 	(void)madvise(table->mapping.base, bytes, MADV_HUGEPAGE); /* works without */
 	r = set_up(table, lines, sets);
+	if (r == 0)
+		r = rdx_guard_add_to(&table->mapping, w); /* all of an index fall, or none could */
 	if (r < 0)
 		discard(w, table);
 	return r;

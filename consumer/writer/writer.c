@@ -97,7 +97,9 @@ static int create_ctl(struct rdx_index_writer *w, const struct rdx_hash_key *key
 		r = rdx_file_inode(w->ctl.fd, &header.inode);
 	if (r < 0)
 		return r;
-	(void)rdx_guard_add_to(&w->ctl, w);
+	r = rdx_guard_add_to(&w->ctl, w);
+	if (r < 0)
+		return r; /* where a table is cut, what is written to this file must not arrive */
 	memcpy(w->ctl.base, &header, sizeof(header)); /* nobody sees the file before its name */
 	w->live = &((struct rdx_index_ctl *)w->ctl.base)->live;
 	return 0;
@@ -231,11 +233,10 @@ void rdx_writer_heartbeat(struct rdx_index_writer *w, uint64_t now_ns)
 
 int rdx_writer_step(struct rdx_index_writer *w)
 {
-	int more;
+	/* of cut files, too: what is in memory is nobody else's then, and who has to do with names or
+	 * with the bytes of a file asks itself */
+	int more = rdx_retire_step(w);
 
-	if (rdx_writer_poisoned(w))
-		return 0; /* its readers know the files as they were */
-	more = rdx_retire_step(w);
 	more |= rdx_columns_sweep(w);
 	return more | rdx_grow_step(w);
 }

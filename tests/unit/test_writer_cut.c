@@ -6,6 +6,7 @@
  */
 #include "tests/index_rig.h"
 
+#include "consumer/writer/grow.h"
 #include "consumer/writer/writer_state.h"
 #include "shm/guard.h"
 
@@ -115,8 +116,9 @@ static void publish(struct rdx_index_writer *w, int seat, uint8_t kind, uint64_t
 	rdx_writer_flush(w);
 }
 
-/* Two ranks that are shown, one that is being built; the next table is being filled. */
-static void make(struct rig *rig, struct rdx_index_writer **ret_writer, int *ret_seat)
+/* Two ranks that are shown, one that is being built; the next table is so far. */
+static void make_at(struct rig *rig, enum rdx_grow_stage stage,
+		    struct rdx_index_writer **ret_writer, int *ret_seat)
 {
 	struct rdx_writer_options options = {.initial_blocks = FIRST_KEYS};
 	uint64_t random = 5;
@@ -130,13 +132,18 @@ static void make(struct rig *rig, struct rdx_index_writer **ret_writer, int *ret
 	show(w, ret_seat[1], 2000);
 	rdx_writer_heartbeat(w, rdx_clock_ns());
 	assert_int_equal(rdx_writer_ready(w), 0);
-	while (w->stage != RDX_GROW_COPY) {
+	while (w->stage != stage) {
 		uint64_t key = rig_random(&random) | 1;
 
 		assert_int_equal(rig_blocks(w, ret_seat[1], 0, &key, 1), 0);
 	}
 	assert_int_equal(rdx_writer_rank_begin(w, ret_seat[2], 0), 0);
 	*ret_writer = w;
+}
+
+static void make(struct rig *rig, struct rdx_index_writer **ret_writer, int *ret_seat)
+{
+	make_at(rig, RDX_GROW_COPY, ret_writer, ret_seat);
 }
 
 static void cut(struct rdx_index_writer *w, enum file file)
@@ -205,6 +212,29 @@ static void test_nothing_is_changed(void **state)
 	}
 }
 
+/* Its next table has no name yet, and gets none; nobody waits for it. */
+static void test_while_it_grows(void **state)
+{
+	struct rdx_index_writer *w;
+	struct sight before, after;
+	struct rig rig;
+	int seat[3];
+
+	(void)state;
+	assert_int_equal(rdx_guard_install(), 0);
+	make_at(&rig, RDX_GROW_ALLOCATE, &w, seat);
+	cut(w, CTL);
+	rig_pulse(w, seat[0], RDX_STATE_EXACT, 1, 3);
+	assert_int_equal(rdx_writer_poisoned(w), 1);
+	look(&rig, &before);
+	assert_int_equal(rdx_grow_now(w), 0);
+	do_all(w, seat);
+	look(&rig, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	rdx_writer_close(w);
+	rig_remove(&rig);
+}
+
 /* A temporary index that was cut does not get the name of the one before. */
 static void test_not_ready(void **state)
 {
@@ -255,12 +285,55 @@ static void test_no_hole_untold(void **state)
 	rig_remove(&rig);
 }
 
+/* The guard has no entry left for one of an index's files, and so for none: it would fall alone. */
+static void test_without_room_in_the_guard(void **state)
+{
+	static struct rdx_mapping others[RDX_GUARDED_MAX];
+	const struct rdx_writer_options options = {.initial_blocks = FIRST_KEYS};
+	uint64_t random = 7, generations = 0;
+	struct rdx_index_writer *w;
+	struct sight sight;
+	struct rig rig;
+	uint32_t count = 0;
+	int seat;
+
+	(void)state;
+	rig_make(&rig);
+	while (rdx_guard_add(&others[count]) == 0)
+		count++;
+	for (int room = 0; room < 2; room++) {
+		assert_int_equal(rig_writer(&rig, NULL, &w), -ENOSPC);
+		look(&rig, &sight);
+		assert_int_equal(sight.count, 0);
+		rdx_guard_remove(&others[--count]);
+	}
+	assert_int_equal(rig_writer(&rig, &options, &w), 0);
+	/* the next table would be one more: as without memory for it */
+	seat = add(w, 1);
+	show(w, seat, 1000);
+	while (w->failures == 0) {
+		uint64_t key = rig_random(&random) | 1;
+
+		assert_int_equal(w->generations, generations);
+		assert_int_equal(rig_blocks(w, seat, 0, &key, 1), 0);
+	}
+	assert_int_equal(w->stage, RDX_GROW_IDLE);
+	look(&rig, &sight);
+	assert_int_equal(sight.count, 2);
+	while (count)
+		rdx_guard_remove(&others[--count]);
+	rdx_writer_close(w);
+	rig_remove(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_is_changed),
+		cmocka_unit_test(test_while_it_grows),
 		cmocka_unit_test(test_not_ready),
 		cmocka_unit_test(test_no_hole_untold),
+		cmocka_unit_test(test_without_room_in_the_guard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
