@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -295,13 +296,47 @@ static void a_rank_that_is_held(void **state)
 	struct rig_producer producer;
 
 	tools_claim(rig, &producer, 1, 0, 64);
-	begin(rig, BRIDGE_NEVER, NULL);
+	begin(rig, BRIDGE_NEVER, "--wait-for-rank=0s");
 	store(&engine, 10);
 	assert_true(tools_wait_for_err(&program, "another running process has it"));
 	store(&engine, 20);
 	rig_release(&producer);
 	bridge_until(rig, &engine, 2, 0);
 	bridge_expect(rig, 1, 0, NAMES(10, 20));
+	end();
+}
+
+/* It is waited for in silence, and the engine's other rank does not wait. */
+static void a_predecessor_that_ends(void **state)
+{
+	struct rig *rig = *state;
+	char *arguments[] = {
+		"ringdex-bridge", "--dir", rig->dir,           "--worker=1",   "--dp-ranks=2",
+		"--endpoint",     NULL,    "--block-tokens=2", "--blocks=512", "--wait-for-rank=1h",
+		BRIDGE_NEVER,     NULL};
+	struct rig_producer producer;
+	struct pollfd said;
+
+	bridge_engine_make(&engine, 0);
+	bridge_engine_make(&other, 1);
+	listen_at_ports();
+	arguments[6] = engine.endpoint;
+	tools_claim(rig, &producer, 1, 0, 64);
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	bridge_engine_await(&engine, 0);
+	bridge_engine_await(&other, 0);
+	for (uint64_t name = 10; name < 30; name += 10) {
+		store(&engine, name);
+		store(&other, name + 30);
+	}
+	UNTIL (bridge_shows(rig, 1, 1, 2, 0)) {
+		usleep(2000);
+	}
+	rig_release(&producer);
+	bridge_until(rig, &engine, 2, 0);
+	said = (struct pollfd){.fd = program.err, .events = POLLIN};
+	assert_int_equal(poll(&said, 1, 0), 0);
+	bridge_engine_stop(&other);
 	end();
 }
 
@@ -312,7 +347,7 @@ static void a_rank_that_is_held_too_long(void **state)
 	struct rig_producer producer;
 
 	tools_claim(rig, &producer, 1, 0, 64);
-	begin(rig, "--lost-after=20ms", NULL);
+	begin(rig, "--lost-after=20ms", "--wait-for-rank=0s");
 	store(&engine, 10);
 	assert_true(tools_wait_for_err(&program, "another running process has it"));
 	store(&engine, 20);
@@ -416,6 +451,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(two_engines_of_a_file, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(ranks_have_ports, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_rank_that_is_held, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(a_predecessor_that_ends, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_rank_that_is_held_too_long, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(a_router_asks, rig_setup, rig_teardown),

@@ -239,6 +239,7 @@ void bridge_options_parse(int argc, char **argv, struct bridge_options *ret_opti
 			      .dir = RDX_DEFAULT_DIR,
 			      .model = "bridge",
 			      .block_tokens = 16,
+			      .wait_ns = FEED_ENTRIES_DEFAULT_WAIT_NS,
 			      .ring_slots = FEED_ENTRIES_DEFAULT_RING_SLOTS,
 			      .tier_blocks = {[RDX_TIER_DEVICE] = FEED_ENTRIES_DEFAULT_BLOCKS,
 					      [RDX_TIER_HOST] = FEED_ENTRIES_DEFAULT_BLOCKS}},

@@ -13,6 +13,9 @@
 #include <time.h>
 
 #define NS_PER_S 1000000000.0
+#define RETRY_NS UINT64_C(1000000000)
+#define BUSY_NS                                                                                    \
+	UINT64_C(20000000) /* between tries while the rank's predecessor may be about to end */
 
 static int say_not_open(struct rank *rank, int error)
 {
@@ -24,7 +27,29 @@ static int say_not_open(struct rank *rank, int error)
 	return -EAGAIN;
 }
 
-int rank_open(struct rank *rank, uint32_t dp_rank)
+static int put_off(struct rank *rank, int error, uint64_t now)
+{
+	if (error != -EBUSY)
+		rank->busy_ns = 0;
+	else if (!rank->busy_ns)
+		rank->busy_ns = now;
+	if (rank->busy_ns && now - rank->busy_ns < rank->options->wait_ns) {
+		rank->again_ns = now + BUSY_NS;
+		return -EAGAIN;
+	}
+	rank->again_ns = now + RETRY_NS;
+	return say_not_open(rank, error);
+}
+
+static void let_go(struct rank *rank)
+{
+	rdx_engine_close(rank->engine);
+	rdx_publisher_close(rank->publisher);
+	rank->engine = NULL;
+	rank->publisher = NULL;
+}
+
+int rank_open(struct rank *rank, uint32_t dp_rank, uint64_t now)
 {
 	struct rdx_publisher_options options = *rank->options;
 	char instance[RDX_TEXT_BYTES];
@@ -38,14 +63,16 @@ int rank_open(struct rank *rank, uint32_t dp_rank)
 			 dp_rank);
 		options.instance = instance;
 	}
+	options.wait_ns = 0; /* the library would wait for it, and all other ranks with it */
 	r = rdx_publisher_open(&rank->publisher, &options);
 	if (r == 0)
 		r = rdx_engine_open(&rank->engine, rank->publisher, rank->engine_options);
 	if (r < 0) {
-		rank_close(rank);
-		return say_not_open(rank, r);
+		let_go(rank);
+		return put_off(rank, r, now);
 	}
 	rank->error = 0;
+	rank->busy_ns = 0;
 	rank->has_last = 0;
 	rank->counters = (struct feed_counters){
 		.worker = options.worker_id, .dp_rank = dp_rank, .says_unreadable = 1};
@@ -62,10 +89,8 @@ static uint64_t count_gaps(const struct rank *rank)
 void rank_close(struct rank *rank)
 {
 	rank->missed += count_gaps(rank);
-	rdx_engine_close(rank->engine);
-	rdx_publisher_close(rank->publisher);
-	rank->engine = NULL;
-	rank->publisher = NULL;
+	rank->busy_ns = 0;
+	let_go(rank);
 }
 
 void rank_free(struct rank *rank)

@@ -23,8 +23,10 @@ struct rank {
 	uint64_t last;   /* sequence number that the translator had last, where has_last */
 	uint64_t missed; /* gaps that the translator saw in lives of the rank before this one */
 	int has_last;
-	int error; /* why it could not be opened, as was said last */
-	int lost;  /* the error that was said of its files */
+	int error;         /* why it could not be opened, as was said last */
+	uint64_t busy_ns;  /* since when another process is known to have it; 0: it does not */
+	uint64_t again_ns; /* when to try again to open it */
+	int lost;          /* the error that was said of its files */
 	uint32_t dp_rank;
 	struct feed_counters counters;
 	struct payload payload;
@@ -33,8 +35,9 @@ struct rank {
 	uint32_t removals;   /* so many events; 0: there is none */
 };
 
-/* Open it as rank `dp_rank`. -EAGAIN: that was not possible, try again later; the cause was said. */
-int rank_open(struct rank *rank, uint32_t dp_rank);
+/* Open it as rank `dp_rank`. -EAGAIN: that was not possible, try again at again_ns; the cause was said, but
+ * for another process that has the rank and, within the time to wait for it, may be about to end. */
+int rank_open(struct rank *rank, uint32_t dp_rank, uint64_t now);
 
 /* Its blocks leave every index. */
 void rank_close(struct rank *rank);

@@ -9,7 +9,6 @@
 #include <xxhash.h>
 
 #define TURN_MESSAGES 256
-#define RETRY_NS      UINT64_C(1000000000)
 #define CHECK_NS      UINT64_C(1000000000) /* after a connection was made, and then once more */
 #define CHECKS        2
 #define LIVE_FRAMES   3
@@ -126,8 +125,8 @@ static int publish(struct source *source, struct pending *pending, uint64_t now)
 
 	if (source->options->ranks > 1) /* the others have streams of their own */
 		dp_rank = source->dp_rank;
-	if (rank_open(&source->rank, dp_rank) < 0) {
-		source->retry_ns = now + RETRY_NS;
+	if (rank_open(&source->rank, dp_rank, now) < 0) {
+		source->retry_ns = source->rank.again_ns;
 		return -EAGAIN;
 	}
 	if (source->order.is_unsure) {

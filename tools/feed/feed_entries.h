@@ -10,6 +10,7 @@
 
 #define FEED_ENTRIES_DEFAULT_BLOCKS     32768
 #define FEED_ENTRIES_DEFAULT_RING_SLOTS 65536
+#define FEED_ENTRIES_DEFAULT_WAIT_NS    UINT64_C(5000000000)
 
 extern const char *const feed_entries_inexact_or_skip[]; /* RDX_ENGINE_UNKNOWN_... */
 extern const char *const feed_entries_cleared[];         /* RDX_ENGINE_CLEARED_... */
@@ -41,6 +42,9 @@ extern const char *const feed_entries_zero[];            /* what a parent of 0 i
 	 "The stream does not begin at its engines' birth: all ranks are LACKING until a clear of "\
 	 "all tiers",                                                                              \
 	 OPTIONS_FLAG, TO(joined_late)},                                                           \
+	{"wait-for-rank", 0, "DURATION",                                                           \
+	 "How long to wait for another process that has the rank, and may be about to end",        \
+	 OPTIONS_DURATION, TO(publisher.wait_ns), .max = UINT64_MAX / 2},                          \
 	{"keep-dead", 0, NULL,                                                                     \
 	 "Where the file system is full, do not remove what dead workers of this user left",       \
 	 OPTIONS_FLAG, TO(keep_dead)}

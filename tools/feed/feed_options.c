@@ -3,8 +3,6 @@
 
 #include "tools/feed/feed_entries.h"
 
-#define DEFAULT_WAIT_NS UINT64_C(5000000000)
-
 #define TO(member) OPTIONS_TO(struct feed_options, member)
 
 static const struct options_entry entries[] = {
@@ -14,9 +12,6 @@ static const struct options_entry entries[] = {
 	 "What a line that cannot be read means: its rank is INEXACT, all ranks where it names "
 	 "none; or nothing",
 	 OPTIONS_CHOICE, TO(on_unreadable), .choices = feed_entries_inexact_or_skip},
-	{"wait-for-rank", 0, "DURATION",
-	 "How long to wait for another process that has the rank, and may be about to end",
-	 OPTIONS_DURATION, TO(publisher.wait_ns), .max = UINT64_MAX / 2},
 	OPTIONS_HOLD(TO(hold)),
 	{"quiet", 'q', NULL, "Print no summary", OPTIONS_FLAG, TO(quiet)},
 	FEED_ENTRIES_ENGINE(TO),
@@ -68,7 +63,7 @@ void feed_options_parse(int argc, char **argv, struct feed_options *ret_options)
 	ret_options->publisher.dir = RDX_DEFAULT_DIR;
 	ret_options->publisher.model = "feed";
 	ret_options->publisher.block_tokens = 16;
-	ret_options->publisher.wait_ns = DEFAULT_WAIT_NS;
+	ret_options->publisher.wait_ns = FEED_ENTRIES_DEFAULT_WAIT_NS;
 	ret_options->publisher.ring_slots = FEED_ENTRIES_DEFAULT_RING_SLOTS;
 	ret_options->publisher.tier_blocks[RDX_TIER_DEVICE] = FEED_ENTRIES_DEFAULT_BLOCKS;
 	ret_options->publisher.tier_blocks[RDX_TIER_HOST] = FEED_ENTRIES_DEFAULT_BLOCKS;
