@@ -6,6 +6,7 @@
 #include "shm/sized.h"
 #include "shm/tokens.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /* Nodes settled in a call while some are of older generations: some, and some more for each block, so
@@ -100,10 +101,20 @@ static int exhaust(struct rdx_publisher *p, uint64_t time_ns)
 	return -EOVERFLOW;
 }
 
+static int has_positions(const struct rdx_publisher *p, uint64_t blocks)
+{
+	return !p->exhausted && p->position + blocks + EVENTS_BESIDE <= RDX_POSITION_END;
+}
+
+int rdx_publish_is_full(const struct rdx_publisher *p)
+{
+	return !has_positions(p, 0);
+}
+
 /* Start a call that publishes at most one event per block of `blocks`. */
 static int begin(struct rdx_publisher *p, uint64_t blocks, uint64_t time_ns)
 {
-	if (p->exhausted || p->position + blocks + EVENTS_BESIDE > RDX_POSITION_END)
+	if (!has_positions(p, blocks))
 		return exhaust(p, time_ns);
 	p->time_ns = time_ns;
 	rdx_lineage_sweep(&p->lineage, SWEEP + SWEEP_A_BLOCK * blocks);
@@ -324,9 +335,10 @@ void rdx_publish_follow(struct rdx_publisher *p)
 void rdx_publish_missed(struct rdx_publisher *p)
 {
 	uint64_t tail = p->position;
+	int r = begin(p, 0, 0);
 
-	if (begin(p, 0, 0) < 0)
-		return;
+	assert(r == 0);
+	(void)r;
 	follow(p, 1);
 	rdx_emit_finish(p, tail);
 }

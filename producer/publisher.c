@@ -180,7 +180,7 @@ static void adopt_segment(struct rdx_publisher *p)
 	p->stamp = p->owner.stamp;
 }
 
-/* Nothing of what the rank held can be said by its new key: as after opening, but that the engine holds
+/* Nothing of what the rank held can be said in its new segment: as after opening, but that the engine holds
  * blocks. */
 static void start_over(struct rdx_publisher *p, const struct rdx_hash_key *key,
 		       const uint8_t *key_bytes)
@@ -208,8 +208,10 @@ static int replace_segment(struct rdx_publisher *p, int dir_fd, const uint8_t *k
 			   const struct rdx_segment_room *room)
 {
 	struct rdx_segment_owner old = p->owner;
-	struct rdx_segment_again again = {
-		.room = *room, .stamp = p->stamp, .file_mode = p->file_mode};
+	struct rdx_segment_again again = {.room = *room,
+					  .stamp = p->stamp,
+					  .file_mode = p->file_mode,
+					  .is_full = (uint8_t)rdx_publish_is_full(p)};
 	struct rdx_hash_key key;
 	int renewed, r;
 

@@ -108,7 +108,11 @@ int rdx_publish_restarted(struct rdx_publisher *p, uint64_t time_ns);
 /* Follow clears of the worker, if there are any, without another event. */
 void rdx_publish_follow(struct rdx_publisher *p);
 
-/* There may have been clears, before its stamp, that the rank did not see: it holds nothing, and LACKING. */
+/* Has it no position left for what it must say besides blocks? */
+int rdx_publish_is_full(const struct rdx_publisher *p);
+
+/* There may have been clears, before its stamp, that the rank did not see: it holds nothing, and LACKING. Not
+ * of one that is full. */
 void rdx_publish_missed(struct rdx_publisher *p);
 
 /* A counter that does not change in every call. */

@@ -191,7 +191,8 @@ struct rdx_publisher_stats {
  *   -EPERM         the directory, or the worker's in it, is neither this user's nor root's, or a
  *                  group or all users may write in it without the sticky bit: others could
  *                  replace files. The rank's lock file is another
- *                  user's, or was open to others, one of whom has locked it. The file system has
+ *                  user's, or was open to others, one of whom has locked it. This is root, and the
+ *                  worker's clear file another user's. The file system has
  *                  no hard links, or forbids a file's mode
  *   -EMFILE, -ENFILE  no descriptors left: a handle keeps up to four and opens with two more
  *   -EACCES, -ENOENT, -ENOTDIR, -EROFS, -ELOOP  of the directory or a file in it, as from

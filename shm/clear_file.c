@@ -58,6 +58,40 @@ int rdx_clear_file_check(int fd, uint64_t id)
 	return clear.magic == RDX_CLEAR_MAGIC && clear.id && (!id || clear.id == id) ? 0 : -EBADMSG;
 }
 
+static int is_of_ranks_of_another(const struct stat *st)
+{
+	return geteuid() == 0 && S_ISREG(st->st_mode) && st->st_uid != 0;
+}
+
+int rdx_clear_file_check_user(int dir_fd, uint64_t worker_id)
+{
+	char name[RDX_NAME_BYTES];
+	struct stat st;
+
+	rdx_namespace_clear(worker_id, name);
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return is_of_ranks_of_another(&st) ? -EPERM : 0;
+}
+
+/* Can it be used? Whoever else may write the file could truncate it under us. 1; 0: it can be replaced;
+ * -errno. */
+static int is_usable(int fd)
+{
+	struct stat st;
+	int r = rdx_file_check_ours(fd);
+
+	if (r == 0)
+		r = rdx_clear_file_check(fd, 0);
+	else if (r == -EPERM && fstat(fd, &st) < 0)
+		return -errno;
+	else if (r == -EPERM && is_of_ranks_of_another(&st))
+		return r;
+	if (r == 0)
+		return 1;
+	return r == -EPERM || r == -EBADMSG ? 0 : r;
+}
+
 /* Open for a producer, which shares its lock: a cleaner removes no file that somebody has locked. 1; 0:
  * there was none, or none that could be used: look again. */
 static int open_to_write(int dir_fd, uint64_t worker_id, const struct rdx_clear_known *known,
@@ -75,20 +109,13 @@ static int open_to_write(int dir_fd, uint64_t worker_id, const struct rdx_clear_
 		return rdx_debris_remove(dir_fd, name, -1);
 	if (*ret_fd < 0)
 		return *ret_fd;
-	/* whoever else may write the file could truncate it under us */
-	r = rdx_file_check_ours(*ret_fd);
+	r = is_usable(*ret_fd);
+	if (r > 0)
+		return rdx_lock_named(*ret_fd, dir_fd, name, rdx_lock_share);
 	if (r == 0)
-		r = rdx_clear_file_check(*ret_fd, 0);
-	if (r == -EPERM || r == -EBADMSG) {
 		r = rdx_debris_remove(dir_fd, name, *ret_fd);
-		close(*ret_fd);
-		return r;
-	}
-	if (r < 0) {
-		close(*ret_fd);
-		return r;
-	}
-	return rdx_lock_named(*ret_fd, dir_fd, name, rdx_lock_share);
+	close(*ret_fd);
+	return r;
 }
 
 /* The descriptor, or -errno. */

@@ -17,11 +17,18 @@ struct rdx_clear_known {
 void rdx_clear_know(struct rdx_clear_known *known, uint64_t id, uint32_t stamp);
 
 /*
+ * May this process publish ranks of the worker? Root may replace every file, but the ranks of another user
+ * could not use what it makes: -EPERM where the worker has a clear file of another one's, and this is root.
+ * 0, -errno.
+ */
+int rdx_clear_file_check_user(int dir_fd, uint64_t worker_id);
+
+/*
  * A worker's clear file. For consumers `known` is NULL: mapped read-only. -ENOENT, -EBADMSG, -errno.
  *
  * Producers say what is known of it; mapped read-write, and made if there is none, going on from what is
  * known. One that is damaged, or that others may write, loses its name, and those who have it open go over
- * to the new one. -EAGAIN: a cleaner is in the way; -errno.
+ * to the new one. -EAGAIN: a cleaner is in the way; -EPERM, as above; -errno.
  */
 int rdx_clear_file_open(struct rdx_mapping *ret_mapping, int dir_fd, uint64_t worker_id,
 			const struct rdx_clear_known *known, uint32_t file_mode);

@@ -80,12 +80,14 @@ struct rdx_segment_again {
 	struct rdx_segment_room room; /* no less than it had */
 	uint32_t stamp;               /* of its worker, as the rank has followed it */
 	uint32_t file_mode;
+	uint8_t is_full; /* its ring has no position left for the Cleared of clears that it missed */
 };
 
 enum rdx_segment_renewed {
 	RDX_SEGMENT_WHOLE, /* with all that was in `lost` */
 	RDX_SEGMENT_MISSED, /* likewise, but there were, or may have been, clears that the rank missed */
-	RDX_SEGMENT_EMPTY, /* the key is another one, by which what it held has other hashes */
+	RDX_SEGMENT_EMPTY, /* the key is another one, by which what it held has other hashes; or the rank is
+			    * full, and missed clears */
 };
 
 /*

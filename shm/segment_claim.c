@@ -76,6 +76,8 @@ static int lock_rank(int dir_fd, uint64_t worker_id, uint32_t dp_rank)
 		if (mkdirat(dir_fd, dir, 0755) < 0 && errno != EEXIST)
 			return -errno;
 		r = rdx_namespace_check(dir_fd, dir, 1);
+		if (r == 0)
+			r = rdx_clear_file_check_user(dir_fd, worker_id);
 		if (r < 0 && r != -ENOENT)
 			return r;
 		fd = open_lock(dir_fd, name);
@@ -296,7 +298,7 @@ int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segm
 	if (r < 0)
 		return r;
 	*ret_owner = owner;
-	if (header.key_fingerprint != lost->header->key_fingerprint)
+	if (header.key_fingerprint != lost->header->key_fingerprint || (missed && again->is_full))
 		return RDX_SEGMENT_EMPTY;
 	copy_content(ret_owner, lost);
 	return missed ? RDX_SEGMENT_MISSED : RDX_SEGMENT_WHOLE;

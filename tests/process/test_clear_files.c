@@ -3,6 +3,7 @@
  * Description: a worker's clear file that is lost, copied, or written over under its ranks: no rank
  * keeps what was cleared, and none is EXACT that may hold what it does not say.
  */
+#include "producer/publisher_state.h"
 #include "tests/indexer_rig.h"
 #include "tests/patience.h"
 
@@ -18,6 +19,7 @@
 #define RANKS     3
 #define BLOCKS    9
 #define FILE_SIZE 64
+#define BESIDE    3 /* positions that a call needs besides those of its blocks */
 
 struct worker {
 	struct indexer_rig x;
@@ -209,6 +211,35 @@ static void test_lost_twice(void **state)
 	}
 }
 
+/* One whose ring ends, of which some clears may be missing, begins again in the new segment. */
+static void test_missed_at_the_end(void **state)
+{
+	struct worker w;
+
+	(void)state;
+	for (uint64_t left = 0; left < 2 * BESIDE; left++) {
+		begin(&w, 2);
+		for (int i = 0; i < 2; i++)
+			store(&w, i, 1, BLOCKS);
+		run(&w, "rm clear");
+		check(&w, 0, RDX_CHECK_RENEWED);
+		run(&w, "rm clear");
+		check(&w, 1, RDX_CHECK_RENEWED);
+		w.rank[0]->position = RDX_POSITION_END - left;
+		check(&w, 0, RDX_CHECK_EMPTIED);
+		expect(&w, 0, 0, RDX_INEXACT_LACKING);
+		indexer_rig_open(&w.x, RDX_WAIT_AUTO);
+		until_state(&w.x, WORKER, 0, RDX_STATE_LACKING, NULL, NULL);
+		if (left < BESIDE) {
+			clear(&w, 1);
+			store(&w, 0, 3, 1);
+			expect(&w, 0, 1, 0);
+			until_state(&w.x, WORKER, 0, RDX_STATE_EXACT, w.rank[0], NULL);
+		}
+		end(&w);
+	}
+}
+
 static int open_reader(const struct worker *w, uint32_t rank)
 {
 	struct rdx_reader *reader;
@@ -295,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_two_clears_around_a_lost_file),
 		cmocka_unit_test(test_brought_over_once),
 		cmocka_unit_test(test_lost_twice),
+		cmocka_unit_test(test_missed_at_the_end),
 		cmocka_unit_test(test_another_file),
 		cmocka_unit_test(test_noise_under_an_index),
 	};

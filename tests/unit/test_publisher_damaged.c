@@ -17,8 +17,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define WORKER 1
-#define PATH   160
+#define WORKER  1
+#define ANOTHER 65534 /* user */
+#define PATH    160
 
 /* A file of noise. */
 static void write_noise(const char *path, size_t bytes)
@@ -415,6 +416,108 @@ static void test_a_dead_sibling(void **state)
 	assert_true(f->p->owner.header->clear_id != id);
 }
 
+/* To the other end of its directory's list. */
+static void rename_and_back(const char *path)
+{
+	char other[PATH + 8];
+
+	snprintf(other, sizeof(other), "%s.other", path);
+	assert_int_equal(rename(path, other), 0);
+	assert_int_equal(rename(other, path), 0);
+}
+
+/* Whatever siblings it meets first: only what the living know of the clear file goes on. */
+static void test_dead_siblings_of_another_file(void **state)
+{
+	struct publisher_rig *f = *state;
+	struct rdx_publisher *living;
+	char clear[PATH], segment[PATH];
+
+	f->options.worker_id = WORKER;
+	f->options.clear_scope = RDX_CLEAR_WORKER;
+	path_of(f, "1/clear", clear);
+	path_of(f, "1/2.seg", segment);
+	for (uint32_t rank = 1; rank <= 2; rank++) {
+		f->options.dp_rank = rank;
+		publisher_open(f);
+		rdx_publisher_close(f->p);
+		f->p = NULL;
+	}
+	assert_int_equal(unlink(clear), 0);
+	f->options.dp_rank = 3;
+	publisher_open(f);
+	living = f->p;
+	publisher_store(f, 0, 1, 2);
+	/* directories list first what is new, or old: now there is a dead one on both sides of the living */
+	rename_and_back(segment);
+	assert_int_equal(unlink(clear), 0);
+	f->options.dp_rank = 0;
+	publisher_open(f);
+	assert_int_equal(rdx_publisher_check(living), RDX_CHECK_RENEWED);
+	assert_int_equal(held(living), 2);
+	rdx_publisher_close(living);
+}
+
+/* As another user, who is no longer that when a test fails. */
+static int open_as_another(struct rdx_publisher **ret_publisher,
+			   const struct rdx_publisher_options *options)
+{
+	int r;
+
+	assert_int_equal(seteuid(ANOTHER), 0);
+	r = rdx_publisher_open(ret_publisher, options);
+	assert_int_equal(seteuid(0), 0);
+	return r;
+}
+
+static int check_as_another(struct rdx_publisher *p)
+{
+	int r;
+
+	assert_int_equal(seteuid(ANOTHER), 0);
+	r = rdx_publisher_check(p);
+	assert_int_equal(seteuid(0), 0);
+	return r;
+}
+
+/* In a directory of root's, where others work. */
+static void test_root_by_mistake(void **state)
+{
+	struct publisher_rig *f = *state;
+	struct rdx_publisher *theirs;
+	char path[PATH];
+
+	if (geteuid() != 0) {
+		print_message("only root can change users\n");
+		skip();
+	}
+	path_of(f, "..", path);
+	assert_int_equal(chmod(path, 0711), 0);
+	assert_int_equal(chmod(f->rig.dir, 01777), 0);
+	path_of(f, "1", path);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(chmod(path, 01777), 0);
+	path_of(f, "key", path);
+	assert_int_equal(chmod(path, 0644), 0);
+	f->options.worker_id = WORKER;
+	f->options.worker_id = WORKER;
+	f->options.dp_rank = 0;
+	f->options.clear_scope = RDX_CLEAR_WORKER;
+	assert_int_equal(open_as_another(&theirs, &f->options), 0);
+	f->options.dp_rank = 1;
+	assert_int_equal(rdx_publisher_open(&f->p, &f->options), -EPERM);
+	f->p = NULL;
+	/* damaged, too */
+	damage(f, &damages[0]);
+	assert_int_equal(rdx_publisher_open(&f->p, &f->options), -EPERM);
+	f->p = NULL;
+	path_of(f, "1/1.lock", path);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(check_as_another(theirs), RDX_CHECK_EMPTIED);
+	assert_int_equal(open_as_another(&f->p, &f->options), 0);
+	rdx_publisher_close(theirs);
+}
+
 #ifdef RDX_HOOKS
 static const char *removed;
 static enum rdx_hook_step removed_at;
@@ -467,6 +570,8 @@ int main(void)
 		PUBLISHER_TEST(test_noise_over_all_of_it),
 		PUBLISHER_TEST(test_a_reader_has_locked_it),
 		PUBLISHER_TEST(test_a_dead_sibling),
+		PUBLISHER_TEST(test_dead_siblings_of_another_file),
+		PUBLISHER_TEST(test_root_by_mistake),
 #ifdef RDX_HOOKS
 		PUBLISHER_TEST(test_removed_meanwhile),
 #endif
