@@ -9,6 +9,19 @@
 #define WALK_NS UINT64_C(1000000000)
 #define LOOK_NS UINT64_C(10000000) /* at the directory watch, while never asleep */
 
+/* May a new index be made for the rank? Files are named by a hash of texts that workers choose: who finds two
+ * of one name takes nothing from whose it is. 0, -EEXIST, -errno. */
+static int check_name(const struct rdx_indexer *indexer, const struct rdx_rank_info *info)
+{
+	struct rdx_index_id id;
+	int r = rdx_index_file_id(info->model, info->tenant, info->block_tokens, &id);
+
+	for (uint32_t i = 0; r == 0 && i < indexer->index_count; i++)
+		if (rdx_writer_has_name(indexer->indexes[i].writer, &id))
+			r = -EEXIST;
+	return r;
+}
+
 /* The index that a rank feeds, made if it is new. NULL in *ret_writer only on failure. */
 static int index_of(struct rdx_indexer *indexer, const struct rdx_rank *rank,
 		    const struct rdx_rank_info *info, uint64_t now,
@@ -26,7 +39,9 @@ static int index_of(struct rdx_indexer *indexer, const struct rdx_rank *rank,
 			return 0;
 		}
 	}
-	r = rdx_limits_index(indexer, rank, now);
+	r = check_name(indexer, info);
+	if (r == 0)
+		r = rdx_limits_index(indexer, rank, now);
 	if (r < 0)
 		return r;
 	grown = realloc(indexer->indexes, (indexer->index_count + 1) * sizeof(*grown));

@@ -150,6 +150,11 @@ int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
 	return 0;
 }
 
+int rdx_writer_has_name(const struct rdx_index_writer *w, const struct rdx_index_id *id)
+{
+	return strcmp(w->id.digits, id->digits) == 0;
+}
+
 int rdx_writer_ready(struct rdx_index_writer *w)
 {
 	const struct rdx_index_header *own = w->ctl.base;

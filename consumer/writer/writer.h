@@ -42,6 +42,9 @@ int rdx_writer_open(struct rdx_index_writer **ret_writer, int dir_fd,
 		    const struct rdx_hash_key *key, const char *model, const char *tenant,
 		    uint32_t block_tokens, const struct rdx_writer_options *options);
 
+/* Are its files named as those of that index? Of another one's, if their hashes are the same. */
+int rdx_writer_has_name(const struct rdx_index_writer *writer, const struct rdx_index_id *id);
+
 /* Rename it into place, mark an older one as superseded, remove older tables. -EBADMSG: one of its files
  * was truncated. -errno. */
 int rdx_writer_ready(struct rdx_index_writer *writer);

@@ -4,9 +4,11 @@
  * worker chooses to meet another's; which files are of an index.
  */
 #include "consumer/index/index_file.h"
+#include "consumer/indexer/indexer_state.h"
 #include "tests/indexer_rig.h"
 #include "tests/patience.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -144,6 +146,30 @@ static void test_a_colliding_tenant_takes_nothing(void **state)
 	indexer_rig_end(&x);
 }
 
+/* Two texts of one name, which nobody knows: that of an index is changed to another after its files were
+ * named. Who comes with the first text is refused, and the index stays as it is. */
+static void test_a_name_that_is_taken(void **state)
+{
+	struct indexer_rig x;
+	struct rdx_publisher *owner, *taker;
+
+	(void)state;
+	indexer_rig_make(&x);
+	indexer_rig_open(&x, RDX_WAIT_AUTO);
+	owner = prompt_publisher(&x, 1, 0);
+	prompt_store(owner, 5, 4, RDX_TIER_DEVICE);
+	until_state(&x, 1, 0, RDX_STATE_EXACT, owner, NULL);
+	x.indexer->indexes[0].tenant[0] = 'x';
+	taker = prompt_publisher(&x, 66, 0);
+	until_cause(&x, 66, 0, -EEXIST);
+	prompt_store(owner, 6, 3, RDX_TIER_DEVICE);
+	until_state(&x, 1, 0, RDX_STATE_EXACT, owner, NULL);
+	assert_int_equal(prompt_run(x.index, 6, 3, 1, 0), 3);
+	rdx_publisher_close(taker);
+	rdx_publisher_close(owner);
+	indexer_rig_end(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +177,7 @@ int main(void)
 		cmocka_unit_test(test_form),
 		cmocka_unit_test_setup_teardown(test_removal_of_others, rig_setup, rig_teardown),
 		cmocka_unit_test(test_a_colliding_tenant_takes_nothing),
+		cmocka_unit_test(test_a_name_that_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
