@@ -29,7 +29,7 @@ set_tests_properties(${RDX_TEST_PREFIX}bench/killed ${RDX_TEST_PREFIX}bench/run 
 	TIMEOUT ${RDX_TEST_TIMEOUT} FIXTURES_REQUIRED build/${RDX_PRESET})
 # what an operator looks at, in situations that are really broken
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-set(subjects doctor)
+set(subjects doctor watch)
 if(RDX_TOP)
 	list(APPEND subjects top)
 endif()

@@ -3,6 +3,7 @@
  * ringdex-ls: every segment below the directory, also dead and unreadable ones.
  */
 #include "tools/inspect/census.h"
+#include "tools/program/again.h"
 #include "tools/program/counters.h"
 #include "tools/program/figures.h"
 #include "tools/program/json.h"
@@ -23,6 +24,12 @@ struct ls_options {
 	struct ranks wanted;
 	int json;
 	int all_columns;
+	uint64_t watch_ns;
+};
+
+struct ls {
+	const struct ls_options *options;
+	struct space space;
 };
 
 #define TO(member) OPTIONS_TO(struct ls_options, member)
@@ -32,6 +39,7 @@ static const char *const state_text[] = {"live", "dead", "unreadable"};
 static const struct options_entry entries[] = {
 	OPTIONS_DIR(TO(dir)),
 	OPTIONS_JSON(TO(json)),
+	OPTIONS_WATCH(TO(watch_ns)),
 	{"long", 'l', NULL,
 	 "All columns, as on wide terminals: block size, file size, process, epoch", OPTIONS_FLAG,
 	 TO(all_columns)},
@@ -408,17 +416,25 @@ static int list_segments(const struct ls_options *options, const struct space *s
 	return status;
 }
 
+static int look(void *context)
+{
+	struct ls *ls = context;
+
+	(void)space_renew(&ls->space); /* what is gone has no segments */
+	return list_segments(ls->options, &ls->space);
+}
+
 int main(int argc, char **argv)
 {
 	struct ls_options options = {.dir = RDX_DEFAULT_DIR};
-	struct space space;
+	struct ls ls = {.options = &options};
 	int status;
 
 	options_parse(&program, argc, argv, &options);
-	if (space_open(&space, options.dir) < 0)
+	if (space_open(&ls.space, options.dir) < 0)
 		return EXIT_FAILED;
-	status = list_segments(&options, &space);
-	space_close(&space);
+	status = again_run(options.watch_ns, options.json, look, &ls);
+	space_close(&ls.space);
 	ranks_free(&options.wanted);
 	return status;
 }

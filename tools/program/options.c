@@ -91,7 +91,8 @@ static struct argp_option *argp_options(const struct options_program *program, v
 			.name = entry->name,
 			.key = key_of(program, entry),
 			.arg = entry->value,
-			.flags = entry->hidden ? OPTION_HIDDEN : 0,
+			.flags = (entry->hidden ? OPTION_HIDDEN : 0) |
+				 (entry->optional ? OPTION_ARG_OPTIONAL : 0),
 			.doc = doc_of(entry, input),
 			.group = group,
 		};
@@ -153,7 +154,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	for (; entry->kind != OPTIONS_END; entry++) {
 		if (entry->kind == OPTIONS_HEADING || key != key_of(parse->program, entry))
 			continue;
-		take(state, parse, entry, text);
+		take(state, parse, entry, text ? text : entry->optional);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

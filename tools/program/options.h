@@ -39,6 +39,7 @@ struct options_entry {
 	const char *const *choices; /* up to a NULL */
 	const char *fallback; /* the default in words; NULL: what the member holds, "": none */
 	int hidden;           /* not in --help */
+	const char *optional; /* the value where none is given; NULL: one must be */
 };
 #define OPTIONS_TO(type, member) .at = offsetof(type, member), .bytes = sizeof(((type *)0)->member)
 

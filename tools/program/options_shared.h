@@ -163,6 +163,15 @@
 			OPTIONS_FLAG, __VA_ARGS__                                                  \
 	}
 
+#define OPTIONS_WATCH(...)                                                                         \
+	{                                                                                          \
+		"watch", 0, "TIME",                                                                \
+			"Look again and again until told to stop, every two seconds where TIME "   \
+			"is not given",                                                            \
+			OPTIONS_DURATION, .min = 10000000, .max = UINT64_C(3600000000000),         \
+					  .optional = "2s", .fallback = "", __VA_ARGS__            \
+	}
+
 extern const char *const options_shared_scopes[];  /* RDX_CLEAR_... */
 extern const char *const options_shared_reports[]; /* RDX_REPORT_... */
 extern const char *const options_shared_waits[];   /* RDX_WAIT_... */

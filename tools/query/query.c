@@ -5,6 +5,7 @@
 #include "shm/tokens.h"
 #include "tools/inspect/indexes.h"
 #include "tools/inspect/ranks.h"
+#include "tools/program/again.h"
 #include "tools/program/figures.h"
 #include "tools/program/sheet.h"
 #include "tools/program/lines.h"
@@ -28,6 +29,12 @@ struct query_options {
 	struct prompt_defaults prompt;
 	const char *file;
 	int json;
+	uint64_t watch_ns;
+};
+
+struct asking {
+	const struct query_options *options;
+	struct space space;
 };
 
 struct query {
@@ -46,6 +53,7 @@ struct query {
 static const struct options_entry entries[] = {
 	OPTIONS_DIR(TO(dir)),
 	OPTIONS_JSON(TO(json)),
+	OPTIONS_WATCH(TO(watch_ns)),
 	{.help = "Requests are:", .kind = OPTIONS_HEADING},
 	{"tokens", 0, NULL, "Token ids (the default)", OPTIONS_FLAG, TO(tokens)},
 	{"local", 0, NULL, "Local hashes of their blocks", OPTIONS_FLAG, TO(local)},
@@ -67,6 +75,8 @@ static void check(const struct argp_state *state, void *input)
 
 	if (options->tokens + options->local + options->prefix > 1)
 		options_error(state, "give one of --tokens, --local, --prefix");
+	if (options->watch_ns && options->file && strcmp(options->file, "-") == 0)
+		argp_error(state, "--watch wants a file: standard input can be read once only");
 	if ((options->prompt.lora || options->prompt.salt || options->prompt.eagle) &&
 	    (options->local || options->prefix))
 		options_error(state,
@@ -295,16 +305,24 @@ static int query_file(const struct query_options *options, const struct space *s
 	return status;
 }
 
+static int look(void *context)
+{
+	struct asking *asking = context;
+
+	(void)space_renew(&asking->space);
+	return query_file(asking->options, &asking->space);
+}
+
 int main(int argc, char **argv)
 {
 	struct query_options options = {.dir = RDX_DEFAULT_DIR};
-	struct space space;
+	struct asking asking = {.options = &options};
 	int status;
 
 	options_parse(&program, argc, argv, &options);
-	if (space_open(&space, options.dir) < 0)
+	if (space_open(&asking.space, options.dir) < 0)
 		return EXIT_FAILED;
-	status = query_file(&options, &space);
-	space_close(&space);
+	status = again_run(options.watch_ns, options.json, look, &asking);
+	space_close(&asking.space);
 	return status;
 }
