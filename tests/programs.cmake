@@ -40,6 +40,14 @@ foreach(subject IN LISTS subjects)
 	set_tests_properties(${test} PROPERTIES LABELS process TIMEOUT ${RDX_TEST_TIMEOUT}
 		FIXTURES_REQUIRED build/${RDX_PRESET})
 endforeach()
+if(RDX_MANUALS)
+	set(test ${RDX_TEST_PREFIX}process/manual)
+	add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
+		${CMAKE_CURRENT_SOURCE_DIR}/operator/test_manual.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
+		${RDX_MANUALS} ${RDX_PROGRAMS})
+	set_tests_properties(${test} PROPERTIES LABELS process TIMEOUT ${RDX_TEST_TIMEOUT}
+		FIXTURES_REQUIRED build/${RDX_PRESET})
+endif()
 # the daemon, by clients of its own protocol, on both kinds of its loop
 if(RDX_DAEMON)
 	# rdx_daemon_test(SUBJECT LOOP [LONG])

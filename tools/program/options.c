@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/program/options.h"
 
+#include "tools/program/manual.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_value.h"
 #include "tools/program/printable.h"
@@ -197,6 +198,10 @@ void options_parse_given(const struct options_program *program, int argc, char *
 	/* glibc ignores a size without room; a whole --help in it says why it cannot be written */
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	messages_check_output();
+	if (argc == 2 && strcmp(argv[1], MANUAL_OPTION) == 0) {
+		manual_print(program, input);
+		exit(EXIT_DONE);
+	}
 	parse_words(program, argc, argv, 0, input, ret_given);
 }
 
