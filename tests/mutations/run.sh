@@ -192,7 +192,7 @@ check() {
 			mutated_by "$hunk" >/dev/null || bad=1
 		done
 		for test in $(tests_of "$name"); do
-			[[ -e tests/${test%/*}/test_${test#*/}.c ]] ||
+			[[ -e $(source_of "$test") ]] ||
 				grep -qsw "${test#*/}" tests/checks/CMakeLists.txt ||
 				{ printf '%s: there is no %s\n' "$name" "$test"; bad=1; }
 		done
@@ -208,6 +208,21 @@ undo() { # NAME
 	done
 }
 
+# Scripts beside the real daemon: tests/daemon/test_SUBJECT.py, on a kind of loop
+daemon_targets=(ringdexd ringdex-feed ringdex-follow example-publish held_run)
+
+# The file of a test.
+source_of() { # TEST
+	local subject
+	case $1 in
+	process/daemon_*)
+		subject=${1#process/daemon_}
+		printf 'tests/daemon/test_%s.py' "${subject%%_*}"
+		;;
+	*) printf 'tests/%s/test_%s.c' "${1%/*}" "${1#*/}" ;;
+	esac
+}
+
 # Only what the tests need; checks of the tree need nothing, but for that of the objects.
 build_tests() { # TEST...
 	local test targets=()
@@ -215,6 +230,7 @@ build_tests() { # TEST...
 		case $test in
 		*/check_objects) targets+=(rdx_shm rdx_producer rdx_consumer) ;;
 		*/check_*) ;;
+		process/daemon_*) targets+=("${daemon_targets[@]}") ;;
 		*) targets+=("test_${test#*/}") ;;
 		esac
 	done
@@ -246,7 +262,7 @@ run_program() { # PROGRAM
 # How a test ended: passed, failed, time-out, skipped
 outcome() { # TEST
 	local status=0
-	if [[ $1 == */check_* ]]; then
+	if [[ $1 == */check_* || $1 == process/daemon_* ]]; then
 		ctest --test-dir "$build" -R "^dev/$1\$" --output-on-failure --no-tests=error \
 			>"$log" 2>&1 || status=$?
 	else

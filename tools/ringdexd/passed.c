@@ -42,12 +42,13 @@ static const char *name_of(uint64_t i, char *ret_name)
 
 static int take(int fd, const char *name, struct listen_at *ret_at)
 {
-	int flags = fcntl(fd, F_GETFL);
-	int r = flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-				fcntl(fd, F_SETFD, FD_CLOEXEC) < 0
-			? -errno
-			: listen_take(fd, ret_at);
+	int flags = fcntl(fd, F_GETFL), r;
 
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		r = -errno;
+	else
+		r = listen_take(fd, ret_at);
 	if (r < 0)
 		messages_say("cannot listen on descriptor %d, which was passed as '%s': %s; in a "
 			     "socket unit it is ListenStream= with Accept=no",
