@@ -112,9 +112,16 @@ class Terminal:
         self.screen.take(data)
         return len(data)
 
+    def shows(self, condition):
+        """Of a screen that is half drawn what it looks for may be missing."""
+        try:
+            return condition(self.screen.text())
+        except (IndexError, ValueError):
+            return False
+
     def until(self, condition, what):
         end = time.monotonic() + PATIENCE_S
-        while not condition(self.screen.text()):
+        while not self.shows(condition):
             going = self.read()
             if not going or time.monotonic() > end:
                 raise AssertionError(f"{what}:\n{self.screen.text()}")
