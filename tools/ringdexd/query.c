@@ -41,7 +41,7 @@ static void answer_missing(const struct body *body, int error, struct answer *an
 	const char *group = body->has & BODY_ROUTING_GROUP ? body->routing_group : "default";
 
 	if (error == -ENOENT)
-		answer_error(answer, 404, "no worker of model '%s' and routing group '%s' is known",
+		answer_error(answer, 404, "no indexer for model=%s routing_group=%s",
 			     body->model_name, group);
 	else if (error == -EEXIST)
 		answer_error(answer, 409, "workers of model '%s' have different block sizes",

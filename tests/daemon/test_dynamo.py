@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The same requests to ringdexd and to NVIDIA Dynamo's own stand-alone indexer, which holds the same blocks:
+test_dynamo.py BIN_DIR io_uring|epoll DIR. Exit status 77: the indexer cannot be had from a package registry."""
+import contextlib
+import glob
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+import zipfile
+
+from rig import (BIN, HELD, NOTHING, PATIENCE_S, PROMPT, Daemon, die_with_parent, query, until, worker)
+
+PACKAGE = "ai-dynamo-runtime==1.6.1"
+FETCH_S = 300
+SKIPPED = 77
+
+
+def fetch(folder):
+    """The package's modules, unpacked; it needs none of those that it depends on."""
+    run = subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "1",
+                          "--timeout", "30", "-d", folder, PACKAGE], capture_output=True, timeout=FETCH_S,
+                         check=False)
+    if run.returncode:
+        print(f"skipped: {PACKAGE} cannot be had from a package registry")
+        sys.exit(SKIPPED)
+    with zipfile.ZipFile(glob.glob(f"{folder}/*.whl")[0]) as wheel:
+        wheel.extractall(folder)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def peer(dump):
+    """Who answers any request with this dump: its URL."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            text = json.dumps(dump).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, format, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def compared(answer):
+    """What must be the same. Not so `frequencies`, which the real one leaves empty: ours are held by test_http."""
+    status, said = answer
+    return status, {**said, "frequencies": []} if isinstance(said, dict) and "frequencies" in said else said
+
+
+class Dynamo:
+    """The real one, filled from a peer's dump."""
+
+    def __init__(self, folder, url):
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dynamo.indexer", "--port", str(self.port), "--block-size", "4",
+             "--threads", "1", "--peers", url], env={**os.environ, "PYTHONPATH": folder},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+
+    ask = Daemon.ask
+
+    def answers(self, *request):
+        """What it says to this; None while it does not listen yet."""
+        assert self.process.poll() is None, "the real indexer has ended"
+        with contextlib.suppress(ConnectionError):
+            return self.ask(*request)
+        return None
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def local_hashes(directory):
+    """Of the first two blocks of the prompt, as the worker published them."""
+    lines = subprocess.run([f"{BIN}/ringdex-tail", f"--dir={directory}", "--json", "--from-barrier",
+                            "--count=1"], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    return [int(text) for text in json.loads(lines.stdout.splitlines()[0])["local_hashes"][:2]]
+
+
+def dump_of(hashes):
+    blocks = [{"block_hash": name, "tokens_hash": local, "mm_extra_info": None}
+              for name, local in enumerate(hashes, 11)]
+    return {"example:default": {"block_size": 4, "events": [
+        {"worker_id": 1, "storage_tier": "device", "event": {"event_id": 0, "dp_rank": 0, "data": {
+            "stored": {"parent_hash": None, "start_position": None, "blocks": blocks}}}}]}}
+
+
+class Same(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = contextlib.ExitStack()
+        cls.addClassCleanup(cls.stack.close)
+        cls.daemon = Daemon("dynamo")
+        cls.stack.callback(cls.daemon.close)
+        cls.stack.enter_context(worker(cls.daemon.directory))
+        asked = ("POST", "/query", query(PROMPT))
+        until(lambda: cls.daemon.ask(*asked) == (200, HELD), "the worker is never seen")
+        cls.hashes = local_hashes(cls.daemon.directory)
+        url = cls.stack.enter_context(peer(dump_of(cls.hashes)))
+        cls.real = Dynamo(FOLDER, url)
+        cls.stack.callback(cls.real.close)
+        until(lambda: cls.takes_the_dump(asked), "the real one never takes the dump")
+
+    @classmethod
+    def takes_the_dump(cls, asked):
+        answer = cls.real.answers(*asked)
+        return answer and compared(answer) == compared((200, HELD))
+
+    def ask(self, *request, **headers):
+        """Of both the same answer."""
+        real = compared(self.real.ask(*request, **headers))
+        with self.subTest(request=request):
+            self.assertEqual(compared(self.daemon.ask(*request, **headers)), real)
+        return real
+
+    def test_tokens(self):
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT)), compared((200, HELD)))
+        for length in range(len(PROMPT)):
+            self.ask("POST", "/query", query(PROMPT[:length]))
+        self.ask("POST", "/query", query(PROMPT, routing_group="default", lora_name=None))
+        for more in ({"lora_name": "x"}, {"cache_salt": "x"}):
+            self.assertEqual(self.ask("POST", "/query", query(PROMPT, **more)), (200, NOTHING))
+
+    def test_hashes(self):
+        signed = [h - (1 << 64) if h >> 63 else h for h in self.hashes]
+        for count in range(3):
+            self.ask("POST", "/query_by_hash", {"block_hashes": signed[:count], "model_name": "example"})
+        self.ask("POST", "/query_by_hash", {"block_hashes": signed[1:], "model_name": "example"})
+
+    def test_who_is_not_there(self):
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT, "other"))[0], 404)
+        self.assertEqual(self.ask("POST", "/query", query(PROMPT, routing_group="g"))[0], 404)
+
+    def test_statuses(self):
+        for body in (b'{"token_ids":[1,2', b'', b'\xff{}', b'{"token_ids":[1],"model_name":"\xff"}',
+                     {"token_ids": [1]}, {"model_name": "example"}, query([-1]), query([1 << 32]),
+                     query([1.5]), query("1"), query([1], 7),
+                     b'{"token_ids":[1],"token_ids":[1],"model_name":"example"}'):
+            with self.subTest(body=body):
+                self.assertEqual(self.daemon.ask("POST", "/query", body)[0],
+                                 self.real.ask("POST", "/query", body)[0])
+        for request in (("GET", "/query"), ("GET", "/nothing"), ("HEAD", "/health")):
+            with self.subTest(request=request):
+                self.assertEqual(self.daemon.ask(*request)[0], self.real.ask(*request)[0])
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as FOLDER:
+        fetch(FOLDER)
+        unittest.main(argv=sys.argv[:1], verbosity=2)
