@@ -24,13 +24,14 @@ void crew_note(struct crew *crew, const char *format, ...)
 	va_end(list);
 }
 
+/* Not by print_error, which cuts what is long. */
 static void print_member(const char *name, const struct member *member)
 {
-	print_error("%s %s, printed:\n%s\n%s\n", name,
-		    !member_runs(member) ? "does not run"
-		    : member->is_stopped ? "is stopped"
-					 : "runs",
-		    member->out.text, member->err.text);
+	fprintf(stderr, "%s %s, printed:\n%s\n%s\n", name,
+		!member_runs(member) ? "does not run"
+		: member->is_stopped ? "is stopped"
+				     : "runs",
+		member->out.text, member->err.text);
 }
 
 void crew_diverged(const struct crew *crew, const char *format, ...)
