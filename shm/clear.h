@@ -38,11 +38,12 @@ static inline uint32_t rdx_clear_stamp_of(uint64_t clears)
 	return (uint32_t)(clears >> 32);
 }
 
-/* Is it, still, the file of that id? Noise may be written over it, also now. */
+/* Is it, still, the file of that id? Noise may be written over it, or it may be cut, also now. */
 static inline int rdx_clear_is_sound(const struct rdx_clear *clear, uint64_t id)
 {
 	return rdx_word_load((const _Atomic uint64_t *)&clear->magic) == RDX_CLEAR_MAGIC &&
-	       rdx_word_load((const _Atomic uint64_t *)&clear->id) == id;
+	       rdx_word_load((const _Atomic uint64_t *)&clear->id) == id &&
+	       rdx_word_load((const _Atomic uint64_t *)&clear->end) == id;
 }
 
 static inline uint64_t rdx_clear_load(const struct rdx_clear *clear)
@@ -132,7 +133,8 @@ static inline void rdx_clear_fill(struct rdx_clear *clear, uint64_t id, uint64_t
 	clear->made_from = made_from;
 	clear->from = stamp;
 	atomic_store_explicit(&clear->clears, stamp * RDX_CLEAR_ONE, memory_order_relaxed);
-	clear->reserved[0] = clear->reserved[1] = clear->reserved[2] = 0;
+	clear->reserved[0] = clear->reserved[1] = 0;
+	clear->end = id;
 }
 
 #endif

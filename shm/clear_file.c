@@ -55,7 +55,9 @@ int rdx_clear_file_check(int fd, uint64_t id)
 	r = st.st_size == sizeof(clear) ? rdx_file_read(fd, &clear, sizeof(clear)) : -EBADMSG;
 	if (r < 0)
 		return r;
-	return clear.magic == RDX_CLEAR_MAGIC && clear.id && (!id || clear.id == id) ? 0 : -EBADMSG;
+	if (!clear.id || (id && clear.id != id))
+		return -EBADMSG;
+	return rdx_clear_is_sound(&clear, clear.id) ? 0 : -EBADMSG;
 }
 
 static int is_of_ranks_of_another(const struct stat *st)

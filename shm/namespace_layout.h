@@ -25,10 +25,11 @@ struct rdx_clear {
 	uint64_t made_from; /* the id of the lost file that this one goes on from, 0: none */
 	uint64_t from;      /* the stamp that it had then, as far as known */
 	_Atomic uint64_t clears;
-	uint64_t reserved[3];
+	uint64_t reserved[2];
+	uint64_t end; /* the id again: where the file was cut, this is gone as well */
 };
 static_assert(sizeof(struct rdx_clear) == 64, "layout");
-#define RDX_CLEAR_MAGIC UINT64_C(0x32726c6378647223) /* "#rdxclr2" */
+#define RDX_CLEAR_MAGIC UINT64_C(0x33726c6378647223) /* "#rdxclr3" */
 
 /* The bell of a namespace. Consumers set the flag before they sleep on the word. */
 struct rdx_bell {

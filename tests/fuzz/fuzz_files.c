@@ -141,7 +141,7 @@ static void add_index(void)
 
 void fuzz_setup(void)
 {
-	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC, .id = 9};
+	struct rdx_clear clear = {.magic = RDX_CLEAR_MAGIC, .id = 9, .end = 9};
 	struct rdx_bell bell = {.magic = RDX_BELL_MAGIC};
 	uint8_t key[RDX_KEY_BYTES] = {1};
 	char name[RDX_NAME_BYTES];
@@ -190,7 +190,8 @@ static void open_clear(void)
 		memcpy(&clear, file->bytes, sizeof(clear));
 	FUZZ_ALLOWED(r, -EBADMSG);
 	if (!atomic_load(&fuzz_may_change))
-		FUZZ_CHECK((r == 0) == (clear.magic == RDX_CLEAR_MAGIC && clear.id != 0));
+		FUZZ_CHECK((r == 0) == (clear.magic == RDX_CLEAR_MAGIC && clear.id != 0 &&
+					clear.end == clear.id));
 	rdx_mapping_close(&mapping);
 }
 

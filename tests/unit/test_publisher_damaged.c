@@ -89,7 +89,7 @@ static void make_link(const char *path)
 
 static void make_open_to_all(const char *path)
 {
-	static const uint64_t words[8] = {RDX_CLEAR_MAGIC, 5};
+	static const uint64_t words[8] = {RDX_CLEAR_MAGIC, 5, [7] = 5};
 	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0640);
 
 	assert_int_equal(write(fd, words, sizeof(words)), sizeof(words));
@@ -378,6 +378,31 @@ static void test_noise_over_all_of_it(void **state)
 	}
 }
 
+/* So that its stamp is another one, and what stands before it is not. */
+static void test_cut_at_its_stamp(void **state)
+{
+	static const off_t lengths[] = {8, 16, 24, 32, 36};
+	struct publisher_rig *f = *state;
+	struct rdx_event event = {.size = sizeof(event)};
+	struct rdx_reader *reader;
+	char path[PATH];
+
+	open_first(f);
+	path_of(f, "1/clear", path);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		assert_int_equal(rdx_publish_cleared(f->p, RDX_SCOPE_ALL, 0), 0);
+		publisher_store(f, 0, 1, 2);
+		assert_int_equal(rdx_reader_open(&reader, f->rig.dir, WORKER, 0), 0);
+		assert_int_equal(truncate(path, lengths[i]), 0);
+		assert_int_equal(rdx_reader_next(reader, &event), -EBADMSG);
+		publisher_store(f, 2, 3, 1);
+		assert_int_equal(publisher_stats(f->p).inexact, RDX_INEXACT_LACKING);
+		expect_emptied(f->p);
+		assert_int_equal(rdx_publisher_check(f->p), RDX_CHECK_SOUND);
+		rdx_reader_close(reader);
+	}
+}
+
 /* Who may only read the file can share its lock, and keeps nobody out by it. */
 static void test_a_reader_has_locked_it(void **state)
 {
@@ -568,6 +593,7 @@ int main(void)
 		PUBLISHER_TEST(test_damaged_and_looked_at),
 		PUBLISHER_TEST(test_a_clear_in_a_damaged_file),
 		PUBLISHER_TEST(test_noise_over_all_of_it),
+		PUBLISHER_TEST(test_cut_at_its_stamp),
 		PUBLISHER_TEST(test_a_reader_has_locked_it),
 		PUBLISHER_TEST(test_a_dead_sibling),
 		PUBLISHER_TEST(test_dead_siblings_of_another_file),
