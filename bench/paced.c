@@ -162,7 +162,7 @@ static void follow(struct bench *bench, struct rdx_indexer *indexer, uint64_t *s
 
 		for (; seen < applied && seen < bench->batches; seen++)
 			seen_ns[seen] = now;
-		if (r == 0)
+		if (r >= 0)
 			r = rdx_indexer_wait(indexer, -1);
 		bench->failed |= r < 0;
 	}

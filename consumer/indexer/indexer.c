@@ -197,18 +197,20 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_blocks, uint
 	uint32_t count = indexer->rank_count, share, start = indexer->next_rank, i;
 	uint64_t until = now + EVENTS_NS;
 	int64_t done = clear_ranks(indexer, now, until);
+	int worked = 0;
 
 	if (count == 0 || done < 0)
 		return done;
 	rdx_rank_fetch(indexer->ranks, count);
 	share = share_of(max_blocks, count);
-	for (i = 0; i < count && done < max_blocks && (!i || rdx_clock_ns() < until); i++) {
+	for (i = 0; i < count && done < max_blocks && (!worked || rdx_clock_ns() < until); i++) {
 		struct rdx_rank *rank = indexer->ranks[(start + i) % count];
 		int r = rdx_rank_step(rank, &indexer->scratch, share, now, until);
 
 		if (r < 0)
 			return r;
 		done += r;
+		worked = r > 0; /* who has nothing takes no time worth a look at the clock */
 		indexer->next_rank = (start + i + 1) % count;
 	}
 	if (i < count && !done)
@@ -330,7 +332,7 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks)
 	do {
 		r = poll_round(indexer, max_blocks);
 		done += r;
-	} while (r > 0 && done < most && rdx_clock_ns() < until);
+	} while (r > 0 && done < most && rdx_indexer_has_work(indexer) && rdx_clock_ns() < until);
 	if (done > 0)
 		indexer->busy_ns = rdx_clock_ns();
 	return r < 0 ? r : (int)done;

@@ -75,6 +75,9 @@ struct rdx_indexer {
 /* Is this the child's copy? Its files are the parent's, and its mappings are missing. */
 int rdx_indexer_is_forked(const struct rdx_indexer *indexer);
 
+/* Is something left that a poll can do now? Looks at each ring, and at nothing that is done by the clock. */
+int rdx_indexer_has_work(const struct rdx_indexer *indexer);
+
 /* A wait in place of the one there is, if there is one; on failure that stays. -errno. */
 int rdx_indexer_open_wait(struct rdx_indexer *indexer);
 

@@ -136,7 +136,8 @@ RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks);
 /*
  * Sleep until a producer rings, the directory changes or `timeout_ns` passes (< 0: until the next
  * liveness check; a sleep is never longer than that), or for a nap: see RDX_REST_HYBRID. Poll after it,
- * whatever it returns. Returns 1 if woken or if there is work already, such as a table to be freed
+ * whatever it returns; and wait after each poll, whatever that returned: to look whether there is work costs
+ * less than to poll again. Returns 1 if woken or if there is work already, such as a table to be freed
  * whose last reader has left it; 0 on timeout, after a nap or a signal; -EOWNERDEAD after a fork, else
  * -errno of io_uring_enter(2) or epoll_wait(2), which nothing but a lack of memory is known to cause.
  */

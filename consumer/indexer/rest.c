@@ -35,7 +35,7 @@ int rdx_indexer_open_wait(struct rdx_indexer *indexer)
 	return 0;
 }
 
-static int has_work(const struct rdx_indexer *indexer)
+int rdx_indexer_has_work(const struct rdx_indexer *indexer)
 {
 	if (indexer->pending)
 		return 1;
@@ -94,11 +94,11 @@ int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
 	if (rdx_indexer_is_forked(indexer))
 		return -EOWNERDEAD;
 	if (indexer->rest_mode == RDX_REST_SPIN)
-		return has_work(indexer);
+		return rdx_indexer_has_work(indexer);
 	sleep_ns = plan(indexer, timeout_ns, &rings);
 	if (rings)
 		armed = rdx_bell_arm(bell);
-	if (has_work(indexer))
+	if (rdx_indexer_has_work(indexer))
 		return 1;
 	indexer->naps += !rings;
 	r = rdx_wait_sleep(indexer->wait, rings ? &bell->word : NULL, armed, (int64_t)sleep_ns,

@@ -368,7 +368,7 @@ static int run(struct follow *follow)
 	while (!stop_asked()) {
 		int r = rdx_indexer_poll(follow->indexer, 0);
 
-		if (r == 0)
+		if (r >= 0) /* it looks at all rings again by itself, for less than a poll */
 			r = rdx_indexer_wait(follow->indexer, (int64_t)LOOK_NS);
 		if (watch_is_want(r)) {
 			say_trouble(follow, r);
