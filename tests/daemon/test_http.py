@@ -261,18 +261,44 @@ class Lives(unittest.TestCase):
             self.assertEqual(read_answer(stream)[0], 401)
 
     def test_without_descriptors(self):
-        """Two sockets to listen on, more who connect than can be: both are served again afterwards."""
+        """Two sockets to listen on, more who connect than can be: both are served again afterwards.
+
+        io_uring keeps the limit that its process began with."""
         path = f"{DIR}/few.sock"
-        limits = {"preexec_fn": lambda: (die_with_parent(),
-                                         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))}
-        daemon = self.daemon("few", f"--listen=unix:{path}", "--connections=60", process=limits)
+        daemon = self.daemon("few", f"--listen=unix:{path}")
+        until(daemon.at_work, "it never works")
+        most = max(map(int, os.listdir(f"/proc/{daemon.process.pid}/fd"))) + 4
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (most, most))
         with contextlib.ExitStack() as stack:
-            for _ in range(70):
+            for _ in range(20):
                 stack.enter_context(daemon.connect())
                 client = stack.enter_context(socket.socket(socket.AF_UNIX))
                 client.connect(path)
         self.assertTrue(until(lambda: self.is_served(daemon.connect), "TCP is deaf"))
         self.assertTrue(until(lambda: self.is_served(lambda: self.connect_to(path)), "the file is"))
+
+    def test_connections_leave_descriptors(self):
+        """Half of them are not for connections, whatever was asked for."""
+        limits = {"preexec_fn": lambda: (die_with_parent(),
+                                         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))}
+        daemon = self.daemon("half", "--connections=60", process=limits)
+        until(daemon.at_work, "it never works")
+
+        def sockets():
+            folder = f"/proc/{daemon.process.pid}/fd"
+            links = 0
+            for fd in os.listdir(folder):
+                with contextlib.suppress(FileNotFoundError):
+                    links += os.readlink(f"{folder}/{fd}").startswith("socket:")
+            return links
+
+        before = sockets()
+        with contextlib.ExitStack() as stack:
+            for _ in range(40):
+                last = stack.enter_context(daemon.connect())
+            self.assertEqual(last.recv(1), b"")  # one too many
+            self.assertLessEqual(sockets(), before + 32)
+        self.assertTrue(until(lambda: self.is_served(daemon.connect), "it takes none afterwards"))
 
     @staticmethod
     def connect_to(path):
@@ -293,10 +319,16 @@ class Lives(unittest.TestCase):
     def test_the_successor_keeps_its_socket(self):
         path = f"{DIR}/next.sock"
         first = self.daemon("next", f"--listen=unix:{path}")
-        first.process.send_signal(signal.SIGTERM)
-        until(lambda: not os.path.exists(path), "the name is never free")
-        second = self.daemon("next", f"--listen=unix:{path}")
-        self.assertEqual(first.process.wait(PATIENCE_S), 0)
+        with first.connect() as deaf:  # so the first one has answers to give when its name is gone
+            deaf.setblocking(False)
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                while sent < 100_000_000:
+                    sent += deaf.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+            first.process.send_signal(signal.SIGTERM)
+            until(lambda: not os.path.exists(path), "the name is never free")
+            second = self.daemon("next", f"--listen=unix:{path}")
+            self.assertEqual(first.process.wait(PATIENCE_S), 0)
         self.assertTrue(os.path.exists(path))
         self.assertEqual(second.end(), 0)
 
