@@ -166,7 +166,8 @@ static void path_of_worker(char ret_path[PATH_MAX], const char *file)
 /* A good worker's segment, some words changed. Its descriptor. */
 static int copy(const char *path)
 {
-	int from = open(self.good, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	/* not what a fault has made a link to /dev/zero: that would fill the file system */
+	int from = open(self.good, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0640);
 	uint64_t few = 512 << drawn(8), words[512];
 	ssize_t got = 0;
