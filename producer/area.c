@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
+#define PIECE_BYTES     (UINT64_C(256) << 10) /* of small pages some 40 us to free */
 
 static uint64_t round_up(uint64_t bytes, uint64_t to)
 {
@@ -59,34 +60,55 @@ static int populate(uint8_t *from, uint64_t bytes)
 
 static int touch(struct rdx_area *area, uint64_t end)
 {
-	uint64_t huge = round_up(area->touched, HUGE_PAGE_BYTES);
-	uint64_t huge_end = end / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
 	int r;
 
 	if (end > area->reserved)
 		return -ENOMEM;
 	if (end <= area->touched)
 		return 0;
-	if (huge_end > huge) /* only for speed: it works without */
-		madvise(area->base + huge, huge_end - huge, MADV_HUGEPAGE);
 	r = populate(area->base + area->touched, end - area->touched);
 	if (r == 0)
 		area->touched = end;
 	return r;
 }
 
+/* Of whole pages, and only for speed: it works without. */
+static void advise(const struct rdx_area *area, uint64_t from, uint64_t end, int advice)
+{
+	if (end > from && end <= area->reserved)
+		madvise(area->base + from, end - from, advice);
+}
+
 int rdx_area_touch(struct rdx_area *area, uint64_t bytes)
 {
 	uint64_t rest = bytes % HUGE_PAGE_BYTES;
+	uint64_t end =
+		round_up(bytes, rest < HUGE_PAGE_BYTES / 2 ? RDX_PAGE_BYTES : HUGE_PAGE_BYTES);
 
-	return touch(area, round_up(bytes,
-				    rest < HUGE_PAGE_BYTES / 2 ? RDX_PAGE_BYTES : HUGE_PAGE_BYTES));
+	advise(area, round_up(area->touched, HUGE_PAGE_BYTES),
+	       end / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES, MADV_HUGEPAGE);
+	return touch(area, end);
 }
 
 int rdx_area_extend(struct rdx_area *area, uint64_t bytes)
 {
-	return touch(area,
-		     round_up(bytes, bytes <= HUGE_PAGE_BYTES ? RDX_PAGE_BYTES : HUGE_PAGE_BYTES));
+	uint64_t end = round_up(bytes, RDX_PAGE_BYTES);
+
+	advise(area, area->touched, end, MADV_NOHUGEPAGE);
+	return touch(area, end);
+}
+
+void rdx_area_shrink(struct rdx_area *area)
+{
+	uint64_t rest;
+
+	if (!area->base)
+		return;
+	rest = area->touched ? (area->touched - 1) / PIECE_BYTES * PIECE_BYTES : 0;
+	munmap(area->base + rest, area->reserved - rest);
+	area->reserved = area->touched = rest;
+	if (!rest)
+		area->base = NULL;
 }
 
 void rdx_area_wipe(struct rdx_area *area)

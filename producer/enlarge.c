@@ -9,7 +9,8 @@
 /* Records that come at once: an eighth of those that there are, within these bounds. */
 #define STEP_PART  8
 #define STEP_LEAST 64
-#define STEP_MOST  1024
+#define STEP_MOST                                                                                  \
+	256 /* 0.2 MiB: 60 us, a third of a ms where a hypervisor has to bring each page */
 
 /* One call of rdx_enlarge_ahead. */
 #define AHEAD_NS    UINT64_C(200000)
@@ -142,6 +143,7 @@ int rdx_enlarge_ahead(struct rdx_publisher *p)
 	int r = 0;
 
 	rdx_private_move(p, AHEAD_MOVES);
+	rdx_private_shrink(p);
 	if (!is_short(p, beyond(p), 1))
 		return 0;
 	until_ns = rdx_clock_ns() + AHEAD_NS;

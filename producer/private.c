@@ -90,7 +90,8 @@ void rdx_private_wipe(struct rdx_publisher *p)
 	rdx_area_wipe(&memory->nodes);
 	rdx_area_wipe(&memory->hand);
 	rdx_area_wipe(&memory->tables);
-	rdx_area_free(&memory->others);
+	rdx_area_free(&memory->coming);
+	rdx_area_free(&memory->before);
 	rdx_area_wipe(&memory->spaces);
 	rdx_area_wipe(&memory->rest);
 }
@@ -102,7 +103,8 @@ void rdx_private_free(struct rdx_publisher *p)
 	rdx_area_free(&memory->nodes);
 	rdx_area_free(&memory->hand);
 	rdx_area_free(&memory->tables);
-	rdx_area_free(&memory->others);
+	rdx_area_free(&memory->coming);
+	rdx_area_free(&memory->before);
 	rdx_area_free(&memory->spaces);
 	rdx_area_free(&memory->rest);
 }
@@ -141,12 +143,13 @@ void rdx_private_start(struct rdx_publisher *p, const uint64_t *key)
 static void change_tables(struct rdx_publisher *p)
 {
 	struct rdx_private *memory = &p->memory;
-	struct rdx_area before = memory->tables;
 	uint32_t nodes = p->lineage.capacity;
 
-	memory->tables = memory->others;
-	memory->others = before;
-	memory->keys = memory->others_keys;
+	rdx_area_free(&memory->before); /* of what there were before these: little, if anything */
+	memory->before = memory->tables;
+	memory->tables = memory->coming;
+	memory->coming = (struct rdx_area){.base = NULL};
+	memory->keys = memory->coming_keys;
 	rdx_filing_extend(&p->names.filing, memory->tables.base, memory->keys, nodes);
 	rdx_filing_extend(&p->lineage.filing, memory->tables.base + rdx_names_bytes(memory->keys),
 			  memory->keys, nodes);
@@ -165,8 +168,12 @@ void rdx_private_move_now(struct rdx_publisher *p, uint32_t count)
 				rdx_names_hash_of(&p->names, node));
 		rdx_filing_move(filed, node->state & RDX_NODE_FILED, node->prefix);
 	}
-	if (!names->left)
-		rdx_area_free(&p->memory.others);
+}
+
+void rdx_private_shrink(struct rdx_publisher *p)
+{
+	if (!p->names.filing.left)
+		rdx_area_shrink(&p->memory.before);
 }
 
 /* Tables for as many names again come in steps; at once, `now`, where so many steps were too few. */
@@ -176,17 +183,17 @@ static int extend_tables(struct rdx_publisher *p, uint32_t names, int now)
 	uint64_t keys = 2 * (uint64_t)names, bytes, touch;
 	int r;
 
-	if (!memory->others.base) {
-		memory->others_keys = (uint32_t)(keys < p->names_max ? keys : p->names_max);
-		r = rdx_area_reserve(&memory->others, tables_bytes(memory->others_keys));
+	if (!memory->coming.base) {
+		memory->coming_keys = (uint32_t)(keys < p->names_max ? keys : p->names_max);
+		r = rdx_area_reserve(&memory->coming, tables_bytes(memory->coming_keys));
 		if (r < 0)
 			return r;
 	}
-	bytes = tables_bytes(memory->others_keys);
-	touch = memory->others.touched +
+	bytes = tables_bytes(memory->coming_keys);
+	touch = memory->coming.touched +
 		(names - p->lineage.capacity) * (uint64_t)TABLE_BYTES_A_NAME;
-	r = rdx_area_extend(&memory->others, now || touch > bytes ? bytes : touch);
-	if (r == 0 && memory->others.touched >= bytes)
+	r = rdx_area_extend(&memory->coming, now || touch > bytes ? bytes : touch);
+	if (r == 0 && memory->coming.touched >= bytes)
 		change_tables(p);
 	return r;
 }
@@ -203,6 +210,7 @@ int rdx_private_extend(struct rdx_publisher *p, uint32_t names)
 		rdx_private_move(p, UINT32_MAX);
 	if (r == 0 && names > memory->keys && !p->names.filing.left)
 		r = extend_tables(p, names, now);
+	rdx_private_shrink(p);
 	return r;
 }
 

@@ -30,6 +30,9 @@ int rdx_private_extend(struct rdx_publisher *p, uint32_t names);
 /* The same for some more namespaces, which may be used then. -ENOMEM, also at RDX_NAMESPACES_MAX. */
 int rdx_private_extend_spaces(struct rdx_publisher *p);
 
+/* Free a piece of the tables from which all is moved, if there are some. */
+void rdx_private_shrink(struct rdx_publisher *p);
+
 void rdx_private_move_now(struct rdx_publisher *p, uint32_t count);
 
 /* Move the entries of up to `count` names to the new tables, if there are some. */

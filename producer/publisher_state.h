@@ -21,12 +21,12 @@ struct rdx_private {
 	struct rdx_area nodes;
 	struct rdx_area hand;
 	struct rdx_area tables; /* of names, and of what the lineage has filed */
-	struct rdx_area
-		others; /* those before, while they are not empty; or those to come, not yet whole */
+	struct rdx_area coming; /* tables that are not whole yet */
+	struct rdx_area before; /* those whose entries are moved, and then freed, piece by piece */
 	struct rdx_area spaces;
 	struct rdx_area rest;
 	uint32_t keys; /* for which the tables are made */
-	uint32_t others_keys;
+	uint32_t coming_keys;
 };
 
 /* The event being collected. The lineage has all its blocks already. */

@@ -174,6 +174,10 @@ static void test_followed(void **state)
 	assert_true(rdx_publisher_epoch(g.small) == epoch);
 	assert_int_equal(stats_of(g.small).ledger_full + stats_of(g.small).map_full, 0);
 	assert_int_equal(stats_of(g.roomy).growths + stats_of(g.small).outgrown, 0);
+	/* the tables that it had before are not kept */
+	for (int i = 0; i < STEPS && g.small->memory.before.base; i++)
+		assert_int_equal(rdx_publisher_check(g.small), 0);
+	assert_null(g.small->memory.before.base);
 	end(&g);
 }
 
