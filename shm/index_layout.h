@@ -7,6 +7,9 @@
  *   DIR/index/<name>.gen<N>   one page of struct rdx_table_header, then the lines and the
  *                             sets of one generation of the table
  *
+ * The last page of each has nothing but the writer's id. Where a file was cut, the rest of a page reads as
+ * zeros and the pages behind it fault; so who reads that id after all else knows that all was there.
+ *
  * <name> is 16 hexadecimal digits of a hash over model, tenant, block size and hash
  * scheme; the texts in the header say which index it is. One process writes both files,
  * everybody reads. All numbers little-endian.
@@ -134,12 +137,21 @@ static_assert(offsetof(struct rdx_index_live, identity) == 8576, "layout");
 static_assert(offsetof(struct rdx_index_live, entry) == 16768, "layout");
 static_assert(sizeof(struct rdx_index_live) == 16768 + RDX_RANKS_MAX * 512, "layout");
 
+/* The last page of an index file. */
+struct rdx_index_end {
+	alignas(RDX_INDEX_PAGE) _Atomic uint64_t writer_id;
+};
+static_assert(sizeof(struct rdx_index_end) == RDX_INDEX_PAGE, "layout");
+
 struct rdx_index_ctl {
 	struct rdx_index_header header;
 	uint8_t reserved[RDX_INDEX_PAGE - sizeof(struct rdx_index_header)];
 	struct rdx_index_live live;
+	struct rdx_index_end end;
 };
 static_assert(offsetof(struct rdx_index_ctl, live) == RDX_INDEX_PAGE, "layout");
+static_assert(offsetof(struct rdx_index_ctl, end) == 38 * RDX_INDEX_PAGE, "layout");
+static_assert(sizeof(struct rdx_index_ctl) == 39 * RDX_INDEX_PAGE, "layout");
 
 /* First page of a table file. The header never changes after the file got its name. */
 struct rdx_table_header {
@@ -199,9 +211,23 @@ static inline uint64_t rdx_index_sets_offset(uint64_t lines)
 	return RDX_TABLE_LINES_OFFSET + (lines + RDX_PROBE_LINES_MAX) * sizeof(struct rdx_line);
 }
 
-static inline uint64_t rdx_index_table_bytes(uint64_t lines, uint64_t sets)
+static inline uint64_t rdx_index_sets_end(uint64_t lines, uint64_t sets)
 {
 	return rdx_index_sets_offset(lines) + sets * sizeof(struct rdx_set);
+}
+
+/* With the last page. */
+static inline uint64_t rdx_index_table_bytes(uint64_t lines, uint64_t sets)
+{
+	uint64_t pages = (rdx_index_sets_end(lines, sets) + RDX_INDEX_PAGE - 1) / RDX_INDEX_PAGE;
+
+	return (pages + 1) * RDX_INDEX_PAGE;
+}
+
+/* Of a mapped file of so many bytes. */
+static inline struct rdx_index_end *rdx_index_end_of(const void *base, uint64_t bytes)
+{
+	return (struct rdx_index_end *)((uint8_t *)base + bytes - sizeof(struct rdx_index_end));
 }
 
 /* Names the layout above; another layout gives another number. */

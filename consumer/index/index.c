@@ -5,6 +5,7 @@
 #include "shm/guard.h"
 #include "shm/shared_clock.h"
 #include "shm/sized.h"
+#include "shm/words.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -266,10 +267,21 @@ static int follow(struct rdx_index *x, uint64_t now)
 	return judge(x, r, now);
 }
 
+/* Is a page missing, or was one when it was read? What reads as zeros in the page where a file was cut
+ * is not seen by itself, but the last page is gone then. */
+static int is_cut(const struct rdx_index *x, const struct rdx_mapping *mapping)
+{
+	const struct rdx_index_end *end;
+
+	if (!mapping->base) /* the handle has let go of it */
+		return rdx_mapping_poisoned(mapping);
+	end = rdx_index_end_of(mapping->base, mapping->bytes);
+	return rdx_word_load(&end->writer_id) != x->writer_id || rdx_mapping_poisoned(mapping);
+}
+
 int rdx_index_poisoned(const struct rdx_index *x)
 {
-	return rdx_mapping_poisoned(&x->ctl[x->ctl_now]) ||
-	       rdx_mapping_poisoned(&x->tables.current->mapping);
+	return is_cut(x, &x->ctl[x->ctl_now]) || is_cut(x, &x->tables.current->mapping);
 }
 
 /* The table is no longer the current one: take that. -ENOENT means that it has changed again, or

@@ -515,8 +515,10 @@ int64_t rdx_recovery_scan(struct rdx_reader *reader, uint64_t *ret_hashes, uint6
 		return count;
 	RDX_HOOK(RDX_HOOK_SCAN_DONE);
 	intended = rdx_ledger_intended(reader->view.live);
-	if (rdx_reader_poisoned(reader) || intended > RDX_POSITION_END)
-		return -EBADMSG;
+	/* where the file was cut, the rest of that page was zeros and no fault */
+	r = rdx_reader_learn_room(reader);
+	if (r < 0 || rdx_reader_poisoned(reader) || intended > RDX_POSITION_END)
+		return r < 0 ? r : -EBADMSG;
 	scan->active = 0;
 	reader->half = 0;
 	*ret_exact_position = intended > scan->start_position ? intended : scan->start_position;

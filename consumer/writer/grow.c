@@ -7,6 +7,7 @@
 #include "consumer/writer/room.h"
 #include "shm/file.h"
 #include "shm/guard.h"
+#include "shm/words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,12 +47,12 @@ static uint64_t lines_for(uint64_t blocks)
 
 uint64_t rdx_grow_bytes(const struct rdx_writer_table *table)
 {
-	return rdx_index_table_bytes(table->table.lines, table->sets.allocated);
+	return rdx_index_sets_end(table->table.lines, table->sets.allocated);
 }
 
 uint64_t rdx_grow_bytes_for(uint64_t blocks)
 {
-	return rdx_index_table_bytes(lines_for(blocks), SETS_FIRST);
+	return rdx_index_sets_end(lines_for(blocks), SETS_FIRST);
 }
 
 /* The mapped file as a table. -ENOMEM, -errno. */
@@ -161,11 +162,16 @@ static int name_file(struct rdx_index_writer *w, struct rdx_writer_table *table)
 		.file_bytes = table->mapping.bytes,
 		.secret = {table->table.secret[0], table->table.secret[1]},
 	};
+	struct rdx_index_end *end = rdx_index_end_of(table->mapping.base, table->mapping.bytes);
 	char temporary[RDX_NAME_BYTES], name[RDX_NAME_BYTES];
 	int r = rdx_file_inode(table->mapping.fd, &header.inode);
 
+	if (r == 0)
+		r = rdx_file_allocate(table->mapping.fd, table->mapping.bytes - sizeof(*end),
+				      sizeof(*end));
 	if (r < 0)
 		return r;
+	rdx_word_store(&end->writer_id, w->writer_id);
 	memcpy(table->mapping.base, &header, sizeof(header));
 	rdx_index_file_gen_temporary(&w->id, temporary);
 	rdx_index_file_gen_name(&w->id, table->generation, name);

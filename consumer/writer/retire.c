@@ -20,6 +20,12 @@ static int punch(struct rdx_index_writer *w, uint64_t at, uint64_t bytes)
 			 (off_t)bytes);
 }
 
+/* All but its last page: it was not cut. */
+static uint64_t punched_end(const struct rdx_writer_retired *old)
+{
+	return old->bytes - sizeof(struct rdx_index_end);
+}
+
 void rdx_retire_finish(struct rdx_index_writer *w)
 {
 	struct rdx_writer_retired *old = &w->retired;
@@ -29,7 +35,7 @@ void rdx_retire_finish(struct rdx_index_writer *w)
 	if (old->stage == RDX_RETIRE_UNMAP)
 		munmap(old->base, old->bytes);
 	if (old->stage != RDX_RETIRE_FREE)
-		(void)punch(w, 0, old->bytes);
+		(void)punch(w, 0, punched_end(old));
 	close(old->fd);
 	old->stage = RDX_RETIRE_NONE;
 }
@@ -74,7 +80,7 @@ static void free_piece(struct rdx_writer_retired *old)
 static void punch_piece(struct rdx_index_writer *w)
 {
 	struct rdx_writer_retired *old = &w->retired;
-	uint64_t left = old->bytes - old->at;
+	uint64_t left = punched_end(old) - old->at;
 	uint64_t piece = left < FREE_BYTES ? left : FREE_BYTES;
 
 	if (punch(w, old->at, piece) == 0 && piece < left) {

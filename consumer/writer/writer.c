@@ -6,6 +6,7 @@
 #include "shm/file.h"
 #include "shm/guard.h"
 #include "shm/shared_clock.h"
+#include "shm/words.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -101,6 +102,7 @@ static int create_ctl(struct rdx_index_writer *w, const struct rdx_hash_key *key
 	if (r < 0)
 		return r; /* where a table is cut, what is written to this file must not arrive */
 	memcpy(w->ctl.base, &header, sizeof(header)); /* nobody sees the file before its name */
+	rdx_word_store(&rdx_index_end_of(w->ctl.base, w->ctl.bytes)->writer_id, w->writer_id);
 	w->live = &((struct rdx_index_ctl *)w->ctl.base)->live;
 	return 0;
 }

@@ -134,6 +134,31 @@ static void test_ledger_truncated_in_mid_scan(void **state)
 	close_fixture(&f);
 }
 
+/* Within the page where the scan is: nothing faults, and what is left of it reads as empty records. */
+static void test_ledger_truncated_within_a_page(void **state)
+{
+	struct rdx_recovery recovery = {.size = sizeof(recovery)};
+	uint64_t hashes[16], exact, cut;
+	uint8_t tier;
+	struct fixture f;
+	int64_t n;
+
+	(void)state;
+	open_fixture(&f, 0);
+	assert_int_equal(rdx_reader_recover(f.reader, NULL, &recovery), 0);
+	assert_int_equal(recovery.way, RDX_RECOVERED_LEDGER);
+	assert_int_equal(rdx_reader_snapshot(f.reader, hashes, 16, &tier, &exact), 16);
+	cut = (f.reader->view.header.ledger_offset + 200 * sizeof(struct rdx_ledger_record)) /
+		      RDX_PAGE_BYTES * RDX_PAGE_BYTES +
+	      sizeof(struct rdx_ledger_record);
+	truncate_file(&f, "7/1.seg", (off_t)cut);
+	while ((n = rdx_reader_snapshot(f.reader, hashes, 16, &tier, &exact)) > 0)
+		;
+	assert_int_equal(n, -EBADMSG);
+	assert_false(rdx_reader_poisoned(f.reader));
+	close_fixture(&f);
+}
+
 /* Zero pages in its place look like a worker that was never cleared. */
 static void test_clear_file_truncated(void **state)
 {
@@ -280,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_segment_truncated_to_nothing),
 		cmocka_unit_test(test_segment_truncated_in_mid_read),
 		cmocka_unit_test(test_ledger_truncated_in_mid_scan),
+		cmocka_unit_test(test_ledger_truncated_within_a_page),
 		cmocka_unit_test(test_clear_file_truncated),
 		cmocka_unit_test(test_others_read_on),
 #ifdef RDX_HOOKS

@@ -55,8 +55,22 @@ static int is_resident(uint8_t *page)
 	return resident & 1;
 }
 
+/* Not under qemu, whose madvise answers 0 to what it does not know. */
+static int pages_come_when_asked(void)
+{
+	uint8_t *page =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int come;
+
+	assert_true(page != MAP_FAILED);
+	come = madvise(page, 4096, MADV_POPULATE_WRITE) < 0 || is_resident(page);
+	munmap(page, 4096);
+	return come;
+}
+
 static void test_steps_of_small_pages(void **state)
 {
+	int come = pages_come_when_asked();
 	struct rdx_area area;
 
 	(void)state;
@@ -65,7 +79,7 @@ static void test_steps_of_small_pages(void **state)
 	for (uint64_t bytes = STEP_BYTES; bytes <= 3 * HUGE_BYTES; bytes += STEP_BYTES) {
 		assert_int_equal(rdx_area_extend(&area, bytes), 0);
 		assert_true(area.touched == bytes);
-		assert_true(is_resident(area.base + bytes - 4096));
+		assert_true(is_resident(area.base + bytes - 4096) || !come);
 		assert_false(is_resident(area.base + bytes));
 	}
 	assert_true(huge_kib(area.base, area.reserved) == 0);
