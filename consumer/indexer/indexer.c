@@ -194,7 +194,7 @@ static uint32_t share_of(uint32_t max_blocks, uint32_t ranks)
  * time. Changes of all of them are on their way to the tables together. */
 static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_blocks, uint64_t now)
 {
-	uint32_t count = indexer->rank_count, share, start = indexer->next_rank, i;
+	uint32_t count = indexer->rank_count, share, start = indexer->next_rank;
 	uint64_t until = now + EVENTS_NS;
 	int64_t done = clear_ranks(indexer, now, until);
 	int worked = 0;
@@ -203,18 +203,19 @@ static int64_t step_ranks(struct rdx_indexer *indexer, uint32_t max_blocks, uint
 		return done;
 	rdx_rank_fetch(indexer->ranks, count);
 	share = share_of(max_blocks, count);
-	for (i = 0; i < count && done < max_blocks && (!worked || rdx_clock_ns() < until); i++) {
+	for (uint32_t i = 0; i < count && done < max_blocks && (!worked || rdx_clock_ns() < until);
+	     i++) {
 		struct rdx_rank *rank = indexer->ranks[(start + i) % count];
 		int r = rdx_rank_step(rank, &indexer->scratch, share, now, until);
 
 		if (r < 0)
 			return r;
 		done += r;
-		worked = r > 0; /* who has nothing takes no time worth a look at the clock */
+		/* who has nothing takes no time worth a look at the clock; so where nothing was
+		 * done, every rank was asked */
+		worked = r > 0;
 		indexer->next_rank = (start + i + 1) % count;
 	}
-	if (i < count && !done)
-		done = 1; /* who was not asked may have events */
 	for (uint32_t k = 0; k < count; k++)
 		rdx_rank_pulse(indexer->ranks[k], now);
 	return done;
