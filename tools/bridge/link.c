@@ -113,9 +113,9 @@ enum link_event link_next(struct link *link)
 		uint16_t number = next_number(link);
 		int was_stranger = link->is_stranger;
 
-		link->is_stranger = 0;
 		if (number == 0)
-			return LINK_NOTHING;
+			return LINK_NOTHING; /* a stranger's end may be on its way */
+		link->is_stranger = 0;
 		if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
 			return LINK_CONNECTED;
 		if (number != ZMQ_EVENT_DISCONNECTED)
