@@ -170,11 +170,7 @@ static int only_name(PyObject *list, uint64_t *ret_name)
 	name = PyList_GetItem(list, 0);
 	if (!PyLong_CheckExact(name))
 		return 0;
-	*ret_name = PyLong_AsUnsignedLongLong(name);
-	if (*ret_name != UINT64_MAX)
-		return 1;
-	PyErr_Clear();
-	return 0;
+	return numbers_word(name, ret_name);
 }
 
 /* 1: one more removal like that before was taken; 0: it was not; -1 with an exception. */

@@ -53,7 +53,20 @@ int numbers_one(PyObject *from, uint32_t *ret_value, const char *name, Py_ssize_
 	return r;
 }
 
-/* 64 bits, signed or not: they are the same bits. */
+int numbers_word(PyObject *number, uint64_t *ret_value)
+{
+	int overflow;
+
+	*ret_value = (uint64_t)PyLong_AsLongLongAndOverflow(number, &overflow);
+	if (overflow <= 0)
+		return overflow == 0;
+	*ret_value = PyLong_AsUnsignedLongLong(number);
+	if (*ret_value != UINT64_MAX || !PyErr_Occurred())
+		return 1;
+	PyErr_Clear();
+	return 0;
+}
+
 static int one_u64(PyObject *from, uint64_t *ret_value, const char *name, Py_ssize_t at)
 {
 	PyObject *number = whole(from, name, at);
@@ -61,13 +74,8 @@ static int one_u64(PyObject *from, uint64_t *ret_value, const char *name, Py_ssi
 
 	if (!number)
 		return 0;
-	*ret_value = PyLong_AsUnsignedLongLong(number);
-	if (*ret_value == UINT64_MAX && PyErr_Occurred()) {
-		PyErr_Clear();
-		*ret_value = (uint64_t)PyLong_AsLongLong(number);
-		if (PyErr_Occurred())
-			r = refuse(name, at, number, "a number of 64 bits");
-	}
+	if (!numbers_word(number, ret_value))
+		r = refuse(name, at, number, "a number of 64 bits");
 	Py_DECREF(number);
 	return r;
 }

@@ -30,6 +30,10 @@ uint32_t numbers_name(PyObject *from, uint8_t *ret_bytes, const char *name, Py_s
 /* One number of 32 bits; 0 with an exception. `at`: where it stands, for the exception. */
 int numbers_one(PyObject *from, uint32_t *ret_value, const char *name, Py_ssize_t at);
 
+/* 64 bits of an int, signed or not: they are the same bits. 0, without an exception, where it has more. Half of
+ * SGLang's names are negative, so that none may cost an exception. */
+int numbers_word(PyObject *number, uint64_t *ret_value);
+
 void numbers_free(struct numbers *numbers);
 
 #define NUMBERS_NAME_BYTES_MAX 32
