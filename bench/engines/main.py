@@ -30,6 +30,8 @@ WHOSE = {
     "zeromq": "ZeroMQ, a subscriber that decodes",
     "zeromq-none": "ZeroMQ, nobody",
     "zeromq-stalled": "ZeroMQ, a subscriber that is stopped",
+    "ringdex-sglang": "SGLang's, ringdex follow beside",
+    "zeromq-sglang": "SGLang's ZeroMQ, a subscriber that decodes",
 }
 SMOKED = ("floor", "ringdex", "stalled", "dead", "zeromq")  # an interpreter each costs CI
 MODES = {
@@ -56,6 +58,8 @@ def make_ways(setting, has_peer):
         found["zeromq"] = lambda: ways.ZeromqRouter(setting)
         found["zeromq-none"] = lambda: ways.ZeromqAlone(setting)
         found["zeromq-stalled"] = lambda: ways.ZeromqStalled(setting)
+        found["ringdex-sglang"] = lambda: ways.Ringdex(setting, "sglang", engine="sglang")
+        found["zeromq-sglang"] = lambda: ways.ZeromqRouter(setting, engine="sglang")
     wanted = SMOKED if setting.is_smoke else found
     return {whose: make() for whose, make in found.items() if whose in wanted}
 

@@ -74,13 +74,14 @@ class Ringdex:
 class Zeromq:
     """A subscriber."""
 
-    def __init__(self, mode, folder, endpoint):
+    def __init__(self, mode, folder, engine, endpoint):
         import msgspec
         import wheels
         import zmq
 
         self._mode, self._zmq = mode, zmq
-        self._decode = msgspec.msgpack.Decoder(wheels.load(folder).events.KVEventBatch).decode
+        batch = wheels.load(folder, engine).events.KVEventBatch
+        self._decode = msgspec.msgpack.Decoder(batch).decode
         self._socket = zmq.Context.instance().socket(zmq.SUB)
         self._socket.set_hwm(0)
         self._socket.subscribe(b"")
@@ -142,7 +143,7 @@ def main():
     if "dir" in config:
         router = Ringdex(mode, config["dir"])
     else:
-        router = Zeromq(mode, config["wheels"], config["endpoint"])
+        router = Zeromq(mode, config["wheels"], config["engine"], config["endpoint"])
     print(json.dumps({}), flush=True)
     for line in sys.stdin:
         job = json.loads(line)

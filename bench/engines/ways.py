@@ -22,13 +22,14 @@ def ringdex_endpoint(folder, worker=1):
 
 
 class Way:
-    """What is the same of all: `endpoints`, one a publisher; "" publishes nothing."""
+    """What is the same of all: `endpoints`, one a publisher; "" publishes nothing. `engine`: whose
+    objects and publishers."""
 
     stores_before = True  # what is removed was stored
 
-    def __init__(self, setting, endpoints, python_path=None):
+    def __init__(self, setting, endpoints, python_path=None, engine="vllm"):
         self.setting = setting
-        config = {"wheels": setting.wheels, "endpoints": endpoints}
+        config = {"wheels": setting.wheels, "engine": engine, "endpoints": endpoints}
         self.engine = parts.Program("worker.py", config, python_path)
 
     def _begin(self):
@@ -82,10 +83,10 @@ class Walk(Way):
 class Ringdex(Way):
     """With `ringdex follow` beside: live, stopped, killed, or None. `ranks` publish in turn."""
 
-    def __init__(self, setting, name, follower="live", options=(), ranks=1):
+    def __init__(self, setting, name, follower="live", options=(), ranks=1, engine="vllm"):
         self._dir = setting.folder(name)
         self._follower, self._options, self._process = follower, options, None
-        super().__init__(setting, [ringdex_endpoint(self._dir)] * ranks)
+        super().__init__(setting, [ringdex_endpoint(self._dir)] * ranks, engine=engine)
 
     def _begin(self):
         if self._follower:
@@ -142,8 +143,8 @@ class Ringdex(Way):
 class Router(Way):
     """Someone who says when each batch could be seen: `seen` of the answer."""
 
-    def __init__(self, setting, endpoints, config):
-        super().__init__(setting, endpoints)
+    def __init__(self, setting, endpoints, config, engine="vllm"):
+        super().__init__(setting, endpoints, engine=engine)
         self.router = parts.Program("router.py", config)
         self._seen = []
         until = time.monotonic() + parts.PATIENCE_S
@@ -185,13 +186,11 @@ class ZeromqRouter(Router):
 
     stores_before = False
 
-    def __init__(self, setting, mode="sleep"):
+    def __init__(self, setting, mode="sleep", engine="vllm"):
         port = parts.free_port()
-        super().__init__(
-            setting,
-            [f"tcp://*:{port}"],
-            {"mode": mode, "wheels": setting.wheels, "endpoint": f"tcp://127.0.0.1:{port}"},
-        )
+        config = {"mode": mode, "wheels": setting.wheels, "engine": engine}
+        config["endpoint"] = f"tcp://127.0.0.1:{port}"
+        super().__init__(setting, [f"tcp://*:{port}"], config, engine)
 
 
 class ZeromqStalled(ZeromqRouter):

@@ -5,6 +5,7 @@ repository: bench/peers/engines.sh fetches them."""
 
 import dataclasses
 import importlib.util
+import json
 import logging
 import os
 import sys
@@ -84,6 +85,48 @@ class Vllm:
         return self.events.KVEventBatch(ts=0.0, events=events)
 
 
+def _signed(names):
+    """SGLang's names are of 64 bits with a sign."""
+    return [name - (1 << 64) if name >> 63 else name for name in names]
+
+
+class Sglang:
+    """SGLang 0.5.23."""
+
+    def __init__(self, folder):
+        _stub("sglang.srt.runtime_context", {"get_parallel": None})  # for ranks of a whole engine
+        _load(folder, "sglang.srt.utils.network")
+        self.events = _load(folder, "sglang.srt.disaggregation.kv_events")
+        from ringdex import sglang
+
+        sglang.register()
+
+    def publisher(self, endpoint, rank=0):
+        """By the engine's own factory."""
+        kind = "ringdex" if endpoint.startswith("ringdex:") else "zmq"
+        config = json.dumps({"publisher": kind, "endpoint": endpoint})
+        return self.events.EventPublisherFactory.create(config, rank)
+
+    def stored(self, hashes, parent, tokens, block_tokens):
+        return self.events.BlockStored(
+            block_hashes=_signed(hashes),
+            parent_block_hash=parent,
+            token_ids=tokens,
+            block_size=block_tokens,
+            lora_id=None,
+            medium="GPU",
+        )
+
+    def removed(self, hashes):
+        return self.events.BlockRemoved(block_hashes=_signed(hashes), medium="GPU")
+
+    def cleared(self):
+        return self.events.AllBlocksCleared()
+
+    def batch(self, events):
+        return self.events.KVEventBatch(ts=0.0, events=events)
+
+
 @dataclasses.dataclass
 class BlockStored:
     """As vLLM's, without msgspec."""
@@ -129,6 +172,9 @@ class StandIn:
         return types.SimpleNamespace(events=events)
 
 
-def load(folder):
+ENGINES = {"vllm": Vllm, "sglang": Sglang}
+
+
+def load(folder, engine):
     """`folder`: of the wheels' modules, or "" for a stand-in."""
-    return Vllm(folder) if folder else StandIn()
+    return ENGINES[engine](folder) if folder else StandIn()

@@ -28,8 +28,8 @@ class Nothing:
 
 
 class Worker:
-    def __init__(self, folder, endpoints):
-        self._engine = wheels.load(folder)
+    def __init__(self, folder, engine, endpoints):
+        self._engine = wheels.load(folder, engine)
         self._random = random.Random(1)
         self.publishers = [
             self._engine.publisher(e, r) if e else Nothing() for r, e in enumerate(endpoints)
@@ -111,7 +111,7 @@ class Worker:
 
 def main():
     config = json.loads(sys.argv[1])
-    worker = Worker(config["wheels"], config["endpoints"])
+    worker = Worker(config["wheels"], config["engine"], config["endpoints"])
     print(json.dumps({}), flush=True)
     for line in sys.stdin:
         job = json.loads(line)

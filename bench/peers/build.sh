@@ -37,11 +37,11 @@ build_c() {
 	cmake --build "$out/cmake"
 }
 
-# The engines' own publishers, for bench-engines: modules of a wheel, nothing is built.
+# The engines' own publishers, for bench-engines: modules of wheels, nothing is built.
 fetch_engines() {
 	if ! bench/peers/engines.sh "$out/engines"; then
 		rm -rf "$out/engines"
-		say "vLLM's wheel, or what it needs of Python, cannot be had: vllm is left out"
+		say "wheels of vLLM and SGLang, or what they need of Python, cannot be had: they are left out"
 	fi
 }
 
