@@ -167,7 +167,7 @@ struct rdx_publisher_stats {
 	uint32_t name_lost;               /* 1: rdx_publisher_check could not make again what lost
 					     its name: who comes later does not find the rank */
 	uint32_t outgrown;                /* 1: it was to become larger, and there was no memory */
-	uint32_t growths;                 /* times that it became larger, by 64 to 1,024 blocks */
+	uint32_t growths;                 /* times that it became larger, by 64 to 256 blocks */
 };
 
 /*
@@ -280,7 +280,7 @@ enum rdx_check_result {
  * A cleaner, rm, or a volume that is made anew takes names; the publish calls, which make no system
  * call, go on into files that nobody finds who comes later. To be
  * called about once a second, in the thread of the publish calls, where it can spare some microseconds:
- * up to ten system calls, and three for each 64 to 1,024 blocks that it makes room for. What is lost is made again from what the handle holds: directory and key, the
+ * up to ten system calls, and three for each 64 to 256 blocks that it makes room for. What is lost is made again from what the handle holds: directory and key, the
  * worker's clear file, the bell, and the segment, with the ring and all that the rank holds, as a new
  * epoch. To make a segment blocks, as rdx_publisher_open does. An idle rank follows its worker's
  * clears here.

@@ -34,7 +34,7 @@ static int map(int fd, uint64_t bytes, int writable, void **ret_base)
 
 int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, int writable)
 {
-	void *base;
+	void *base = NULL;
 	int r = map(fd, bytes, writable, &base);
 
 	if (r < 0)
@@ -48,7 +48,7 @@ int rdx_mapping_attach(struct rdx_mapping *ret_mapping, int fd, uint64_t bytes, 
 
 int rdx_mapping_resize(struct rdx_mapping *mapping, uint64_t bytes, int writable)
 {
-	void *base;
+	void *base = NULL;
 	int r = map(mapping->fd, bytes, writable, &base);
 
 	if (r < 0)
