@@ -87,8 +87,8 @@ static int read_digest(struct rdx_engine_key *key, struct json_object *value, ui
 	struct json_object *digits = digits_of(value);
 	uint32_t bytes = digits ? (uint32_t)json_object_get_string_len(digits) / 2 : 0;
 
-	if (!digits || !hex_read(json_object_get_string(digits), bytes, *end))
-		return 0;
+	if (!bytes || !hex_read(json_object_get_string(digits), bytes, *end))
+		return 0; /* also of none, for which there need be no memory */
 	key->kind = RDX_ENGINE_KEY_DIGEST;
 	key->bytes = *end;
 	key->byte_count = bytes;
