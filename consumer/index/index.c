@@ -268,7 +268,8 @@ static int follow(struct rdx_index *x, uint64_t now)
 }
 
 /* Is a page missing, or was one when it was read? What reads as zeros in the page where a file was cut
- * is not seen by itself, but the last page is gone then. */
+ * is not seen by itself, but the last page is gone then: tmpfs takes pages away before it writes zeros. An
+ * answer ends with a look at the version, whose fence (V1) stands before this one. */
 static int is_cut(const struct rdx_index *x, const struct rdx_mapping *mapping)
 {
 	const struct rdx_index_end *end;
