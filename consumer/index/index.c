@@ -303,7 +303,9 @@ static int look_up(struct rdx_index *x, struct rdx_keys *keys)
 	uint32_t maps = 0;
 
 	for (uint32_t try = 0; try < TRIES;) {
-		int r = rdx_lookup_attempt(&x->lookup, keys);
+		/* a handle that has let go of its tables has none, whatever number the file says */
+		int r = x->tables.current->mapping.base ? rdx_lookup_attempt(&x->lookup, keys)
+							: -ESTALE;
 
 		if (rdx_index_poisoned(x))
 			return -EBADMSG;
