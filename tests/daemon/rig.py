@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of ringdexd share."""
 import contextlib
-import ctypes
 import http.client
 import json
 import os
@@ -9,27 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from patience import die_with_parent, wait_until  # noqa: E402
 
 BIN, LOOP, DIR = sys.argv[1:4]
 PATIENCE_S = 60
 PROMPT = list(range(1, 13))
 
 
-def die_with_parent():
-    """A test that is killed leaves no daemon."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
 def until(condition, what):
-    """Wait for what must come; on no time does a result depend."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        got = condition()
-        if got:
-            return got
-        time.sleep(0.01)
-    raise AssertionError(what)
+    return wait_until(condition, what, PATIENCE_S)
 
 
 class Daemon:

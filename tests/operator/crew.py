@@ -1,29 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real workers and an indexer, for tests of what an operator looks at."""
 import contextlib
-import ctypes
 import json
-import signal
+import os
 import subprocess
-import time
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from patience import die_with_parent, wait_until  # noqa: E402
 
 PATIENCE_S = 120
 
 
-def die_with_parent():
-    """A test that is killed leaves no process."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
 def until(condition, what):
-    """Wait for what must come; on no time does a result depend."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        got = condition()
-        if got:
-            return got
-        time.sleep(0.01)
-    raise AssertionError(what)
+    return wait_until(condition, what, PATIENCE_S)
 
 
 def segments(binaries, directory):
