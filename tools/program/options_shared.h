@@ -139,6 +139,15 @@
 			OPTIONS_NUMBER, .min = 1, .max = 65536, .fallback = "192", __VA_ARGS__     \
 	}
 
+/* All of these, of a structure with an `indexer` and a number `worker_gib`, by its OPTIONS_TO. */
+#define OPTIONS_LIMITS(TO)                                                                         \
+	OPTIONS_STALE_AFTER(TO(indexer.stale_after_ns)),                                           \
+		OPTIONS_INITIAL_BLOCKS(TO(indexer.initial_blocks)),                                \
+		OPTIONS_WORKER_RANKS(TO(indexer.worker_ranks_max)),                                \
+		OPTIONS_WORKER_COLUMNS(TO(indexer.worker_columns_max)),                            \
+		OPTIONS_WORKER_INDEXES(TO(indexer.worker_indexes_max)),                            \
+		OPTIONS_WORKER_GIB(TO(worker_gib)), OPTIONS_USER_RANKS(TO(indexer.user_ranks_max))
+
 /* Traces */
 #define OPTIONS_TRACE(...)                                                                         \
 	{                                                                                          \
