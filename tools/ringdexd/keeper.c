@@ -93,7 +93,7 @@ static int work(struct keeper *keeper, struct rdx_indexer *indexer)
 
 		r = rdx_indexer_poll(indexer, 0);
 		histogram_add(&keeper->polls, rdx_clock_ns() - now);
-		if (r == 0)
+		if (r >= 0) /* it looks at all rings again by itself, for less than a poll */
 			r = rdx_indexer_wait(indexer, (int64_t)TELL_NS);
 		if (r >= 0 && now >= tell_ns) {
 			tell(keeper, KEEPER_AT_WORK, 0, indexer);
