@@ -38,7 +38,7 @@ int rdx_index_update(struct rdx_index *index, struct rdx_keys *keys, uint64_t no
 /* The work that can wait until there is an answer: what is mapped ahead, or still. */
 void rdx_index_settle(struct rdx_index *index);
 
-/* Were pages of a mapped file replaced by zeroes? Ask after reading, before use. */
+/* Was a mapped file cut, so that what was read may have been zeros? Ask after reading, before use. */
 int rdx_index_poisoned(const struct rdx_index *index);
 
 #endif
