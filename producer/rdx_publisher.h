@@ -282,8 +282,8 @@ enum rdx_check_result {
  * called about once a second, in the thread of the publish calls, where it can spare some microseconds:
  * up to ten system calls, and three for each 64 to 256 blocks that it makes room for. What is lost is
  * made again from what the handle holds: directory and key, the worker's clear file, the bell, and the
- * segment, with the ring and all that the rank holds, as a new epoch. To make a segment blocks, as rdx_publisher_open does. An idle rank follows its worker's
- * clears here.
+ * segment, with the ring and all that the rank holds, as a new epoch. To make a segment blocks, as
+ * rdx_publisher_open does. An idle rank follows its worker's clears here.
  *
  * All ranks that share a clear file are to call it. One that made the file again, and one that still uses
  * the lost one, do not see each other's clears until the latter calls this. Then both drop what was

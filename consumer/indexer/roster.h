@@ -9,8 +9,8 @@
 
 /*
  * Walk through the namespace if it is time or something changed: join segments that are new, forget
- * ranks whose files are gone, refuse those that became longer than their worker may have. 0, -ENOENT where the directory was removed, -ENOMEM; other failures
- * concern their rank only.
+ * ranks whose files are gone, refuse those that became longer than their worker may have. 0, -ENOENT where
+ * the directory was removed, -ENOMEM; other failures concern their rank only.
  */
 int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now_ns);
 
