@@ -68,7 +68,7 @@ if(RDX_DAEMON)
 			FIXTURES_REQUIRED build/${RDX_PRESET})
 	endfunction()
 	foreach(loop io_uring epoll)
-		foreach(subject http life metrics service settings)
+		foreach(subject choose http life metrics service settings v1)
 			rdx_daemon_test(${subject} ${loop})
 		endforeach()
 	endforeach()
@@ -76,4 +76,18 @@ if(RDX_DAEMON)
 	rdx_daemon_test(dynamo io_uring LONG)
 	rdx_daemon_test(life io_uring LONG)
 	rdx_daemon_test(metrics io_uring LONG)
+	# with what a package registry has; once in CI
+	if(RDX_FIRST)
+		set(test ${RDX_TEST_PREFIX}process/daemon_openapi)
+		set(label long)
+		if(RDX_PRESET STREQUAL ci)
+			set(label process)
+		endif()
+		add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
+			${CMAKE_CURRENT_SOURCE_DIR}/daemon/test_openapi.py
+			${CMAKE_RUNTIME_OUTPUT_DIRECTORY} auto)
+		set_tests_properties(${test} PROPERTIES LABELS ${label} TIMEOUT ${RDX_TEST_TIMEOUT}
+			ENVIRONMENT RDX_VENV=${PROJECT_BINARY_DIR}/schemathesis SKIP_RETURN_CODE 77
+			FIXTURES_REQUIRED build/${RDX_PRESET})
+	endif()
 endif()

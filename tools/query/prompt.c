@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/query/prompt.h"
 
-#include "shm/tokens.h"
-#include "tools/program/figures.h"
 #include "tools/program/messages.h"
 
 #include <errno.h>
@@ -16,16 +14,15 @@ static void forget(struct prompt *prompt)
 	prompt->object = NULL;
 	prompt->lora = prompt->salt = NULL;
 	prompt->eagle = -1;
-	prompt->has_list = 0;
-	prompt->list_blocks = prompt->count = prompt->keys.count = 0;
+	prompt->count = 0;
+	(void)prompt_keys_read(&prompt->keys, NULL, 0); /* none */
 }
 
 void prompt_free(struct prompt *prompt)
 {
 	forget(prompt);
 	free(prompt->ids);
-	free(prompt->block_keys);
-	extra_keys_free(&prompt->keys);
+	prompt_keys_free(&prompt->keys);
 	*prompt = (struct prompt){0};
 }
 
@@ -117,7 +114,7 @@ static int read_id(struct prompt *prompt, uint32_t at, struct json_object *value
 				       at, json_object_to_json_string(value));
 	prompt->ids[at] = rdx_engine_token(json_object_get_string(value),
 					   (uint64_t)json_object_get_string_len(value));
-	r = extra_keys_add_token(&prompt->keys, value, at);
+	r = extra_keys_add_token(&prompt->keys.given, value, at);
 	if (r == -ENOMEM)
 		messages_no_memory();
 	return r;
@@ -150,9 +147,7 @@ int prompt_read(struct prompt *prompt, const char *line, size_t length,
 		r = sort_members(prompt->object, values, ret_fault);
 	if (r == 0) {
 		list = values[MM_KEYS] ? values[MM_KEYS] : values[EXTRA_KEYS];
-		prompt->has_list = list != NULL;
-		prompt->list_blocks = list ? json_object_array_length(list) : 0;
-		r = extra_keys_read(&prompt->keys, list, list && list == values[MM_KEYS]);
+		r = prompt_keys_read(&prompt->keys, list, list && list == values[MM_KEYS]);
 	}
 	if (r == 0)
 		r = read_ids(prompt, values[TOKEN_IDS], ret_fault);
@@ -167,67 +162,10 @@ int prompt_read(struct prompt *prompt, const char *line, size_t length,
 	return 0;
 }
 
-/* The list has an entry for each full block, and perhaps one for the tokens behind them, the keys of
- * which are left out. */
-static int cut_list(struct prompt *prompt, uint64_t blocks, uint32_t block_tokens,
-		    struct json_line_fault *ret_fault)
-{
-	struct extra_keys *keys = &prompt->keys;
-	uint64_t most = (prompt->count + block_tokens - 1) / block_tokens, kept = 0;
-
-	if (prompt->has_list && (prompt->list_blocks < blocks || prompt->list_blocks > most))
-		return json_line_fault(ret_fault,
-				       "there are keys for %" PRIu64
-				       " block%s, the tokens make %" PRIu64 " block%s of %" PRIu32
-				       ": give an entry for each, null where there is none",
-				       prompt->list_blocks, figures_plural(prompt->list_blocks),
-				       blocks, figures_plural(blocks), block_tokens);
-	for (uint64_t i = 0; i < keys->count; i++) {
-		struct rdx_engine_key key = keys->keys[i];
-		uint64_t block = key.kind == RDX_ENGINE_KEY_TOKEN ? key.at / block_tokens : key.at;
-
-		if (block < blocks)
-			keys->keys[kept++] = key;
-	}
-	keys->count = kept;
-	return 0;
-}
-
-/* What the keys say, as keys of an event that stores these blocks from the root on. */
-static int understand(struct prompt *prompt, const char *lora, uint64_t blocks,
-		      uint32_t block_tokens, struct rdx_engine_identity *ret_identity)
-{
-	const struct rdx_engine_event event = {
-		.size = sizeof(event),
-		.lora_name = lora,
-		.cache_salt = prompt->salt,
-		.tokens = prompt->ids,
-		.token_count = prompt->count,
-		.keys = prompt->keys.keys,
-		.key_count = prompt->keys.count,
-		.key_blocks = blocks,
-		.count = (uint32_t)blocks,
-		.block_tokens = block_tokens,
-		.flags = prompt->has_list ? RDX_ENGINE_KEYS : 0,
-	};
-
-	if (prompt->block_key_capacity < event.key_count) {
-		prompt->block_keys = reallocarray(prompt->block_keys, event.key_count,
-						  sizeof(*prompt->block_keys));
-		if (!prompt->block_keys)
-			messages_no_memory();
-		prompt->block_key_capacity = event.key_count;
-	}
-	*ret_identity = (struct rdx_engine_identity){.size = sizeof(*ret_identity)};
-	return rdx_engine_keys(&event, prompt->block_keys, prompt->block_key_capacity,
-			       ret_identity);
-}
-
 int prompt_tokens(struct prompt *prompt, const struct prompt_defaults *defaults,
 		  uint32_t block_tokens, struct rdx_tokens *ret_tokens,
 		  struct json_line_fault *ret_fault)
 {
-	const char *lora = prompt->lora ? prompt->lora : defaults->lora, *salt;
 	struct rdx_tokens tokens = {
 		.size = sizeof(tokens),
 		.ids = prompt->ids,
@@ -235,29 +173,12 @@ int prompt_tokens(struct prompt *prompt, const struct prompt_defaults *defaults,
 		.block_tokens = block_tokens,
 		.overlap = (uint32_t)(prompt->eagle < 0 ? defaults->eagle : prompt->eagle),
 	};
-	uint64_t blocks = rdx_tokens_blocks(&tokens);
-	struct rdx_engine_identity identity;
-	int r = cut_list(prompt, blocks, block_tokens, ret_fault);
+	int r = prompt_keys_name(&prompt->keys, prompt->lora ? prompt->lora : defaults->lora,
+				 prompt->salt, defaults->salt, &tokens, ret_fault);
 
+	if (r == -ENOMEM)
+		messages_no_memory();
 	if (r == 0)
-		r = understand(prompt, lora, blocks, block_tokens, &identity);
-	if (r < 0)
-		return r;
-	if (identity.contradicts)
-		return json_line_fault(ret_fault,
-				       "two different cache salts: give one; an adapter's name is "
-				       "lora_name");
-	if (identity.blocks < blocks)
-		return json_line_fault(ret_fault,
-				       "the keys of block %" PRIu64
-				       ", counted from 0, are not understood: give an image as "
-				       "[identifier, offset], an adapter as lora_name, a salt as "
-				       "cache_salt",
-				       identity.blocks);
-	salt = identity.salt || prompt->salt ? identity.salt : defaults->salt;
-	tokens.seed = rdx_hash_seed(lora, salt);
-	tokens.keys = prompt->block_keys;
-	tokens.key_count = identity.key_count;
-	*ret_tokens = tokens;
-	return 0;
+		*ret_tokens = tokens;
+	return r;
 }

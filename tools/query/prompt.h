@@ -6,10 +6,7 @@
 #ifndef QUERY_PROMPT_H
 #define QUERY_PROMPT_H
 
-#include "tools/program/extra_keys.h"
-#include "tools/program/json_line.h"
-
-#include <ringdex/rdx_hash.h>
+#include "tools/query/prompt_keys.h"
 
 /* What holds where a request does not say it itself. */
 struct prompt_defaults {
@@ -27,11 +24,7 @@ struct prompt {
 	const char *lora;           /* NULL: not said */
 	const char *salt;
 	int eagle; /* -1: not said */
-	int has_list;
-	uint64_t list_blocks; /* of a list of extra keys */
-	struct extra_keys keys;
-	struct rdx_block_key *block_keys;
-	uint64_t block_key_capacity;
+	struct prompt_keys keys;
 };
 
 void prompt_free(struct prompt *prompt);

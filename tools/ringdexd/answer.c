@@ -11,11 +11,13 @@
 
 #define CAPACITY_MIN  ((size_t)4096)
 #define NUMBER_DIGITS 20
+#define ERROR_BYTES   1024
 
 void answer_begin(struct answer *answer)
 {
 	answer->used = ANSWER_HEAD_BYTES;
 	answer->type = "application/json";
+	answer->headers = NULL;
 	answer->status = 200;
 	answer->broken = 0;
 }
@@ -120,7 +122,7 @@ void answer_json_text(struct answer *answer, const char *text)
 
 void answer_error(struct answer *answer, int status, const char *format, ...)
 {
-	char text[256];
+	char text[ERROR_BYTES];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -155,6 +157,7 @@ static const char *reason(int status)
 		{201, "Created"},
 		{400, "Bad Request"},
 		{401, "Unauthorized"},
+		{403, "Forbidden"},
 		{404, "Not Found"},
 		{405, "Method Not Allowed"},
 		{408, "Request Timeout"},
@@ -180,8 +183,9 @@ const char *answer_finish(struct answer *answer, int has_body, int last, size_t 
 	size_t body = answer->used - ANSWER_HEAD_BYTES;
 	int count =
 		snprintf(head, sizeof(head),
-			 "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n",
+			 "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s\r\n",
 			 answer->status, reason(answer->status), answer->type, body,
+			 answer->headers ? answer->headers : "",
 			 answer->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
 			 last ? "Connection: close\r\n" : "");
 	char *from;

@@ -10,13 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ANSWER_HEAD_BYTES 256 /* kept free before the body */
+#define ANSWER_HEAD_BYTES 768 /* kept free before the body */
 
 struct answer {
 	char *bytes; /* ANSWER_HEAD_BYTES, then the body */
 	size_t used; /* with the head's bytes */
 	size_t capacity;
 	const char *type;
+	const char *headers; /* more of them, each line with its end; NULL: none */
 	int status;
 	int broken; /* -ENOMEM */
 };

@@ -73,11 +73,24 @@ static void send_answer(struct connection *connection)
 	loop_send(connection->host->loop, &connection->socket, bytes, count);
 }
 
+/* Is what was read of the target one of ours, for which errors are JSON? Dynamo's are mostly plain text. */
+static int is_v1(const struct connection *connection)
+{
+	static const char prefix[] = "/v1/";
+	const struct grown *target = &connection->reader.target;
+
+	return target->count >= sizeof(prefix) - 1 &&
+	       memcmp(target->bytes, prefix, sizeof(prefix) - 1) == 0;
+}
+
 /* It could not be read to its end: an answer, and the connection is over. */
 static void send_refusal(struct connection *connection, int status, const char *text)
 {
 	connection->is_last = 1;
-	answer_plain(&connection->answer, status, "%s\n", text);
+	if (is_v1(connection))
+		answer_error(&connection->answer, status, "%s", text);
+	else
+		answer_plain(&connection->answer, status, "%s\n", text);
 	send_answer(connection);
 }
 
@@ -95,10 +108,13 @@ static const struct route *find_route(struct connection *connection, const char 
 			return route;
 		other = route;
 	}
-	if (other)
-		answer_error(&connection->answer, 405, "%s takes %s", path, other->method);
-	else
+	if (!other) {
 		answer_error(&connection->answer, 404, "there is no %s", path);
+		return NULL;
+	}
+	answer_error(&connection->answer, 405, "%s takes %s", path, other->method);
+	connection->answer.headers =
+		strcmp(other->method, "GET") == 0 ? "Allow: GET, HEAD\r\n" : "Allow: POST\r\n";
 	return NULL;
 }
 

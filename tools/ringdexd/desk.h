@@ -5,7 +5,11 @@
 #ifndef RINGDEXD_DESK_H
 #define RINGDEXD_DESK_H
 
+#include "tools/query/prompt_keys.h"
+#include "tools/ringdexd/ask.h"
 #include "tools/ringdexd/body.h"
+#include "tools/ringdexd/choose.h"
+#include "tools/ringdexd/expected.h"
 #include "tools/ringdexd/keeper.h"
 #include "tools/ringdexd/server.h"
 #include "tools/ringdexd/shelf.h"
@@ -17,6 +21,13 @@ struct desk {
 	struct space *space;
 	struct shelf *shelf;
 	struct body_reader *reader;
+	struct ask_reader *asks;
+	struct prompt_keys keys;
+	uint64_t *prefixes; /* hashes of one prompt */
+	size_t prefix_capacity;
+	const struct choose_options *choose;
+	struct expected *expected;
+	uint64_t turn;               /* of those that cost as much as each other */
 	struct keeper *keeper;       /* of the indexes */
 	const struct server *server; /* for its counters */
 	uint64_t lookups;

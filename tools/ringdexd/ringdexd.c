@@ -229,6 +229,7 @@ static int open_all(struct ringdexd *d)
 	if (r < 0)
 		return r;
 	d->desk->server = d->server;
+	d->desk->choose = &d->settings.choose;
 	d->desk->traffic.routes = serving.routes;
 	r = watch(d, &d->stop, dup(stop_fd()), &stop_handler);
 	if (r == 0)

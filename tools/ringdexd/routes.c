@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/routes.h"
 
+#include "tools/ringdexd/choose.h"
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/metrics.h"
+#include "tools/ringdexd/openapi.h"
 #include "tools/ringdexd/query.h"
+#include "tools/ringdexd/query_v1.h"
 #include "tools/ringdexd/workers.h"
+#include "tools/ringdexd/workers_v1.h"
 
 static void health(void *context, const struct request *request, struct answer *ret_answer)
 {
@@ -29,5 +33,9 @@ const struct route routes_all[] = {
 	{"POST", "/query", 0, query_tokens},
 	{"POST", "/query_by_hash", 0, query_hashes},
 	{"POST", "/query_tiered_by_hash", 0, query_tiers},
+	{"POST", "/v1/query", 0, query_v1},
+	{"GET", "/v1/workers", 0, workers_v1},
+	{"POST", "/v1/choose", 0, choose_answer},
+	{"GET", "/v1/openapi.json", 0, openapi_answer},
 	{0},
 };

@@ -32,6 +32,10 @@ static const struct options_entry entries[] = {
 	 TO(limits.request_ns), .min = OPTIONS_MS, .max = OPTIONS_DAY},
 	{"idle-timeout", 0, "TIME", "Time after which a connection without a request is closed",
 	 OPTIONS_DURATION, TO(limits.idle_ns), .min = OPTIONS_MS, .max = OPTIONS_DAY},
+	{"no-choose", 0, NULL, "Do not answer POST /v1/choose", OPTIONS_FLAG, TO(choose.is_off)},
+	{"expect-for", 0, "TIME",
+	 "Time for which /v1/choose expects a worker that it chose to hold the prompt; 0s: none",
+	 OPTIONS_DURATION, TO(choose.expect_ns), .min = 0, .max = OPTIONS_DAY / 24},
 	OPTIONS_WAIT(TO(indexer.wait_mode)),
 	OPTIONS_REST(TO(indexer.rest_mode)),
 	{.kind = OPTIONS_HEADING, .help = "What workers may take:"},
@@ -65,7 +69,8 @@ static const struct options_program program = {
 
 /* What a reload changes: all else is what threads were started with, and sockets opened. */
 static const char *const live[] = {"token-file",   "connections", "request-timeout",
-				   "idle-timeout", "log",         "log-level"};
+				   "idle-timeout", "no-choose",   "expect-for",
+				   "log",          "log-level"};
 
 void settings_parse(int argc, char **argv, struct settings_flags *ret_flags)
 {
@@ -75,6 +80,7 @@ void settings_parse(int argc, char **argv, struct settings_flags *ret_flags)
 					 .stale_after_ns = 250 * OPTIONS_MS,
 					 .initial_blocks = 4096},
 			     .limits = server_limits_default,
+			     .choose = {.expect_ns = 2000 * OPTIONS_MS},
 			     .log_level = LOG_AT_INFO}};
 	options_parse_given(&program, argc, argv, &ret_flags->settings, ret_flags->given);
 }

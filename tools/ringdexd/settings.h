@@ -5,6 +5,7 @@
 #ifndef RINGDEXD_SETTINGS_H
 #define RINGDEXD_SETTINGS_H
 
+#include "tools/ringdexd/choose.h"
 #include "tools/ringdexd/configuration.h"
 #include "tools/ringdexd/server.h"
 
@@ -20,6 +21,7 @@ struct settings {
 	const char *token_file;
 	int open_to_all;
 	struct server_limits limits;
+	struct choose_options choose;
 	uint32_t log_form;  /* LOG_AS_... */
 	uint32_t log_level; /* LOG_AT_... */
 	const char *config;

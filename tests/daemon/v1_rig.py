@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of /v1 share: engines that hold what a few lines say."""
+import contextlib
+import json
+import subprocess
+
+from rig import BIN, PATIENCE_S, die_with_parent, until
+
+BLOCK = 2  # tokens
+TOKENS = list(range(1, 9))  # four blocks
+
+
+@contextlib.contextmanager
+def feed(directory, events, *options):
+    """Ranks of one process, of model "m" where the options name no other: they are alive within the block."""
+    process = subprocess.Popen(
+        [f"{BIN}/ringdex-feed", f"--dir={directory}", f"--block-tokens={BLOCK}", "--model=m", "--blocks=64",
+         "--host-blocks=64", "--disk-blocks=64", *options, "--hold", "-"],
+        stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=die_with_parent)
+    try:
+        process.stdin.write("".join(json.dumps(event) + "\n" for event in events))
+        process.stdin.close()
+        yield process
+    finally:
+        process.kill()
+        process.wait(PATIENCE_S)
+
+
+def stored(worker, names, tokens=None, **more):
+    event = {"worker": worker, "type": "stored", "names": names, **more}
+    return {**event, "token_ids": tokens} if tokens else event
+
+
+def prefix_hashes(directory, worker, events):
+    """Those of the blocks that a worker's first events stored, as `ringdex tail` tells them."""
+    run = subprocess.run([f"{BIN}/ringdex-tail", f"--dir={directory}", "--json", "--from-barrier",
+                          f"--count={events}", str(worker)], capture_output=True, text=True, timeout=PATIENCE_S,
+                         check=True)
+    return [int(name) for line in run.stdout.splitlines() for name in json.loads(line)["names"]]
+
+
+def ranks(daemon):
+    """What /v1/workers says, by worker and rank."""
+    status, said = daemon.ask("GET", "/v1/workers")
+    assert status == 200, said
+    return {(rank["worker"], rank["dp_rank"]): rank for rank in said["ranks"]}
+
+
+def until_held(daemon, blocks):
+    """Until each of these workers holds so many blocks in all tiers together."""
+    def is_held():
+        seen = ranks(daemon)
+        return all(rank in seen and sum(seen[rank]["held_blocks"].values()) == count
+                   for rank, count in blocks.items())
+    until(is_held, f"never held: {blocks}")
