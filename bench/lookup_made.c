@@ -18,7 +18,8 @@
 #define FAMILY_MOST   4096   /* prompts of one length */
 #define HOLES_IN      50     /* one block of so many is removed */
 #define WORKERS       64     /* where their number is not what is asked */
-#define CASE_BLOCKS   268    /* likewise */
+#define MANY_WORKERS  256
+#define CASE_BLOCKS   268 /* likewise */
 
 enum held { HELD_NONE, HELD_SHARED, HELD_ALL };
 
@@ -180,6 +181,10 @@ void lookup_made(struct asking *asking)
 	if (full)
 		measure_workers(asking, 8, 1, divide);
 	measure_workers(asking, WORKERS, full, divide);
-	if (full)
-		measure_workers(asking, 256, 1, divide);
+	if (full && stage_is_allowed(MANY_WORKERS))
+		measure_workers(asking, MANY_WORKERS, 1, divide);
+	else if (full)
+		report_note(asking->report,
+			    "%d workers: left out, for want of descriptors (ulimit -n)",
+			    MANY_WORKERS);
 }

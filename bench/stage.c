@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+
+#define WORKER_DESCRIPTORS 8 /* of its publisher and of the indexer that follows it, with room */
+#define OTHER_DESCRIPTORS  64
 
 #define PATIENCE_NS UINT64_C(60000000000) /* until workers are followed, on a busy machine */
 
@@ -18,6 +22,19 @@ void stage_must(const struct stage *stage, int r, const char *what)
 	fprintf(stderr, "%s: %s\n", what, strerror(-r));
 	scratch_remove(stage->dir);
 	exit(1);
+}
+
+int stage_is_allowed(uint32_t workers)
+{
+	rlim_t wanted = OTHER_DESCRIPTORS + (rlim_t)workers * WORKER_DESCRIPTORS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	if (limit.rlim_cur >= wanted)
+		return 1;
+	limit.rlim_cur = wanted;
+	return wanted <= limit.rlim_max && setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
 void stage_make(struct stage *ret_stage, const struct options *options, uint32_t workers)

@@ -41,6 +41,10 @@ struct stage {
 	uint64_t *names;             /* of a prompt's blocks, CORPUS_BLOCKS_MAX */
 };
 
+/* May this process have the descriptors of so many workers? The soft limit is raised to what the hard one
+ * allows. */
+int stage_is_allowed(uint32_t workers);
+
 /* A namespace without a worker, with room for `workers`. */
 void stage_make(struct stage *ret_stage, const struct options *options, uint32_t workers);
 
