@@ -60,12 +60,24 @@ static void excuse_indexer(struct crew *crew)
 	crew->indexer.may_end = 1;
 }
 
-/* Who has mapped a file for writing has no guard: a cut is SIGBUS. */
 static void excuse_all(struct crew *crew)
 {
 	for (uint32_t i = 0; i < CREW_FEEDS; i++)
 		crew->feeds[i].member.may_end = 1;
 	excuse_indexer(crew);
+}
+
+/* A producer has no guard: what it maps and was cut is SIGBUS when it comes to it, maybe long after the
+ * crew was at rest. */
+static void excuse_producers(struct crew *crew, int target, struct member *owner)
+{
+	for (uint32_t i = 0; i < CREW_FEEDS; i++) {
+		struct member *feed = &crew->feeds[i].member;
+
+		if (target == BELL ||
+		    ((target == SEGMENT || target == CLEAR_FILE) && feed == owner))
+			feed->maps_cut_file = 1;
+	}
 }
 
 static void lose(struct crew *crew, int target)
@@ -89,6 +101,7 @@ static void cut(struct crew *crew, int target)
 				   (off_t)crew_random(crew, (uint64_t)st.st_size + 1)) < 0)
 		return;
 	excuse_all(crew);
+	excuse_producers(crew, target, owner);
 	debris_add(path, owner);
 }
 

@@ -22,7 +22,8 @@ struct member {
 	struct program program; /* pid 0: it does not run */
 	uint64_t down_ns;       /* dead or stopped since; 0: it runs */
 	int is_stopped;
-	int may_end; /* a fault may make it end by itself, before the next rest */
+	int may_end;       /* a fault may make it end by itself, before the next rest */
+	int maps_cut_file; /* until it is started again: SIGBUS may end it, at rest as well */
 	struct member_tail out, err;
 };
 
