@@ -83,7 +83,7 @@ int rdx_area_touch(struct rdx_area *area, uint64_t bytes)
 {
 	uint64_t rest = bytes % HUGE_PAGE_BYTES;
 	uint64_t end =
-		round_up(bytes, rest < HUGE_PAGE_BYTES / 2 ? RDX_PAGE_BYTES : HUGE_PAGE_BYTES);
+		round_up(bytes, rest <= HUGE_PAGE_BYTES / 2 ? RDX_PAGE_BYTES : HUGE_PAGE_BYTES);
 
 	advise(area, round_up(area->touched, HUGE_PAGE_BYTES),
 	       end / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES, MADV_HUGEPAGE);

@@ -18,7 +18,7 @@ struct rdx_area {
 int rdx_area_reserve(struct rdx_area *ret_area, uint64_t bytes);
 
 /* Touch up to `bytes`, whatever there was: no page fault in there later. Whole huge pages, but what is
- * not half of one. -ENOMEM: as before, or beyond what is reserved. */
+ * not more than half of one. -ENOMEM: as before, or beyond what is reserved. */
 int rdx_area_touch(struct rdx_area *area, uint64_t bytes);
 
 /* The same in steps that take no longer than their bytes: small pages only. A huge one comes at once, and
