@@ -132,6 +132,29 @@ class Settings(Case):
         self.assertEqual(subprocess.run([f"{BIN}/ringdexd", f"--config={config}"], timeout=PATIENCE_S,
                                         capture_output=True).returncode, 2)
 
+    def test_faults_of_what_is_named(self):
+        """What is seen only where it is looked at is told with its place too: also when it starts."""
+        short = write("named.txt", "short\n")
+        config = write("named.conf", "# first\nlisten = 8090\nlisten = 0.0.0.0:0\n\nlisten = localhost:nonsense\n"
+                                     f"listen = unix:{'x' * 150}\n")
+        faults = ((2, "8090 is no address"), (3, "0.0.0.0:0 can be reached from other hosts"),
+                  (5, "cannot find the address localhost:nonsense"), (6, "a socket's path has"))
+        status, said = check(f"--config={config}")
+        self.assertEqual((status, len(said.splitlines())), (2, len(faults)), said)
+        for line, fault in faults:
+            self.assertRegex(said, re.escape(f"{config}:{line}: ") + ".*" + re.escape(fault))
+        said = check(f"--config={config}", "--listen=127.0.0.1:0", RINGDEXD_TOKEN_FILE=short)[1]
+        self.assertEqual(len(said.splitlines()), 1, said)
+        self.assertIn(f"RINGDEXD_TOKEN_FILE: the token in {short}", said)
+        self.assertIn("RINGDEXD_LISTEN: x is no address", check(RINGDEXD_LISTEN="[::1]:0 x")[1])
+        for text, fault in (("listen = 8090", "8090 is no address"), ("listen = 0.0.0.0:0", "can be reached"),
+                            (f"token-file = {short}", "the token in")):
+            config = write("named.conf", f"\n{text}\n")
+            run = subprocess.run([f"{BIN}/ringdexd", f"--config={config}", f"--dir={DIR}/named"],
+                                 capture_output=True, text=True, timeout=PATIENCE_S)
+            self.assertEqual(run.returncode, 1)
+            self.assertRegex(run.stderr, re.escape(f"{config}:2: ") + ".*" + re.escape(fault))
+
     def test_faults_elsewhere(self):
         short = write("short.txt", "short\n")
         for arguments, variables, fault in (

@@ -22,6 +22,7 @@
 
 struct configuration_text {
 	struct configuration_text *next;
+	char *place; /* "FILE:LINE: " or "VARIABLE: " */
 	char text[];
 };
 
@@ -45,15 +46,31 @@ void configuration_free(struct configuration_texts *texts)
 		struct configuration_text *text = texts->first;
 
 		texts->first = text->next;
+		free(text->place);
 		free(text);
 	}
 }
 
-static const char *keep(struct configuration_texts *texts, const char *text, size_t count)
+const char *configuration_place(const struct configuration_texts *texts, const char *text)
+{
+	for (const struct configuration_text *at = texts->first; at; at = at->next)
+		if (at->text == text)
+			return at->place;
+	return "";
+}
+
+/* `line` 0: `place` has none. */
+static const char *keep(struct configuration_texts *texts, const char *text, size_t count,
+			const char *place, int line)
 {
 	struct configuration_text *kept = malloc(sizeof(*kept) + count + 1);
+	int r;
 
 	if (!kept)
+		messages_no_memory();
+	r = line ? asprintf(&kept->place, "%s:%d: ", place, line)
+		 : asprintf(&kept->place, "%s: ", place);
+	if (r < 0)
 		messages_no_memory();
 	memcpy(kept->text, text, count);
 	kept->text[count] = 0;
@@ -106,7 +123,8 @@ static void take_words(struct reading *reading, int i, const char *variable, con
 	for (value += strspn(value, BLANKS); *value; value += strspn(value, BLANKS)) {
 		size_t count = strcspn(value, BLANKS);
 
-		if (!take_word(reading, i, variable, keep(reading->texts, value, count)))
+		if (!take_word(reading, i, variable,
+			       keep(reading->texts, value, count, variable, 0)))
 			return;
 		value += count;
 	}
@@ -126,7 +144,8 @@ static void read_variable(struct reading *reading, int i)
 	if (entry->kind == OPTIONS_TEXTS)
 		take_words(reading, i, variable, value);
 	else
-		take_word(reading, i, variable, keep(reading->texts, value, strlen(value)));
+		take_word(reading, i, variable,
+			  keep(reading->texts, value, strlen(value), variable, 0));
 }
 
 static void read_environment(struct reading *reading)
@@ -221,8 +240,9 @@ static void take_value(struct reading *reading, int i, const char *value)
 
 	assert(entry->bytes <= sizeof(before));
 	memcpy(before, (const char *)reading->input + entry->at, entry->bytes);
-	if (!options_value_take(entry, keep(reading->texts, value, strlen(value)), reading->input,
-				wrong)) {
+	if (!options_value_take(
+		    entry, keep(reading->texts, value, strlen(value), reading->path, reading->line),
+		    reading->input, wrong)) {
 		snprintf(said, sizeof(said), "%s: %s", entry->name, wrong);
 		say(reading, said);
 	}

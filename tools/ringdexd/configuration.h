@@ -17,6 +17,10 @@ struct configuration_texts {
 };
 void configuration_free(struct configuration_texts *texts);
 
+/* Where such a text stood, to begin a message with: "FILE:LINE: ", "VARIABLE: "; "": it is none of these, as that
+ * of a flag. */
+const char *configuration_place(const struct configuration_texts *texts, const char *text);
+
 /*
  * Set members of `input` that were not `given` as flags: from the environment, then from `*file`, which the
  * environment may have named. Texts are kept in `texts`. Each fault is said, with its place and what would be

@@ -142,7 +142,7 @@ static int bind_tcp(const struct addrinfo *info, struct listen_at *ret_at)
 }
 
 /* To be freed with freeaddrinfo. Says why there is none, and returns -EINVAL. */
-static int find_tcp(const char *address, struct addrinfo **ret_found)
+static int find_tcp(const char *address, const char *place, struct addrinfo **ret_found)
 {
 	struct addrinfo wanted = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	char host[NI_MAXHOST];
@@ -150,21 +150,21 @@ static int find_tcp(const char *address, struct addrinfo **ret_found)
 	int r;
 
 	if (!split(address, host, sizeof(host), &port)) {
-		messages_say("%s is no address: write 127.0.0.1:8090, [::1]:8090 or unix:/PATH",
-			     address);
+		messages_say("%s%s is no address: write 127.0.0.1:8090, [::1]:8090 or unix:/PATH",
+			     place, address);
 		return -EINVAL;
 	}
 	r = getaddrinfo(host, port, &wanted, ret_found);
 	if (r == 0)
 		return 0;
-	messages_say("cannot find the address %s: %s", address, gai_strerror(r));
+	messages_say("%scannot find the address %s: %s", place, address, gai_strerror(r));
 	return -EINVAL;
 }
 
-static int open_tcp(const char *address, struct listen_at *ret_at)
+static int open_tcp(const char *address, const char *place, struct listen_at *ret_at)
 {
 	struct addrinfo *found;
-	int r = find_tcp(address, &found);
+	int r = find_tcp(address, place, &found);
 
 	if (r < 0)
 		return r;
@@ -173,7 +173,7 @@ static int open_tcp(const char *address, struct listen_at *ret_at)
 	return r;
 }
 
-int listen_check(const char *address, int *ret_is_loopback)
+int listen_check(const char *address, const char *place, int *ret_is_loopback)
 {
 	const char *path = address + strlen(UNIX_PREFIX);
 	struct addrinfo *found;
@@ -183,11 +183,11 @@ int listen_check(const char *address, int *ret_is_loopback)
 		*ret_is_loopback = 1;
 		if (*path && strlen(path) < sizeof(((struct sockaddr_un *)0)->sun_path))
 			return 0;
-		messages_say("%s is no address: a socket's path has 1 to %zu bytes", address,
-			     sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+		messages_say("%s%s is no address: a socket's path has 1 to %zu bytes", place,
+			     address, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 		return -EINVAL;
 	}
-	r = find_tcp(address, &found);
+	r = find_tcp(address, place, &found);
 	if (r < 0)
 		return r;
 	*ret_is_loopback = is_loopback(found->ai_addr);
@@ -195,14 +195,14 @@ int listen_check(const char *address, int *ret_is_loopback)
 	return 0;
 }
 
-int listen_refuse(const char *address)
+int listen_refuse(const char *address, const char *place)
 {
-	messages_say("%s can be reached from other hosts: give --token-file, or --open-to-all",
-		     address);
+	messages_say("%s%s can be reached from other hosts: give --token-file, or --open-to-all",
+		     place, address);
 	return -EPERM;
 }
 
-static int open_at(const char *address, int is_unix, struct listen_at *ret_at)
+static int open_at(const char *address, const char *place, int is_unix, struct listen_at *ret_at)
 {
 	int r;
 
@@ -210,24 +210,24 @@ static int open_at(const char *address, int is_unix, struct listen_at *ret_at)
 	if (is_unix)
 		r = open_unix(address + strlen(UNIX_PREFIX), ret_at);
 	else
-		r = open_tcp(address, ret_at);
+		r = open_tcp(address, place, ret_at);
 	if (r < 0 && ret_at->fd >= 0)
 		close(ret_at->fd);
 	return r;
 }
 
-int listen_open(const char *address, struct listen_at *ret_at)
+int listen_open(const char *address, const char *place, struct listen_at *ret_at)
 {
 	const struct timespec moment = {.tv_nsec = LEFT_WAIT_NS};
 	int is_unix = strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
-	int r = open_at(address, is_unix, ret_at);
+	int r = open_at(address, place, is_unix, ret_at);
 
 	for (int i = 0; r == -EADDRINUSE && i < LEFT_TRIES; i++) {
 		nanosleep(&moment, NULL);
-		r = open_at(address, is_unix, ret_at);
+		r = open_at(address, place, is_unix, ret_at);
 	}
 	if (r < 0 && (is_unix || r != -EINVAL))
-		messages_say("cannot listen on %s: %s", address, strerror(-r));
+		messages_say("%scannot listen on %s: %s", place, address, strerror(-r));
 	return r;
 }
 

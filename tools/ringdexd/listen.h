@@ -7,6 +7,8 @@
 
 #define LISTEN_TEXT_BYTES 300
 
+/* Messages begin with `place`, which is where the address was read ("FILE:LINE: "), or "". */
+
 struct listen_at {
 	int fd;
 	int is_unix;                  /* who may connect is said by the file's mode */
@@ -20,13 +22,13 @@ struct listen_at {
  * and nothing else; its mode is 0660. Waits up to a second for an address that is in use. Says why it
  * cannot, and returns -errno.
  */
-int listen_open(const char *address, struct listen_at *ret_at);
+int listen_open(const char *address, const char *place, struct listen_at *ret_at);
 
 /* Is it an address, and of this host only? Nothing is opened. Says why it is none, and returns -errno. */
-int listen_check(const char *address, int *ret_is_loopback);
+int listen_check(const char *address, const char *place, int *ret_is_loopback);
 
 /* Say that other hosts reach it, and what may be done: -EPERM. */
-int listen_refuse(const char *address);
+int listen_refuse(const char *address, const char *place);
 
 /*
  * Take over a socket that another process has made and listens on. -ENOTSOCK, -EINVAL: it is none that

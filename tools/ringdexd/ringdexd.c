@@ -74,11 +74,11 @@ static void share_descriptors(uint32_t *connections)
 }
 
 /* Serve there, unless the world would be let in without a token. */
-static int serve_at(struct ringdexd *d, struct listen_at *at)
+static int serve_at(struct ringdexd *d, struct listen_at *at, const char *place)
 {
 	if (!at->is_loopback && !d->token[0] && !d->settings.open_to_all) {
 		close(at->fd);
-		return listen_refuse(at->text);
+		return listen_refuse(at->text, place);
 	}
 	d->at[d->listening++] = *at;
 	return server_listen(d->server, at->fd, at->is_unix);
@@ -86,10 +86,11 @@ static int serve_at(struct ringdexd *d, struct listen_at *at)
 
 static int listen_on(struct ringdexd *d, const char *address)
 {
+	const char *place = configuration_place(&d->texts, address);
 	struct listen_at at;
-	int r = listen_open(address, &at);
+	int r = listen_open(address, place, &at);
 
-	return r < 0 ? r : serve_at(d, &at);
+	return r < 0 ? r : serve_at(d, &at, place);
 }
 
 /* Where a service manager listens already, and where the options say; else at the default. */
@@ -101,7 +102,7 @@ static int listen_everywhere(struct ringdexd *d)
 	int count = passed_take(passed, PASSED_MAX), r = count < 0 ? count : 0;
 
 	for (int i = 0; r == 0 && i < count; i++)
-		r = serve_at(d, &passed[i]);
+		r = serve_at(d, &passed[i], "");
 	if (!address[0] && count == 0)
 		address = fallback;
 	for (; r == 0 && *address; address++)
@@ -117,8 +118,8 @@ static void reload(struct ringdexd *d)
 	char token[SETTINGS_TOKEN_BYTES] = "";
 
 	manager_reloading(&d->manager);
-	if (settings_read(&d->flags, &next, &texts) || settings_check(&next) ||
-	    settings_read_token(&next, token) < 0) {
+	if (settings_read(&d->flags, &next, &texts) || settings_check(&next, &texts) ||
+	    settings_read_token(&next, &texts, token) < 0) {
 		log_say(LOG_AT_ERROR, "the configuration stays as it was");
 		configuration_free(&texts);
 	} else {
@@ -218,7 +219,7 @@ static int open_all(struct ringdexd *d)
 	int r = open_loop(d);
 
 	if (r == 0)
-		r = settings_read_token(&d->settings, d->token);
+		r = settings_read_token(&d->settings, &d->texts, d->token);
 	if (r == 0)
 		r = keeper_start(&d->keeper, &d->settings.indexer);
 	if (r == 0)
@@ -301,7 +302,7 @@ static void print_start(const struct ringdexd *d)
 /* EXIT_DONE: no fault. */
 static int check_config(const struct ringdexd *d, int faults)
 {
-	faults += settings_check(&d->settings);
+	faults += settings_check(&d->settings, &d->texts);
 	if (faults)
 		return EXIT_USAGE;
 	printf("no fault\n");

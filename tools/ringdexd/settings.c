@@ -99,9 +99,10 @@ int settings_read(const struct settings_flags *flags, struct settings *ret_setti
 	return faults;
 }
 
-int settings_read_token(const struct settings *settings, char ret_token[SETTINGS_TOKEN_BYTES])
+int settings_read_token(const struct settings *settings, const struct configuration_texts *texts,
+			char ret_token[SETTINGS_TOKEN_BYTES])
 {
-	const char *path = settings->token_file;
+	const char *path = settings->token_file, *place = configuration_place(texts, path);
 	char line[SETTINGS_TOKEN_BYTES] = "";
 	FILE *file;
 	size_t count;
@@ -113,7 +114,7 @@ int settings_read_token(const struct settings *settings, char ret_token[SETTINGS
 	}
 	file = fopen(path, "re");
 	if (!file || !fgets(line, sizeof(line), file)) {
-		messages_say("cannot read a token from %s: %s", path,
+		messages_say("%scannot read a token from %s: %s", place, path,
 			     file ? "it is empty" : strerror(errno));
 		if (file)
 			fclose(file);
@@ -126,25 +127,26 @@ int settings_read_token(const struct settings *settings, char ret_token[SETTINGS
 		memcpy(ret_token, line, count + 1);
 		r = 0;
 	} else {
-		messages_say("the token in %s must have %d to %d characters", path, TOKEN_MIN,
-			     SETTINGS_TOKEN_BYTES - 2);
+		messages_say("%sthe token in %s must have %d to %d characters", place, path,
+			     TOKEN_MIN, SETTINGS_TOKEN_BYTES - 2);
 	}
 	memset(line, 0, sizeof(line));
 	return r;
 }
 
-int settings_check(const struct settings *settings)
+int settings_check(const struct settings *settings, const struct configuration_texts *texts)
 {
 	char token[SETTINGS_TOKEN_BYTES];
-	int faults = settings_read_token(settings, token) < 0;
+	int faults = settings_read_token(settings, texts, token) < 0;
 
 	for (const char *const *address = settings->listen; *address; address++) {
+		const char *place = configuration_place(texts, *address);
 		int is_loopback;
 
-		if (listen_check(*address, &is_loopback) < 0)
+		if (listen_check(*address, place, &is_loopback) < 0)
 			faults++;
 		else if (!is_loopback && !settings->token_file && !settings->open_to_all)
-			faults += listen_refuse(*address) < 0;
+			faults += listen_refuse(*address, place) < 0;
 	}
 	return faults;
 }

@@ -43,12 +43,13 @@ int settings_read(const struct settings_flags *flags, struct settings *ret_setti
 
 /*
  * Look at what they name: the token file, addresses that others reach without a token. How many faults there
- * are: each is said.
+ * are: each is said, with its place in `texts`.
  */
-int settings_check(const struct settings *settings);
+int settings_check(const struct settings *settings, const struct configuration_texts *texts);
 
 /* The token, "" where none is asked for. Says why it cannot be read: -errno */
-int settings_read_token(const struct settings *settings, char ret_token[SETTINGS_TOKEN_BYTES]);
+int settings_read_token(const struct settings *settings, const struct configuration_texts *texts,
+			char ret_token[SETTINGS_TOKEN_BYTES]);
 
 /* Take over into `running` what may change while it runs; what else is different is named. */
 void settings_take_over(struct settings *running, const struct settings *next);
