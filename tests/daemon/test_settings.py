@@ -250,6 +250,31 @@ class Settings(Case):
         self.assertEqual(daemon.end(), 0)
         self.assertEqual(daemon.said.text(), "")
 
+    def test_clean_dead_for(self):
+        """What is dead goes, and that is said; what lives stays. Without the option nothing goes."""
+        cleans, keeps = self.daemon("cleans", "--clean-dead-for=1ms"), self.daemon("keeps")
+        feeds = []
+
+        def feed(daemon, worker):
+            process = subprocess.Popen([f"{BIN}/ringdex-feed", f"--dir={daemon.directory}", "--block-tokens=2",
+                                        "--hold", "-"], stdin=subprocess.PIPE, preexec_fn=die_with_parent)
+            feeds.append(process)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            process.stdin.write(b'{"worker":%d,"type":"stored","names":[1],"token_ids":[5,6],"block_size":2}\n'
+                                % worker)
+            process.stdin.close()
+            segment = f"{daemon.directory}/{worker}/0.seg"
+            until(lambda: os.path.exists(segment), "it is never published")
+            return segment
+        lives, dead, kept = feed(cleans, 1), feed(cleans, 2), feed(keeps, 2)
+        for process in feeds[1:]:
+            process.kill()
+        until(lambda: not os.path.exists(dead), "it is never removed")
+        until(lambda: "info removed 2/0.seg, which was dead: " in cleans.said.text(), "it is never said")
+        self.assertTrue(os.path.exists(lives))
+        self.assertTrue(os.path.exists(kept))
+
     def test_limits_of_workers(self):
         """As of ringdex follow: one worker may have no rank, or its segments no bytes, beyond them."""
         help_text = subprocess.run([f"{BIN}/ringdexd", "--help"], capture_output=True, text=True).stdout

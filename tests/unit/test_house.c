@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ringdex follow --clean-dead-for, turn by turn: what it cannot remove it says once, with
+ * Description: --clean-dead-for of ringdex follow and ringdexd, turn by turn: what it cannot remove it says once, with
  * the cause, and again when it had been removed meanwhile.
  */
 #include "tests/rig.h"
-#include "tools/follow/house.h"
+#include "tools/inspect/house.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  * ringdex-follow: maintains the index of a directory until told to stop.
  */
 #include "shm/clock.h"
-#include "tools/follow/house.h"
 #include "tools/follow/watch.h"
+#include "tools/inspect/house.h"
 #include "tools/inspect/sighting.h"
 #include "tools/program/figures.h"
 #include "tools/program/json.h"
@@ -58,9 +58,7 @@ static const struct options_entry entries[] = {
 	OPTIONS_LIMITS(TO),
 	{"interval", 'i', "TIME", "With --json: print the state at this interval too",
 	 OPTIONS_DURATION, TO(interval_ns), .min = NS_PER_MS, .max = DAY_NS, .fallback = ""},
-	{"clean-dead-for", 0, "TIME",
-	 "Remove what has been dead for so long, as ringdex clean does", OPTIONS_DURATION,
-	 TO(clean_ns), .max = 365 * DAY_NS, .fallback = "never"},
+	OPTIONS_CLEAN_DEAD_FOR(TO(clean_ns)),
 	{0},
 };
 
@@ -342,6 +340,13 @@ static int report(struct follow *follow)
 	return fflush(stdout) ? -EPIPE : 0;
 }
 
+static void print_removed(const struct rdx_cleaned *what)
+{
+	char size[FIGURES_BYTES];
+
+	printf("removed %s, which was dead: %s\n", what->name, figures_size(what->bytes, size));
+}
+
 static const char *why_not_on(int error)
 {
 	switch (error) {
@@ -430,7 +435,7 @@ int main(int argc, char **argv)
 	}
 	follow.house = (struct house){.dir = options.indexer.dir,
 				      .dead_for_ns = options.clean_ns,
-				      .tells = !options.json};
+				      .removed = options.json ? NULL : print_removed};
 	r = space_open(&follow.space, options.indexer.dir);
 	if (r == 0) {
 		print_start(&follow);

@@ -139,6 +139,15 @@
 			OPTIONS_NUMBER, .min = 1, .max = 65536, .fallback = "192", __VA_ARGS__     \
 	}
 
+/* What the dead left */
+#define OPTIONS_CLEAN_DEAD_FOR(...)                                                                \
+	{                                                                                          \
+		"clean-dead-for", 0, "TIME",                                                       \
+			"Remove what has been dead for so long, as ringdex clean does",            \
+			OPTIONS_DURATION, .max = 365 * OPTIONS_DAY, .fallback = "never",           \
+					  __VA_ARGS__                                              \
+	}
+
 /* All of these, of a structure with an `indexer` and a number `worker_gib`, by its OPTIONS_TO. */
 #define OPTIONS_LIMITS(TO)                                                                         \
 	OPTIONS_STALE_AFTER(TO(indexer.stale_after_ns)),                                           \

@@ -2,10 +2,12 @@
 #include "tools/ringdexd/keeper.h"
 
 #include "shm/clock.h"
+#include "tools/inspect/house.h"
 #include "tools/program/messages.h"
 #include "tools/ringdexd/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -29,6 +31,7 @@ struct keeper {
 	struct histogram polls;      /* of the thread */
 	int said;                    /* the trouble that was said last, at said_ns */
 	uint64_t said_ns;
+	struct house house;
 };
 
 static int is_asked_to_stop(struct keeper *keeper)
@@ -97,6 +100,7 @@ static int work(struct keeper *keeper, struct rdx_indexer *indexer)
 			r = rdx_indexer_wait(indexer, (int64_t)TELL_NS);
 		if (r >= 0 && now >= tell_ns) {
 			tell(keeper, KEEPER_AT_WORK, 0, indexer);
+			house_keep(&keeper->house, now);
 			tell_ns = now + TELL_NS;
 		}
 		beat(keeper);
@@ -128,7 +132,14 @@ static void *run(void *argument)
 	return NULL;
 }
 
-int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *options)
+static void say_removed(const struct rdx_cleaned *what)
+{
+	log_say(LOG_AT_INFO, "removed %s, which was dead: %" PRIu64 " bytes", what->name,
+		what->bytes);
+}
+
+int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *options,
+		 uint64_t dead_for_ns)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
 	sigset_t all, before;
@@ -137,6 +148,8 @@ int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *o
 	if (!keeper)
 		return -ENOMEM;
 	keeper->options = options;
+	keeper->house = (struct house){
+		.dir = options->dir, .dead_for_ns = dead_for_ns, .removed = say_removed};
 	pthread_mutex_init(&keeper->lock, NULL);
 	/* signals are the other thread's, but for those of a fault: a file may be cut under this one */
 	sigfillset(&all);

@@ -26,8 +26,12 @@ struct keeper_report {
 	struct histogram polls;         /* how long each took, since the start */
 };
 
-/* Start it. `options` and its texts stay until keeper_stop. -errno */
-int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *options);
+/*
+ * Start it. `options` and its texts stay until keeper_stop. What has been dead for `dead_for_ns` is removed
+ * while it is at work; HOUSE_NEVER: nothing is. -errno
+ */
+int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *options,
+		 uint64_t dead_for_ns);
 
 /* End it: within a tenth of a second. NULL is allowed. */
 void keeper_stop(struct keeper *keeper);

@@ -221,7 +221,7 @@ static int open_all(struct ringdexd *d)
 	if (r == 0)
 		r = settings_read_token(&d->settings, &d->texts, d->token);
 	if (r == 0)
-		r = keeper_start(&d->keeper, &d->settings.indexer);
+		r = keeper_start(&d->keeper, &d->settings.indexer, d->settings.clean_ns);
 	if (r == 0)
 		r = desk_open(d->desk, &d->space, d->keeper);
 	serving.token = d->token[0] ? d->token : NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/settings.h"
 
+#include "tools/inspect/house.h"
 #include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
 #include "tools/program/options_value.h"
@@ -40,6 +41,7 @@ static const struct options_entry entries[] = {
 	OPTIONS_REST(TO(indexer.rest_mode)),
 	{.kind = OPTIONS_HEADING, .help = "What workers may take:"},
 	OPTIONS_LIMITS(TO),
+	OPTIONS_CLEAN_DEAD_FOR(TO(clean_ns)),
 	{.kind = OPTIONS_HEADING, .help = "Configuration and log:"},
 	{"config", 'c', "FILE", "Read options from there: a line each, as in listen = unix:/run/x",
 	 OPTIONS_TEXT, TO(config), .min = 1},
@@ -79,6 +81,7 @@ void settings_parse(int argc, char **argv, struct settings_flags *ret_flags)
 					 .dir = RDX_DEFAULT_DIR,
 					 .stale_after_ns = 250 * OPTIONS_MS,
 					 .initial_blocks = 4096},
+			     .clean_ns = HOUSE_NEVER,
 			     .limits = server_limits_default,
 			     .choose = {.expect_ns = 2000 * OPTIONS_MS},
 			     .log_level = LOG_AT_INFO}};

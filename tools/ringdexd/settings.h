@@ -17,6 +17,7 @@
 struct settings {
 	struct rdx_indexer_options indexer;
 	uint64_t worker_gib; /* 0: the library's default */
+	uint64_t clean_ns;   /* or HOUSE_NEVER */
 	const char *listen[SETTINGS_ADDRESSES_MAX + 1];
 	const char *token_file;
 	int open_to_all;

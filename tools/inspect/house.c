@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tools/follow/house.h"
+#include "tools/inspect/house.h"
 
-#include "tools/program/figures.h"
 #include "tools/program/messages.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -47,13 +45,11 @@ static void say_failed(struct house *house, const struct rdx_cleaned *what)
 static void tell(void *context, const struct rdx_cleaned *what)
 {
 	struct house *house = context;
-	char size[FIGURES_BYTES];
 
 	if (what->cause && what->cause != -EAGAIN)
 		say_failed(house, what);
-	else if (what->cause == 0 && house->tells)
-		printf("removed %s, which was dead: %s\n", what->name,
-		       figures_size(what->bytes, size));
+	else if (what->cause == 0 && house->removed)
+		house->removed(what);
 }
 
 /* What was no failure in this turn is none any more. */

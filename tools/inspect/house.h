@@ -2,8 +2,8 @@
 /*
  * Removing what the dead left, from time to time, beside other work.
  */
-#ifndef FOLLOW_HOUSE_H
-#define FOLLOW_HOUSE_H
+#ifndef INSPECT_HOUSE_H
+#define INSPECT_HOUSE_H
 
 #include <ringdex/rdx_clean.h>
 #include <stdint.h>
@@ -20,10 +20,10 @@ struct house_failure {
 
 struct house {
 	const char *dir;
-	uint64_t dead_for_ns; /* or HOUSE_NEVER */
-	uint64_t next_ns;     /* when it is looked after again */
-	int tells;            /* what is removed, on standard output */
-	int error;            /* that was said last */
+	uint64_t dead_for_ns;                            /* or HOUSE_NEVER */
+	uint64_t next_ns;                                /* when it is looked after again */
+	void (*removed)(const struct rdx_cleaned *what); /* told of what is removed; or NULL */
+	int error;                                       /* that was said last */
 	uint64_t turn;
 	uint32_t failure_count;
 	int more; /* that there are more was said */
