@@ -7,6 +7,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import unittest
 
@@ -271,6 +272,115 @@ class Metrics(unittest.TestCase):
         models = {sample.labels["model"] for family in families for sample in family.samples
                   if "model" in sample.labels}
         self.assertEqual(models, {"example", "a\"b\\c\nd"})
+
+
+class Published(unittest.TestCase):
+    """What only a rank's own segment says: what is not applied, and what could not be published."""
+
+    def setUp(self):
+        self.directory = f"{DIR}/published"
+        follow = subprocess.Popen([f"{BIN}/ringdex-follow", f"--dir={self.directory}"], stdout=subprocess.PIPE,
+                                  text=True, preexec_fn=die_with_parent)
+        self.addCleanup(follow.stdout.close)
+        self.addCleanup(follow.wait)
+        self.addCleanup(follow.kill)
+        self.assertIn("following", follow.stdout.readline())
+        self.follow = follow
+        self.daemon = Daemon("published")
+        self.addCleanup(self.daemon.close)
+        self.feed = self.start_feed()
+
+    def start_feed(self):
+        feed = subprocess.Popen([f"{BIN}/ringdex-feed", f"--dir={self.directory}", "--block-tokens=1",
+                                 "--model=published", "--hold", "-"], stdin=subprocess.PIPE, text=True,
+                                stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.addCleanup(feed.wait)
+        self.addCleanup(feed.kill)
+        self.addCleanup(feed.stdin.close)
+        return feed
+
+    def say(self, kind, names, **more):
+        event = {"worker": 3, "dp_rank": 2, "type": kind, "names": names, **more}
+        if kind == "stored":
+            event["token_ids"] = names
+        self.feed.stdin.write(json.dumps(event) + "\n")
+        self.feed.stdin.flush()
+
+    def stop(self):
+        """The indexer, all of its threads: that comes a moment after the signal."""
+        tasks = f"/proc/{self.follow.pid}/task"
+
+        def is_stopped(task):
+            with open(f"{tasks}/{task}/stat", encoding="ascii") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] == "T"
+        self.follow.send_signal(signal.SIGSTOP)
+        until(lambda: all(is_stopped(task) for task in os.listdir(tasks)), "it is never stopped")
+
+    def values(self, name, **labels):
+        page = Page(self.daemon.ask("GET", "/metrics")[1])
+        return page.values(name, worker="3", dp_rank="2", model="published", **labels)
+
+    def wait_for(self, value, name, **labels):
+        until(lambda: self.values(name, **labels) == [value], f"{name} {labels} is never {value}")
+
+    def test_lag(self):
+        self.say("stored", [1])
+        self.wait_for(0, "ringdex_rank_lag_events")
+        self.stop()
+        for name in range(2, 9):
+            self.say("stored", [name], parent=name - 1)
+        self.wait_for(7, "ringdex_rank_lag_events")
+        self.follow.send_signal(signal.SIGCONT)
+        self.wait_for(0, "ringdex_rank_lag_events")
+        self.assertEqual(self.values("ringdex_rank_last_event_id"), [8])
+
+    def test_another_life(self):
+        """What a rank that has begun anew counts is not compared with what was applied of the one before."""
+        self.say("stored", [1])
+        self.wait_for(0, "ringdex_rank_lag_events")
+        self.stop()
+        self.feed.kill()
+        self.feed.wait()
+        self.feed.stdin.close()
+        self.feed = self.start_feed()
+        for name in range(1, 5):
+            self.say("stored", [name])
+        until(lambda: self.values("ringdex_rank_lag_events") == [], "it is compared")
+        self.follow.send_signal(signal.SIGCONT)
+        self.wait_for(0, "ringdex_rank_lag_events")
+        self.wait_for(4, "ringdex_rank_last_event_id")
+
+    def test_dropped(self):
+        self.say("stored", [1, 2, 3])
+        self.say("stored", [11, 12], parent=10)  # which nobody knows
+        self.wait_for(2, "ringdex_rank_blocks_dropped_total", kind="unknown_parents")
+        self.assertEqual(sum(self.values("ringdex_rank_blocks_dropped_total")), 2)
+        self.wait_for(2, "ringdex_rank_blocks_lacking")
+        self.say("removed", [11, 12])
+        self.wait_for(0, "ringdex_rank_blocks_lacking")
+        self.wait_for(2, "ringdex_rank_blocks_dropped_total", kind="unknown_parents")
+
+    def test_orphans(self):
+        self.say("stored", [1, 2, 3])
+        self.wait_for(0, "ringdex_rank_orphans", down_to="device")
+        self.say("removed", [2])
+        for tier in "device", "host", "disk", "external":
+            self.wait_for(1, "ringdex_rank_orphans", down_to=tier)
+        self.say("removed", [3])
+        self.wait_for(0, "ringdex_rank_orphans", down_to="device")
+
+    def test_a_segment_that_cannot_be_read(self):
+        """It says nothing then; all else is said as before."""
+        self.say("stored", [1])
+        self.wait_for(0, "ringdex_rank_lag_events")
+        self.stop()
+        self.feed.kill()
+        self.feed.wait()
+        os.unlink(f"{self.directory}/3/2.seg")
+        until(lambda: self.values("ringdex_rank_lag_events") == [], "it is still said")
+        for name in "blocks_dropped_total", "blocks_lacking", "orphans":
+            self.assertEqual(self.values(f"ringdex_rank_{name}"), [])
+        self.assertEqual(self.values("ringdex_rank_last_event_id"), [1])
 
 
 if __name__ == "__main__":

@@ -132,6 +132,13 @@ static uint64_t silence_ns(struct rdx_reader *reader, uint64_t last_event_id)
 	return now - event.time_ns;
 }
 
+static int copy_counters(const struct rdx_reader *reader, uint64_t *ret_counters)
+{
+	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
+		ret_counters[i] = rdx_word_load(&reader->view.live->counters[i]);
+	return rdx_reader_poisoned(reader) ? -EBADMSG : 0;
+}
+
 /* The words that change, as they are at this moment. */
 static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 {
@@ -145,10 +152,9 @@ static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 	if (r < 0)
 		return r;
 	sighting->has_barrier = r;
-	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
-		sighting->counters[i] = rdx_word_load(&reader->view.live->counters[i]);
+	r = copy_counters(reader, sighting->counters);
 	sighting->silent_ns = silence_ns(reader, sighting->last_event_id);
-	return rdx_reader_poisoned(reader) ? -EBADMSG : 0;
+	return r < 0 || !rdx_reader_poisoned(reader) ? r : -EBADMSG;
 }
 
 static int has_segment(const struct space *space, const struct rank_name *name)
@@ -170,6 +176,22 @@ int sighting_open(const struct space *space, const struct rank_name *name,
 		return space->key_error;
 	return rdx_reader_open_at(ret_reader, space->dir_fd, &space->key, name->worker_id,
 				  name->dp_rank);
+}
+
+int sighting_counters(const struct space *space, const struct rank_name *name, uint64_t epoch,
+		      uint64_t ret_counters[RDX_COUNTER_COUNT])
+{
+	uint64_t counters[RDX_COUNTER_COUNT];
+	struct rdx_reader *reader;
+	int r = sighting_open(space, name, &reader);
+
+	if (r < 0)
+		return r;
+	r = rdx_reader_info(reader)->epoch == epoch ? copy_counters(reader, counters) : -ESTALE;
+	rdx_reader_close(reader);
+	if (r == 0)
+		memcpy(ret_counters, counters, sizeof(counters));
+	return r;
 }
 
 void sighting_say_error(const struct space *space, const struct rank_name *name, int error)

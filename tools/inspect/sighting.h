@@ -38,6 +38,13 @@ struct sighting {
 int sighting_look(const struct space *space, const struct rank_name *name,
 		  struct sighting *ret_sighting);
 
+/*
+ * The producer's counters alone, RDX_COUNTER_..., of this life of a rank: cheap enough for all ranks at once.
+ * -ESTALE: it is another life's segment; else as sighting_open.
+ */
+int sighting_counters(const struct space *space, const struct rank_name *name, uint64_t epoch,
+		      uint64_t ret_counters[RDX_COUNTER_COUNT]);
+
 /* Open a reader of the rank. -ENOENT, and all of rdx_reader_open; -EKEYREJECTED where the
  * namespace's key is missing. */
 int sighting_open(const struct space *space, const struct rank_name *name,

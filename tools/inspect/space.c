@@ -39,8 +39,11 @@ int space_renew(struct space *space)
 {
 	int dir_fd;
 
-	if (rdx_namespace_lost(space->dir_fd, space->dir) == 0)
+	if (rdx_namespace_lost(space->dir_fd, space->dir) == 0) {
+		if (space->key_error)
+			space->key_error = rdx_namespace_key(space->dir_fd, 0, &space->key);
 		return 0;
+	}
 	dir_fd = rdx_namespace_open(space->dir, 0);
 	if (dir_fd < 0)
 		return dir_fd;

@@ -21,7 +21,7 @@ void space_guard(void);
 int space_open(struct space *ret_space, const char *dir);
 
 /* Go over to the directory that has the name now: 1 if that is another one than before, 0, -errno; the old
- * one stays open then. */
+ * one stays open then. A key that could not be read before is tried again. */
 int space_renew(struct space *space);
 
 void space_close(struct space *space);

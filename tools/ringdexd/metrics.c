@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/metrics.h"
 
+#include "tools/inspect/sighting.h"
+#include "tools/program/counters.h"
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/exposition.h"
 #include "tools/ringdexd/process.h"
@@ -11,16 +13,28 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* A rank and the index that knows it. */
+/* A rank, the index that knows it, and what its producer counts. */
 struct seen_rank {
 	const struct index_name *name;
 	struct rdx_index_rank rank;
+	int is_published; /* its segment could be read */
+	uint64_t counters[RDX_COUNTER_COUNT];
 };
 
 struct seen {
 	struct seen_rank *ranks;
 	size_t count;
 };
+
+/* Read after what is applied, so that there is no more applied than published. */
+static void see_segment(const struct desk *desk, struct seen_rank *seen)
+{
+	const struct rank_name name = {.worker_id = seen->rank.worker_id,
+				       .dp_rank = seen->rank.dp_rank};
+
+	seen->is_published =
+		sighting_counters(desk->space, &name, seen->rank.epoch, seen->counters) == 0;
+}
 
 static void see_index(struct desk *desk, const struct shelf_index *index, struct seen *seen)
 {
@@ -37,10 +51,13 @@ static void see_index(struct desk *desk, const struct shelf_index *index, struct
 	if (!more)
 		return; /* what was seen is told */
 	seen->ranks = more;
-	for (int i = 0; i < count; i++)
-		if (desk->ranks[i].state != RDX_STATE_GONE)
-			seen->ranks[seen->count++] =
-				(struct seen_rank){.name = &index->name, .rank = desk->ranks[i]};
+	for (int i = 0; i < count; i++) {
+		if (desk->ranks[i].state == RDX_STATE_GONE)
+			continue;
+		seen->ranks[seen->count] =
+			(struct seen_rank){.name = &index->name, .rank = desk->ranks[i]};
+		see_segment(desk, &seen->ranks[seen->count++]);
+	}
 }
 
 static void begin_rank(struct exposition *to, const struct seen_rank *seen)
@@ -101,6 +118,68 @@ static void put_ages(struct exposition *to, const struct seen *seen)
 		begin_rank(to, &seen->ranks[i]);
 		exposition_seconds(to, seen->ranks[i].rank.event_age_ns);
 	}
+}
+
+static void put_lag(struct exposition *to, const struct seen *seen)
+{
+	exposition_family(to, "ringdex_rank_lag_events", "gauge",
+			  "Events that the rank has published and that are not applied yet.");
+	for (size_t i = 0; i < seen->count; i++) {
+		uint64_t published = seen->ranks[i].counters[RDX_COUNTER_EVENTS];
+		uint64_t applied = seen->ranks[i].rank.last_event_id;
+
+		if (!seen->ranks[i].is_published)
+			continue;
+		begin_rank(to, &seen->ranks[i]);
+		exposition_number(to, published > applied ? published - applied : 0);
+	}
+}
+
+static void put_dropped(struct exposition *to, const struct seen *seen)
+{
+	static const unsigned int kinds[] = {
+		RDX_COUNTER_UNKNOWN_PARENTS,  RDX_COUNTER_UNKNOWN_NAMES, RDX_COUNTER_MISMATCHED,
+		RDX_COUNTER_OTHER_BLOCK_SIZE, RDX_COUNTER_CONFLICTS,     RDX_COUNTER_LEDGER_FULL,
+		RDX_COUNTER_MAP_FULL,         RDX_COUNTER_UNREPRESENTED,
+	};
+
+	exposition_family(to, "ringdex_rank_blocks_dropped_total", "counter",
+			  "Blocks that the rank's engine stored and that it could not publish.");
+	for (size_t i = 0; i < seen->count; i++)
+		for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+			if (!seen->ranks[i].is_published)
+				continue;
+			begin_rank(to, &seen->ranks[i]);
+			exposition_label(to, "kind", counters_name(kinds[kind]));
+			exposition_number(to, seen->ranks[i].counters[kinds[kind]]);
+		}
+}
+
+static void put_lacking(struct exposition *to, const struct seen *seen)
+{
+	exposition_family(
+		to, "ringdex_rank_blocks_lacking", "gauge",
+		"Blocks that the rank's engine holds, by tier, and that it does not say.");
+	for (size_t i = 0; i < seen->count; i++) {
+		if (!seen->ranks[i].is_published)
+			continue;
+		begin_rank(to, &seen->ranks[i]);
+		exposition_number(to, seen->ranks[i].counters[RDX_COUNTER_LACKING]);
+	}
+}
+
+static void put_orphans(struct exposition *to, const struct seen *seen)
+{
+	exposition_family(to, "ringdex_rank_orphans", "gauge",
+			  "Blocks held in this tier or a nearer one, but not the block before.");
+	for (size_t i = 0; i < seen->count; i++)
+		for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
+			if (!seen->ranks[i].is_published)
+				continue;
+			begin_rank(to, &seen->ranks[i]);
+			exposition_label(to, "down_to", rdx_tier_text(tier));
+			exposition_number(to, seen->ranks[i].counters[RDX_COUNTER_ORPHANS + tier]);
+		}
 }
 
 static void put_states(struct exposition *to, const struct seen *seen)
@@ -277,6 +356,10 @@ void metrics_answer(void *context, const struct request *request, struct answer 
 	put_numbers(&to, &seen);
 	put_recoveries(&to, &seen);
 	put_ages(&to, &seen);
+	put_lag(&to, &seen);
+	put_dropped(&to, &seen);
+	put_lacking(&to, &seen);
+	put_orphans(&to, &seen);
 	put_indexer(&to, desk->keeper);
 	put_http(&to, desk);
 	put_process(&to);
