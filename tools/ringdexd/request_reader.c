@@ -35,6 +35,9 @@ static int on_begin(llhttp_t *parser)
 	return 0;
 }
 
+#define HEADER_FRAME                                                                               \
+	3 /* bytes of a header besides its name and value: a colon, the end of the line */
+
 /* Bytes of the head, of which a request has but so many. */
 static int is_head_full(struct request_reader *reader, size_t count)
 {
@@ -147,6 +150,8 @@ static int on_header(llhttp_t *parser)
 	static const char go_on[] = "100-continue";
 	struct request_reader *reader = parser->data;
 
+	if (is_head_full(reader, HEADER_FRAME))
+		return refuse(reader, 431);
 	if (reader->is_head_read)
 		;
 	else if (is_field(reader, "expect"))

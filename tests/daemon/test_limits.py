@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a client may do wrong, or very often: test_limits.py BIN_DIR io_uring|epoll DIR. With RDX_LONG=1 there are ten
+thousand connections, where the limit of descriptors can be raised so far."""
+import contextlib
+import json
+import os
+import re
+import resource
+import socket
+import unittest
+
+from rig import (BIN, DIR, HELD, NOTHING, PATIENCE_S, PROMPT, Daemon, as_request, die_with_parent, query,
+                 read_answer, until, worker)
+
+LONG = os.environ.get("RDX_LONG") == "1"
+CROWD = 10_000 if LONG else 1_500
+SPARE = 128  # descriptors of the test that are none of the crowd's
+ASKING = 8   # connections of the daemon, likewise
+CONNECTION_BYTES = 2048  # of the daemon's own memory for one that is idle
+GROWTH = 1 << 20         # bytes that may come besides, of a heap that is cut into other pieces
+IS_PLAIN = not re.search("[at]san", BIN)
+WHOLE = as_request(query(PROMPT))
+
+
+def connect_to(path):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(PATIENCE_S)
+    client.connect(path)
+    return client
+
+
+def with_tokens(text):
+    return b'{"model_name":"example","token_ids":' + text + b"}"
+
+
+def with_hashes(text):
+    return b'{"model_name":"example","block_hashes":' + text + b"}"
+
+
+class Wrong(unittest.TestCase):
+    """Each wrong request has its status, and costs nobody else anything."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = contextlib.ExitStack()
+        cls.addClassCleanup(cls.stack.close)
+        cls.path = f"{DIR}/wrong.sock"
+        cls.daemon = Daemon("wrong", f"--listen=unix:{cls.path}")
+        cls.stack.callback(cls.daemon.close)
+        cls.stack.enter_context(worker(cls.daemon.directory))
+        until(lambda: cls.daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD), "no worker")
+
+    def check_bodies(self, path, cases):
+        """All over one connection, at once: the answers come in order, and it goes on."""
+        requests = b"".join(as_request(body).replace(b"/query", path, 1) for body, _ in cases)
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            client.sendall(requests + WHOLE)
+            for body, status in cases:
+                with self.subTest(body=body[-80:]):
+                    self.assertEqual(read_answer(stream)[0], status)
+            self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+
+    def test_no_utf8(self):
+        bad = (b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\xff", b"\\ud800", b"\\ud800\\u0041")
+        with_text = b'{"token_ids":[1],"model_name":"example","%s":"%s"}'
+        for member in b"x", b"lora_name":
+            self.check_bodies(b"/query", [(with_text % (member, text), 400) for text in bad])
+        self.check_bodies(b"/query", [(b'{"\xff":1,"token_ids":[1],"model_name":"example"}', 400),
+                                      (with_text % (b"x", "\u00e9\U0001f600".encode()), 200),
+                                      (with_text % (b"x", b"\\ud83d\\ude00"), 200),
+                                      (with_text % (b"x", b"\n"), 400), (with_text % (b"lora_name", b"a\\u0000b"), 422)])
+
+    def test_members_twice(self):
+        rest = b'"token_ids":[1],"model_name":"example"'
+        self.check_bodies(b"/query", [
+            (b"{" + rest + b',"model_name":"example"}', 422), (b"{" + rest + b',"token_ids":[]}', 422),
+            (b"{" + rest + b',"model\\u005fname":"example"}', 422), (b"{" + rest + b',"x":1,"x":2}', 200),
+            (b"{" + rest + b',"lora_name":"a","lora_name":"a"}', 422), (b"{" + rest + b',"cache_salt":null}', 200)])
+        self.check_bodies(b"/query_by_hash", [
+            (b'{"model_name":"example","block_hashes":[1],"block_hashes":[1]}', 422)])
+
+    def test_numbers(self):
+        """Of 32 bits, none below 0; hashes of 64, with a sign or without."""
+        never = (b"01", b"+1", b"1.", b".5", b"-", b"NaN", b"Infinity", b"0x1", b"1e400", b"1" * 400, b"--1")
+        other = (b"-1", b"1.5", b"1e3", b'"1"', b"true", b"[1]", b"{}", b"null")
+        for path, take in ((b"/query", with_tokens), (b"/query_by_hash", with_hashes)):
+            self.check_bodies(path, [(take(b"[%s]" % text), 400) for text in never])
+            self.check_bodies(path, [(take(text), 422) for text in (b"1", b'"1"', b"{}", b"true")])
+        self.check_bodies(b"/query", [(with_tokens(b"[%s]" % text), 422) for text in
+                                      (*other, b"4294967296", b"18446744073709551615", b"-9223372036854775808")])
+        self.check_bodies(b"/query", [(with_tokens(b"[%s]" % text), 200) for text in (b"0", b"4294967295")])
+        self.check_bodies(b"/query_by_hash", [(with_hashes(b"[%s]" % text), 422) for text in other[1:]])
+        self.check_bodies(b"/query_by_hash", [(with_hashes(b"[%s]" % text), 200) for text in
+                                              (b"-1", b"18446744073709551615", b"-9223372036854775808")])
+
+    def test_deep_and_cut(self):
+        body = json.dumps(query(PROMPT)).encode()
+        self.check_bodies(b"/query", [(b'{"x":' + b"[" * 100_000, 400), (b"[" * 100_000 + b"]" * 100_000, 400),
+                                      (b'{"x":' * 5000 + b"1" + b"}" * 5000, 400), (body + b"x", 400),
+                                      (body + b"  \n", 200), (b"\0" + body, 400)])
+        self.check_bodies(b"/query", [(body[:count], 400) for count in range(len(body))])
+
+    def refused(self, request, status):
+        """And the connection is over."""
+        with self.subTest(request=request[:80]), self.daemon.connect() as client, \
+                client.makefile("rb") as stream:
+            client.sendall(request)
+            self.assertEqual(read_answer(stream)[0], status)
+            self.assertEqual(stream.read(), b"")
+
+    def test_lengths(self):
+        head = b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        for length in b"-1", b"+5", b"5x", b"0x5", b"18446744073709551616", b"9" * 100, b"1\r\nContent-Length: 2":
+            self.refused(head + b"Content-Length: " + length + b"\r\n\r\n", 400)
+        for length in b"8388609", b"18446744073709551615":
+            self.refused(head + b"Content-Length: " + length + b"\r\n\r\n", 413)
+        chunked = head + b"Transfer-Encoding: chunked\r\n"
+        self.refused(chunked + b"Content-Length: 5\r\n\r\n", 400)
+        for size in b"x", b"-1", b"f" * 17, b"\n":
+            self.refused(chunked + b"\r\n" + size + b"\r\n", 400)
+        piece = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+        with self.daemon.connect() as client, client.makefile("rb") as stream:  # no length says how much comes
+            with contextlib.suppress(ConnectionError):
+                client.sendall(chunked + b"\r\n" + piece * 9)
+            self.assertEqual(read_answer(stream)[0], 413)
+
+    def test_heads(self):
+        for line in b"GET / HTTP/9.9", b"GET", b"\0\0\0\0", b"GET / HTTP/1.1\r\nNo colon here":
+            self.refused(line + b"\r\n\r\n", 400)
+        line = b"GET /health HTTP/1.1\r\n"
+        for header in b"a: b\r\n", b"a:\r\n":  # a line of its own each
+            self.refused(line + header * 5000 + b"\r\n", 431)
+        self.refused(b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\n\r\n", 431)
+        self.refused(line + b"x" * 20000 + b": y\r\n\r\n", 431)
+
+    def half_close(self, connect, data, whole):
+        """So many answers, then the end."""
+        with connect() as client, client.makefile("rb") as stream:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            for _ in range(whole):
+                self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+            self.assertEqual(stream.read(), b"")
+
+    def test_half_closed(self):
+        """Whatever was asked for before is answered, wherever it was cut."""
+        for connect in self.daemon.connect, lambda: connect_to(self.path):
+            self.half_close(connect, WHOLE * 50, 50)
+            for cut in (1, 20, len(WHOLE) // 2, len(WHOLE) - 1):
+                self.half_close(connect, WHOLE * 3 + WHOLE[:cut], 3)
+                self.half_close(connect, WHOLE[:cut], 0)
+            self.half_close(connect, b"", 0)
+
+    def test_slow(self):
+        """A head, or a body, that does not come to its end is waited for half a second, on either kind of socket;
+        whoever asks meanwhile is answered."""
+        cuts, path = (1, 20, len(WHOLE) - 5), f"{DIR}/slow.sock"
+        with contextlib.ExitStack() as stack:
+            daemon = Daemon("slow", f"--listen=unix:{path}", "--request-timeout=500ms")
+            stack.callback(daemon.close)
+            until(daemon.at_work, "it never works")
+            slow = []
+            for cut in cuts * 30:
+                for connect in daemon.connect, lambda: connect_to(path):
+                    client = stack.enter_context(connect())
+                    client.sendall(WHOLE[:cut])
+                    slow.append(stack.enter_context(client.makefile("rb")))
+            for _ in range(20):
+                self.assertTrue(daemon.at_work())
+            for stream in slow:
+                self.assertEqual(read_answer(stream)[0], 408)
+                self.assertEqual(stream.read(), b"")
+
+    def test_who_reads_slowly(self):
+        """Gets all of it, byte by byte, while others are answered."""
+        count = 40
+        with self.daemon.connect() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            client.sendall(WHOLE * count + as_request(query([])))
+            got = b""
+            while got.count(b"HTTP/1.1 200") < count + 1 or not got.endswith(json.dumps(NOTHING, separators=(
+                    ",", ":")).encode()):
+                piece = client.recv(7)
+                self.assertTrue(piece)
+                got += piece
+                if len(got) % 1000 < 7:
+                    self.assertEqual(self.daemon.ask("POST", "/query", query(PROMPT[:8])), (200, HELD))
+        self.assertEqual(got.count(b"HTTP/1.1 200"), count + 1)
+
+
+def allow(descriptors):
+    """As many, or as many as may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(soft, descriptors)
+    if wanted > hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+
+
+class Idle(unittest.TestCase):
+    """Very many that ask nothing."""
+
+    def setUp(self):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (
+            before[0], resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+        allow(CROWD + SPARE)
+        # half of a daemon's descriptors are for connections
+        self.daemon = Daemon("idle", "--connections=20000", process={
+            "preexec_fn": lambda: (die_with_parent(), allow(2 * (CROWD + ASKING)))})
+        self.addCleanup(self.daemon.close)
+        until(self.daemon.at_work, "it never works")
+        self.pid = self.daemon.process.pid
+        theirs = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)[1] // 2
+        ours = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.crowd = min(CROWD, theirs - ASKING, ours - SPARE)
+
+    def own_bytes(self):
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon:"))
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def open_connections(self):
+        return next(int(line.split()[1]) for line in self.daemon.ask("GET", "/metrics")[1].splitlines()
+                    if line.startswith("ringdex_http_connections_open "))
+
+    def gather(self, stack):
+        """All of them connected; every third one has asked once."""
+        for i in range(self.crowd):
+            client = stack.enter_context(self.daemon.connect())
+            if i % 3 == 0:
+                client.sendall(WHOLE)
+                with client.makefile("rb") as stream:
+                    self.assertEqual(read_answer(stream)[0], 200)
+        until(lambda: self.open_connections() >= self.crowd, "not all are taken")
+        return client
+
+    def test_crowd(self):
+        with worker(self.daemon.directory):
+            until(lambda: self.daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD), "no worker")
+            for _ in range(200):  # buffers that all share are touched
+                self.daemon.ask("POST", "/query", query(PROMPT))
+            alone, fds, taken = self.own_bytes(), self.fds(), []
+            for _ in range(3):
+                with contextlib.ExitStack() as stack:
+                    last = self.gather(stack)
+                    for _ in range(20):
+                        self.assertEqual(self.daemon.ask("POST", "/query", query(PROMPT)), (200, HELD))
+                    last.sendall(WHOLE)  # one of them wakes
+                    with last.makefile("rb") as stream:
+                        self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+                    until(lambda: not IS_PLAIN or self.own_bytes() - alone <
+                          self.crowd * CONNECTION_BYTES + GROWTH,
+                          f"{self.crowd} idle connections keep more than {CONNECTION_BYTES} bytes each")
+                    taken.append(self.own_bytes())
+                until(lambda: self.open_connections() == 1, "they never leave")
+                until(lambda: self.fds() <= fds + 1, "their descriptors never do")
+            print(f"{self.crowd} idle connections: {(taken[0] - alone) >> 10} KiB, "
+                  f"{(taken[2] - alone) >> 10} KiB the third time")
+            if IS_PLAIN:
+                self.assertLess(taken[2] - taken[0], GROWTH)
+            self.assertEqual(self.daemon.end(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=["test_limits.py"], verbosity=2)
