@@ -11,7 +11,7 @@ out=build/bench
 peers=build/peers/bin # PROGRAM-PEER
 
 # The order; and what a visitor waits for, less than two minutes.
-all=(hash crossing stream publish outgrow idle fairness paced engines bridge apply lookup ingest memory grow
+all=(hash crossing stream publish outgrow idle fairness paced engines bridge http apply lookup ingest memory grow
 	clear recovery check)
 quick=(apply lookup ingest memory)
 corpus=' apply lookup ingest memory clear recovery check ' # those that read corpora

@@ -45,8 +45,17 @@ fetch_engines() {
 	fi
 }
 
+# Dynamo's stand-alone indexer, for bench-http: likewise.
+fetch_indexer() {
+	if ! bench/peers/indexer.sh "$out/indexer"; then
+		rm -rf "$out/indexer"
+		say "the wheel of Dynamo's indexer cannot be had: it is left out"
+	fi
+}
+
 mkdir -p "$bin"
 build_rust
 build_c
 fetch_engines
+fetch_indexer
 say "built: $(cd "$bin" && echo *)"
