@@ -16,6 +16,7 @@ import unittest
 import zipfile
 
 from rig import (BIN, HELD, NOTHING, PATIENCE_S, PROMPT, Daemon, die_with_parent, query, until, worker)
+from zmq_engine import ZMQ, Engine
 
 PACKAGE = "ai-dynamo-runtime==1.6.1"
 FETCH_S = 300
@@ -73,13 +74,13 @@ def compared(answer):
 
 
 class Dynamo:
-    """The real one, filled from a peer's dump."""
+    """The real one; filled from a peer's dump, where one is named."""
 
-    def __init__(self, folder, url):
+    def __init__(self, folder, *peers):
         self.port = free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dynamo.indexer", "--port", str(self.port), "--block-size", "4",
-             "--threads", "1", "--peers", url], env={**os.environ, "PYTHONPATH": folder},
+             "--threads", "1", *(option for url in peers for option in ("--peers", url))], env={**os.environ, "PYTHONPATH": folder},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
 
     ask = Daemon.ask
@@ -168,6 +169,78 @@ class Same(unittest.TestCase):
         for request in (("GET", "/query"), ("GET", "/nothing"), ("HEAD", "/health")):
             with self.subTest(request=request):
                 self.assertEqual(self.daemon.ask(*request)[0], self.real.ask(*request)[0])
+
+
+@unittest.skipUnless(ZMQ and os.path.exists(f"{BIN}/ringdex-bridge"), "without ringdex-bridge or libzmq")
+class Registered(unittest.TestCase):
+    """One engine, registered with both."""
+
+    def setUp(self):
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.daemon = Daemon("registered")
+        self.stack.callback(self.daemon.close)
+        self.real = Dynamo(FOLDER)
+        self.stack.callback(self.real.close)
+        until(lambda: self.real.answers("GET", "/health"), "the real one never listens")
+
+    def ask(self, status, *request):
+        """Of both the same: of JSON all, of plain text the status."""
+        (ours, said), (theirs, real_said) = self.daemon.ask(*request), self.real.ask(*request)
+        with self.subTest(request=request):
+            self.assertEqual((ours, theirs), (status, status), (said, real_said))
+            if not isinstance(real_said, str):
+                self.assertEqual(said, real_said)
+
+    def test_answers(self):
+        engine = Engine()
+        self.stack.callback(engine.close)
+        right = {"instance_id": 7, "endpoint": engine.endpoint, "replay_endpoint": engine.replay_endpoint,
+                 "model_name": "m", "block_size": 4}
+        self.ask(200, "GET", "/workers")
+        self.ask(404, "POST", "/query", query(PROMPT, "m"))
+        self.ask(201, "POST", "/register", right)
+        self.ask(200, "POST", "/query", query([], "m"))
+        for daemon in self.daemon, self.real:
+            until(lambda d=daemon: d.ask("GET", "/workers")[1][0]["status"] == "active", "it is never active")
+        self.ask(200, "GET", "/workers")
+        self.ask(200, "GET", "/workers?model_name=m&routing_group=default")
+        self.ask(200, "GET", "/workers?model_name=other")
+
+        def is_seen(daemon):
+            engine.store([11, 12], PROMPT[:8])  # the real one may have subscribed just now
+            return daemon.ask("POST", "/query", query(PROMPT, "m"))[1]["scores"] == {"7": {"0": 8}}
+        for daemon in self.daemon, self.real:
+            until(lambda d=daemon: is_seen(d), "it is never seen")
+        ours, theirs = (compared(daemon.ask("POST", "/query", query(PROMPT, "m")))
+                        for daemon in (self.daemon, self.real))
+        self.assertEqual(ours, theirs)
+        nobody = "tcp://127.0.0.1:9"
+        for status, more in ((409, {}), (409, {"model_name": "other"}), (409, {"routing_group": "g"}),
+                             (409, {"instance_id": 8, "block_size": 8}), (400, {"endpoint": "nonsense"}),
+                             (400, {"replay_endpoint": "nonsense"}), (400, {"endpoint": "tcp://h"}),
+                             (400, {"endpoint": "tcp://:1"}), (400, {"endpoint": "tcp://h:x"}),
+                             (400, {"endpoint": "tcp://h:70000"}), (400, {"endpoint": "udp://h:1"}),
+                             (201, {"dp_rank": 3, "endpoint": nobody}), (422, {"instance_id": -1}),
+                             (422, {"dp_rank": "x"})):
+            self.ask(status, "POST", "/register", {**right, **more})
+        for field in ("instance_id", "endpoint", "model_name", "block_size"):
+            self.ask(422, "POST", "/register", {name: value for name, value in right.items() if name != field})
+        for status, more in ((404, {"instance_id": 9}), (404, {"model_name": "other"}),
+                             (404, {"routing_group": "g"}), (404, {"routing_group": "default", "dp_rank": 5}),
+                             (200, {"routing_group": "default", "dp_rank": 3}), (200, {"dp_rank": 5}), (404, {})):
+            self.ask(status, "POST", "/unregister", {"instance_id": 7, "model_name": "m", **more})
+        until(lambda: self.daemon.ask("GET", "/workers") == (200, []), "its rank stays")
+        self.ask(200, "GET", "/workers")
+
+    def test_peers(self):
+        peer = {"url": "http://127.0.0.1:1"}
+        self.ask(200, "GET", "/peers")
+        for status, path in ((201, "/register_peer"), (201, "/register_peer"), (200, "/deregister_peer"),
+                             (404, "/deregister_peer"), (201, "/register_peer")):
+            self.ask(status, "POST", path, peer)
+            self.ask(200, "GET", "/peers")
+        self.ask(422, "POST", "/register_peer", {})
 
 
 if __name__ == "__main__":

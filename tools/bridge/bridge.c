@@ -28,6 +28,7 @@ struct bridge {
 	uint32_t count;
 	uint32_t opened;
 	int json;
+	int is_over; /* standard input has ended */
 	int epoll_fd;
 	void *context;
 	uint64_t check_ns;
@@ -54,23 +55,52 @@ static int open_sources(struct bridge *bridge, const struct bridge_options *opti
 	return 0;
 }
 
-static int open_bridge(struct bridge *bridge, const struct bridge_options *options)
+/* Be woken where told to stop, and, if wished, by standard input: by events that are no source's. */
+static int watch_ends(struct bridge *bridge, int with_input)
 {
 	struct epoll_event stop = {.events = EPOLLIN};
+	struct epoll_event input = {.events = EPOLLIN, .data.ptr = bridge};
+	int r;
+
+	bridge->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (bridge->epoll_fd < 0 ||
+	    epoll_ctl(bridge->epoll_fd, EPOLL_CTL_ADD, stop_fd(), &stop) < 0) {
+		r = -errno;
+		messages_say("cannot begin to wait: %s", strerror(-r));
+		return r;
+	}
+	if (with_input && epoll_ctl(bridge->epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &input) < 0) {
+		r = -errno;
+		messages_say("--end-with-input: standard input must be a pipe or a socket: %s",
+			     strerror(-r));
+		return r;
+	}
+	return 0;
+}
+
+/* What is said there is passed over. */
+static void read_input(struct bridge *bridge)
+{
+	char bytes[256];
+	ssize_t count = read(STDIN_FILENO, bytes, sizeof(bytes));
+
+	bridge->is_over = count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN);
+}
+
+static int open_bridge(struct bridge *bridge, const struct bridge_options *options)
+{
+	int r;
 
 	bridge->count = options->streams;
 	bridge->json = options->json;
 	bridge->sources = calloc(bridge->count, sizeof(*bridge->sources));
 	bridge->reports = calloc(bridge->count, sizeof(*bridge->reports));
 	bridge->context = zmq_ctx_new();
-	bridge->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!bridge->sources || !bridge->reports || !bridge->context)
 		messages_no_memory();
-	if (bridge->epoll_fd < 0 ||
-	    epoll_ctl(bridge->epoll_fd, EPOLL_CTL_ADD, stop_fd(), &stop) < 0) {
-		messages_say("cannot begin to wait: %s", strerror(errno));
-		return -errno;
-	}
+	r = watch_ends(bridge, options->ends_with_input);
+	if (r < 0)
+		return r;
 	zmq_ctx_set(bridge->context, ZMQ_MAX_SOCKETS,
 		    (int)(SOCKETS_PER_STREAM * bridge->count + 1));
 	return open_sources(bridge, options);
@@ -101,10 +131,12 @@ static void wait_for_turn(struct bridge *bridge)
 	count = epoll_wait(bridge->epoll_fd, events, EVENTS_MAX,
 			   due > now ? (int)((due - now + NS_PER_MS - 1) / NS_PER_MS) : 0);
 	for (int i = 0; i < count; i++) {
-		struct source *source = events[i].data.ptr;
+		void *who = events[i].data.ptr;
 
-		if (source)
-			source->is_due = 1;
+		if (who == bridge)
+			read_input(bridge);
+		else if (who)
+			((struct source *)who)->is_due = 1;
 	}
 }
 
@@ -137,7 +169,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away does not end the workers */
 	stop_listen();
 	r = open_bridge(&bridge, &options);
-	while (r == 0 && !stop_asked()) {
+	while (r == 0 && !bridge.is_over && !stop_asked()) {
 		give_turns(&bridge);
 		wait_for_turn(&bridge);
 	}

@@ -58,6 +58,10 @@ static const struct options_entry entries[] = {
 	ENGINE_ENTRIES,
 	{.kind = OPTIONS_HEADING, .help = "Output"},
 	OPTIONS_JSON(TO(json)),
+	{"end-with-input", 0, NULL,
+	 "End when standard input, a pipe or socket, does: with who started this, however that one "
+	 "ends",
+	 OPTIONS_FLAG, TO(ends_with_input)},
 	{0},
 };
 
@@ -98,6 +102,8 @@ static void check(const struct argp_state *state, void *input)
 	if (!options->endpoint && !options->path)
 		options_error(state,
 			      "missing argument: FILE, or - for standard input, or --endpoint");
+	if (options->ends_with_input && options->path && strcmp(options->path, "-") == 0)
+		options_error(state, "--end-with-input and FILE -: standard input ends once");
 	if (options->endpoint)
 		check_engine(state, input);
 }
@@ -252,6 +258,7 @@ void bridge_options_parse(int argc, char **argv, struct bridge_options *ret_opti
 	*ret_options = (struct bridge_options){0};
 	options_parse(&program, argc, argv, &given);
 	ret_options->json = given.json;
+	ret_options->ends_with_input = given.ends_with_input;
 	if (given.path)
 		read_file(ret_options, &given);
 	else

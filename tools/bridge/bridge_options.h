@@ -27,7 +27,8 @@ struct engine_options {
 	int binds; /* the engine connects to the endpoint */
 	int joined_late;
 	int keep_dead;
-	int json;         /* of the command line, as the next */
+	int json; /* of the command line, as the next ones */
+	int ends_with_input;
 	const char *path; /* of the file; NULL: one engine, of the command line */
 };
 
@@ -36,6 +37,7 @@ struct bridge_options {
 	uint32_t count;
 	uint32_t streams; /* ranks of all engines */
 	int json;
+	int ends_with_input; /* standard input's end is the program's */
 };
 
 /* Ends the program on a wrong command line or file. What is read stays until the program ends. */

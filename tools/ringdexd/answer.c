@@ -11,7 +11,7 @@
 
 #define CAPACITY_MIN  ((size_t)4096)
 #define NUMBER_DIGITS 20
-#define ERROR_BYTES   1024
+#define ERROR_BYTES   1024 /* with a few texts of a request */
 
 void answer_begin(struct answer *answer)
 {
@@ -118,6 +118,12 @@ void answer_json_text(struct answer *answer, const char *text)
 		text += bytes ? bytes : 1;
 	}
 	answer_text(answer, "\"");
+}
+
+void answer_ok(struct answer *answer, int status)
+{
+	answer->status = status;
+	answer_text(answer, "{\"status\":\"ok\"}");
 }
 
 void answer_error(struct answer *answer, int status, const char *format, ...)

@@ -35,6 +35,9 @@ void answer_print(struct answer *answer, const char *format, ...)
 /* As a JSON string: quoted, escaped, bytes that are no UTF-8 as U+FFFD each. */
 void answer_json_text(struct answer *answer, const char *text);
 
+/* {"status":"ok"}, and that status. */
+void answer_ok(struct answer *answer, int status);
+
 /* Instead of anything else: {"error": TEXT}; TEXT as it is. */
 void answer_error(struct answer *answer, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -26,11 +26,30 @@ constexpr text_field texts[] = {
 	{"routing_group", BODY_ROUTING_GROUP, &body::routing_group},
 	{"lora_name", BODY_LORA_NAME, &body::lora_name},
 	{"cache_salt", BODY_CACHE_SALT, &body::cache_salt},
+	{"endpoint", BODY_ENDPOINT, &body::endpoint},
+	{"replay_endpoint", BODY_REPLAY_ENDPOINT, &body::replay_endpoint},
+	{"url", BODY_URL, &body::url},
+};
+
+struct number_field {
+	const char *name;
+	body_field bit;
+	uint64_t body::*number;
+	uint64_t min, max;
+};
+
+constexpr number_field numbers[] = {
+	{"instance_id", BODY_INSTANCE_ID, &body::instance_id, 0, UINT64_MAX},
+	{"block_size", BODY_BLOCK_SIZE, &body::block_size, 1, RDX_BLOCK_TOKENS_MAX},
+	{"dp_rank", BODY_DP_RANK, &body::dp_rank, 0, BODY_DP_RANK_MAX},
 };
 
 const char *name_of(uint32_t bit)
 {
 	for (const auto &field : texts)
+		if (field.bit == bit)
+			return field.name;
+	for (const auto &field : numbers)
 		if (field.bit == bit)
 			return field.name;
 	return bit == BODY_TOKEN_IDS ? "token_ids" : "block_hashes";
@@ -104,6 +123,13 @@ struct body_reader {
 				*ret_right = read_text(value, body.*field.text);
 				return field.bit;
 			}
+		for (const auto &field : numbers)
+			if (name == field.name) {
+				uint64_t *number = &(body.*field.number);
+				*ret_right = value.get_uint64().get(*number) == simdjson::SUCCESS &&
+					     *number >= field.min && *number <= field.max;
+				return field.bit;
+			}
 		if (name == "token_ids") {
 			*ret_right = read_numbers(value, &token_ids);
 			return BODY_TOKEN_IDS;
@@ -167,6 +193,8 @@ try {
 
 	for (const auto &field : texts)
 		(body->*field.text)[0] = 0;
+	for (const auto &field : numbers)
+		body->*field.number = 0;
 	reader->token_ids.clear();
 	reader->block_hashes.clear();
 	if (const auto error = reader->parser.parse(json, count, false).get(root)) {

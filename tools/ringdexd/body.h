@@ -16,6 +16,7 @@ extern "C" {
 
 #define BODY_PADDING     64 /* readable bytes behind a body, at least */
 #define BODY_FAULT_BYTES 160
+#define BODY_DP_RANK_MAX 1023 /* as a bridge takes them */
 
 /* What stands in a body; a text that is missing is "". Texts have no NUL within. */
 struct body {
@@ -28,6 +29,12 @@ struct body {
 	char routing_group[RDX_TEXT_BYTES];
 	char lora_name[RDX_TEXT_BYTES];
 	char cache_salt[RDX_TEXT_BYTES];
+	char endpoint[RDX_TEXT_BYTES];
+	char replay_endpoint[RDX_TEXT_BYTES];
+	char url[RDX_TEXT_BYTES];
+	uint64_t instance_id; /* a number that is missing is 0 */
+	uint64_t block_size;
+	uint64_t dp_rank;
 };
 
 enum body_field {
@@ -37,6 +44,12 @@ enum body_field {
 	BODY_ROUTING_GROUP = 8,
 	BODY_LORA_NAME = 16,
 	BODY_CACHE_SALT = 32,
+	BODY_ENDPOINT = 64,
+	BODY_REPLAY_ENDPOINT = 128,
+	BODY_URL = 256,
+	BODY_INSTANCE_ID = 512,
+	BODY_BLOCK_SIZE = 1024,
+	BODY_DP_RANK = 2048,
 };
 
 struct body_reader;

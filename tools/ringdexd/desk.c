@@ -17,6 +17,25 @@ const char *desk_routing_group(const char *tenant)
 	return tenant[0] ? tenant : DEFAULT_GROUP;
 }
 
+int desk_read_body(struct desk *desk, const struct request *request, uint32_t required,
+		   const struct body **ret_body, struct answer *answer)
+{
+	char fault[BODY_FAULT_BYTES];
+	int r;
+
+	if (!request->is_json) {
+		answer_plain(answer, 415,
+			     "Expected request with `Content-Type: application/json`\n");
+		return 0;
+	}
+	r = body_read(desk->reader, request->body, request->body_bytes, required, ret_body, fault);
+	if (r == -ENOMEM)
+		answer_error(answer, 503, "no memory for this now");
+	else if (r < 0)
+		answer_plain(answer, r == -EINVAL ? 422 : 400, "%s\n", fault);
+	return r == 0;
+}
+
 int desk_open(struct desk *ret_desk, struct space *space, struct keeper *keeper)
 {
 	*ret_desk = (struct desk){.space = space, .keeper = keeper};

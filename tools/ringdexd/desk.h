@@ -10,7 +10,9 @@
 #include "tools/ringdexd/body.h"
 #include "tools/ringdexd/choose.h"
 #include "tools/ringdexd/expected.h"
+#include "tools/ringdexd/bridges.h"
 #include "tools/ringdexd/keeper.h"
+#include "tools/ringdexd/peers.h"
 #include "tools/ringdexd/server.h"
 #include "tools/ringdexd/shelf.h"
 #include "tools/ringdexd/traffic.h"
@@ -27,8 +29,11 @@ struct desk {
 	size_t prefix_capacity;
 	const struct choose_options *choose;
 	struct expected *expected;
-	uint64_t turn;               /* of those that cost as much as each other */
-	struct keeper *keeper;       /* of the indexes */
+	uint64_t turn;           /* of those that cost as much as each other */
+	struct keeper *keeper;   /* of the indexes */
+	struct bridges *bridges; /* of engines that were registered */
+	const char *no_register; /* why nobody may register now; NULL: who may ask may register */
+	struct peers peers;
 	const struct server *server; /* for its counters */
 	uint64_t lookups;
 	struct traffic traffic;
@@ -39,6 +44,10 @@ struct desk {
 /* -ENOMEM */
 int desk_open(struct desk *ret_desk, struct space *space, struct keeper *keeper);
 void desk_close(struct desk *desk);
+
+/* Is a request's body JSON, and has it what is required, bits of body_field? 1; 0 where that is answered. */
+int desk_read_body(struct desk *desk, const struct request *request, uint32_t required,
+		   const struct body **ret_body, struct answer *answer);
 
 /* A routing group's tenant: "default", or none, is the one without a name. And back. */
 const char *desk_tenant(const char *routing_group);

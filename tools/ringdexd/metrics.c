@@ -319,6 +319,24 @@ static void put_http(struct exposition *to, const struct desk *desk)
 	exposition_histogram(to, &desk->traffic.turns, NULL, NULL);
 }
 
+static void put_bridges(struct exposition *to, const struct bridges *bridges)
+{
+	uint64_t counts[BRIDGE_STATUSES] = {0};
+	const struct bridge *at = NULL;
+
+	while ((at = bridges_next(bridges, at)))
+		counts[bridge_view(at).status]++;
+	exposition_family(to, "ringdex_bridges", "gauge",
+			  "Streams of engines that are registered, by the status of their bridge.");
+	for (int status = 0; status < BRIDGE_STATUSES; status++) {
+		exposition_sample(to, "");
+		exposition_label(to, "status", bridge_status_text((enum bridge_status)status));
+		exposition_number(to, counts[status]);
+	}
+	exposition_one(to, "ringdex_bridge_restarts_total", "counter",
+		       "Bridges that were started again.", bridges_restarts(bridges));
+}
+
 /* As Prometheus's own client libraries call them. */
 static void put_process(struct exposition *to)
 {
@@ -362,6 +380,7 @@ void metrics_answer(void *context, const struct request *request, struct answer 
 	put_orphans(&to, &seen);
 	put_indexer(&to, desk->keeper);
 	put_http(&to, desk);
+	put_bridges(&to, desk->bridges);
 	put_process(&to);
 	exposition_end(&to);
 	free(seen.ranks);

@@ -13,27 +13,20 @@ struct asked {
 	struct desk *desk;
 	const struct body *body;
 	const struct shelf_index *index;
+	uint32_t block_tokens;
 	uint32_t rows; /* in desk->runs, by worker and rank */
 };
 
-/* Is it JSON, and has it what is required? 1; 0 where that is answered. */
-static int read_body(struct desk *desk, const struct request *request, uint32_t required,
-		     const struct body **ret_body, struct answer *answer)
+/* An engine is registered that has not said anything yet: nobody holds anything. */
+static int is_registered(struct asked *asked)
 {
-	char fault[BODY_FAULT_BYTES];
-	int r;
+	const struct bridge *bridge =
+		bridges_of_model(asked->desk->bridges, asked->body->model_name,
+				 desk_tenant(asked->body->routing_group));
 
-	if (!request->is_json) {
-		answer_plain(answer, 415,
-			     "Expected request with `Content-Type: application/json`\n");
-		return 0;
-	}
-	r = body_read(desk->reader, request->body, request->body_bytes, required, ret_body, fault);
-	if (r == -ENOMEM)
-		answer_error(answer, 503, "no memory for this now");
-	else if (r < 0)
-		answer_plain(answer, r == -EINVAL ? 422 : 400, "%s\n", fault);
-	return r == 0;
+	if (bridge)
+		asked->block_tokens = bridge_view(bridge).stream->block_tokens;
+	return bridge != NULL;
 }
 
 static void answer_missing(const struct body *body, int error, struct answer *answer)
@@ -102,7 +95,7 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 	uint64_t begun_ns;
 	int r, tries = 2;
 
-	if (!read_body(desk, request, list | BODY_MODEL_NAME, &body, answer))
+	if (!desk_read_body(desk, request, list | BODY_MODEL_NAME, &body, answer))
 		return 0;
 	if (list == BODY_BLOCK_HASHES && body->has & BODY_CACHE_SALT) {
 		answer_error(answer, 400, "cache_salt goes with token_ids: block hashes hold it");
@@ -122,10 +115,13 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 			shelf_drop(desk->shelf, ret_asked->index);
 	} while (r == -EIDRM && --tries);
 	desk->lookups++;
+	if (r == -ENOENT && is_registered(ret_asked))
+		return 1;
 	if (r < 0) {
 		answer_missing(body, r, answer);
 		return 0;
 	}
+	ret_asked->block_tokens = ret_asked->index->name.block_tokens;
 	ret_asked->rows = choose_rows(desk->runs, (uint32_t)r);
 	return 1;
 }
@@ -230,7 +226,7 @@ static void put_instances(struct answer *answer, const struct rdx_run *runs, uin
 static void put_matches(const struct asked *asked, struct answer *answer)
 {
 	const struct rdx_run *runs = asked->desk->runs;
-	uint64_t block_tokens = asked->index->name.block_tokens;
+	uint64_t block_tokens = asked->block_tokens;
 
 	answer_text(answer, "{\"scores\":");
 	put_scores(answer, runs, asked->rows, block_tokens);
@@ -289,7 +285,7 @@ void query_tiers(void *context, const struct request *request, struct answer *re
 	if (!ask(context, request, BODY_BLOCK_HASHES, look_up_hashes, &asked, ret_answer))
 		return;
 	answer_text(ret_answer, "{\"block_size\":");
-	answer_number(ret_answer, asked.index->name.block_tokens);
+	answer_number(ret_answer, asked.block_tokens);
 	answer_text(ret_answer, ",\"tiered\":{\"device\":{\"scores\":");
 	put_tier(ret_answer, asked.desk->runs, asked.rows, RDX_TIER_DEVICE);
 	answer_text(ret_answer, ",\"frequencies\":");

@@ -4,8 +4,10 @@
  */
 #include "shm/clock.h"
 #include "shm/namespace.h"
+#include "tools/program/beside.h"
 #include "tools/program/messages.h"
 #include "tools/program/stop.h"
+#include "tools/ringdexd/bridges.h"
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/listen.h"
 #include "tools/ringdexd/log.h"
@@ -17,6 +19,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -40,6 +43,8 @@ struct ringdexd {
 	struct loop *loop;
 	struct keeper *keeper;
 	struct server *server;
+	struct bridges *bridges;
+	char bridge[PATH_MAX]; /* the program */
 	struct desk *desk;
 	struct listen_at at[SETTINGS_ADDRESSES_MAX + PASSED_MAX];
 	uint32_t listening;
@@ -110,6 +115,16 @@ static int listen_everywhere(struct ringdexd *d)
 	return r;
 }
 
+/* Whoever may ask may register, but not the whole world: a bridge is a process, and connects where it is told. */
+static const char *why_no_register(const struct ringdexd *d)
+{
+	if (d->settings.no_register)
+		return "registration is switched off here: --no-register";
+	if (d->settings.open_to_all && !d->token[0])
+		return "registration needs --token-file where --open-to-all lets everybody ask";
+	return NULL;
+}
+
 /* Read the configuration again, all of it or nothing. */
 static void reload(struct ringdexd *d)
 {
@@ -128,6 +143,7 @@ static void reload(struct ringdexd *d)
 		memcpy(d->token, token, sizeof(token));
 		log_begin(d->settings.log_form, d->settings.log_level);
 		server_change(d->server, &d->settings.limits, d->token[0] ? d->token : NULL);
+		d->desk->no_register = why_no_register(d);
 		configuration_free(&d->renewed);
 		d->renewed = texts;
 		log_say(LOG_AT_INFO, "the configuration was read again");
@@ -210,6 +226,21 @@ static void on_answered(void *context, const struct route *route, const struct r
 			took_ns / NS_PER_US);
 }
 
+/* Where the bridge's program is; whether it is there, who registers finds out. */
+static int open_bridges(struct ringdexd *d)
+{
+	struct bridges_options options = {.program = d->settings.bridge,
+					  .dir = d->settings.indexer.dir,
+					  .most = d->settings.registered};
+	int r = 0;
+
+	if (!options.program) {
+		r = beside_path("ringdex-bridge", d->bridge);
+		options.program = d->bridge;
+	}
+	return r < 0 ? r : bridges_open(&d->bridges, d->loop, &options);
+}
+
 static int open_all(struct ringdexd *d)
 {
 	struct server_options serving = {.limits = d->settings.limits,
@@ -223,6 +254,8 @@ static int open_all(struct ringdexd *d)
 	if (r == 0)
 		r = keeper_start(&d->keeper, &d->settings.indexer, d->settings.clean_ns);
 	if (r == 0)
+		r = open_bridges(d);
+	if (r == 0)
 		r = desk_open(d->desk, &d->space, d->keeper);
 	serving.token = d->token[0] ? d->token : NULL;
 	if (r == 0)
@@ -231,6 +264,8 @@ static int open_all(struct ringdexd *d)
 		return r;
 	d->desk->server = d->server;
 	d->desk->choose = &d->settings.choose;
+	d->desk->bridges = d->bridges;
+	d->desk->no_register = why_no_register(d);
 	d->desk->traffic.routes = serving.routes;
 	r = watch(d, &d->stop, dup(stop_fd()), &stop_handler);
 	if (r == 0)
@@ -250,6 +285,7 @@ static int turn(struct ringdexd *d)
 		histogram_add(&d->desk->traffic.turns, loop_busy_ns(d->loop));
 	if (now >= d->look_ns) {
 		server_look(d->server, now);
+		bridges_look(d->bridges, now);
 		manager_look(&d->manager, d->keeper, now);
 		d->look_ns = now + look_ns;
 	}
@@ -279,15 +315,18 @@ static void end(struct ringdexd *d)
 	if (d->hangup.handler)
 		loop_close(d->loop, &d->hangup);
 	if (d->server) {
-		while (server_drain(d->server) && rdx_clock_ns() < until && turn(d) == 0)
+		while (server_drain(d->server) + bridges_drain(d->bridges) &&
+		       rdx_clock_ns() < until && turn(d) == 0)
 			;
 		server_end(d->server);
+		bridges_kill(d->bridges);
 		for (until += STOP_NS; loop_sockets(d->loop) && rdx_clock_ns() < until;)
 			(void)turn(d);
 	}
 	keeper_stop(d->keeper);
 	desk_close(d->desk);
 	server_free(d->server);
+	bridges_free(d->bridges);
 	loop_free(d->loop);
 	manager_close(&d->manager);
 }

@@ -5,8 +5,10 @@
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/metrics.h"
 #include "tools/ringdexd/openapi.h"
+#include "tools/ringdexd/peers.h"
 #include "tools/ringdexd/query.h"
 #include "tools/ringdexd/query_v1.h"
+#include "tools/ringdexd/register.h"
 #include "tools/ringdexd/workers.h"
 #include "tools/ringdexd/workers_v1.h"
 
@@ -29,7 +31,9 @@ static void health(void *context, const struct request *request, struct answer *
 const struct route routes_all[] = {
 	{"GET", "/health", 1, health},
 	{"GET", "/metrics", 0, metrics_answer},
+	{"GET", "/peers", 0, peers_answer},
 	{"GET", "/workers", 0, workers_answer},
+	{"POST", "/deregister_peer", 0, peers_deregister},
 	{"POST", "/query", 0, query_tokens},
 	{"POST", "/query_by_hash", 0, query_hashes},
 	{"POST", "/query_tiered_by_hash", 0, query_tiers},
@@ -37,5 +41,8 @@ const struct route routes_all[] = {
 	{"GET", "/v1/workers", 0, workers_v1},
 	{"POST", "/v1/choose", 0, choose_answer},
 	{"GET", "/v1/openapi.json", 0, openapi_answer},
+	{"POST", "/register", 0, register_engine},
+	{"POST", "/register_peer", 0, peers_register},
+	{"POST", "/unregister", 0, unregister_engine},
 	{0},
 };

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TOKEN_MIN 16
+#define TOKEN_MIN          16
+#define DEFAULT_REGISTERED 64
 
 #define TO(member) OPTIONS_TO(struct settings, member)
 
@@ -37,6 +38,14 @@ static const struct options_entry entries[] = {
 	{"expect-for", 0, "TIME",
 	 "Time for which /v1/choose expects a worker that it chose to hold the prompt; 0s: none",
 	 OPTIONS_DURATION, TO(choose.expect_ns), .min = 0, .max = OPTIONS_DAY / 24},
+	{"no-register", 0, NULL,
+	 "Start no bridges: /register and /unregister are refused. They are, too, where "
+	 "--open-to-all lets everybody ask without a token",
+	 OPTIONS_FLAG, TO(no_register)},
+	{"registered", 0, "N", "Streams of engines that may be registered at once", OPTIONS_NUMBER,
+	 TO(registered), .min = 1, .max = RDX_RANKS_MAX},
+	{"bridge", 0, "PATH", "Program that listens to a registered engine", OPTIONS_TEXT,
+	 TO(bridge), .min = 1, .fallback = "ringdex-bridge beside ringdexd"},
 	OPTIONS_WAIT(TO(indexer.wait_mode)),
 	OPTIONS_REST(TO(indexer.rest_mode)),
 	{.kind = OPTIONS_HEADING, .help = "What workers may take:"},
@@ -72,7 +81,7 @@ static const struct options_program program = {
 /* What a reload changes: all else is what threads were started with, and sockets opened. */
 static const char *const live[] = {"token-file",   "connections", "request-timeout",
 				   "idle-timeout", "no-choose",   "expect-for",
-				   "log",          "log-level"};
+				   "no-register",  "log",         "log-level"};
 
 void settings_parse(int argc, char **argv, struct settings_flags *ret_flags)
 {
@@ -82,6 +91,7 @@ void settings_parse(int argc, char **argv, struct settings_flags *ret_flags)
 					 .stale_after_ns = 250 * OPTIONS_MS,
 					 .initial_blocks = 4096},
 			     .clean_ns = HOUSE_NEVER,
+			     .registered = DEFAULT_REGISTERED,
 			     .limits = server_limits_default,
 			     .choose = {.expect_ns = 2000 * OPTIONS_MS},
 			     .log_level = LOG_AT_INFO}};

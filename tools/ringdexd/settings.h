@@ -21,6 +21,9 @@ struct settings {
 	const char *listen[SETTINGS_ADDRESSES_MAX + 1];
 	const char *token_file;
 	int open_to_all;
+	int no_register;
+	uint32_t registered;
+	const char *bridge; /* NULL: beside this program */
 	struct server_limits limits;
 	struct choose_options choose;
 	uint32_t log_form;  /* LOG_AS_... */
