@@ -10,6 +10,7 @@
 #include "shm/reap.h"
 #include "shm/shared_clock.h"
 #include "shm/sized.h"
+#include "shm/source.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -481,6 +482,21 @@ void rdx_publisher_end_batch(struct rdx_publisher *p)
 	p->bell_due = 0;
 	if (due && p->bell && !p->dead)
 		rdx_emit_ring(p);
+}
+
+int rdx_publisher_set_source(struct rdx_publisher *p, const struct rdx_source *from)
+{
+	struct rdx_source source;
+	int r = p->dead ? p->dead : rdx_sized_take(&source, sizeof(source), from);
+
+	if (r < 0)
+		return r;
+	if (source.kind > RDX_SOURCE_BRIDGE || source.is_away > 1)
+		return -EINVAL;
+	source.heard_ns = rdx_shared_clock_from(source.heard_ns);
+	source.said_ns = rdx_shared_clock_from(rdx_clock_ns());
+	rdx_source_store(p->owner.source, &source);
+	return 0;
 }
 
 uint64_t rdx_publisher_epoch(const struct rdx_publisher *p)

@@ -315,6 +315,20 @@ RDX_API int rdx_publisher_check(struct rdx_publisher *publisher);
 RDX_API int rdx_publisher_get_stats(const struct rdx_publisher *publisher,
 				    struct rdx_publisher_stats *ret_stats);
 
+/*
+ * Say what feeds the rank, and how its messages fare: for whoever publishes what an engine sends from elsewhere.
+ * Readers see it (rdx_reader_get_source), as `ringdex ls` and metrics do. To be said when it has changed, also
+ * that there is no connection, and about once a second in any case: how long ago shows whether the producer
+ * goes on. It stays where the segment is made again; another handle of the rank begins without. Wait-free;
+ * same thread as the publish calls, which it costs nothing.
+ *
+ *   0
+ *   -EINVAL, -E2BIG  no such kind, is_away above 1, or of its size: nothing was done
+ *   -EOWNERDEAD, -EBUSY  as the publish calls
+ */
+RDX_API int rdx_publisher_set_source(struct rdx_publisher *publisher,
+				     const struct rdx_source *source);
+
 /* The epoch that this handle began, by which readers know it. */
 RDX_API uint64_t rdx_publisher_epoch(const struct rdx_publisher *publisher);
 

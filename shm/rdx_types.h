@@ -94,6 +94,10 @@ extern "C" {
 #define RDX_CLEANED_TEMPORARY 3 /* a file that was never completed */
 #define RDX_CLEANED_INDEX     4 /* a file of an index that nobody maintains */
 
+/* What feeds a rank. */
+#define RDX_SOURCE_NONE   0 /* nobody said: its engine itself, in its own process */
+#define RDX_SOURCE_BRIDGE 1 /* a bridge, by an engine's messages from elsewhere */
+
 /* Limits of the format. */
 #define RDX_TEXT_BYTES       256 /* instance, model, tenant, with the NUL */
 #define RDX_KEY_BYTES        32
@@ -139,6 +143,26 @@ struct rdx_event {
 	uint8_t inexact; /* 0 or RDX_INEXACT_...: what the rank is worth after the event */
 };
 
+/*
+ * How the messages fare that a rank is fed by, as its producer says: counters since that began. Members are of
+ * one moment each, but not all of the same one.
+ */
+struct rdx_source {
+	uint64_t size;          /* sizeof(struct rdx_source) */
+	uint64_t next_sequence; /* one more than that of the message published last; 0: none yet */
+	uint64_t gaps_lost;     /* holes in the numbers that nothing filled: events are missing */
+	uint64_t gaps_filled;   /* those that a replay filled: nothing is missing */
+	uint64_t replayed;      /* messages of a replay that were published */
+	uint64_t
+		lag_ns; /* of the message published last, since its sender's stamp, by the clocks of
+			      two machines; 0: not known */
+	uint64_t heard_ns; /* when the last message came, in CLOCK_MONOTONIC of who reads it;
+			      0: none yet */
+	uint64_t said_ns;  /* when all this was said, likewise. Out: the library sets it */
+	uint32_t kind;     /* RDX_SOURCE_...; one that is not known here is of a newer producer */
+	uint32_t is_away;  /* 1: there is no connection to the sender now */
+};
+
 /* "device", "host", "disk", "external", "all", or NULL for no tier or scope. */
 RDX_API const char *rdx_tier_text(uint8_t tier_or_scope);
 
@@ -150,6 +174,9 @@ RDX_API const char *rdx_inexact_text(uint8_t inexact);
 
 /* "stored", "removed", "cleared", "inexact", or NULL. */
 RDX_API const char *rdx_event_text(uint8_t kind);
+
+/* "bridge", or NULL: none, or not known here. */
+RDX_API const char *rdx_source_text(uint32_t kind);
 
 /*
  * Survive the truncation of a mapped file: install a SIGBUS handler that maps zero pages

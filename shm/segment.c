@@ -174,6 +174,7 @@ static void view_into(struct rdx_segment_view *view)
 	const struct rdx_segment_header *header = &view->header;
 
 	view->live = (const struct rdx_segment_live *)(base + RDX_LIVE_OFFSET);
+	view->source = (const struct rdx_segment_source *)(base + RDX_SOURCE_OFFSET);
 	view->ring.slots = (const struct rdx_slot *)(base + header->ring_offset);
 	view->ring.mask = header->ring_slots - 1;
 	view->records = (const struct rdx_ledger_record *)(base + header->ledger_offset);

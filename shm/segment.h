@@ -60,6 +60,7 @@ struct rdx_segment_owner {
 	uint32_t stamp; /* of the clear file, as the rank begins with it */
 	struct rdx_segment_header *header;
 	struct rdx_segment_live *live;
+	struct rdx_segment_source *source;
 	struct rdx_ring ring;
 	struct rdx_ledger ledger;
 	uint64_t records_max; /* that the mapping has addresses for */
@@ -92,8 +93,8 @@ enum rdx_segment_renewed {
 
 /*
  * A rank whose files lost their names, or whose segment is too small: claim it again, with its clear file,
- * and make its segment again, as a new epoch. No name yet, as above; `lost` is as it was, and its lock file
- * held by both where that has its name. An rdx_segment_renewed; -EBUSY as above; -EINVAL: too much room;
+ * and make its segment again, as a new epoch, with its source also where it is empty. No name yet, as above;
+ * `lost` is as it was, and its lock file held by both where that has its name. An rdx_segment_renewed; -EBUSY as above; -EINVAL: too much room;
  * -EAGAIN: nobody else has the rank, but a cleaner, or who looks whether it is free, is in the way.
  */
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
@@ -125,6 +126,7 @@ struct rdx_segment_view {
 	struct rdx_mapping mapping;
 	struct rdx_segment_header header; /* private copy; texts are terminated */
 	const struct rdx_segment_live *live;
+	const struct rdx_segment_source *source;
 	struct rdx_ring_view ring;
 	const struct rdx_ledger_record *records;
 	uint64_t record_count; /* that are mapped, header.ledger_records or more */

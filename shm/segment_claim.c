@@ -10,6 +10,7 @@
 #include "shm/namespace.h"
 #include "shm/segment.h"
 #include "shm/siblings.h"
+#include "shm/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,6 +110,7 @@ static void point_into(struct rdx_segment_owner *owner)
 
 	owner->header = header;
 	owner->live = (struct rdx_segment_live *)(base + RDX_LIVE_OFFSET);
+	owner->source = (struct rdx_segment_source *)(base + RDX_SOURCE_OFFSET);
 	owner->ring.slots = (struct rdx_slot *)(base + header->ring_offset);
 	owner->ring.mask = header->ring_slots - 1;
 	owner->ledger = (struct rdx_ledger){
@@ -298,6 +300,8 @@ int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segm
 	if (r < 0)
 		return r;
 	*ret_owner = owner;
+	/* its messages go on, whatever is left of the blocks */
+	rdx_source_copy(owner.source, lost->source);
 	if (header.key_fingerprint != lost->header->key_fingerprint || (missed && again->is_full))
 		return RDX_SEGMENT_EMPTY;
 	copy_content(ret_owner, lost);

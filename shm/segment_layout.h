@@ -4,6 +4,7 @@
  *
  *   0      header     one page, never changes after the file got its name
  *   4096   live       one page, words that change, a line pair per writer and purpose
+ *   4736   source     in that page, behind them: what feeds the rank
  *   8192   ring       ring_slots * 64
  *   ...    ledger     ledger_records * 32
  *
@@ -124,6 +125,25 @@ static_assert(offsetof(struct rdx_segment_live, intent) == 256, "layout");
 static_assert(offsetof(struct rdx_segment_live, counters) == 384, "layout");
 static_assert(sizeof(struct rdx_segment_live) == 640, "layout");
 
+/* What feeds the rank, where that says so (source.h). It stands where segments had zeros before there was such
+ * a line, and a word that is 0 says nothing: so it is no part of the fingerprint below. */
+struct rdx_segment_source {
+	alignas(128) _Atomic uint64_t what; /* RDX_SOURCE_... in the low half, and the flag below */
+	_Atomic uint64_t next_sequence;     /* this and the next as in struct rdx_source */
+	_Atomic uint64_t gaps_lost;
+	_Atomic uint64_t gaps_filled;
+	_Atomic uint64_t replayed;
+	_Atomic uint64_t lag_ns;
+	_Atomic uint64_t heard_ns; /* this and the next of the shared clock */
+	_Atomic uint64_t said_ns;
+};
+#define RDX_SEGMENT_SOURCE_AWAY (UINT64_C(1) << 32)
+
+static_assert(offsetof(struct rdx_segment_source, gaps_lost) == 16, "layout");
+static_assert(offsetof(struct rdx_segment_source, lag_ns) == 40, "layout");
+static_assert(offsetof(struct rdx_segment_source, said_ns) == 56, "layout");
+static_assert(sizeof(struct rdx_segment_source) == 128, "layout");
+
 struct rdx_slot {
 	alignas(RDX_LINE_BYTES) _Atomic uint64_t word[RDX_SLOT_WORDS];
 };
@@ -155,8 +175,11 @@ struct rdx_ledger_record {
 };
 static_assert(sizeof(struct rdx_ledger_record) == 32, "layout");
 
-#define RDX_LIVE_OFFSET RDX_PAGE_BYTES
-#define RDX_RING_OFFSET (2 * RDX_PAGE_BYTES)
+#define RDX_LIVE_OFFSET   RDX_PAGE_BYTES
+#define RDX_SOURCE_OFFSET (RDX_LIVE_OFFSET + sizeof(struct rdx_segment_live))
+#define RDX_RING_OFFSET   (2 * RDX_PAGE_BYTES)
+static_assert(RDX_SOURCE_OFFSET == 4736, "layout");
+static_assert(RDX_SOURCE_OFFSET + sizeof(struct rdx_segment_source) <= RDX_RING_OFFSET, "layout");
 
 /* Names the layout above; another layout gives another number. */
 #define RDX_SEGMENT_FINGERPRINT                                                                    \

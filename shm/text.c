@@ -35,6 +35,11 @@ const char *rdx_event_text(uint8_t kind)
 	return kind <= RDX_EVENT_INEXACT ? text[kind] : NULL;
 }
 
+const char *rdx_source_text(uint32_t kind)
+{
+	return kind == RDX_SOURCE_BRIDGE ? "bridge" : NULL;
+}
+
 uint32_t rdx_version(void)
 {
 	return RDX_VERSION_MAJOR * 1000000 + RDX_VERSION_MINOR * 1000 + RDX_VERSION_PATCH;

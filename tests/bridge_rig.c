@@ -192,7 +192,8 @@ msgpack_packer *bridge_batch(struct bridge_engine *engine, uint32_t events)
 	msgpack_packer_init(&engine->packer, &engine->next, msgpack_sbuffer_write);
 	msgpack_pack_array(&engine->packer, 3);
 	/* no two processes send the same, as by their clocks */
-	msgpack_pack_double(&engine->packer, (double)rdx_clock_ns());
+	msgpack_pack_double(&engine->packer,
+			    engine->time_s > 0 ? engine->time_s : (double)rdx_clock_ns());
 	msgpack_pack_array(&engine->packer, events);
 	return &engine->packer;
 }
@@ -344,6 +345,18 @@ void bridge_until(struct rig *rig, struct bridge_engine *engine, uint64_t held, 
 		bridge_engine_serve(engine);
 		usleep(2000);
 	}
+}
+
+struct rdx_source bridge_source(struct rig *rig)
+{
+	struct rdx_source source = {.size = sizeof(source)};
+	struct rdx_reader *reader;
+
+	if (rdx_reader_open(&reader, rig->dir, 1, 0) < 0)
+		return source;
+	assert_int_equal(rdx_reader_get_source(reader, &source), 0);
+	rdx_reader_close(reader);
+	return source;
 }
 
 static int lives(struct rig *rig)

@@ -8,6 +8,7 @@
 #include "tests/feed_rig.h"
 
 #include <msgpack.h>
+#include <ringdex/rdx_types.h>
 
 #define BRIDGE_BATCHES_MAX 256
 #define BRIDGE_NEVER       "--lost-after=1h"  /* however slow the machine */
@@ -26,6 +27,7 @@ struct bridge_engine {
 	uint32_t subscribers;
 	int sends_topic; /* in replays */
 	int connects;    /* its stream does, to a bridge that listens */
+	double time_s;   /* of its batches, in the clock of the world; 0: others, one each */
 	msgpack_sbuffer batches[BRIDGE_BATCHES_MAX];
 	msgpack_sbuffer next; /* the batch that is being written */
 	msgpack_packer packer;
@@ -89,6 +91,9 @@ void bridge_until_gone(struct rig *rig, struct bridge_engine *engine);
 /* What the rank holds, with these blocks each below the root, is that and no more. */
 void bridge_expect(struct rig *rig, uint64_t worker, uint32_t dp_rank, const uint64_t *names,
 		   uint32_t count);
+
+/* What worker 1's segment says of its source; of kind RDX_SOURCE_NONE also where there is none. */
+struct rdx_source bridge_source(struct rig *rig);
 
 /* Does the rank live, hold and say that? */
 int bridge_shows(struct rig *rig, uint64_t worker, uint32_t dp_rank, uint64_t held, int inexact);

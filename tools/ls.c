@@ -17,7 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WIDE_COLUMNS 140 /* on a terminal this wide, all columns are shown */
+#define WIDE_COLUMNS   140 /* on a terminal this wide, all columns are shown */
+#define SOURCE_COLUMNS 6
+#define NS_PER_S       UINT64_C(1000000000)
+#define SILENT_NS      (10 * NS_PER_S) /* a bridge says something each second */
 
 struct ls_options {
 	const char *dir;
@@ -72,7 +75,12 @@ static const struct options_program program = {
 		"or more: INEXACT in answers), until what could not be represented is removed or "
 		"cleared; worker (its clears are those of the whole worker), bell (it wakes "
 		"sleeping consumers), disk (the directory is not in "
-		"memory: writing can block the engine). Below the table is what needs "
+		"memory: writing can block the engine). SOURCE is what feeds a rank, where that "
+		"is not its engine itself: bridge, or away where the bridge has no connection to "
+		"the engine. MESSAGE is the number of the message published last, GAPS how many "
+		"holes in the numbers nothing filled, REPLAYED how many messages came of a "
+		"replay, LAG the time from the engine's stamp of the last one until it was "
+		"published, HEARD how long ago it came. Below the table is what needs "
 		"attention, also that an indexer runs and does not follow a rank, or not all of "
 		"it.\n\n"
 		"Exit status: 0 all could be read, 1 a segment or the directory could not be, 2 "
@@ -190,6 +198,32 @@ static struct json_object *standing_json(const struct standing *standing,
 	return object;
 }
 
+/* What feeds it; null: nobody said. */
+static struct json_object *source_json(const struct rdx_source *source)
+{
+	static const struct json_field fields[] = {
+		JSON_FIELD(struct rdx_source, gaps_lost),
+		JSON_FIELD(struct rdx_source, gaps_filled),
+		JSON_FIELD(struct rdx_source, replayed),
+	};
+	struct json_object *object;
+
+	if (source->kind == RDX_SOURCE_NONE)
+		return NULL;
+	object = json_new_object();
+	json_put_text(object, "kind", rdx_source_text(source->kind));
+	json_put_flag(object, "away", (int)source->is_away);
+	if (source->next_sequence)
+		json_put_id(object, "sequence", source->next_sequence - 1);
+	else
+		json_put(object, "sequence", NULL);
+	JSON_PUT_FIELDS(object, fields, source);
+	json_put_age(object, "lag_ns", source->lag_ns ? source->lag_ns : UINT64_MAX);
+	json_put_age(object, "heard_age_ns", sighting_source_age(source->heard_ns));
+	json_put_age(object, "said_age_ns", sighting_source_age(source->said_ns));
+	return object;
+}
+
 static struct json_object *sighting_json(const struct standing *standing,
 					 const struct sighting *sighting)
 {
@@ -217,6 +251,7 @@ static struct json_object *sighting_json(const struct standing *standing,
 	json_put_flag(object, "clears_worker", (int)sighting->clear_scope_worker);
 	json_put(object, "tiers", tiers_json(sighting));
 	json_put(object, "counters", counters_json(sighting));
+	json_put(object, "source", source_json(&sighting->source));
 	return object;
 }
 
@@ -240,6 +275,44 @@ static int has_tier(const struct sighting *sightings, size_t count, uint8_t tier
 		if (sightings[i].info.tier_blocks[tier])
 			return 1;
 	return 0;
+}
+
+static int has_source(const struct sighting *sightings, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (sightings[i].source.kind != RDX_SOURCE_NONE)
+			return 1;
+	return 0;
+}
+
+static void append_duration(struct table *table, uint64_t ns)
+{
+	if (ns == UINT64_MAX)
+		table_skip(table);
+	else
+		table_duration(table, ns);
+}
+
+static void append_source(struct table *table, const struct rdx_source *source)
+{
+	const char *kind = rdx_source_text(source->kind);
+
+	if (source->kind == RDX_SOURCE_NONE) {
+		for (int i = 0; i < SOURCE_COLUMNS; i++)
+			table_skip(table);
+		return;
+	}
+	table_text(table, "%s", source->is_away ? "away" : kind ? kind : "?");
+	if (source->is_away)
+		table_tone(table, TABLE_WARNING);
+	if (source->next_sequence)
+		table_number(table, source->next_sequence - 1);
+	else
+		table_skip(table);
+	table_number(table, source->gaps_lost);
+	table_number(table, source->replayed);
+	append_duration(table, source->lag_ns ? source->lag_ns : UINT64_MAX);
+	append_duration(table, sighting_source_age(source->heard_ns));
 }
 
 static void append_flags(struct table *table, const struct sighting *sighting)
@@ -291,16 +364,14 @@ static void append_row(struct table *table, const struct sighting *sighting)
 	table_number(table, info->ring_slots);
 	append_barrier(table, sighting);
 	table_number(table, sighting->last_event_id);
-	if (sighting->silent_ns == UINT64_MAX)
-		table_skip(table);
-	else
-		table_duration(table, sighting->silent_ns);
+	append_duration(table, sighting->silent_ns);
 	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
 		if (info->tier_blocks[tier])
 			table_number(table, sighting->counters[RDX_COUNTER_HELD + tier]);
 		else
 			table_skip(table);
 	append_flags(table, sighting);
+	append_source(table, &sighting->source);
 	table_number(table, info->block_tokens);
 	table_size(table, info->file_bytes);
 	table_number(table, info->creator_pid);
@@ -335,6 +406,21 @@ static void remark_standing(const struct standing *standing, const struct sighti
 		       rank);
 }
 
+/* Of a live rank that a bridge feeds: does the bridge go on, and its engine? */
+static void remark_source(const struct rdx_source *source, const char *rank)
+{
+	uint64_t said_age_ns = sighting_source_age(source->said_ns);
+
+	if (source->kind != RDX_SOURCE_BRIDGE)
+		return;
+	if (source->is_away)
+		printf("%s: its engine is away from the bridge, which waits for it\n", rank);
+	if (said_age_ns != UINT64_MAX && said_age_ns > SILENT_NS)
+		printf("%s: its bridge has said nothing for %" PRIu64
+		       " s: it is stopped, or has too much to do\n",
+		       rank, said_age_ns / NS_PER_S);
+}
+
 /* What needs attention, one line each. */
 static void print_remarks(const struct standing *standing, const struct sighting *sighting)
 {
@@ -346,8 +432,10 @@ static void print_remarks(const struct standing *standing, const struct sighting
 		       sighting->reason);
 		return;
 	}
-	if (sighting->alive)
+	if (sighting->alive) {
 		remark_standing(standing, sighting, rank);
+		remark_source(&sighting->source, rank);
+	}
 	if (inexact(sighting) == RDX_INEXACT_LACKING)
 		printf("%s: LACKING: its engine holds blocks that it does not say: it may be "
 		       "routed by\n",
@@ -366,6 +454,7 @@ static void print_table(const struct standing *standing, const struct sighting *
 			size_t count, int all_columns)
 {
 	const int narrow = !all_columns && table_width() < WIDE_COLUMNS;
+	const int unfed = !has_source(sightings, count);
 	const struct table_column columns[] = {
 		{"RANK", TABLE_TEXT, 0},
 		{"STATE", TABLE_TEXT, 0},
@@ -378,6 +467,12 @@ static void print_table(const struct standing *standing, const struct sighting *
 		{"DISK", TABLE_NUMBER, !has_tier(sightings, count, RDX_TIER_DISK)},
 		{"EXTERNAL", TABLE_NUMBER, !has_tier(sightings, count, RDX_TIER_EXTERNAL)},
 		{"FLAGS", TABLE_TEXT, 0},
+		{"SOURCE", TABLE_TEXT, unfed},
+		{"MESSAGE", TABLE_NUMBER, unfed},
+		{"GAPS", TABLE_NUMBER, unfed},
+		{"REPLAYED", TABLE_NUMBER, unfed},
+		{"LAG", TABLE_NUMBER, unfed},
+		{"HEARD", TABLE_NUMBER, unfed || narrow},
 		{"BLOCK", TABLE_NUMBER, narrow},
 		{"BYTES", TABLE_NUMBER, narrow},
 		{"PID", TABLE_NUMBER, narrow},

@@ -120,6 +120,13 @@ RDX_API void rdx_reader_close(struct rdx_reader *reader);
 /* Valid until the reader is closed. */
 RDX_API const struct rdx_rank_info *rdx_reader_info(const struct rdx_reader *reader);
 
+/*
+ * What feeds the rank, as its producer said last: kind RDX_SOURCE_NONE, and all else 0, where it said nothing.
+ * Of a dead rank it is what was true at its end. Nothing of it is checked: it is for people and metrics.
+ * Wait-free. -EBADMSG: the file was truncated (with the guard); -EINVAL, -E2BIG of its size.
+ */
+RDX_API int rdx_reader_get_source(const struct rdx_reader *reader, struct rdx_source *ret_source);
+
 /* 1 while a running process holds the rank, 0 if none does; -errno from fcntl(2), which says nothing
  * of either: -ENOMEM under a memory cgroup. One system call. */
 RDX_API int rdx_reader_alive(const struct rdx_reader *reader);

@@ -9,6 +9,7 @@
 #include "shm/namespace.h"
 #include "shm/shared_clock.h"
 #include "shm/sized.h"
+#include "shm/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -205,6 +206,22 @@ void rdx_reader_close_side(struct rdx_reader *aside)
 const struct rdx_rank_info *rdx_reader_info(const struct rdx_reader *reader)
 {
 	return &reader->info;
+}
+
+int rdx_reader_get_source(const struct rdx_reader *reader, struct rdx_source *ret_source)
+{
+	struct rdx_source source;
+	int r = rdx_sized_check(ret_source);
+
+	if (r < 0)
+		return r;
+	rdx_source_load(reader->view.source, &source);
+	if (rdx_reader_poisoned(reader))
+		return -EBADMSG;
+	source.heard_ns = rdx_shared_clock_to(source.heard_ns);
+	source.said_ns = rdx_shared_clock_to(source.said_ns);
+	rdx_sized_give(ret_source, &source, sizeof(source));
+	return 0;
 }
 
 int rdx_reader_alive(const struct rdx_reader *reader)

@@ -8,7 +8,9 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
+import time
 import unittest
 
 from rig import BIN, DIR, HELD, PROMPT, Daemon, die_with_parent, query, until, worker
@@ -123,6 +125,15 @@ class Metrics(unittest.TestCase):
         feed.stdin.write(b'{"worker":9,"type":"stored","names":[1],"token_ids":[5,6],"block_size":2}\n')
         feed.stdin.close()
         until(lambda: 'worker="9"' in cls.text(), "the second worker is never seen")
+        cls.say_source()
+
+    @classmethod
+    def say_source(cls, what=1, next_sequence=101, lag_ns=5_000_000):
+        """As a bridge says it, of the second worker: docs/format.md has the words."""
+        now = time.monotonic_ns()
+        with open(f"{cls.daemon.directory}/9/0.seg", "r+b") as file:
+            file.seek(4736)
+            file.write(struct.pack("<8Q", what, next_sequence, 2, 3, 44, lag_ns, now - 7_000_000_000, now))
 
     @classmethod
     def tearDownClass(cls):
@@ -175,6 +186,29 @@ class Metrics(unittest.TestCase):
             self.daemon.ask("GET", f"/path{i}")
             self.daemon.ask("POST", "/query", query(PROMPT, f"model{i}"))
         self.assertEqual(self.page().samples.keys(), before)
+
+    def test_source(self):
+        """Of the rank that says what feeds it, and of no other."""
+        rank, source = {"worker": "9", "dp_rank": "0"}, "ringdex_rank_source"
+        self.say_source()
+        page = self.page()
+        wanted = {"up": 1, "sequence": 100, "replayed_total": 44, "lag_seconds": 0.005}
+        for name, value in wanted.items():
+            self.assertEqual(page.values(f"{source}_{name}"), [value], name)
+            self.assertEqual(page.values(f"{source}_{name}", **rank), [value], name)
+        self.assertEqual(page.values(f"{source}_gaps_total", outcome="lost", **rank), [2])
+        self.assertEqual(page.values(f"{source}_gaps_total", outcome="filled", **rank), [3])
+        self.assertEqual(len(page.values(f"{source}_gaps_total")), 2)
+        said, heard = page.one(f"{source}_said_age_seconds"), page.one(f"{source}_heard_age_seconds")
+        self.assertGreaterEqual(said, 0)
+        self.assertAlmostEqual(heard, said + 7, places=3)
+        # away, before its first message
+        self.say_source(1 | 1 << 32, 0, 0)
+        page = self.page()
+        self.assertEqual(page.values(f"{source}_up"), [0])
+        self.assertEqual(page.values(f"{source}_sequence"), [])
+        self.assertTrue(math.isnan(page.one(f"{source}_lag_seconds")))
+        self.say_source()
 
     def test_process(self):
         page = self.page()

@@ -114,6 +114,7 @@ static void test_reader_quietly(void **state)
 {
 	const struct rig *rig = *state;
 	struct rdx_reader_stats stats = {.size = sizeof(stats)};
+	struct rdx_source source = {.size = sizeof(source)};
 	struct rdx_cursor cursor;
 	struct rdx_reader *reader;
 
@@ -123,6 +124,7 @@ static void test_reader_quietly(void **state)
 	assert_int_equal(rdx_reader_cursor(reader, &cursor), 0);
 	assert_int_equal(rdx_reader_seek(reader, &cursor), 0);
 	assert_int_equal(rdx_reader_get_stats(reader, &stats), 0);
+	assert_int_equal(rdx_reader_get_source(reader, &source), 0);
 	assert_int_equal(faults_disarm().calls, 0);
 	rdx_reader_close(reader);
 	rdx_publisher_close(publisher);

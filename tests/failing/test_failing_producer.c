@@ -232,13 +232,14 @@ static void test_publish(void **state)
 	struct rig *rig = *state;
 	struct rdx_publisher_options options =
 		failing_publisher(rig->dir, RDX_CLEAR_WORKER, BLOCKS);
-
+	const struct rdx_source source = {.size = sizeof(source), .kind = RDX_SOURCE_BRIDGE};
 	uint64_t bytes;
 
 	assert_int_equal(rdx_publisher_open(&publisher, &options), 0);
 	faults_arm(0, 0);
 	publish_all(publisher, 100);
 	assert_int_equal(rdx_publisher_segment_size(&options, &bytes), 0);
+	assert_int_equal(rdx_publisher_set_source(publisher, &source), 0);
 	assert_int_equal(faults_disarm().calls, 0);
 	rdx_publisher_close(publisher);
 }

@@ -194,9 +194,10 @@ static void seek(struct run *run, uint8_t how)
 static void ask_the_rest(struct run *run, uint8_t how)
 {
 	struct rdx_reader_stats stats = {.size = sizeof(stats)};
+	struct rdx_source source = {.size = sizeof(source)};
 	uint64_t id, end;
 
-	switch (how % 6) {
+	switch (how % 7) {
 	case 0:
 		FUZZ_ALLOWED(rdx_recovery_jump(run->reader), -EBADMSG);
 		break;
@@ -211,6 +212,10 @@ static void ask_the_rest(struct run *run, uint8_t how)
 		break;
 	case 4:
 		FUZZ_CHECK(rdx_reader_alive(run->reader) == 1);
+		break;
+	case 5:
+		FUZZ_ALLOWED(rdx_reader_get_source(run->reader, &source), -EBADMSG);
+		sum += source.next_sequence;
 		break;
 	default:
 		FUZZ_CHECK(rdx_reader_get_stats(run->reader, &stats) == 0);

@@ -226,6 +226,8 @@ static _Atomic uint64_t *choose(struct hostile *hostile, struct fuzz_input *in)
 
 	if (where < 16)
 		at = which % (sizeof(struct rdx_segment_header) / 8);
+	else if (where < 18)
+		at = RDX_SOURCE_OFFSET / 8 + which % 8;
 	else if (where < 32)
 		return (_Atomic uint64_t *)hostile->clear + which % 8;
 	else if (where < 112)

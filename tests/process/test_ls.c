@@ -5,6 +5,7 @@
 #include "consumer/index/refused_file.h"
 #include "consumer/writer/writer.h"
 #include "shm/clock.h"
+#include "shm/source.h"
 #include "tests/tools_rig.h"
 
 #include <errno.h>
@@ -119,6 +120,66 @@ static void ls_shows_dead_ranks_and_chooses(void **state)
 	program_result_free(&r);
 	rig_release(&producers[0]);
 	rig_release(&producers[2]);
+}
+
+/* Its columns are there where a rank has one; what is not known is empty, and null. */
+static void ls_shows_what_feeds_a_rank(void **state)
+{
+	struct rdx_source source = {.next_sequence = UINT64_MAX,
+				    .gaps_lost = 12,
+				    .gaps_filled = 34,
+				    .replayed = 567,
+				    .lag_ns = 3400000,
+				    .heard_ns = 1,
+				    .said_ns = 1,
+				    .kind = RDX_SOURCE_BRIDGE};
+	struct rig *rig = *state;
+	struct json_object *object, *segments, *shown;
+	struct rig_producer producers[2];
+	struct program_result r;
+
+	tools_claim(rig, &producers[0], 7, 0, 64);
+	tools_claim(rig, &producers[1], 8, 0, 64);
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_null(strstr(r.out, "SOURCE"));
+	program_result_free(&r);
+
+	rdx_source_store(producers[0].owner.source, &source);
+	RUN(&r, 0, "ringdex-ls", NULL, "--dir", rig->dir);
+	assert_has(r.out, "SOURCE              MESSAGE GAPS REPLAYED    LAG");
+	assert_has(r.out, "bridge 18446744073709551614   12      567 3.4 ms");
+	assert_has(r.out, "7:0: its bridge has said nothing for ");
+	assert_null(strstr(r.out, "8:0: its"));
+	assert_null(strstr(r.out, "away"));
+	program_result_free(&r);
+	object = list(rig, 0, &r, &segments);
+	shown = member(json_object_array_get_idx(segments, 0), "source");
+	assert_string_equal(string(shown, "kind"), "bridge");
+	assert_string_equal(string(shown, "sequence"), "18446744073709551614");
+	assert_int_equal(number(shown, "gaps_lost"), 12);
+	assert_int_equal(number(shown, "gaps_filled"), 34);
+	assert_int_equal(number(shown, "replayed"), 567);
+	assert_int_equal(number(shown, "lag_ns"), 3400000);
+	assert_null(member(json_object_array_get_idx(segments, 1), "source"));
+	json_object_put(object);
+	program_result_free(&r);
+
+	/* one that has just begun, of a newer version */
+	source = (struct rdx_source){
+		.said_ns = UINT64_MAX, .kind = RDX_SOURCE_BRIDGE + 1, .is_away = 1};
+	rdx_source_store(producers[0].owner.source, &source);
+	object = list(rig, 0, &r, &segments);
+	shown = member(json_object_array_get_idx(segments, 0), "source");
+	assert_null(member(shown, "kind"));
+	assert_null(member(shown, "sequence"));
+	assert_null(member(shown, "lag_ns"));
+	assert_null(member(shown, "heard_age_ns"));
+	assert_null(member(shown, "said_age_ns"));
+	assert_true(json_object_get_boolean(member(shown, "away")));
+	json_object_put(object);
+	program_result_free(&r);
+	rig_release(&producers[0]);
+	rig_release(&producers[1]);
 }
 
 /* JSON is UTF-8, whatever an engine calls its model. */
@@ -294,6 +355,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ls_of_nothing, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(ls_shows_a_live_rank, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(ls_shows_dead_ranks_and_chooses, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(ls_shows_what_feeds_a_rank, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(ls_prints_json_of_any_name, rig_setup,
 						rig_teardown),

@@ -105,6 +105,11 @@ static int drop(void *context, void *removed)
 	return rdx_publish_removed(world->publisher, removed);
 }
 
+static int set_source(void *context, void *source)
+{
+	return rdx_publisher_set_source(((struct world *)context)->publisher, source);
+}
+
 static int open_indexer(void *context, void *options)
 {
 	struct rdx_indexer *indexer;
@@ -140,6 +145,7 @@ static void test_inputs(void **state)
 				    .name_bytes = 8};
 	struct rdx_removed removed = {
 		.size = sizeof(removed), .names = names, .count = 1, .name_bytes = 8};
+	struct rdx_source source = {.size = sizeof(source), .kind = RDX_SOURCE_BRIDGE};
 	struct rdx_indexer_options indexing = {.size = sizeof(indexing)};
 	struct rdx_index_key key = {
 		.size = sizeof(key), .model = WORKER_MODEL, .flags = RDX_INDEX_ALL_RANKS};
@@ -156,6 +162,7 @@ static void test_inputs(void **state)
 	world.publisher = prompt_publisher(&world.x, 2, 0);
 	expect_input(store, &world, &stored, sizeof(stored));
 	expect_input(drop, &world, &removed, sizeof(removed));
+	expect_input(set_source, &world, &source, sizeof(source));
 	indexing.dir = world.x.dir;
 	expect_input(open_indexer, NULL, &indexing, sizeof(indexing));
 	assert_int_equal(give(open_indexer, NULL, &indexing, sizeof(indexing), 16, 0), 0);
@@ -209,6 +216,11 @@ static int reader_stats(void *context, void *ret)
 	return rdx_reader_get_stats(((struct world *)context)->reader, ret);
 }
 
+static int source(void *context, void *ret)
+{
+	return rdx_reader_get_source(((struct world *)context)->reader, ret);
+}
+
 static int range(void *context, void *ret)
 {
 	return rdx_reader_range(((struct world *)context)->reader, 0, 0, UINT64_MAX, ret);
@@ -253,6 +265,7 @@ static void close_world(struct world *world)
 
 static void test_outputs(void **state)
 {
+	const struct rdx_source said = {.size = sizeof(said), .kind = RDX_SOURCE_BRIDGE};
 	struct world world;
 
 	(void)state;
@@ -267,6 +280,8 @@ static void test_outputs(void **state)
 	OUTPUT(recovery, rdx_recovery, slots_skipped, 0);
 	OUTPUT(next, rdx_event, hashes, 1);
 	OUTPUT(reader_stats, rdx_reader_stats, ledger_records, 0);
+	assert_int_equal(rdx_publisher_set_source(world.publisher, &said), 0);
+	OUTPUT(source, rdx_source, said_ns, 0);
 	assert_int_equal(rdx_reader_info(world.reader)->size, sizeof(struct rdx_rank_info));
 	close_world(&world);
 }

@@ -228,6 +228,25 @@ void rank_publish(struct rank *rank, uint64_t sequence, int is_other)
 	note(rank);
 }
 
+void rank_say_source(const struct rank *rank, int is_away, uint64_t heard_ns)
+{
+	const struct tally *tally = rank->tally;
+	const struct rdx_source source = {
+		.size = sizeof(source),
+		.next_sequence = rank->has_last ? rank->last + 1 : 0,
+		.gaps_lost = tally->gaps,
+		.gaps_filled = tally->gaps_filled,
+		.replayed = tally->replayed,
+		.lag_ns = tally->lag_ns,
+		.heard_ns = heard_ns,
+		.kind = RDX_SOURCE_BRIDGE,
+		.is_away = (uint32_t)is_away,
+	};
+
+	if (rank->publisher) /* one that another process has, rank_check will find */
+		(void)rdx_publisher_set_source(rank->publisher, &source);
+}
+
 /* What a check did, or could not do. */
 static void say_checked(const struct rank *rank, int result)
 {

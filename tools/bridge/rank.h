@@ -56,6 +56,10 @@ void rank_refuse(struct rank *rank, enum fault fault);
 void rank_doubt(struct rank *rank);
 void rank_restart(struct rank *rank);
 
+/* Say in its segment how the stream fares: `is_away` while there is no connection, `heard_ns` when the last
+ * message came. Nothing while it is closed. */
+void rank_say_source(const struct rank *rank, int is_away, uint64_t heard_ns);
+
 /* Once a second: are its files still there? 1: it had to be closed. */
 int rank_check(struct rank *rank);
 

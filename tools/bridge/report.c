@@ -33,7 +33,7 @@ static void print_json(const struct source *source)
 		JSON_FIELD(struct tally, asks),        JSON_FIELD(struct tally, unanswered),
 		JSON_FIELD(struct tally, replayed),    JSON_FIELD(struct tally, repeats),
 		JSON_FIELD(struct tally, gaps),        JSON_FIELD(struct tally, restarts),
-		JSON_FIELD(struct tally, doubts),
+		JSON_FIELD(struct tally, doubts),      JSON_FIELD(struct tally, gaps_filled),
 	};
 	struct json_object *object = json_new_object(), *refused = json_new_object();
 	const struct tally *tally = &source->tally;

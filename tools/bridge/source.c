@@ -79,6 +79,26 @@ static void tell_rank(struct source *source)
 	source->order.is_other = source->order.is_unsure = 0;
 }
 
+/* The live message that waits for the replay: are there numbers between the last message and it? */
+static void look_for_hole(struct source *source)
+{
+	const struct order *order = &source->order;
+
+	source->live.shows_hole =
+		order->has_last && source->live.message.sequence > order->last + 1;
+}
+
+/* The replay has ended, and no part of the hole was left out. */
+static void settle_hole(struct source *source)
+{
+	const struct order *order = &source->order;
+	struct pending *live = &source->live;
+
+	source->tally.gaps_filled +=
+		live->shows_hole && order->has_last && order->last + 1 >= live->message.sequence;
+	live->shows_hole = 0;
+}
+
 static void ask(struct source *source)
 {
 	uint64_t first = order_ask(&source->order);
@@ -102,6 +122,7 @@ static void end_replay(struct source *source, int is_complete)
 		ask(source);
 		return;
 	}
+	settle_hole(source);
 	source->live.was_asked = source->live.is_there;
 	if (!source->live.is_there)
 		tell_rank(source);
@@ -113,6 +134,7 @@ static void drop(struct pending *pending)
 {
 	pending->is_there = 0;
 	pending->was_asked = 0;
+	pending->shows_hole = 0;
 }
 
 /* Publish it. -EAGAIN: the rank cannot be opened now; the message stays, and others with it. */
@@ -122,6 +144,7 @@ static int publish(struct source *source, struct pending *pending, uint64_t now)
 	int is_live = pending == &source->live;
 	uint32_t dp_rank = rank_of(&source->rank, message_bytes(message), message_count(message),
 				   source->dp_rank);
+	uint64_t gaps = source->tally.gaps;
 
 	if (source->options->ranks > 1) /* the others have streams of their own */
 		dp_rank = source->dp_rank;
@@ -136,6 +159,8 @@ static int publish(struct source *source, struct pending *pending, uint64_t now)
 	source->tally.restarts += source->order.is_other;
 	source->tally.replayed += !is_live;
 	rank_publish(&source->rank, message->sequence, source->order.is_other);
+	if (source->order.is_other || source->tally.gaps != gaps)
+		source->live.shows_hole = 0; /* of another process, or a part of it is lost */
 	source->order.is_other = source->order.is_unsure = 0;
 	order_published(&source->order, message->sequence, pending->digest, is_live);
 	drop(pending);
@@ -151,6 +176,8 @@ static int act(struct source *source, struct pending *pending, enum order_step s
 		if (pending == &source->answer) {
 			drop(pending);
 			replay_close(&source->replay, source->epoll_fd);
+		} else {
+			look_for_hole(source);
 		}
 		ask(source);
 		return 1;
@@ -181,6 +208,7 @@ static int take_answer(struct source *source, uint64_t now)
 			return 1;
 		default:
 			answer->is_there = 1;
+			source->heard_ns = now;
 		}
 		answer->digest = XXH3_64bits(message_bytes(&answer->message),
 					     message_count(&answer->message));
@@ -232,6 +260,7 @@ static int receive(struct source *source, uint64_t now)
 		return 0;
 	/* a message of a new connection is behind what was told of the old one */
 	look_at_link(source, now);
+	source->heard_ns = now;
 	source->tally.messages++;
 	source->tally.bytes += message_count(message);
 	if (source->state == SOURCE_LOST) /* it was queued before the engine was lost */
@@ -311,6 +340,7 @@ int source_turn(struct source *source, uint64_t now)
 	has_come(&source->retry_ns, now);
 	while (goes_on && !source->retry_ns && left-- > 0)
 		goes_on = source->replay.socket ? take_answer(source, now) : take_live(source, now);
+	rank_say_source(&source->rank, source->state != SOURCE_CONNECTED, source->heard_ns);
 	return goes_on && !source->retry_ns;
 }
 

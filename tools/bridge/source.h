@@ -25,7 +25,8 @@ struct pending {
 	struct message message;
 	uint64_t digest;
 	int is_there;
-	int was_asked; /* the replay was asked because of it, and has ended */
+	int was_asked;  /* the replay was asked because of it, and has ended */
+	int shows_hole; /* there are numbers between the last message and this one */
 };
 
 struct source {
@@ -45,6 +46,7 @@ struct source {
 	struct tally tally;
 	struct pending live;
 	struct pending answer;
+	uint64_t heard_ns; /* when the last message came, live or of the replay */
 	/* when something is to be done; 0: not */
 	uint64_t retry_ns; /* open the rank again, until when no message is taken */
 	uint64_t lost_ns;  /* take the engine for dead */
@@ -57,7 +59,8 @@ int source_open(struct source *ret_source, const struct engine_options *options,
 		void *context, int epoll_fd);
 void source_close(struct source *source);
 
-/* Do what there is to do, of messages a bounded number: 1 if there may be more at once. */
+/* Do what there is to do, of messages a bounded number, and say in the rank's segment how it fares: 1 if there
+ * may be more at once. Once a second in any case. */
 int source_turn(struct source *source, uint64_t now);
 
 /* When the next turn is due, if nothing comes before. UINT64_MAX: never. */

@@ -132,11 +132,21 @@ static uint64_t silence_ns(struct rdx_reader *reader, uint64_t last_event_id)
 	return now - event.time_ns;
 }
 
-static int copy_counters(const struct rdx_reader *reader, uint64_t *ret_counters)
+/* What its producer says of it, besides events. */
+static int copy_said(const struct rdx_reader *reader, uint64_t *ret_counters,
+		     struct rdx_source *ret_source)
 {
 	for (unsigned int i = 0; i < RDX_COUNTER_COUNT; i++)
 		ret_counters[i] = rdx_word_load(&reader->view.live->counters[i]);
-	return rdx_reader_poisoned(reader) ? -EBADMSG : 0;
+	ret_source->size = sizeof(*ret_source);
+	return rdx_reader_get_source(reader, ret_source);
+}
+
+uint64_t sighting_source_age(uint64_t time_ns)
+{
+	uint64_t now = rdx_clock_ns();
+
+	return time_ns && time_ns <= now ? now - time_ns : UINT64_MAX;
 }
 
 /* The words that change, as they are at this moment. */
@@ -152,7 +162,7 @@ static int inspect_live(struct rdx_reader *reader, struct sighting *sighting)
 	if (r < 0)
 		return r;
 	sighting->has_barrier = r;
-	r = copy_counters(reader, sighting->counters);
+	r = copy_said(reader, sighting->counters, &sighting->source);
 	sighting->silent_ns = silence_ns(reader, sighting->last_event_id);
 	return r < 0 || !rdx_reader_poisoned(reader) ? r : -EBADMSG;
 }
@@ -179,19 +189,23 @@ int sighting_open(const struct space *space, const struct rank_name *name,
 }
 
 int sighting_counters(const struct space *space, const struct rank_name *name, uint64_t epoch,
-		      uint64_t ret_counters[RDX_COUNTER_COUNT])
+		      uint64_t ret_counters[RDX_COUNTER_COUNT], struct rdx_source *ret_source)
 {
 	uint64_t counters[RDX_COUNTER_COUNT];
+	struct rdx_source source;
 	struct rdx_reader *reader;
 	int r = sighting_open(space, name, &reader);
 
 	if (r < 0)
 		return r;
-	r = rdx_reader_info(reader)->epoch == epoch ? copy_counters(reader, counters) : -ESTALE;
+	r = rdx_reader_info(reader)->epoch == epoch ? copy_said(reader, counters, &source)
+						    : -ESTALE;
 	rdx_reader_close(reader);
-	if (r == 0)
-		memcpy(ret_counters, counters, sizeof(counters));
-	return r;
+	if (r < 0)
+		return r;
+	memcpy(ret_counters, counters, sizeof(counters));
+	*ret_source = source;
+	return 0;
 }
 
 void sighting_say_error(const struct space *space, const struct rank_name *name, int error)

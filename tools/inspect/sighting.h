@@ -32,18 +32,23 @@ struct sighting {
 	uint64_t last_event_id;
 	uint64_t silent_ns; /* since its newest event; UINT64_MAX: it is not stamped, or gone */
 	uint64_t counters[RDX_COUNTER_COUNT];
+	struct rdx_source source;
 };
+
+/* How long ago one of its source's times was; UINT64_MAX: not known, or none. */
+uint64_t sighting_source_age(uint64_t time_ns);
 
 /* Look at one segment. 0, or -ENOENT where the file is gone meanwhile. */
 int sighting_look(const struct space *space, const struct rank_name *name,
 		  struct sighting *ret_sighting);
 
 /*
- * The producer's counters alone, RDX_COUNTER_..., of this life of a rank: cheap enough for all ranks at once.
+ * The producer's counters alone, RDX_COUNTER_..., and its source, of this life of a rank: cheap enough for all
+ * ranks at once.
  * -ESTALE: it is another life's segment; else as sighting_open.
  */
 int sighting_counters(const struct space *space, const struct rank_name *name, uint64_t epoch,
-		      uint64_t ret_counters[RDX_COUNTER_COUNT]);
+		      uint64_t ret_counters[RDX_COUNTER_COUNT], struct rdx_source *ret_source);
 
 /* Open a reader of the rank. -ENOENT, and all of rdx_reader_open; -EKEYREJECTED where the
  * namespace's key is missing. */

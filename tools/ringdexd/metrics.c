@@ -19,6 +19,7 @@ struct seen_rank {
 	struct rdx_index_rank rank;
 	int is_published; /* its segment could be read */
 	uint64_t counters[RDX_COUNTER_COUNT];
+	struct rdx_source source; /* what feeds it, as its segment says */
 };
 
 struct seen {
@@ -32,8 +33,8 @@ static void see_segment(const struct desk *desk, struct seen_rank *seen)
 	const struct rank_name name = {.worker_id = seen->rank.worker_id,
 				       .dp_rank = seen->rank.dp_rank};
 
-	seen->is_published =
-		sighting_counters(desk->space, &name, seen->rank.epoch, seen->counters) == 0;
+	seen->is_published = sighting_counters(desk->space, &name, seen->rank.epoch, seen->counters,
+					       &seen->source) == 0;
 }
 
 static void see_index(struct desk *desk, const struct shelf_index *index, struct seen *seen)
@@ -222,6 +223,95 @@ static void put_recoveries(struct exposition *to, const struct seen *seen)
 		}
 }
 
+/* The next rank, from `i` on, that is fed by something else than its engine. */
+static size_t fed_from(const struct seen *seen, size_t i)
+{
+	while (i < seen->count && seen->ranks[i].source.kind == RDX_SOURCE_NONE)
+		i++;
+	return i;
+}
+
+static void put_source_counts(struct exposition *to, const struct seen *seen)
+{
+	exposition_family(to, "ringdex_rank_source_gaps_total", "counter",
+			  "Holes in the numbers of a bridge's messages, by what became of them.");
+	for (size_t i = fed_from(seen, 0); i < seen->count; i = fed_from(seen, i + 1)) {
+		begin_rank(to, &seen->ranks[i]);
+		exposition_label(to, "outcome", "lost");
+		exposition_number(to, seen->ranks[i].source.gaps_lost);
+		begin_rank(to, &seen->ranks[i]);
+		exposition_label(to, "outcome", "filled");
+		exposition_number(to, seen->ranks[i].source.gaps_filled);
+	}
+	exposition_family(to, "ringdex_rank_source_replayed_total", "counter",
+			  "Messages of a replay that a bridge published.");
+	for (size_t i = fed_from(seen, 0); i < seen->count; i = fed_from(seen, i + 1)) {
+		begin_rank(to, &seen->ranks[i]);
+		exposition_number(to, seen->ranks[i].source.replayed);
+	}
+}
+
+static uint64_t source_lag(const struct rdx_source *source)
+{
+	return source->lag_ns ? source->lag_ns : UINT64_MAX;
+}
+
+static uint64_t source_heard_age(const struct rdx_source *source)
+{
+	return sighting_source_age(source->heard_ns);
+}
+
+static uint64_t source_said_age(const struct rdx_source *source)
+{
+	return sighting_source_age(source->said_ns);
+}
+
+static void put_source_times(struct exposition *to, const struct seen *seen)
+{
+	static const struct {
+		const char *name, *help;
+		uint64_t (*ns)(const struct rdx_source *);
+	} times[] = {
+		{"ringdex_rank_source_lag_seconds",
+		 "Time from the engine's stamp of the last message until it was published, by "
+		 "both clocks; NaN: not known.",
+		 source_lag},
+		{"ringdex_rank_source_heard_age_seconds",
+		 "Time since the bridge got the last message; NaN: none yet.", source_heard_age},
+		{"ringdex_rank_source_said_age_seconds",
+		 "Time since the bridge last said how it fares; it does each second.",
+		 source_said_age},
+	};
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		exposition_family(to, times[i].name, "gauge", times[i].help);
+		for (size_t j = fed_from(seen, 0); j < seen->count; j = fed_from(seen, j + 1)) {
+			begin_rank(to, &seen->ranks[j]);
+			exposition_seconds(to, times[i].ns(&seen->ranks[j].source));
+		}
+	}
+}
+
+static void put_sources(struct exposition *to, const struct seen *seen)
+{
+	exposition_family(to, "ringdex_rank_source_up", "gauge",
+			  "1 while the bridge that feeds the rank is connected to its engine.");
+	for (size_t i = fed_from(seen, 0); i < seen->count; i = fed_from(seen, i + 1)) {
+		begin_rank(to, &seen->ranks[i]);
+		exposition_number(to, !seen->ranks[i].source.is_away);
+	}
+	exposition_family(to, "ringdex_rank_source_sequence", "gauge",
+			  "Number of the message that the bridge published last.");
+	for (size_t i = fed_from(seen, 0); i < seen->count; i = fed_from(seen, i + 1)) {
+		if (!seen->ranks[i].source.next_sequence)
+			continue;
+		begin_rank(to, &seen->ranks[i]);
+		exposition_number(to, seen->ranks[i].source.next_sequence - 1);
+	}
+	put_source_counts(to, seen);
+	put_source_times(to, seen);
+}
+
 static void put_indexer(struct exposition *to, struct keeper *keeper)
 {
 	static const struct number numbers[] = {
@@ -378,6 +468,7 @@ void metrics_answer(void *context, const struct request *request, struct answer 
 	put_dropped(&to, &seen);
 	put_lacking(&to, &seen);
 	put_orphans(&to, &seen);
+	put_sources(&to, &seen);
 	put_indexer(&to, desk->keeper);
 	put_http(&to, desk);
 	put_bridges(&to, desk->bridges);
