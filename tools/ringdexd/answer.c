@@ -18,6 +18,7 @@ void answer_begin(struct answer *answer)
 	answer->used = ANSWER_HEAD_BYTES;
 	answer->type = "application/json";
 	answer->headers = NULL;
+	answer->stream = NULL;
 	answer->status = 200;
 	answer->broken = 0;
 }
@@ -183,23 +184,73 @@ static const char *reason(int status)
 	return "Error";
 }
 
-const char *answer_finish(struct answer *answer, int has_body, int last, size_t *ret_count)
+void answer_stream(struct answer *answer, struct stream *stream)
 {
-	char head[ANSWER_HEAD_BYTES];
-	size_t body = answer->used - ANSWER_HEAD_BYTES;
-	int count =
-		snprintf(head, sizeof(head),
-			 "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s%s\r\n",
-			 answer->status, reason(answer->status), answer->type, body,
-			 answer->headers ? answer->headers : "",
-			 answer->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
-			 last ? "Connection: close\r\n" : "");
+	answer->stream = stream;
+}
+
+/* Put these bytes before the body: where both begin. */
+static const char *put_before(struct answer *answer, const char *bytes, size_t count)
+{
 	char *from;
 
 	if (!answer->bytes && !room(answer, 0)) /* a head alone, the first of all */
 		return NULL;
 	from = answer->bytes + ANSWER_HEAD_BYTES - count;
-	memcpy(from, head, (size_t)count);
-	*ret_count = (size_t)count + (has_body ? body : 0);
+	memcpy(from, bytes, count);
 	return from;
+}
+
+/* What says how long the body is, in the head. */
+static void print_length(const struct answer *answer, size_t body, char *text, size_t bytes)
+{
+	if (!answer->stream)
+		snprintf(text, bytes, "Content-Length: %zu\r\n", body);
+	else
+		snprintf(text, bytes, "%s",
+			 answer->is_chunked ? "Transfer-Encoding: chunked\r\n" : "");
+}
+
+/* What goes before a chunk; what goes behind is appended. A chunk of no bytes would end the body. */
+static void frame_chunk(struct answer *answer, size_t body, char *text, size_t bytes)
+{
+	text[0] = 0;
+	if (!answer->is_chunked || !body)
+		return;
+	snprintf(text, bytes, "%zx\r\n", body);
+	answer_text(answer, "\r\n");
+}
+
+const char *answer_finish(struct answer *answer, int has_body, int last, size_t *ret_count)
+{
+	char head[ANSWER_HEAD_BYTES], length[64], chunk[32] = "";
+	size_t body = answer_body_bytes(answer);
+	int count;
+
+	print_length(answer, body, length, sizeof(length));
+	if (answer->stream && has_body)
+		frame_chunk(answer, body, chunk, sizeof(chunk));
+	count = snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s%s%s%s\r\n%s",
+			 answer->status, reason(answer->status), answer->type, length,
+			 answer->headers ? answer->headers : "",
+			 answer->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
+			 last ? "Connection: close\r\n" : "", chunk);
+	*ret_count = (size_t)count + (has_body ? answer_body_bytes(answer) : 0);
+	return put_before(answer, head, (size_t)count);
+}
+
+void answer_begin_piece(struct answer *answer)
+{
+	answer->used = ANSWER_HEAD_BYTES;
+}
+
+const char *answer_finish_piece(struct answer *answer, int ends, size_t *ret_count)
+{
+	char chunk[32];
+
+	frame_chunk(answer, answer_body_bytes(answer), chunk, sizeof(chunk));
+	if (ends && answer->is_chunked)
+		answer_text(answer, "0\r\n\r\n");
+	*ret_count = strlen(chunk) + answer_body_bytes(answer);
+	return put_before(answer, chunk, strlen(chunk));
 }

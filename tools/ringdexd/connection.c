@@ -4,6 +4,7 @@
 #include "shm/clock.h"
 #include "tools/ringdexd/body.h"
 #include "tools/ringdexd/request_reader.h"
+#include "tools/ringdexd/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,9 +32,12 @@ struct connection {
 	struct grown held; /* came while an answer was on its way */
 	size_t held_at;    /* how much of it was parsed */
 	struct answer answer;
-	uint64_t until_ns; /* of the phase */
+	struct stream *stream;             /* that the rest of the answer comes from */
+	struct connection *next_streaming; /* in the host's list */
+	uint64_t until_ns;                 /* of the phase */
 	uint8_t phase;
-	uint8_t is_last; /* it ends after this answer */
+	uint8_t is_last;    /* it ends after this answer */
+	uint8_t is_waiting; /* for its stream, which has nothing now */
 	uint8_t peer_ended;
 };
 
@@ -52,9 +56,44 @@ static void enter(struct connection *connection, enum phase phase, uint64_t last
  * Answers
  */
 
+static void send_bytes(struct connection *connection, const char *bytes, size_t count)
+{
+	enter(connection, ANSWERING, connection->host->options.limits.answer_ns);
+	loop_send(connection->host->loop, &connection->socket, bytes, count);
+}
+
+/* Its body is made, or nobody takes it any more. */
+static void end_stream(struct connection *connection)
+{
+	struct connection **at = &connection->host->streaming;
+	struct stream *stream = connection->stream;
+
+	if (!stream)
+		return;
+	while (*at != connection)
+		at = &(*at)->next_streaming;
+	*at = connection->next_streaming;
+	connection->stream = NULL;
+	connection->is_waiting = 0;
+	stream->ended(stream);
+}
+
+/* If the answer has one. */
+static void begin_stream(struct connection *connection, int has_body)
+{
+	connection->stream = connection->answer.stream;
+	if (!connection->stream)
+		return;
+	connection->next_streaming = connection->host->streaming;
+	connection->host->streaming = connection;
+	if (!has_body)
+		end_stream(connection);
+}
+
 static void send_answer(struct connection *connection)
 {
 	struct answer *answer = &connection->answer;
+	int has_body = connection->reader.parser.method != HTTP_HEAD;
 	const char *bytes;
 	size_t count;
 
@@ -63,14 +102,13 @@ static void send_answer(struct connection *connection)
 	    !llhttp_should_keep_alive(&connection->reader.parser) ||
 	    connection->reader.parser.http_minor == 0)
 		connection->is_last = 1;
-	bytes = answer_finish(answer, connection->reader.parser.method != HTTP_HEAD,
-			      connection->is_last, &count);
-	if (!bytes || answer->broken) {
+	answer->is_chunked = connection->reader.parser.http_minor != 0;
+	bytes = answer_finish(answer, has_body, connection->is_last, &count);
+	begin_stream(connection, has_body);
+	if (!bytes || answer->broken)
 		connection_end(connection);
-		return;
-	}
-	enter(connection, ANSWERING, connection->host->options.limits.answer_ns);
-	loop_send(connection->host->loop, &connection->socket, bytes, count);
+	else
+		send_bytes(connection, bytes, count);
 }
 
 /* Is what was read of the target one of ours, for which errors are JSON? Dynamo's are mostly plain text. */
@@ -244,10 +282,9 @@ static void linger(struct connection *connection)
 	loop_resume(connection->host->loop, &connection->socket);
 }
 
-static void on_sent(struct loop_socket *socket)
+/* The answer is with the peer, or on its way: the next request. */
+static void end_answer(struct connection *connection)
 {
-	struct connection *connection = of(socket);
-
 	if (connection->is_last) {
 		linger(connection);
 		return;
@@ -259,7 +296,44 @@ static void on_sent(struct loop_socket *socket)
 	if (connection->peer_ended)
 		connection_end(connection);
 	else
-		loop_resume(connection->host->loop, socket);
+		loop_resume(connection->host->loop, &connection->socket);
+}
+
+/* The next piece of an answer, if there is one now. */
+static void send_more(struct connection *connection)
+{
+	struct answer *answer = &connection->answer;
+	const char *bytes;
+	size_t count;
+	int r;
+
+	answer_begin_piece(answer);
+	r = connection->stream->more(connection->stream, answer);
+	bytes = answer_finish_piece(answer, r == 0, &count);
+	if (r < 0 || !bytes || answer->broken) {
+		connection_end(connection);
+		return;
+	}
+	if (r == 0)
+		end_stream(connection);
+	else
+		connection->is_waiting = count == 0;
+	if (count)
+		send_bytes(connection, bytes, count);
+	else if (r == 0)
+		end_answer(connection);
+	else
+		connection->until_ns = UINT64_MAX; /* not the peer's fault */
+}
+
+static void on_sent(struct loop_socket *socket)
+{
+	struct connection *connection = of(socket);
+
+	if (connection->stream)
+		send_more(connection);
+	else
+		end_answer(connection);
 }
 
 static void on_failed(struct loop_socket *socket, int error)
@@ -318,6 +392,7 @@ void connection_open(struct connection_host *host, int fd, int is_trusted)
 
 void connection_end(struct connection *connection)
 {
+	end_stream(connection);
 	connection->phase = ENDED;
 	loop_close(connection->host->loop, &connection->socket);
 }
@@ -326,7 +401,8 @@ void connection_look(struct connection *connection, uint64_t now_ns)
 {
 	if (connection->phase == ENDED)
 		return;
-	if (connection->phase == IDLE && connection->host->is_draining) {
+	if (connection->host->is_draining &&
+	    (connection->phase == IDLE || connection->is_waiting)) {
 		connection_end(connection);
 		return;
 	}
@@ -341,6 +417,17 @@ void connection_look(struct connection *connection, uint64_t now_ns)
 	} else {
 		connection->host->counters.timeouts += connection->phase == ANSWERING;
 		connection_end(connection);
+	}
+}
+
+void connection_ask_streams(struct connection_host *host)
+{
+	struct connection *next;
+
+	for (struct connection *at = host->streaming; at; at = next) {
+		next = at->next_streaming; /* this one may leave the list */
+		if (at->is_waiting)
+			send_more(at);
 	}
 }
 

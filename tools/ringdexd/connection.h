@@ -15,8 +15,9 @@ struct connection_host {
 	struct loop *loop;
 	struct server_options options;
 	struct server_counters counters;
-	struct connection *first; /* of all */
-	int is_draining;          /* each ends after its answer */
+	struct connection *first;     /* of all */
+	struct connection *streaming; /* of those whose answer is a stream */
+	int is_draining;              /* each ends after its answer */
 };
 
 /* Take over an accepted descriptor; where that cannot be it is closed, and counted. */
@@ -24,6 +25,9 @@ void connection_open(struct connection_host *host, int fd, int is_trusted);
 
 /* End it if its time is over, or if it is idle and the host drains. */
 void connection_look(struct connection *connection, uint64_t now_ns);
+
+/* Ask the streams that wait for more. */
+void connection_ask_streams(struct connection_host *host);
 
 /* End it at once. */
 void connection_end(struct connection *connection);

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -23,9 +25,16 @@ struct listener {
 	int is_trusted;
 };
 
+/* An eventfd, by which other threads wake the loop. */
+struct waker {
+	struct loop_socket socket; /* first */
+	struct server *server;
+};
+
 struct server {
 	struct connection_host host;
 	struct listener *listeners;
+	struct waker *waker;
 };
 
 static void on_accepted(struct loop_socket *socket, int fd)
@@ -37,7 +46,7 @@ static void on_accepted(struct loop_socket *socket, int fd)
 
 static void on_closed(struct loop_socket *socket)
 {
-	free(socket); /* a listener: it is no longer in the list */
+	free(socket); /* a listener, which is no longer in the list, or the waker */
 }
 
 static const struct loop_handler handler = {
@@ -45,16 +54,63 @@ static const struct loop_handler handler = {
 	.closed = on_closed,
 };
 
+static void on_woken(struct loop_socket *socket, const char *bytes, size_t count)
+{
+	struct waker *waker = (struct waker *)socket;
+	eventfd_t times;
+
+	(void)bytes, (void)count;
+	if (eventfd_read(socket->fd, &times) == 0)
+		connection_ask_streams(&waker->server->host);
+}
+
+static const struct loop_handler waker_handler = {.received = on_woken, .closed = on_closed};
+
+/* -errno */
+static int open_waker(struct server *server)
+{
+	struct waker *waker = calloc(1, sizeof(*waker));
+	int r;
+
+	if (!waker)
+		return -ENOMEM;
+	waker->server = server;
+	waker->socket.handler = &waker_handler;
+	waker->socket.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (waker->socket.fd < 0) {
+		r = -errno;
+		free(waker);
+		return r;
+	}
+	r = loop_watch(server->host.loop, &waker->socket);
+	if (r < 0)
+		loop_close(server->host.loop, &waker->socket);
+	else
+		server->waker = waker;
+	return r;
+}
+
 int server_open(struct server **ret_server, struct loop *loop, const struct server_options *options)
 {
 	struct server *server = calloc(1, sizeof(*server));
+	int r;
 
 	if (!server)
 		return -ENOMEM;
 	server->host.loop = loop;
 	server->host.options = *options;
+	r = open_waker(server);
+	if (r < 0) {
+		free(server);
+		return r;
+	}
 	*ret_server = server;
 	return 0;
+}
+
+void server_wake(struct server *server)
+{
+	(void)eventfd_write(server->waker->socket.fd, 1); /* full: it is awake */
 }
 
 int server_listen(struct server *server, int fd, int is_trusted)
@@ -92,6 +148,7 @@ void server_look(struct server *server, uint64_t now_ns)
 		next = connection_next(at);
 		connection_look(at, now_ns);
 	}
+	connection_ask_streams(&server->host);
 }
 
 uint32_t server_drain(struct server *server)
@@ -110,6 +167,7 @@ void server_end(struct server *server)
 {
 	for (struct connection *at = server->host.first; at; at = connection_next(at))
 		connection_end(at);
+	loop_close(server->host.loop, &server->waker->socket);
 }
 
 void server_free(struct server *server)

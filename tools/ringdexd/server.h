@@ -71,7 +71,11 @@ int server_listen(struct server *server, int fd, int is_trusted);
 /* From now on; of what is under way the old ones hold. The token's text stays the caller's. */
 void server_change(struct server *server, const struct server_limits *limits, const char *token);
 
-/* To be called now and then, twice a second at least while there are connections: time-outs. */
+/* Ask the streams (stream.h) that wait for more, in the loop's next turn. From any thread, as long as one of its
+ * streams has not ended. */
+void server_wake(struct server *server);
+
+/* To be called now and then, twice a second at least while there are connections: time-outs, streams. */
 void server_look(struct server *server, uint64_t now_ns);
 
 /* Accept no more; what is idle ends at the next server_look, others after their answer. How many are left. */
