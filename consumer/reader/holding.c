@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/reader/holding.h"
-#include "shm/clock.h"
-#include "consumer/reader/recovery.h"
+#include "consumer/reader/exact.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define CAPACITY_FIRST  UINT64_C(1024)
-#define SNAPSHOT_HASHES 4096
-#define CHAIN_HASHES    256
-#define WAIT_NS         UINT64_C(100000000)
-#define WAIT_STEP_NS    50000
-#define READ_NS         UINT64_C(1000000000) /* for events during the scan and after it */
-#define READ_EVENTS     1024                 /* between two looks at the clock */
-#define SNAPSHOT_TRIES  8
+#define CAPACITY_FIRST UINT64_C(1024)
+#define CHAIN_HASHES   256
 
 void rdx_holding_free(struct rdx_holding *holding)
 {
@@ -146,85 +138,42 @@ int rdx_holding_apply(struct rdx_holding *holding, const struct rdx_hash_key *ke
 	}
 }
 
-static int take_snapshot(struct rdx_reader *reader, struct rdx_holding *holding,
-			 uint64_t *ret_exact_position)
-{
-	uint64_t hashes[SNAPSHOT_HASHES];
-	struct rdx_recovery recovery;
-	uint8_t tier;
-	int64_t count;
-	int r = rdx_recovery_from_ledger(reader, &recovery);
+/* A holding that is collected. */
+struct collected {
+	struct rdx_exact_collector collector; /* first */
+	const struct rdx_hash_key *key;
+	struct rdx_holding holding;
+};
 
-	if (r < 0)
-		return r;
-	while ((count = rdx_reader_snapshot(reader, hashes, SNAPSHOT_HASHES, &tier,
-					    ret_exact_position)) > 0)
-		for (int64_t i = 0; i < count; i++) {
-			r = rdx_holding_add(holding, hashes[i], tier);
-			if (r < 0)
-				return r;
-		}
-	return (int)count;
+static int hold(struct rdx_exact_collector *collector, uint64_t prefix, uint8_t tier)
+{
+	return rdx_holding_add(&((struct collected *)collector)->holding, prefix, tier);
 }
 
-/* Read on until the state is exact and new enough. Waits for a producer in mid-event, but does not
- * chase one that never pauses. */
-static int catch_up(struct rdx_reader *reader, struct rdx_holding *holding, uint64_t exact_position,
-		    uint64_t at_least_event_id)
+static int apply(struct rdx_exact_collector *collector, const struct rdx_event *event)
 {
-	uint64_t begun_ns = rdx_clock_ns(), events = 0;
-	struct rdx_event event = {.size = sizeof(event)};
+	struct collected *collected = (struct collected *)collector;
 
-	while (reader->cursor.position < exact_position ||
-	       reader->cursor.event_id < at_least_event_id) {
-		int r = rdx_reader_next(reader, &event);
+	return rdx_holding_apply(&collected->holding, collected->key, event);
+}
 
-		if (r == 0) {
-			if (rdx_reader_alive(reader) == 0)
-				return -EOWNERDEAD;
-			if (rdx_clock_ns() - begun_ns > WAIT_NS)
-				return -EAGAIN;
-			nanosleep(&(struct timespec){.tv_nsec = WAIT_STEP_NS}, NULL);
-			continue;
-		}
-		if (++events % READ_EVENTS == 0 && rdx_clock_ns() - begun_ns > READ_NS)
-			return -EAGAIN;
-		if (r == 1)
-			r = rdx_holding_apply(holding, &reader->info.key, &event);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+static void forget(struct rdx_exact_collector *collector)
+{
+	rdx_holding_free(&((struct collected *)collector)->holding);
 }
 
 int rdx_holding_of(struct rdx_reader *reader, uint64_t at_least_event_id,
 		   struct rdx_holding *ret_holding, struct rdx_cursor *ret_exact_at)
 {
-	struct rdx_holding holding = {.capacity = 0};
-	struct rdx_reader *aside;
-	uint64_t exact_position = 0;
-	int r = rdx_reader_map_used(reader, rdx_ledger_used(reader->view.live)); /* L4 */
+	struct collected collected = {.collector = {.hold = hold, .apply = apply, .forget = forget},
+				      .key = &reader->info.key};
+	int r = rdx_exact_collect(reader, at_least_event_id, &collected.collector, ret_exact_at);
 
 	if (r == 0)
-		r = rdx_reader_open_side(reader, &aside);
-	if (r < 0)
-		return r;
-	for (int i = 0; i < SNAPSHOT_TRIES; i++) {
-		r = take_snapshot(aside, &holding, &exact_position);
-		if (r == 0)
-			r = catch_up(aside, &holding, exact_position, at_least_event_id);
-		if (r != -EOVERFLOW)
-			break;
-		rdx_holding_free(&holding);
-	}
-	if (r == 0) {
-		*ret_exact_at = aside->cursor;
-		*ret_holding = holding;
-	} else {
-		rdx_holding_free(&holding);
-	}
-	rdx_reader_close_side(aside);
-	return r == -EOVERFLOW ? -EAGAIN : r;
+		*ret_holding = collected.holding;
+	else
+		rdx_holding_free(&collected.holding);
+	return r;
 }
 
 int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_t *ret_hashes,

@@ -97,6 +97,19 @@ struct rdx_reader_stats {
 	uint64_t recoveries[4];  /* by RDX_RECOVERED_... */
 };
 
+/* A block that a rank holds, as rdx_reader_each tells it. */
+struct rdx_block {
+	uint64_t size; /* of what this library fills: there is nothing beyond */
+	uint64_t prefix;
+	uint64_t local;       /* with `parent` it makes the prefix hash */
+	uint64_t parent;      /* 0: the root */
+	uint64_t parent_turn; /* which of the blocks told the parent was, from 1 on; 0: it is the
+				 root, or held in no tier */
+	uint8_t tiers;        /* bit t: held in tier t */
+	uint8_t described;    /* 0: local, parent and parent_turn are not known */
+	uint8_t reserved[6];
+};
+
 /*
  * Open DIR/<worker_id>/<dp_rank>.seg. `dir` NULL: /dev/shm/ringdex. Blocking.
  *
@@ -210,6 +223,23 @@ RDX_API int rdx_reader_seek(struct rdx_reader *reader, const struct rdx_cursor *
 RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_t *ret_hashes,
 				uint64_t capacity, uint64_t *ret_count,
 				struct rdx_cursor *ret_exact_at);
+
+/*
+ * Call `visit` for every block that the rank holds after one event, in any tier, once, with what it is made of:
+ * parents before their children, mostly in runs. Blocks that are not described come last; there are none unless
+ * the ledger is not as a publisher writes it. The state was taken before the first visit, so `visit` may take
+ * as long as it likes; < 0 ends it. No call on the reader from `visit`; the block is valid during it. The cursor
+ * of the reader is not moved: with *ret_exact_at, another reader goes on from this state (rdx_reader_seek).
+ *
+ * A ledger has no cache groups: a block is held where all groups that count hold it.
+ *
+ * Allocates, less than 100 bytes a block; waits up to 100 ms for a producer that is in the middle of an event.
+ *
+ *   0 or -EAGAIN, -EOWNERDEAD, -EBADMSG, -ENOMEM, as rdx_reader_resident; what `visit` returned
+ */
+RDX_API int rdx_reader_each(struct rdx_reader *reader,
+			    int (*visit)(void *context, const struct rdx_block *block),
+			    void *context, struct rdx_cursor *ret_exact_at);
 
 RDX_API int rdx_reader_get_stats(const struct rdx_reader *reader,
 				 struct rdx_reader_stats *ret_stats);

@@ -63,6 +63,22 @@ static int resident(struct rdx_reader *reader)
 	return r;
 }
 
+static int count_described(void *context, const struct rdx_block *block)
+{
+	*(uint64_t *)context += block->described;
+	return 0;
+}
+
+static int each(struct rdx_reader *reader)
+{
+	struct rdx_cursor cursor;
+	uint64_t count = 0;
+	int r = rdx_reader_each(reader, count_described, &count, &cursor);
+
+	assert_true(r < 0 || count == 200);
+	return r;
+}
+
 static int ask(struct rdx_reader *reader)
 {
 	struct rdx_recovery recovery = {.size = sizeof(recovery)};
@@ -78,6 +94,8 @@ static int ask(struct rdx_reader *reader)
 		r = rdx_reader_range(reader, recovery.start.epoch, 150, UINT64_MAX, &range);
 	if (r == 0)
 		r = resident(reader);
+	if (r == 0)
+		r = each(reader);
 	if (r == 0)
 		r = rdx_reader_alive(reader);
 	return r < 0 ? r : 0;

@@ -166,6 +166,26 @@ static void resident(struct run *run, uint8_t how)
 		sum += hashes[i];
 }
 
+static int add_to_sum(void *context, const struct rdx_block *block)
+{
+	uint64_t *told = context;
+
+	FUZZ_CHECK(block->tiers && block->parent_turn <= *told);
+	FUZZ_CHECK(block->described || (!block->local && !block->parent && !block->parent_turn));
+	++*told;
+	sum += block->prefix + block->local + block->parent;
+	return 0;
+}
+
+static void each(struct run *run)
+{
+	struct rdx_cursor at;
+	uint64_t told = 0;
+
+	FUZZ_ALLOWED(rdx_reader_each(run->reader, add_to_sum, &told, &at), -EAGAIN, -EOWNERDEAD,
+		     -EBADMSG);
+}
+
 static void ask_range(struct run *run, uint8_t how)
 {
 	struct rdx_range range = {.size = sizeof(range)};
@@ -249,7 +269,10 @@ static void act(struct run *run)
 		snapshot(run, how);
 		break;
 	case 11:
-		resident(run, how);
+		if (how & 128)
+			each(run);
+		else
+			resident(run, how);
 		break;
 	case 12:
 		ask_range(run, how);
