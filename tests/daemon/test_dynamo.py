@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The same requests to ringdexd and to NVIDIA Dynamo's own stand-alone indexer, which holds the same blocks:
+"""The same requests to ringdexd and to NVIDIA Dynamo's own stand-alone indexer, filled by our /dump:
 test_dynamo.py BIN_DIR io_uring|epoll DIR. Exit status 77: the indexer cannot be had from a package registry."""
 import contextlib
 import glob
-import http.server
 import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import unittest
 import zipfile
 
+from held_blocks import Holder, contents, expected, local, read_dump
 from rig import (BIN, HELD, NOTHING, PATIENCE_S, PROMPT, Daemon, die_with_parent, query, until, worker)
 from zmq_engine import ZMQ, Engine
 
@@ -41,32 +40,6 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@contextlib.contextmanager
-def peer(dump):
-    """Who answers any request with this dump: its URL."""
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            text = json.dumps(dump).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, format, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def compared(answer):
     """What must be the same. Not so `frequencies`, which the real one leaves empty: ours are held by test_http."""
     status, said = answer
@@ -74,7 +47,7 @@ def compared(answer):
 
 
 class Dynamo:
-    """The real one; filled from a peer's dump, where one is named."""
+    """The real one; filled by a peer's dump, where one is named."""
 
     def __init__(self, folder, *peers):
         self.port = free_port()
@@ -104,12 +77,27 @@ def local_hashes(directory):
     return [int(text) for text in json.loads(lines.stdout.splitlines()[0])["local_hashes"][:2]]
 
 
-def dump_of(hashes):
-    blocks = [{"block_hash": name, "tokens_hash": local, "mm_extra_info": None}
-              for name, local in enumerate(hashes, 11)]
-    return {"example:default": {"block_size": 4, "events": [
-        {"worker_id": 1, "storage_tier": "device", "event": {"event_id": 0, "dp_rank": 0, "data": {
-            "stored": {"parent_hash": None, "start_position": None, "blocks": blocks}}}}]}}
+def as_signed(hashes):
+    return [h - (1 << 64) if h >> 63 else h for h in hashes]
+
+
+def fill(engine):
+    """Ranks whose blocks lie in several tiers, with branches and holes: all paths."""
+    trunk = local(*range(10))
+    for worker, rank in ((11, 0), (11, 1), (12, 0)):
+        engine.store(worker, trunk[:30 - 2 * worker - rank], 30 - 2 * worker - rank, rank=rank)
+        engine.store(worker, trunk[:4] + local(100, 101, 102), 3, rank=rank)
+    engine.store(11, trunk[:9], 4, "host", rank=1)
+    engine.remove(11, trunk[:7], rank=1)                  # the host alone
+    engine.store(12, local(20, 21, 22, 23, 24, 25), 6)
+    for tier, end in (("host", 4), ("disk", 5), ("external", 6)):
+        engine.store(12, local(20, 21, 22, 23, 24, 25)[:end], 1, tier)
+        engine.remove(12, local(20, 21, 22, 23, 24, 25)[:end])
+    engine.store(13, local(40, 41), 2)
+    engine.remove(13, local(40))                          # what is below nothing
+    engine.store(13, local(30, 31, 32), 3, "host")
+    engine.store(13, local(30, 31, 32, 33), 1)            # led to by the host alone
+    return {path for held in engine.held.values() for path in held}
 
 
 class Same(unittest.TestCase):
@@ -120,13 +108,23 @@ class Same(unittest.TestCase):
         cls.daemon = Daemon("dynamo")
         cls.stack.callback(cls.daemon.close)
         cls.stack.enter_context(worker(cls.daemon.directory))
+        cls.engine = Holder(cls.daemon.directory, "m")
+        cls.stack.callback(cls.engine.close)
+        cls.paths = fill(cls.engine)
+        cls.engine.flush()
         asked = ("POST", "/query", query(PROMPT))
         until(lambda: cls.daemon.ask(*asked) == (200, HELD), "the worker is never seen")
+        until(cls.all_is_seen, "the engine is never seen")
         cls.hashes = local_hashes(cls.daemon.directory)
-        url = cls.stack.enter_context(peer(dump_of(cls.hashes)))
-        cls.real = Dynamo(FOLDER, url)
+        cls.real = Dynamo(FOLDER, f"http://127.0.0.1:{cls.daemon.port}")
         cls.stack.callback(cls.real.close)
         until(lambda: cls.takes_the_dump(asked), "the real one never takes the dump")
+
+    @classmethod
+    def all_is_seen(cls):
+        said = cls.daemon.ask("GET", "/dump")[1]
+        want = {rank: expected(held) for rank, held in cls.engine.held.items()}
+        return contents(said).get("m:default") == (4, want)
 
     @classmethod
     def takes_the_dump(cls, asked):
@@ -149,10 +147,41 @@ class Same(unittest.TestCase):
             self.assertEqual(self.ask("POST", "/query", query(PROMPT, **more)), (200, NOTHING))
 
     def test_hashes(self):
-        signed = [h - (1 << 64) if h >> 63 else h for h in self.hashes]
+        signed = as_signed(self.hashes)
         for count in range(3):
             self.ask("POST", "/query_by_hash", {"block_hashes": signed[:count], "model_name": "example"})
         self.ask("POST", "/query_by_hash", {"block_hashes": signed[1:], "model_name": "example"})
+
+    def test_tiers(self):
+        found = set()
+        for path in self.paths:
+            for end in range(1, len(path) + 1):
+                status, said = self.ask("POST", "/query_by_hash", {"block_hashes": as_signed(path[:end]), "model_name": "m"})
+                self.assertEqual(status, 200)
+                found |= set(said["instances"])
+        self.assertEqual(found, {"11", "12", "13"})
+
+    def test_its_own_dump(self):
+        """What it has taken is what we have given, by the names that it was given."""
+        ours, its = (self.blocks_of(one) for one in (self.daemon, self.real))
+        self.assertEqual(ours.keys(), {"example:default", "m:default"})
+        self.assertEqual(its, ours)
+
+    def blocks_of(self, one):
+        said = one.ask("GET", "/dump")[1]
+        for model in said.values():
+            for event in model["events"]:
+                event.pop("residency_domain", None)
+        return {key: (size, {rank: (dumped.blocks, dumped.content()) for rank, dumped in ranks.items()})
+                for key, (size, ranks) in read_dump(said, in_order=False).items()}
+
+    def test_errors(self):
+        """In the same words, where they are JSON."""
+        for request in (("POST", "/query", query(PROMPT, "other")),
+                        ("POST", "/query", query(PROMPT, routing_group="g")),
+                        ("POST", "/query_by_hash", {"block_hashes": [1], "model_name": "other"}),
+                        ("POST", "/query_by_hash", {"block_hashes": [1], "model_name": "m", "cache_salt": "x"})):
+            self.assertIn(self.ask(*request)[0], (400, 404))
 
     def test_who_is_not_there(self):
         self.assertEqual(self.ask("POST", "/query", query(PROMPT, "other"))[0], 404)

@@ -36,6 +36,11 @@ int desk_read_body(struct desk *desk, const struct request *request, uint32_t re
 	return r == 0;
 }
 
+int desk_may_tell(uint8_t state)
+{
+	return state == RDX_STATE_EXACT || state == RDX_STATE_LACKING || state == RDX_STATE_INEXACT;
+}
+
 int desk_open(struct desk *ret_desk, struct space *space, struct keeper *keeper)
 {
 	*ret_desk = (struct desk){.space = space, .keeper = keeper};

@@ -34,7 +34,7 @@ struct desk {
 	struct bridges *bridges; /* of engines that were registered */
 	const char *no_register; /* why nobody may register now; NULL: who may ask may register */
 	struct peers peers;
-	const struct server *server; /* for its counters */
+	struct server *server; /* that asks */
 	uint64_t lookups;
 	struct traffic traffic;
 	struct rdx_run runs[RDX_RANKS_MAX];
@@ -48,6 +48,9 @@ void desk_close(struct desk *desk);
 /* Is a request's body JSON, and has it what is required, bits of body_field? 1; 0 where that is answered. */
 int desk_read_body(struct desk *desk, const struct request *request, uint32_t required,
 		   const struct body **ret_body, struct answer *answer);
+
+/* May a rank in this state be answered with? This API's clients know of others that they hold nothing. */
+int desk_may_tell(uint8_t state);
 
 /* A routing group's tenant: "default", or none, is the one without a name. And back. */
 const char *desk_tenant(const char *routing_group);

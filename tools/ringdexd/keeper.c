@@ -5,11 +5,11 @@
 #include "tools/inspect/house.h"
 #include "tools/program/messages.h"
 #include "tools/ringdexd/log.h"
+#include "tools/ringdexd/thread.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -112,7 +112,6 @@ static void *run(void *argument)
 {
 	struct keeper *keeper = argument;
 
-	pthread_setname_np(pthread_self(), KEEPER_THREAD);
 	while (!is_asked_to_stop(keeper)) {
 		struct rdx_indexer *indexer;
 		int r = rdx_indexer_open(&indexer, keeper->options);
@@ -142,7 +141,6 @@ int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *o
 		 uint64_t dead_for_ns)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
-	sigset_t all, before;
 	int r;
 
 	if (!keeper)
@@ -151,13 +149,7 @@ int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *o
 	keeper->house = (struct house){
 		.dir = options->dir, .dead_for_ns = dead_for_ns, .removed = say_removed};
 	pthread_mutex_init(&keeper->lock, NULL);
-	/* signals are the other thread's, but for those of a fault: a file may be cut under this one */
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&keeper->thread, NULL, run, keeper);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	r = thread_start(&keeper->thread, KEEPER_THREAD, run, keeper);
 	if (r < 0) {
 		free(keeper);
 		return r;

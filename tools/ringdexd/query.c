@@ -59,9 +59,7 @@ static uint32_t choose_rows(struct rdx_run *runs, uint32_t rows)
 	uint32_t chosen = 0;
 
 	for (uint32_t i = 0; i < rows; i++)
-		if (runs[i].blocks[RDX_TIER_EXTERNAL] &&
-		    (runs[i].state == RDX_STATE_EXACT || runs[i].state == RDX_STATE_LACKING ||
-		     runs[i].state == RDX_STATE_INEXACT))
+		if (runs[i].blocks[RDX_TIER_EXTERNAL] && desk_may_tell(runs[i].state))
 			runs[chosen++] = runs[i];
 	qsort(runs, chosen, sizeof(*runs), compare_runs);
 	return chosen;
@@ -98,7 +96,10 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 	if (!desk_read_body(desk, request, list | BODY_MODEL_NAME, &body, answer))
 		return 0;
 	if (list == BODY_BLOCK_HASHES && body->has & BODY_CACHE_SALT) {
-		answer_error(answer, 400, "cache_salt goes with token_ids: block hashes hold it");
+		answer_error(answer, 400,
+			     "cache_salt is not accepted by %s; block_hashes must already include "
+			     "the intended cache salt",
+			     request->path);
 		return 0;
 	}
 	*ret_asked = (struct asked){.desk = desk, .body = body};
@@ -202,8 +203,9 @@ static void put_instance(struct answer *answer, const struct rdx_run *runs, uint
 	}
 	answer_text(answer, "},\"cpu\":");
 	answer_number(answer, most[RDX_TIER_HOST]);
+	/* and what is further away: that API has no other place for it */
 	answer_text(answer, ",\"disk\":");
-	answer_number(answer, most[RDX_TIER_DISK]);
+	answer_number(answer, most[RDX_TIER_EXTERNAL]);
 	answer_text(answer, "}");
 }
 

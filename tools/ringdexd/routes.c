@@ -3,6 +3,7 @@
 
 #include "tools/ringdexd/choose.h"
 #include "tools/ringdexd/desk.h"
+#include "tools/ringdexd/dump.h"
 #include "tools/ringdexd/metrics.h"
 #include "tools/ringdexd/openapi.h"
 #include "tools/ringdexd/peers.h"
@@ -30,6 +31,7 @@ static void health(void *context, const struct request *request, struct answer *
 
 const struct route routes_all[] = {
 	{"GET", "/health", 1, health},
+	{"GET", "/dump", 0, dump_answer},
 	{"GET", "/metrics", 0, metrics_answer},
 	{"GET", "/peers", 0, peers_answer},
 	{"GET", "/workers", 0, workers_answer},

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which ranks a dump is about.
+ */
+#ifndef RINGDEXD_DUMP_PLAN_H
+#define RINGDEXD_DUMP_PLAN_H
+
+#include "tools/ringdexd/desk.h"
+
+struct dump_rank {
+	uint64_t worker_id;
+	uint64_t epoch;
+	uint32_t dp_rank;
+};
+
+struct dump_model {
+	char key[2 * RDX_TEXT_BYTES]; /* MODEL:GROUP */
+	uint32_t block_tokens;
+	uint32_t first_rank;
+	uint32_t ranks;
+};
+
+struct dump_plan {
+	char *dir; /* a copy: its thread may live a little longer than the desk */
+	struct dump_model *models;
+	struct dump_rank *ranks; /* by model */
+	uint32_t model_count;
+	uint32_t rank_count;
+};
+
+/* Each model that has a rank which may be told, in one block size. -ENOMEM: free it all the same. */
+int dump_plan_make(struct dump_plan *plan, struct desk *desk);
+void dump_plan_free(struct dump_plan *plan);
+
+#endif
