@@ -68,7 +68,7 @@ if(RDX_DAEMON)
 			FIXTURES_REQUIRED build/${RDX_PRESET})
 	endfunction()
 	foreach(loop io_uring epoll)
-		foreach(subject choose dump http life limits metrics register service settings v1)
+		foreach(subject choose dump http life limits metrics page register service settings v1)
 			rdx_daemon_test(${subject} ${loop})
 		endforeach()
 		rdx_daemon_test(limits ${loop} LONG)
@@ -90,5 +90,7 @@ if(RDX_DAEMON)
 		set_tests_properties(${test} PROPERTIES LABELS ${label} TIMEOUT ${RDX_TEST_TIMEOUT}
 			ENVIRONMENT RDX_VENV=${PROJECT_BINARY_DIR}/schemathesis SKIP_RETURN_CODE 77
 			FIXTURES_REQUIRED build/${RDX_PRESET})
+		# the page in a browser, where there is one
+		rdx_daemon_test(browser epoll)
 	endif()
 endif()

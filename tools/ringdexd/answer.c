@@ -19,6 +19,7 @@ void answer_begin(struct answer *answer)
 	answer->type = "application/json";
 	answer->headers = NULL;
 	answer->stream = NULL;
+	answer->is_endless = 0;
 	answer->status = 200;
 	answer->broken = 0;
 }
@@ -162,6 +163,7 @@ static const char *reason(int status)
 	} reasons[] = {
 		{200, "OK"},
 		{201, "Created"},
+		{304, "Not Modified"},
 		{400, "Bad Request"},
 		{401, "Unauthorized"},
 		{403, "Forbidden"},
@@ -204,7 +206,9 @@ static const char *put_before(struct answer *answer, const char *bytes, size_t c
 /* What says how long the body is, in the head. */
 static void print_length(const struct answer *answer, size_t body, char *text, size_t bytes)
 {
-	if (!answer->stream)
+	if (answer->status == 304) /* which has no body, and says nothing of that of 200 */
+		text[0] = 0;
+	else if (!answer->stream)
 		snprintf(text, bytes, "Content-Length: %zu\r\n", body);
 	else
 		snprintf(text, bytes, "%s",

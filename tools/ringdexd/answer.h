@@ -22,7 +22,8 @@ struct answer {
 	const char *headers;   /* more of them, each line with its end; NULL: none */
 	struct stream *stream; /* the body comes from it, piece by piece; NULL: it is whole */
 	int status;
-	int broken;     /* -ENOMEM */
+	int broken; /* -ENOMEM */
+	int is_endless; /* a stream that ends with its client, also where that has only ended its half */
 	int is_chunked; /* a body in pieces, for clients that know its end by that of a chunk */
 };
 

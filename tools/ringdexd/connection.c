@@ -78,6 +78,12 @@ static void end_stream(struct connection *connection)
 	stream->ended(stream);
 }
 
+/* Whoever ended his half of it has gone: nothing else would tell. */
+static int is_endless(const struct connection *connection)
+{
+	return connection->stream && connection->answer.is_endless;
+}
+
 /* If the answer has one. */
 static void begin_stream(struct connection *connection, int has_body)
 {
@@ -165,6 +171,7 @@ static void answer_request(struct connection *connection)
 		.body_bytes = connection->reader.body.count,
 		.is_json = connection->reader.is_json,
 		.takes_openmetrics = connection->reader.takes_openmetrics,
+		.none_match = connection->reader.none_match,
 		.path = connection->reader.target.bytes,
 		.query = ""};
 	char *query = strchr(connection->reader.target.bytes, '?');
@@ -251,7 +258,7 @@ static void on_received(struct loop_socket *socket, const char *bytes, size_t co
 	if (!count) {
 		connection->peer_ended = 1;
 		/* an answer still reaches who only ended his half */
-		if (connection->phase != ANSWERING)
+		if (connection->phase != ANSWERING || is_endless(connection))
 			connection_end(connection);
 		return;
 	}
@@ -322,6 +329,8 @@ static void send_more(struct connection *connection)
 		send_bytes(connection, bytes, count);
 	else if (r == 0)
 		end_answer(connection);
+	else if (connection->peer_ended && is_endless(connection))
+		connection_end(connection);
 	else
 		connection->until_ns = UINT64_MAX; /* not the peer's fault */
 }

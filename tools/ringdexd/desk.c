@@ -48,7 +48,9 @@ int desk_open(struct desk *ret_desk, struct space *space, struct keeper *keeper)
 	ret_desk->reader = body_reader_new();
 	ret_desk->asks = ask_reader_new();
 	ret_desk->expected = expected_new();
-	if (ret_desk->shelf && ret_desk->reader && ret_desk->asks && ret_desk->expected)
+	if (ret_desk->shelf)
+		ret_desk->overview = overview_new(space, ret_desk->shelf, keeper);
+	if (ret_desk->overview && ret_desk->reader && ret_desk->asks && ret_desk->expected)
 		return 0;
 	desk_close(ret_desk);
 	return -ENOMEM;
@@ -56,6 +58,7 @@ int desk_open(struct desk *ret_desk, struct space *space, struct keeper *keeper)
 
 void desk_close(struct desk *desk)
 {
+	overview_free(desk->overview);
 	shelf_free(desk->shelf);
 	body_reader_free(desk->reader);
 	ask_reader_free(desk->asks);

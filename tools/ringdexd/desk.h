@@ -12,6 +12,7 @@
 #include "tools/ringdexd/expected.h"
 #include "tools/ringdexd/bridges.h"
 #include "tools/ringdexd/keeper.h"
+#include "tools/ringdexd/overview.h"
 #include "tools/ringdexd/peers.h"
 #include "tools/ringdexd/server.h"
 #include "tools/ringdexd/shelf.h"
@@ -35,6 +36,8 @@ struct desk {
 	const char *no_register; /* why nobody may register now; NULL: who may ask may register */
 	struct peers peers;
 	struct server *server; /* that asks */
+	struct overview *overview;
+	uint32_t live_streams;
 	uint64_t lookups;
 	struct traffic traffic;
 	struct rdx_run runs[RDX_RANKS_MAX];

@@ -28,6 +28,8 @@ struct keeper {
 	_Atomic uint64_t beats; /* rounds */
 	pthread_mutex_t lock;
 	struct keeper_report report; /* under the lock */
+	struct history history;      /* likewise */
+	uint64_t recoveries, clears; /* of this indexer, that are in it */
 	struct histogram polls;      /* of the thread */
 	int said;                    /* the trouble that was said last, at said_ns */
 	uint64_t said_ns;
@@ -45,6 +47,27 @@ static void beat(struct keeper *keeper)
 	atomic_fetch_add_explicit(&keeper->beats, 1, memory_order_relaxed);
 }
 
+/* Each as it comes: the indexer keeps but the newest. */
+static void remember_recoveries(struct keeper *keeper, const struct rdx_indexer *indexer)
+{
+	struct rdx_recovery_row row = {.size = sizeof(row)};
+
+	while (rdx_indexer_recovery(indexer, keeper->recoveries, &row) == 0) {
+		keeper->recoveries++;
+		pthread_mutex_lock(&keeper->lock);
+		history_add_recovery(&keeper->history, &row);
+		pthread_mutex_unlock(&keeper->lock);
+	}
+}
+
+/* Under the lock. Those of ranks that are forgotten leave the sum. */
+static void remember_clears(struct keeper *keeper, uint64_t clears)
+{
+	if (clears > keeper->clears)
+		history_add_clears(&keeper->history, clears - keeper->clears);
+	keeper->clears = clears;
+}
+
 static void tell(struct keeper *keeper, enum keeper_state state, int error,
 		 const struct rdx_indexer *indexer)
 {
@@ -54,8 +77,10 @@ static void tell(struct keeper *keeper, enum keeper_state state, int error,
 	pthread_mutex_lock(&keeper->lock);
 	keeper->report.state = state;
 	keeper->report.error = error;
-	if (has_stats)
+	if (has_stats) {
 		keeper->report.stats = stats;
+		remember_clears(keeper, stats.clears);
+	}
 	keeper->report.polls = keeper->polls;
 	pthread_mutex_unlock(&keeper->lock);
 }
@@ -91,11 +116,14 @@ static int work(struct keeper *keeper, struct rdx_indexer *indexer)
 	uint64_t tell_ns = 0;
 	int r = 0;
 
+	keeper->recoveries = keeper->clears = 0;
+
 	while (r >= 0 && !is_asked_to_stop(keeper)) {
 		uint64_t now = rdx_clock_ns();
 
 		r = rdx_indexer_poll(indexer, 0);
 		histogram_add(&keeper->polls, rdx_clock_ns() - now);
+		remember_recoveries(keeper, indexer);
 		if (r >= 0) /* it looks at all rings again by itself, for less than a poll */
 			r = rdx_indexer_wait(indexer, (int64_t)TELL_NS);
 		if (r >= 0 && now >= tell_ns) {
@@ -172,6 +200,13 @@ void keeper_report(struct keeper *keeper, struct keeper_report *ret_report)
 {
 	pthread_mutex_lock(&keeper->lock);
 	*ret_report = keeper->report;
+	pthread_mutex_unlock(&keeper->lock);
+}
+
+void keeper_history(struct keeper *keeper, struct history *ret_history)
+{
+	pthread_mutex_lock(&keeper->lock);
+	*ret_history = keeper->history;
 	pthread_mutex_unlock(&keeper->lock);
 }
 

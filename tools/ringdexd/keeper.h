@@ -7,6 +7,7 @@
 #define RINGDEXD_KEEPER_H
 
 #include "tools/ringdexd/histogram.h"
+#include "tools/ringdexd/history.h"
 
 #include <ringdex/rdx_indexer.h>
 
@@ -38,6 +39,9 @@ void keeper_stop(struct keeper *keeper);
 
 /* Any thread. */
 void keeper_report(struct keeper *keeper, struct keeper_report *ret_report);
+
+/* Any thread: what happened while it was at work, since the start. */
+void keeper_history(struct keeper *keeper, struct history *ret_history);
 
 /* Any thread: more than at the last call where it has done something since, if only to try again. */
 uint64_t keeper_beats(const struct keeper *keeper);

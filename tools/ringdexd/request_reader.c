@@ -29,6 +29,7 @@ static int on_begin(llhttp_t *parser)
 	reader->is_json = 0;
 	reader->takes_openmetrics = 0;
 	reader->has_token = 0;
+	reader->none_match[0] = 0;
 	reader->is_asked = 0;
 	reader->is_head_read = 0;
 	reader->is_begun = 1;
@@ -145,6 +146,14 @@ static int is_token(const struct request_reader *reader)
 	return !differs;
 }
 
+static void keep_tags(struct request_reader *reader)
+{
+	uint32_t count = keep(reader->none_match, 0, REQUEST_TAGS_BYTES - 1, reader->value,
+			      reader->value_bytes);
+
+	reader->none_match[count] = 0;
+}
+
 static int on_header(llhttp_t *parser)
 {
 	static const char go_on[] = "100-continue";
@@ -164,6 +173,8 @@ static int on_header(llhttp_t *parser)
 			(uint8_t)names_openmetrics(reader->value, reader->value_bytes);
 	else if (is_field(reader, "authorization"))
 		reader->has_token = (uint8_t)is_token(reader);
+	else if (is_field(reader, "if-none-match"))
+		keep_tags(reader);
 	reader->field_bytes = 0;
 	reader->value_bytes = 0;
 	return 0;

@@ -12,6 +12,7 @@
 
 #define REQUEST_FIELD_BYTES 64 /* of a header's name that we want, or less */
 #define REQUEST_VALUE_BYTES 1024
+#define REQUEST_TAGS_BYTES  128 /* of tags, with the NUL; what is longer has none of ours */
 
 enum request_reader_outcome {
 	REQUEST_MORE,    /* all was taken, and there is more to come */
@@ -28,6 +29,7 @@ struct request_reader {
 	uint32_t field_bytes, value_bytes;
 	char field[REQUEST_FIELD_BYTES],
 		value[REQUEST_VALUE_BYTES]; /* of the header that is being read */
+	char none_match[REQUEST_TAGS_BYTES];
 	int fd;
 	int refusal; /* the status that the request gets before it is whole; 0 */
 	uint8_t is_trusted;

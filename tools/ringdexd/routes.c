@@ -4,8 +4,10 @@
 #include "tools/ringdexd/choose.h"
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/dump.h"
+#include "tools/ringdexd/live.h"
 #include "tools/ringdexd/metrics.h"
 #include "tools/ringdexd/openapi.h"
+#include "tools/ringdexd/page.h"
 #include "tools/ringdexd/peers.h"
 #include "tools/ringdexd/query.h"
 #include "tools/ringdexd/query_v1.h"
@@ -30,6 +32,11 @@ static void health(void *context, const struct request *request, struct answer *
 }
 
 const struct route routes_all[] = {
+	{"GET", "/", 1, page_answer},
+	{"GET", "/page.css", 1, page_answer},
+	{"GET", "/page.js", 1, page_answer},
+	{"GET", "/icon.svg", 1, page_answer},
+	{"GET", "/v1/live", 0, live_answer},
 	{"GET", "/health", 1, health},
 	{"GET", "/dump", 0, dump_answer},
 	{"GET", "/metrics", 0, metrics_answer},

@@ -19,8 +19,9 @@ struct request {
 	const char *query; /* behind the "?"; "": none */
 	const char *body;  /* readable for BODY_PADDING bytes behind it */
 	size_t body_bytes;
-	int is_json;           /* its content type is */
-	int takes_openmetrics; /* it says so */
+	int is_json;            /* its content type is */
+	int takes_openmetrics;  /* it says so */
+	const char *none_match; /* tags of what it has already; "": none */
 };
 
 struct route {
