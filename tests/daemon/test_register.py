@@ -447,13 +447,16 @@ class Streams(Case):
         command = [f"{BIN}/ringdex-bridge", f"--dir={DIR}/input", "--end-with-input", f"--endpoint={NOBODY}"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                               preexec_fn=die_with_parent) as bridge:
-            self.assertIn("waiting", bridge.stdout.readline())
-            bridge.stdin.write("what is said there is passed over\n" * 100)
-            bridge.stdin.flush()
-            with self.assertRaises(subprocess.TimeoutExpired):
-                bridge.wait(0.2)
-            bridge.stdin.close()
-            self.assertEqual(bridge.wait(PATIENCE_S), 0)
+            try:
+                self.assertIn("waiting", bridge.stdout.readline())
+                bridge.stdin.write("what is said there is passed over\n" * 100)
+                bridge.stdin.flush()
+                with self.assertRaises(subprocess.TimeoutExpired):
+                    bridge.wait(0.2)
+                bridge.stdin.close()
+                self.assertEqual(bridge.wait(PATIENCE_S), 0)
+            finally:
+                bridge.kill()
         with open(__file__, encoding="utf-8") as file:
             for arguments, status, said in (([*command[:3], "-"], 2, "standard input ends once"),
                                             (command, 1, "must be a pipe or a socket")):
