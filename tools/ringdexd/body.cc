@@ -84,13 +84,12 @@ template <typename Number> bool read_numbers(const element &from, std::vector<Nu
 
 	if (from.get_array().get(array) != simdjson::SUCCESS)
 		return false;
-	to->clear();
-	for (const element number : array) {
-		Number value;
-		if (!read_number(number, &value))
+	// its size is right below 2^24 numbers, for which a body has no room
+	to->resize(array.size());
+	Number *at = to->data(), *end = at + to->size();
+	for (const element number : array)
+		if (at == end || !read_number(number, at++))
 			return false;
-		to->push_back(value);
-	}
 	return true;
 }
 

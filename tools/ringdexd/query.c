@@ -5,8 +5,12 @@
 #include "tools/ringdexd/desk.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FREQUENCY_BYTES 16 /* a comma and a number of rows */
 
 /* A request that was understood: its index, what it asks for, and the rows that answer it. */
 struct asked {
@@ -127,23 +131,29 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 	return 1;
 }
 
+static int compare_lengths(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x < *y) - (*x > *y); /* the longest first */
+}
+
 /* How many rows hold so much of the prompt in their devices, for each block: [2,2,1]. */
 static void put_frequencies(struct answer *answer, const struct rdx_run *runs, uint32_t rows)
 {
-	uint32_t longest = 0;
+	uint32_t lengths[RDX_RANKS_MAX], block = 0;
+	char text[FREQUENCY_BYTES];
 
 	for (uint32_t i = 0; i < rows; i++)
-		if (runs[i].blocks[RDX_TIER_DEVICE] > longest)
-			longest = runs[i].blocks[RDX_TIER_DEVICE];
+		lengths[i] = runs[i].blocks[RDX_TIER_DEVICE];
+	qsort(lengths, rows, sizeof(*lengths), compare_lengths);
 	answer_text(answer, "[");
-	for (uint32_t block = 0; block < longest; block++) {
-		uint32_t holders = 0;
+	/* up to the shortest one's end all hold it, then all others, and so on */
+	for (uint32_t holders = rows; holders; holders--) {
+		int bytes = snprintf(text, sizeof(text), ",%" PRIu32, holders);
 
-		for (uint32_t i = 0; i < rows; i++)
-			holders += runs[i].blocks[RDX_TIER_DEVICE] > block;
-		if (block)
-			answer_text(answer, ",");
-		answer_number(answer, holders);
+		for (; block < lengths[holders - 1]; block++)
+			answer_bytes(answer, text + !block, (size_t)(bytes - !block));
 	}
 	answer_text(answer, "]");
 }
