@@ -208,6 +208,26 @@ class Lives(unittest.TestCase):
             with client.makefile("rb") as stream:
                 self.assertEqual(read_answer(stream)[0], 200)
 
+    def test_frequencies(self):
+        """Of ranks that hold more and less of it, in any order."""
+        daemon = self.daemon("many")
+        held = {4: 3, 5: 12, 6: 1, 7: 3, 8: 11}
+        feed = subprocess.Popen([f"{BIN}/ringdex-feed", f"--dir={daemon.directory}", "--block-tokens=1", "--hold", "-",
+                                 "--model=example"], stdin=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+        self.addCleanup(feed.wait)
+        self.addCleanup(feed.kill)
+        for rank, blocks in held.items():
+            feed.stdin.write(json.dumps({"worker": rank, "type": "stored", "names": PROMPT[:blocks],
+                                         "token_ids": PROMPT[:blocks]}) + "\n")
+        feed.stdin.close()
+        scores = {str(rank): {"0": blocks} for rank, blocks in held.items()}
+
+        def asked():
+            status, answer = daemon.ask("POST", "/query", query(PROMPT))
+            return status == 200 and answer["scores"] == scores and answer
+        self.assertEqual(until(asked, "not all are seen")["frequencies"],
+                         [sum(blocks > i for blocks in held.values()) for i in range(len(PROMPT))])
+
     def test_slow_clients(self):
         """They wait for nobody but themselves, and not for ever."""
         daemon = self.daemon("slow", "--request-timeout=500ms")
