@@ -17,7 +17,7 @@ LONG = os.environ.get("RDX_LONG") == "1"
 CROWD = 10_000 if LONG else 1_500
 SPARE = 128  # descriptors of the test that are none of the crowd's
 ASKING = 8   # connections of the daemon, likewise
-CONNECTION_BYTES = 2048  # of the daemon's own memory for one that is idle
+CONNECTION_BYTES = 4096  # of the daemon's own memory for one that is idle, and for what every third one asked
 GROWTH = 1 << 20         # bytes that may come besides, of a heap that is cut into other pieces
 IS_PLAIN = not re.search("[at]san", BIN)
 WHOLE = as_request(query(PROMPT))
