@@ -22,13 +22,14 @@ def until(condition, what):
 
 
 class Daemon:
-    """One ringdexd on a free port, in a directory of that name."""
+    """One ringdexd on a free port, in a directory of that name. However long the machine lets it wait, its ranks
+    are not STALE."""
 
     def __init__(self, name, *options, process=None):
         self.directory = f"{DIR}/{name}"
         self.process = subprocess.Popen(
             [f"{BIN}/ringdexd", f"--dir={self.directory}", f"--wait={LOOP}", "--listen=127.0.0.1:0",
-             *options], stdout=subprocess.PIPE, text=True,
+             "--stale-after=1h", *options], stdout=subprocess.PIPE, text=True,
             **(process or {"preexec_fn": die_with_parent}))
         line = self.process.stdout.readline()
         assert line.startswith("listening on 127.0.0.1:"), line
