@@ -21,6 +21,18 @@ AFTER_A_CLEANER_S = 10.0  # an open that finds one in the way waits for it, for 
 CHECK_EVERY_S = 1.0
 KEPT_MAX = 4096  # batches, while a predecessor still has the rank
 
+# What the translator counts of events that it did not understand: said once, with the option for it.
+NOT_UNDERSTOOD = {
+    "unknown_types": "an event of an unknown type: types= says what it means",
+    "unknown_media": "an event of an unknown medium: media= says which tier it is",
+    "unknown_kinds": "an event of an unknown kind of cache group: counting_kinds= names those that count",
+    "unknown_fields": "an event with an unknown field: harmless_fields= names it if it means nothing",
+    "unknown_keys": "an event with extra keys that are not understood",
+    "nameless_adapters": "an event with a lora_id and no lora_name",
+    "contradictions": "an event with fields that are missing or contradict each other",
+    "further_groups": "an event of a further cache group that counts: counting_groups= is their number",
+}
+
 
 def callers() -> Iterator[dict[str, Any]]:
     """The variables of those who called, nearest first."""
@@ -53,6 +65,8 @@ class EnginePublisher:
         self._kept: deque[Any] = deque()
         self._said: set[str] = set()
         self._is_out = False
+        self._is_down = False
+        self._unpublished = 0
         self._next_try = 0.0
         self._next_check = 0.0
         missing = [name for name in ("instance", "model", "device_blocks") if not options.get(name)]
@@ -66,6 +80,7 @@ class EnginePublisher:
         if self._tee is not None:
             self._tell_tee("publish", batch)
         if self._is_out:
+            self._unpublished += 1
             return
         try:  # and no call more than it needs: each is paid by the engine
             if self._publisher is None or self._kept:
@@ -79,10 +94,15 @@ class EnginePublisher:
 
     def shutdown(self) -> None:
         """The rank is released. What is published later does nothing."""
-        self._is_out = True
-        self._kept.clear()
+        if self._is_down:
+            return
+        self._is_out = self._is_down = True
+        self._drop_kept()
         if self._publisher is not None:
             self._guarded(self._publisher.close)
+            self._guarded(self._say_not_understood)
+        if self._unpublished:
+            self._say(f"in all {self._unpublished} batches were not published")
         if self._tee is not None:
             self._tell_tee("shutdown")
             self._tee = None
@@ -136,7 +156,7 @@ class EnginePublisher:
 
     def _stay_out(self, why: str) -> None:
         self._is_out = True
-        self._kept.clear()
+        self._drop_kept()
         self._say(f"{why}; this rank is in no index, the engine goes on")
 
     def _open(self) -> None:
@@ -157,8 +177,15 @@ class EnginePublisher:
     def _keep(self, batch: Any) -> None:
         if len(self._kept) == KEPT_MAX:
             self._kept.popleft()
+            self._unpublished += 1
             self._options["joined_late"] = True
+            self._say(f"more than {KEPT_MAX} batches are to be kept: the oldest are dropped, the rank "
+                      "will be LACKING until the engine clears its cache")
         self._kept.append(batch)
+
+    def _drop_kept(self) -> None:
+        self._unpublished += len(self._kept)
+        self._kept.clear()
 
     def _publish_kept(self, batch: Any) -> None:
         """Behind what is kept, once the rank is open."""
@@ -180,6 +207,7 @@ class EnginePublisher:
         self._next_check = time.monotonic() + CHECK_EVERY_S
         if self._publisher is None:
             return
+        self._say_not_understood()
         try:
             self._publisher.check()
         except OSError as fault:
@@ -188,6 +216,13 @@ class EnginePublisher:
     def _send(self, batch: Any) -> None:
         if self._publisher.publish_batch(batch):
             self._say_unreadable()
+
+    def _say_not_understood(self) -> None:
+        """The result of publish_batch is of what cannot be read; this is of what can."""
+        counts = self._publisher.engine_stats()
+        for name, text in NOT_UNDERSTOOD.items():
+            if counts[name]:
+                self._say(text)
 
     def _say_unreadable(self) -> None:
         self._say(f"an event could not be read: {self._publisher.unreadable}")

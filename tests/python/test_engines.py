@@ -12,7 +12,7 @@ import types
 import unittest
 
 import ringdex
-from events import MAKES, SGLANG, VLLM, Batch, Engine
+from events import MAKES, SGLANG, VLLM, Batch, Engine, as_dataclass, as_plain
 from rig import BLOCK, Namespace, held
 from ringdex import url
 
@@ -200,6 +200,18 @@ class Plugins(Plugged):
         self.assertEqual(publisher._publisher.stats()["held"], (1, 1, 0, 0))
         self.assertEqual(self.found(), {("i", 0): (1, "EXACT")})
 
+    def test_a_rank_outgrows_its_blocks(self):
+        """What the engine was said to have is where it begins."""
+        count = 900
+        publisher = self.vllm(f"ringdex:?dir={self.dir}&instance=i&blocks=2")
+        publisher.publish(Batch([Engine(VLLM, MAKES[-1]).store(
+            list(range(1, count + 1)), TOKENS + list(range((count - 3) * BLOCK)))]))
+        stats = publisher._publisher.stats()
+        self.assertGreater(stats["growths"], 0)
+        self.assertEqual((stats["held"][0], stats["inexact"]), (count, None))
+        self.assertEqual(self.found(), {("i", 0): (3, "EXACT")})
+        self.assertEqual(self.said, [])
+
     def test_tee(self):
         engine = Engine(VLLM, MAKES[-1])
         publisher = self.vllm(f"ringdex:?dir={self.dir}&instance=i&tee=tcp://*:5557", 1)
@@ -280,6 +292,35 @@ class Troubles(Plugged):
             publisher.publish(Batch([engine.cleared(), engine.store([71, 72, 73], TOKENS)]))
             self.assertEqual(self.found(), {("http://host:8000", 0): (3, "EXACT")})
         self.assertEqual(len(self.said), 4)
+
+    def test_what_is_not_understood(self):
+        """Of a newer engine: said once a kind, with what may be done about it, and counted."""
+        publisher = self.vllm()
+        newer = as_dataclass("BlockRemoved", {**VLLM["BlockRemoved"], "volume": None})
+        for event, cause in (
+            (as_plain("BlockMoved", {})(block_hashes=[71]), "unknown type: types="),
+            (newer([72], "GPU", volume=3), "unknown field: harmless_fields="),
+            (Engine(VLLM, MAKES[-1]).store([73], TOKENS[:BLOCK], medium="MOON"),
+             "unknown medium: media="),
+        ):
+            for _ in range(2):
+                publisher._next_check = 0
+                publisher.publish(Batch([event]))
+            self.assertEqual(len(self.said), 1, self.said)
+            self.assertIn(cause, self.said.pop())
+        counts = publisher._publisher.engine_stats()
+        self.assertEqual([counts[f"unknown_{name}"] for name in ("types", "fields", "media")],
+                         [2, 2, 2])
+        self.assertEqual(publisher._publisher.stats()["inexact"], "unknown")
+
+    def test_what_is_not_understood_at_the_end(self):
+        publisher = self.vllm()
+        publisher.publish(Batch([]))
+        publisher._next_check = float("inf")  # not while the test is slow
+        publisher.publish(Batch([as_plain("BlockMoved", {})(block_hashes=[71])]))
+        self.assertEqual(self.said, [])
+        publisher.shutdown()
+        self.assertIn("unknown type", self.said[0])
 
     def opens_after(self, fault):
         """The first open fails by that; what a publisher then has of three blocks, of which one goes."""
@@ -374,10 +415,35 @@ class Troubles(Plugged):
         for _ in range(module.KEPT_MAX):
             publisher.publish(Batch([]))
         publisher.publish(Batch([engine.store([71, 72, 73], TOKENS)]))
+        publisher.publish(Batch([]))
+        self.assertEqual([f"more than {module.KEPT_MAX} batches" in text for text in self.said],
+                         [False, True])
         before.close()
         publisher._next_try = 0
         publisher.publish(Batch([]))
         self.assertEqual(self.found(), {("http://host:8000", 0): (3, "LACKING")})
+        publisher.shutdown()
+        self.assertIn("in all 2 batches were not published", self.said[-1])
+
+    def test_a_predecessor_that_stays(self):
+        """What was never published is counted, once, at the end."""
+        self.publisher(url.worker_of("http://host:8000"))
+        publisher = self.vllm()
+        publisher._next_try = float("inf")
+        for _ in range(3):
+            publisher.publish(Batch([]))
+        for _ in range(2):
+            publisher.shutdown()
+            publisher.publish(Batch([]))
+        self.assertIn("in all 3 batches were not published", self.said[-1])
+        self.assertEqual(len(self.said), 2)
+
+    def test_batches_of_a_rank_that_is_out(self):
+        publisher = self.vllm(f"ringdex:?dir={self.dir}")
+        for _ in range(3):
+            publisher.publish(Batch([]))
+        publisher.shutdown()
+        self.assertIn("in all 3 batches were not published", self.said[-1])
 
     def test_a_fork(self):
         publisher = self.vllm()
