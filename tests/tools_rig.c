@@ -36,18 +36,17 @@ void tools_damage(struct rig *rig, uint64_t worker, off_t at, uint64_t word, off
 	close(fd);
 }
 
-static int wait_for(int from, const char *part)
+static int read_until(int from, const char *part, char *text, size_t bytes)
 {
-	char text[65536];
 	size_t length = 0;
 
 	text[0] = 0;
-	while (length + 1 < sizeof(text)) {
+	while (length + 1 < bytes) {
 		struct pollfd fd = {from, POLLIN, 0};
 		ssize_t got = 0;
 
 		if (poll(&fd, 1, (int)(patience_ns() / 1000000)) > 0)
-			got = read(from, text + length, sizeof(text) - 1 - length);
+			got = read(from, text + length, bytes - 1 - length);
 		if (got <= 0)
 			break;
 		length += (size_t)got;
@@ -57,6 +56,18 @@ static int wait_for(int from, const char *part)
 	}
 	print_error("waited for: %s\nthere was: %s\n", part, text);
 	return 0;
+}
+
+static int wait_for(int from, const char *part)
+{
+	char text[65536];
+
+	return read_until(from, part, text, sizeof(text));
+}
+
+int tools_read_until(struct program *program, const char *part, char *text, size_t bytes)
+{
+	return read_until(program->out, part, text, bytes);
 }
 
 int tools_wait_for(struct program *program, const char *part)

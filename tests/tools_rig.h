@@ -23,6 +23,9 @@ void tools_damage(struct rig *rig, uint64_t worker, off_t at, uint64_t word, off
 int tools_wait_for(struct program *program, const char *part);
 int tools_wait_for_err(struct program *program, const char *part);
 
+/* The same on standard output; `text` has what was read, which may be more. */
+int tools_read_until(struct program *program, const char *part, char *text, size_t bytes);
+
 /* The same, and nothing may come before it. */
 int tools_wait_for_first(struct program *program, const char *part);
 

@@ -219,6 +219,7 @@ source_of() { # TEST
 		subject=${1#process/daemon_}
 		printf 'tests/daemon/test_%s.py' "${subject%%_*}"
 		;;
+	process/python_*) printf 'tests/python/test_%s.py' "${1#process/python_}" ;;
 	*) printf 'tests/%s/test_%s.c' "${1%/*}" "${1#*/}" ;;
 	esac
 }
@@ -231,6 +232,7 @@ build_tests() { # TEST...
 		*/check_objects) targets+=(rdx_shm rdx_producer rdx_consumer) ;;
 		*/check_*) ;;
 		process/daemon_*) targets+=("${daemon_targets[@]}") ;;
+		process/python_*) targets+=(rdx_python) ;;
 		*) targets+=("test_${test#*/}") ;;
 		esac
 	done
@@ -262,7 +264,7 @@ run_program() { # PROGRAM
 # How a test ended: passed, failed, time-out, skipped
 outcome() { # TEST
 	local status=0
-	if [[ $1 == */check_* || $1 == process/daemon_* ]]; then
+	if [[ $1 == */check_* || $1 == process/daemon_* || $1 == process/python_* ]]; then
 		ctest --test-dir "$build" -R "^dev/$1\$" --output-on-failure --no-tests=error \
 			>"$log" 2>&1 || status=$?
 	else

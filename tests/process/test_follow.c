@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Description: ringdex-follow: the states of ranks that come and go, what it cannot read, how it
- * ends.
+ * Description: ringdex-follow: the states of ranks that come and go, how it rests, what it cannot read,
+ * how it ends.
  */
+#include "tests/patience.h"
 #include "tests/tools_rig.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static void follow_maintains_an_index(void **state)
@@ -55,6 +58,65 @@ static void follow_maintains_an_index(void **state)
 	assert_has(r.err, "start ringdex follow");
 	program_result_free(&r);
 	rig_release(&producers[1]);
+}
+
+/* One more event, and how often follow had napped when that was in the index. */
+static long naps_after(struct program *feed, struct program *follow, int event)
+{
+	static const char member_of[] = "\"naps\":";
+	char line[128], shown[64], text[65536], *last = NULL;
+	int length = snprintf(line, sizeof(line),
+			      "{\"worker\":7,\"type\":\"stored\",\"names\":[%d],"
+			      "\"local_hashes\":[%d]}\n",
+			      event, event);
+
+	assert_int_equal(write(feed->in, line, (size_t)length), length);
+	snprintf(shown, sizeof(shown), "\"last_event_id\":%d", event);
+	assert_true(tools_read_until(follow, shown, text, sizeof(text)));
+	for (char *at = strstr(text, member_of); at; at = strstr(at + 1, member_of))
+		last = at;
+	assert_non_null(last);
+	return strtol(last + strlen(member_of), NULL, 10);
+}
+
+/* By default behind events in naps, else never. */
+static void follow_rests_as_it_is_told(void **state)
+{
+	static const struct {
+		const char *option;
+		int naps;
+	} rests[] = {{"--rest=hybrid", 1}, {"--rest=sleep", 0}, {"--rest=spin", 0}};
+	struct rig *rig = *state;
+	char *feeds[] = {"ringdex-feed", "--dir", rig->dir, "--hold", "-", NULL};
+	struct program feed, follow;
+	struct program_result r;
+	int event = 0;
+
+	assert_int_equal(program_start(&feed, feeds[0], feeds, 1), 0);
+	for (size_t i = 0; i < sizeof(rests) / sizeof(*rests); i++) {
+		char *follows[] = {"ringdex-follow",
+				   "--dir",
+				   rig->dir,
+				   "--json",
+				   TOOLS_NEVER_STALE,
+				   "--interval=20ms",
+				   (char *)rests[i].option,
+				   NULL};
+		long naps;
+
+		assert_int_equal(program_start(&follow, follows[0], follows, 0), 0);
+		naps = naps_after(&feed, &follow, ++event);
+		if (rests[i].naps) /* on a busy machine a nap's time may be over before it is asked */
+			UNTIL (naps_after(&feed, &follow, ++event) > naps)
+				;
+		for (int j = 0; !rests[i].naps && j < 10; j++)
+			assert_int_equal(naps_after(&feed, &follow, ++event), naps);
+		program_stop(&follow);
+	}
+	program_stop(&feed);
+	RUN(&r, 2, "ringdex-follow", NULL, "--dir", rig->dir, "--rest=doze");
+	assert_has(r.err, "'doze' is not one of hybrid, sleep, spin");
+	program_result_free(&r);
 }
 
 /* Not as a rank of the index and again as a segment that is not followed. */
@@ -165,6 +227,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(follow_maintains_an_index, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(follow_rests_as_it_is_told, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(follow_says_once_that_a_rank_is_gone, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(follow_prints_texts_as_one_line, rig_setup,

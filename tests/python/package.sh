@@ -3,7 +3,7 @@
 # Description: `pip install ./python` in a fresh environment is all it takes, as docs/python.md says:
 # package.sh PYTHON SOURCE FOLDER. The wheel is of the stable ABI, needs nothing but libc, works in each
 # later Python that is here, and `python -m ringdex` shows it. With msgspec, as engines have it, its
-# structs are walked. Exit status 77: no package registry can be reached.
+# structs are walked, with numpy its arrays are read. Exit status 77: no package registry can be reached.
 set -euo pipefail
 unset PYTHONPATH
 
@@ -19,7 +19,7 @@ venv/bin/pip download -q --no-deps --retries 1 --timeout 10 -d reached scikit-bu
 venv/bin/pip wheel -q --no-deps -w wheels "$source/python"
 wheel=$(echo wheels/ringdex-*-cp311-abi3-linux_*.whl)
 [[ -e $wheel ]] || { echo "not of the stable ABI:"; ls wheels; exit 1; }
-venv/bin/pip install -q "$wheel" msgspec==0.22.0
+venv/bin/pip install -q "$wheel" msgspec==0.22.0 numpy==2.4.6
 extension=$(echo venv/lib/python3*/site-packages/ringdex/_ringdex.abi3.so)
 needed=$(readelf -d "$extension" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE '^(libc\.so|ld-linux)' ||
 	true)
@@ -38,4 +38,6 @@ for other in python3.12 python3.13 python3.14; do
 	PYTHONPATH=$(dirname "$(dirname "$extension")") "$other" -m ringdex >/dev/null
 	echo "$other: the same wheel"
 done
-RINGDEX_TEST_DIR=$folder venv/bin/python -B "$source/tests/python/test_batch.py"
+for subject in batch publish; do
+	RINGDEX_TEST_DIR=$folder venv/bin/python -B "$source/tests/python/test_$subject.py"
+done

@@ -2,11 +2,14 @@
 """publish_batch: engines' own objects, of every make; what cannot be read is never silent."""
 
 import array
+import subprocess
+import sys
+import time
 import unittest
 
 import ringdex
 from events import MAKES, SGLANG, VLLM, Batch, Engine, StorageMedium, as_dataclass, as_plain, as_slots
-from rig import BLOCK, Namespace, held
+from rig import BLOCK, PATIENCE_S, Namespace, dies_with_us, held, wait_for
 
 TOKENS = list(range(1, 3 * BLOCK + 1))
 PROMPTS = 64
@@ -170,6 +173,42 @@ class Neighbours(Namespace):
             events = list(reader)
         self.assertEqual(len(events), publisher.stats()["events"])
         self.assertEqual(len({event.time_ns for event in events}), 1)
+
+
+ASLEEP = """
+import sys, ringdex
+with ringdex.Indexer(dir=sys.argv[1], rest_mode="sleep") as indexer:
+    while True:
+        if indexer.poll() == 0:
+            indexer.wait()
+"""
+
+
+class Bells(Namespace):
+    def test_one_bell_a_batch(self):
+        """Who sleeps is woken once, by the last event of many."""
+        sleeper = subprocess.Popen([sys.executable, "-B", "-c", ASLEEP, self.dir],
+                                   preexec_fn=dies_with_us)
+        try:
+            publisher = self.publisher(device_blocks=4096, ring_slots=16384)
+            engine = Engine(VLLM, MAKES[-1])
+            batch = Batch([engine.cleared()] + [engine.store([i], [i, 2, 3, 4])
+                                                for i in range(1, 2049)])
+
+            def bells(event_or_batch):
+                before = publisher.stats()["bells"]
+                publisher.publish_batch(event_or_batch)
+                return publisher.stats()["bells"] - before
+
+            for _ in range(10):
+                # so that it is asleep again, or about to be
+                wait_for(lambda: bells([engine.cleared()]) == 1)
+                time.sleep(0.002)
+                self.assertLessEqual(bells(batch), 1)
+            self.assertEqual(publisher.stats()["held"][0], 2048)
+        finally:
+            sleeper.kill()
+            sleeper.wait(PATIENCE_S)
 
 
 class Raises:

@@ -2,6 +2,8 @@
 """Publisher: what can be given, and what comes of it."""
 
 import array
+import subprocess
+import sys
 import unittest
 
 import ringdex
@@ -44,7 +46,26 @@ def forms_of_names():
         yield numpy.frombuffer(b"".join(WIDE), dtype=numpy.uint8).reshape(3, 32)
 
 
+# 256 MiB of tokens of which no page is there: a copy would be seen.
+READ_IN_PLACE = """
+import mmap, re, ringdex
+def most_kb():
+    with open("/proc/self/status") as status:
+        return int(re.search(r"VmHWM:\\s+(\\d+)", status.read())[1])
+tokens = memoryview(mmap.mmap(-1, 2**28, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)).cast("I")
+before = most_kb()
+assert len(ringdex.local_hashes(tokens, 2**16)) == 2**10
+print(most_kb() - before)
+"""
+
+
 class Publish(Namespace):
+    def test_a_buffer_is_read_where_it_lies(self):
+        done = subprocess.run([sys.executable, "-B", "-c", READ_IN_PLACE], capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertLess(int(done.stdout), 2**16)  # of 2^18 KiB
+
     def test_forms_of_tokens(self):
         publisher = self.publisher()
         for i, tokens in enumerate(forms_of_tokens()):
