@@ -19,6 +19,7 @@
 
 #define NAMES(...)                                                                                 \
 	(const uint64_t[]){__VA_ARGS__}, sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)
+#define IMAGE "abababababababababababababababab" /* its hash, 16 bytes */
 
 static struct bridge_engine engine, other;
 static struct program program;
@@ -394,6 +395,77 @@ static void a_router_asks(void **state)
 	end();
 }
 
+/* An image of a block, as TensorRT-LLM has it. */
+static void pack_image(msgpack_packer *packer, const char *hash)
+{
+	msgpack_pack_map(packer, 3);
+	bridge_text(packer, "type");
+	bridge_text(packer, "mm_key");
+	bridge_text(packer, "hash");
+	bridge_text(packer, hash);
+	bridge_text(packer, "start_offset");
+	msgpack_pack_int(packer, 0);
+}
+
+/* A block as TensorRT-LLM pushes it: a name of all 64 bits, a token that is a text, images in `mm_keys`. */
+static void store_of_tensorrt(const char *hash)
+{
+	msgpack_packer *packer = bridge_batch(&engine, 1);
+
+	msgpack_pack_map(packer, 7);
+	bridge_text(packer, "type");
+	bridge_text(packer, "BlockStored");
+	bridge_text(packer, "block_hashes");
+	msgpack_pack_array(packer, 1);
+	msgpack_pack_uint64(packer, UINT64_MAX - 1);
+	bridge_text(packer, "parent_block_hash");
+	msgpack_pack_nil(packer);
+	bridge_text(packer, "token_ids");
+	msgpack_pack_array(packer, 2);
+	bridge_text(packer, "a text");
+	msgpack_pack_int(packer, 11);
+	bridge_text(packer, "block_size");
+	msgpack_pack_int(packer, 2);
+	bridge_text(packer, "medium");
+	bridge_text(packer, "GPU");
+	bridge_text(packer, "mm_keys");
+	msgpack_pack_array(packer, 1);
+	msgpack_pack_array(packer, 1);
+	pack_image(packer, hash);
+	bridge_send(&engine);
+}
+
+static void a_router_asks_of_tensorrt(void **state)
+{
+	static const char requests[] =
+		"{\"token_ids\":[\"a text\",11],\"mm_keys\":[[{\"type\":\"mm_key\","
+		"\"hash\":\"" IMAGE "\",\"start_offset\":0}]]}\n";
+	struct rig *rig = *state;
+	struct program follow;
+	struct program_result r;
+
+	tools_start_follow(rig, &follow, NULL);
+	begin(rig, BRIDGE_NEVER, "--model=m");
+	store_of_tensorrt(IMAGE);
+	bridge_until(rig, &engine, 1, 0);
+	UNTIL (!program_run(&r, "ringdex-query", requests, "--dir", rig->dir, "--json", "--model=m",
+			    "-", NULL) &&
+	       r.status == 0 && strstr(r.out, "\"device\":1")) {
+		program_result_free(&r);
+		usleep(2000);
+	}
+	assert_has(r.out, "\"state\":\"EXACT\"");
+	program_result_free(&r);
+	RUN(&r, 0, "ringdex-query", "[10,11]\n", "--dir", rig->dir, "--json", "--model=m", "-");
+	assert_null(strstr(r.out, "\"device\":1"));
+	program_result_free(&r);
+	bridge_remove(&engine, UINT64_MAX - 1);
+	bridge_send(&engine);
+	bridge_until(rig, &engine, 0, 0);
+	program_stop(&follow);
+	end();
+}
+
 static void wrong(const char *text, const char *expected, struct rig *rig)
 {
 	struct program_result r;
@@ -455,6 +527,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_rank_that_is_held_too_long, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(a_router_asks, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(a_router_asks_of_tensorrt, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(wrong_lines, rig_setup, rig_teardown),
 	};
 
