@@ -233,7 +233,7 @@ RDX_API int rdx_reader_resident(struct rdx_reader *reader, uint8_t tier, uint64_
  *
  * A ledger has no cache groups: a block is held where all groups that count hold it.
  *
- * Allocates, less than 100 bytes a block; waits up to 100 ms for a producer that is in the middle of an event.
+ * Allocates, some 100 bytes a block; waits up to 100 ms for a producer that is in the middle of an event.
  *
  *   0 or -EAGAIN, -EOWNERDEAD, -EBADMSG, -ENOMEM, as rdx_reader_resident; what `visit` returned
  */
