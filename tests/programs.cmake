@@ -54,16 +54,18 @@ if(RDX_DAEMON)
 	function(rdx_daemon_test SUBJECT LOOP)
 		set(test ${RDX_TEST_PREFIX}process/daemon_${SUBJECT}_${LOOP})
 		set(label process)
+		set(timeout ${RDX_TEST_TIMEOUT})
 		set(environment RDX_UNITS=${PROJECT_BINARY_DIR}/package)
 		if("LONG" IN_LIST ARGN)
 			string(APPEND test _long)
 			set(label long)
+			set(timeout 3600)
 			list(APPEND environment RDX_LONG=1)
 		endif()
 		add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
 			${CMAKE_CURRENT_SOURCE_DIR}/daemon/test_${SUBJECT}.py
 			${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${LOOP})
-		set_tests_properties(${test} PROPERTIES LABELS ${label} TIMEOUT ${RDX_TEST_TIMEOUT}
+		set_tests_properties(${test} PROPERTIES LABELS ${label} TIMEOUT ${timeout}
 			ENVIRONMENT "${environment}" SKIP_RETURN_CODE 77
 			FIXTURES_REQUIRED build/${RDX_PRESET})
 	endfunction()
