@@ -50,12 +50,8 @@ static int add_index(struct dump_plan *plan, struct desk *desk, const struct she
 {
 	struct rdx_index_rank *ranks = desk->ranks;
 	uint32_t first = plan->rank_count;
-	int count, r = 0;
+	int count = shelf_ranks(desk->shelf, index, ranks), r = 0;
 
-	ranks[0].size = sizeof(ranks[0]);
-	count = rdx_index_ranks(index->index, ranks, RDX_RANKS_MAX);
-	if (count == -EIDRM)
-		shelf_drop(desk->shelf, index);
 	for (int i = 0; i < count && r == 0; i++)
 		if (desk_may_tell(ranks[i].state))
 			r = add_rank(plan, &ranks[i]);

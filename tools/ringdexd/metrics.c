@@ -9,7 +9,6 @@
 
 #include <ringdex/rdx_version.h>
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -39,14 +38,10 @@ static void see_segment(const struct desk *desk, struct seen_rank *seen)
 
 static void see_index(struct desk *desk, const struct shelf_index *index, struct seen *seen)
 {
+	int count = shelf_ranks(desk->shelf, index, desk->ranks);
 	struct seen_rank *more;
-	int count;
 
-	desk->ranks[0].size = sizeof(desk->ranks[0]);
-	count = rdx_index_ranks(index->index, desk->ranks, RDX_RANKS_MAX);
-	if (count == -EIDRM)
-		shelf_drop(desk->shelf, index);
-	if (count <= 0)
+	if (!count)
 		return;
 	more = realloc(seen->ranks, (seen->count + (size_t)count) * sizeof(*more));
 	if (!more)

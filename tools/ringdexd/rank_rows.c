@@ -26,12 +26,8 @@ static struct rank_row *add(struct rank_rows *rows)
 static int add_index(struct rank_rows *rows, struct shelf *shelf, const struct shelf_index *index,
 		     struct rdx_index_rank *scratch)
 {
-	int count;
+	int count = shelf_ranks(shelf, index, scratch);
 
-	scratch[0].size = sizeof(scratch[0]);
-	count = rdx_index_ranks(index->index, scratch, RDX_RANKS_MAX);
-	if (count == -EIDRM)
-		shelf_drop(shelf, index);
 	for (int i = 0; i < count; i++) {
 		struct rank_row *row = add(rows);
 

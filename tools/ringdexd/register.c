@@ -74,10 +74,8 @@ static int check_instance(struct desk *desk, const struct body *body, struct ans
 static int is_fed_by_others(struct desk *desk, const struct shelf_index *index)
 {
 	const struct rdx_index_rank *ranks = desk->ranks;
-	int count;
+	int count = shelf_ranks(desk->shelf, index, desk->ranks);
 
-	desk->ranks[0].size = sizeof(desk->ranks[0]);
-	count = rdx_index_ranks(index->index, desk->ranks, RDX_RANKS_MAX);
 	for (int i = 0; i < count; i++)
 		if (ranks[i].state != RDX_STATE_GONE &&
 		    !bridges_publish(desk->bridges, ranks[i].worker_id, ranks[i].dp_rank))

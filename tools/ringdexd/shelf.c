@@ -137,6 +137,18 @@ void shelf_drop(struct shelf *shelf, const struct shelf_index *index)
 	shelf->look_ns = 0;
 }
 
+int shelf_ranks(struct shelf *shelf, const struct shelf_index *index,
+		struct rdx_index_rank *ret_ranks)
+{
+	int count;
+
+	ret_ranks[0].size = sizeof(ret_ranks[0]);
+	count = rdx_index_ranks(index->index, ret_ranks, RDX_RANKS_MAX);
+	if (count == -EIDRM)
+		shelf_drop(shelf, index);
+	return count < 0 ? 0 : count;
+}
+
 size_t shelf_all(struct shelf *shelf, const struct shelf_index **ret_indexes)
 {
 	size_t open = 0;

@@ -34,6 +34,11 @@ int shelf_find(struct shelf *shelf, const char *model, const char *tenant,
 /* A lookup said that the index is to be opened again: it is, by the next call. */
 void shelf_drop(struct shelf *shelf, const struct shelf_index *index);
 
+/* The ranks of an index, whatever they hold: how many. `ret_ranks`: room for RDX_RANKS_MAX. 0 where it cannot be
+ * told; an index that is to be opened again is dropped then. */
+int shelf_ranks(struct shelf *shelf, const struct shelf_index *index,
+		struct rdx_index_rank *ret_ranks);
+
 /* All that can be opened now, as of a quarter of a second ago at most. */
 size_t shelf_all(struct shelf *shelf, const struct shelf_index **ret_indexes);
 

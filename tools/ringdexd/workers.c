@@ -4,7 +4,6 @@
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/parameter.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,12 +108,8 @@ static void put_index(struct desk *desk, const struct shelf_index *index, int *a
 				      .block_tokens = index->name.block_tokens};
 	const struct rdx_index_rank *ranks = desk->ranks;
 	struct shown shown[RDX_RANKS_MAX];
-	int count, used = 0;
+	int count = shelf_ranks(desk->shelf, index, desk->ranks), used = 0;
 
-	desk->ranks[0].size = sizeof(desk->ranks[0]);
-	count = rdx_index_ranks(index->index, desk->ranks, RDX_RANKS_MAX);
-	if (count == -EIDRM)
-		shelf_drop(desk->shelf, index);
 	for (int i = 0; i < count; i++)
 		if (ranks[i].state != RDX_STATE_GONE &&
 		    !bridges_publish(desk->bridges, ranks[i].worker_id, ranks[i].dp_rank))

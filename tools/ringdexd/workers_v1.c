@@ -7,7 +7,6 @@
 
 #include <ringdex/rdx_reader.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,14 +100,9 @@ static void put_index(struct desk *desk, const struct shelf_index *index, int *a
 		      struct answer *answer)
 {
 	struct rdx_index_rank *ranks = desk->ranks;
-	int count;
+	int count = shelf_ranks(desk->shelf, index, ranks);
 
-	ranks[0].size = sizeof(ranks[0]);
-	count = rdx_index_ranks(index->index, ranks, RDX_RANKS_MAX);
-	if (count == -EIDRM)
-		shelf_drop(desk->shelf, index);
-	if (count > 0)
-		qsort(ranks, (size_t)count, sizeof(*ranks), compare_ranks);
+	qsort(ranks, (size_t)count, sizeof(*ranks), compare_ranks);
 	for (int i = 0; i < count; i++) {
 		if (*any)
 			answer_text(answer, ",");
