@@ -3,6 +3,7 @@
 
 #include "shm/clock.h"
 #include "tools/ringdexd/inquiry.h"
+#include "tools/ringdexd/member.h"
 #include "tools/ringdexd/worth.h"
 
 #include <inttypes.h>
@@ -125,47 +126,42 @@ static uint32_t find_cheapest(const struct choice *choice, uint64_t *turn)
  * The answer
  */
 
-static void put_real(struct answer *answer, const char *before, double real)
+static void put_real(struct answer *answer, const char *name, double real)
 {
-	answer_print(answer, "%s%.*g", before, REAL_DIGITS, real);
+	member_begin(answer, name);
+	answer_print(answer, "%.*g", REAL_DIGITS, real);
 }
 
 static void put_candidate(struct answer *answer, const struct choice *choice, uint32_t i)
 {
 	const struct candidate *candidate = &choice->candidates[i];
 
-	answer_text(answer, "{\"worker\":");
-	answer_number(answer, choice->ranks[i].worker_id);
-	answer_text(answer, ",\"dp_rank\":");
-	answer_number(answer, choice->ranks[i].dp_rank);
-	answer_text(answer, ",\"instance\":");
+	answer_text(answer, "{");
+	member_number(answer, "worker", choice->ranks[i].worker_id);
+	member_number(answer, "dp_rank", choice->ranks[i].dp_rank);
 	if (candidate->run) {
-		answer_json_text(answer, candidate->run->instance);
-		answer_text(answer, ",\"state\":");
-		answer_json_text(answer, worth_text(candidate->run->state));
+		member_text(answer, "instance", candidate->run->instance);
+		member_text(answer, "state", worth_text(candidate->run->state));
 	} else {
-		answer_text(answer, "null,\"state\":null");
+		answer_text(answer, ",\"instance\":null,\"state\":null");
 	}
-	answer_text(answer, ",\"held_blocks\":");
-	answer_number(answer, candidate->held_blocks);
-	answer_text(answer, ",\"expected_blocks\":");
-	answer_number(answer, candidate->expected_blocks);
-	answer_text(answer, ",\"overlap_blocks\":");
-	answer_number(answer, overlap_blocks(candidate));
-	put_real(answer, ",\"load\":", candidate->load);
-	put_real(answer, ",\"cost\":", candidate->cost);
+	member_number(answer, "held_blocks", candidate->held_blocks);
+	member_number(answer, "expected_blocks", candidate->expected_blocks);
+	member_number(answer, "overlap_blocks", overlap_blocks(candidate));
+	put_real(answer, "load", candidate->load);
+	put_real(answer, "cost", candidate->cost);
 	answer_text(answer, "}");
 }
 
 static void put_choice(struct answer *answer, const struct choice *choice, uint32_t chosen)
 {
 	inquiry_put_index(choice->ask, choice->inquiry.index->name.block_tokens, answer);
-	answer_text(answer, "\"blocks\":");
-	answer_number(answer, choice->inquiry.blocks);
-	put_real(answer, ",\"overlap_weight\":", choice->ask->overlap_weight);
-	answer_text(answer, ",\"chosen\":");
+	member_number(answer, "blocks", choice->inquiry.blocks);
+	put_real(answer, "overlap_weight", choice->ask->overlap_weight);
+	member_begin(answer, "chosen");
 	put_candidate(answer, choice, chosen);
-	answer_text(answer, ",\"candidates\":[");
+	member_begin(answer, "candidates");
+	answer_text(answer, "[");
 	for (uint32_t i = 0; i < choice->count; i++) {
 		if (i)
 			answer_text(answer, ",");

@@ -3,6 +3,7 @@
 
 #include "shm/clock.h"
 #include "shm/tokens.h"
+#include "tools/ringdexd/member.h"
 #include "tools/ringdexd/worth.h"
 
 #include <errno.h>
@@ -258,20 +259,8 @@ int inquiry_look_up_prefixes(struct desk *desk, const struct ask *ask, uint32_t 
 
 void inquiry_put_index(const struct ask *ask, uint32_t block_tokens, struct answer *answer)
 {
-	answer_text(answer, "{\"model\":");
-	answer_json_text(answer, ask->model);
-	answer_text(answer, ",\"tenant\":");
-	answer_json_text(answer, ask->tenant);
-	answer_text(answer, ",\"block_tokens\":");
-	answer_number(answer, block_tokens);
-	answer_text(answer, ",");
-}
-
-void inquiry_put_age(struct answer *answer, const char *before, uint64_t age_ns)
-{
-	answer_text(answer, before);
-	if (age_ns == UINT64_MAX)
-		answer_text(answer, "null");
-	else
-		answer_number(answer, age_ns);
+	answer_text(answer, "{");
+	member_text(answer, "model", ask->model);
+	member_text(answer, "tenant", ask->tenant);
+	member_number(answer, "block_tokens", block_tokens);
 }

@@ -30,10 +30,7 @@ int inquiry_look_up_prefixes(struct desk *desk, const struct ask *ask, uint32_t 
 			     struct inquiry *ret_inquiry, const uint64_t **ret_prefixes,
 			     struct answer *answer);
 
-/* Members of an answer, after each of which comes another one. */
+/* An answer begins: a brace, and what it is about. More members come. */
 void inquiry_put_index(const struct ask *ask, uint32_t block_tokens, struct answer *answer);
-
-/* Nanoseconds, or null where nobody knows: UINT64_MAX. */
-void inquiry_put_age(struct answer *answer, const char *before, uint64_t age_ns);
 
 #endif

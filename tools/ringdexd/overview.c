@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/overview.h"
 
+#include "tools/ringdexd/member.h"
 #include "tools/ringdexd/rank_rows.h"
 
 #include <inttypes.h>
@@ -41,33 +42,9 @@ void overview_free(struct overview *overview)
 	free(overview);
 }
 
-/* The next member of an object, of those behind the first. */
-static void put_name(struct answer *to, const char *name)
-{
-	answer_text(to, ",\"");
-	answer_text(to, name);
-	answer_text(to, "\":");
-}
-
-static void put_number(struct answer *to, const char *name, uint64_t number)
-{
-	put_name(to, name);
-	answer_number(to, number);
-}
-
-/* null where it is not known. */
-static void put_if(struct answer *to, const char *name, int is_known, uint64_t number)
-{
-	put_name(to, name);
-	if (is_known)
-		answer_number(to, number);
-	else
-		answer_text(to, "null");
-}
-
 static void put_rate(struct answer *to, double rate)
 {
-	put_name(to, "events_per_second");
+	member_begin(to, "events_per_second");
 	if (rate < 0)
 		answer_text(to, "null");
 	else
@@ -76,22 +53,10 @@ static void put_rate(struct answer *to, double rate)
 
 static void put_texts(struct answer *to, const struct rank_row *row)
 {
-	answer_text(to, ",\"model\":");
-	answer_json_text(to, row->model);
-	answer_text(to, ",\"tenant\":");
-	answer_json_text(to, row->tenant);
-	answer_text(to, ",\"instance\":");
-	answer_json_text(to, row->rank.instance);
-	answer_print(to, ",\"state\":\"%s\"", rank_rows_state(row));
-}
-
-static void put_blocks(struct answer *to, const uint64_t blocks[RDX_TIER_COUNT])
-{
-	answer_text(to, ",\"held_blocks\":{");
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++)
-		answer_print(to, "%s\"%s\":%" PRIu64, tier ? "," : "", rdx_tier_text(tier),
-			     blocks[tier]);
-	answer_text(to, "}");
+	member_text(to, "model", row->model);
+	member_text(to, "tenant", row->tenant);
+	member_text(to, "instance", row->rank.instance);
+	member_text(to, "state", rank_rows_state(row));
 }
 
 /* How many events of the segment the index has not; it was looked at first. */
@@ -107,42 +72,38 @@ static void put_rank(struct answer *to, const struct rank_row *row)
 	const struct rdx_index_rank *rank = &row->rank;
 	int is_followed = row->is_indexed && rank->state != RDX_STATE_GONE;
 
-	answer_text(to, "{\"worker\":");
-	answer_number(to, rank->worker_id);
-	put_number(to, "dp_rank", rank->dp_rank);
+	answer_text(to, "{");
+	member_number(to, "worker", rank->worker_id);
+	member_number(to, "dp_rank", rank->dp_rank);
 	put_texts(to, row);
-	put_number(to, "block_tokens", row->block_tokens);
-	put_blocks(to, rank->blocks);
-	put_number(to, "events", rank->events);
+	member_number(to, "block_tokens", row->block_tokens);
+	member_tiers(to, "held_blocks", rank->blocks);
+	member_number(to, "events", rank->events);
 	put_rate(to, row->rate);
-	put_if(to, "lag_events", row->is_seen && is_followed, lag(row));
-	put_if(to, "age_ns", rank->age_ns != UINT64_MAX, rank->age_ns);
-	put_if(to, "event_age_ns", rank->event_age_ns != UINT64_MAX, rank->event_age_ns);
-	put_number(to, "last_event_id", rank->last_event_id);
-	put_number(to, "events_dead", rank->events_dead);
-	put_number(to, "slots_lost", rank->slots_lost);
-	answer_print(to,
-		     ",\"recoveries\":{\"continue\":%" PRIu64 ",\"barrier\":%" PRIu64
-		     ",\"ledger\":%" PRIu64 "}",
-		     rank->recoveries[RDX_RECOVERED_CONTINUE],
-		     rank->recoveries[RDX_RECOVERED_BARRIER],
-		     rank->recoveries[RDX_RECOVERED_LEDGER]);
-	put_if(to, "last_barrier_event_id", row->is_seen && row->has_barrier,
-	       row->barrier_event_id);
-	put_if(to, "clears", row->is_seen, row->clears);
+	member_if(to, "lag_events", row->is_seen && is_followed, lag(row));
+	member_age(to, "age_ns", rank->age_ns);
+	member_age(to, "event_age_ns", rank->event_age_ns);
+	member_number(to, "last_event_id", rank->last_event_id);
+	member_number(to, "events_dead", rank->events_dead);
+	member_number(to, "slots_lost", rank->slots_lost);
+	member_recoveries(to, "recoveries", rank->recoveries);
+	member_if(to, "last_barrier_event_id", row->is_seen && row->has_barrier,
+		  row->barrier_event_id);
+	member_if(to, "clears", row->is_seen, row->clears);
 	answer_text(to, "}");
 }
 
 static void put_ranks(struct answer *to, const struct rank_rows *rows)
 {
-	answer_text(to, ",\"ranks\":[");
+	member_begin(to, "ranks");
+	answer_text(to, "[");
 	for (size_t i = 0; i < rows->count; i++) {
 		if (i)
 			answer_text(to, ",");
 		put_rank(to, &rows->rows[i]);
 	}
 	answer_text(to, "]");
-	put_number(to, "ranks_left_out", rows->left_out);
+	member_number(to, "ranks_left_out", rows->left_out);
 }
 
 static void put_indexer(struct answer *to, struct keeper *keeper)
@@ -150,12 +111,14 @@ static void put_indexer(struct answer *to, struct keeper *keeper)
 	struct keeper_report report;
 
 	keeper_report(keeper, &report);
-	answer_print(to, ",\"indexer\":{\"state\":\"%s\"", keeper_state_text(report.state));
-	put_number(to, "indexes", report.stats.indexes);
-	put_number(to, "events", report.stats.events);
-	put_number(to, "ranks_refused", report.stats.refused);
-	put_number(to, "segments_unreadable", report.stats.unreadable);
-	put_number(to, "table_bytes", report.stats.table_bytes);
+	member_begin(to, "indexer");
+	answer_text(to, "{");
+	member_text(to, "state", keeper_state_text(report.state));
+	member_number(to, "indexes", report.stats.indexes);
+	member_number(to, "events", report.stats.events);
+	member_number(to, "ranks_refused", report.stats.refused);
+	member_number(to, "segments_unreadable", report.stats.unreadable);
+	member_number(to, "table_bytes", report.stats.table_bytes);
 	answer_text(to, "}");
 }
 
@@ -163,16 +126,15 @@ static void put_recovery(struct answer *to, const struct history_recovery *recov
 {
 	const struct rdx_recovery_row *row = &recovery->row;
 
-	answer_text(to, "{\"worker\":");
-	answer_number(to, row->worker_id);
-	put_number(to, "dp_rank", row->dp_rank);
-	put_number(to, "time_ms", recovery->time_ms);
-	answer_text(to, row->way == RDX_RECOVERED_LEDGER ? ",\"way\":\"ledger\""
-							 : ",\"way\":\"barrier\"");
-	put_number(to, "blocks", row->ledger_blocks);
-	put_number(to, "events_replayed", row->events_replayed);
-	put_number(to, "events_skipped", row->events_skipped);
-	put_number(to, "took_ns", row->duration_ns);
+	answer_text(to, "{");
+	member_number(to, "worker", row->worker_id);
+	member_number(to, "dp_rank", row->dp_rank);
+	member_number(to, "time_ms", recovery->time_ms);
+	member_text(to, "way", row->way == RDX_RECOVERED_LEDGER ? "ledger" : "barrier");
+	member_number(to, "blocks", row->ledger_blocks);
+	member_number(to, "events_replayed", row->events_replayed);
+	member_number(to, "events_skipped", row->events_skipped);
+	member_number(to, "took_ns", row->duration_ns);
 	answer_text(to, "}");
 }
 
@@ -181,14 +143,17 @@ static void put_history(struct answer *to, const struct history *history)
 {
 	uint64_t oldest = history_oldest(history->recovery_count);
 
-	answer_text(to, ",\"recoveries\":[");
+	member_begin(to, "recoveries");
+	answer_text(to, "[");
 	for (uint64_t i = oldest; i < history->recovery_count; i++) {
 		if (i > oldest)
 			answer_text(to, ",");
 		put_recovery(to, &history->recoveries[i % HISTORY_KEPT]);
 	}
 	oldest = history_oldest(history->clears_count);
-	answer_text(to, "],\"clears\":[");
+	answer_text(to, "]");
+	member_begin(to, "clears");
+	answer_text(to, "[");
 	for (uint64_t i = oldest; i < history->clears_count; i++) {
 		const struct history_clears *clears = &history->clears[i % HISTORY_KEPT];
 
@@ -203,8 +168,8 @@ static void write_text(struct overview *overview)
 	struct answer *to = &overview->text;
 
 	answer_begin(to);
-	answer_text(to, "{\"time_ms\":");
-	answer_number(to, history_now_ms());
+	answer_text(to, "{");
+	member_number(to, "time_ms", history_now_ms());
 	put_indexer(to, overview->keeper);
 	put_ranks(to, &overview->rows);
 	keeper_history(overview->keeper, &overview->history);

@@ -2,41 +2,34 @@
 #include "tools/ringdexd/query_v1.h"
 
 #include "tools/ringdexd/inquiry.h"
+#include "tools/ringdexd/member.h"
 #include "tools/ringdexd/worth.h"
 
 static void put_row(struct answer *answer, const struct rdx_run *run)
 {
-	answer_text(answer, "{\"worker\":");
-	answer_number(answer, run->worker_id);
-	answer_text(answer, ",\"dp_rank\":");
-	answer_number(answer, run->dp_rank);
-	answer_text(answer, ",\"instance\":");
-	answer_json_text(answer, run->instance);
-	answer_text(answer, ",\"state\":");
-	answer_json_text(answer, worth_text(run->state));
-	inquiry_put_age(answer, ",\"age_ns\":", run->age_ns);
-	inquiry_put_age(answer, ",\"event_age_ns\":", run->event_age_ns);
-	answer_text(answer, ",\"epoch\":");
-	answer_number(answer, run->epoch);
-	answer_text(answer, ",\"last_event_id\":");
-	answer_number(answer, run->last_event_id);
-	answer_text(answer, ",\"device_blocks\":");
-	answer_number(answer, run->blocks[RDX_TIER_DEVICE]);
-	answer_text(answer, ",\"host_blocks\":");
-	answer_number(answer, run->blocks[RDX_TIER_HOST]);
-	answer_text(answer, ",\"disk_blocks\":");
-	answer_number(answer, run->blocks[RDX_TIER_DISK]);
-	answer_text(answer, ",\"external_blocks\":");
-	answer_number(answer, run->blocks[RDX_TIER_EXTERNAL]);
+	answer_text(answer, "{");
+	member_number(answer, "worker", run->worker_id);
+	member_number(answer, "dp_rank", run->dp_rank);
+	member_text(answer, "instance", run->instance);
+	member_text(answer, "state", worth_text(run->state));
+	member_age(answer, "age_ns", run->age_ns);
+	member_age(answer, "event_age_ns", run->event_age_ns);
+	member_number(answer, "epoch", run->epoch);
+	member_number(answer, "last_event_id", run->last_event_id);
+	member_number(answer, "device_blocks", run->blocks[RDX_TIER_DEVICE]);
+	member_number(answer, "host_blocks", run->blocks[RDX_TIER_HOST]);
+	member_number(answer, "disk_blocks", run->blocks[RDX_TIER_DISK]);
+	member_number(answer, "external_blocks", run->blocks[RDX_TIER_EXTERNAL]);
 	answer_text(answer, "}");
 }
 
 static void put_prompt(struct answer *answer, const struct desk *desk,
 		       const struct inquiry *inquiry)
 {
-	answer_text(answer, "{\"blocks\":");
-	answer_number(answer, inquiry->blocks);
-	answer_text(answer, ",\"ranks\":[");
+	answer_text(answer, "{");
+	member_number(answer, "blocks", inquiry->blocks);
+	member_begin(answer, "ranks");
+	answer_text(answer, "[");
 	for (uint32_t i = 0; i < inquiry->rows; i++) {
 		if (i)
 			answer_text(answer, ",");
@@ -60,7 +53,8 @@ void query_v1(void *context, const struct request *request, struct answer *ret_a
 		if (i == 0) {
 			block_tokens = inquiry.index->name.block_tokens;
 			inquiry_put_index(ask, block_tokens, ret_answer);
-			answer_text(ret_answer, "\"answers\":[");
+			member_begin(ret_answer, "answers");
+			answer_text(ret_answer, "[");
 		} else if (block_tokens != inquiry.index->name.block_tokens) {
 			answer_error(ret_answer, 503,
 				     "the workers' block size changed meanwhile: ask again");

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/workers_v1.h"
 
-#include "tools/ringdexd/inquiry.h"
+#include "tools/ringdexd/desk.h"
+#include "tools/ringdexd/member.h"
 #include "tools/ringdexd/parameter.h"
 #include "tools/ringdexd/worth.h"
-
-#include <ringdex/rdx_reader.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,18 +21,13 @@ static int compare_ranks(const void *a, const void *b)
 static void put_name(struct answer *answer, const struct index_name *name,
 		     const struct rdx_index_rank *rank)
 {
-	answer_text(answer, "{\"model\":");
-	answer_json_text(answer, name->model);
-	answer_text(answer, ",\"tenant\":");
-	answer_json_text(answer, name->tenant);
-	answer_text(answer, ",\"block_tokens\":");
-	answer_number(answer, name->block_tokens);
-	answer_text(answer, ",\"worker\":");
-	answer_number(answer, rank->worker_id);
-	answer_text(answer, ",\"dp_rank\":");
-	answer_number(answer, rank->dp_rank);
-	answer_text(answer, ",\"instance\":");
-	answer_json_text(answer, rank->instance);
+	answer_text(answer, "{");
+	member_text(answer, "model", name->model);
+	member_text(answer, "tenant", name->tenant);
+	member_number(answer, "block_tokens", name->block_tokens);
+	member_number(answer, "worker", rank->worker_id);
+	member_number(answer, "dp_rank", rank->dp_rank);
+	member_text(answer, "instance", rank->instance);
 }
 
 /* As `ringdex ls --json` has it: a name of errno. */
@@ -41,43 +35,25 @@ static void put_state(struct answer *answer, const struct rdx_index_rank *rank)
 {
 	const char *cause = rank->cause ? strerrorname_np(-rank->cause) : NULL;
 
-	answer_text(answer, ",\"state\":");
-	answer_json_text(answer, worth_text(rank->state));
-	answer_text(answer, ",\"cause\":");
-	if (cause)
-		answer_json_text(answer, cause);
-	else
+	member_text(answer, "state", worth_text(rank->state));
+	if (cause) {
+		member_text(answer, "cause", cause);
+	} else {
+		member_begin(answer, "cause");
 		answer_text(answer, "null");
-	inquiry_put_age(answer, ",\"age_ns\":", rank->age_ns);
-	inquiry_put_age(answer, ",\"event_age_ns\":", rank->event_age_ns);
+	}
+	member_age(answer, "age_ns", rank->age_ns);
+	member_age(answer, "event_age_ns", rank->event_age_ns);
 }
 
 static void put_counters(struct answer *answer, const struct rdx_index_rank *rank)
 {
-	answer_text(answer, ",\"epoch\":");
-	answer_number(answer, rank->epoch);
-	answer_text(answer, ",\"last_event_id\":");
-	answer_number(answer, rank->last_event_id);
-	answer_text(answer, ",\"position\":");
-	answer_number(answer, rank->position);
-	answer_text(answer, ",\"events\":");
-	answer_number(answer, rank->events);
-	answer_text(answer, ",\"events_dead\":");
-	answer_number(answer, rank->events_dead);
-	answer_text(answer, ",\"slots_lost\":");
-	answer_number(answer, rank->slots_lost);
-}
-
-static void put_recoveries(struct answer *answer, const struct rdx_index_rank *rank)
-{
-	answer_text(answer, ",\"recoveries\":{\"continue\":");
-	answer_number(answer, rank->recoveries[RDX_RECOVERED_CONTINUE]);
-	answer_text(answer, ",\"barrier\":");
-	answer_number(answer, rank->recoveries[RDX_RECOVERED_BARRIER]);
-	answer_text(answer, ",\"ledger\":");
-	answer_number(answer, rank->recoveries[RDX_RECOVERED_LEDGER]);
-	answer_text(answer, "},\"recovery_ns\":");
-	answer_number(answer, rank->recovery_ns);
+	member_number(answer, "epoch", rank->epoch);
+	member_number(answer, "last_event_id", rank->last_event_id);
+	member_number(answer, "position", rank->position);
+	member_number(answer, "events", rank->events);
+	member_number(answer, "events_dead", rank->events_dead);
+	member_number(answer, "slots_lost", rank->slots_lost);
 }
 
 static void put_rank(struct answer *answer, const struct index_name *name,
@@ -85,14 +61,10 @@ static void put_rank(struct answer *answer, const struct index_name *name,
 {
 	put_name(answer, name, rank);
 	put_state(answer, rank);
-	answer_text(answer, ",\"held_blocks\":{");
-	for (uint8_t tier = 0; tier < RDX_TIER_COUNT; tier++) {
-		answer_print(answer, "%s\"%s\":", tier ? "," : "", rdx_tier_text(tier));
-		answer_number(answer, rank->blocks[tier]);
-	}
-	answer_text(answer, "}");
+	member_tiers(answer, "held_blocks", rank->blocks);
 	put_counters(answer, rank);
-	put_recoveries(answer, rank);
+	member_recoveries(answer, "recoveries", rank->recoveries);
+	member_number(answer, "recovery_ns", rank->recovery_ns);
 	answer_text(answer, "}");
 }
 
