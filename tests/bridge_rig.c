@@ -312,6 +312,57 @@ void bridge_start(struct rig *rig, struct program *program, const struct bridge_
 	assert_int_equal(program_start(program, arguments[0], arguments, 0), 0);
 }
 
+void bridge_start_replaying(struct rig *rig, struct program *program,
+			    const struct bridge_engine *engine, const char *option)
+{
+	char replay[96];
+
+	snprintf(replay, sizeof(replay), "--replay=%s", engine->replay_endpoint);
+	bridge_start(rig, program, engine, replay, option);
+}
+
+void bridge_begin(struct rig *rig, struct program *program, struct bridge_engine *engine,
+		  const char *option, const char *other)
+{
+	bridge_engine_make(engine, 0);
+	bridge_engine_start(engine, 0);
+	bridge_start(rig, program, engine, option, other);
+	bridge_engine_await(engine, 0);
+}
+
+void bridge_begin_replaying(struct rig *rig, struct program *program, struct bridge_engine *engine,
+			    const char *option)
+{
+	bridge_engine_make(engine, 0);
+	bridge_engine_start(engine, 1);
+	bridge_start_replaying(rig, program, engine, option);
+	bridge_engine_await(engine, 0);
+}
+
+void bridge_end(struct program *program, struct bridge_engine *engine)
+{
+	program_stop(program);
+	bridge_engine_stop(engine);
+}
+
+void bridge_send_store(struct bridge_engine *engine, uint64_t name)
+{
+	bridge_store(engine, name, 0);
+	bridge_send(engine);
+}
+
+void bridge_lose_store(struct bridge_engine *engine, uint64_t name)
+{
+	bridge_store(engine, name, 0);
+	bridge_lose(engine);
+}
+
+void bridge_send_clear(struct bridge_engine *engine)
+{
+	bridge_clear(engine);
+	bridge_send(engine);
+}
+
 /* What the newest event says the rank is worth. */
 static int worth(struct rdx_reader *reader)
 {

@@ -74,6 +74,11 @@ void bridge_store(struct bridge_engine *engine, uint64_t name, uint64_t parent);
 void bridge_remove(struct bridge_engine *engine, uint64_t name);
 void bridge_clear(struct bridge_engine *engine);
 
+/* A batch of that alone: a store below the root, sent or lost; a clear, sent. */
+void bridge_send_store(struct bridge_engine *engine, uint64_t name);
+void bridge_lose_store(struct bridge_engine *engine, uint64_t name);
+void bridge_send_clear(struct bridge_engine *engine);
+
 /* A text. */
 void bridge_text(msgpack_packer *packer, const char *text);
 
@@ -81,6 +86,18 @@ void bridge_text(msgpack_packer *packer, const char *text);
  * the test's to read: few lines fit before it waits for that. */
 void bridge_start(struct rig *rig, struct program *program, const struct bridge_engine *engine,
 		  const char *option, const char *other);
+
+/* The same, asking the engine's replay. */
+void bridge_start_replaying(struct rig *rig, struct program *program,
+			    const struct bridge_engine *engine, const char *option);
+
+/* An engine, number 0, without a replay or with one, and a bridge that hears it from the beginning; both
+ * end. */
+void bridge_begin(struct rig *rig, struct program *program, struct bridge_engine *engine,
+		  const char *option, const char *other);
+void bridge_begin_replaying(struct rig *rig, struct program *program, struct bridge_engine *engine,
+			    const char *option);
+void bridge_end(struct program *program, struct bridge_engine *engine);
 
 /* Serve until worker 1's rank lives, holds as many blocks in the device, and is worth that. */
 void bridge_until(struct rig *rig, struct bridge_engine *engine, uint64_t held, int inexact);

@@ -9,7 +9,6 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -20,44 +19,6 @@
 
 static struct bridge_engine engine;
 static struct program program;
-static char replay_option[96];
-
-/* An engine with or without a replay, and a bridge that hears it from the beginning. */
-static void begin(struct rig *rig, int has_replay, const char *option)
-{
-	bridge_engine_make(&engine, 0);
-	bridge_engine_start(&engine, has_replay);
-	snprintf(replay_option, sizeof(replay_option), "--replay=%s", engine.replay_endpoint);
-	if (has_replay)
-		bridge_start(rig, &program, &engine, replay_option, option);
-	else
-		bridge_start(rig, &program, &engine, option, NULL);
-	bridge_engine_await(&engine, 0);
-}
-
-static void end(void)
-{
-	program_stop(&program);
-	bridge_engine_stop(&engine);
-}
-
-static void store(uint64_t name)
-{
-	bridge_store(&engine, name, 0);
-	bridge_send(&engine);
-}
-
-static void store_lost(uint64_t name)
-{
-	bridge_store(&engine, name, 0);
-	bridge_lose(&engine);
-}
-
-static void clear(void)
-{
-	bridge_clear(&engine);
-	bridge_send(&engine);
-}
 
 /* It ends and begins again, and the bridge hears it. */
 static void restart(int has_replay)
@@ -71,9 +32,9 @@ static void hears_an_engine(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 0, BRIDGE_NEVER);
-	store(10);
-	store(20);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
+	bridge_send_store(&engine, 10);
+	bridge_send_store(&engine, 20);
 	bridge_store(&engine, 30, 20);
 	bridge_send(&engine);
 	bridge_until(rig, &engine, 3, 0);
@@ -81,9 +42,9 @@ static void hears_an_engine(void **state)
 	bridge_send(&engine);
 	bridge_until(rig, &engine, 2, 0);
 	bridge_expect(rig, 1, 0, NAMES(10, 20));
-	clear();
+	bridge_send_clear(&engine);
 	bridge_until(rig, &engine, 0, 0);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* Without a replay a gap is UNKNOWN until a clear. */
@@ -91,20 +52,20 @@ static void a_gap(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 0, BRIDGE_NEVER);
-	store(10);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, 0);
-	store_lost(20);
-	store(30);
+	bridge_lose_store(&engine, 20);
+	bridge_send_store(&engine, 30);
 	bridge_until(rig, &engine, 2, RDX_INEXACT_UNKNOWN);
 	assert_true(tools_wait_for(&program, "\"gaps\":1"));
-	store(40);
+	bridge_send_store(&engine, 40);
 	bridge_until(rig, &engine, 3, RDX_INEXACT_UNKNOWN);
-	clear();
-	store(50);
+	bridge_send_clear(&engine);
+	bridge_send_store(&engine, 50);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_expect(rig, 1, 0, NAMES(50));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* By both forms of an answer. */
@@ -112,21 +73,21 @@ static void a_gap_that_the_replay_fills(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 1, BRIDGE_PATIENT);
-	store(10);
+	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, 0);
 	for (int i = 0; i < 2; i++) {
 		uint64_t name = 100 + (uint64_t)i * 100;
 
 		engine.sends_topic = i;
-		store_lost(name);
-		store_lost(name + 10);
-		store(name + 20);
-		store(name + 30);
+		bridge_lose_store(&engine, name);
+		bridge_lose_store(&engine, name + 10);
+		bridge_send_store(&engine, name + 20);
+		bridge_send_store(&engine, name + 30);
 		bridge_until(rig, &engine, 5 + 4 * (uint64_t)i, 0);
 	}
 	bridge_expect(rig, 1, 0, NAMES(10, 100, 110, 120, 130, 200, 210, 220, 230));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* The replay has no longer what is missing: that is not hidden. */
@@ -134,16 +95,16 @@ static void a_gap_that_the_replay_has_forgotten(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 1, BRIDGE_PATIENT);
-	store(10);
+	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, 0);
-	store_lost(20);
-	store_lost(30);
+	bridge_lose_store(&engine, 20);
+	bridge_lose_store(&engine, 30);
 	engine.oldest = 2;
-	store(40);
+	bridge_send_store(&engine, 40);
 	bridge_until(rig, &engine, 3, RDX_INEXACT_UNKNOWN);
 	bridge_expect(rig, 1, 0, NAMES(10, 30, 40));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* Nobody answers: the stream goes on after a while. */
@@ -151,15 +112,15 @@ static void a_replay_that_is_silent(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 1, "--replay-wait=50ms");
-	store(10);
+	bridge_begin_replaying(rig, &program, &engine, "--replay-wait=50ms");
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_engine_mute(&engine);
-	store_lost(20);
-	store(30);
+	bridge_lose_store(&engine, 20);
+	bridge_send_store(&engine, 30);
 	bridge_until(rig, &engine, 2, RDX_INEXACT_UNKNOWN);
 	assert_true(tools_wait_for(&program, "\"gaps\":1"));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* A new process, seen by its numbers or because the bridge looked; with a replay nothing of it is
@@ -168,23 +129,23 @@ static void a_restart(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 1, BRIDGE_PATIENT);
-	store(10);
-	store(20);
+	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
+	bridge_send_store(&engine, 10);
+	bridge_send_store(&engine, 20);
 	bridge_until(rig, &engine, 2, 0);
 	bridge_engine_stop(&engine);
 	bridge_engine_start(&engine, 1);
-	store_lost(30);
+	bridge_lose_store(&engine, 30);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_expect(rig, 1, 0, NAMES(30));
 	/* one that is ahead of where the old one was */
 	bridge_engine_stop(&engine);
 	bridge_engine_start(&engine, 1);
 	for (uint64_t name = 100; name < 180; name += 10)
-		store_lost(name);
+		bridge_lose_store(&engine, name);
 	bridge_until(rig, &engine, 8, 0);
 	bridge_expect(rig, 1, 0, NAMES(100, 110, 120, 130, 140, 150, 160, 170));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* Without a replay a break is a doubt, which ends where a lower number shows the new process. */
@@ -192,25 +153,25 @@ static void a_restart_without_a_replay(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 0, BRIDGE_NEVER);
-	store(10);
-	store(20);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
+	bridge_send_store(&engine, 10);
+	bridge_send_store(&engine, 20);
 	bridge_until(rig, &engine, 2, 0);
 	restart(0);
 	bridge_until(rig, &engine, 2, RDX_INEXACT_UNKNOWN);
-	store(30);
+	bridge_send_store(&engine, 30);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_expect(rig, 1, 0, NAMES(30));
 	/* that was heard late */
-	store(40);
+	bridge_send_store(&engine, 40);
 	bridge_until(rig, &engine, 2, 0);
 	bridge_engine_stop(&engine);
 	bridge_engine_start(&engine, 0);
-	store_lost(50);
+	bridge_lose_store(&engine, 50);
 	bridge_engine_await(&engine, 0);
-	store(60);
+	bridge_send_store(&engine, 60);
 	bridge_until(rig, &engine, 1, RDX_INEXACT_LACKING);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* The same process behind a broken connection is known again. */
@@ -218,18 +179,18 @@ static void a_break(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 1, BRIDGE_PATIENT);
-	store(10);
+	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_engine_break(&engine);
-	store_lost(20);
+	bridge_lose_store(&engine, 20);
 	bridge_engine_mend(&engine);
 	bridge_until(rig, &engine, 2, 0);
 	assert_true(tools_wait_for(&program, "\"replayed\":"));
-	store(30);
+	bridge_send_store(&engine, 30);
 	bridge_until(rig, &engine, 3, 0);
 	bridge_expect(rig, 1, 0, NAMES(10, 20, 30));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* LACKING where the beginning is not to be had. */
@@ -239,14 +200,14 @@ static void a_late_join(void **state)
 
 	bridge_engine_make(&engine, 0);
 	bridge_engine_start(&engine, 0);
-	store(10);
+	bridge_send_store(&engine, 10);
 	bridge_start(rig, &program, &engine, BRIDGE_NEVER, NULL);
 	bridge_engine_await(&engine, 0);
-	store(20);
+	bridge_send_store(&engine, 20);
 	bridge_until(rig, &engine, 1, RDX_INEXACT_LACKING);
-	clear();
+	bridge_send_clear(&engine);
 	bridge_until(rig, &engine, 0, 0);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* A bridge that is killed leaves a dead rank; the next one has all again by the replay, before the engine
@@ -256,19 +217,19 @@ static void a_killed_bridge(void **state)
 	struct rig *rig = *state;
 	struct program_result r;
 
-	begin(rig, 1, BRIDGE_PATIENT);
-	store(10);
-	store(20);
+	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
+	bridge_send_store(&engine, 10);
+	bridge_send_store(&engine, 20);
 	bridge_until(rig, &engine, 2, 0);
 	kill(program.pid, SIGKILL);
 	assert_int_equal(program_finish(&program, NULL, &r), 0);
 	program_result_free(&r);
 	bridge_until_gone(rig, &engine);
-	store(30);
-	bridge_start(rig, &program, &engine, replay_option, BRIDGE_PATIENT);
+	bridge_send_store(&engine, 30);
+	bridge_start_replaying(rig, &program, &engine, BRIDGE_PATIENT);
 	bridge_until(rig, &engine, 3, 0);
 	bridge_expect(rig, 1, 0, NAMES(10, 20, 30));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* An engine that comes up long after its bridge. */
@@ -277,13 +238,12 @@ static void a_slow_start(void **state)
 	struct rig *rig = *state;
 
 	bridge_engine_make(&engine, 0);
-	snprintf(replay_option, sizeof(replay_option), "--replay=%s", engine.replay_endpoint);
-	bridge_start(rig, &program, &engine, replay_option, BRIDGE_PATIENT);
+	bridge_start_replaying(rig, &program, &engine, BRIDGE_PATIENT);
 	assert_true(tools_wait_for(&program, "\"state\":\"waiting\""));
 	bridge_engine_start(&engine, 1);
-	store(10);
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, 0);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* An engine that stays away takes its blocks with it, and comes back as another one. */
@@ -291,18 +251,18 @@ static void an_engine_is_lost(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 1, "--lost-after=20ms");
-	store(10);
+	bridge_begin_replaying(rig, &program, &engine, "--lost-after=20ms");
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_engine_stop(&engine);
 	bridge_until_gone(rig, &engine);
 	assert_true(tools_wait_for(&program, "\"state\":\"lost\""));
 	bridge_engine_start(&engine, 1);
-	store(20);
-	store(30);
+	bridge_send_store(&engine, 20);
+	bridge_send_store(&engine, 30);
 	bridge_until(rig, &engine, 2, 0);
 	bridge_expect(rig, 1, 0, NAMES(20, 30));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* Somebody connects, and is none who speaks as an engine. */
@@ -332,23 +292,23 @@ static void engines_that_connect(void **state)
 	bridge_start(rig, &program, &engine, "--bind", "--lost-after=50ms");
 	bridge_engine_start(&engine, 0);
 	bridge_engine_await(&engine, 0);
-	store(10);
-	store(20);
+	bridge_send_store(&engine, 10);
+	bridge_send_store(&engine, 20);
 	bridge_until(rig, &engine, 2, 0);
 	for (int i = 0; i < 3; i++)
 		a_stranger();
-	store(30);
+	bridge_send_store(&engine, 30);
 	bridge_until(rig, &engine, 3, 0);
 	older = engine;
 	engine = (struct bridge_engine){.topic = older.topic, .connects = 1};
 	memcpy(engine.endpoint, older.endpoint, sizeof(engine.endpoint));
 	bridge_engine_start(&engine, 0);
 	bridge_engine_await(&engine, 0);
-	store(40);
+	bridge_send_store(&engine, 40);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_engine_stop(&older);
 	usleep(200000); /* it would be lost meanwhile, if it were gone */
-	store(50);
+	bridge_send_store(&engine, 50);
 	bridge_until(rig, &engine, 2, 0);
 	bridge_expect(rig, 1, 0, NAMES(40, 50));
 	bridge_engine_stop(&engine);

@@ -24,32 +24,6 @@
 static struct bridge_engine engine, other;
 static struct program program;
 
-static void begin(struct rig *rig, const char *option, const char *more)
-{
-	bridge_engine_make(&engine, 0);
-	bridge_engine_start(&engine, 0);
-	bridge_start(rig, &program, &engine, option, more);
-	bridge_engine_await(&engine, 0);
-}
-
-static void end(void)
-{
-	program_stop(&program);
-	bridge_engine_stop(&engine);
-}
-
-static void store(struct bridge_engine *to, uint64_t name)
-{
-	bridge_store(to, name, 0);
-	bridge_send(to);
-}
-
-static void clear(void)
-{
-	bridge_clear(&engine);
-	bridge_send(&engine);
-}
-
 /* What the rank must be after a message that says nothing, and what it was refused for; and that a clear
  * of all mends it. */
 static void refused(struct rig *rig, const char *name)
@@ -58,9 +32,9 @@ static void refused(struct rig *rig, const char *name)
 
 	snprintf(part, sizeof(part), "\"%s\":1", name);
 	bridge_until(rig, &engine, 1, RDX_INEXACT_UNKNOWN);
-	clear();
+	bridge_send_clear(&engine);
 	bridge_until(rig, &engine, 0, 0);
-	store(&engine, 10);
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, 0);
 	assert_true(tools_wait_for(&program, part));
 }
@@ -71,8 +45,8 @@ static void malformed_messages(void **state)
 	struct rig *rig = *state;
 	msgpack_packer *packer;
 
-	begin(rig, BRIDGE_NEVER, NULL);
-	store(&engine, 10);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_send_frames(&engine, engine.topic, 7, text, sizeof(text));
 	refused(rig, "bad_frames");
@@ -88,7 +62,7 @@ static void malformed_messages(void **state)
 	msgpack_pack_uint64(packer, 3); /* and the end of the batch behind it */
 	bridge_send(&engine);
 	refused(rig, "bad_msgpack\":2,\"bad_event");
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* A bad event costs itself, and its rank that it is EXACT, not the rest of its batch. */
@@ -98,7 +72,7 @@ static void a_bad_event_among_good_ones(void **state)
 	msgpack_packer *packer;
 	struct msgpack_sbuffer one;
 
-	begin(rig, BRIDGE_NEVER, NULL);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
 	bridge_store(&engine, 10, 0);
 	/* [ts, [store, nil], nil] of [ts, [store], nil] */
 	one = engine.next;
@@ -109,7 +83,7 @@ static void a_bad_event_among_good_ones(void **state)
 	bridge_until(rig, &engine, 1, RDX_INEXACT_UNKNOWN);
 	bridge_expect(rig, 1, 0, NAMES(10));
 	msgpack_sbuffer_destroy(&one);
-	end();
+	bridge_end(&program, &engine);
 }
 
 static void pack_removal(msgpack_packer *packer, uint64_t name)
@@ -143,9 +117,9 @@ static void removals_of_one_batch(void **state)
 	struct rig *rig = *state;
 	msgpack_packer *packer;
 
-	begin(rig, BRIDGE_NEVER, NULL);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
 	for (uint64_t name = 10; name <= 50; name += 10)
-		store(&engine, name);
+		bridge_send_store(&engine, name);
 	bridge_until(rig, &engine, 5, 0);
 	packer = bridge_batch(&engine, 5);
 	pack_removal(packer, 10);
@@ -157,7 +131,7 @@ static void removals_of_one_batch(void **state)
 	bridge_until(rig, &engine, 1, RDX_INEXACT_UNKNOWN);
 	bridge_expect(rig, 1, 0, NAMES(50));
 	assert_int_equal(removals_of(rig), 2);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* The first batch says which rank it is; one that says another one later is refused. */
@@ -165,7 +139,7 @@ static void a_rank_of_the_batch(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, BRIDGE_NEVER, NULL);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
 	for (uint64_t rank = 3; rank < 5; rank++) {
 		bridge_store(&engine, 10 * rank, 0);
 		bridge_send_of(&engine, rank);
@@ -175,7 +149,7 @@ static void a_rank_of_the_batch(void **state)
 	}
 	assert_true(tools_wait_for(&program, "\"other_rank\":1"));
 	assert_false(bridge_shows(rig, 1, 4, 1, 0));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* A subscription to "kv" gets "kv1", too. */
@@ -183,23 +157,23 @@ static void topics(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, "--topic=kv", BRIDGE_NEVER);
-	store(&engine, 10);
+	bridge_begin(rig, &program, &engine, "--topic=kv", BRIDGE_NEVER);
+	bridge_send_store(&engine, 10);
 	bridge_send_frames(&engine, "kv1", 8, "x", 1);
 	bridge_send_frames(&engine, "k", 8, "x", 1);
-	store(&engine, 20);
+	bridge_send_store(&engine, 20);
 	bridge_until(rig, &engine, 2, 0);
-	end();
+	bridge_end(&program, &engine);
 }
 
 static void a_stream_that_is_said_to_be_late(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, "--joined-late", BRIDGE_NEVER);
-	store(&engine, 10);
+	bridge_begin(rig, &program, &engine, "--joined-late", BRIDGE_NEVER);
+	bridge_send_store(&engine, 10);
 	bridge_until(rig, &engine, 1, RDX_INEXACT_LACKING);
-	end();
+	bridge_end(&program, &engine);
 }
 
 static void write_file(const struct rig *rig, const char *text, char *ret_path)
@@ -233,9 +207,9 @@ static void two_engines_of_a_file(void **state)
 	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
 	bridge_engine_await(&engine, 0);
 	bridge_engine_await(&other, 0);
-	store(&engine, 10);
-	store(&other, 20);
-	store(&other, 30);
+	bridge_send_store(&engine, 10);
+	bridge_send_store(&other, 20);
+	bridge_send_store(&other, 30);
 	bridge_until(rig, &engine, 1, 0);
 	UNTIL (bridge_shows(rig, 2, 5, 2, 0)) {
 		usleep(2000);
@@ -244,10 +218,10 @@ static void two_engines_of_a_file(void **state)
 	UNTIL (!bridge_shows(rig, 2, 5, 2, 0)) {
 		usleep(2000);
 	}
-	store(&engine, 40);
+	bridge_send_store(&engine, 40);
 	bridge_until(rig, &engine, 2, 0);
 	bridge_expect(rig, 1, 0, NAMES(10, 40));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* Listen at two ports in a row. */
@@ -278,16 +252,16 @@ static void ranks_have_ports(void **state)
 	bridge_store(&engine, 5, 0);
 	bridge_send_of(&engine, 1);
 	assert_true(tools_wait_for(&program, "\"other_rank\":1"));
-	clear();
-	store(&engine, 10);
-	store(&other, 20);
-	store(&other, 30);
+	bridge_send_clear(&engine);
+	bridge_send_store(&engine, 10);
+	bridge_send_store(&other, 20);
+	bridge_send_store(&other, 30);
 	bridge_until(rig, &engine, 1, 0);
 	UNTIL (bridge_shows(rig, 1, 1, 2, 0)) {
 		usleep(2000);
 	}
 	bridge_engine_stop(&other);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* The rank is another process's: nothing of what comes meanwhile is lost. */
@@ -297,14 +271,14 @@ static void a_rank_that_is_held(void **state)
 	struct rig_producer producer;
 
 	tools_claim(rig, &producer, 1, 0, 64);
-	begin(rig, BRIDGE_NEVER, "--wait-for-rank=0s");
-	store(&engine, 10);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, "--wait-for-rank=0s");
+	bridge_send_store(&engine, 10);
 	assert_true(tools_wait_for_err(&program, "another running process has it"));
-	store(&engine, 20);
+	bridge_send_store(&engine, 20);
 	rig_release(&producer);
 	bridge_until(rig, &engine, 2, 0);
 	bridge_expect(rig, 1, 0, NAMES(10, 20));
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* It is waited for in silence, and the engine's other rank does not wait. */
@@ -327,8 +301,8 @@ static void a_predecessor_that_ends(void **state)
 	bridge_engine_await(&engine, 0);
 	bridge_engine_await(&other, 0);
 	for (uint64_t name = 10; name < 30; name += 10) {
-		store(&engine, name);
-		store(&other, name + 30);
+		bridge_send_store(&engine, name);
+		bridge_send_store(&other, name + 30);
 	}
 	UNTIL (bridge_shows(rig, 1, 1, 2, 0)) {
 		usleep(2000);
@@ -338,7 +312,7 @@ static void a_predecessor_that_ends(void **state)
 	said = (struct pollfd){.fd = program.err, .events = POLLIN};
 	assert_int_equal(poll(&said, 1, 0), 0);
 	bridge_engine_stop(&other);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* What a lost engine said, and nobody could publish, does not come back when the rank is free. */
@@ -348,16 +322,16 @@ static void a_rank_that_is_held_too_long(void **state)
 	struct rig_producer producer;
 
 	tools_claim(rig, &producer, 1, 0, 64);
-	begin(rig, "--lost-after=20ms", "--wait-for-rank=0s");
-	store(&engine, 10);
+	bridge_begin(rig, &program, &engine, "--lost-after=20ms", "--wait-for-rank=0s");
+	bridge_send_store(&engine, 10);
 	assert_true(tools_wait_for_err(&program, "another running process has it"));
-	store(&engine, 20);
+	bridge_send_store(&engine, 20);
 	bridge_engine_stop(&engine);
 	assert_true(tools_wait_for(&program, "\"state\":\"lost\""));
 	rig_release(&producer);
 	bridge_engine_start(&engine, 0);
 	bridge_engine_await(&engine, 0);
-	store(&engine, 30);
+	bridge_send_store(&engine, 30);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_expect(rig, 1, 0, NAMES(30));
 	bridge_engine_stop(&engine);
@@ -376,8 +350,8 @@ static void a_router_asks(void **state)
 	struct program_result r;
 
 	tools_start_follow(rig, &follow, NULL);
-	begin(rig, BRIDGE_NEVER, "--model=m");
-	store(&engine, 10);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, "--model=m");
+	bridge_send_store(&engine, 10);
 	bridge_store(&engine, 12, 10);
 	bridge_send(&engine);
 	bridge_store(&engine, 14, 12);
@@ -392,7 +366,7 @@ static void a_router_asks(void **state)
 	assert_has(r.out, "\"state\":\"EXACT\"");
 	program_result_free(&r);
 	program_stop(&follow);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* An image of a block, as TensorRT-LLM has it. */
@@ -445,7 +419,7 @@ static void a_router_asks_of_tensorrt(void **state)
 	struct program_result r;
 
 	tools_start_follow(rig, &follow, NULL);
-	begin(rig, BRIDGE_NEVER, "--model=m");
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, "--model=m");
 	store_of_tensorrt(IMAGE);
 	bridge_until(rig, &engine, 1, 0);
 	UNTIL (!program_run(&r, "ringdex-query", requests, "--dir", rig->dir, "--json", "--model=m",
@@ -463,7 +437,7 @@ static void a_router_asks_of_tensorrt(void **state)
 	bridge_send(&engine);
 	bridge_until(rig, &engine, 0, 0);
 	program_stop(&follow);
-	end();
+	bridge_end(&program, &engine);
 }
 
 static void wrong(const char *text, const char *expected, struct rig *rig)

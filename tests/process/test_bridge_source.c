@@ -10,7 +10,6 @@
 #include "shm/clock.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,37 +19,6 @@
 
 static struct bridge_engine engine;
 static struct program program;
-static char replay_option[96];
-
-static void begin(struct rig *rig, int has_replay)
-{
-	bridge_engine_make(&engine, 0);
-	bridge_engine_start(&engine, has_replay);
-	snprintf(replay_option, sizeof(replay_option), "--replay=%s", engine.replay_endpoint);
-	if (has_replay)
-		bridge_start(rig, &program, &engine, replay_option, BRIDGE_PATIENT);
-	else
-		bridge_start(rig, &program, &engine, BRIDGE_NEVER, NULL);
-	bridge_engine_await(&engine, 0);
-}
-
-static void end(void)
-{
-	program_stop(&program);
-	bridge_engine_stop(&engine);
-}
-
-static void store(uint64_t name)
-{
-	bridge_store(&engine, name, 0);
-	bridge_send(&engine);
-}
-
-static void store_lost(uint64_t name)
-{
-	bridge_store(&engine, name, 0);
-	bridge_lose(&engine);
-}
 
 /* Serve until the number after the last message is that. */
 static struct rdx_source until_next(struct rig *rig, uint64_t next_sequence)
@@ -92,15 +60,15 @@ static void a_hole_stays(void **state)
 	struct rdx_source source;
 	struct program_result r;
 
-	begin(rig, 0);
-	store(10);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
+	bridge_send_store(&engine, 10);
 	source = until_next(rig, 1);
 	assert_true(source.heard_ns && source.heard_ns <= source.said_ns);
 	assert_true(source.lag_ns == 0); /* its time stamp is none of the world */
 	assert_int_equal(source.gaps_lost + source.gaps_filled + source.replayed, 0);
-	store_lost(20);
-	store_lost(30);
-	store(40);
+	bridge_lose_store(&engine, 20);
+	bridge_lose_store(&engine, 30);
+	bridge_send_store(&engine, 40);
 	source = until_next(rig, 4);
 	assert_int_equal(source.gaps_lost, 1);
 	assert_int_equal(source.gaps_filled + source.replayed, 0);
@@ -117,7 +85,7 @@ static void a_hole_stays(void **state)
 	assert_has(r.out, "SOURCE MESSAGE GAPS REPLAYED LAG");
 	assert_has(r.out, "bridge       3    1        0");
 	program_result_free(&r);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* A hole that a live message shows is counted, once; not one that the bridge met when it looked at the replay
@@ -128,22 +96,22 @@ static void holes_are_filled(void **state)
 	struct rdx_source source;
 	uint64_t holes = 0;
 
-	begin(rig, 1);
-	store(10);
+	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
+	bridge_send_store(&engine, 10);
 	source = until_next(rig, engine.sequence);
 	assert_int_equal(source.gaps_lost + source.gaps_filled, 0);
 	while (source.gaps_filled < 2) {
-		store_lost(20 + 30 * holes);
-		store(30 + 30 * holes);
+		bridge_lose_store(&engine, 20 + 30 * holes);
+		bridge_send_store(&engine, 30 + 30 * holes);
 		until_next(rig, engine.sequence);
 		/* is taken when the answer has come to its end */
-		store(40 + 30 * holes);
+		bridge_send_store(&engine, 40 + 30 * holes);
 		source = until_next(rig, engine.sequence);
 		assert_in_range(++holes, 1, 4);
 	}
 	assert_int_equal(source.gaps_lost, 0);
 	assert_in_range(source.replayed, holes, 3 * holes + 1);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* What of a hole is lost makes it a lost one, whatever else came of the replay. */
@@ -152,19 +120,19 @@ static void a_hole_is_filled_in_part(void **state)
 	struct rig *rig = *state;
 	struct rdx_source source;
 
-	begin(rig, 1);
-	store(10);
+	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
+	bridge_send_store(&engine, 10);
 	until_next(rig, 1);
-	store_lost(20);
-	store_lost(30);
+	bridge_lose_store(&engine, 20);
+	bridge_lose_store(&engine, 30);
 	engine.oldest = 2;
-	store(40);
+	bridge_send_store(&engine, 40);
 	source = until_next(rig, 4);
 	assert_int_equal(source.gaps_lost, 1);
-	store(50);
+	bridge_send_store(&engine, 50);
 	source = until_next(rig, 5);
 	assert_int_equal(source.gaps_filled, 0);
-	end();
+	bridge_end(&program, &engine);
 }
 
 static void the_lag(void **state)
@@ -174,15 +142,15 @@ static void the_lag(void **state)
 	struct rdx_source source;
 	uint64_t most_ns;
 
-	begin(rig, 0);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
 	clock_gettime(CLOCK_REALTIME, &before);
 	engine.time_s = (double)before.tv_sec - LAG_S;
-	store(10);
+	bridge_send_store(&engine, 10);
 	source = until_next(rig, 1);
 	clock_gettime(CLOCK_REALTIME, &after);
 	most_ns = ((uint64_t)(after.tv_sec - before.tv_sec) + LAG_S + 1) * NS_PER_S;
 	assert_in_range(source.lag_ns, LAG_S * NS_PER_S, most_ns);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* An engine that says nothing, and one that is away: the bridge goes on to say so. */
@@ -193,8 +161,8 @@ static void silence(void **state)
 	struct json_object *whole;
 	struct program_result r;
 
-	begin(rig, 0);
-	store(10);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
+	bridge_send_store(&engine, 10);
 	first = source = until_next(rig, 1);
 	UNTIL (source.said_ns > first.said_ns + NS_PER_S / 2) {
 		usleep(10000);
@@ -212,7 +180,7 @@ static void silence(void **state)
 	program_result_free(&r);
 	bridge_engine_mend(&engine);
 	until_away(rig, 0);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* What it said stays in the dead rank's file; the next bridge begins to count. */
@@ -224,10 +192,10 @@ static void a_killed_bridge(void **state)
 	struct program_result r;
 	uint64_t killed_ns;
 
-	begin(rig, 0);
-	store(10);
-	store_lost(20);
-	store(30);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
+	bridge_send_store(&engine, 10);
+	bridge_lose_store(&engine, 20);
+	bridge_send_store(&engine, 30);
 	source = until_next(rig, 3);
 	assert_int_equal(source.gaps_lost, 1);
 	kill(program.pid, SIGKILL);
@@ -245,11 +213,11 @@ static void a_killed_bridge(void **state)
 	json_object_put(whole);
 	bridge_start(rig, &program, &engine, BRIDGE_NEVER, NULL);
 	bridge_engine_await(&engine, engine.subscribers);
-	store(40);
+	bridge_send_store(&engine, 40);
 	source = until_next(rig, 4);
 	assert_int_equal(source.gaps_lost, 0);
 	assert_true(source.said_ns > killed_ns);
-	end();
+	bridge_end(&program, &engine);
 }
 
 /* Its files are removed under it: made again, they say the same. */
@@ -257,14 +225,14 @@ static void files_are_removed(void **state)
 {
 	struct rig *rig = *state;
 
-	begin(rig, 0);
-	store(10);
-	store_lost(20);
-	store(30);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, NULL);
+	bridge_send_store(&engine, 10);
+	bridge_lose_store(&engine, 20);
+	bridge_send_store(&engine, 30);
 	until_next(rig, 3);
 	assert_int_equal(unlinkat(rig->dir_fd, "1/0.seg", 0), 0);
 	assert_int_equal(until_next(rig, 3).gaps_lost, 1);
-	end();
+	bridge_end(&program, &engine);
 }
 
 int main(void)
