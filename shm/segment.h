@@ -94,8 +94,9 @@ enum rdx_segment_renewed {
 /*
  * A rank whose files lost their names, or whose segment is too small: claim it again, with its clear file,
  * and make its segment again, as a new epoch, with its source also where it is empty. No name yet, as above;
- * `lost` is as it was, and its lock file held by both where that has its name. An rdx_segment_renewed; -EBUSY as above; -EINVAL: too much room;
- * -EAGAIN: nobody else has the rank, but a cleaner, or who looks whether it is free, is in the way.
+ * `lost` is as it was, and its lock file held by both where that has its name. An rdx_segment_renewed; -EBUSY
+ * as above; -EINVAL: too much room; -EAGAIN: nobody else has the rank, but a cleaner, or who looks whether it
+ * is free, is in the way.
  */
 int rdx_segment_renew(struct rdx_segment_owner *ret_owner, const struct rdx_segment_owner *lost,
 		      int dir_fd, const struct rdx_segment_again *again);

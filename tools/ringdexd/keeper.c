@@ -60,7 +60,7 @@ static void remember_recoveries(struct keeper *keeper, const struct rdx_indexer 
 	}
 }
 
-/* Under the lock. Those of ranks that are forgotten leave the sum. */
+/* Under the lock. The sum of one indexer never falls: what is forgotten stays in it. */
 static void remember_clears(struct keeper *keeper, uint64_t clears)
 {
 	if (clears > keeper->clears)
