@@ -5,11 +5,12 @@ that are killed in the middle of it: test_dump.py BIN_DIR io_uring|epoll DIR"""
 import contextlib
 import http.client
 import json
+import resource
 import socket
 import unittest
 
 from held_blocks import Holder, contents, expected, local, read_dump, sequence_hash, xxhash
-from rig import DIR, PATIENCE_S, Daemon, query, until
+from rig import DIR, PATIENCE_S, Daemon, query, read_answer, until
 
 DUMPS_MAX = 2
 CHAINS, CHAIN = 60, 200  # of each worker that holds much: 12,000 blocks, a megabyte of text
@@ -202,12 +203,16 @@ class Large(unittest.TestCase):
     def may_dump(self):
         return self.daemon.ask("HEAD", "/dump")[0] == 200
 
+    def let_them_wait(self, clients):
+        """Until their dumps wait for them, most likely; nobody else does."""
+        for _, answer in clients:
+            self.assertEqual(answer.read(1), b"{")
+        for _ in range(100):
+            self.assertEqual(self.daemon.ask("POST", "/query", query([1, 2, 3, 4], "m"))[0], 200)
+
     def test_slow_clients(self):
         slow = [self.begin() for _ in range(DUMPS_MAX)]
-        for _, answer in slow:
-            self.assertEqual(answer.read(1), b"{")
-        for _ in range(100):                   # nobody waits for them
-            self.assertEqual(self.daemon.ask("POST", "/query", query([1, 2, 3, 4], "m"))[0], 200)
+        self.let_them_wait(slow)
         status, said = self.daemon.ask("GET", "/dump")
         self.assertEqual(status, 503)
         self.assertIn("ask again", said["error"])
@@ -218,6 +223,7 @@ class Large(unittest.TestCase):
         for _ in range(2):
             clients = [self.begin() for _ in range(DUMPS_MAX)]
             self.assertFalse(self.may_dump())
+            self.let_them_wait(clients)
             for client, answer in clients:
                 answer.close()
                 client.close()
@@ -229,6 +235,18 @@ class Large(unittest.TestCase):
         self.engine.kill()
         self.assert_whole(begun + answer.read(), 1)  # the second one may have come too late
         until(lambda: self.daemon.ask("GET", "/dump") == (200, {}), "the dead are dumped")
+
+    def test_that_cannot_be_completed(self):
+        pid = self.daemon.process.pid
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertEqual(read_answer(stream)[0], 200)
+            most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, most))  # it opens no segment any more
+            client.sendall(b"GET /dump HTTP/1.1\r\nHost: x\r\n\r\n")
+            text = stream.read()
+        self.assertTrue(text.startswith(b"HTTP/1.1 200 "), text)
+        self.assertFalse(text.endswith(b"0\r\n\r\n"), text)  # not taken for whole
 
     def test_stopped_in_the_middle(self):
         _, answer = self.begin()

@@ -143,7 +143,8 @@ class Answers(unittest.TestCase):
                                                   "last_event_id", "slots_lost")],
                          ["m", "", 2, "feed://2/3", "exact", None, 3, 0])
         self.assertEqual(set(rank["recoveries"]), {"continue", "barrier", "ledger"})
-        self.assertGreaterEqual(sum(rank["recoveries"].values()), 1)
+        self.assertGreaterEqual(rank["recoveries"]["barrier"], 1)  # that of its birth
+        self.assertEqual(rank["recoveries"]["ledger"], 0)
         for path, workers in (("?model=m", range(1, 9)), ("?tenant=other", [8]), ("?model=m&tenant=", range(1, 8)),
                               ("?model=x", []), ("?model=%6d&tenant=oth%65r", [8])):
             said = self.daemon.ask("GET", "/v1/workers" + path)[1]["ranks"]
@@ -151,6 +152,12 @@ class Answers(unittest.TestCase):
         for path in "?model=%zz", "?tenant=" + "x" * 256:
             status, said = self.daemon.ask("GET", "/v1/workers" + path)
             self.assertEqual((status, set(said)), (400, {"error"}))
+
+    def test_a_rank_without_events(self):
+        with feed(self.daemon.directory, [{"worker": 9, "type": "removed", "names": []}], "--tenant=silent"):
+            rank, = until(lambda: self.daemon.ask("GET", "/v1/workers?tenant=silent")[1]["ranks"], "it never comes")
+        self.assertEqual([rank["last_event_id"], rank["event_age_ns"]], [0, None])
+        self.assertIsNotNone(rank["age_ns"])
 
     def test_a_rank_that_dies(self):
         with feed(self.daemon.directory, [stored(9, [91], [50, 51])]):
