@@ -148,6 +148,8 @@ class Settings(Case):
         self.assertIn(f"RINGDEXD_TOKEN_FILE: the token in {short}", said)
         self.assertIn("RINGDEXD_LISTEN: x is no address", check(RINGDEXD_LISTEN="[::1]:0 x")[1])
         for text, fault in (("listen = 8090", "8090 is no address"), ("listen = 0.0.0.0:0", "can be reached"),
+                            ("listen = [::1]:65536", "a number from 0 to 65535"),
+                            ("listen = 127.0.0.1:18446744073709551617", "a number from 0 to 65535"),
                             (f"token-file = {short}", "the token in")):
             config = write("named.conf", f"\n{text}\n")
             run = subprocess.run([f"{BIN}/ringdexd", f"--config={config}", f"--dir={DIR}/named"],

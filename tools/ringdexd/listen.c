@@ -8,7 +8,9 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -141,6 +143,12 @@ static int bind_tcp(const struct addrinfo *info, struct listen_at *ret_at)
 	return 0;
 }
 
+/* getaddrinfo takes such a number, and leaves bits of it out. */
+static int is_beyond_ports(const char *port)
+{
+	return !port[strspn(port, "0123456789")] && strtoul(port, NULL, 10) > UINT16_MAX;
+}
+
 /* To be freed with freeaddrinfo. Says why there is none, and returns -EINVAL. */
 static int find_tcp(const char *address, const char *place, struct addrinfo **ret_found)
 {
@@ -152,6 +160,10 @@ static int find_tcp(const char *address, const char *place, struct addrinfo **re
 	if (!split(address, host, sizeof(host), &port)) {
 		messages_say("%s%s is no address: write 127.0.0.1:8090, [::1]:8090 or unix:/PATH",
 			     place, address);
+		return -EINVAL;
+	}
+	if (is_beyond_ports(port)) {
+		messages_say("%s%s: a port is a number from 0 to 65535", place, address);
 		return -EINVAL;
 	}
 	r = getaddrinfo(host, port, &wanted, ret_found);
