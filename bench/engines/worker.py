@@ -69,7 +69,8 @@ class Worker:
         if self._kind in STORED:
             events = [self._engine.stored(hashes[:], None, tokens[:], BLOCK_TOKENS)]
         else:
-            events = [self._engine.removed([name]) for name in hashes]
+            # the end of a prompt is evicted first
+            events = [self._engine.removed([name]) for name in reversed(hashes)]
         return self._engine.batch(events)
 
     def go(self, gap_ns):
