@@ -335,7 +335,7 @@ int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks)
 		done += r;
 	} while (r > 0 && done < most && rdx_indexer_has_work(indexer) && rdx_clock_ns() < until);
 	if (done > 0)
-		indexer->busy_ns = rdx_clock_ns();
+		rdx_rest_note_work(indexer);
 	return r < 0 ? r : (int)done;
 }
 

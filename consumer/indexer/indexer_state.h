@@ -48,7 +48,9 @@ struct rdx_indexer {
 	uint64_t bell_id;
 	uint32_t wait_mode; /* as requested */
 	uint32_t rest_mode;
-	uint64_t busy_ns; /* when a poll last had work */
+	uint64_t busy_ns;      /* when a poll last had work */
+	uint64_t first_nap_ns; /* after such a poll; below the usual nap: that */
+	uint64_t naps_since;   /* such a poll */
 	struct rdx_fed_index *indexes;
 	uint32_t index_count;
 	struct rdx_rank **ranks;
@@ -77,6 +79,9 @@ int rdx_indexer_is_forked(const struct rdx_indexer *indexer);
 
 /* Is something left that a poll can do now? Looks at each ring, and at nothing that is done by the clock. */
 int rdx_indexer_has_work(const struct rdx_indexer *indexer);
+
+/* A poll had some. */
+void rdx_rest_note_work(struct rdx_indexer *indexer);
 
 /* A wait in place of the one there is, if there is one; on failure that stays. -errno. */
 int rdx_indexer_open_wait(struct rdx_indexer *indexer);

@@ -15,8 +15,14 @@
 
 #define POLL_NS       UINT64_C(1000000) /* while some producer does not ring */
 #define NAP_NS        UINT64_C(250000)  /* an event is seen half as late, mostly */
+#define FIRST_NAP_NS  UINT64_C(2000000) /* after an event, at most */
 #define LULL_NS       UINT64_C(5000000) /* longer than an engine's short steps */
 #define TAG_DIRECTORY UINT32_C(0x100)
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 int rdx_indexer_open_wait(struct rdx_indexer *indexer)
 {
@@ -64,9 +70,24 @@ static int all_ring(struct rdx_indexer *indexer)
 	return 1;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
+/* Engines publish at the end of their steps. A first nap that brought nothing may be longer, up to where
+ * the next step ends; one that brought something was perhaps too long. */
+void rdx_rest_note_work(struct rdx_indexer *indexer)
 {
-	return a < b ? a : b;
+	uint64_t first_ns = indexer->first_nap_ns;
+
+	if (indexer->naps_since > 1)
+		indexer->first_nap_ns = least(first_ns + NAP_NS / 2, FIRST_NAP_NS);
+	else if (indexer->naps_since == 1)
+		indexer->first_nap_ns = first_ns - first_ns / 4;
+	indexer->naps_since = 0;
+	indexer->busy_ns = rdx_clock_ns();
+}
+
+static uint64_t nap_ns(const struct rdx_indexer *indexer)
+{
+	return indexer->naps_since || indexer->first_nap_ns < NAP_NS ? NAP_NS
+								     : indexer->first_nap_ns;
 }
 
 /* How long to sleep, and in *ret_rings whether a producer is asked to end it. */
@@ -80,7 +101,7 @@ static uint64_t plan(struct rdx_indexer *indexer, int64_t timeout_ns, int *ret_r
 	if (timeout_ns >= 0)
 		sleep_ns = least(sleep_ns, (uint64_t)timeout_ns);
 	if (!*ret_rings)
-		sleep_ns = least(sleep_ns, naps ? NAP_NS : POLL_NS);
+		sleep_ns = least(sleep_ns, naps ? nap_ns(indexer) : POLL_NS);
 	return sleep_ns;
 }
 
@@ -101,6 +122,7 @@ int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
 	if (rdx_indexer_has_work(indexer))
 		return 1;
 	indexer->naps += !rings;
+	indexer->naps_since++;
 	r = rdx_wait_sleep(indexer->wait, rings ? &bell->word : NULL, armed, (int64_t)sleep_ns,
 			   &woke);
 	if (r < 0 && r != -EINTR)
