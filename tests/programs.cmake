@@ -79,8 +79,10 @@ if(RDX_DAEMON)
 	rdx_daemon_test(dynamo io_uring LONG)
 	rdx_daemon_test(life io_uring LONG)
 	rdx_daemon_test(metrics io_uring LONG)
-	# with what a package registry has; once in CI
+	# under the rules of the unit, which no sanitizer can live with; and with what a package registry has. Once in CI
 	if(RDX_FIRST)
+		rdx_daemon_test(hardened io_uring)
+		rdx_daemon_test(hardened epoll)
 		set(test ${RDX_TEST_PREFIX}process/daemon_openapi)
 		set(label long)
 		if(RDX_PRESET STREQUAL ci)
