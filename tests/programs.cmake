@@ -83,6 +83,16 @@ if(RDX_DAEMON)
 	if(RDX_FIRST)
 		rdx_daemon_test(hardened io_uring)
 		rdx_daemon_test(hardened epoll)
+		# as root: the service as it is installed, on a machine that systemd starts
+		if(RDX_INSTALL AND RDX_BRIDGE)
+			set(test ${RDX_TEST_PREFIX}process/daemon_booted_long)
+			add_test(NAME ${test} COMMAND held_run ${Python3_EXECUTABLE} -B
+				${CMAKE_CURRENT_SOURCE_DIR}/daemon/test_booted.py
+				${CMAKE_RUNTIME_OUTPUT_DIRECTORY} auto)
+			set_tests_properties(${test} PROPERTIES LABELS long TIMEOUT ${RDX_TEST_TIMEOUT}
+				ENVIRONMENT "RDX_BUILD=${PROJECT_BINARY_DIR};RDX_PREFIX=${CMAKE_INSTALL_PREFIX}"
+				SKIP_RETURN_CODE 77 FIXTURES_REQUIRED build/${RDX_PRESET})
+		endif()
 		set(test ${RDX_TEST_PREFIX}process/daemon_openapi)
 		set(label long)
 		if(RDX_PRESET STREQUAL ci)

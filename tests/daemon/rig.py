@@ -70,10 +70,11 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def worker(directory, program="example-publish"):
-    """An engine that announces a few blocks; it is alive within the block."""
+def worker(directory, program="example-publish", user=None):
+    """An engine that announces a few blocks; it is alive within the block. The user's group is ringdex."""
+    who = {"user": user, "group": "ringdex", "extra_groups": []} if user else {}
     process = subprocess.Popen([f"{BIN}/{program}", directory], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+                               stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent, **who)
     try:
         assert process.stdout.readline() == "published\n"
         yield process

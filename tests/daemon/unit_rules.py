@@ -147,8 +147,8 @@ TAKEN = {"SystemCallFilter", "SystemCallErrorNumber", "SystemCallArchitectures",
 # No matter of a process by itself.
 OF_SYSTEMD = {
     "Type", "ExecStart", "ExecReload", "Restart", "RestartSec", "WatchdogSec", "TimeoutStopSec", "User", "Group",
-    "LimitNOFILE", "RemoveIPC", "ProtectSystem", "ProtectHome", "PrivateTmp", "PrivateDevices", "PrivateMounts",
-    "ProtectControlGroups", "ProtectKernelTunables", "ProtectProc", "ProcSubset"}
+    "LimitNOFILE", "RemoveIPC", "RuntimeDirectory", "ReadOnlyPaths", "ProtectSystem", "ProtectHome", "PrivateTmp",
+    "PrivateDevices", "PrivateMounts", "ProtectControlGroups", "ProtectKernelTunables", "ProtectProc", "ProcSubset"}
 
 
 def expand(names):
