@@ -20,6 +20,7 @@ SuccessAction=exit
 FailureAction=exit
 [Service]
 Type=oneshot
+ExecStartPre=systemd-sysusers
 ExecStart={command}
 Environment={inside}=1
 StandardOutput=append:{said}
