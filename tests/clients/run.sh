@@ -41,11 +41,7 @@ example() { # publish|lookup PROGRAM...
 
 # Go as it is needed here.
 go_build() { # FOLDER
-	local version
 	need go
-	version=$(go env GOVERSION)
-	version=${version#go1.}
-	((${version%%.*} >= 21)) || { echo "skipped: go before 1.21 has no runtime.Pinner"; exit 77; }
 	cp "$1"/* .
 	export GOCACHE=$folder/../go-cache GOPATH=$folder/path GOFLAGS=-mod=mod GOPROXY=off
 	CGO_ENABLED=1 CC=$cc go build -o client .

@@ -7,12 +7,20 @@ package main
 // #cgo pkg-config: ringdex
 // #include <stdlib.h>
 // #include <ringdex/rdx_index.h>
+//
+// // In C, since a structure of Go's may not point to a slice of Go's.
+// static int lookup(struct rdx_index *index, const uint32_t *ids, uint64_t count,
+//                   struct rdx_run *runs, uint32_t capacity)
+// {
+//     struct rdx_tokens request = {.size = sizeof(request), .ids = ids, .count = count};
+//
+//     return rdx_index_lookup_tokens(index, &request, runs, capacity);
+// }
 import "C"
 
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 	"unsafe"
@@ -57,15 +65,8 @@ func (index *Index) Lookup(prompt []uint32) ([]Run, error) {
 	if len(prompt) == 0 {
 		return nil, nil
 	}
-	var pin runtime.Pinner // what a structure points to must not move
-	defer pin.Unpin()
-	pin.Pin(&prompt[0])
-	request := C.struct_rdx_tokens{
-		size: C.sizeof_struct_rdx_tokens, ids: (*C.uint32_t)(&prompt[0]),
-		count: C.uint64_t(len(prompt)),
-	}
-	rows := C.rdx_index_lookup_tokens(index.handle, &request, &index.runs[0],
-		C.uint32_t(len(index.runs)))
+	rows := C.lookup(index.handle, (*C.uint32_t)(&prompt[0]), C.uint64_t(len(prompt)),
+		&index.runs[0], C.uint32_t(len(index.runs)))
 	if rows < 0 {
 		return nil, syscall.Errno(-rows)
 	}

@@ -9,13 +9,37 @@ package main
 // #include <ringdex/rdx_indexer.h>
 // #include <ringdex/rdx_publisher.h>
 // #include <ringdex/rdx_version.h>
+//
+// // In C, since a structure of Go's may not point to a slice of Go's.
+// static int stored(struct rdx_publisher *publisher, const uint64_t *names, uint32_t count,
+//                   const uint32_t *tokens, uint64_t token_count)
+// {
+//     struct rdx_stored stored = {.size = sizeof(stored), .names = names, .name_bytes = 8,
+//                                 .count = count, .tokens = tokens, .token_count = token_count};
+//
+//     return rdx_publish_stored(publisher, &stored);
+// }
+//
+// static int removed(struct rdx_publisher *publisher, uint64_t name)
+// {
+//     struct rdx_removed removed = {.size = sizeof(removed), .names = &name, .name_bytes = 8,
+//                                   .count = 1};
+//
+//     return rdx_publish_removed(publisher, &removed);
+// }
+//
+// static int lookup(struct rdx_index *index, const uint32_t *ids, uint64_t count,
+//                   struct rdx_run *runs, uint32_t capacity)
+// {
+//     struct rdx_tokens request = {.size = sizeof(request), .ids = ids, .count = count};
+//
+//     return rdx_index_lookup_tokens(index, &request, runs, capacity);
+// }
 import "C"
 
 import (
 	"fmt"
 	"os"
-	"runtime"
-	"unsafe"
 )
 
 func check(ok bool, what string) {
@@ -36,20 +60,8 @@ func publish(dir *C.char, tokens []C.uint32_t) *C.struct_rdx_publisher {
 	check(C.rdx_publisher_open(&publisher, &options) == 0, "publisher opened")
 
 	names := []C.uint64_t{71, 72, 73}
-	var pin runtime.Pinner // what a structure points to must not move
-	defer pin.Unpin()
-	pin.Pin(&names[0])
-	pin.Pin(&tokens[0])
-	stored := C.struct_rdx_stored{
-		size: C.sizeof_struct_rdx_stored, names: unsafe.Pointer(&names[0]),
-		tokens: &tokens[0], token_count: C.uint64_t(len(tokens)), count: 3, name_bytes: 8,
-	}
-	check(C.rdx_publish_stored(publisher, &stored) == 0, "stored")
-	removed := C.struct_rdx_removed{
-		size: C.sizeof_struct_rdx_removed, names: unsafe.Pointer(&names[2]),
-		count: 1, name_bytes: 8,
-	}
-	check(C.rdx_publish_removed(publisher, &removed) == 0, "removed")
+	check(C.stored(publisher, &names[0], 3, &tokens[0], C.uint64_t(len(tokens))) == 0, "stored")
+	check(C.removed(publisher, names[2]) == 0, "removed")
 	stats := C.struct_rdx_publisher_stats{size: C.sizeof_struct_rdx_publisher_stats}
 	check(C.rdx_publisher_get_stats(publisher, &stats) == 0 && stats.events == 2, "two events")
 	return publisher
@@ -72,12 +84,6 @@ func main() {
 	}
 	runs := make([]C.struct_rdx_run, C.RDX_RANKS_MAX)
 	runs[0].size = C.sizeof_struct_rdx_run
-	var pin runtime.Pinner
-	defer pin.Unpin()
-	pin.Pin(&tokens[0])
-	request := C.struct_rdx_tokens{
-		size: C.sizeof_struct_rdx_tokens, ids: &tokens[0], count: C.uint64_t(len(tokens)),
-	}
 	var index *C.struct_rdx_index
 	for rows := C.int(0); rows != 1 || runs[0].last_event_id < 2 ||
 		runs[0].state != C.RDX_STATE_EXACT; {
@@ -87,7 +93,8 @@ func main() {
 		if index == nil && C.rdx_index_open(&index, dir, &key) < 0 {
 			continue
 		}
-		rows = C.rdx_index_lookup_tokens(index, &request, &runs[0], C.uint32_t(len(runs)))
+		rows = C.lookup(index, &tokens[0], C.uint64_t(len(tokens)), &runs[0],
+			C.uint32_t(len(runs)))
 	}
 	check(runs[0].worker_id == 7 && runs[0].blocks[C.RDX_TIER_DEVICE] == 2, "two blocks")
 	check(C.GoString(runs[0].instance) == "http://client:1", "instance")

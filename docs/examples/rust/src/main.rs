@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 fn main() -> std::io::Result<()> {
-    let Some(dir) = std::env::args_os().nth(1) else {
+    let dir = std::env::args_os().nth(1).unwrap_or_else(|| {
         eprintln!("usage: lookup DIR");
         std::process::exit(2);
-    };
+    });
     let mut index = ringdex::Index::open(Path::new(&dir), "example", 4, Duration::from_secs(60))?;
     let prompt: Vec<u32> = (1..13).collect();
     for run in index.lookup(&prompt)? {

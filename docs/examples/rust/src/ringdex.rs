@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a router needs of `rdx_index.h`, written down again, and a safe handle on it.
-use std::ffi::{c_char, c_int, CStr, CString};
+use std::ffi::{CStr, CString};
 use std::io::{Error, Result};
 use std::mem::{size_of, zeroed};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{null_mut, NonNull};
 use std::time::{Duration, Instant};
 
 /// As in C, field by field.
 pub mod raw {
-    use super::*;
-    use std::ffi::c_void;
+    use std::os::raw::{c_char, c_int, c_void};
 
     pub const RANKS_MAX: usize = 256;
     pub const TIERS: usize = 4;
@@ -89,7 +89,7 @@ unsafe impl Send for Index {}
 impl Index {
     /// Wait as long as `patience` for the index: routers may start before workers and indexers.
     pub fn open(dir: &Path, model: &str, block_tokens: u32, patience: Duration) -> Result<Index> {
-        let dir = CString::new(dir.as_os_str().as_encoded_bytes())?;
+        let dir = CString::new(dir.as_os_str().as_bytes())?;
         let model = CString::new(model)?;
         let end = Instant::now() + patience;
         loop {

@@ -4,8 +4,9 @@
 mod ringdex; // of docs/examples/rust
 
 use ringdex::raw::*;
-use std::ffi::{c_char, c_int, c_void, CStr, CString};
+use std::ffi::{CStr, CString};
 use std::mem::{size_of, zeroed};
+use std::os::raw::{c_char, c_int, c_void};
 use std::ptr::null_mut;
 
 const EXACT: u8 = 0;
