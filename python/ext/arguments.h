@@ -33,10 +33,31 @@ static inline Py_ssize_t arguments_length(PyObject *list)
 	return PyList_Check(list) ? PyList_Size(list) : PyTuple_Size(list);
 }
 
-/* One of them, borrowed; NULL with an exception: there are fewer. */
+/* One of them, a new reference; NULL with an exception: there are fewer. */
 static inline PyObject *arguments_item(PyObject *list, Py_ssize_t at)
 {
-	return PyList_Check(list) ? PyList_GetItem(list, at) : PyTuple_GetItem(list, at);
+#ifdef Py_GIL_DISABLED
+	if (PyList_Check(list))
+		return PyList_GetItemRef(list, at);
+	return Py_XNewRef(PyTuple_GetItem(list, at));
+#else
+	return Py_XNewRef(PyList_Check(list) ? PyList_GetItem(list, at)
+					     : PyTuple_GetItem(list, at));
+#endif
+}
+
+/* A value of a dict, a new reference; NULL without an exception: there is none. */
+static inline PyObject *arguments_value(PyObject *dict, const char *name)
+{
+#ifdef Py_GIL_DISABLED
+	PyObject *value;
+
+	if (PyDict_GetItemStringRef(dict, name, &value) < 0)
+		PyErr_Clear();
+	return value;
+#else
+	return Py_XNewRef(PyDict_GetItemString(dict, name));
+#endif
 }
 
 /* The text of an object, valid as long as that is; NULL with an exception. */

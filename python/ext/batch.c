@@ -164,13 +164,16 @@ static int repeats(const struct pending *pending, const struct event_values *val
 static int only_name(PyObject *list, uint64_t *ret_name)
 {
 	PyObject *name;
+	int r;
 
 	if (!PyList_CheckExact(list) || PyList_Size(list) != 1)
 		return 0;
-	name = PyList_GetItem(list, 0);
-	if (!PyLong_CheckExact(name))
-		return 0;
-	return numbers_word(name, ret_name);
+	name = arguments_item(list, 0);
+	if (!name)
+		PyErr_Clear(); /* it was just taken away */
+	r = name && PyLong_CheckExact(name) && numbers_word(name, ret_name);
+	Py_XDECREF(name);
+	return r;
 }
 
 /* 1: one more removal like that before was taken; 0: it was not; -1 with an exception. */
@@ -211,16 +214,18 @@ static int read_object(struct walk *walk, PyObject *from, struct event_class *cl
 static int read_dict(struct walk *walk, PyObject *from, struct event_values *values)
 {
 	uint32_t unknown = 0;
-	PyObject *type = PyDict_GetItemString(from, "type");
+	PyObject *type = arguments_value(from, "type"); /* which the dict may lose meanwhile */
 	const char *text = type ? arguments_text(type, "type") : NULL;
+	int r = -1;
 
 	if (!type)
 		PyErr_SetString(PyExc_ValueError, "an event has no type");
-	if (!text || event_class_read_dict(from, walk->self->engine, values, &unknown) < 0)
-		return -1;
 	/* that of a removal that waits has to stay */
-	return decode(walk, event_class_removal(text) ? event_class_removal(text) : text, unknown,
-		      values);
+	if (text && event_class_read_dict(from, walk->self->engine, values, &unknown) == 0)
+		r = decode(walk, event_class_removal(text) ? event_class_removal(text) : text,
+			   unknown, values);
+	Py_XDECREF(type);
+	return r;
 }
 
 /* -1 with an exception that is none of the event's. */
@@ -253,12 +258,8 @@ static PyObject *events_of(PyObject *batch)
 		Py_INCREF(batch);
 		return batch;
 	}
-	if (PyDict_Check(batch)) {
-		events = PyDict_GetItemString(batch, "events");
-		Py_XINCREF(events);
-	} else {
-		events = PyObject_GetAttrString(batch, "events");
-	}
+	events = PyDict_Check(batch) ? arguments_value(batch, "events")
+				     : PyObject_GetAttrString(batch, "events");
 	list = events ? PySequence_Fast(events, "") : NULL;
 	Py_XDECREF(events);
 	if (!list && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_Exception))) {
@@ -273,17 +274,14 @@ static PyObject *events_of(PyObject *batch)
 /* Until the end, or an exception, or an error of the library. */
 static void walk_all(struct walk *walk, PyObject *events)
 {
-	int is_list = PyList_Check(events), r = 0;
+	int r = 0;
 
 	/* the size is asked each time: reading an event may run anything */
-	for (Py_ssize_t i = 0; r == 0 && walk->r == 0 && i < PySequence_Size(events); i++) {
-		PyObject *from = is_list ? PyList_GetItem(events, i) : PyTuple_GetItem(events, i);
+	for (Py_ssize_t i = 0; r == 0 && walk->r == 0 && i < arguments_length(events); i++) {
+		PyObject *from = arguments_item(events, i);
 
-		if (!from)
-			return;
-		Py_INCREF(from);
-		r = read_event(walk, from);
-		Py_DECREF(from);
+		r = from ? read_event(walk, from) : -1;
+		Py_XDECREF(from);
 	}
 }
 

@@ -104,23 +104,20 @@ static int read_keys(struct event_reader *reader, const struct event_values *val
 /* A pair of tokens. 0 with an exception. */
 static int read_pair(PyObject *from, uint32_t *ret_pair, Py_ssize_t at)
 {
-	PyObject *pair;
-	int r;
+	PyObject *pair = NULL;
+	int r = 0;
 
-	if (PyTuple_Check(from) && PyTuple_Size(from) == 2) {
+	if (PyTuple_Check(from))
 		pair = Py_NewRef(from);
-	} else if (PyList_Check(from) && PyList_Size(from) == 2) {
+	else if (PyList_Check(from))
 		pair = PyList_AsTuple(from); /* a number's own code may change the list */
-		if (!pair)
-			return 0;
-	} else {
+	if (pair && PyTuple_Size(pair) == 2)
+		r = numbers_one(PyTuple_GetItem(pair, 0), &ret_pair[0], "token_ids", at) &&
+		    numbers_one(PyTuple_GetItem(pair, 1), &ret_pair[1], "token_ids", at);
+	else if (!PyErr_Occurred())
 		PyErr_Format(PyExc_TypeError,
 			     "token_ids[%zd] is %R: give a pair of numbers, as before", at, from);
-		return 0;
-	}
-	r = numbers_one(PyTuple_GetItem(pair, 0), &ret_pair[0], "token_ids", at) &&
-	    numbers_one(PyTuple_GetItem(pair, 1), &ret_pair[1], "token_ids", at);
-	Py_DECREF(pair);
+	Py_XDECREF(pair);
 	return r;
 }
 
@@ -144,11 +141,8 @@ static int read_mixed(struct event_reader *reader, PyObject *list, int are_pairs
 		return -1;
 	for (Py_ssize_t i = 0; i < count; i++) {
 		PyObject *from = arguments_item(list, i);
-		int ok;
-
-		Py_XINCREF(from);
-		ok = from && (are_pairs ? read_pair(from, &tokens[2 * i], i)
-					: read_token(reader, from, &tokens[i], i));
+		int ok = from && (are_pairs ? read_pair(from, &tokens[2 * i], i)
+					    : read_token(reader, from, &tokens[i], i));
 
 		Py_XDECREF(from);
 		if (!ok)
@@ -165,36 +159,53 @@ static int has_text(PyObject *list)
 	Py_ssize_t count = arguments_length(list);
 
 	for (Py_ssize_t i = 0; i < count; i++) {
-		if (PyUnicode_Check(arguments_item(list, i)))
-			return 1;
+		PyObject *token = arguments_item(list, i);
+		int is_text = token && PyUnicode_Check(token);
+
+		Py_XDECREF(token);
+		if (is_text || !token) /* who reads it again finds out */
+			return is_text;
 	}
 	return 0;
 }
 
-static PyObject *first_token(PyObject *from)
+static int is_list(PyObject *from)
 {
-	if (PyList_Check(from))
-		return PyList_Size(from) ? PyList_GetItem(from, 0) : NULL;
-	return PyTuple_Check(from) && PyTuple_Size(from) ? PyTuple_GetItem(from, 0) : NULL;
+	return PyTuple_Check(from) || PyList_Check(from);
+}
+
+/* Is the first of them a pair? */
+static int are_pairs(PyObject *from)
+{
+	PyObject *first;
+	int r;
+
+	if (!is_list(from) || !arguments_length(from))
+		return 0;
+	first = arguments_item(from, 0);
+	if (!first)
+		PyErr_Clear(); /* it was just taken away */
+	r = first && is_list(first);
+	Py_XDECREF(first);
+	return r;
 }
 
 static int read_tokens(struct event_reader *reader, const struct event_values *values,
 		       struct rdx_engine_event *event)
 {
 	struct numbers *read = &reader->read[READ_TOKENS];
-	PyObject *from = value_of(values, EVENT_TOKENS), *first;
+	PyObject *from = value_of(values, EVENT_TOKENS);
 
 	if (!from)
 		return 0;
-	first = first_token(from);
-	if (first && (PyTuple_Check(first) || PyList_Check(first)))
+	if (are_pairs(from))
 		return read_mixed(reader, from, 1, event);
 	if (numbers_u32(read, from, &reader->tokens, names[EVENT_TOKENS]) == 0) {
 		event->tokens = read->at;
 		event->token_count = read->count;
 		return 0;
 	}
-	if (!first || !PyErr_ExceptionMatches(PyExc_TypeError) || !has_text(from))
+	if (!is_list(from) || !PyErr_ExceptionMatches(PyExc_TypeError) || !has_text(from))
 		return -1;
 	PyErr_Clear();
 	return read_mixed(reader, from, 0, event);

@@ -3,14 +3,14 @@
 
 #include "python/ext/arguments.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KEPT_MAX 64
 
-/* Of all publishers, for ever: a class that is kept does not go away. */
-static struct event_class *kept[KEPT_MAX];
-static int kept_count;
+/* Of all publishers, for ever: a class that is kept does not go away. The first ones are not NULL. */
+static struct event_class *_Atomic kept[KEPT_MAX];
 
 const char *event_class_removal(const char *type)
 {
@@ -196,6 +196,25 @@ static void free_class(struct event_class *class)
 	free(class);
 }
 
+/* Keep it where there is room, or take the one that another thread kept of the same type meanwhile. */
+static struct event_class *keep(struct event_class *class)
+{
+	class->is_kept = 1;
+	for (int i = 0; i < KEPT_MAX; i++) {
+		struct event_class *there = NULL;
+
+		if (atomic_compare_exchange_strong_explicit(
+			    &kept[i], &there, class, memory_order_acq_rel, memory_order_acquire))
+			return class;
+		if (there->type == class->type) {
+			free_class(class);
+			return there;
+		}
+	}
+	class->is_kept = 0;
+	return class;
+}
+
 static struct event_class *learn(PyObject *type)
 {
 	struct event_class *class = calloc(1, sizeof(*class));
@@ -210,20 +229,20 @@ static struct event_class *learn(PyObject *type)
 		free_class(class);
 		return NULL;
 	}
-	if (kept_count < KEPT_MAX) {
-		class->is_kept = 1;
-		kept[kept_count++] = class;
-	}
-	return class;
+	return keep(class);
 }
 
 struct event_class *event_class_of(PyObject *event)
 {
 	PyObject *type = (PyObject *)Py_TYPE(event);
 
-	for (int i = 0; i < kept_count; i++) {
-		if (kept[i]->type == type)
-			return kept[i];
+	for (int i = 0; i < KEPT_MAX; i++) {
+		struct event_class *class = atomic_load_explicit(&kept[i], memory_order_acquire);
+
+		if (!class)
+			break;
+		if (class->type == type)
+			return class;
 	}
 	return learn(type);
 }
@@ -266,18 +285,24 @@ static int count_own(PyObject *event, const struct rdx_engine *engine, uint32_t 
 	int error = 0;
 	PyObject *dict = optional_text(event, "__dict__", &error);
 
-	if (dict && PyDict_Check(dict))
+	if (dict && PyDict_Check(dict)) {
+		MODULE_HOLD(dict);
 		error = count_others(dict, engine, unknown);
+		MODULE_LET_GO();
+	}
 	Py_XDECREF(dict);
 	return error;
 }
 
 static PyObject *get_slot(PyObject *slot, PyObject *event, PyObject *type)
 {
-	static descrgetfunc get;
+	static descrgetfunc _Atomic found;
+	descrgetfunc get = atomic_load_explicit(&found, memory_order_relaxed);
 
-	if (!get)
+	if (!get) {
 		get = (descrgetfunc)PyType_GetSlot(&PyMemberDescr_Type, Py_tp_descr_get);
+		atomic_store_explicit(&found, get, memory_order_relaxed);
+	}
 	return get(slot, event, type);
 }
 
@@ -308,8 +333,8 @@ int event_class_read(const struct event_class *class, PyObject *event,
 	return class->is_open ? count_own(event, engine, ret_unknown) : 0;
 }
 
-int event_class_read_dict(PyObject *dict, const struct rdx_engine *engine,
-			  struct event_values *ret_values, uint32_t *ret_unknown)
+static int read_dict(PyObject *dict, const struct rdx_engine *engine,
+		     struct event_values *ret_values, uint32_t *ret_unknown)
 {
 	PyObject *name, *value;
 	Py_ssize_t at = 0;
@@ -326,4 +351,15 @@ int event_class_read_dict(PyObject *dict, const struct rdx_engine *engine,
 		ret_values->of[field] = value;
 	}
 	return count_others(dict, engine, ret_unknown);
+}
+
+int event_class_read_dict(PyObject *dict, const struct rdx_engine *engine,
+			  struct event_values *ret_values, uint32_t *ret_unknown)
+{
+	int r;
+
+	MODULE_HOLD(dict);
+	r = read_dict(dict, engine, ret_values, ret_unknown);
+	MODULE_LET_GO();
+	return r;
 }

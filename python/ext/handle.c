@@ -2,19 +2,28 @@
 #include "python/ext/handle.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-/* Between this process and the one that imported the module. */
-static unsigned forks;
+/* The lock's word: how it is held, and above that `forks` of the process whose thread holds it. */
+#define FREE     0u
+#define HELD     1u
+#define AWAITED  2u /* held, and others may sleep on the word */
+#define HOW_BITS 2
+
+/* Between this process and the one that imported the module. Changes before the child has a second thread. */
+static _Atomic uint32_t forks;
 
 static void after_fork_in_child(void)
 {
-	forks++;
+	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
 }
 
 int handle_watch_forks(void)
 {
-	static int watched;
+	static int watched; /* imports are one by one */
 	int error;
 
 	if (watched)
@@ -29,25 +38,20 @@ int handle_watch_forks(void)
 	return 0;
 }
 
-int handle_start(struct handle *handle)
+/* The word by which a thread of this process holds a lock. */
+static uint32_t held(uint32_t how)
 {
-	handle->lock = PyThread_allocate_lock();
-	handle->forks = forks;
-	if (handle->lock)
-		return 0;
-	PyErr_NoMemory();
-	return -1;
+	return atomic_load_explicit(&forks, memory_order_relaxed) << HOW_BITS | how;
 }
 
-void handle_end(struct handle *handle)
+static int is_of_another_process(uint32_t word)
 {
-	if (handle->lock && !handle->busy)
-		PyThread_free_lock(handle->lock);
+	return word != FREE && word >> HOW_BITS != held(0) >> HOW_BITS;
 }
 
 int handle_is_torn(const struct handle *handle)
 {
-	return handle->busy && handle->forks != forks;
+	return is_of_another_process(atomic_load_explicit(&handle->lock, memory_order_relaxed));
 }
 
 static int say_torn(void)
@@ -58,14 +62,27 @@ static int say_torn(void)
 	return -1;
 }
 
-static int wait_for_lock(struct handle *handle)
+/* A thread of this process is inside. From here on who leaves wakes one that sleeps. */
+static void wait_for_lock(struct handle *handle)
 {
-	if (PyThread_acquire_lock(handle->lock, NOWAIT_LOCK))
+	uint32_t awaited = held(AWAITED);
+
+	while (atomic_exchange_explicit(&handle->lock, awaited, memory_order_acquire) != FREE)
+		syscall(SYS_futex, &handle->lock, FUTEX_WAIT_PRIVATE, awaited, NULL, NULL, 0);
+}
+
+/* -1: a thread holds it that this process does not have. */
+static int lock(struct handle *handle)
+{
+	uint32_t word = FREE;
+
+	if (atomic_compare_exchange_strong_explicit(&handle->lock, &word, held(HELD),
+						    memory_order_acquire, memory_order_relaxed))
 		return 0;
-	if (handle->forks != forks) /* who has it got it, and nothing else, before the fork */
-		return say_torn();
+	if (is_of_another_process(word))
+		return -1;
 	Py_BEGIN_ALLOW_THREADS;
-	PyThread_acquire_lock(handle->lock, WAIT_LOCK);
+	wait_for_lock(handle);
 	Py_END_ALLOW_THREADS;
 	return 0;
 }
@@ -76,22 +93,35 @@ int handle_enter(struct handle *handle)
 
 	if (handle_is_torn(handle))
 		return say_torn();
-	if (handle->busy && handle->owner == me) {
+	/* it is this thread's own store, or another's, which is none of `me` */
+	if (atomic_load_explicit(&handle->owner, memory_order_relaxed) == me) {
 		PyErr_SetString(PyExc_RuntimeError, "called while a call of it is under way");
 		return -1;
 	}
-	if (wait_for_lock(handle) < 0)
-		return -1;
-	handle->owner = me;
-	handle->forks = forks;
-	handle->busy = 1;
+	if (lock(handle) < 0)
+		return say_torn();
+	atomic_store_explicit(&handle->owner, me, memory_order_relaxed);
 	return 0;
 }
 
 void handle_leave(struct handle *handle)
 {
-	handle->busy = 0;
-	PyThread_release_lock(handle->lock);
+	uint32_t word;
+
+	atomic_store_explicit(&handle->owner, 0, memory_order_relaxed);
+	word = atomic_exchange_explicit(&handle->lock, FREE, memory_order_release);
+	if (word & AWAITED)
+		syscall(SYS_futex, &handle->lock, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void handle_close(struct handle *handle)
+{
+	atomic_store_explicit(&handle->is_closed, 1, memory_order_relaxed);
+}
+
+PyObject *handle_closed(const struct handle *handle)
+{
+	return PyBool_FromLong(atomic_load_explicit(&handle->is_closed, memory_order_relaxed));
 }
 
 PyObject *handle_with(PyObject *self, PyObject *none)

@@ -96,7 +96,7 @@ static PyObject *index_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 					arguments_path, &dir, &all_ranks, arguments_seconds,
 					&wait_ns)) {
 		self = (struct index *)PyType_GenericAlloc(type, 0);
-		r = self ? handle_start(&self->handle) : -1;
+		r = self ? 0 : -1;
 	}
 	if (r == 0) {
 		self->block_tokens = key.block_tokens ? key.block_tokens : 16;
@@ -115,6 +115,7 @@ static void close_index(struct index *self)
 	struct rdx_index *index = self->index;
 
 	self->index = NULL;
+	handle_close(&self->handle);
 	Py_BEGIN_ALLOW_THREADS;
 	rdx_index_close(index);
 	Py_END_ALLOW_THREADS;
@@ -131,7 +132,6 @@ static void index_dealloc(struct index *self)
 		room_free(&self->hashes);
 		room_free(&self->rows);
 	}
-	handle_end(&self->handle);
 	free_self(self);
 	Py_DECREF(type);
 }
@@ -372,7 +372,7 @@ static PyObject *index_exit(struct index *self, PyObject *args)
 static PyObject *index_closed(struct index *self, void *none)
 {
 	(void)none;
-	return PyBool_FromLong(!self->index);
+	return handle_closed(&self->handle);
 }
 
 static PyMethodDef methods[] = {

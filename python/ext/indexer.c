@@ -62,7 +62,7 @@ static PyObject *indexer_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 		rest = arguments_word("rest_mode", rest_mode, rests);
 	if (rest >= 0) {
 		self = (struct indexer *)PyType_GenericAlloc(type, 0);
-		r = self ? handle_start(&self->handle) : -1;
+		r = self ? 0 : -1;
 	}
 	if (r == 0) {
 		o.wait_mode = (uint32_t)mode;
@@ -86,6 +86,7 @@ static void close_indexer(struct indexer *self)
 	struct rdx_indexer *indexer = self->indexer;
 
 	self->indexer = NULL;
+	handle_close(&self->handle);
 	Py_BEGIN_ALLOW_THREADS;
 	rdx_indexer_close(indexer);
 	Py_END_ALLOW_THREADS;
@@ -98,7 +99,6 @@ static void indexer_dealloc(struct indexer *self)
 
 	if (!handle_is_torn(&self->handle))
 		close_indexer(self);
-	handle_end(&self->handle);
 	free_self(self);
 	Py_DECREF(type);
 }
@@ -183,7 +183,7 @@ static PyObject *indexer_exit(struct indexer *self, PyObject *args)
 static PyObject *indexer_closed(struct indexer *self, void *none)
 {
 	(void)none;
-	return PyBool_FromLong(!self->indexer);
+	return handle_closed(&self->handle);
 }
 
 static PyMethodDef methods[] = {

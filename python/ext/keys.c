@@ -78,16 +78,22 @@ static int is_sequence(PyObject *from)
 	return PyTuple_Check(from) || PyList_Check(from);
 }
 
-/* The identifier in (identifier, offset), borrowed, or NULL. */
-static PyObject *first_of(PyObject *pair)
+/* The identifier in (identifier, offset), a new reference, or NULL; -1 with an exception. */
+static int first_of(PyObject *pair, PyObject **ret_first)
 {
-	if (arguments_length(pair) != 2 || !PyLong_Check(arguments_item(pair, 1)))
-		return NULL;
-	return arguments_item(pair, 0);
+	PyObject *offset;
+
+	if (arguments_length(pair) != 2)
+		return 0;
+	offset = arguments_item(pair, 1);
+	if (offset && PyLong_Check(offset))
+		*ret_first = arguments_item(pair, 0);
+	Py_XDECREF(offset);
+	return PyErr_Occurred() ? -1 : 0;
 }
 
-/* The identifier in an object of TensorRT-LLM, NULL where it may mean something else. */
-static PyObject *hash_of(PyObject *dict)
+/* The identifier in an object of TensorRT-LLM, borrowed; NULL where it may mean something else. */
+static PyObject *find_hash(PyObject *dict)
 {
 	PyObject *name, *value, *hash = NULL;
 	Py_ssize_t at = 0;
@@ -104,10 +110,22 @@ static PyObject *hash_of(PyObject *dict)
 	return hash;
 }
 
+/* The same as a new reference. */
+static PyObject *hash_of(PyObject *dict)
+{
+	PyObject *hash;
+
+	MODULE_HOLD(dict);
+	hash = Py_XNewRef(find_hash(dict));
+	MODULE_LET_GO();
+	return hash;
+}
+
 /* The key added last. 0 with an exception. */
 static int read_key(struct keys *keys, PyObject *from, int are_objects)
 {
 	PyObject *identifier = NULL;
+	int ok = 1; /* it stays OTHER */
 
 	if (PyUnicode_Check(from))
 		return set_text(keys, are_objects ? RDX_ENGINE_KEY_OBJECT : RDX_ENGINE_KEY_TEXT,
@@ -115,12 +133,13 @@ static int read_key(struct keys *keys, PyObject *from, int are_objects)
 	if (PyBytes_Check(from))
 		return set_bytes(keys, RDX_ENGINE_KEY_DIGEST, from);
 	if (is_sequence(from))
-		identifier = first_of(from);
+		ok = first_of(from, &identifier) == 0;
 	else if (PyDict_Check(from))
 		identifier = hash_of(from);
-	if (identifier && PyUnicode_Check(identifier))
-		return set_text(keys, RDX_ENGINE_KEY_OBJECT, identifier);
-	return 1; /* it stays OTHER */
+	if (ok && identifier && PyUnicode_Check(identifier))
+		ok = set_text(keys, RDX_ENGINE_KEY_OBJECT, identifier);
+	Py_XDECREF(identifier);
+	return ok;
 }
 
 static int read_block(struct keys *keys, PyObject *block, uint32_t at, int are_objects)
@@ -134,8 +153,10 @@ static int read_block(struct keys *keys, PyObject *block, uint32_t at, int are_o
 	count = arguments_length(block);
 	for (Py_ssize_t i = 0; i < count; i++) {
 		PyObject *from = add(keys, at) ? arguments_item(block, i) : NULL;
+		int ok = from && read_key(keys, from, are_objects);
 
-		if (!from || !read_key(keys, from, are_objects))
+		Py_XDECREF(from);
+		if (!ok)
 			return -1;
 	}
 	return 0;
@@ -157,8 +178,10 @@ int keys_read(struct keys *keys, PyObject *list, int are_objects, uint64_t *ret_
 	}
 	for (Py_ssize_t i = 0; i < count; i++) {
 		PyObject *block = arguments_item(list, i);
+		int r = block ? read_block(keys, block, (uint32_t)i, are_objects) : -1;
 
-		if (!block || read_block(keys, block, (uint32_t)i, are_objects) < 0)
+		Py_XDECREF(block);
+		if (r < 0)
 			return -1;
 	}
 	*ret_blocks = (uint64_t)count;
@@ -185,7 +208,12 @@ int keys_says_something(PyObject *list)
 	Py_ssize_t count = list && is_sequence(list) ? arguments_length(list) : 0;
 
 	for (Py_ssize_t i = 0; i < count; i++) {
-		if (arguments_item(list, i) != Py_None)
+		PyObject *block = arguments_item(list, i);
+
+		if (!block)
+			PyErr_Clear(); /* it was just taken away */
+		Py_XDECREF(block);
+		if (block != Py_None)
 			return 1;
 	}
 	return 0;

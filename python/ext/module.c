@@ -32,6 +32,9 @@ PyMODINIT_FUNC PyInit__ringdex(void)
 
 	if (!module)
 		return NULL;
+#ifdef Py_GIL_DISABLED
+	PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#endif
 	if (handle_watch_forks() == 0 && errors_start(module) == 0 && rows_start(module) == 0 &&
 	    add_type(module, "Publisher", &publisher_spec) == 0 &&
 	    add_type(module, "Index", &index_spec) == 0 &&

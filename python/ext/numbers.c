@@ -247,9 +247,12 @@ static int take_name(struct numbers *numbers, PyObject *value, struct room *room
 /* How many of the first elements are plain ints in range: these run no code of Python's. */
 static Py_ssize_t take_plain_u32(PyObject *list, Py_ssize_t count, uint32_t *to)
 {
-	Py_ssize_t i;
+	Py_ssize_t i = 0;
 
-	for (i = 0; i < count; i++) {
+	MODULE_HOLD(list);
+	if (count > PyList_Size(list))
+		count = PyList_Size(list);
+	for (; i < count; i++) {
 		PyObject *value = PyList_GetItem(list, i);
 		long number = PyLong_CheckExact(value) ? PyLong_AsLong(value) : -1;
 
@@ -257,6 +260,7 @@ static Py_ssize_t take_plain_u32(PyObject *list, Py_ssize_t count, uint32_t *to)
 			break;
 		to[i] = (uint32_t)number;
 	}
+	MODULE_LET_GO();
 	PyErr_Clear(); /* of one beyond 64 bits, which is looked at again */
 	return i;
 }
@@ -275,12 +279,8 @@ static int take_list(struct numbers *numbers, PyObject *from, uint32_t width, ta
 		/* a list may shrink under its own elements */
 		PyObject *value = arguments_item(list, i);
 
-		ok = value != NULL;
-		if (!ok)
-			break;
-		Py_INCREF(value);
-		ok = take(numbers, value, room, name, i);
-		Py_DECREF(value);
+		ok = value && take(numbers, value, room, name, i);
+		Py_XDECREF(value);
 	}
 	Py_XDECREF(list);
 	numbers->at = room->bytes;

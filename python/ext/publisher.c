@@ -172,7 +172,7 @@ static PyObject *publisher_new(PyTypeObject *type, PyObject *args, PyObject *kwa
 
 	if (r == 0) {
 		self = (struct publisher *)PyType_GenericAlloc(type, 0);
-		r = self ? handle_start(&self->handle) : -1;
+		r = self ? 0 : -1;
 	}
 	if (r == 0)
 		r = own_words(self, &wanted);
@@ -193,6 +193,7 @@ static void close_both(struct publisher *self)
 
 	self->publisher = NULL;
 	self->engine = NULL;
+	handle_close(&self->handle);
 	if (!publisher)
 		return;
 	self->stats.size = sizeof(self->stats);
@@ -216,7 +217,6 @@ static void publisher_dealloc(struct publisher *self)
 		event_reader_free(&self->reader);
 		room_free(&self->joined);
 	}
-	handle_end(&self->handle);
 	words_free(self->media);
 	words_free(self->types);
 	words_free_list(self->counting_kinds);
@@ -392,23 +392,33 @@ static PyObject *publisher_exit(struct publisher *self, PyObject *args)
 static PyObject *publisher_closed(struct publisher *self, void *none)
 {
 	(void)none;
-	return PyBool_FromLong(!self->publisher);
+	return handle_closed(&self->handle);
 }
 
 static PyObject *publisher_epoch(struct publisher *self, void *none)
 {
+	uint64_t epoch = 0;
+	int is_open;
+
 	(void)none;
-	if (!self->publisher)
-		return errors_closed("publisher");
-	return PyLong_FromUnsignedLongLong(rdx_publisher_epoch(self->publisher));
+	if (handle_enter(&self->handle) < 0)
+		return NULL;
+	is_open = self->publisher != NULL;
+	if (is_open)
+		epoch = rdx_publisher_epoch(self->publisher);
+	handle_leave(&self->handle);
+	return is_open ? PyLong_FromUnsignedLongLong(epoch) : errors_closed("publisher");
 }
 
 static PyObject *publisher_unreadable(struct publisher *self, void *none)
 {
-	PyObject *text = self->unreadable ? self->unreadable : Py_None;
+	PyObject *text;
 
 	(void)none;
-	Py_INCREF(text);
+	if (handle_enter(&self->handle) < 0)
+		return NULL;
+	text = Py_NewRef(self->unreadable ? self->unreadable : Py_None);
+	handle_leave(&self->handle);
 	return text;
 }
 

@@ -43,7 +43,7 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 					&worker_id, arguments_u32, &dp_rank, arguments_path,
 					&dir)) {
 		self = (struct reader *)PyType_GenericAlloc(type, 0);
-		r = self ? handle_start(&self->handle) : -1;
+		r = self ? 0 : -1;
 	}
 	if (r == 0) {
 		const char *path = dir ? PyBytes_AsString(dir) : NULL;
@@ -70,7 +70,6 @@ static void reader_dealloc(struct reader *self)
 		rdx_reader_close(self->reader);
 		room_free(&self->hashes);
 	}
-	handle_end(&self->handle);
 	free_self(self);
 	Py_DECREF(type);
 }
@@ -82,6 +81,7 @@ static PyObject *reader_close(struct reader *self, PyObject *none)
 		return NULL;
 	rdx_reader_close(self->reader);
 	self->reader = NULL;
+	handle_close(&self->handle);
 	handle_leave(&self->handle);
 	Py_RETURN_NONE;
 }
@@ -285,7 +285,7 @@ static PyObject *reader_cursor(struct reader *self, void *none)
 static PyObject *reader_closed(struct reader *self, void *none)
 {
 	(void)none;
-	return PyBool_FromLong(!self->reader);
+	return handle_closed(&self->handle);
 }
 
 static PyMethodDef methods[] = {

@@ -5,14 +5,6 @@ Publisher announces what a worker's KV cache holds, Indexer maintains the index 
 host, Index asks it, Reader follows one worker. See docs/python.md.
 """
 
-import sysconfig as _sysconfig
-
-if _sysconfig.get_config_var("Py_GIL_DISABLED"):
-    raise ImportError(
-        "ringdex: free-threaded Python (3.13t, 3.14t) has no stable ABI and no GIL, by which ringdex "
-        "keeps its handles apart: use the ordinary build of Python 3.11 or later"
-    )
-
 from ringdex._ringdex import (
     Cursor,
     Difference,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Description: `pip install ./python` in a fresh environment is all it takes, as docs/python.md says:
 # package.sh PYTHON SOURCE FOLDER. The wheel is of the stable ABI, needs nothing but libc, works in each
-# later Python that is here, and `python -m ringdex` shows it. With msgspec, as engines have it, its
+# later Python that is here, and `python -m ringdex` shows it. A free-threaded one gets a wheel of its own. With msgspec, as engines have it, its
 # structs are walked, with numpy its arrays are read. Exit status 77: no package registry can be reached.
 set -euo pipefail
 unset PYTHONPATH
@@ -37,6 +37,17 @@ for other in python3.12 python3.13 python3.14; do
 	"$other" -c '' 2>/dev/null || continue
 	PYTHONPATH=$(dirname "$(dirname "$extension")") "$other" -m ringdex >/dev/null
 	echo "$other: the same wheel"
+done
+for other in python3.13t python3.14t; do
+	"$other" -c 'import venv, ensurepip' 2>/dev/null || continue
+	tag=cp${other//[!0-9]/}
+	"$other" -m venv "$other"
+	"$other/bin/pip" wheel -q --no-deps -w wheels "$source/python"
+	"$other/bin/pip" install -q wheels/ringdex-*-"$tag-${tag}t"-linux_*.whl
+	for subject in batch engines follow misuse publish; do
+		RINGDEX_TEST_DIR=$folder "$other/bin/python" -B "$source/tests/python/test_$subject.py"
+	done
+	echo "$other: a wheel of its own"
 done
 for subject in batch publish; do
 	RINGDEX_TEST_DIR=$folder venv/bin/python -B "$source/tests/python/test_$subject.py"
