@@ -108,3 +108,32 @@ def as_request(body, *headers):
 HELD = {"scores": {"1": {"0": 8}}, "frequencies": [1, 1],
         "instances": {"1": {"longest_matched": 8, "gpu": 8, "dp": {"0": 8}, "cpu": 8, "disk": 8}}}
 NOTHING = {"scores": {}, "frequencies": [], "instances": {}}
+
+FULL = b'"token_ids":[1],"model_name":"example"}'
+# Bodies of /query, and what both indexers answer: the first fault counts, in the order of the bytes.
+BODIES = [
+    (b'{"token_ids":[1,2', 400), (b"", 400), (b"\xff{}", 400), (b'{"token_ids":[1],"model_name":"\xff"}', 400),
+    (b'{"token_ids":[1]}', 422), (b'{"model_name":"example"}', 422), (b'"text"', 422), (b"nul", 400),
+    (b'{"token_ids":[-1],"model_name":"example"}', 422), (b'{"token_ids":[4294967296],"model_name":"example"}', 422),
+    (b'{"token_ids":[1.5],"model_name":"example"}', 422), (b'{"token_ids":"1","model_name":"example"}', 422),
+    (b'{"token_ids":[1],"model_name":7}', 422), (b'{"token_ids":[1],' + FULL, 422), (b'{"token_ids":null,' + FULL, 422),
+    # numbers beyond 64 bits, and beyond what a double holds; -0
+    (b'{"token_ids":[18446744073709551616],"model_name":"example"}', 422), (b'{"x":-18446744073709551616,' + FULL, 200),
+    (b'{"token_ids":[' + b"1" * 400 + b'],"model_name":"example"}', 400),
+    (b'{"token_ids":[-0],"model_name":"example"}', 422), (b'{"token_ids":[0],"model_name":"example"}', 200),
+    (b'{"token_ids":[-0.0],"model_name":"example"}', 422), (b'{"x":-0,' + FULL, 200), (b'{"token_ids":[01],"model_name":"example"}', 400),
+    # half of a surrogate pair, and what is no JSON beside it
+    (b'{"x":"\\ud800",' + FULL, 200), (b'{"x":{"\\udc00":["\\ud800\\u0041"]},' + FULL, 200), (b'{"\\ud800":1,' + FULL, 400),
+    (b'{"lora_name":"\\ud800",' + FULL, 400), (b'{"x":"\\ud800\\x",' + FULL, 400), (b'{"x":"\\ud80",' + FULL, 400),
+    (b'{"x":"\\ud83d\\ude00",' + FULL, 200),
+    # what comes first
+    (b'{"token_ids":[-1],x}', 422), (b'{x,"token_ids":[-1]}', 400), (b'{"token_ids":["\\u0061", x}', 422),
+    (b'{"token_ids":[nul', 400), (b'{"x":[1,],' + FULL, 400),
+    (b'{"x":nul,' + FULL, 400), (b'{"x":1e,' + FULL, 400), (b'{"\\u0074oken_ids":[1],"model_name":"example"}', 200),
+]
+# What ringdexd answers otherwise than Dynamo's (docs/ringdexd.md): body, its status, Dynamo's.
+UNLIKE = [
+    (b"{" + FULL + b" x", 400, 200), (b"{" + FULL + b"{}", 400, 200), (b'{"token_ids":[1.5],"x":"a', 400, 422),
+    (b'{"token_ids":[-1],x', 400, 422), (b'{"x":"\xff",' + FULL, 400, 200), (b'{"x":1e400,' + FULL, 400, 200),
+    (b'{"x":' + b"[" * 2000 + b"]" * 2000 + b"," + FULL, 400, 200),
+]

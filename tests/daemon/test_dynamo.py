@@ -14,7 +14,7 @@ import unittest
 import zipfile
 
 from held_blocks import Holder, contents, expected, local, read_dump
-from rig import (BIN, HELD, NOTHING, PATIENCE_S, PROMPT, Daemon, die_with_parent, query, until, worker)
+from rig import (BIN, BODIES, HELD, NOTHING, PATIENCE_S, PROMPT, UNLIKE, Daemon, die_with_parent, query, until, worker)
 from zmq_engine import ZMQ, Engine
 
 PACKAGE = "ai-dynamo-runtime==1.6.1"
@@ -188,13 +188,15 @@ class Same(unittest.TestCase):
         self.assertEqual(self.ask("POST", "/query", query(PROMPT, routing_group="g"))[0], 404)
 
     def test_statuses(self):
-        for body in (b'{"token_ids":[1,2', b'', b'\xff{}', b'{"token_ids":[1],"model_name":"\xff"}',
-                     {"token_ids": [1]}, {"model_name": "example"}, query([-1]), query([1 << 32]),
-                     query([1.5]), query("1"), query([1], 7),
-                     b'{"token_ids":[1],"token_ids":[1],"model_name":"example"}'):
+        for body, ours, theirs in (*((body, status, status) for body, status in BODIES), *UNLIKE):
             with self.subTest(body=body):
-                self.assertEqual(self.daemon.ask("POST", "/query", body)[0],
-                                 self.real.ask("POST", "/query", body)[0])
+                self.assertEqual((self.daemon.ask("POST", "/query", body)[0], self.real.ask("POST", "/query", body)[0]),
+                                 (ours, theirs))
+        for numbers in b"-0", b"18446744073709551616", b"-9223372036854775809", b"1.0":
+            body = b'{"block_hashes":[%b],"model_name":"example"}' % numbers
+            with self.subTest(body=body):
+                self.assertEqual((self.daemon.ask("POST", "/query_by_hash", body)[0],
+                                  self.real.ask("POST", "/query_by_hash", body)[0]), (422, 422))
         for request in (("GET", "/query"), ("GET", "/nothing"), ("HEAD", "/health")):
             with self.subTest(request=request):
                 self.assertEqual(self.daemon.ask(*request)[0], self.real.ask(*request)[0])

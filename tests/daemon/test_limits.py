@@ -62,10 +62,13 @@ class Wrong(unittest.TestCase):
             self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
 
     def test_no_utf8(self):
-        bad = (b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\xff", b"\\ud800", b"\\ud800\\u0041")
+        """Nor half of a surrogate pair, where the text is asked for."""
+        bad = (b"\xc3", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\xff")
+        halves = (b"\\ud800", b"\\ud800\\u0041")
         with_text = b'{"token_ids":[1],"model_name":"example","%s":"%s"}'
-        for member in b"x", b"lora_name":
-            self.check_bodies(b"/query", [(with_text % (member, text), 400) for text in bad])
+        self.check_bodies(b"/query", [(with_text % (b"x", text), 400) for text in bad])
+        self.check_bodies(b"/query", [(with_text % (b"x", text), 200) for text in halves])
+        self.check_bodies(b"/query", [(with_text % (b"lora_name", text), 400) for text in bad + halves])
         self.check_bodies(b"/query", [(b'{"\xff":1,"token_ids":[1],"model_name":"example"}', 400),
                                       (with_text % (b"x", "\u00e9\U0001f600".encode()), 200),
                                       (with_text % (b"x", b"\\ud83d\\ude00"), 200),

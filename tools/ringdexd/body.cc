@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// simdjson's whole-document parser: its on-demand one is a little faster, and looks at nothing that is not
-// asked for, so that half of a body could be no JSON and be answered.
+// simdjson's on-demand parser: values come in their order, so that the first fault of a body says what it is refused
+// for, as where Dynamo's indexer reads it.
 #include "tools/ringdexd/body.h"
+
+#include "tools/ringdexd/json_check.h"
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <new>
 #include <simdjson.h>
+#include <utility>
 #include <vector>
 
 namespace
 {
 
-using simdjson::dom::element;
+using simdjson::SUCCESS;
+using simdjson::ondemand::value;
+
+// What became of a value, as body_read calls it.
+constexpr int taken = 0;
+constexpr int other = -EINVAL; // JSON, but of another type or out of range
+constexpr int no_json = -EBADMSG;
 
 struct text_field {
 	const char *name;
@@ -55,121 +64,183 @@ const char *name_of(uint32_t bit)
 	return bit == BODY_TOKEN_IDS ? "token_ids" : "block_hashes";
 }
 
-// 64 bits: a hash may be written with a sign or without.
-bool read_number(const element &from, uint64_t *to)
+// What could not be taken is still to be gone through.
+int refuse(value &from, const char *end)
+{
+	return json_check(from, end) ? other : no_json;
+}
+
+// 64 bits: a hash may be written with a sign or without. -0 is a real number, as it is for serde.
+int read_number(value &from, const char *end, uint64_t *to)
 {
 	int64_t with_sign;
 
-	if (from.get_uint64().get(*to) == simdjson::SUCCESS)
-		return true;
-	if (from.get_int64().get(with_sign) != simdjson::SUCCESS)
-		return false;
+	if (from.get_uint64().get(*to) == SUCCESS)
+		return taken;
+	if (from.get_int64().get(with_sign) != SUCCESS)
+		return refuse(from, end);
 	*to = static_cast<uint64_t>(with_sign);
-	return true;
+	return with_sign ? taken : other;
 }
 
-bool read_number(const element &from, uint32_t *to)
+int read_number(value &from, const char *end, uint32_t *to)
 {
 	uint64_t number;
 
-	if (from.get_uint64().get(number) != simdjson::SUCCESS || number > UINT32_MAX)
-		return false;
+	if (from.get_uint64().get(number) != SUCCESS)
+		return refuse(from, end);
 	*to = static_cast<uint32_t>(number);
-	return true;
+	return number <= UINT32_MAX ? taken : other;
 }
 
-template <typename Number> bool read_numbers(const element &from, std::vector<Number> *to)
+template <typename Number> int read_numbers(value &from, const char *end, std::vector<Number> *to)
 {
-	simdjson::dom::array array;
+	simdjson::ondemand::array array;
 
-	if (from.get_array().get(array) != simdjson::SUCCESS)
-		return false;
-	// its size is right below 2^24 numbers, for which a body has no room
-	to->resize(array.size());
-	Number *at = to->data(), *end = at + to->size();
-	for (const element number : array)
-		if (at == end || !read_number(number, at++))
-			return false;
-	return true;
+	if (from.get_array().get(array) != SUCCESS)
+		return refuse(from, end);
+	for (auto item : array) {
+		Number number;
+		value at;
+
+		if (std::move(item).get(at) != SUCCESS)
+			return no_json;
+		const int r = read_number(at, end, &number);
+		if (r < 0)
+			return r;
+		to->push_back(number);
+	}
+	return taken;
 }
 
-bool read_text(const element &from, char (&to)[RDX_TEXT_BYTES])
+int read_text(value &from, const char *end, char (&to)[RDX_TEXT_BYTES])
 {
 	std::string_view text;
+	const auto error = from.get_string().get(text);
 
-	if (from.get_string().get(text) != simdjson::SUCCESS || text.size() >= sizeof(to) ||
-	    text.find('\0') != text.npos)
-		return false;
+	if (error == simdjson::STRING_ERROR)
+		return no_json;
+	if (error != SUCCESS)
+		return refuse(from, end);
+	if (text.size() >= sizeof(to) || text.find('\0') != text.npos)
+		return other;
 	std::memcpy(to, text.data(), text.size());
 	to[text.size()] = 0;
-	return true;
+	return taken;
+}
+
+// The bit of the field of this name; 0: it is none of ours.
+uint32_t bit_of(std::string_view name)
+{
+	for (const auto &field : texts)
+		if (name == field.name)
+			return field.bit;
+	for (const auto &field : numbers)
+		if (name == field.name)
+			return field.bit;
+	if (name == "token_ids")
+		return BODY_TOKEN_IDS;
+	return name == "block_hashes" ? BODY_BLOCK_HASHES : 0;
 }
 
 } // namespace
 
 struct body_reader {
-	simdjson::dom::parser parser;
+	simdjson::ondemand::parser parser;
 	std::vector<uint32_t> token_ids;
 	std::vector<uint64_t> block_hashes;
 	struct body body;
+	const char *end; // of what is read
 
-	// The field of this name is read: its bit; 0: it is none of ours; and whether it could be.
-	uint32_t read(std::string_view name, const element &value, bool *ret_right)
-	{
-		*ret_right = true;
-		for (const auto &field : texts)
-			if (name == field.name) {
-				*ret_right = read_text(value, body.*field.text);
-				return field.bit;
-			}
-		for (const auto &field : numbers)
-			if (name == field.name) {
-				uint64_t *number = &(body.*field.number);
-				*ret_right = value.get_uint64().get(*number) == simdjson::SUCCESS &&
-					     *number >= field.min && *number <= field.max;
-				return field.bit;
-			}
-		if (name == "token_ids") {
-			*ret_right = read_numbers(value, &token_ids);
-			return BODY_TOKEN_IDS;
-		}
-		if (name == "block_hashes") {
-			*ret_right = read_numbers(value, &block_hashes);
-			return BODY_BLOCK_HASHES;
-		}
-		return 0;
-	}
+	void forget();
+	int read(uint32_t bit, value &from);
+	int read_member(simdjson::ondemand::field &member, uint32_t *there, char *ret_fault);
+	int read_members(simdjson::ondemand::object &object, uint32_t required, char *ret_fault);
 };
 
-static int read_object(struct body_reader *reader, const simdjson::dom::object &object,
-		       uint32_t required, char *ret_fault)
+void body_reader::forget()
 {
-	uint32_t seen = 0;
+	for (const auto &field : texts)
+		(body.*field.text)[0] = 0;
+	for (const auto &field : numbers)
+		body.*field.number = 0;
+	body.has = 0;
+	token_ids.clear();
+	block_hashes.clear();
+}
 
-	for (const auto member : object) {
-		bool right;
-		uint32_t bit;
+int body_reader::read(uint32_t bit, value &from)
+{
+	for (const auto &field : texts)
+		if (bit == field.bit)
+			return read_text(from, end, body.*field.text);
+	for (const auto &field : numbers) {
+		uint64_t *number = &(body.*field.number);
 
-		if (member.value.is_null())
+		if (bit != field.bit)
 			continue;
-		bit = reader->read(member.key, member.value, &right);
-		if (!right || seen & bit) {
-			std::snprintf(ret_fault, BODY_FAULT_BYTES,
-				      right ? "duplicate field `%s`"
-					    : "field `%s` is of another type, or out of range",
-				      name_of(bit));
-			return -EINVAL;
-		}
-		seen |= bit;
+		if (from.get_uint64().get(*number) != SUCCESS)
+			return refuse(from, end);
+		return *number >= field.min && *number <= field.max ? taken : other;
+	}
+	if (bit == BODY_TOKEN_IDS)
+		return read_numbers(from, end, &token_ids);
+	if (bit == BODY_BLOCK_HASHES)
+		return read_numbers(from, end, &block_hashes);
+	return json_check(from, end) ? taken : no_json;
+}
+
+static int say(char *ret_fault, int r, const char *format, const char *what)
+{
+	std::snprintf(ret_fault, BODY_FAULT_BYTES, format, what);
+	return r;
+}
+
+static int say_no_json(char *ret_fault, simdjson::error_code error)
+{
+	return say(ret_fault, no_json, "no JSON: %s", simdjson::error_message(error));
+}
+
+int body_reader::read_member(simdjson::ondemand::field &member, uint32_t *there, char *ret_fault)
+{
+	std::string_view name;
+
+	if (const auto error = member.unescaped_key().get(name))
+		return say_no_json(ret_fault, error);
+	const uint32_t bit = bit_of(name);
+	if (*there & bit)
+		return say(ret_fault, other, "duplicate field `%s`", name_of(bit));
+	*there |= bit;
+	if (bit && json_is_null(member.value()))
+		return taken;
+	const int r = read(bit, member.value());
+	if (r == other)
+		return say(ret_fault, r, "field `%s` is of another type, or out of range",
+			   name_of(bit));
+	if (r == no_json)
+		return say_no_json(ret_fault, simdjson::TAPE_ERROR);
+	body.has |= bit;
+	return r;
+}
+
+int body_reader::read_members(simdjson::ondemand::object &object, uint32_t required,
+			      char *ret_fault)
+{
+	uint32_t there = 0;
+
+	for (auto member : object) {
+		simdjson::ondemand::field at;
+
+		if (const auto error = std::move(member).get(at))
+			return say_no_json(ret_fault, error);
+		const int r = read_member(at, &there, ret_fault);
+		if (r < 0)
+			return r;
 	}
 	for (uint32_t bit = 1; bit <= required; bit <<= 1)
-		if (required & bit && !(seen & bit)) {
-			std::snprintf(ret_fault, BODY_FAULT_BYTES, "missing field `%s`",
-				      name_of(bit));
-			return -EINVAL;
-		}
-	reader->body.has = seen;
-	return 0;
+		if (required & bit && !(body.has & bit))
+			return say(ret_fault, other, "missing field `%s`", name_of(bit));
+	return taken;
 }
 
 struct body_reader *body_reader_new(void)
@@ -182,32 +253,39 @@ void body_reader_free(struct body_reader *reader)
 	delete reader;
 }
 
+// What is no object may still be JSON. Rare enough to be read once more, by the parser of whole documents.
+static int refuse_root(const char *json, size_t count, char *ret_fault)
+{
+	simdjson::dom::parser parser;
+
+	if (const auto error = parser.parse(json, count, false).error()) {
+		if (error == simdjson::MEMALLOC)
+			return -ENOMEM;
+		return say_no_json(ret_fault, error);
+	}
+	return say(ret_fault, other, "%s", "not an object");
+}
+
 int body_read(struct body_reader *reader, const char *json, size_t count, uint32_t required,
 	      const struct body **ret_body, char *ret_fault)
 try {
+	const simdjson::padded_string_view padded(json, count, count + BODY_PADDING);
+	simdjson::ondemand::document document;
+	simdjson::ondemand::object object;
 	struct body *body = &reader->body;
-	simdjson::dom::object object;
-	element root;
 	int r;
 
-	for (const auto &field : texts)
-		(body->*field.text)[0] = 0;
-	for (const auto &field : numbers)
-		body->*field.number = 0;
-	reader->token_ids.clear();
-	reader->block_hashes.clear();
-	if (const auto error = reader->parser.parse(json, count, false).get(root)) {
-		std::snprintf(ret_fault, BODY_FAULT_BYTES, "no JSON: %s",
-			      simdjson::error_message(error));
-		return error == simdjson::MEMALLOC ? -ENOMEM : -EBADMSG;
-	}
-	if (root.get_object().get(object) != simdjson::SUCCESS) {
-		std::snprintf(ret_fault, BODY_FAULT_BYTES, "not an object");
-		return -EINVAL;
-	}
-	r = read_object(reader, object, required, ret_fault);
+	reader->forget();
+	reader->end = json + count;
+	if (const auto error = reader->parser.iterate(padded).get(document))
+		return error == simdjson::MEMALLOC ? -ENOMEM : say_no_json(ret_fault, error);
+	if (document.get_object().get(object) != SUCCESS)
+		return refuse_root(json, count, ret_fault);
+	r = reader->read_members(object, required, ret_fault);
 	if (r < 0)
 		return r;
+	if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
+		return say_no_json(ret_fault, simdjson::TAPE_ERROR);
 	body->token_ids = reader->token_ids.data();
 	body->token_count = reader->token_ids.size();
 	body->block_hashes = reader->block_hashes.data();
