@@ -7,7 +7,7 @@ import json
 import random
 import unittest
 
-from rig import DIR, PATIENCE_S, Daemon, read_answer, until
+from rig import DIR, PATIENCE_S, Daemon, query, read_answer, until
 from v1_rig import TOKENS, feed, prefix_hashes, ranks, stored, until_held
 
 IMAGE = [[["image-a", 0]], None]
@@ -129,6 +129,14 @@ class Answers(unittest.TestCase):
         for state in "EXACT", "gone", "recovering", "", 1:
             self.assertIn("min_state", self.query(ask({"tokens": []}, min_state=state), 422)["error"])
 
+    def test_block_tokens(self):
+        """Where there is one size it may be said, and then it is the one."""
+        for size in (2, 2.0, None):
+            self.assertEqual(self.query(ask({"tokens": TOKENS}, block_tokens=size))["block_tokens"], 2)
+        self.assertIn("blocks of 4 tokens", self.query(ask({"tokens": TOKENS}, block_tokens=4), 404)["error"])
+        for size in (0, -1, 65537, 1 << 63, 2.5, "2", True, [2]):
+            self.assertIn("block_tokens", self.query(ask({"tokens": []}, block_tokens=size), 422)["error"])
+
     def test_tenants(self):
         self.assertEqual(set(self.held({"tokens": TOKENS}, tenant="other")), {8})
         self.assertEqual(self.query(ask({"tokens": []}, tenant="other"))["tenant"], "other")
@@ -246,6 +254,36 @@ class Answers(unittest.TestCase):
                 client.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
                 status, headers, _ = read_answer(stream)
                 self.assertEqual((status, headers["allow"]), (405, allowed))
+
+
+class BlockSizes(unittest.TestCase):
+    """Workers of one model with two: which ones are meant is said, and no others are asked then."""
+
+    def test_both(self):
+        with contextlib.ExitStack() as stack:
+            daemon = Daemon("sizes")
+            stack.callback(daemon.close)
+            stack.enter_context(feed(daemon.directory, [stored(1, [1, 2, 3], TOKENS[:6])]))
+            stack.enter_context(feed(daemon.directory, [stored(2, [1, 2], TOKENS)], "--block-tokens=4"))
+            until_held(daemon, {(1, 0): 3, (2, 0): 2})
+            status, said = daemon.ask("POST", "/v1/query", ask({"tokens": TOKENS}))
+            self.assertEqual(status, 409)
+            self.assertRegex(said["error"], "one of (2, 4|4, 2)$")
+            self.assertEqual(daemon.ask("POST", "/query", query(TOKENS, "m"))[0], 409)
+            for size, worker, blocks, held in ((2, 1, 4, 3), (4, 2, 2, 2)):
+                self.check(daemon, size, worker, blocks, held)
+            status, said = daemon.ask("POST", "/v1/query", ask({"tokens": TOKENS}, block_tokens=8))
+            self.assertEqual((status, "blocks of 8 tokens" in said["error"]), (404, True))
+
+    def check(self, daemon, size, worker, blocks, held):
+        status, said = daemon.ask("POST", "/v1/query", ask({"tokens": TOKENS}, {"tokens": TOKENS}, block_tokens=size))
+        self.assertEqual((status, said["block_tokens"]), (200, size))
+        self.assertEqual([[(answer["blocks"], row["worker"], row["device_blocks"]) for row in answer["ranks"]]
+                          for answer in said["answers"]], [[(blocks, worker, held)]] * 2)
+        status, said = daemon.ask("POST", "/v1/choose", {
+            "model": "m", "prompt": {"tokens": TOKENS}, "loads": [{"worker": 1}, {"worker": 2}], "block_tokens": size})
+        self.assertEqual((status, said["block_tokens"], said["chosen"]["worker"], said["chosen"]["held_blocks"]),
+                         (200, size, worker, held))
 
 
 class Access(unittest.TestCase):

@@ -134,6 +134,15 @@ uint32_t read_rank(const std::string &where, const element &from)
 	return rank;
 }
 
+uint32_t read_block_tokens(const element &from)
+{
+	uint64_t tokens;
+
+	if (!take_unsigned(from, RDX_BLOCK_TOKENS_MAX, &tokens) || !tokens)
+		refuse_value("block_tokens", from, "a whole number from 1 to 65536");
+	return static_cast<uint32_t>(tokens);
+}
+
 uint64_t read_worker(const std::string &where, const element &from)
 {
 	uint64_t worker;
@@ -228,17 +237,20 @@ uint32_t read_members(const std::string &where, const element &from, const name 
 	return said;
 }
 
-enum root_member { MODEL, TENANT, MIN_STATE, PROMPTS, PROMPT, LOADS, OVERLAP_WEIGHT };
+enum root_member { MODEL, TENANT, BLOCK_TOKENS, MIN_STATE, PROMPTS, PROMPT, LOADS, OVERLAP_WEIGHT };
 
 constexpr name query_names[] = {
-	{"model", MODEL},
-	{"tenant", TENANT},
-	{"min_state", MIN_STATE},
-	{"prompts", PROMPTS},
+	{"model", MODEL},         {"tenant", TENANT},   {"block_tokens", BLOCK_TOKENS},
+	{"min_state", MIN_STATE}, {"prompts", PROMPTS},
 };
 constexpr name choice_names[] = {
-	{"model", MODEL},   {"tenant", TENANT}, {"min_state", MIN_STATE},
-	{"prompt", PROMPT}, {"loads", LOADS},   {"overlap_weight", OVERLAP_WEIGHT},
+	{"model", MODEL},
+	{"tenant", TENANT},
+	{"block_tokens", BLOCK_TOKENS},
+	{"min_state", MIN_STATE},
+	{"prompt", PROMPT},
+	{"loads", LOADS},
+	{"overlap_weight", OVERLAP_WEIGHT},
 };
 
 enum prompt_member {
@@ -443,6 +455,9 @@ void ask_reader::read_root(int member, const element &value)
 	case TENANT:
 		read_text("tenant", value, ask.tenant);
 		break;
+	case BLOCK_TOKENS:
+		ask.block_tokens = read_block_tokens(value);
+		break;
 	case MIN_STATE:
 		ask.min_state = read_state("min_state", value);
 		break;
@@ -484,7 +499,7 @@ void ask_reader::read(const element &root, enum ask_kind kind)
 	hashes.clear();
 	keys.clear();
 	ask.model[0] = ask.tenant[0] = 0;
-	ask.prompt_count = ask.load_count = 0;
+	ask.prompt_count = ask.load_count = ask.block_tokens = 0;
 	ask.min_state = RDX_STATE_INEXACT;
 	ask.overlap_weight = 1;
 	if (kind == ASK_QUERY)

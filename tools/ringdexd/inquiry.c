@@ -7,8 +7,13 @@
 #include "tools/ringdexd/worth.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SIZES_MAX  8  /* block sizes that an answer names */
+#define SIZE_BYTES 12 /* of one, with what stands between two */
 
 int inquiry_read(struct desk *desk, const struct request *request, enum ask_kind kind,
 		 const struct ask **ret_ask, struct answer *answer)
@@ -28,19 +33,40 @@ int inquiry_read(struct desk *desk, const struct request *request, enum ask_kind
 	return r == 0;
 }
 
-static void answer_missing(const struct ask *ask, int error, struct answer *answer)
+/* Which of the block sizes is meant? */
+static void answer_sizes(const struct desk *desk, const struct ask *ask, struct answer *answer)
 {
-	if (error == -ENOENT)
+	uint32_t sizes[SIZES_MAX];
+	size_t count = shelf_block_sizes(desk->shelf, ask->model, ask->tenant, sizes, SIZES_MAX);
+	char text[SIZES_MAX * SIZE_BYTES];
+	size_t used = 0;
+
+	text[0] = 0;
+	for (size_t i = 0; i < count && i < SIZES_MAX; i++)
+		used += (size_t)snprintf(&text[used], sizeof(text) - used, "%s%" PRIu32,
+					 i ? ", " : "", sizes[i]);
+	answer_error(answer, 409,
+		     "workers of model \"%s\", tenant \"%s\" have different block sizes: give "
+		     "block_tokens, which is one of %s%s",
+		     ask->model, ask->tenant, text, count > SIZES_MAX ? ", ..." : "");
+}
+
+static void answer_missing(const struct desk *desk, const struct ask *ask, int error,
+			   struct answer *answer)
+{
+	if (error == -ENOENT && ask->block_tokens)
+		answer_error(answer, 404,
+			     "no worker of model \"%s\", tenant \"%s\" with blocks of %" PRIu32
+			     " tokens is known: GET /v1/workers has those that are",
+			     ask->model, ask->tenant, ask->block_tokens);
+	else if (error == -ENOENT)
 		answer_error(answer, 404,
 			     "no worker of model \"%s\", tenant \"%s\" is known: GET /v1/workers "
 			     "has those "
 			     "that are",
 			     ask->model, ask->tenant);
 	else if (error == -EEXIST)
-		answer_error(answer, 409,
-			     "workers of model \"%s\", tenant \"%s\" have different block sizes: "
-			     "run them with one",
-			     ask->model, ask->tenant);
+		answer_sizes(desk, ask, answer);
 	else
 		answer_error(answer, 503,
 			     "the index of model \"%s\" cannot be asked now (%s): ask again later",
@@ -174,7 +200,8 @@ static int look_up(struct look *look, const struct ask *ask)
 	int r, tries = 2;
 
 	do {
-		r = shelf_find(desk->shelf, ask->model, ask->tenant, &look->inquiry->index);
+		r = shelf_find(desk->shelf, ask->model, ask->tenant, ask->block_tokens,
+			       &look->inquiry->index);
 		if (r < 0)
 			break;
 		desk->runs[0].size = sizeof(desk->runs[0]);
@@ -224,7 +251,7 @@ static int answer_look(struct look *look, const struct ask *ask, uint32_t i, str
 	if (r == -EBADMSG && look->fault.text[0])
 		answer_error(answer, 422, "prompt %u: %s", i, look->fault.text);
 	else
-		answer_missing(ask, r, answer);
+		answer_missing(look->desk, ask, r, answer);
 	return 0;
 }
 

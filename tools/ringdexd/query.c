@@ -108,7 +108,7 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 	}
 	*ret_asked = (struct asked){.desk = desk, .body = body};
 	do {
-		r = shelf_find(desk->shelf, body->model_name, desk_tenant(body->routing_group),
+		r = shelf_find(desk->shelf, body->model_name, desk_tenant(body->routing_group), 0,
 			       &ret_asked->index);
 		if (r < 0)
 			break;

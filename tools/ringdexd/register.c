@@ -91,7 +91,7 @@ static uint32_t block_tokens_of(struct desk *desk, const char *model, const char
 
 	if (bridge)
 		return bridge_view(bridge).stream->block_tokens;
-	if (shelf_find(desk->shelf, model, tenant, &index) < 0 || !is_fed_by_others(desk, index))
+	if (shelf_find(desk->shelf, model, tenant, 0, &index) < 0 || !is_fed_by_others(desk, index))
 		return 0;
 	return index->name.block_tokens;
 }

@@ -100,7 +100,12 @@ static int open_handle(struct shelf *shelf, struct shelf_index *index)
 	return index->index ? 0 : indexes_open(shelf->space, &index->name, &index->index);
 }
 
-int shelf_find(struct shelf *shelf, const char *model, const char *tenant,
+static int is_of(const struct shelf_index *index, const char *model, const char *tenant)
+{
+	return strcmp(index->name.model, model) == 0 && strcmp(index->name.tenant, tenant) == 0;
+}
+
+int shelf_find(struct shelf *shelf, const char *model, const char *tenant, uint32_t block_tokens,
 	       const struct shelf_index **ret_index)
 {
 	int r = look_if_due(shelf), found[2] = {0, 0}; /* by whether it is fed */
@@ -112,7 +117,8 @@ int shelf_find(struct shelf *shelf, const char *model, const char *tenant,
 		struct shelf_index *at = &shelf->indexes[i];
 		int is_fed = at->name.is_fed != 0;
 
-		if (strcmp(at->name.model, model) != 0 || strcmp(at->name.tenant, tenant) != 0)
+		if (!is_of(at, model, tenant) ||
+		    (block_tokens && at->name.block_tokens != block_tokens))
 			continue;
 		index[is_fed] = at;
 		found[is_fed]++;
@@ -126,6 +132,24 @@ int shelf_find(struct shelf *shelf, const char *model, const char *tenant,
 		return open_handle(shelf, index[is_fed]);
 	}
 	return -ENOENT;
+}
+
+size_t shelf_block_sizes(const struct shelf *shelf, const char *model, const char *tenant,
+			 uint32_t *ret_sizes, size_t capacity)
+{
+	size_t count = 0;
+
+	for (int is_fed = 1; is_fed >= 0 && !count; is_fed--)
+		for (size_t i = 0; i < shelf->count; i++) {
+			const struct shelf_index *at = &shelf->indexes[i];
+
+			if (!is_of(at, model, tenant) || (at->name.is_fed != 0) != is_fed)
+				continue;
+			if (count < capacity)
+				ret_sizes[count] = at->name.block_tokens;
+			count++;
+		}
+	return count;
 }
 
 void shelf_drop(struct shelf *shelf, const struct shelf_index *index)

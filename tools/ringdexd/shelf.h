@@ -21,15 +21,20 @@ void shelf_free(struct shelf *shelf);
 
 /*
  * The index of a model and tenant that running ranks feed; where there is none, one that nobody feeds any
- * more. It is the shelf's, until the next call.
+ * more. `block_tokens` is its block size; 0: whatever it is. It is the shelf's, until the next call.
  *
  *   0
  *   -ENOENT  there is none
  *   -EEXIST  there are several, of different block sizes
  *   and what rdx_index_open says
  */
-int shelf_find(struct shelf *shelf, const char *model, const char *tenant,
+int shelf_find(struct shelf *shelf, const char *model, const char *tenant, uint32_t block_tokens,
 	       const struct shelf_index **ret_index);
+
+/* The block sizes that shelf_find chooses among, as of its last look: how many. The first `capacity` of them, in
+ * no order, are in ret_sizes. */
+size_t shelf_block_sizes(const struct shelf *shelf, const char *model, const char *tenant,
+			 uint32_t *ret_sizes, size_t capacity);
 
 /* A lookup said that the index is to be opened again: it is, by the next call. */
 void shelf_drop(struct shelf *shelf, const struct shelf_index *index);
