@@ -120,6 +120,33 @@ class Choices(unittest.TestCase):
         loads = [load(1, 100), load(2)]
         until(lambda: self.choose(daemon, choice(fresh(0), *loads))["candidates"][0]["expected_blocks"] == 0,
               "it is expected for ever")
+        until(lambda: "\nringdex_expected_blocks 0\n" in daemon.ask("GET", "/metrics")[1], "it is counted for ever")
+        self.assertRegex(daemon.ask("GET", "/metrics")[1], 'ended_total{how="expired"} [1-9]')
+
+    def test_metrics(self):
+        """What was chosen, and what is expected, is counted: no series but these."""
+        daemon = self.begin("counted", FOREVER)
+
+        def counted():
+            text = daemon.ask("GET", "/metrics")[1]
+            return {line.split()[0]: int(line.split()[1]) for line in text.splitlines()
+                    if line.startswith(("ringdex_choices", "ringdex_expected"))}
+
+        def expected(held=0, more=0, none=0, blocks=0):
+            return {'ringdex_choices_total{overlap="held"}': held, 'ringdex_choices_total{overlap="expected"}': more,
+                    'ringdex_choices_total{overlap="none"}': none, "ringdex_expected_blocks": blocks,
+                    'ringdex_expected_blocks_ended_total{how="expired"}': 0,
+                    'ringdex_expected_blocks_ended_total{how="displaced"}': 0}
+        self.assertEqual(counted(), expected())
+        self.choose(daemon, choice(fresh(0), load(4)))  # three blocks that nobody holds
+        self.assertEqual(counted(), expected(none=1, blocks=3))
+        self.choose(daemon, choice(fresh(0), load(4)))
+        self.assertEqual(counted(), expected(none=1, more=1, blocks=3))
+        self.choose(daemon, choice(TOKENS, load(1)))    # four that it holds
+        self.choose(daemon, choice(TOKENS, load(1)))
+        self.assertEqual(counted(), expected(held=2, none=1, more=1, blocks=7))
+        self.choose(daemon, choice([1], load(1), model="none"), 404)
+        self.assertEqual(counted(), expected(held=2, none=1, more=1, blocks=7))
 
     def test_turns(self):
         """Those that cost as much as each other have their turns."""

@@ -130,6 +130,50 @@ static void test_many_ranks_at_one_block(void **state)
 	expected_free(expected);
 }
 
+static void check_counts(const struct expected *expected, uint64_t now, uint64_t held,
+			 uint64_t expired, uint64_t displaced)
+{
+	struct expected_counts counts;
+
+	expected_count(expected, now, &counts);
+	assert_int_equal(counts.held, held);
+	assert_int_equal(counts.expired, expired);
+	assert_int_equal(counts.displaced, displaced);
+}
+
+/* An entry ends once: when its time is over, found so or not, or when another one takes its place. */
+static void test_counts(void **state)
+{
+	struct expected *expected = expected_new();
+	uint64_t prompt[BLOCKS];
+
+	(void)state;
+	assert_non_null(expected);
+	check_counts(expected, NOW, 0, 0, 0);
+	make(0, BLOCKS, prompt);
+	expected_add(expected, INDEX, &ranks[0], prompt, 10, NOW, NOW + LIFE);
+	check_counts(expected, NOW, 10, 0, 0);
+	/* once more, and two others */
+	expected_add(expected, INDEX, &ranks[0], prompt, 4, NOW + 1, NOW + 2 * LIFE);
+	expected_add(expected, INDEX, &ranks[1], prompt, 2, NOW + 1, NOW + 2 * LIFE);
+	check_counts(expected, NOW + 1, 12, 0, 0);
+	check_counts(expected, NOW + LIFE, 6, 6, 0);
+	check_counts(expected, NOW + 2 * LIFE, 0, 12, 0);
+	/* the same blocks begin anew */
+	expected_add(expected, INDEX, &ranks[0], prompt, 10, NOW + 2 * LIFE, NOW + 3 * LIFE);
+	check_counts(expected, NOW + 2 * LIFE, 10, 12, 0);
+	/* a set has room for EXPECTED_WAYS: the one that is there, and all but one of these */
+	for (uint32_t i = 0; i < EXPECTED_WAYS; i++) {
+		const struct expected_rank rank = {.worker_id = 100 + i};
+
+		expected_add(expected, INDEX, &rank, prompt, 1, NOW + 2 * LIFE, NOW + 4 * LIFE);
+	}
+	check_counts(expected, NOW + 2 * LIFE, 9 + EXPECTED_WAYS, 12, 1);
+	check_counts(expected, NOW + 3 * LIFE, EXPECTED_WAYS, 21, 1);
+	check_counts(expected, NOW + 4 * LIFE, 0, 21 + EXPECTED_WAYS, 1);
+	expected_free(expected);
+}
+
 static void test_indexes_have_numbers(void **state)
 {
 	(void)state;
@@ -141,10 +185,12 @@ static void test_indexes_have_numbers(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_rank_of_one_index), cmocka_unit_test(test_until_then),
-		cmocka_unit_test(test_bounded), cmocka_unit_test(test_many_ranks_at_one_block),
-		cmocka_unit_test(test_indexes_have_numbers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_rank_of_one_index),
+					   cmocka_unit_test(test_until_then),
+					   cmocka_unit_test(test_bounded),
+					   cmocka_unit_test(test_many_ranks_at_one_block),
+					   cmocka_unit_test(test_counts),
+					   cmocka_unit_test(test_indexes_have_numbers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,20 @@ static uint32_t overlap_blocks(const struct candidate *candidate)
 	return held > candidate->expected_blocks ? held : candidate->expected_blocks;
 }
 
+const char *choose_overlap_text(enum choose_overlap overlap)
+{
+	static const char *const texts[CHOOSE_OVERLAPS] = {"held", "expected", "none"};
+
+	return texts[overlap];
+}
+
+static enum choose_overlap overlap_of(const struct candidate *candidate)
+{
+	if (!overlap_blocks(candidate))
+		return CHOOSE_NONE;
+	return candidate->held_blocks >= candidate->expected_blocks ? CHOOSE_HELD : CHOOSE_EXPECTED;
+}
+
 static int compare_loads(const void *a, const void *b)
 {
 	const struct ask_load *x = a, *y = b;
@@ -196,6 +210,7 @@ void choose_answer(void *context, const struct request *request, struct answer *
 	set_costs(&choice);
 	chosen = find_cheapest(&choice, &desk->turn);
 	put_choice(ret_answer, &choice, chosen);
+	desk->choices[overlap_of(&choice.candidates[chosen])]++;
 	expected_add(desk->expected, index, &choice.ranks[chosen], prefixes, blocks, now,
 		     now + desk->choose->expect_ns);
 }

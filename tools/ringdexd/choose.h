@@ -19,6 +19,17 @@ struct choose_options {
 	uint64_t expect_ns; /* how long the one that was chosen is expected to hold the prompt */
 };
 
+/* Why the one that was chosen does not compute all of the prompt. */
+enum choose_overlap {
+	CHOOSE_HELD,     /* it holds some, as its engine said */
+	CHOOSE_EXPECTED, /* it is expected to hold more than that */
+	CHOOSE_NONE,     /* it does compute all */
+	CHOOSE_OVERLAPS
+};
+
+/* "held", "expected", "none". */
+const char *choose_overlap_text(enum choose_overlap overlap);
+
 /* Context: struct desk. */
 void choose_answer(void *context, const struct request *request, struct answer *ret_answer);
 

@@ -30,6 +30,7 @@ struct desk {
 	size_t prefix_capacity;
 	const struct choose_options *choose;
 	struct expected *expected;
+	uint64_t choices[CHOOSE_OVERLAPS];
 	uint64_t turn;           /* of those that cost as much as each other */
 	struct keeper *keeper;   /* of the indexes */
 	struct bridges *bridges; /* of engines that were registered */

@@ -20,6 +20,9 @@ struct entry {
 };
 
 struct expected {
+	uint64_t added;     /* entries that began */
+	uint64_t displaced; /* of these, by others, before they were over */
+	uint64_t last_ns;   /* until then some may be there */
 	struct entry sets[SETS][EXPECTED_WAYS];
 };
 
@@ -54,19 +57,37 @@ static size_t set_of(uint64_t prefix)
 	return prefix & (SETS - 1);
 }
 
+static int is_same(const struct entry *a, const struct entry *b)
+{
+	return a->prefix == b->prefix && a->index == b->index && a->worker_id == b->worker_id &&
+	       a->dp_rank == b->dp_rank;
+}
+
 /* Where it goes: where it is already, or in place of the one that ends first; those that are over did. */
 static struct entry *place_of(struct entry *set, const struct entry *wanted)
 {
 	struct entry *place = set;
 
 	for (int i = 0; i < EXPECTED_WAYS; i++) {
-		if (set[i].prefix == wanted->prefix && set[i].index == wanted->index &&
-		    set[i].worker_id == wanted->worker_id && set[i].dp_rank == wanted->dp_rank)
+		if (is_same(&set[i], wanted))
 			return &set[i];
 		if (set[i].until_ns < place->until_ns)
 			place = &set[i];
 	}
 	return place;
+}
+
+static void put(struct expected *expected, const struct entry *entry, uint64_t now_ns)
+{
+	struct entry *place = place_of(expected->sets[set_of(entry->prefix)], entry);
+
+	if (place->until_ns <= now_ns) {
+		expected->added++;
+	} else if (!is_same(place, entry)) {
+		expected->added++;
+		expected->displaced++;
+	}
+	*place = *entry;
 }
 
 void expected_add(struct expected *expected, uint32_t index, const struct expected_rank *rank,
@@ -81,8 +102,23 @@ void expected_add(struct expected *expected, uint32_t index, const struct expect
 					    .dp_rank = rank->dp_rank,
 					    .index = index};
 
-		*place_of(expected->sets[set_of(entry.prefix)], &entry) = entry;
+		put(expected, &entry, now_ns);
 	}
+	if (until_ns > expected->last_ns)
+		expected->last_ns = until_ns;
+}
+
+void expected_count(const struct expected *expected, uint64_t now_ns,
+		    struct expected_counts *ret_counts)
+{
+	uint64_t held = 0;
+
+	for (size_t set = 0; set < SETS && now_ns < expected->last_ns; set++)
+		for (int i = 0; i < EXPECTED_WAYS; i++)
+			held += expected->sets[set][i].until_ns > now_ns;
+	ret_counts->held = held;
+	ret_counts->displaced = expected->displaced;
+	ret_counts->expired = expected->added - expected->displaced - held;
 }
 
 static int compare(const void *a, const void *b)

@@ -42,6 +42,17 @@ void expected_add(struct expected *expected, uint32_t index, const struct expect
 void expected_find(const struct expected *expected, uint32_t index, const uint64_t *prefixes,
 		   uint32_t blocks, uint64_t now_ns, struct expected_rank *ranks, uint32_t count);
 
+/* Entries, one for each block at each rank. What is asked for again before it is over stays the same entry. */
+struct expected_counts {
+	uint64_t held;      /* now */
+	uint64_t expired;   /* over, since the beginning */
+	uint64_t displaced; /* made room for others before they were over */
+};
+
+/* Looks at all entries, where any may be left: some tenths of a millisecond. */
+void expected_count(const struct expected *expected, uint64_t now_ns,
+		    struct expected_counts *ret_counts);
+
 /* By worker and rank: < 0, 0, > 0. */
 int expected_compare(const struct expected_rank *a, const struct expected_rank *b);
 

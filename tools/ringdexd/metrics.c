@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/metrics.h"
 
+#include "shm/clock.h"
 #include "tools/inspect/sighting.h"
 #include "tools/program/counters.h"
 #include "tools/ringdexd/desk.h"
@@ -404,6 +405,32 @@ static void put_http(struct exposition *to, const struct desk *desk)
 	exposition_histogram(to, &desk->traffic.turns, NULL, NULL);
 }
 
+static void put_choices(struct exposition *to, const struct desk *desk)
+{
+	struct expected_counts counts;
+
+	exposition_family(to, "ringdex_choices_total", "counter",
+			  "Workers chosen, by what the one chosen has of the prompt.");
+	for (int overlap = 0; overlap < CHOOSE_OVERLAPS; overlap++) {
+		exposition_sample(to, "");
+		exposition_label(to, "overlap", choose_overlap_text((enum choose_overlap)overlap));
+		exposition_number(to, desk->choices[overlap]);
+	}
+	expected_count(desk->expected, rdx_clock_ns(), &counts);
+	exposition_one(to, "ringdex_expected_blocks", "gauge",
+		       "Blocks that workers are expected to hold since they were chosen lately.",
+		       counts.held);
+	exposition_family(to, "ringdex_expected_blocks_ended_total", "counter",
+			  "Blocks that are expected no longer: their time is over, or newer ones "
+			  "took their place.");
+	exposition_sample(to, "");
+	exposition_label(to, "how", "expired");
+	exposition_number(to, counts.expired);
+	exposition_sample(to, "");
+	exposition_label(to, "how", "displaced");
+	exposition_number(to, counts.displaced);
+}
+
 static void put_bridges(struct exposition *to, const struct bridges *bridges)
 {
 	uint64_t counts[BRIDGE_STATUSES] = {0};
@@ -466,6 +493,7 @@ void metrics_answer(void *context, const struct request *request, struct answer 
 	put_sources(&to, &seen);
 	put_indexer(&to, desk->keeper);
 	put_http(&to, desk);
+	put_choices(&to, desk);
 	put_bridges(&to, desk->bridges);
 	put_process(&to);
 	exposition_end(&to);
