@@ -113,7 +113,7 @@ FULL = b'"token_ids":[1],"model_name":"example"}'
 # Bodies of /query, and what both indexers answer: the first fault counts, in the order of the bytes.
 BODIES = [
     (b'{"token_ids":[1,2', 400), (b"", 400), (b"\xff{}", 400), (b'{"token_ids":[1],"model_name":"\xff"}', 400),
-    (b'{"token_ids":[1]}', 422), (b'{"model_name":"example"}', 422), (b'"text"', 422), (b"nul", 400),
+    (b'{"token_ids":[1]}', 422), (b'{"model_name":"example"}', 422), (b'"text"', 422), (b"nul", 400), (b"  true \n\n", 422),
     (b'{"token_ids":[-1],"model_name":"example"}', 422), (b'{"token_ids":[4294967296],"model_name":"example"}', 422),
     (b'{"token_ids":[1.5],"model_name":"example"}', 422), (b'{"token_ids":"1","model_name":"example"}', 422),
     (b'{"token_ids":[1],"model_name":7}', 422), (b'{"token_ids":[1],' + FULL, 422), (b'{"token_ids":null,' + FULL, 422),

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-targets=(segment beside index lines numbers payload engine files)
+targets=(segment beside index lines numbers payload engine files body ask)
 bin=build/clang/bin out=build/fuzz build=fuzz
 seconds=60 runs=0 jobs=1 changing=0 short=0 coverage=0 slice=600
 
@@ -84,8 +84,9 @@ declare -A longest=([numbers]=64 [files]=64)
 
 # one_slice TARGET LOG ARGUMENTS...: libFuzzer for some minutes; it says what it did at its end.
 one_slice() {
-	local target=$1 log=$2
+	local target=$1 log=$2 dictionary=tests/fuzz/$1.dict
 	shift 2
+	[[ ! -e $dictionary ]] || set -- "-dict=$dictionary" "$@"
 	# not entropic: that costs more than most runs do, as do looks for leaks after each of them; who
 	# leaks is seen when the slice ends
 	if "$bin/${build}_$target" -entropic=0 -max_len="${longest[$target]:-256}" -timeout=1200 \

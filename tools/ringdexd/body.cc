@@ -253,15 +253,21 @@ void body_reader_free(struct body_reader *reader)
 	delete reader;
 }
 
-// What is no object may still be JSON. Rare enough to be read once more, by the parser of whole documents.
-static int refuse_root(const char *json, size_t count, char *ret_fault)
+// What is no object may still be JSON. A text or a number that stands alone is rare enough to be read once more, by
+// the parser of whole documents: simdjson 3.0's on-demand one does not take blanks behind it.
+static int refuse_root(simdjson::ondemand::document &document, const char *json, size_t count,
+		       char *ret_fault)
 {
+	simdjson::ondemand::json_type type;
 	simdjson::dom::parser parser;
 
-	if (const auto error = parser.parse(json, count, false).error()) {
-		if (error == simdjson::MEMALLOC)
-			return -ENOMEM;
+	if (const auto error = document.type().get(type))
 		return say_no_json(ret_fault, error);
+	if (type == simdjson::ondemand::json_type::array) {
+		if (!json_check_array(document, json + count))
+			return say_no_json(ret_fault, simdjson::TAPE_ERROR);
+	} else if (const auto error = parser.parse(json, count, false).error()) {
+		return error == simdjson::MEMALLOC ? -ENOMEM : say_no_json(ret_fault, error);
 	}
 	return say(ret_fault, other, "%s", "not an object");
 }
@@ -279,9 +285,13 @@ try {
 	reader->end = json + count;
 	if (const auto error = reader->parser.iterate(padded).get(document))
 		return error == simdjson::MEMALLOC ? -ENOMEM : say_no_json(ret_fault, error);
-	if (document.get_object().get(object) != SUCCESS)
-		return refuse_root(json, count, ret_fault);
-	r = reader->read_members(object, required, ret_fault);
+	const auto error = document.get_object().get(object);
+	if (error == SUCCESS)
+		r = reader->read_members(object, required, ret_fault);
+	else if (error == simdjson::INCORRECT_TYPE)
+		r = refuse_root(document, json, count, ret_fault);
+	else
+		r = say_no_json(ret_fault, error);
 	if (r < 0)
 		return r;
 	if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)

@@ -30,7 +30,7 @@ bool is_text(const char *quoted, const char *end)
 
 bool is_json(value &from, const char *end, int depth);
 
-bool is_array(value &from, const char *end, int depth)
+template <typename From> bool is_array(From &from, const char *end, int depth)
 {
 	simdjson::ondemand::array items;
 
@@ -100,6 +100,11 @@ bool is_json(value &from, const char *end, int depth)
 bool json_check(value &from, const char *end)
 {
 	return is_json(from, end, depth_max);
+}
+
+bool json_check_array(simdjson::ondemand::document &from, const char *end)
+{
+	return is_array(from, end, depth_max - 1);
 }
 
 bool json_is_null(value &from)

@@ -11,6 +11,9 @@
 // that are nested deeper than 1,024. May throw std::bad_alloc.
 bool json_check(simdjson::ondemand::value &from, const char *end);
 
+// Likewise of a body that is an array.
+bool json_check_array(simdjson::ondemand::document &from, const char *end);
+
 bool json_is_null(simdjson::ondemand::value &from);
 
 #endif
