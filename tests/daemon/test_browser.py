@@ -219,6 +219,9 @@ class Page(unittest.TestCase):
         self.assertGreaterEqual(len(named["columnheader"]), 16)
         self.assertIn("Ranks", named["region"])
         self.assertTrue(any("in the last ten minutes" in name for name in named["image"]), named["image"])
+        self.assertTrue(any(name.startswith("Prompt") for name in named["textbox"]), named["textbox"])
+        self.assertEqual(self.browser.say("[...document.querySelectorAll('[role=status]')].map((it) => it.id)"),
+                         ["connection", "changes", "answer"])
         for role in ("button", "combobox", "textbox", "searchbox", "radio", "link", "image"):
             self.assertTrue(named.get(role), (role, sorted(named)))
             self.assertTrue(all(named[role]), (role, named[role]))
