@@ -176,6 +176,28 @@ class Page(unittest.TestCase):
             self.assertTrue(page.say("document.getElementById('runs').hidden"))
         self.check_quiet(daemon)
 
+    def test_block_sizes(self):
+        """A model whose workers have several: each can be asked."""
+        daemon = self.daemon("sizes")
+        page = self.browser
+        tokens = list(range(100, 108))
+        self.feed(daemon, line(3, names=[1, 2, 3, 4], token_ids=tokens), "--model=m")
+        self.feed(daemon, line(4, names=[1], token_ids=tokens[:4], block_size=4), "--model=m", "--block-tokens=4")
+        self.open(daemon)
+        page.until("[...document.querySelectorAll('#rows .state')].filter((it) => it.textContent === 'EXACT').length === 2")
+        page.until("document.querySelectorAll('#model option').length === 2")
+        texts = page.say("[...document.querySelectorAll('#model option')].map((it) => it.textContent)")
+        self.assertEqual(texts, ["m, blocks of 2 tokens", "m, blocks of 4 tokens"])
+        for place, blocks, size, rank in ((0, 4, 2, "3:0"), (1, 2, 4, "4:0")):
+            page.say(f"document.getElementById('model').selectedIndex = {place}, document.getElementById('tokens').value = ''")
+            page.say("document.getElementById('tokens').focus()")
+            page.type(" ".join(map(str, tokens)))
+            page.press("Enter", modifiers=2)
+            page.until(f"document.getElementById('answer').textContent.includes('{blocks} blocks of {size} tokens')")
+            self.assertEqual(page.say("[...document.querySelectorAll('#run-rows tr')].map((row) => row.cells[0].textContent)"),
+                             [rank])
+        self.check_quiet(daemon)
+
     def test_keyboard(self):
         """Tab comes to everything, in the order of the page, and each is seen to have the focus."""
         daemon = self.daemon("keys")

@@ -259,13 +259,17 @@
    * Who holds a prompt
    */
   function showModels(ranks) {
-    const names = new Map();
-    for (const rank of ranks)
-      if (rank.state !== "unreadable" && TONES[rank.state] !== "faint")
-        names.set(JSON.stringify([rank.model, rank.tenant]),
-          (shown(rank.model) || "(without a name)") + (rank.tenant ? ` (tenant ${shown(rank.tenant)})` : ""));
+    const alive = ranks.filter((rank) => rank.state !== "unreadable" && TONES[rank.state] !== "faint");
+    const nameOf = (rank) => JSON.stringify([rank.model, rank.tenant]);
+    const sizes = new Map(alive.map((rank) => [nameOf(rank), new Set()])), names = new Map();
+    for (const rank of alive) sizes.get(nameOf(rank)).add(rank.block_tokens);
+    for (const rank of alive)
+      names.set(JSON.stringify([rank.model, rank.tenant, rank.block_tokens]),
+        (shown(rank.model) || "(without a name)") + (rank.tenant ? ` (tenant ${shown(rank.tenant)})` : "") +
+        (sizes.get(nameOf(rank)).size > 1 ? `, blocks of ${plural(rank.block_tokens, "token")}` : ""));
     const select = at("model"), chosen = select.value;
-    if ([...names.keys()].join("\n") === [...select.options].map((option) => option.value).join("\n")) return;
+    const all = (entries) => JSON.stringify(entries);
+    if (all([...names]) === all([...select.options].map((option) => [option.value, option.textContent]))) return;
     select.replaceChildren(...[...names].map(([value, textContent]) => make("option", { value, textContent })));
     if (names.has(chosen)) select.value = chosen;
   }
@@ -284,10 +288,10 @@
   }
   async function ask() {
     if (!at("model").value) throw new Error("No rank is alive.");
-    const [model, tenant] = JSON.parse(at("model").value);
+    const [model, tenant, size] = JSON.parse(at("model").value);
     const kind = new FormData(at("prompt")).get("kind");
     const list = readNumbers(at("tokens").value, kind === "local_hashes");
-    const body = `{"model":${JSON.stringify(model)},"tenant":${JSON.stringify(tenant)},"prompts":[{"${kind}":${list}}]}`;
+    const body = `{"model":${JSON.stringify(model)},"tenant":${JSON.stringify(tenant)},"block_tokens":${size},"prompts":[{"${kind}":${list}}]}`;
     const answer = await fetch("v1/query", { method: "POST", headers: { ...access(), "Content-Type": "application/json" },
       body, cache: "no-store" });
     const text = await answer.text();
