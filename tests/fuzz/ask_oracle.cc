@@ -252,7 +252,5 @@ int ask_oracle(const char *json, size_t count, enum ask_kind kind, int r, const 
 	// simdjson has no place for whole numbers beyond 64 bits
 	if (!json_tree_read(json, count, false, &root) || has_beyond(root))
 		return r == -EBADMSG;
-	if (r == -EBADMSG && json_tree_has_odd(root))
-		return 1;
 	return fits(root, kind, nullptr) ? r == 0 && fits(root, kind, ask) : r == -EINVAL;
 }

@@ -23,7 +23,7 @@ struct json_tree {
 	bool truth = false;
 	bool is_beyond = false; // a REAL without point and exponent
 	bool is_odd =
-		false; // a REAL whose exponent has more than 18 digits: simdjson may not read it
+		false; // a REAL whose exponent has more than 18 digits: the on-demand parser may refuse it
 	uint64_t number = 0; // NEGATIVE: as 64 bits in two's complement
 	double real = 0;     // of each number
 	std::string text;
