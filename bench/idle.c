@@ -30,8 +30,8 @@
 #include <unistd.h>
 
 #define RANKS         8
-#define CHECK_NS      50000000 /* of locks, by an idle indexer */
-#define SLEEP_LEAST   10000    /* the way without a bell: ns */
+#define REST_NS       100000000 /* of an idle indexer */
+#define SLEEP_LEAST   10000     /* the way without a bell: ns */
 #define SLEEP_MOST    1000000
 #define LULL_LEAST_NS 300000 /* from saying that one sleeps until the event */
 #define LULL_MOST_NS  2300000
@@ -225,7 +225,7 @@ static double idle(struct bench *bench, enum way way, uint64_t ns)
 	used = process_cpu_ns();
 	while (rdx_clock_ns() - start < ns) {
 		if (way == FLOOR)
-			sleep_ns(CHECK_NS);
+			sleep_ns(REST_NS);
 		else
 			wait_and_poll(bench, way, &sleep);
 	}

@@ -22,6 +22,7 @@ void indexer_rig_open(struct indexer_rig *x, uint32_t wait_mode)
 	options.dir = x->dir;
 	options.initial_blocks = 256;
 	options.wait_mode = wait_mode;
+	options.liveness_ns = x->liveness_ns;
 	options.stale_after_ns = x->stale_after_ns ? x->stale_after_ns : INDEXER_NEVER_STALE;
 	assert_int_equal(rdx_indexer_open(&x->indexer, &options), 0);
 }

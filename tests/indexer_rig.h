@@ -15,6 +15,7 @@ struct indexer_rig {
 	const char *dir; /* the namespace: the rig's, or one that a test made in it */
 	struct rdx_indexer *indexer;
 	struct rdx_index *index; /* of WORKER_MODEL */
+	uint64_t liveness_ns;    /* 0: as by default */
 	uint64_t stale_after_ns; /* 0: no rank is ever STALE, however slow the machine */
 };
 void indexer_rig_make(struct indexer_rig *x);

@@ -14,9 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RENEW_NS UINT64_C(1000000000)
-#define READS    16 /* of events, a poll */
-#define WATCHED  (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR)
+#define RENEW_NS       UINT64_C(1000000000)
+#define READS          16 /* of events, a poll */
+#define WATCHED        (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR)
+#define WATCHED_INSIDE (WATCHED | IN_CLOSE_WRITE) /* of a worker */
 
 static uint64_t birth_ns(int dir_fd, const char *name)
 {
@@ -99,13 +100,16 @@ int rdx_discovery_walk(int dir_fd, rdx_found_function function, void *context)
 	return r < 0 ? r : unseen;
 }
 
-/* inotify takes paths only: the descriptor's own. */
-static int add_watch(const struct rdx_discovery *discovery, const char *name)
+/* inotify takes paths only: the descriptor's own. What is gone again, or no directory, needs no watch. */
+static int add_watch(struct rdx_discovery *discovery, const char *name, uint32_t watched)
 {
 	char path[NAME_MAX + 64];
+	int watch;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", discovery->dir_fd, name);
-	return inotify_add_watch(discovery->inotify_fd, path, WATCHED);
+	watch = inotify_add_watch(discovery->inotify_fd, path, watched);
+	discovery->dropped += watch < 0 && errno != ENOENT && errno != ENOTDIR;
+	return watch;
 }
 
 static void watch_all(struct rdx_discovery *discovery)
@@ -114,10 +118,10 @@ static void watch_all(struct rdx_discovery *discovery)
 	struct dirent *entry;
 	uint64_t worker_id;
 
-	discovery->root = add_watch(discovery, ".");
+	discovery->root = add_watch(discovery, ".", WATCHED);
 	while (dir && (entry = readdir(dir)))
 		if (rdx_namespace_number(entry->d_name, UINT64_MAX, &worker_id))
-			add_watch(discovery, entry->d_name);
+			add_watch(discovery, entry->d_name, WATCHED_INSIDE);
 	if (dir)
 		closedir(dir);
 }
@@ -161,7 +165,7 @@ static void take(struct rdx_discovery *discovery, const struct inotify_event *ev
 		watch_all(discovery);
 	if (event->wd == discovery->root && event->len &&
 	    rdx_namespace_number(event->name, UINT64_MAX, &worker_id))
-		add_watch(discovery, event->name);
+		add_watch(discovery, event->name, WATCHED_INSIDE);
 	/* many events in a row are one turn */
 	if (event->wd < 0 || event->wd == *last || event->mask & IN_IGNORED)
 		return;
@@ -172,10 +176,10 @@ static void take(struct rdx_discovery *discovery, const struct inotify_event *ev
 	}
 }
 
-/* All are watched again, each second. Was one not? */
-static int renew(struct rdx_discovery *discovery, uint64_t now_ns)
+/* All are watched again, each second. What is news where one was not. */
+static uint32_t renew(struct rdx_discovery *discovery, uint64_t now_ns)
 {
-	int dropped = discovery->dropped != 0;
+	uint32_t dropped = discovery->dropped;
 
 	if (now_ns < discovery->renew_ns)
 		return 0;
@@ -183,18 +187,37 @@ static int renew(struct rdx_discovery *discovery, uint64_t now_ns)
 	discovery->busy_count = discovery->dropped = 0;
 	if (dropped)
 		watch_all(discovery);
-	return dropped;
+	return dropped ? RDX_NEWS_NAMES | RDX_NEWS_CLOSED : 0;
 }
 
-int rdx_discovery_changed(struct rdx_discovery *discovery, uint64_t now_ns)
+static uint32_t news_of(const struct inotify_event *event)
+{
+	uint32_t rank;
+
+	if (event->mask & IN_Q_OVERFLOW)
+		return RDX_NEWS_NAMES | RDX_NEWS_CLOSED;
+	if (event->mask & IN_IGNORED)
+		return 0;
+	if (!(event->mask & IN_CLOSE_WRITE))
+		return RDX_NEWS_NAMES;
+	return event->len && rdx_namespace_segment_name(event->name, &rank) ? RDX_NEWS_CLOSED : 0;
+}
+
+int rdx_discovery_is_whole(const struct rdx_discovery *discovery)
+{
+	return discovery->inotify_fd >= 0 && !discovery->dropped;
+}
+
+uint32_t rdx_discovery_news(struct rdx_discovery *discovery, uint64_t now_ns)
 {
 	alignas(struct inotify_event) char events[4096];
-	int changed, last = -1;
+	uint32_t news;
+	int last = -1;
 	ssize_t got;
 
 	if (discovery->inotify_fd < 0)
 		return 0;
-	changed = renew(discovery, now_ns);
+	news = renew(discovery, now_ns);
 	/* the rest at the next poll: somebody may make news as fast as they are read */
 	for (int i = 0;
 	     i < READS && (got = read(discovery->inotify_fd, events, sizeof(events))) > 0; i++) {
@@ -202,9 +225,9 @@ int rdx_discovery_changed(struct rdx_discovery *discovery, uint64_t now_ns)
 
 		for (ssize_t at = 0; at < got; at += (ssize_t)(sizeof(*event) + event->len)) {
 			event = (const struct inotify_event *)(events + at);
-			changed |= !(event->mask & IN_IGNORED);
+			news |= news_of(event);
 			take(discovery, event, &last);
 		}
 	}
-	return changed;
+	return news;
 }

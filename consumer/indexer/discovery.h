@@ -44,16 +44,24 @@ struct rdx_discovery {
 		int watch;
 		uint32_t turns;
 	} busy[RDX_BUSY_MAX]; /* what changed since the last renewal */
-	uint32_t dropped;     /* watches, since then */
+	uint32_t dropped;     /* watches that were removed or could not be had, since then */
 	uint64_t renew_ns;
 };
 
-/* Never fails: without inotify the caller walks at intervals. */
+/* Never fails: without inotify the caller walks at intervals, and asks who lives. */
 void rdx_discovery_open(struct rdx_discovery *discovery, int dir_fd);
 void rdx_discovery_close(struct rdx_discovery *discovery);
 
-/* Did anything change since the last call, or may it have where a watch was dropped? Watches
- * directories that are new. */
-int rdx_discovery_changed(struct rdx_discovery *discovery, uint64_t now_ns);
+/* News since the last call: */
+#define RDX_NEWS_NAMES UINT32_C(1) /* something was made, moved or removed; or may be, unwatched */
+#define RDX_NEWS_CLOSED                                                                            \
+	UINT32_C(2) /* likewise: a segment was closed for good by who could write it. Its lock
+				     * is free in a moment, if it is not yet */
+
+/* RDX_NEWS_... Watches directories that are new. */
+uint32_t rdx_discovery_news(struct rdx_discovery *discovery, uint64_t now_ns);
+
+/* Is every directory watched, so that no such news are missed? */
+int rdx_discovery_is_whole(const struct rdx_discovery *discovery);
 
 #endif

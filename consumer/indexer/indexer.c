@@ -36,6 +36,7 @@
 #define EVENTS_NS    UINT64_C(400000)     /* of a poll, for events and snapshots */
 #define STEPS_END_NS UINT64_C(600000)     /* no piece of table work but one begins later */
 #define LIVENESS_NS  UINT64_C(50000000)
+#define REST_NS      UINT64_C(100000000) /* between heartbeats of an idle indexer, at most */
 
 void rdx_indexer_take_bell(struct rdx_indexer *indexer, struct rdx_mapping *bell)
 {
@@ -74,6 +75,12 @@ static int open_files(struct rdx_indexer *indexer, const struct rdx_indexer_opti
 	return rdx_indexer_open_wait(indexer);
 }
 
+/* Who looks at the heartbeat must not find it old where one came late. */
+static uint64_t rest_ns(uint64_t stale_after_ns)
+{
+	return stale_after_ns && stale_after_ns / 2 < REST_NS ? stale_after_ns / 2 : REST_NS;
+}
+
 int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_options *from)
 {
 	struct rdx_indexer_options options;
@@ -92,6 +99,7 @@ int rdx_indexer_open(struct rdx_indexer **ret_indexer, const struct rdx_indexer_
 	indexer->dir_fd = indexer->lock.fd = indexer->bell.fd = -1;
 	indexer->discovery.inotify_fd = -1;
 	indexer->liveness_ns = options.liveness_ns ? options.liveness_ns : LIVENESS_NS;
+	indexer->rest_ns = rest_ns(options.stale_after_ns);
 	indexer->writer_options = (struct rdx_writer_options){
 		.initial_blocks = options.initial_blocks,
 		.stale_after_ns = options.stale_after_ns,
@@ -303,7 +311,6 @@ static int poll_round(struct rdx_indexer *indexer, uint32_t max_blocks)
 		max_blocks = WORK_DEFAULT;
 	/* events are not kept waiting for news of the directory */
 	done = step_ranks(indexer, max_blocks, now);
-	rdx_roster_ask_liveness(indexer, now);
 	r = rdx_roster_discover(indexer, now);
 	if (indexer->walks != walks && r == 0 && done >= 0) {
 		rdx_refused_tell(indexer);

@@ -42,6 +42,7 @@ struct rdx_indexer {
 	struct rdx_writer_options writer_options;
 	struct rdx_limits limits;
 	uint64_t liveness_ns;
+	uint64_t rest_ns; /* the longest sleep */
 	struct rdx_discovery discovery;
 	struct rdx_wait *wait;
 	struct rdx_mapping bell;
@@ -61,10 +62,10 @@ struct rdx_indexer {
 	uint64_t names_ns;  /* next look at the names of its own files */
 	int lock_cause;   /* -errno: the lock file's name is lost, or cannot be looked at; else 0 */
 	uint64_t beat_ns; /* next heartbeat */
-	uint64_t clock_ns; /* next look at how clocks differ */
-	uint64_t liveness_at_ns;
-	uint64_t unfed_ns;     /* next look for indexes that no rank feeds */
-	uint64_t leftovers_ns; /* when leftovers are removed; 0: they are */
+	uint64_t clock_ns;       /* next look at how clocks differ */
+	uint64_t liveness_at_ns; /* next look at all locks */
+	uint64_t unfed_ns;       /* next look for indexes that no rank feeds */
+	uint64_t leftovers_ns;   /* when leftovers are removed; 0: they are */
 	uint64_t walks;
 	uint64_t wakes;
 	uint64_t naps;

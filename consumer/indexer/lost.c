@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-#define LOOK_NS UINT64_C(250000000)
+#define LOOK_NS UINT64_C(200000000) /* two sleeps of an idle indexer */
 
 /* Sleep on the bell that has the name. Producers that ring the old one are polled. */
 static void renew_bell(struct rdx_indexer *indexer)

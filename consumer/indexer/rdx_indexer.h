@@ -45,7 +45,7 @@ struct rdx_indexer_options {
 	const char *dir;         /* NULL: /dev/shm/ringdex. Created if missing */
 	uint64_t initial_blocks; /* a table has room for as many at least; 0: 4,096 */
 	uint64_t stale_after_ns; /* age from which a rank is STALE; 0: 250 ms */
-	uint64_t liveness_ns;    /* how often locks are checked; 0: 50 ms */
+	uint64_t liveness_ns;    /* how often locks are checked, see rdx_indexer_poll; 0: 50 ms */
 	uint32_t wait_mode;      /* RDX_WAIT_... */
 	uint32_t file_mode;      /* of index files; 0: 0640. Nobody else may write */
 	/* What one worker may take; what is beyond is refused with -EDQUOT, shown, and tried again: */
@@ -116,7 +116,11 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
  * caught up; 1 may also mean that the time was over before every rank was asked, as where this process was
  * not running. A worker that fails is dropped and shown, and the call goes on.
  *
- * Four times a second it looks whether its own files still have their names. The bell, an index and its
+ * A rank is gone when its lock is free. Where the kernel tells that a segment was closed (inotify watches all
+ * directories), locks are checked at once then, again after `liveness_ns`, and else at every fourth of these;
+ * elsewhere each `liveness_ns`.
+ *
+ * Five times a second it looks whether its own files still have their names. The bell, an index and its
  * tables are made again, and handles go over to them (rows are STALE meanwhile); so is the lock file.
  * Where that cannot be (another user has made a file of that name; no descriptors), it goes on with the
  * files that it has, gives none a name and removes none, since another indexer may maintain them by then,
@@ -135,8 +139,9 @@ RDX_API void rdx_indexer_close(struct rdx_indexer *indexer);
 RDX_API int rdx_indexer_poll(struct rdx_indexer *indexer, uint32_t max_blocks);
 
 /*
- * Sleep until a producer rings, the directory changes or `timeout_ns` passes (< 0: until the next
- * liveness check; a sleep is never longer than that), or for a nap: see RDX_REST_HYBRID. Poll after it,
+ * Sleep until a producer rings, the directory changes, a producer is gone or `timeout_ns` passes (< 0: until the
+ * next check of locks or heartbeat; a sleep is never longer than that, 100 ms and half of stale_after_ns at
+ * most), or for a nap: see RDX_REST_HYBRID. Poll after it,
  * whatever it returns; and wait after each poll, whatever that returned: to look whether there is work costs
  * less than to poll again. Returns 1 if woken or if there is work already, such as a table to be freed
  * whose last reader has left it; 0 on timeout, after a nap or a signal; -EOWNERDEAD after a fork, else

@@ -93,8 +93,8 @@ static uint64_t nap_ns(const struct rdx_indexer *indexer)
 /* How long to sleep, and in *ret_rings whether a producer is asked to end it. */
 static uint64_t plan(struct rdx_indexer *indexer, int64_t timeout_ns, int *ret_rings)
 {
-	uint64_t now = rdx_clock_ns(), until = indexer->liveness_at_ns;
-	uint64_t sleep_ns = until > now ? until - now : 0;
+	uint64_t now = rdx_clock_ns(), until = least(indexer->liveness_at_ns, indexer->names_ns);
+	uint64_t sleep_ns = least(until > now ? until - now : 0, indexer->rest_ns);
 	int naps = indexer->rest_mode == RDX_REST_HYBRID && now - indexer->busy_ns < LULL_NS;
 
 	*ret_rings = !naps && all_ring(indexer);

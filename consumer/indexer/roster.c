@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WALK_NS UINT64_C(1000000000)
-#define LOOK_NS UINT64_C(10000000) /* at the directory watch, while never asleep */
+#define WALK_NS   UINT64_C(1000000000)
+#define LOOK_NS   UINT64_C(10000000) /* at the directory watch, while never asleep */
+#define TOLD_RARE 4 /* locks are asked so much less often where the kernel tells that one ended */
 
 /* May a new index be made for the rank? Files are named by a hash of texts that workers choose: who finds two
  * of one name takes nothing from whose it is. 0, -EEXIST, -errno. */
@@ -243,36 +244,15 @@ static void refuse_grown(const struct rdx_indexer *indexer, uint64_t now)
 	}
 }
 
-int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now)
+/* Ask all locks: does the kernel tell of each that ends until the next time? A segment is closed by its last
+ * writer then, in a watched directory; an error is no answer. *ret_gone: one has ended. */
+static int ask_locks(struct rdx_indexer *indexer, int *ret_gone)
 {
-	struct walk walk = {indexer, now};
-	int changed, r;
+	int told = rdx_discovery_is_whole(&indexer->discovery), gone = 0;
 
-	if (now < indexer->look_ns)
-		return 0;
-	indexer->look_ns = now + LOOK_NS;
-	changed = rdx_discovery_changed(&indexer->discovery, now);
-	if (!changed && now < indexer->walk_ns && !retry_is_due(indexer, now))
-		return 0;
-	indexer->walk_ns = now + WALK_NS;
-	indexer->walks++;
-	r = rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
-	if (r == 0)
-		forget_absent(indexer, now);
-	refuse_grown(indexer, now);
-	/* temporary failures, such as no free descriptors, are tried again with the next walk */
-	return r == -ENOENT || r == -ENOMEM ? r : 0;
-}
-
-void rdx_roster_ask_liveness(struct rdx_indexer *indexer, uint64_t now)
-{
-	int alive, gone = 0;
-
-	if (now < indexer->liveness_at_ns)
-		return;
-	indexer->liveness_at_ns = now + indexer->liveness_ns;
 	for (uint32_t i = 0; i < indexer->rank_count; i++) {
 		struct rdx_rank *rank = indexer->ranks[i];
+		int alive;
 
 		if (!rank->reader)
 			continue;
@@ -283,8 +263,54 @@ void rdx_roster_ask_liveness(struct rdx_indexer *indexer, uint64_t now)
 			rdx_rank_gone(rank);
 			gone = 1;
 		}
+		told &= alive >= 0 && rank->walk == indexer->walks;
 	}
-	/* its next epoch may have begun before this one was seen to end */
-	if (gone)
-		indexer->walk_ns = indexer->look_ns = now;
+	*ret_gone = gone;
+	return told;
+}
+
+/* Who lives? 1: somebody does not any more. */
+static int ask_liveness(struct rdx_indexer *indexer, uint64_t now, uint32_t news)
+{
+	int gone, told;
+
+	if (now < indexer->liveness_at_ns && !(news & RDX_NEWS_CLOSED))
+		return 0;
+	told = ask_locks(indexer, &gone);
+	/* what was closed may be locked for a moment longer */
+	if (news & RDX_NEWS_CLOSED)
+		told = 0;
+	indexer->liveness_at_ns = now + indexer->liveness_ns * (told ? TOLD_RARE : 1);
+	return gone;
+}
+
+static int walk_is_due(const struct rdx_indexer *indexer, uint64_t now, uint32_t news)
+{
+	return news & RDX_NEWS_NAMES || now >= indexer->walk_ns || retry_is_due(indexer, now);
+}
+
+int rdx_roster_discover(struct rdx_indexer *indexer, uint64_t now)
+{
+	struct walk walk = {indexer, now};
+	int looks = now >= indexer->look_ns, r;
+	uint32_t news = 0;
+
+	if (looks) {
+		indexer->look_ns = now + LOOK_NS;
+		news = rdx_discovery_news(&indexer->discovery, now);
+	}
+	/* of who is gone, the next epoch may have begun before */
+	if (!ask_liveness(indexer, now, news) && (!looks || !walk_is_due(indexer, now, news)))
+		return 0;
+	indexer->walk_ns = now + WALK_NS;
+	indexer->walks++;
+	r = rdx_discovery_walk(indexer->dir_fd, on_found, &walk);
+	if (r == 0)
+		forget_absent(indexer, now);
+	refuse_grown(indexer, now);
+	/* a directory that is watched from now on only may have lost somebody before */
+	if (news & RDX_NEWS_NAMES && indexer->liveness_at_ns > now + indexer->liveness_ns)
+		indexer->liveness_at_ns = now + indexer->liveness_ns;
+	/* temporary failures, such as no free descriptors, are tried again with the next walk */
+	return r == -ENOENT || r == -ENOMEM ? r : 0;
 }

@@ -109,6 +109,8 @@ static void test_a_flood_has_its_share(void **state)
 	indexer_rig_end(&x);
 }
 
+#define ALL_NEWS (RDX_NEWS_NAMES | RDX_NEWS_CLOSED)
+
 static void make_file(const struct rig *rig, const char *name)
 {
 	int fd = openat(rig->dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -136,21 +138,21 @@ static void test_junk_is_not_a_walk_each(void **state)
 		skip();
 	for (int i = 0; i < 10 * RDX_TURNS_MAX; i++) {
 		make_file(&rig, "1/junk");
-		walks += rdx_discovery_changed(&discovery, now);
+		walks += rdx_discovery_news(&discovery, now) != 0;
 	}
 	assert_in_range(walks, RDX_TURNS_MAX, RDX_TURNS_MAX + 1);
 	make_file(&rig, "2/0.seg");
-	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
+	assert_int_equal(rdx_discovery_news(&discovery, now), ALL_NEWS);
 	assert_int_equal(mkdirat(rig.dir_fd, "3", 0755), 0);
-	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
+	assert_int_equal(rdx_discovery_news(&discovery, now), RDX_NEWS_NAMES);
 	make_file(&rig, "3/0.seg");
-	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
-	assert_int_equal(rdx_discovery_changed(&discovery, now), 0);
+	assert_int_equal(rdx_discovery_news(&discovery, now), ALL_NEWS);
+	assert_int_equal(rdx_discovery_news(&discovery, now), 0);
 	now += UINT64_C(1000000000);
-	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
-	assert_int_equal(rdx_discovery_changed(&discovery, now), 0);
+	assert_int_equal(rdx_discovery_news(&discovery, now), ALL_NEWS);
+	assert_int_equal(rdx_discovery_news(&discovery, now), 0);
 	make_file(&rig, "1/0.seg");
-	assert_int_equal(rdx_discovery_changed(&discovery, now), 1);
+	assert_int_equal(rdx_discovery_news(&discovery, now), ALL_NEWS);
 	rdx_discovery_close(&discovery);
 	rig_remove(&rig);
 }

@@ -2,7 +2,8 @@
 /*
  * Description: the question who lives (F_OFD_GETLK) fails, as it does where the kernel has no memory
  * for the answer. An error is no death: a worker is GONE only by the answer "free"; until there is an
- * answer, what is known of it ages. A GONE worker whose lock is held again comes back.
+ * answer, what is known of it ages. A GONE worker whose lock is held again comes back. Who sleeps is told
+ * of a death, and need not ask.
  */
 #include "shm/lock.h"
 #include "tests/indexer_rig.h"
@@ -13,9 +14,11 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #define STALE_NS UINT64_C(200000000)
+#define NEVER_NS UINT64_C(1000000000000000)
 #define FAILURES 10
 
 static int failing, failed;
@@ -132,6 +135,35 @@ static void test_held_again(void **state)
 	indexer_rig_end(&x);
 }
 
+/* Locks are not asked by the clock: the kernel says that the segment was closed, also where its name is lost,
+ * and of a worker that came later. */
+static void test_told_of_a_death(void **state)
+{
+	struct rdx_publisher *publisher[3];
+	struct indexer_rig x;
+	int fd = inotify_init1(IN_CLOEXEC);
+
+	(void)state;
+	if (fd < 0)
+		skip();
+	close(fd);
+	indexer_rig_make(&x);
+	x.liveness_ns = NEVER_NS;
+	publisher[0] = prompt_publisher(&x, 1, 0);
+	publisher[1] = prompt_publisher(&x, 1, 1);
+	indexer_rig_open(&x, RDX_WAIT_AUTO);
+	until_state(&x, 1, 0, RDX_STATE_EXACT, publisher[0], NULL);
+	until_state(&x, 1, 1, RDX_STATE_EXACT, publisher[1], NULL);
+	publisher[2] = prompt_publisher(&x, 2, 0);
+	until_state(&x, 2, 0, RDX_STATE_EXACT, publisher[2], NULL);
+	assert_int_equal(unlinkat(x.rig.dir_fd, "1/1.seg", 0), 0);
+	for (int i = 0; i < 3; i++) {
+		rdx_publisher_close(publisher[i]);
+		until_state(&x, i == 2 ? 2 : 1, i == 1, RDX_STATE_GONE, NULL, NULL);
+	}
+	indexer_rig_end(&x);
+}
+
 /* A producer in mid-event: without an answer it may still go on. */
 static void test_resident_without_an_answer(void **state)
 {
@@ -159,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_an_error_is_no_death),
 		cmocka_unit_test(test_no_answer_at_first),
 		cmocka_unit_test(test_held_again),
+		cmocka_unit_test(test_told_of_a_death),
 		cmocka_unit_test_setup_teardown(test_resident_without_an_answer, rig_setup,
 						rig_teardown),
 	};
