@@ -40,6 +40,7 @@ struct follow {
 	struct watch watch;
 	uint64_t recoveries; /* reported */
 	uint64_t look_ns;    /* the next one */
+	int waits_to_look;   /* something may have changed since the last one */
 	uint64_t print_ns;   /* the next one without a change */
 	int printed;
 	int trouble; /* that was said last, at trouble_ns */
@@ -209,15 +210,13 @@ static struct json_object *recovery_json(const struct rdx_recovery_row *row)
 }
 
 /* What recovered since the look before: into a list, or without one to people. How many. */
-static int report_recoveries(struct follow *follow, struct json_object *list)
+static int report_recoveries(struct follow *follow, const struct rdx_indexer_stats *stats,
+			     struct json_object *list)
 {
-	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 	struct rdx_recovery_row row = {.size = sizeof(row)};
 	uint64_t first = follow->recoveries, begun;
 
-	if (rdx_indexer_get_stats(follow->indexer, &stats) < 0)
-		return 0;
-	begun = stats.recoveries[RDX_RECOVERED_BARRIER] + stats.recoveries[RDX_RECOVERED_LEDGER];
+	begun = stats->recoveries[RDX_RECOVERED_BARRIER] + stats->recoveries[RDX_RECOVERED_LEDGER];
 	for (uint64_t i = first; i < begun; i++) {
 		if (rdx_indexer_recovery(follow->indexer, i, &row) < 0)
 			continue; /* one of very many, no longer kept; or not shown yet */
@@ -230,7 +229,8 @@ static int report_recoveries(struct follow *follow, struct json_object *list)
 	return follow->recoveries > first;
 }
 
-static void print_json(const struct follow *follow, struct json_object *recovered)
+static void print_json(const struct follow *follow, const struct rdx_indexer_stats *stats,
+		       struct json_object *recovered)
 {
 	static const struct json_field fields[] = {
 		JSON_FIELD(struct rdx_indexer_stats, indexes),
@@ -248,17 +248,14 @@ static void print_json(const struct follow *follow, struct json_object *recovere
 		JSON_FIELD(struct rdx_indexer_stats, wakes),
 		JSON_FIELD(struct rdx_indexer_stats, naps),
 	};
-	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 	struct json_object *object = json_new_object();
 	struct json_object *ranks = json_new_array();
 
-	if (rdx_indexer_get_stats(follow->indexer, &stats) == 0) {
-		json_put_id(object, "time_ns", rdx_clock_ns());
-		json_put_text(object, "wait", options_shared_waits[stats.wait_mode]);
-		json_put_text(object, "lock_cause",
-			      stats.lock_cause ? strerrorname_np(-stats.lock_cause) : NULL);
-		JSON_PUT_FIELDS(object, fields, &stats);
-	}
+	json_put_id(object, "time_ns", rdx_clock_ns());
+	json_put_text(object, "wait", options_shared_waits[stats->wait_mode]);
+	json_put_text(object, "lock_cause",
+		      stats->lock_cause ? strerrorname_np(-stats->lock_cause) : NULL);
+	JSON_PUT_FIELDS(object, fields, stats);
 	for (size_t i = 0; i < follow->watch.rank_count; i++)
 		json_append(ranks, rank_json(follow, &follow->watch.ranks[i]));
 	json_put(object, "ranks", ranks);
@@ -280,18 +277,15 @@ static void say_trouble(struct follow *follow, int error)
 }
 
 /* Without its lock the indexer goes on; said when that changes, 1. */
-static int report_lock(struct follow *follow)
+static int report_lock(struct follow *follow, const struct rdx_indexer_stats *stats)
 {
-	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
-
-	if (rdx_indexer_get_stats(follow->indexer, &stats) < 0 ||
-	    stats.lock_cause == follow->lock_cause)
+	if (stats->lock_cause == follow->lock_cause)
 		return 0;
-	follow->lock_cause = stats.lock_cause;
-	if (stats.lock_cause)
+	follow->lock_cause = stats->lock_cause;
+	if (stats->lock_cause)
 		messages_say("%s/indexer.lock was removed and cannot be made again, so no index is "
 			     "made until it can: %s",
-			     follow->space.dir, strerror(-stats.lock_cause));
+			     follow->space.dir, strerror(-stats->lock_cause));
 	else
 		messages_say("%s/indexer.lock is held again", follow->space.dir);
 	return 1;
@@ -308,27 +302,30 @@ static int is_unread(void)
 /* Print what changed. -errno. */
 static int report(struct follow *follow)
 {
+	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 	struct json_object *recovered;
 	uint64_t now = rdx_clock_ns();
 	int changes, due;
 
-	if (now < follow->look_ns)
+	follow->waits_to_look = now < follow->look_ns;
+	if (follow->waits_to_look)
 		return 0;
 	follow->look_ns = now + LOOK_NS;
 	if (is_unread()) {
 		messages_say("nobody reads the output any more");
 		return -EPIPE;
 	}
-	changes = watch_look(&follow->watch, &follow->space, follow->indexer);
+	(void)rdx_indexer_get_stats(follow->indexer, &stats);
+	changes = watch_look(&follow->watch, &follow->space, follow->indexer, &stats);
 	if (follow->watch.trouble)
 		say_trouble(follow, follow->watch.trouble);
-	changes += report_lock(follow);
+	changes += report_lock(follow, &stats);
 	house_keep(&follow->house, now);
 	recovered = follow->options->json ? json_new_array() : NULL;
-	changes += report_recoveries(follow, recovered);
+	changes += report_recoveries(follow, &stats, recovered);
 	due = !follow->printed || (follow->options->interval_ns && now >= follow->print_ns);
 	if (follow->options->json && (changes || due)) {
-		print_json(follow, recovered);
+		print_json(follow, &stats, recovered);
 		follow->print_ns = now + follow->options->interval_ns;
 	}
 	json_object_put(recovered);
@@ -362,20 +359,26 @@ static const char *why_not_on(int error)
 	}
 }
 
+/* As long as the indexer may, where there is nothing to say. */
+static int64_t rest_ns(const struct follow *follow)
+{
+	return follow->waits_to_look || follow->options->interval_ns ? (int64_t)LOOK_NS : -1;
+}
+
 static int run(struct follow *follow)
 {
 	while (!stop_asked()) {
 		int r = rdx_indexer_poll(follow->indexer, 0);
 
+		if (r >= 0)
+			r = report(follow);
 		if (r >= 0) /* it looks at all rings again by itself, for less than a poll */
-			r = rdx_indexer_wait(follow->indexer, (int64_t)LOOK_NS);
+			r = rdx_indexer_wait(follow->indexer, rest_ns(follow));
 		if (watch_is_want(r)) {
 			say_trouble(follow, r);
 			stop_sleep(LOOK_NS);
 			r = 0;
 		}
-		if (r >= 0)
-			r = report(follow);
 		if (r == -EPIPE)
 			return r; /* that is said, or finish says why */
 		if (r < 0) {

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/follow/watch.h"
 
+#include "shm/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define NAMES_NS UINT64_C(1000000000) /* another one may have come in an index's place */
 
 void watch_free(struct watch *watch)
 {
@@ -67,6 +71,17 @@ static int open_new(struct watch *watch, const struct space *space)
 			r = add_index(watch, space, &names[i]);
 	free(names);
 	return count < 0 || watch_is_want(r) ? r : 0;
+}
+
+/* Their names are in files, which are read only where there may be a new one. */
+static int open_missing(struct watch *watch, const struct space *space, uint64_t indexes)
+{
+	uint64_t now = rdx_clock_ns();
+
+	if (watch->index_count >= indexes && now < watch->names_ns)
+		return 0;
+	watch->names_ns = now + NAMES_NS;
+	return open_new(watch, space);
 }
 
 /* NULL: no memory. */
@@ -193,11 +208,12 @@ static int keep(struct watch *watch, struct watched_rank *before, size_t count)
 	return 0;
 }
 
-int watch_look(struct watch *watch, const struct space *space, const struct rdx_indexer *indexer)
+int watch_look(struct watch *watch, const struct space *space, const struct rdx_indexer *indexer,
+	       const struct rdx_indexer_stats *stats)
 {
 	struct watched_rank *before = watch->ranks;
 	size_t count = watch->rank_count;
-	int unopened = open_new(watch, space), changes;
+	int unopened = open_missing(watch, space, stats->indexes), changes;
 
 	watch->ranks = NULL;
 	watch->rank_count = 0;

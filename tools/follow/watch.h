@@ -25,11 +25,13 @@ struct watch {
 	uint32_t index_count;
 	struct watched_rank *ranks;
 	size_t rank_count;
+	uint64_t names_ns; /* next look for indexes, where none is known to be missing */
 	int trouble; /* of the last look: 0, or why not all could be looked at, -EMFILE, -ENOMEM.. */
 };
 
-/* Look again: how many ranks changed. What cannot be looked at now stays as it was. */
-int watch_look(struct watch *watch, const struct space *space, const struct rdx_indexer *indexer);
+/* Look again: how many ranks changed. What cannot be looked at now stays as it was. `stats` are the indexer's. */
+int watch_look(struct watch *watch, const struct space *space, const struct rdx_indexer *indexer,
+	       const struct rdx_indexer_stats *stats);
 void watch_free(struct watch *watch);
 
 /* No descriptors or no memory: an error of this moment, which is worth another try. */

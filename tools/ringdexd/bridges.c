@@ -371,6 +371,11 @@ void bridges_look(struct bridges *bridges, uint64_t now_ns)
 	}
 }
 
+int bridges_have_any(const struct bridges *bridges)
+{
+	return bridges->first || bridges->ending;
+}
+
 uint32_t bridges_drain(struct bridges *bridges)
 {
 	uint32_t left = 0;

@@ -56,6 +56,9 @@ int bridges_add(struct bridges *bridges, const struct bridge_stream *stream);
 /* End those of an instance, of one rank if dp_rank is not NULL. The processes get a moment to end by themselves. */
 void bridges_remove(struct bridges *bridges, uint64_t instance_id, const uint32_t *dp_rank);
 
+/* Is there a stream, or a process that has not ended yet? */
+int bridges_have_any(const struct bridges *bridges);
+
 /* The streams, by instance and rank: the first one, or the one after; NULL: there is none. */
 const struct bridge *bridges_next(const struct bridges *bridges, const struct bridge *after);
 struct bridge_view bridge_view(const struct bridge *bridge);

@@ -114,7 +114,7 @@ static void pause_for(uint64_t ns)
 static int work(struct keeper *keeper, struct rdx_indexer *indexer)
 {
 	uint64_t tell_ns = 0;
-	int r = 0;
+	int r = 0, is_told;
 
 	keeper->recoveries = keeper->clears = 0;
 
@@ -124,13 +124,14 @@ static int work(struct keeper *keeper, struct rdx_indexer *indexer)
 		r = rdx_indexer_poll(indexer, 0);
 		histogram_add(&keeper->polls, rdx_clock_ns() - now);
 		remember_recoveries(keeper, indexer);
-		if (r >= 0) /* it looks at all rings again by itself, for less than a poll */
-			r = rdx_indexer_wait(indexer, (int64_t)TELL_NS);
-		if (r >= 0 && now >= tell_ns) {
+		is_told = now >= tell_ns;
+		if (r >= 0 && is_told) {
 			tell(keeper, KEEPER_AT_WORK, 0, indexer);
 			house_keep(&keeper->house, now);
 			tell_ns = now + TELL_NS;
 		}
+		if (r >= 0) /* it looks at all rings again by itself, for less than a poll */
+			r = rdx_indexer_wait(indexer, is_told ? -1 : (int64_t)TELL_NS);
 		beat(keeper);
 	}
 	return r < 0 ? r : 0;

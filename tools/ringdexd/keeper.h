@@ -34,7 +34,7 @@ struct keeper_report {
 int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *options,
 		 uint64_t dead_for_ns);
 
-/* End it: within a tenth of a second. NULL is allowed. */
+/* End it: within a fifth of a second. NULL is allowed. */
 void keeper_stop(struct keeper *keeper);
 
 /* Any thread. */

@@ -6,7 +6,8 @@
 
 #include <inttypes.h>
 
-#define LOOK_NS         UINT64_C(250000000)
+#define LOOK_NS         UINT64_C(1000000000)
+#define BEGIN_NS        UINT64_C(250000000) /* until it is ready */
 #define LOOK_MIN_NS     UINT64_C(1000000)
 #define LOOKS_A_TIMEOUT 4 /* two of them may be late */
 #define PINGS_A_TIMEOUT 2 /* as sd_watchdog_enabled(3) advises */
@@ -26,9 +27,10 @@ void manager_close(struct manager *manager)
 uint64_t manager_look_ns(const struct manager *manager)
 {
 	uint64_t wanted = manager->notify.watchdog_ns / LOOKS_A_TIMEOUT;
+	uint64_t most = manager->is_ready ? LOOK_NS : BEGIN_NS;
 
-	if (!wanted || wanted > LOOK_NS)
-		return LOOK_NS;
+	if (!wanted || wanted > most)
+		return most;
 	return wanted > LOOK_MIN_NS ? wanted : LOOK_MIN_NS;
 }
 

@@ -33,6 +33,7 @@
 #define CONNECTIONS 16384
 #define NS_PER_US   1000
 #define STOP_NS     UINT64_C(800000000) /* in which answers may still be taken */
+#define LOOK_NS     UINT64_C(250000000) /* at time-outs, streams, bridges */
 
 struct ringdexd {
 	struct settings_flags flags;
@@ -48,7 +49,7 @@ struct ringdexd {
 	struct desk *desk;
 	struct listen_at at[SETTINGS_ADDRESSES_MAX + PASSED_MAX];
 	uint32_t listening;
-	uint64_t look_ns; /* the next one at time-outs and at the keeper */
+	uint64_t looked_ns; /* at time-outs and at the keeper */
 	struct manager manager;
 	struct loop_socket stop;
 	struct loop_socket hangup;
@@ -273,21 +274,30 @@ static int open_all(struct ringdexd *d)
 	return r < 0 ? r : listen_everywhere(d);
 }
 
+/* Between two looks: a second where nobody is served, since only the manager waits for anything then. */
+static uint64_t look_ns(const struct ringdexd *d)
+{
+	uint64_t most = manager_look_ns(&d->manager);
+	int serves = server_get_counters(d->server)->connections || bridges_have_any(d->bridges) ||
+		     stop_asked();
+
+	return serves && most > LOOK_NS ? LOOK_NS : most;
+}
+
 static int turn(struct ringdexd *d)
 {
-	uint64_t look_ns = manager_look_ns(&d->manager);
-	int r = loop_turn(d->loop, look_ns);
+	int r = loop_turn(d->loop, look_ns(d));
 	uint64_t now = rdx_clock_ns();
 
 	if (r < 0)
 		messages_say("cannot wait for requests: %s", strerror(-r));
 	else
 		histogram_add(&d->desk->traffic.turns, loop_busy_ns(d->loop));
-	if (now >= d->look_ns) {
+	if (now - d->looked_ns >= look_ns(d)) {
 		server_look(d->server, now);
 		bridges_look(d->bridges, now);
 		manager_look(&d->manager, d->keeper, now);
-		d->look_ns = now + look_ns;
+		d->looked_ns = now;
 	}
 	return r;
 }
@@ -307,7 +317,7 @@ static void end(struct ringdexd *d)
 	uint64_t until = rdx_clock_ns() + STOP_NS;
 
 	manager_stopping(&d->manager);
-	d->look_ns = 0; /* what is idle goes at once */
+	d->looked_ns = 0; /* what is idle goes at once */
 	for (uint32_t i = 0; i < d->listening; i++)
 		listen_remove(&d->at[i]); /* a successor may have the name from now on */
 	if (d->stop.handler)
