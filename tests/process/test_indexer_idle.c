@@ -14,7 +14,7 @@
 #define RING_SLOTS 64
 #define LAPS       200  /* events of one slot: the ring wraps */
 #define BLOCKS     4000 /* more than the first table holds */
-#define WAITS      4    /* in a row, each as long as the liveness period */
+#define WAITS      2    /* in a row, each until the next heartbeat */
 #define TRIES      5
 #define EVENT_WORK 4      /* of a poll's answer, at least, for each event */
 #define POLL_NS    400000 /* of a poll: then it asks no further rank */
