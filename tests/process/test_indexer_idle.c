@@ -272,6 +272,8 @@ static void test_after_growth_and_sweeps(void **state)
 		struct rdx_publisher *other;
 
 		assert_int_equal(rdx_publisher_open(&other, &options), 0);
+		for (uint64_t prompt = 0; prompt < options.tier_blocks[0] / 100; prompt++)
+			prompt_store(other, 10000 * (2 + round) + prompt, 100, 0);
 		until_state(&x, 2 + round, 0, RDX_STATE_EXACT, other, NULL);
 		for (uint64_t prompt = 0; prompt < BLOCKS / 2 / 100; prompt++) {
 			prompt_store(publisher, 7000 + 100 * round + prompt, 100, 0);
