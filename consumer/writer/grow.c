@@ -352,10 +352,18 @@ void rdx_grow_pace(struct rdx_index_writer *w, uint32_t changes)
 		rdx_grow_step(w);
 }
 
+/* A table of as many lines would have no more of them. */
+static void ask_for_sets(struct rdx_index_writer *w)
+{
+	w->grow_lines_min = 2 * rdx_writer_table(w)->table.lines;
+}
+
 int rdx_grow_now(struct rdx_index_writer *w)
 {
 	uint64_t generations = w->generations;
 
+	if (!rdx_sets_left(&rdx_writer_table(w)->sets))
+		ask_for_sets(w);
 	/* more than once only if a table turned out too small */
 	for (int try = 0; try < NOW_TRIES && w->generations == generations; try++) {
 		if (may_start(w))
@@ -364,6 +372,12 @@ int rdx_grow_now(struct rdx_index_writer *w)
 			;
 	}
 	return w->generations != generations;
+}
+
+int rdx_grow_sets(struct rdx_index_writer *w)
+{
+	ask_for_sets(w);
+	return rdx_grow_now(w);
 }
 
 /* The next table has its memory: readers may map it. Events go to both from now on. */

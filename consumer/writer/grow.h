@@ -21,6 +21,9 @@ void rdx_grow_pace(struct rdx_index_writer *w, uint32_t changes);
 /* The current table has no room for a key: replace it now. 1 if it was. */
 int rdx_grow_now(struct rdx_index_writer *w);
 
+/* It has not enough sets: likewise, with more of them. */
+int rdx_grow_sets(struct rdx_index_writer *w);
+
 /* The next table is too small, or there is no memory for it: give it up. */
 void rdx_grow_abandon(struct rdx_index_writer *w, int too_small);
 

@@ -50,6 +50,12 @@ uint32_t rdx_sets_intern(struct rdx_writer_sets *sets, const uint64_t *columns);
 /* A set of its own for one column, named once. 0: no room. */
 uint32_t rdx_sets_single(struct rdx_writer_sets *sets, uint32_t column);
 
+/* Is there a number for one more? */
+static inline int rdx_sets_left(const struct rdx_writer_sets *sets)
+{
+	return sets->free || sets->count < sets->max;
+}
+
 /* One cell more, or less, names the set. Without any its number is free. */
 static inline void rdx_sets_name(struct rdx_writer_sets *sets, uint32_t set)
 {

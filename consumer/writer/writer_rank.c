@@ -231,6 +231,8 @@ int rdx_writer_rank_begin(struct rdx_index_writer *w, int seat, uint64_t blocks)
 		r = -EAGAIN;
 	if (r == 0)
 		r = take_all(w, rank, rank->build);
+	if (r == -ENOSPC && rank->housed && rdx_grow_sets(w))
+		r = take_all(w, rank, rank->build);
 	if (r < 0)
 		return r;
 	/* a rank that is rebuilt may request memory again: the last refusal may be long ago, and a

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: an index's life cycle: files that are no index, not ready yet, succeeded; columns
- * running out, being swept, taken from ranks that are gone; a table that is full and cannot grow; a
+ * and sets running out, being swept, taken from ranks that are gone; a table that is full and cannot grow; a
  * clear in the middle of growth; walking everything a rank holds.
  */
 #include "tests/index_rig.h"
@@ -17,6 +17,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SETS_RANKS                                                                                 \
+	12 /* 4,095 keys that are held by others each: more sets than the first table has */
 
 static void show(struct rdx_index_writer *w, int slot, const uint64_t *prefix, uint32_t blocks)
 {
@@ -273,6 +276,46 @@ static void test_columns_run_out(void **state)
 	assert_int_equal(rig_begin(w, last), 0);
 	rdx_writer_close(w);
 	rig_remove(&rig);
+}
+
+/* Keys are held in so many ways that no set is left: the table is replaced by one with more of them, for a
+ * rank's column or for a key. */
+static void run_out_of_sets(int comes)
+{
+	struct rdx_event store = {.event_id = 2, .kind = RDX_EVENT_STORED, .count = 1};
+	int rank[SETS_RANKS];
+	struct rdx_index_writer *w;
+	struct rig rig;
+
+	rig_make(&rig);
+	assert_int_equal(rig_writer(&rig, NULL, &w), 0);
+	for (uint64_t i = 0; i < SETS_RANKS; i++) {
+		rank[i] = add(w, i, 1);
+		show(w, rank[i], NULL, 0);
+	}
+	/* whoever is a bit of it holds the key */
+	for (uint64_t key = 1; w->generations == 0; key++) {
+		assert_true(key < 1 << SETS_RANKS);
+		if (comes && !rdx_sets_left(&rdx_writer_table(w)->sets)) {
+			assert_int_equal(rig_begin(w, add(w, SETS_RANKS, RDX_TIER_COUNT)), 0);
+			break;
+		}
+		for (uint32_t i = 0; i < SETS_RANKS; i++) {
+			if (key >> i & 1)
+				assert_int_equal(rig_event(w, rank[i], &store, &key), 0);
+		}
+	}
+	assert_int_equal(w->generations, 1);
+	assert_true(rdx_sets_left(&rdx_writer_table(w)->sets));
+	rdx_writer_close(w);
+	rig_remove(&rig);
+}
+
+static void test_sets_run_out(void **state)
+{
+	(void)state;
+	run_out_of_sets(0);
+	run_out_of_sets(1);
 }
 
 static void test_clears_wait_for_the_sweep(void **state)
@@ -595,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_successor_by_heartbeat),
 		cmocka_unit_test(test_ranks_of_one_tier),
 		cmocka_unit_test(test_columns_run_out),
+		cmocka_unit_test(test_sets_run_out),
 		cmocka_unit_test(test_clears_wait_for_the_sweep),
 		cmocka_unit_test(test_clear_while_growing),
 		cmocka_unit_test(test_old_table_is_freed),
