@@ -61,12 +61,12 @@ class EngineRig(Namespace):
         self.addCleanup(self.end, process)
         return process
 
-    def bridge(self, endpoint, *more):
+    def bridge(self, endpoint, *more, replay_wait="1h"):
         """Of worker 2."""
         return self.program(
             "ringdex-bridge", "--worker=2", "--model=model", f"--block-tokens={BLOCK}",
             "--blocks=4096", "--host-blocks=512", "--instance=http://bridged", "--endpoint",
-            endpoint, "--replay-wait=1h", "--lost-after=1h", *more)
+            endpoint, f"--replay-wait={replay_wait}", "--lost-after=1h", *more)
 
     @staticmethod
     def end(process):

@@ -18,6 +18,7 @@ from rig import BLOCK, PATIENCE_S, Namespace, wait_for
 from simulated import Manner, Simulated
 
 STEPS = 40
+LONG = 9000  # steps: nine times libzmq's usual queue
 
 
 class Cases:
@@ -69,6 +70,17 @@ class Cases:
                 self.end(bridge)
                 own.shutdown()
                 wait_for(lambda: not self.alive())
+
+    def test_a_long_replay(self):
+        """Of more messages than the queue of an engine's replay socket holds: what it drops is asked for again."""
+        simulated, endpoint, replay = self.simulated(), address(), address()
+        own = self.build.own(0, endpoint=endpoint, replay_endpoint=replay)
+        for _ in range(LONG):
+            own.publish(simulated.step())
+        self.bridge(endpoint, f"--replay={replay}", replay_wait="1s")  # the end mark may be dropped, too
+        self.heard(own.publish, simulated, (2, 0))
+        self.expect(simulated, [(2, 0)])
+        own.shutdown()
 
     def alive(self):
         with ringdex.Reader(2, dir=self.dir) as reader:

@@ -124,6 +124,43 @@ static void a_hole_stays(void **state)
 	live(8, ORDER_ASK);
 }
 
+/* An engine's queue drops what an answer has beyond its size: in the middle, with the end mark, or the end but for
+ * the mark. It is asked again as long as that brings something. */
+static void a_queue_drops(void **state)
+{
+	(void)state;
+	begin(1);
+	live(0, ORDER_PUBLISH);
+	live(9, ORDER_ASK);
+	asks_from(0);
+	replayed(0, ORDER_DROP);
+	replayed(1, ORDER_PUBLISH);
+	replayed(2, ORDER_PUBLISH);
+	replayed(5, ORDER_ASK);
+	asks_from(2);
+	replayed(2, ORDER_DROP);
+	replayed(3, ORDER_PUBLISH);
+	assert_int_equal(order_answered(&order, 0), ORDER_ASK);
+	asks_from(3);
+	replayed(3, ORDER_DROP);
+	replayed(4, ORDER_PUBLISH);
+	assert_int_equal(order_answered(&order, 1), ORDER_DROP);
+	live_again(9, ORDER_ASK);
+	asks_from(4);
+	replayed(4, ORDER_DROP);
+	for (uint64_t i = 5; i < 10; i++)
+		replayed(i, ORDER_PUBLISH);
+	assert_int_equal(order_answered(&order, 1), ORDER_DROP);
+	live_again(9, ORDER_DROP);
+	live(12, ORDER_ASK);
+	asks_from(9);
+	replayed(9, ORDER_DROP);
+	replayed(11, ORDER_PUBLISH); /* right behind what was asked for: it was not dropped */
+	assert_int_equal(order_answered(&order, 1), ORDER_DROP);
+	live_again(12, ORDER_PUBLISH);
+	told(0, 0);
+}
+
 /* The buffer begins behind what was asked for: nobody can say whose messages these are. */
 static void the_buffer_begins_later(void **state)
 {
@@ -277,6 +314,7 @@ int main(void)
 		cmocka_unit_test(holes_without_a_replay),
 		cmocka_unit_test(a_hole_is_filled),
 		cmocka_unit_test(a_hole_stays),
+		cmocka_unit_test(a_queue_drops),
 		cmocka_unit_test(the_buffer_begins_later),
 		cmocka_unit_test(a_late_join),
 		cmocka_unit_test(a_restart_shows),

@@ -52,7 +52,7 @@ enum order_step order_live(struct order *order, uint64_t sequence, uint64_t dige
 		begin_again(order);
 		was_asked = 0; /* of the one before it */
 	}
-	if (is_next(order, sequence) || !order->can_ask || was_asked)
+	if (is_next(order, sequence) || !order->can_ask || (was_asked && !order->is_nearer))
 		return ORDER_PUBLISH;
 	return ORDER_ASK;
 }
@@ -60,6 +60,7 @@ enum order_step order_live(struct order *order, uint64_t sequence, uint64_t dige
 uint64_t order_ask(struct order *order)
 {
 	order->is_verified = !order->has_last;
+	order->is_nearer = 0;
 	return order->has_last ? order->last : 0;
 }
 
@@ -83,13 +84,15 @@ enum order_step order_replayed(struct order *order, uint64_t sequence, uint64_t 
 		begin_again(order);
 		return ORDER_ASK;
 	}
-	return order->has_last && sequence <= order->last ? ORDER_DROP : ORDER_PUBLISH;
+	if (order->has_last && sequence <= order->last)
+		return ORDER_DROP;
+	return order->is_nearer && !is_next(order, sequence) ? ORDER_ASK : ORDER_PUBLISH;
 }
 
 enum order_step order_answered(struct order *order, int is_complete)
 {
-	if (order->is_verified)
-		return ORDER_DROP;
+	if (order->is_verified) /* without an end it may go on */
+		return order->is_nearer && !is_complete ? ORDER_ASK : ORDER_DROP;
 	if (is_complete) { /* it would have the last message, or later ones */
 		begin_again(order);
 		return ORDER_ASK;
@@ -104,8 +107,10 @@ void order_published(struct order *order, uint64_t sequence, uint64_t digest, in
 	order->last = sequence;
 	order->digest = digest;
 	order->has_last = 1;
-	if (!is_live)
+	if (!is_live) {
+		order->is_nearer = 1;
 		return;
+	}
 	order->live = sequence;
 	order->has_live = 1;
 }

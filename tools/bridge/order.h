@@ -22,6 +22,7 @@ struct order {
 	uint8_t has_live;
 	uint8_t is_suspect;  /* the connection broke since: this may be another process */
 	uint8_t is_verified; /* the replay answered with `last`: it is of that process */
+	uint8_t is_nearer;   /* its answer, the last one, had messages that were published */
 
 	/* What the rank is to be told before the next message; the caller takes them back. */
 	uint8_t is_other;  /* another process speaks: all is cleared */
@@ -35,13 +36,16 @@ enum order_step {
 	ORDER_ASK, /* ask the replay from order_from on, and offer it again when that has ended */
 };
 
-/* A live message. `was_asked`: the replay was asked because of it, and has ended. */
+/* A live message. `was_asked`: the replay was asked because of it, and has ended. ASK then: it had some of what is
+ * missing, and may have the rest, for an engine's queue drops what an answer has beyond its size. */
 enum order_step order_live(struct order *order, uint64_t sequence, uint64_t digest, int was_asked);
 
-/* A message of the replay. ASK: another process answers, so ask again; this one is left. */
+/* A message of the replay. ASK: another process answers, or its queue dropped what is between, so ask again;
+ * this one is left. */
 enum order_step order_replayed(struct order *order, uint64_t sequence, uint64_t digest);
 
-/* The replay has ended; `is_complete`: by its end mark. ASK: again; DROP: nothing more to do. */
+/* The replay has ended; `is_complete`: by its end mark, which may be dropped too. ASK: again; DROP: nothing more
+ * to do. */
 enum order_step order_answered(struct order *order, int is_complete);
 
 /* It was published; `is_live`: came on the connection. */
