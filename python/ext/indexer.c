@@ -193,7 +193,7 @@ static PyMethodDef methods[] = {
 		   "up.")},
 	{"wait", MODULE_KEYWORDS(indexer_wait), METH_VARARGS | METH_KEYWORDS,
 	 PyDoc_STR("wait($self, timeout=None)\n--\n\n"
-		   "Sleep until there may be work: True, or the timeout, at most `liveness`, "
+		   "Sleep until there may be work: True, or the timeout, at most 0.1 s, "
 		   "passed.")},
 	{"stats", (PyCFunction)indexer_stats, METH_NOARGS,
 	 PyDoc_STR("stats($self)\n--\n\nCounters since open.")},
