@@ -55,9 +55,8 @@ struct ask_load {
 struct ask {
 	char model[RDX_TEXT_BYTES];
 	char tenant[RDX_TEXT_BYTES];
-	uint8_t min_state; /* RDX_STATE_...: INEXACT where it is not said */
-	uint32_t
-		block_tokens; /* of the workers that are asked for; 0: not said, there is one size */
+	uint8_t min_state;     /* RDX_STATE_...: INEXACT where it is not said */
+	uint32_t block_tokens; /* of the workers that are asked for; 0: it is not said */
 	uint32_t prompt_count;
 	uint32_t load_count;
 	double overlap_weight; /* 0 .. ASK_WEIGHT_MAX; 1 where it is not said */

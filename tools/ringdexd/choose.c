@@ -149,16 +149,13 @@ static void put_real(struct answer *answer, const char *name, double real)
 static void put_candidate(struct answer *answer, const struct choice *choice, uint32_t i)
 {
 	const struct candidate *candidate = &choice->candidates[i];
+	const struct rdx_run *run = candidate->run;
 
 	answer_text(answer, "{");
 	member_number(answer, "worker", choice->ranks[i].worker_id);
 	member_number(answer, "dp_rank", choice->ranks[i].dp_rank);
-	if (candidate->run) {
-		member_text(answer, "instance", candidate->run->instance);
-		member_text(answer, "state", worth_text(candidate->run->state));
-	} else {
-		answer_text(answer, ",\"instance\":null,\"state\":null");
-	}
+	member_text(answer, "instance", run ? run->instance : NULL);
+	member_text(answer, "state", run ? worth_text(run->state) : NULL);
 	member_number(answer, "held_blocks", candidate->held_blocks);
 	member_number(answer, "expected_blocks", candidate->expected_blocks);
 	member_number(answer, "overlap_blocks", overlap_blocks(candidate));

@@ -26,7 +26,10 @@ void member_number(struct answer *answer, const char *name, uint64_t number)
 void member_text(struct answer *answer, const char *name, const char *text)
 {
 	member_begin(answer, name);
-	answer_json_text(answer, text);
+	if (text)
+		answer_json_text(answer, text);
+	else
+		answer_text(answer, "null");
 }
 
 void member_if(struct answer *answer, const char *name, int is_known, uint64_t number)

@@ -13,6 +13,8 @@
 void member_begin(struct answer *answer, const char *name);
 
 void member_number(struct answer *answer, const char *name, uint64_t number);
+
+/* null where there is no text: NULL. */
 void member_text(struct answer *answer, const char *name, const char *text);
 
 /* null where it is not known. */

@@ -36,12 +36,7 @@ static void put_state(struct answer *answer, const struct rdx_index_rank *rank)
 	const char *cause = rank->cause ? strerrorname_np(-rank->cause) : NULL;
 
 	member_text(answer, "state", worth_text(rank->state));
-	if (cause) {
-		member_text(answer, "cause", cause);
-	} else {
-		member_begin(answer, "cause");
-		answer_text(answer, "null");
-	}
+	member_text(answer, "cause", cause);
 	member_age(answer, "age_ns", rank->age_ns);
 	member_age(answer, "event_age_ns", rank->event_age_ns);
 }

@@ -268,8 +268,8 @@
         (shown(rank.model) || "(without a name)") + (rank.tenant ? ` (tenant ${shown(rank.tenant)})` : "") +
         (sizes.get(nameOf(rank)).size > 1 ? `, blocks of ${plural(rank.block_tokens, "token")}` : ""));
     const select = at("model"), chosen = select.value;
-    const all = (entries) => JSON.stringify(entries);
-    if (all([...names]) === all([...select.options].map((option) => [option.value, option.textContent]))) return;
+    const there = [...select.options].map((option) => [option.value, option.textContent]);
+    if (JSON.stringify([...names]) === JSON.stringify(there)) return;
     select.replaceChildren(...[...names].map(([value, textContent]) => make("option", { value, textContent })));
     if (names.has(chosen)) select.value = chosen;
   }
