@@ -52,11 +52,13 @@ struct rdx_discovery {
 void rdx_discovery_open(struct rdx_discovery *discovery, int dir_fd);
 void rdx_discovery_close(struct rdx_discovery *discovery);
 
-/* News since the last call: */
-#define RDX_NEWS_NAMES UINT32_C(1) /* something was made, moved or removed; or may be, unwatched */
-#define RDX_NEWS_CLOSED                                                                            \
-	UINT32_C(2) /* likewise: a segment was closed for good by who could write it. Its lock
-				     * is free in a moment, if it is not yet */
+/*
+ * News since the last call, or what may be news where a directory was not watched:
+ *   NAMES   something was made, moved or removed
+ *   CLOSED  a segment was closed for good by who could write it: its lock is free in a moment, if it is not yet
+ */
+#define RDX_NEWS_NAMES  UINT32_C(1)
+#define RDX_NEWS_CLOSED UINT32_C(2)
 
 /* RDX_NEWS_... Watches directories that are new. */
 uint32_t rdx_discovery_news(struct rdx_discovery *discovery, uint64_t now_ns);

@@ -51,7 +51,7 @@ struct rdx_indexer {
 	uint32_t rest_mode;
 	uint64_t busy_ns;      /* when a poll last had work */
 	uint64_t first_nap_ns; /* after such a poll; below the usual nap: that */
-	uint64_t naps_since;   /* such a poll */
+	uint64_t sleeps_since; /* such a poll */
 	struct rdx_fed_index *indexes;
 	uint32_t index_count;
 	struct rdx_rank **ranks;

@@ -76,18 +76,18 @@ void rdx_rest_note_work(struct rdx_indexer *indexer)
 {
 	uint64_t first_ns = indexer->first_nap_ns;
 
-	if (indexer->naps_since > 1)
+	if (indexer->sleeps_since > 1)
 		indexer->first_nap_ns = least(first_ns + NAP_NS / 2, FIRST_NAP_NS);
-	else if (indexer->naps_since == 1)
+	else if (indexer->sleeps_since == 1)
 		indexer->first_nap_ns = first_ns - first_ns / 4;
-	indexer->naps_since = 0;
+	indexer->sleeps_since = 0;
 	indexer->busy_ns = rdx_clock_ns();
 }
 
 static uint64_t nap_ns(const struct rdx_indexer *indexer)
 {
-	return indexer->naps_since || indexer->first_nap_ns < NAP_NS ? NAP_NS
-								     : indexer->first_nap_ns;
+	return indexer->sleeps_since || indexer->first_nap_ns < NAP_NS ? NAP_NS
+								       : indexer->first_nap_ns;
 }
 
 /* How long to sleep, and in *ret_rings whether a producer is asked to end it. */
@@ -122,7 +122,7 @@ int rdx_indexer_wait(struct rdx_indexer *indexer, int64_t timeout_ns)
 	if (rdx_indexer_has_work(indexer))
 		return 1;
 	indexer->naps += !rings;
-	indexer->naps_since++;
+	indexer->sleeps_since++;
 	r = rdx_wait_sleep(indexer->wait, rings ? &bell->word : NULL, armed, (int64_t)sleep_ns,
 			   &woke);
 	if (r < 0 && r != -EINTR)
