@@ -21,7 +21,7 @@ import unittest
 
 import machine
 from rig import BIN, DIR, HELD, NOTHING, PATIENCE_S, PROMPT, Daemon, query, until, worker
-from test_hardened import descriptors, status_of
+from test_hardened import descriptors, privileges, status_of
 from test_register import held, register
 from zmq_engine import Engine
 
@@ -128,7 +128,7 @@ class Life(Booted):
         pid = self.daemon.pid
         said = status_of(pid)
         user = pwd.getpwnam("ringdex")
-        self.assertEqual((said["NoNewPrivs"], said["Seccomp"], int(said["CapBnd"], 16)), ("1", "2", 0))
+        self.assertEqual(privileges(pid), ("1", "2", 0))
         self.assertEqual(said["Uid"].split(), [str(user.pw_uid)] * 4)
         self.assertEqual(said["Gid"].split(), [str(user.pw_gid)] * 4)
         self.assertIn("anon_inode:[io_uring]", descriptors(pid))
@@ -251,8 +251,7 @@ class Hardening(Booted):
         bridges = self.daemon.bridges()
         self.assertEqual(len(bridges), 2)
         for bridge in bridges:
-            said = status_of(bridge)
-            self.assertEqual((said["NoNewPrivs"], said["Seccomp"], int(said["CapBnd"], 16)), ("1", "2", 0))
+            self.assertEqual(privileges(bridge), ("1", "2", 0))
             os.kill(bridge, signal.SIGKILL)
         until(lambda: len(self.daemon.bridges() - bridges) == 2, "they are not started again")
         engines[7].store([13], PROMPT[8:12], 12)

@@ -58,6 +58,12 @@ def status_of(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
+def privileges(pid):
+    """no_new_privs, the kind of seccomp, the capabilities that it could ever have."""
+    said = status_of(pid)
+    return said["NoNewPrivs"], said["Seccomp"], int(said["CapBnd"], 16)
+
+
 class Hardened:
     """Each daemon of a case under the rules; what plays the engine is not."""
     rules = None
@@ -103,8 +109,7 @@ class Answers(Hardened, test_register.Case):
         daemon = self.daemon("routes", f"--config={configuration}", "--clean-dead-for=1ms")
         until(daemon.at_work, "it never works")
         self.assertEqual("anon_inode:[io_uring]" in descriptors(daemon.process.pid), LOOP == "io_uring")
-        said = status_of(daemon.process.pid)
-        self.assertEqual((said["NoNewPrivs"], said["Seccomp"], int(said["CapBnd"], 16)), ("1", "2", 0))
+        self.assertEqual(privileges(daemon.process.pid), ("1", "2", 0))
         bodies = {
             "/query": query(PROMPT), "/query_by_hash": {"block_hashes": [1], "model_name": "example"},
             "/query_tiered_by_hash": {"block_hashes": [1], "model_name": "example"},
@@ -157,8 +162,7 @@ class Answers(Hardened, test_register.Case):
         bridges = test_register.children(daemon.process.pid)
         self.assertEqual(len(bridges), 2)
         for bridge in bridges:
-            said = status_of(bridge)
-            self.assertEqual((said["NoNewPrivs"], said["Seccomp"], int(said["CapBnd"], 16)), ("1", "2", 0))
+            self.assertEqual(privileges(bridge), ("1", "2", 0))
 
 
 class Refused(Hardened, test_register.Case):
