@@ -6,9 +6,9 @@
  * The first byte says of which of the two, and what lies behind; the others are the body.
  */
 #include "tests/fuzz/ask_oracle.h"
+#include "tests/fuzz/behind.h"
 #include "tests/fuzz/draft.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/ringdexd/body.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,8 +32,6 @@ void fuzz_fresh(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
-	/* what may lie behind a body: it must not matter */
-	static const char behind[] = {0, '}', '"', '1', ']', ' ', 'l', (char)0xff};
 	char fault[ASK_FAULT_BYTES] = "";
 	const struct ask *ask = NULL;
 	enum ask_kind kind;
@@ -44,10 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 		return 0;
 	kind = bytes[0] & 1 ? ASK_CHOICE : ASK_QUERY;
 	count--;
-	json = malloc(count + BODY_PADDING);
-	FUZZ_CHECK(json);
-	memcpy(json, bytes + 1, count);
-	memset(json + count, behind[bytes[0] >> 1 & 7], BODY_PADDING);
+	json = behind_put(bytes + 1, count, bytes[0] >> 1);
 	r = ask_read(reader, json, count, kind, &ask, fault);
 	FUZZ_CHECK(r == 0 || r == -EBADMSG || r == -EINVAL);
 	FUZZ_CHECK((r < 0) == (fault[0] != 0) && memchr(fault, 0, sizeof(fault)));

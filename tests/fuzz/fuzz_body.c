@@ -5,6 +5,7 @@
  *
  * The first byte says which route's members are required, and what lies behind; the others are the body.
  */
+#include "tests/fuzz/behind.h"
 #include "tests/fuzz/body_oracle.h"
 #include "tests/fuzz/draft.h"
 #include "tests/fuzz/fuzz.h"
@@ -37,8 +38,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 		BODY_INSTANCE_ID | BODY_ENDPOINT | BODY_MODEL_NAME | BODY_BLOCK_SIZE,
 		BODY_URL,
 	};
-	/* what may lie behind a body: it must not matter */
-	static const char behind[] = {0, '}', '"', '1', ']', ' ', 'l', (char)0xff};
 	char fault[BODY_FAULT_BYTES] = "";
 	const struct body *body = NULL;
 	uint8_t form;
@@ -49,10 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 		return 0;
 	form = bytes[0];
 	count--;
-	json = malloc(count + BODY_PADDING);
-	FUZZ_CHECK(json);
-	memcpy(json, bytes + 1, count);
-	memset(json + count, behind[form >> 2 & 7], BODY_PADDING);
+	json = behind_put(bytes + 1, count, form >> 2);
 	r = body_read(reader, json, count, required[form & 3], &body, fault);
 	FUZZ_CHECK(r == 0 || r == -EBADMSG || r == -EINVAL);
 	FUZZ_CHECK((r < 0) == (fault[0] != 0) && memchr(fault, 0, sizeof(fault)));
