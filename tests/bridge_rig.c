@@ -160,8 +160,11 @@ static int serve_replay(struct bridge_engine *engine)
 		first = first << 8 | number[i];
 	if (first < engine->oldest)
 		first = engine->oldest;
-	for (; first < engine->sequence; first++)
+	for (uint64_t left = engine->queue_max; first < engine->sequence; first++) {
+		if (engine->queue_max && left-- == 0)
+			return 1;
 		answer(engine, who, (size_t)who_bytes, first, &engine->batches[first]);
+	}
 	answer(engine, who, (size_t)who_bytes, UINT64_MAX, NULL);
 	return 1;
 }

@@ -26,8 +26,10 @@ struct bridge_engine {
 	uint64_t oldest;   /* batch that the replay still has */
 	uint32_t subscribers;
 	int sends_topic; /* in replays */
-	int connects;    /* its stream does, to a bridge that listens */
-	double time_s;   /* of its batches, in the clock of the world; 0: others, one each */
+	uint32_t
+		queue_max; /* of an answer; what is beyond is dropped, the end mark too; 0: nothing is */
+	int connects;      /* its stream does, to a bridge that listens */
+	double time_s; /* of its batches, in the clock of the world; 0: others, one each */
 	msgpack_sbuffer batches[BRIDGE_BATCHES_MAX];
 	msgpack_sbuffer next; /* the batch that is being written */
 	msgpack_packer packer;

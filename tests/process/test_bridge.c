@@ -123,6 +123,23 @@ static void a_replay_that_is_silent(void **state)
 	bridge_end(&program, &engine);
 }
 
+/* Its queue drops the rest of each answer, the end mark with it: it is asked again until nothing is missing. */
+static void a_replay_that_is_cut_short(void **state)
+{
+	struct rig *rig = *state;
+
+	bridge_begin_replaying(rig, &program, &engine, "--replay-wait=50ms");
+	bridge_send_store(&engine, 10);
+	bridge_until(rig, &engine, 1, 0);
+	engine.queue_max = 3;
+	for (uint64_t name = 20; name < 90; name += 10)
+		bridge_lose_store(&engine, name);
+	bridge_send_store(&engine, 90);
+	bridge_until(rig, &engine, 9, 0);
+	bridge_expect(rig, 1, 0, NAMES(10, 20, 30, 40, 50, 60, 70, 80, 90));
+	bridge_end(&program, &engine);
+}
+
 /* A new process, seen by its numbers or because the bridge looked; with a replay nothing of it is
  * missing, though the subscription was late. */
 static void a_restart(void **state)
@@ -326,6 +343,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_gap_that_the_replay_has_forgotten, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(a_replay_that_is_silent, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(a_replay_that_is_cut_short, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(a_restart, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_restart_without_a_replay, rig_setup,
 						rig_teardown),

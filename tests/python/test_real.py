@@ -4,7 +4,9 @@ through its entry point, their ZMQ publishers heard by a bridge, a tee. Where th
 ($RINGDEX_ENGINES), what is recorded is held against them: classes, calls, and every byte of a message."""
 
 import inspect
+import json
 import os
+import subprocess
 import unittest
 
 import msgspec
@@ -80,7 +82,15 @@ class Cases:
         self.bridge(endpoint, f"--replay={replay}", replay_wait="1s")  # the end mark may be dropped, too
         self.heard(own.publish, simulated, (2, 0))
         self.expect(simulated, [(2, 0)])
+        self.assertEqual(self.gaps_lost(), 0)
         own.shutdown()
+
+    def gaps_lost(self):
+        """Of the bridge's only rank, as it says itself: a clear hides them from answers."""
+        listed = subprocess.run(
+            [os.path.join(os.environ["RINGDEX_BIN"], "ringdex-ls"), "--dir", self.dir, "--json"],
+            capture_output=True, text=True, check=True)
+        return json.loads(listed.stdout)["segments"][0]["source"]["gaps_lost"]
 
     def alive(self):
         with ringdex.Reader(2, dir=self.dir) as reader:
