@@ -206,13 +206,6 @@ static int look_for_successor(struct rdx_index *x)
 	return r;
 }
 
-/* What has no name any more has its memory from handles alone. */
-static void let_go(struct rdx_index *x)
-{
-	rdx_tables_close(&x->tables);
-	x->lookup.generation = 0; /* of no table: a lookup maps one before it probes */
-}
-
 /* There was a look for a successor. -EIDRM: the old file is no good any more, and there is no other. */
 static int judge(struct rdx_index *x, int found, uint64_t now)
 {
@@ -221,8 +214,8 @@ static int judge(struct rdx_index *x, int found, uint64_t now)
 	else if (!x->gone_ns)
 		x->gone_ns = now;
 	x->gone = found == -EIDRM || (found < 0 && now - x->gone_ns > GONE_NS) ? -EIDRM : 0;
-	if (x->gone)
-		let_go(x);
+	if (x->gone) /* what has no name any more has its memory from handles alone */
+		rdx_tables_close(&x->tables);
 	return x->gone;
 }
 
