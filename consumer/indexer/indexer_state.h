@@ -50,8 +50,10 @@ struct rdx_indexer {
 	uint32_t wait_mode; /* as requested */
 	uint32_t rest_mode;
 	uint64_t busy_ns;      /* when a poll last had work */
-	uint64_t first_nap_ns; /* after such a poll; below the usual nap: that */
 	uint64_t sleeps_since; /* such a poll */
+	uint64_t published_ns; /* the newest event that says when ... */
+	uint64_t gap_ns;       /* ... how long after the one before ... */
+	uint64_t step_ns;      /* ... and that or the gap before it, whichever is shorter */
 	struct rdx_fed_index *indexes;
 	uint32_t index_count;
 	struct rdx_rank **ranks;

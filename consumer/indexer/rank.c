@@ -61,7 +61,7 @@ void rdx_rank_start(struct rdx_rank *rank, struct rdx_reader *reader,
 	rank->writer = writer;
 	rank->seat = seat;
 	rank->epoch = rdx_reader_info(reader)->epoch;
-	rank->event_id = rank->event_ns = rank->position = 0;
+	rank->event_id = rank->event_ns = rank->published_ns = rank->position = 0;
 	rank->stamp = rdx_reader_clear_stamp(reader);
 	rank->bytes = rdx_reader_info(reader)->file_bytes;
 	rank->inexact = rank->orphans = 0;
@@ -446,6 +446,8 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 		}
 		/* a stamp is the engine's word: not later than now */
 		rank->event_ns = event.time_ns && event.time_ns < now_ns ? event.time_ns : now_ns;
+		if (event.time_ns)
+			rank->published_ns = rank->event_ns;
 		if (info->clear_id && rdx_clear_before(rank->stamp, event.stamp))
 			clear_before(rank, event.stamp, event.inexact, now_ns);
 		if (rank->phase != RDX_PHASE_REPLAY && rank->phase != RDX_PHASE_FOLLOW)

@@ -31,8 +31,8 @@ struct rdx_indexer;
  * What rdx_indexer_wait does until there is work. Who publishes to a sleeper wakes it, which is most of
  * what an engine pays: a system call of 10 to 20 us.
  *   HYBRID  naps of 0.25 ms that no producer ends, so that an engine at work wakes nobody. Where events
- *           come at a pace, the first nap after one gets longer, up to 2 ms, until it meets the next
- *           one. Once 5 ms have brought nothing, as SLEEP
+ *           come at a pace and say when they were published, a nap ends when the next one is due: up
+ *           to 4 ms. Once 5 ms have brought nothing, as SLEEP
  *   SLEEP   until a producer rings: seen sooner, and the engine pays
  *   SPIN    none: a processor that does nothing else, for events that are seen in a microsecond
  */

@@ -15,13 +15,20 @@
 
 #define POLL_NS       UINT64_C(1000000) /* while some producer does not ring */
 #define NAP_NS        UINT64_C(250000)  /* an event is seen half as late, mostly */
-#define FIRST_NAP_NS  UINT64_C(2000000) /* after an event, at most */
+#define LATE_NAP_NS   UINT64_C(60000)   /* where one was expected */
+#define STEP_NS       UINT64_C(4000000) /* slept through at most: how late an event may be seen */
+#define CALL_NS       UINT64_C(30000)   /* from an event's time until it can be read, mostly */
 #define LULL_NS       UINT64_C(5000000) /* longer than an engine's short steps */
 #define TAG_DIRECTORY UINT32_C(0x100)
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 int rdx_indexer_open_wait(struct rdx_indexer *indexer)
@@ -70,24 +77,35 @@ static int all_ring(struct rdx_indexer *indexer)
 	return 1;
 }
 
-/* Engines publish at the end of their steps. A first nap that brought nothing may be longer, up to where
- * the next step ends; one that brought something was perhaps too long. */
+/*
+ * Engines publish at the end of their steps, and a step is about as long as the last ones. Of two, the
+ * shorter one counts: events that come sooner are seen late once. Times are the publishers' own, one for
+ * all events of a batch: when events were read says how long it was slept.
+ */
 void rdx_rest_note_work(struct rdx_indexer *indexer)
 {
-	uint64_t first_ns = indexer->first_nap_ns;
+	uint64_t published_ns = indexer->published_ns, gap_ns;
 
-	if (indexer->sleeps_since > 1)
-		indexer->first_nap_ns = least(first_ns + NAP_NS / 2, FIRST_NAP_NS);
-	else if (indexer->sleeps_since == 1)
-		indexer->first_nap_ns = first_ns - first_ns / 4;
+	for (uint32_t i = 0; i < indexer->rank_count; i++)
+		published_ns = most(published_ns, indexer->ranks[i]->published_ns);
+	gap_ns = published_ns - indexer->published_ns;
+	if (gap_ns) {
+		indexer->step_ns = least(gap_ns, indexer->gap_ns);
+		indexer->gap_ns = gap_ns;
+		indexer->published_ns = published_ns;
+	}
 	indexer->sleeps_since = 0;
 	indexer->busy_ns = rdx_clock_ns();
 }
 
-static uint64_t nap_ns(const struct rdx_indexer *indexer)
+/* Until the next event is expected, but what other engines do meanwhile is found together. */
+static uint64_t nap_ns(const struct rdx_indexer *indexer, uint64_t now)
 {
-	return indexer->sleeps_since || indexer->first_nap_ns < NAP_NS ? NAP_NS
-								       : indexer->first_nap_ns;
+	uint64_t expected = indexer->published_ns + indexer->step_ns + CALL_NS;
+
+	if (indexer->step_ns <= STEP_NS && expected > now)
+		return most(expected - now, NAP_NS);
+	return indexer->sleeps_since == 1 ? LATE_NAP_NS : NAP_NS;
 }
 
 /* How long to sleep, and in *ret_rings whether a producer is asked to end it. */
@@ -101,7 +119,7 @@ static uint64_t plan(struct rdx_indexer *indexer, int64_t timeout_ns, int *ret_r
 	if (timeout_ns >= 0)
 		sleep_ns = least(sleep_ns, (uint64_t)timeout_ns);
 	if (!*ret_rings)
-		sleep_ns = least(sleep_ns, naps ? nap_ns(indexer) : POLL_NS);
+		sleep_ns = least(sleep_ns, naps ? nap_ns(indexer, now) : POLL_NS);
 	return sleep_ns;
 }
 

@@ -2,12 +2,11 @@
 /*
  * Description: a publish wakes a sleeping indexer, with io_uring and without: no event stays unread
  * until the next poll, and most sleeps end by the bell. After an event an indexer naps, and who
- * publishes rings for nobody; the first nap follows the pace of events; after a lull it asks for the bell again.
+ * publishes rings for nobody; after a lull it asks for the bell again.
  */
 #include "tests/indexer_rig.h"
 #include "shm/bell.h"
 #include "shm/bell_file.h"
-#include "shm/clock.h"
 #include "shm/hook.h"
 #include "tests/patience.h"
 
@@ -20,10 +19,6 @@
 #define WAKES      10    /* of the bell, for which there may have to be more events */
 #define STORES_MAX 65536 /* of a test that waits for a nap */
 #define PAUSE_US   4000  /* long enough that the indexer sleeps again */
-
-#define STEPS        64 /* after which the first nap is as long as it gets */
-#define NAPS         16
-#define FIRST_NAP_NS UINT64_C(2000000)
 
 struct publishing {
 	struct rdx_publisher *publisher;
@@ -211,51 +206,6 @@ static void test_naps_ask_for_no_bell(void **state)
 	rested_end(&r);
 }
 
-/* How long the first nap after an event takes, which `more` follow before the next event. */
-static uint64_t first_nap_ns(struct rested *r, int more)
-{
-	uint64_t begin;
-
-	rings(r);
-	while (rdx_indexer_poll(r->x.indexer, 0) > 0)
-		;
-	begin = rdx_clock_ns();
-	assert_true(rdx_indexer_wait(r->x.indexer, -1) >= 0);
-	begin = rdx_clock_ns() - begin;
-	for (int i = 0; i < more; i++)
-		assert_true(rdx_indexer_wait(r->x.indexer, -1) >= 0);
-	return begin;
-}
-
-/* Of so many first naps, how many took at least as long? One in some twenty ends early: something else
- * is due then. */
-static int count_naps(struct rested *r, int more, uint64_t least_ns)
-{
-	int count = 0;
-
-	for (int i = 0; i < NAPS; i++)
-		count += first_nap_ns(r, more) >= least_ns;
-	return count;
-}
-
-/* A step of an engine is slept through, but no longer than 2 ms; events that come sooner end that. A
- * machine that is too slow makes any sleep longer, and none shorter. */
-static void test_naps_follow_the_steps(void **state)
-{
-	struct rested r;
-
-	(void)state;
-	rested_begin(&r, RDX_REST_HYBRID);
-	for (int i = 0; i < STEPS; i++)
-		first_nap_ns(&r, 1);
-	assert_true(count_naps(&r, 1, FIRST_NAP_NS) > NAPS / 2);
-	UNTIL (count_naps(&r, 1, 2 * FIRST_NAP_NS) < NAPS / 2)
-		;
-	UNTIL (count_naps(&r, 0, FIRST_NAP_NS / 2) < NAPS / 2)
-		;
-	rested_end(&r);
-}
-
 static void test_sleep_does_not_nap(void **state)
 {
 	struct rested r;
@@ -331,7 +281,6 @@ int main(void)
 		cmocka_unit_test(test_woken_with_epoll),
 		cmocka_unit_test(test_woken_by_the_directory),
 		cmocka_unit_test(test_naps_ask_for_no_bell),
-		cmocka_unit_test(test_naps_follow_the_steps),
 		cmocka_unit_test(test_sleep_does_not_nap),
 		cmocka_unit_test(test_spin_does_not_sleep),
 #ifdef RDX_HOOKS
