@@ -60,6 +60,41 @@ static void test_who_is_in_the_way(void **state)
 	assert_int_equal(open_once(rig), 0);
 }
 
+static int dir_of_cleaner = -1;
+
+/* A cleaner was there between opening and locking. */
+static int take_late(int fd)
+{
+	assert_int_equal(unlinkat(dir_of_cleaner, NAME, 0), 0);
+	return rdx_lock_take(fd);
+}
+
+static int make_file(const struct rig *rig)
+{
+	int fd = openat(rig->dir_fd, NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* A lock of a file that has lost its name, or whose name another file has by now, protects nothing. */
+static void test_a_name_is_lost(void **state)
+{
+	struct rig *rig = *state;
+	int fd, other;
+
+	dir_of_cleaner = rig->dir_fd;
+	fd = make_file(rig);
+	assert_int_equal(rdx_lock_named(fd, rig->dir_fd, NAME, take_late), 0);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	fd = make_file(rig);
+	assert_int_equal(unlinkat(rig->dir_fd, NAME, 0), 0);
+	other = make_file(rig);
+	assert_int_equal(rdx_lock_named(fd, rig->dir_fd, NAME, rdx_lock_take), 0);
+	assert_int_equal(rdx_lock_named(other, rig->dir_fd, NAME, rdx_lock_take), 1);
+	rdx_lock_drop(other);
+}
+
 /* A cleaner that does not go on keeps a rank and an indexer out, but it is not taken for another one. */
 static void test_a_cleaner_that_stops(void **state)
 {
@@ -132,9 +167,8 @@ static void test_open_to_us(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_who_is_in_the_way),
-		TEST(test_a_cleaner_that_stops),
-		TEST(test_open_to_others),
+		TEST(test_who_is_in_the_way),    TEST(test_a_name_is_lost),
+		TEST(test_a_cleaner_that_stops), TEST(test_open_to_others),
 		TEST(test_open_to_us),
 	};
 
