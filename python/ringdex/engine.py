@@ -10,16 +10,20 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
+
+from ringdex import url
 
 log = logging.getLogger("ringdex")
 
 FRAMES_MAX = 8  # of callers that may hold the engine's configuration
 HEADROOM = 1.25  # one physical block may have several names
 TRY_AGAIN_S = 0.1
-AFTER_A_CLEANER_S = 10.0  # an open that finds one in the way waits for it, for a second
+TRY_LATER_S = 10.0  # an open that finds a cleaner in the way waits for it, for a second
 CHECK_EVERY_S = 1.0
 KEPT_MAX = 4096  # batches, while a predecessor still has the rank
+KEPT_S = 0.001  # of an engine's step, for those that were kept
 
 # What the translator counts of events that it did not understand: said once, with the option for it.
 NOT_UNDERSTOOD = {
@@ -32,6 +36,23 @@ NOT_UNDERSTOOD = {
     "contradictions": "an event with fields that are missing or contradict each other",
     "further_groups": "an event of a further cache group that counts: counting_groups= is their number",
 }
+
+# What the publisher counts of blocks that it leaves out, so that the rank is not exact: likewise.
+LEFT_OUT = {
+    "other_block_size": "blocks of another size than the rank's are left out: block_tokens= is the engine's",
+    "unknown_parents": "blocks behind a parent that was never stored are left out",
+    "unknown_names": "blocks that are named alone, by names that were never stored, are left out",
+    "mismatched": "blocks that their tokens do not make are left out",
+    "conflicts": "blocks with the name of others are left out",
+    "ledger_full": "blocks for which a tier has no room are left out: blocks=, host=, disk= and external= are "
+    "how many it has, 0 if none is said",
+    "map_full": "blocks for whose names there is no room are left out: remembered_names= is for more",
+}
+
+IS_BUSY = (
+    "another running process publishes this rank: where that is another engine, give each its own instance= "
+    "or worker="
+)
 
 
 def callers() -> Iterator[dict[str, Any]]:
@@ -55,10 +76,11 @@ def words(fault: Exception) -> str:
 class EnginePublisher:
     """What an engine's factory gets: publish(batch) and shutdown().
 
-    `options` are arguments of ringdex.Publisher, `tee` is the engine's own publisher or None.
+    `options` are arguments of ringdex.Publisher, `tee` is the engine's own publisher or None, `wrong` what
+    is wrong with the URL.
     """
 
-    def __init__(self, options: dict[str, Any], tee: Any = None) -> None:
+    def __init__(self, options: dict[str, Any], tee: Any = None, wrong: str = "") -> None:
         self._options = options
         self._tee = tee
         self._publisher: Any = None
@@ -69,11 +91,14 @@ class EnginePublisher:
         self._unpublished = 0
         self._next_try = 0.0
         self._next_check = 0.0
-        missing = [name for name in ("instance", "model", "device_blocks") if not options.get(name)]
-        if missing:
+        needed = ("instance", "model", "device_blocks", "block_tokens")
+        missing = [name for name in needed if not options.get(name)]
+        if wrong:
+            self._stay_out(wrong)
+        elif missing:
             self._stay_out(f"nobody says its {' and '.join(missing)}: see docs/python.md")
         else:
-            self._guarded(self._open)
+            self._open()
 
     def publish(self, batch: Any) -> None:
         """At the end of an engine's step."""
@@ -87,10 +112,10 @@ class EnginePublisher:
                 self._publish_kept(batch)
             elif self._publisher.publish_batch(batch):
                 self._say_unreadable()
-            if time.monotonic() >= self._next_check:
-                self._check()
         except Exception as fault:  # whatever it is: the engine goes on
-            self._give_up(fault)
+            self._lose(fault)
+        if time.monotonic() >= self._next_check:
+            self._guarded(self._check)
 
     def shutdown(self) -> None:
         """The rank is released. What is published later does nothing."""
@@ -139,15 +164,21 @@ class EnginePublisher:
         self._say(words(fault))
         self._mark()
 
+    def _lose(self, fault: Exception) -> None:
+        """A batch, between those before it and those behind."""
+        self._unpublished += 1
+        self._give_up(fault)
+
     def _mark(self) -> None:
-        """Something was not published: the rank must not be called exact."""
+        """Something was not published: the rank must not be called exact, and is none if it cannot say so."""
         try:
-            if self._publisher is not None:
-                self._publisher.inexact()
-            else:
-                self._options["joined_late"] = True
+            self._publisher.inexact()
         except Exception as fault:
-            self._say(words(fault))
+            self._stay_out(words(fault))
+            try:
+                self._publisher.close()
+            except Exception as again:
+                self._say(words(again))
 
     def _say(self, text: str) -> None:
         if text not in self._said and len(self._said) < 64:
@@ -157,22 +188,28 @@ class EnginePublisher:
     def _stay_out(self, why: str) -> None:
         self._is_out = True
         self._drop_kept()
-        self._say(f"{why}; this rank is in no index, the engine goes on")
+        self._say(f"{url.as_options(why)}; this rank is in no index, the engine goes on")
 
     def _open(self) -> None:
-        import ringdex  # here, and not in every process that loads the plugin
-
+        """Where it fails nothing is lost, if it is tried again: batches are kept."""
         try:
+            import ringdex  # here, and not in every process that loads the plugin
+
             self._publisher = ringdex.Publisher(**self._options)
-        except ringdex.Error as fault:
-            if fault.errno not in (errno.EBUSY, errno.EAGAIN):
-                self._stay_out(str(fault))
-                return
-            pause = TRY_AGAIN_S if fault.errno == errno.EBUSY else AFTER_A_CLEANER_S
-            self._next_try = time.monotonic() + pause
-            self._say(f"{fault}; it is tried again, and what happens meanwhile is kept")
         except (TypeError, ValueError) as fault:
             self._stay_out(str(fault))
+        except Exception as fault:
+            cause = getattr(fault, "errno", errno.EAGAIN)
+            if cause == errno.EBUSY:
+                self._try_again(TRY_AGAIN_S, IS_BUSY)
+            elif cause == errno.EAGAIN:
+                self._try_again(TRY_LATER_S, words(fault))
+            else:
+                self._stay_out(words(fault))
+
+    def _try_again(self, pause_s: float, why: str) -> None:
+        self._next_try = time.monotonic() + pause_s
+        self._say(f"{why}; it is tried again, and what happens meanwhile is kept")
 
     def _keep(self, batch: Any) -> None:
         if len(self._kept) == KEPT_MAX:
@@ -188,24 +225,26 @@ class EnginePublisher:
         self._kept.clear()
 
     def _publish_kept(self, batch: Any) -> None:
-        """Behind what is kept, once the rank is open."""
-        if self._publisher is None:
-            if time.monotonic() < self._next_try:
-                self._keep(batch)
-                return
+        """Behind what is kept, once the rank is open, of which each step publishes some."""
+        if self._publisher is None and time.monotonic() >= self._next_try:
             self._open()
-            if self._publisher is None:
-                if not self._is_out:
-                    self._keep(batch)
-                return
-        while self._kept:
+        if self._is_out:
+            self._unpublished += 1
+            return
+        if self._publisher is None:
+            self._keep(batch)
+            return
+        self._kept.append(batch)
+        until = time.monotonic() + KEPT_S
+        for sent in count(1):  # two at least: one comes with each step
             self._send(self._kept.popleft())
-        self._send(batch)
+            if not self._kept or (sent > 1 and time.monotonic() >= until):
+                return
 
     def _check(self) -> None:
         """What cannot be made again or larger now is tried again: nothing that was published is lost."""
         self._next_check = time.monotonic() + CHECK_EVERY_S
-        if self._publisher is None:
+        if self._publisher is None or self._is_out:
             return
         self._say_not_understood()
         try:
@@ -214,13 +253,17 @@ class EnginePublisher:
             self._say(str(fault))
 
     def _send(self, batch: Any) -> None:
-        if self._publisher.publish_batch(batch):
-            self._say_unreadable()
+        """One that was kept. If it is lost, those behind it are not."""
+        try:
+            if self._publisher.publish_batch(batch):
+                self._say_unreadable()
+        except Exception as fault:
+            self._lose(fault)
 
     def _say_not_understood(self) -> None:
         """The result of publish_batch is of what cannot be read; this is of what can."""
-        counts = self._publisher.engine_stats()
-        for name, text in NOT_UNDERSTOOD.items():
+        counts = {**self._publisher.engine_stats(), **self._publisher.stats()}
+        for name, text in (NOT_UNDERSTOOD | LEFT_OUT).items():
             if counts[name]:
                 self._say(text)
 
@@ -232,22 +275,20 @@ def make(
     endpoint: str, rank: int, known: Callable[[], dict[str, Any]], tee: Callable[[str], Any]
 ) -> EnginePublisher:
     """A publisher of a URL; what that leaves open is `known` from the engine."""
-    from ringdex import url
-
     found: dict[str, Any] = {}
+    wrong = ""
     try:
         found = known()
     except Exception as fault:  # of a property of the engine's own
         log.warning("ringdex, rank %s: what the engine knows cannot be read: %r", rank, fault)
     try:
         config = url.parse(endpoint)
-    except ValueError as fault:
-        log.error("ringdex, rank %s: %s", rank, fault)
-        config = url.Config()
+    except url.Wrong as fault:
+        config, wrong = url.Config(tee=fault.tee), str(fault)
     options = {**found, **config.options, "dp_rank": rank}
     try:
         own = tee(config.tee) if config.tee else None
     except Exception as fault:  # its port is taken, perhaps
         log.error("ringdex, rank %s: the engine's own publisher is left out: %r", rank, fault)
         own = None
-    return EnginePublisher(options, own)
+    return EnginePublisher(options, own, wrong)

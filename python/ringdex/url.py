@@ -7,7 +7,8 @@ neither says is taken from the engine, or has a default. docs/python.md has the 
 
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -81,6 +82,21 @@ class Config:
     tee: str | None = None
 
 
+class Wrong(ValueError):
+    """What is wrong, and where. The engine's own stream goes on besides, if that could be read."""
+
+    def __init__(self, text: str, tee: str | None) -> None:
+        super().__init__(text)
+        self.tee = tee
+
+
+def as_options(text: str) -> str:
+    """A text about arguments of ringdex.Publisher, with the options' names."""
+    for option, (argument, _) in _OPTIONS.items():
+        text = re.sub(rf"\b{argument}\b", option, text)
+    return text
+
+
 def is_ours(endpoint: object) -> bool:
     """Is it an endpoint of ringdex's?"""
     return isinstance(endpoint, str) and endpoint.startswith(SCHEME)
@@ -96,22 +112,37 @@ def _read(name: str, text: str, whence: str) -> tuple[str, Any]:
         raise ValueError(f"{whence}: {name} is {text!r}: {fault}") from None
 
 
-def parse(endpoint: str, environ: Mapping[str, str] = os.environ) -> Config:
-    """Read a URL, and the environment behind it. ValueError says what is wrong, and where."""
-    options: dict[str, Any] = {}
+def _said(endpoint: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Option, text and whence it is: the environment first. ValueError."""
     for name in _OPTIONS:
         text = environ.get(PREFIX + name.upper())
         if text:
-            key, value = _read(name, text, PREFIX + name.upper())
-            options[key] = value
+            yield name, text, PREFIX + name.upper()
     if is_ours(endpoint):
         path, _, query = endpoint[len(SCHEME) :].partition("?")
+        for name, text in parse_qsl(query, keep_blank_values=True):
+            yield name, text, endpoint
         if path.strip("/"):
             raise ValueError(f"{endpoint}: give options alone, as in ringdex:?instance=URL&blocks=N")
-        for name, text in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
-            key, value = _read(name, text, endpoint)
-            options[key] = value
+        parse_qsl(query, strict_parsing=bool(query))
+
+
+def parse(endpoint: str, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read a URL, and the environment behind it. Wrong says what is, of several the last."""
+    options: dict[str, Any] = {}
+    wrong = ""
+    try:
+        for name, text, whence in _said(endpoint, environ):
+            try:
+                key, value = _read(name, text, whence)
+                options[key] = value
+            except ValueError as fault:
+                wrong = str(fault)
+    except ValueError as fault:
+        wrong = str(fault)
     tee = options.pop("tee", None)
+    if wrong:
+        raise Wrong(wrong, tee)
     if "instance" in options and "worker_id" not in options:
         options["worker_id"] = worker_of(options["instance"])
     return Config(options, tee)

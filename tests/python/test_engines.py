@@ -280,7 +280,10 @@ class Troubles(Plugged):
         ):
             self.stays_out(self.vllm("ringdex:?" + query), cause)
         self.stays_out(self.vllm("ringdex:path?instance=i"), "give options alone")
-        self.stays_out(self.vllm(blocks=None), "device_blocks")
+        self.stays_out(self.vllm(blocks=None), "nobody says its blocks:")
+        no_size = f"ringdex:?dir={self.dir}&instance=i&model=m&blocks=64"
+        self.stays_out(self.factories["vllm"].create({"publisher": "zmq", "endpoint": no_size}),
+                       "nobody says its block_tokens:")
 
     def test_what_cannot_be_published(self):
         publisher = self.vllm()
@@ -346,9 +349,124 @@ class Troubles(Plugged):
         fault = ringdex.Error(errno.EAGAIN, "a cleaner has the lock")
         self.assertEqual(self.opens_after(fault), {("http://host:8000", 0): (2, "EXACT")})
 
-    def test_a_batch_that_is_lost_at_the_start(self):
-        found = self.opens_after(MemoryError())
-        self.assertEqual([state for _, state in found.values()], ["LACKING"])
+    def test_an_open_that_fails_otherwise(self):
+        """Nothing is lost by it: what was not published is kept."""
+        self.assertEqual(self.opens_after(MemoryError()), {("http://host:8000", 0): (2, "EXACT")})
+        self.assertIn("MemoryError; it is tried again", self.said[0])
+
+    def kept(self, *batches):
+        """A publisher that has kept these, of a predecessor that has just gone, and may try."""
+        before = self.publisher(url.worker_of("http://host:8000"))
+        publisher = self.vllm()
+        publisher._next_try = float("inf")
+        for batch in batches:
+            publisher.publish(batch)
+        before.close()
+        publisher._next_try = 0
+        return publisher
+
+    def test_a_batch_is_lost_among_those_kept(self):
+        """It is marked at its place: before what follows, which goes on."""
+        engine = Engine(VLLM, MAKES[-1])
+        stores = Batch([engine.store([71, 72], TOKENS[:2 * BLOCK])])
+        cleared = Batch([engine.cleared(), engine.store([71, 72], TOKENS[:2 * BLOCK])])
+        for batches, state in (([stores, None], "INEXACT"), ([stores, None, cleared], "EXACT"),
+                               ([cleared, None], "INEXACT")):
+            publisher = self.kept(*batches)
+            publisher.publish(Batch([engine.remove([72])]))
+            self.assertEqual(self.found(), {("http://host:8000", 0): (1, state)}, batches)
+            publisher.shutdown()
+            self.assertIn("in all 1 batches were not published", self.said[-1])
+
+    def test_kept_batches_take_little_of_a_step(self):
+        from ringdex import engine as module
+
+        class Clock:
+            """One look at it takes so long."""
+
+            def __init__(self, takes_s):
+                self.now_s, self.takes_s = 1e9, takes_s
+
+            def monotonic(self):
+                self.now_s += self.takes_s
+                return self.now_s
+
+        engine = Engine(VLLM, MAKES[-1])
+        for takes_s, at_once in ((0.4 * module.KEPT_S, 4), (9 * module.KEPT_S, 2), (0, 11)):
+            publisher = self.kept(*[Batch([])] * 10)
+            publisher._next_check = float("inf")
+            own, module.time = module.time, Clock(takes_s)
+            try:
+                publisher.publish(Batch([engine.store([71, 72, 73], TOKENS)]))
+                self.assertEqual(len(publisher._kept), 11 - at_once)
+                for _ in range(11):
+                    left = len(publisher._kept)
+                    publisher.publish(Batch([]))
+                    self.assertEqual(len(publisher._kept), left and max(left + 1 - at_once, 0))
+            finally:
+                module.time = own
+            self.assertEqual(self.found(), {("http://host:8000", 0): (3, "EXACT")})
+            publisher.shutdown()
+
+    def test_a_rank_that_cannot_be_marked(self):
+        """It leaves, rather than being called exact."""
+        class Unmarked:
+            def __init__(self, own):
+                self.own = own
+
+            def publish_batch(self, batch):
+                raise MemoryError
+
+            def inexact(self):
+                raise ringdex.Error(errno.EBUSY, "another has the rank")
+
+            def __getattr__(self, name):
+                return getattr(self.own, name)
+
+        publisher = self.vllm()
+        publisher.publish(Batch([Engine(VLLM, MAKES[-1]).store([71], TOKENS[:BLOCK])]))
+        self.assertEqual(self.found(), {("http://host:8000", 0): (1, "EXACT")})
+        publisher._publisher = Unmarked(publisher._publisher)
+        publisher.publish(Batch([]))
+        self.assertEqual(self.found(), {})
+        self.assertIn("another has the rank; this rank is in no index", self.said[-1])
+        publisher.publish(Batch([]))
+        publisher.shutdown()
+        self.assertIn("in all 2 batches were not published", self.said[-1])
+
+    def test_what_is_left_out(self):
+        """Said as well: blocks of another size, and those behind a parent that was never there."""
+        engine = Engine(VLLM, MAKES[-1])
+        publisher = self.vllm()
+        for event, cause in (
+            (engine.store([71], TOKENS[:BLOCK - 1], block_size=BLOCK - 1), "block_tokens="),
+            (engine.store([72], TOKENS[:BLOCK], parent=99), "a parent that was never stored"),
+            (engine.store([73], TOKENS[:BLOCK], medium="CPU"), "host="),
+        ):
+            for _ in range(2):
+                publisher._next_check = 0
+                publisher.publish(Batch([event]))
+            self.assertEqual(len(self.said), 1, self.said)
+            self.assertIn(cause, self.said.pop())
+
+    def test_a_tee_beside_a_rank_that_is_out(self):
+        """Who listens to the engine's own stream is not told of our troubles."""
+        for query in ("instance=i&bloks=7&tee=own", "tee=own&instance=i&blocks=many", "tee=own&what",
+                      "tee=own"):
+            publisher = self.vllm(f"ringdex:?dir={self.dir}&{query}")
+            publisher.publish("batch")
+            self.assertEqual((publisher._tee.endpoint, publisher._tee.batches), ("own", ["batch"]), query)
+            self.assertIn("in no index", self.said[-1])
+
+    def test_options_in_what_is_said(self):
+        """By the names that a URL has."""
+        self.vllm(f"ringdex:?dir={self.dir}&instance=i&blocks={2**64 - 1}")
+        self.assertIn("blocks", self.said[-1])
+        self.assertNotIn("device_blocks", self.said[-1])
+        self.publisher(url.worker_of("http://host:8000"))
+        self.vllm()
+        self.assertIn("worker=", self.said[-1])
+        self.assertNotIn("wait=", self.said[-1])
 
     def test_a_check_that_fails(self):
         class Failing:
@@ -420,7 +538,8 @@ class Troubles(Plugged):
                          [False, True])
         before.close()
         publisher._next_try = 0
-        publisher.publish(Batch([]))
+        for _ in range(module.KEPT_MAX):
+            publisher.publish(Batch([]))
         self.assertEqual(self.found(), {("http://host:8000", 0): (3, "LACKING")})
         publisher.shutdown()
         self.assertIn("in all 2 batches were not published", self.said[-1])
@@ -473,7 +592,7 @@ class Troubles(Plugged):
             publisher.publish(Batch([Engine(VLLM, MAKES[-1]).store([71], TOKENS[:BLOCK])]))
             self.assertEqual(self.found()[(kind, 0)], (1, "EXACT"))
             publisher = construct(f"{endpoint}dir={self.dir}&instance=other")[0]
-            self.stays_out(publisher, "nobody says its model and device_blocks")
+            self.stays_out(publisher, "nobody says its model and blocks and block_tokens")
             self.assertTrue(module in sys.modules)
 
     def test_another_build_of_the_engine(self):
