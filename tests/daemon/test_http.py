@@ -246,12 +246,6 @@ class Lives(unittest.TestCase):
             clients[1].sendall(as_request(query(PROMPT)))  # who is idle is not slow
             self.assertEqual(json.loads(read_answer(streams[1])[2]), HELD)
 
-    def test_refuses_the_world(self):
-        run = subprocess.run([f"{BIN}/ringdexd", f"--dir={DIR}/world", "--listen=0.0.0.0:0"],
-                             capture_output=True, text=True, timeout=PATIENCE_S)
-        self.assertEqual(run.returncode, 1)
-        self.assertIn("--token-file", run.stderr)
-
     def test_deaf_peers(self):
         """Those that pipeline and take no answer cost others no time, and little memory."""
         daemon = self.daemon("deaf")

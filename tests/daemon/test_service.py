@@ -191,12 +191,13 @@ class Service(unittest.TestCase):
         with socket.socket() as deaf, socket.socket(type=socket.SOCK_DGRAM) as other, \
                 socket.create_server(("0.0.0.0", 0)) as world:
             other.bind(("127.0.0.1", 0))
-            for given, said in ((deaf, "passed as 'web'"), (other, "passed as 'web'"),
-                                (world, "--token-file")):
+            for given, status, said in ((deaf, 1, "passed as 'web'"), (other, 1, "passed as 'web'"),
+                                        (world, 2, "--token-file")):
                 process = self.run_with([given], [f"--dir={DIR}/none"], "web", subprocess.PIPE)
                 errors = process.communicate(timeout=PATIENCE_S)[1]
-                self.assertEqual(process.returncode, 1)
+                self.assertEqual(process.returncode, status)
                 self.assertIn(said, errors)
+                self.assertFalse(os.path.exists(f"{DIR}/none"))  # nothing else was begun
 
     def test_sockets_for_another(self):
         """What is meant for another process is not touched."""

@@ -154,8 +154,10 @@ class Settings(Case):
             config = write("named.conf", f"\n{text}\n")
             run = subprocess.run([f"{BIN}/ringdexd", f"--config={config}", f"--dir={DIR}/named"],
                                  capture_output=True, text=True, timeout=PATIENCE_S)
-            self.assertEqual(run.returncode, 1)
+            self.assertEqual(run.returncode, 2)
             self.assertRegex(run.stderr, re.escape(f"{config}:2: ") + ".*" + re.escape(fault))
+            self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)  # nothing else was begun
+            self.assertFalse(os.path.exists(f"{DIR}/named"))
 
     def test_faults_elsewhere(self):
         short = write("short.txt", "short\n")

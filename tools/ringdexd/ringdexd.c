@@ -7,6 +7,7 @@
 #include "tools/program/beside.h"
 #include "tools/program/messages.h"
 #include "tools/program/stop.h"
+#include "tools/ringdexd/access.h"
 #include "tools/ringdexd/bridges.h"
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/listen.h"
@@ -47,13 +48,13 @@ struct ringdexd {
 	struct bridges *bridges;
 	char bridge[PATH_MAX]; /* the program */
 	struct desk *desk;
-	struct listen_at at[SETTINGS_ADDRESSES_MAX + PASSED_MAX];
+	struct listen_at at[PASSED_MAX + SETTINGS_ADDRESSES_MAX]; /* that are open */
 	uint32_t listening;
 	uint64_t looked_ns; /* at time-outs and at the keeper */
 	struct manager manager;
 	struct loop_socket stop;
 	struct loop_socket hangup;
-	char token[SETTINGS_TOKEN_BYTES];
+	struct access access;
 };
 
 /* A connection is a descriptor, and an index three or more: half of them are for connections at most. */
@@ -79,24 +80,39 @@ static void share_descriptors(uint32_t *connections)
 	*connections = (uint32_t)(*connections || most < CONNECTIONS ? most : CONNECTIONS);
 }
 
-/* Serve there, unless the world would be let in without a token. */
-static int serve_at(struct ringdexd *d, struct listen_at *at, const char *place)
+/* What a service manager has opened: before this process opens anything. -errno, which is said */
+static int take_passed(struct ringdexd *d)
 {
-	if (!at->is_loopback && !d->token[0] && !d->settings.open_to_all) {
-		close(at->fd);
-		return listen_refuse(at->text, place);
-	}
-	d->at[d->listening++] = *at;
-	return server_listen(d->server, at->fd, at->is_unix);
+	int count = passed_take(d->at, PASSED_MAX);
+
+	if (count > 0)
+		d->listening = (uint32_t)count;
+	return count;
 }
 
+/* Is one of these sockets open to whom they must not be? That is said. */
+static int is_passed_unguarded(const struct ringdexd *d)
+{
+	const struct listen_at *at = access_find_unguarded(&d->access, d->at, d->listening);
+
+	return at && listen_refuse(at->text, "") < 0;
+}
+
+/* What an address names may have changed since it was checked. */
 static int listen_on(struct ringdexd *d, const char *address)
 {
 	const char *place = configuration_place(&d->texts, address);
-	struct listen_at at;
-	int r = listen_open(address, place, &at);
+	struct listen_at *at = &d->at[d->listening];
+	int r = listen_open(address, place, at);
 
-	return r < 0 ? r : serve_at(d, &at, place);
+	if (r < 0)
+		return r;
+	if (access_find_unguarded(&d->access, at, 1)) {
+		close(at->fd);
+		return listen_refuse(at->text, place);
+	}
+	d->listening++;
+	return server_listen(d->server, at->fd, at->is_unix);
 }
 
 /* Where a service manager listens already, and where the options say; else at the default. */
@@ -104,26 +120,42 @@ static int listen_everywhere(struct ringdexd *d)
 {
 	static const char *const fallback[] = {"127.0.0.1:8090", NULL};
 	const char *const *address = d->settings.listen;
-	struct listen_at passed[PASSED_MAX];
-	int count = passed_take(passed, PASSED_MAX), r = count < 0 ? count : 0;
+	int r = 0;
 
-	for (int i = 0; r == 0 && i < count; i++)
-		r = serve_at(d, &passed[i], "");
-	if (!address[0] && count == 0)
+	if (!address[0] && !d->listening)
 		address = fallback;
+	for (uint32_t i = 0; r == 0 && i < d->listening; i++)
+		r = server_listen(d->server, d->at[i].fd, d->at[i].is_unix);
 	for (; r == 0 && *address; address++)
 		r = listen_on(d, *address);
 	return r;
 }
 
-/* Whoever may ask may register, but not the whole world: a bridge is a process, and connects where it is told. */
 static const char *why_no_register(const struct ringdexd *d)
 {
 	if (d->settings.no_register)
 		return "registration is switched off here: --no-register";
-	if (d->settings.open_to_all && !d->token[0])
-		return "registration needs --token-file where --open-to-all lets everybody ask";
-	return NULL;
+	return access_why_no_register(&d->access);
+}
+
+/* From now on. */
+static void admit(struct ringdexd *d, const struct access *access)
+{
+	d->access = *access;
+	server_change(d->server, &d->settings.limits, d->access.token[0] ? d->access.token : NULL);
+	d->desk->no_register = why_no_register(d);
+}
+
+/* Sockets stay open as they are: would other hosts get in by one of them? That is said. */
+static int would_open(const struct ringdexd *d, const struct access *access)
+{
+	const struct listen_at *at = access_find_unguarded(access, d->at, d->listening);
+
+	if (at)
+		messages_say("%s is open and can be reached from other hosts: keep token-file or "
+			     "open-to-all, or restart ringdexd to listen elsewhere",
+			     at->text);
+	return at != NULL;
 }
 
 /* Read the configuration again, all of it or nothing. */
@@ -131,20 +163,18 @@ static void reload(struct ringdexd *d)
 {
 	struct configuration_texts texts = {0};
 	struct settings next;
-	char token[SETTINGS_TOKEN_BYTES] = "";
+	struct access access;
 
 	manager_reloading(&d->manager);
-	if (settings_read(&d->flags, &next, &texts) || settings_check(&next, &texts) ||
-	    settings_read_token(&next, &texts, token) < 0) {
+	if (settings_read(&d->flags, &next, &texts) || access_read(&next, &texts, &access) ||
+	    would_open(d, &access)) {
 		log_say(LOG_AT_ERROR, "the configuration stays as it was");
 		configuration_free(&texts);
 	} else {
 		share_descriptors(&next.limits.connections);
 		settings_take_over(&d->settings, &next);
-		memcpy(d->token, token, sizeof(token));
 		log_begin(d->settings.log_form, d->settings.log_level);
-		server_change(d->server, &d->settings.limits, d->token[0] ? d->token : NULL);
-		d->desk->no_register = why_no_register(d);
+		admit(d, &access);
 		configuration_free(&d->renewed);
 		d->renewed = texts;
 		log_say(LOG_AT_INFO, "the configuration was read again");
@@ -251,14 +281,11 @@ static int open_all(struct ringdexd *d)
 	int r = open_loop(d);
 
 	if (r == 0)
-		r = settings_read_token(&d->settings, &d->texts, d->token);
-	if (r == 0)
 		r = keeper_start(&d->keeper, &d->settings.indexer, d->settings.clean_ns);
 	if (r == 0)
 		r = open_bridges(d);
 	if (r == 0)
 		r = desk_open(d->desk, &d->space, d->keeper);
-	serving.token = d->token[0] ? d->token : NULL;
 	if (r == 0)
 		r = server_open(&d->server, d->loop, &serving);
 	if (r < 0)
@@ -266,7 +293,7 @@ static int open_all(struct ringdexd *d)
 	d->desk->server = d->server;
 	d->desk->choose = &d->settings.choose;
 	d->desk->bridges = d->bridges;
-	d->desk->no_register = why_no_register(d);
+	admit(d, &d->access);
 	d->desk->traffic.routes = serving.routes;
 	r = watch(d, &d->stop, dup(stop_fd()), &stop_handler);
 	if (r == 0)
@@ -351,7 +378,9 @@ static void print_start(const struct ringdexd *d)
 /* EXIT_DONE: no fault. */
 static int check_config(const struct ringdexd *d, int faults)
 {
-	faults += settings_check(&d->settings, &d->texts);
+	struct access access;
+
+	faults += access_read(&d->settings, &d->texts, &access);
 	if (faults)
 		return EXIT_USAGE;
 	printf("no fault\n");
@@ -405,6 +434,12 @@ int main(int argc, char **argv)
 	if (faults)
 		return EXIT_USAGE;
 	log_begin(d.settings.log_form, d.settings.log_level);
+	if (access_read(&d.settings, &d.texts, &d.access))
+		return EXIT_USAGE;
+	if (take_passed(&d) < 0)
+		return EXIT_FAILED;
+	if (is_passed_unguarded(&d))
+		return EXIT_USAGE;
 	r = run(&d);
 	configuration_free(&d.renewed);
 	configuration_free(&d.texts);

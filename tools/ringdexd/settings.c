@@ -2,17 +2,12 @@
 #include "tools/ringdexd/settings.h"
 
 #include "tools/inspect/house.h"
-#include "tools/program/messages.h"
 #include "tools/program/options_shared.h"
 #include "tools/program/options_value.h"
-#include "tools/ringdexd/listen.h"
 #include "tools/ringdexd/log.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#define TOKEN_MIN          16
 #define DEFAULT_REGISTERED 64
 
 #define TO(member) OPTIONS_TO(struct settings, member)
@@ -79,9 +74,9 @@ static const struct options_program program = {
 };
 
 /* What a reload changes: all else is what threads were started with, and sockets opened. */
-static const char *const live[] = {"token-file",   "connections", "request-timeout",
-				   "idle-timeout", "no-choose",   "expect-for",
-				   "no-register",  "log",         "log-level"};
+static const char *const live[] = {"token-file",   "open-to-all", "connections", "request-timeout",
+				   "idle-timeout", "no-choose",   "expect-for",  "no-register",
+				   "log",          "log-level"};
 
 void settings_parse(int argc, char **argv, struct settings_flags *ret_flags)
 {
@@ -109,58 +104,6 @@ int settings_read(const struct settings_flags *flags, struct settings *ret_setti
 	ret_settings->indexer.worker_bytes_max = ret_settings->worker_gib << 30;
 	if (ret_settings->check_config)
 		configuration_say_unknown(&program);
-	return faults;
-}
-
-int settings_read_token(const struct settings *settings, const struct configuration_texts *texts,
-			char ret_token[SETTINGS_TOKEN_BYTES])
-{
-	const char *path = settings->token_file, *place = configuration_place(texts, path);
-	char line[SETTINGS_TOKEN_BYTES] = "";
-	FILE *file;
-	size_t count;
-	int r = -EINVAL;
-
-	if (!path) {
-		ret_token[0] = 0;
-		return 0;
-	}
-	file = fopen(path, "re");
-	if (!file || !fgets(line, sizeof(line), file)) {
-		messages_say("%scannot read a token from %s: %s", place, path,
-			     file ? "it is empty" : strerror(errno));
-		if (file)
-			fclose(file);
-		return r;
-	}
-	fclose(file);
-	count = strcspn(line, "\r\n");
-	line[count] = 0;
-	if (count >= TOKEN_MIN && count < sizeof(line) - 1) {
-		memcpy(ret_token, line, count + 1);
-		r = 0;
-	} else {
-		messages_say("%sthe token in %s must have %d to %d characters", place, path,
-			     TOKEN_MIN, SETTINGS_TOKEN_BYTES - 2);
-	}
-	memset(line, 0, sizeof(line));
-	return r;
-}
-
-int settings_check(const struct settings *settings, const struct configuration_texts *texts)
-{
-	char token[SETTINGS_TOKEN_BYTES];
-	int faults = settings_read_token(settings, texts, token) < 0;
-
-	for (const char *const *address = settings->listen; *address; address++) {
-		const char *place = configuration_place(texts, *address);
-		int is_loopback;
-
-		if (listen_check(*address, place, &is_loopback) < 0)
-			faults++;
-		else if (!is_loopback && !settings->token_file && !settings->open_to_all)
-			faults += listen_refuse(*address, place) < 0;
-	}
 	return faults;
 }
 

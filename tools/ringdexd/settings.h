@@ -12,7 +12,6 @@
 #include <ringdex/rdx_indexer.h>
 
 #define SETTINGS_ADDRESSES_MAX 16
-#define SETTINGS_TOKEN_BYTES   512
 
 struct settings {
 	struct rdx_indexer_options indexer;
@@ -44,16 +43,6 @@ void settings_parse(int argc, char **argv, struct settings_flags *ret_flags);
 /* What flags, environment and file say now; texts are kept in `texts`. How many faults there are: each is said. */
 int settings_read(const struct settings_flags *flags, struct settings *ret_settings,
 		  struct configuration_texts *texts);
-
-/*
- * Look at what they name: the token file, addresses that others reach without a token. How many faults there
- * are: each is said, with its place in `texts`.
- */
-int settings_check(const struct settings *settings, const struct configuration_texts *texts);
-
-/* The token, "" where none is asked for. Says why it cannot be read: -errno */
-int settings_read_token(const struct settings *settings, const struct configuration_texts *texts,
-			char ret_token[SETTINGS_TOKEN_BYTES]);
 
 /* Take over into `running` what may change while it runs; what else is different is named. */
 void settings_take_over(struct settings *running, const struct settings *next);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/ringdexd/access.h"
+
+#include "tools/program/messages.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TOKEN_MIN 16
+
+/* The file's first line into `ret_line`. Says why it cannot be read: -errno */
+static int read_line(const char *path, const char *place, char ret_line[ACCESS_TOKEN_BYTES])
+{
+	FILE *file = fopen(path, "re");
+	int r = 0;
+
+	if (!file || !fgets(ret_line, ACCESS_TOKEN_BYTES, file)) {
+		messages_say("%scannot read a token from %s: %s", place, path,
+			     file ? "it is empty" : strerror(errno));
+		r = -EINVAL;
+	}
+	if (file)
+		fclose(file);
+	return r;
+}
+
+/* "" where no file is named. Says what is wrong with it: -errno */
+static int read_token(const struct settings *settings, const struct configuration_texts *texts,
+		      char ret_token[ACCESS_TOKEN_BYTES])
+{
+	const char *path = settings->token_file, *place = configuration_place(texts, path);
+	char line[ACCESS_TOKEN_BYTES] = "";
+	size_t count;
+	int r;
+
+	ret_token[0] = 0;
+	if (!path)
+		return 0;
+	r = read_line(path, place, line);
+	if (r < 0)
+		return r;
+	count = strcspn(line, "\r\n");
+	line[count] = 0;
+	if (count >= TOKEN_MIN && count < sizeof(line) - 1) {
+		memcpy(ret_token, line, count + 1);
+	} else {
+		messages_say("%sthe token in %s must have %d to %d characters", place, path,
+			     TOKEN_MIN, ACCESS_TOKEN_BYTES - 2);
+		r = -EINVAL;
+	}
+	memset(line, 0, sizeof(line));
+	return r;
+}
+
+/* A token that is meant and cannot be read is a fault of its own. */
+static int check_addresses(const struct settings *settings, const struct configuration_texts *texts)
+{
+	int is_guarded = settings->token_file || settings->open_to_all, faults = 0;
+
+	for (const char *const *address = settings->listen; *address; address++) {
+		const char *place = configuration_place(texts, *address);
+		int is_loopback;
+
+		if (listen_check(*address, place, &is_loopback) < 0)
+			faults++;
+		else if (!is_loopback && !is_guarded)
+			faults += listen_refuse(*address, place) < 0;
+	}
+	return faults;
+}
+
+int access_read(const struct settings *settings, const struct configuration_texts *texts,
+		struct access *ret_access)
+{
+	int faults = read_token(settings, texts, ret_access->token) < 0;
+
+	ret_access->open_to_all = settings->open_to_all;
+	return faults + check_addresses(settings, texts);
+}
+
+const struct listen_at *access_find_unguarded(const struct access *access,
+					      const struct listen_at *at, uint32_t count)
+{
+	int is_guarded = access->token[0] || access->open_to_all;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (!at[i].is_loopback && !is_guarded)
+			return &at[i];
+	return NULL;
+}
+
+const char *access_why_no_register(const struct access *access)
+{
+	if (access->open_to_all && !access->token[0])
+		return "registration needs --token-file where --open-to-all lets everybody ask";
+	return NULL;
+}

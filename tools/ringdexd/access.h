@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may ask. Token and --open-to-all say whether sockets may be open that other hosts reach: they are judged
+ * against these sockets, and change together.
+ */
+#ifndef RINGDEXD_ACCESS_H
+#define RINGDEXD_ACCESS_H
+
+#include "tools/ringdexd/listen.h"
+#include "tools/ringdexd/settings.h"
+
+#include <stdint.h>
+
+#define ACCESS_TOKEN_BYTES 512
+
+struct access {
+	char token[ACCESS_TOKEN_BYTES]; /* "": none is asked for */
+	int open_to_all;
+};
+
+/*
+ * What the settings say of it. The token file is read, and addresses to listen on are looked at; nothing is opened.
+ * How many faults there are: each is said, with its place in `texts`. With any `*ret_access` is of no use.
+ */
+int access_read(const struct settings *settings, const struct configuration_texts *texts,
+		struct access *ret_access);
+
+/* Of so many sockets the first that must not be open, as other hosts reach it and nothing keeps them out; or NULL. */
+const struct listen_at *access_find_unguarded(const struct access *access,
+					      const struct listen_at *at, uint32_t count);
+
+/* Why nobody may register; NULL: whoever may ask may, but not the whole world: a bridge is a process, and connects
+ * where it is told. */
+const char *access_why_no_register(const struct access *access);
+
+#endif
