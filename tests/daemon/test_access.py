@@ -3,13 +3,16 @@
 """Who may ask ringdexd, from its start on and after it has read its configuration again: test_access.py BIN_DIR
 io_uring|epoll DIR"""
 import os
+import pwd
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import unittest
 
 import test_service
-from rig import BIN, DIR, LOOP, PATIENCE_S, Daemon, die_with_parent, until
+from rig import BIN, DIR, LOOP, PATIENCE_S, Daemon, die_with_parent, read_answer, until
 
 TOKEN = "0123456789abcdef"
 EVERYWHERE = "0.0.0.0"  # which other hosts reach; asked from this one
@@ -64,8 +67,10 @@ class Told(Daemon):
         before = self.said()
         self.configure(configuration)
         self.process.send_signal(signal.SIGHUP)
-        until(lambda: outcome in self.said()[len(before):], f"'{outcome}' is never said")
-        return self.said()[len(before):]
+        said = until(lambda: any(one in self.said()[len(before):] for one in (READ, REFUSED)) and
+                     self.said()[len(before):], "it never says that it has read it")
+        assert outcome in said, said
+        return said
 
     def statuses(self, token=None):
         """Of who asks, and of who would start a process."""
@@ -129,6 +134,129 @@ class World(unittest.TestCase):
         daemon.reads(guarded, READ)
         self.assertEqual((daemon.statuses(), daemon.statuses(TOKEN)), ((401, 401), (200, 201)))
         self.assertEqual(daemon.end(), 0)
+
+
+def connect_as(user, path):
+    """A socket that a process of that user, in no group of others, has connected; None: of the test's own."""
+    client = socket.socket(socket.AF_UNIX)
+    child = os.fork()
+    if child == 0:
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+        os._exit(client.connect_ex(path))
+    error = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if error:
+        client.close()
+        raise OSError(error, os.strerror(error))
+    client.settimeout(PATIENCE_S)
+    return client
+
+
+def ask_as(user, path, request="GET /workers"):
+    """All that is read, up to the connection's end."""
+    with connect_as(user, path) as client, client.makefile("rb") as stream:
+        client.sendall(f"{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        return stream.read().decode()
+
+
+def status_as(user, path, request="GET /workers"):
+    return int(ask_as(user, path, request).split()[1])
+
+
+class Users(unittest.TestCase):
+    """Who may ask over a Unix socket. Numbers of users need no names."""
+
+    def daemon(self, name, *arguments):
+        """One with a Unix socket that its file lets everybody connect to, in a folder that everybody may enter."""
+        folder = tempfile.mkdtemp(prefix="ringdex-access-")
+        self.addCleanup(shutil.rmtree, folder)
+        os.chmod(folder, 0o755)
+        self.path = f"{folder}/socket"
+        daemon = Daemon(name, f"--listen=unix:{self.path}", *arguments)
+        self.addCleanup(daemon.close)
+        self.assertEqual(daemon.process.stdout.readline(), f"listening on unix:{self.path}\n")
+        os.chmod(self.path, 0o666)
+        return daemon
+
+    def statuses(self, *users):
+        return [status_as(user, self.path) for user in users]
+
+    def test_faults(self):
+        """Of the command line, the environment and a file, with their places."""
+        config = write("users.conf", "# first\nallow-users = root, no-such-user\n")
+        wrong = "allow-users: 'no-such-user' is no user of this host"
+        for arguments, variables, said in (
+                ([f"--config={config}"], {}, f"{config}:2: {wrong}"),
+                ([], {"RINGDEXD_ALLOW_USERS": "no-such-user"}, f"RINGDEXD_ALLOW_USERS: {wrong}"),
+                (["--allow-users=0,no-such-user"], {}, wrong), (["--allow-users=4294967295"], {}, "is no user"),
+                (["--allow-users=-1"], {}, "is no user"), (["--allow-users=" + "x" * 1000], {}, "is no user"),
+                (["--allow-users= , "], {}, "nobody is named"), (["--allow-users="], {}, "allow-users"),
+                (["--allow-users=" + ",".join(map(str, range(65)))], {}, "at most 64 users")):
+            for check in [], ["--check-config"]:
+                status, text = start(f"--dir={DIR}/nobody", *check, *arguments, **variables)
+                self.assertEqual(status, 2, text)
+                self.assertIn(said, text)
+        self.assertEqual(start("--check-config", "--allow-users=root, 0,1001,4294967294"), (0, ""))
+
+    def test_own_user(self):
+        """Whoever runs this may ask, whomever it allows."""
+        self.daemon("own", "--allow-users=4294967294")
+        self.assertEqual(status_as(None, self.path), 200)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root has processes of several users")
+    def test_who_may_ask(self):
+        write("may.conf", "allow-users = 1001 ,nobody\n")
+        daemon = self.daemon("may", f"--config={DIR}/may.conf")
+        nobody = pwd.getpwnam("nobody").pw_uid
+        self.assertEqual(self.statuses(0, 1001, nobody, 1002), [200, 200, 200, 403])
+        # whatever is asked for, and in its form
+        for request, said in (("GET /health", "text/plain"), ("POST /query", "text/plain"), ("GET /", "text/plain"),
+                              ("GET /none", "text/plain"), ("GET /v1/workers", "application/json")):
+            with self.subTest(request=request):
+                answer = ask_as(1002, self.path, request)
+                self.assertTrue(answer.startswith("HTTP/1.1 403 "), answer)
+                for text in said, "Connection: close", "--allow-users names those that may":
+                    self.assertIn(text.lower(), answer.lower())
+        self.assertEqual(daemon.ask("GET", "/workers")[0], 200)  # TCP is not asked for users
+        # an open connection is judged at each request
+        with connect_as(1001, self.path) as client, client.makefile("rb") as stream:
+            for outcome in 200, 403:
+                client.sendall(b"GET /workers HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertEqual(read_answer(stream)[0], outcome)
+                write("may.conf", "allow-users = 1002\n")
+                daemon.process.send_signal(signal.SIGHUP)
+                until(lambda: self.statuses(1001, 1002) == [403, 200], "it is never read again")
+            self.assertEqual(stream.read(), b"")
+        # everybody again
+        write("may.conf", "")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: self.statuses(1001, 1002) == [200, 200], "it is never read again")
+        self.assertEqual(daemon.end(), 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root has processes of several users")
+    def test_all_whom_the_file_lets_in(self):
+        """Without the option."""
+        self.daemon("all-users")
+        self.assertEqual(self.statuses(0, 1001), [200, 200])
+        os.chmod(self.path, 0o660)
+        with self.assertRaises(PermissionError):
+            status_as(1001, self.path)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root has processes of several users")
+    def test_a_socket_that_was_passed(self):
+        with tempfile.TemporaryDirectory(prefix="ringdex-access-") as folder, \
+                socket.socket(socket.AF_UNIX) as passed:
+            os.chmod(folder, 0o755)
+            passed.bind(f"{folder}/socket")
+            passed.listen()
+            os.chmod(f"{folder}/socket", 0o666)
+            process = test_service.Service.run_with([passed], [f"--dir={DIR}/users", "--allow-users=1001"])
+            self.addCleanup(process.stdout.close)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            self.assertEqual([status_as(user, f"{folder}/socket") for user in (1001, 1002)], [200, 403])
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ class Answers(Hardened, test_register.Case):
     def test_every_route(self):
         configuration = f"{DIR}/ringdexd.conf"
         with open(configuration, "w", encoding="ascii") as file:
-            file.write("log-level = info\n")
+            file.write("log-level = info\nallow-users = root\n")
         daemon = self.daemon("routes", f"--config={configuration}", "--clean-dead-for=1ms")
         until(daemon.at_work, "it never works")
         self.assertEqual("anon_inode:[io_uring]" in descriptors(daemon.process.pid), LOOP == "io_uring")
@@ -131,7 +131,7 @@ class Answers(Hardened, test_register.Case):
         segment = f"{daemon.directory}/1"
         until(lambda: not os.path.exists(segment), "what the dead left is never cleaned")
         with open(configuration, "w", encoding="ascii") as file:
-            file.write("log-level = debug\n")
+            file.write("log-level = debug\nallow-users = root\n")
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: daemon.ask("GET", "/health") and " debug " in self.said(daemon), "it is never read again")
         self.assertEqual(daemon.end(), 0)

@@ -73,8 +73,10 @@ static int check_addresses(const struct settings *settings, const struct configu
 int access_read(const struct settings *settings, const struct configuration_texts *texts,
 		struct access *ret_access)
 {
+	const char *users = settings->allow_users;
 	int faults = read_token(settings, texts, ret_access->token) < 0;
 
+	faults += users_read(users, configuration_place(texts, users), &ret_access->users) < 0;
 	ret_access->open_to_all = settings->open_to_all;
 	return faults + check_addresses(settings, texts);
 }

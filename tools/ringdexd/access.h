@@ -8,6 +8,7 @@
 
 #include "tools/ringdexd/listen.h"
 #include "tools/ringdexd/settings.h"
+#include "tools/ringdexd/users.h"
 
 #include <stdint.h>
 
@@ -16,10 +17,12 @@
 struct access {
 	char token[ACCESS_TOKEN_BYTES]; /* "": none is asked for */
 	int open_to_all;
+	struct users users;
 };
 
 /*
- * What the settings say of it. The token file is read, and addresses to listen on are looked at; nothing is opened.
+ * What the settings say of it. The token file is read, users are looked up, and addresses to listen on; nothing is
+ * opened.
  * How many faults there are: each is said, with its place in `texts`. With any `*ret_access` is of no use.
  */
 int access_read(const struct settings *settings, const struct configuration_texts *texts,

@@ -373,7 +373,7 @@ static const struct loop_handler handler = {
 	.closed = on_closed,
 };
 
-void connection_open(struct connection_host *host, int fd, int is_trusted)
+void connection_open(struct connection_host *host, int fd, int is_unix)
 {
 	struct connection *connection = NULL;
 
@@ -388,7 +388,7 @@ void connection_open(struct connection_host *host, int fd, int is_trusted)
 	connection->socket.fd = fd;
 	connection->socket.handler = &handler;
 	connection->host = host;
-	request_reader_begin(&connection->reader, &host->options, fd, is_trusted);
+	request_reader_begin(&connection->reader, &host->options, fd, is_unix);
 	enter(connection, IDLE, host->options.limits.idle_ns);
 	host->counters.connections++;
 	connection->next = host->first;

@@ -21,7 +21,7 @@ struct connection_host {
 };
 
 /* Take over an accepted descriptor; where that cannot be it is closed, and counted. */
-void connection_open(struct connection_host *host, int fd, int is_trusted);
+void connection_open(struct connection_host *host, int fd, int is_unix);
 
 /* End it if its time is over, or if it is idle and the host drains. */
 void connection_look(struct connection *connection, uint64_t now_ns);

@@ -201,10 +201,12 @@ static int on_head(llhttp_t *parser)
 	const struct server_options *options = reader->options;
 
 	reader->is_head_read = 1;
+	if (reader->is_unix && !users_have(options->users, reader->peer))
+		return refuse(reader, 403);
 	if (parser->method == HTTP_CONNECT)
 		return refuse(reader, 501);
 	parser->upgrade = 0; /* nobody has to take such an offer */
-	if (options->token && !reader->is_trusted && !reader->has_token && !is_open(reader))
+	if (options->token && !reader->is_unix && !reader->has_token && !is_open(reader))
 		return refuse(reader, 401);
 	if (parser->content_length > options->limits.body_bytes && parser->flags & F_CONTENT_LENGTH)
 		return refuse(reader, 413);
@@ -248,10 +250,10 @@ static const llhttp_settings_t *settings(void)
 }
 
 void request_reader_begin(struct request_reader *reader, const struct server_options *options,
-			  int fd, int is_trusted)
+			  int fd, int is_unix)
 {
-	*reader = (struct request_reader){
-		.options = options, .fd = fd, .is_trusted = is_trusted != 0};
+	*reader = (struct request_reader){.options = options, .fd = fd, .is_unix = is_unix != 0};
+	reader->peer = is_unix ? users_peer(fd) : USERS_NOBODY;
 	llhttp_init(&reader->parser, HTTP_REQUEST, settings());
 	reader->parser.data = reader;
 }
@@ -286,6 +288,8 @@ const char *request_reader_why(const struct request_reader *reader)
 	switch (reader->refusal) {
 	case 401:
 		return "a bearer token is needed";
+	case 403:
+		return "your user may not ask here: --allow-users names those that may";
 	case 413:
 		return "the body is larger than is taken here";
 	case 431:

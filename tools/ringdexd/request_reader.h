@@ -31,8 +31,9 @@ struct request_reader {
 		value[REQUEST_VALUE_BYTES]; /* of the header that is being read */
 	char none_match[REQUEST_TAGS_BYTES];
 	int fd;
+	uid_t peer;  /* of a Unix socket: whose process connected */
 	int refusal; /* the status that the request gets before it is whole; 0 */
-	uint8_t is_trusted;
+	uint8_t is_unix;
 	uint8_t is_begun; /* some of a request was read */
 	uint8_t is_json;
 	uint8_t takes_openmetrics;
@@ -43,7 +44,7 @@ struct request_reader {
 
 /* `fd`: who asks by it whether a body may come is told that it may. */
 void request_reader_begin(struct request_reader *reader, const struct server_options *options,
-			  int fd, int is_trusted);
+			  int fd, int is_unix);
 
 /* Free its memory; between two requests it may go on. */
 void request_reader_drop(struct request_reader *reader);

@@ -142,7 +142,8 @@ static const char *why_no_register(const struct ringdexd *d)
 static void admit(struct ringdexd *d, const struct access *access)
 {
 	d->access = *access;
-	server_change(d->server, &d->settings.limits, d->access.token[0] ? d->access.token : NULL);
+	server_change(d->server, &d->settings.limits, d->access.token[0] ? d->access.token : NULL,
+		      &d->access.users);
 	d->desk->no_register = why_no_register(d);
 }
 

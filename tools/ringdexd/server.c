@@ -22,7 +22,7 @@ struct listener {
 	struct loop_socket socket; /* first */
 	struct server *server;
 	struct listener *next;
-	int is_trusted;
+	int is_unix;
 };
 
 /* An eventfd, by which other threads wake the loop. */
@@ -41,7 +41,7 @@ static void on_accepted(struct loop_socket *socket, int fd)
 {
 	struct listener *listener = (struct listener *)socket;
 
-	connection_open(&listener->server->host, fd, listener->is_trusted);
+	connection_open(&listener->server->host, fd, listener->is_unix);
 }
 
 static void on_closed(struct loop_socket *socket)
@@ -113,7 +113,7 @@ void server_wake(struct server *server)
 	(void)eventfd_write(server->waker->socket.fd, 1); /* full: it is awake */
 }
 
-int server_listen(struct server *server, int fd, int is_trusted)
+int server_listen(struct server *server, int fd, int is_unix)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
 	int r;
@@ -123,7 +123,7 @@ int server_listen(struct server *server, int fd, int is_trusted)
 	listener->socket.fd = fd;
 	listener->socket.handler = &handler;
 	listener->server = server;
-	listener->is_trusted = is_trusted;
+	listener->is_unix = is_unix;
 	r = loop_listen(server->host.loop, &listener->socket);
 	if (r < 0) {
 		loop_close(server->host.loop, &listener->socket);
@@ -134,10 +134,12 @@ int server_listen(struct server *server, int fd, int is_trusted)
 	return 0;
 }
 
-void server_change(struct server *server, const struct server_limits *limits, const char *token)
+void server_change(struct server *server, const struct server_limits *limits, const char *token,
+		   const struct users *users)
 {
 	server->host.options.limits = *limits;
 	server->host.options.token = token;
+	server->host.options.users = users;
 }
 
 void server_look(struct server *server, uint64_t now_ns)

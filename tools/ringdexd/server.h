@@ -7,6 +7,7 @@
 
 #include "tools/ringdexd/answer.h"
 #include "tools/ringdexd/loop.h"
+#include "tools/ringdexd/users.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -47,7 +48,8 @@ struct server_options {
 	struct server_limits limits;
 	const struct route *routes; /* up to one without a method */
 	void *context;
-	const char *token; /* a request must have it, but on a trusted socket; NULL: none */
+	const char *token;         /* a request must have it, but on a Unix socket; NULL: none */
+	const struct users *users; /* that may ask on a Unix socket */
 	/* A request was answered, which took so long; NULL route: there is none of that name. Or NULL. */
 	void (*answered)(void *context, const struct route *route, const struct request *request,
 			 int status, uint64_t took_ns);
@@ -66,11 +68,15 @@ struct server_counters {
 int server_open(struct server **ret_server, struct loop *loop,
 		const struct server_options *options);
 
-/* Serve on a listening descriptor, which becomes the server's. `is_trusted`: whoever can connect may ask. */
-int server_listen(struct server *server, int fd, int is_trusted);
+/* Serve on a listening descriptor, which becomes the server's. */
+int server_listen(struct server *server, int fd, int is_unix);
 
-/* From now on; of what is under way the old ones hold. The token's text stays the caller's. */
-void server_change(struct server *server, const struct server_limits *limits, const char *token);
+/*
+ * From the next request's head on, also of connections that are open; of what is under way the old ones hold. The
+ * token's text and the users stay the caller's.
+ */
+void server_change(struct server *server, const struct server_limits *limits, const char *token,
+		   const struct users *users);
 
 /* Ask the streams (stream.h) that wait for more, in the loop's next turn. From any thread, as long as one of its
  * streams has not ended. */

@@ -23,6 +23,10 @@ static const struct options_entry entries[] = {
 	 OPTIONS_TEXT, TO(token_file), .min = 1},
 	{"open-to-all", 0, NULL, "Listen on other addresses than this host's own without a token",
 	 OPTIONS_FLAG, TO(open_to_all)},
+	{"allow-users", 0, "USER[,...]",
+	 "Over a Unix socket answer only processes of these users, by name or number, of root, and "
+	 "of ringdexd's own",
+	 OPTIONS_TEXT, TO(allow_users), .min = 1, .fallback = "all that its file's mode lets in"},
 	{"connections", 0, "N", "Connections at once", OPTIONS_NUMBER, TO(limits.connections),
 	 .min = 1, .max = 1000000, .fallback = "16384, or half of the descriptors"},
 	{"request-timeout", 0, "TIME", "Time that a request may take to arrive", OPTIONS_DURATION,
@@ -74,9 +78,9 @@ static const struct options_program program = {
 };
 
 /* What a reload changes: all else is what threads were started with, and sockets opened. */
-static const char *const live[] = {"token-file",   "open-to-all", "connections", "request-timeout",
-				   "idle-timeout", "no-choose",   "expect-for",  "no-register",
-				   "log",          "log-level"};
+static const char *const live[] = {"token-file",      "open-to-all",  "allow-users", "connections",
+				   "request-timeout", "idle-timeout", "no-choose",   "expect-for",
+				   "no-register",     "log",          "log-level"};
 
 void settings_parse(int argc, char **argv, struct settings_flags *ret_flags)
 {

@@ -20,6 +20,7 @@ struct settings {
 	const char *listen[SETTINGS_ADDRESSES_MAX + 1];
 	const char *token_file;
 	int open_to_all;
+	const char *allow_users; /* NULL: whom the modes of Unix sockets let in */
 	int no_register;
 	uint32_t registered;
 	const char *bridge; /* NULL: beside this program */
