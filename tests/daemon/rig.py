@@ -14,6 +14,7 @@ from patience import die_with_parent, wait_until  # noqa: E402
 
 BIN, LOOP, DIR = sys.argv[1:4]
 PATIENCE_S = 60
+os.umask(0o022)  # a token file that its group may write is refused
 PROMPT = list(range(1, 13))
 
 

@@ -136,6 +136,34 @@ class World(unittest.TestCase):
         self.assertEqual(daemon.end(), 0)
 
 
+class TokenFile(unittest.TestCase):
+    """Whose mode is as ssh wants it of its own."""
+
+    def test_who_may_write_it(self):
+        """Others would say who may ask: it is refused, by a reload too."""
+        for mode in 0o620, 0o660, 0o602, 0o666, 0o777:
+            path = write("token.txt", TOKEN, mode)
+            for check in [], ["--check-config"]:
+                status, said = start(f"--dir={DIR}/token", f"--token-file={path}", *check)
+                self.assertEqual((status, len(said.splitlines())), (2, 1), said)
+                self.assertIn(f"others than its owner may write {path}, which has mode {mode:04o}: chmod go-w", said)
+        daemon = Told("modes", f"token-file = {write('token.txt', TOKEN)}\nlisten = {EVERYWHERE}:0\n")
+        self.addCleanup(daemon.close)
+        write("token.txt", TOKEN[::-1], 0o666)
+        self.assertIn(f"{DIR}/modes.conf:1: others than its owner may write",
+                      daemon.reads(f"token-file = {DIR}/token.txt\n", REFUSED))
+        self.assertEqual(daemon.statuses(TOKEN), (200, 201))
+
+    def test_who_may_read_it(self):
+        """A warning where all may: Kubernetes and Docker make such."""
+        for mode, warned in ((0o600, 0), (0o640, 0), (0o400, 0), (0o644, 1), (0o444, 1)):
+            path = write("readable.txt", TOKEN, mode)
+            status, said = start("--check-config", f"--token-file={path}")
+            self.assertEqual((status, len(said.splitlines())), (0, warned), said)
+            if warned:
+                self.assertRegex(said, f"warning all users of this host may read the token in {path}, .*: chmod o-r")
+
+
 def connect_as(user, path):
     """A socket that a process of that user, in no group of others, has connected; None: of the test's own."""
     client = socket.socket(socket.AF_UNIX)

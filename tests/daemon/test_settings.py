@@ -19,6 +19,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|e
 def write(name, text):
     path = f"{DIR}/{name}"
     with open(path, "wb") as file:
+        os.fchmod(file.fileno(), 0o600)  # some are tokens
         file.write(text if isinstance(text, bytes) else text.encode())
     return path
 

@@ -2,20 +2,44 @@
 #include "tools/ringdexd/access.h"
 
 #include "tools/program/messages.h"
+#include "tools/ringdexd/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define TOKEN_MIN 16
+#define MODE_BITS 07777
+
+/* As ssh does with its files: who may write it says who may ask. -EPERM, which is said. A pipe's mode says nothing. */
+static int check_mode(int fd, const char *path, const char *place)
+{
+	struct stat file;
+
+	if (fstat(fd, &file) < 0 || !S_ISREG(file.st_mode))
+		return 0;
+	if (file.st_mode & (S_IWGRP | S_IWOTH)) {
+		messages_say(
+			"%sothers than its owner may write %s, which has mode %04o: chmod go-w",
+			place, path, file.st_mode & MODE_BITS);
+		return -EPERM;
+	}
+	if (file.st_mode & S_IROTH)
+		log_say(LOG_AT_WARNING,
+			"%sall users of this host may read the token in %s, which has mode %04o: "
+			"chmod o-r",
+			place, path, file.st_mode & MODE_BITS);
+	return 0;
+}
 
 /* The file's first line into `ret_line`. Says why it cannot be read: -errno */
 static int read_line(const char *path, const char *place, char ret_line[ACCESS_TOKEN_BYTES])
 {
 	FILE *file = fopen(path, "re");
-	int r = 0;
+	int r = file ? check_mode(fileno(file), path, place) : 0;
 
-	if (!file || !fgets(ret_line, ACCESS_TOKEN_BYTES, file)) {
+	if (r == 0 && (!file || !fgets(ret_line, ACCESS_TOKEN_BYTES, file))) {
 		messages_say("%scannot read a token from %s: %s", place, path,
 			     file ? "it is empty" : strerror(errno));
 		r = -EINVAL;
