@@ -187,11 +187,16 @@ int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *o
 	return 0;
 }
 
+void keeper_ask_to_stop(struct keeper *keeper)
+{
+	atomic_store_explicit(&keeper->asked_to_stop, 1, memory_order_relaxed);
+}
+
 void keeper_stop(struct keeper *keeper)
 {
 	if (!keeper)
 		return;
-	atomic_store_explicit(&keeper->asked_to_stop, 1, memory_order_relaxed);
+	keeper_ask_to_stop(keeper);
 	pthread_join(keeper->thread, NULL);
 	pthread_mutex_destroy(&keeper->lock);
 	free(keeper);

@@ -34,6 +34,9 @@ struct keeper_report {
 int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *options,
 		 uint64_t dead_for_ns);
 
+/* It ends within a fifth of a second; keeper_stop waits for that. */
+void keeper_ask_to_stop(struct keeper *keeper);
+
 /* End it: within a fifth of a second. NULL is allowed. */
 void keeper_stop(struct keeper *keeper);
 

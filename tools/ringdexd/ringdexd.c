@@ -10,6 +10,7 @@
 #include "tools/ringdexd/access.h"
 #include "tools/ringdexd/bridges.h"
 #include "tools/ringdexd/desk.h"
+#include "tools/ringdexd/ending.h"
 #include "tools/ringdexd/listen.h"
 #include "tools/ringdexd/log.h"
 #include "tools/ringdexd/loop.h"
@@ -33,7 +34,6 @@
 #define PASSED_MAX  16
 #define CONNECTIONS 16384
 #define NS_PER_US   1000
-#define STOP_NS     UINT64_C(800000000) /* in which answers may still be taken */
 #define LOOK_NS     UINT64_C(250000000) /* at time-outs, streams, bridges */
 
 struct ringdexd {
@@ -51,6 +51,7 @@ struct ringdexd {
 	struct listen_at at[PASSED_MAX + SETTINGS_ADDRESSES_MAX]; /* that are open */
 	uint32_t listening;
 	uint64_t looked_ns; /* at time-outs and at the keeper */
+	int is_ending;
 	struct manager manager;
 	struct loop_socket stop;
 	struct loop_socket hangup;
@@ -306,15 +307,16 @@ static int open_all(struct ringdexd *d)
 static uint64_t look_ns(const struct ringdexd *d)
 {
 	uint64_t most = manager_look_ns(&d->manager);
-	int serves = server_get_counters(d->server)->connections || bridges_have_any(d->bridges) ||
-		     stop_asked();
+	int serves = server_get_counters(d->server)->connections || bridges_have_any(d->bridges);
 
+	if (d->is_ending)
+		return ENDING_TURN_NS;
 	return serves && most > LOOK_NS ? LOOK_NS : most;
 }
 
-static int turn(struct ringdexd *d)
+static int turn(struct ringdexd *d, uint64_t most_ns)
 {
-	int r = loop_turn(d->loop, look_ns(d));
+	int r = loop_turn(d->loop, most_ns);
 	uint64_t now = rdx_clock_ns();
 
 	if (r < 0)
@@ -335,15 +337,48 @@ static int serve(struct ringdexd *d)
 	int r = 0;
 
 	while (r == 0 && !stop_asked())
-		r = turn(d);
+		r = turn(d, look_ns(d));
 	return r;
 }
+
+static uint32_t under_way(void *context)
+{
+	struct ringdexd *d = context;
+
+	return server_drain(d->server) + bridges_drain(d->bridges);
+}
+
+static void cut(void *context)
+{
+	struct ringdexd *d = context;
+
+	server_end(d->server);
+	bridges_kill(d->bridges);
+	keeper_ask_to_stop(d->keeper); /* so that it does so meanwhile */
+}
+
+static uint32_t unclosed(void *context)
+{
+	struct ringdexd *d = context;
+
+	return loop_sockets(d->loop);
+}
+
+static int go_on(void *context, uint64_t most_ns)
+{
+	return turn(context, most_ns);
+}
+
+static const struct ending_calls ending = {.now_ns = rdx_clock_ns,
+					   .under_way = under_way,
+					   .cut = cut,
+					   .unclosed = unclosed,
+					   .turn = go_on};
 
 /* Answers that are under way get their time, what is idle none. */
 static void end(struct ringdexd *d)
 {
-	uint64_t until = rdx_clock_ns() + STOP_NS;
-
+	d->is_ending = 1;
 	manager_stopping(&d->manager);
 	d->looked_ns = 0; /* what is idle goes at once */
 	for (uint32_t i = 0; i < d->listening; i++)
@@ -352,15 +387,8 @@ static void end(struct ringdexd *d)
 		loop_close(d->loop, &d->stop);
 	if (d->hangup.handler)
 		loop_close(d->loop, &d->hangup);
-	if (d->server) {
-		while (server_drain(d->server) + bridges_drain(d->bridges) &&
-		       rdx_clock_ns() < until && turn(d) == 0)
-			;
-		server_end(d->server);
-		bridges_kill(d->bridges);
-		for (until += STOP_NS; loop_sockets(d->loop) && rdx_clock_ns() < until;)
-			(void)turn(d);
-	}
+	if (d->server)
+		ending_run(&ending, d);
 	keeper_stop(d->keeper);
 	desk_close(d->desk);
 	server_free(d->server);
