@@ -10,10 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 
 from rig import (BIN, BODIES, DIR, HELD, NOTHING, PATIENCE_S, PROMPT, UNLIKE, Daemon, as_request,
                  die_with_parent, query, read_answer, until, worker)
+
+TAKEOVER_S = 1.0  # docs/ringdexd.md
+TAKEOVERS = 10    # tries
 
 
 class Answers(unittest.TestCase):
@@ -381,6 +385,22 @@ class Lives(unittest.TestCase):
             until(second.at_work, "nobody takes over")
             until(lambda: second.ask("POST", "/query", query(PROMPT)) == (200, HELD),
                   "the worker is lost")
+
+    def test_takes_over_within_a_second(self):
+        """Once is enough: a busy machine may be late, again and again. But each time the one at work dies just when
+        the other has looked, so that all of its wait for the next look is in each time."""
+        active, took = self.daemon("soon"), []
+        until(active.at_work, "the first one never works")
+        while not took or min(took) > TAKEOVER_S:
+            self.assertLess(len(took), TAKEOVERS, f"seconds: {took}")
+            following = self.daemon("soon")
+            until(lambda d=following: d.ask("GET", "/health")[1]["indexer"] == "standing by", "it never stands by")
+            begin = time.monotonic()
+            active.process.kill()
+            until(following.at_work, "nobody takes over")
+            took.append(time.monotonic() - begin)
+            active.process.wait()
+            active = following
 
 
 if __name__ == "__main__":
