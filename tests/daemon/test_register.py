@@ -16,6 +16,10 @@ from zmq_engine import ZMQ, Engine
 HAS_BRIDGE = os.path.exists(f"{BIN}/ringdex-bridge") and ZMQ and "tsan" not in BIN
 NOBODY = "tcp://127.0.0.1:9"  # discard: nobody publishes there
 OK = {"status": "ok"}
+REGISTRATION = ("/register", "/unregister", "/register_peer", "/deregister_peer")
+with open(f"{os.path.dirname(os.path.abspath(__file__))}/../../package/openapi/ringdexd.json",
+          encoding="ascii") as openapi:
+    OPENAPI = json.load(openapi)
 
 # In place of a bridge: says what it was started with, and goes on as it is told.
 FAKE = """#!{python}
@@ -63,12 +67,42 @@ def held(instance, dp_rank="0", tokens=8):
                                      "cpu": tokens, "disk": tokens}}}
 
 
+def resolved(part):
+    """What a part of the OpenAPI file is, or refers to."""
+    while "$ref" in part:
+        name = part["$ref"].removeprefix("#/components/").split("/")
+        part = OPENAPI["components"][name[0]][name[1]]
+    return part
+
+
+def check_described(path, status, said):
+    """An answer of a route is one that the OpenAPI file has: schemathesis (test_openapi.py) does not come to each."""
+    described = OPENAPI["paths"][path]["post"]["responses"]
+    assert str(status) in described, (path, status, said)
+    content = resolved(described[str(status)])["content"]
+    if isinstance(said, str):
+        assert "text/plain" in content, (path, status, said)
+        return
+    schema = resolved(content["application/json"]["schema"])
+    assert set(said) == set(schema["required"]), (path, status, said)
+    for name, value in said.items():
+        assert isinstance(value, str) and value in schema["properties"][name].get("enum", [value]), (path, said)
+
+
+class DescribedDaemon(Daemon):
+    def ask(self, method, path, body=None, **headers):
+        status, said = super().ask(method, path, body, **headers)
+        if method == "POST" and path in REGISTRATION:
+            check_described(path, status, said)
+        return status, said
+
+
 class Case(unittest.TestCase):
     def daemon(self, name, *options, **more):
         said = open(f"{DIR}/{name}.err", "w+", encoding="utf-8")
         self.addCleanup(said.close)
         process = {"stderr": said, "preexec_fn": die_with_parent, **more}
-        daemon = Daemon(name, *options, process=process)
+        daemon = DescribedDaemon(name, *options, process=process)
         daemon.said_path = said.name
         self.addCleanup(daemon.close)
         return daemon
@@ -177,7 +211,7 @@ class Answers(Case):
                 self.assertEqual(daemon.ask("POST", "/register", {**right, **more})[0], 422)
         self.assertEqual(daemon.ask("POST", "/register", register(2 ** 64))[0], 422)
         twice = b'{"instance_id":1,"instance_id":2,"endpoint":"tcp://h:1","model_name":"m","block_size":4}'
-        for path in "/register", "/unregister", "/register_peer", "/deregister_peer":
+        for path in REGISTRATION:
             for body, status in ((b"{", 400), (b"", 400), (b"[]", 422), (b"{}", 422), (twice, 422)):
                 self.assertEqual(daemon.ask("POST", path, body)[0], status, (path, body))
             self.assertEqual(daemon.ask("POST", path, b"{}", Content_Type="text/plain")[0], 415)
