@@ -220,6 +220,7 @@ source_of() { # TEST
 		printf 'tests/daemon/test_%s.py' "${subject%%_*}"
 		;;
 	process/python_*) printf 'tests/python/test_%s.py' "${1#process/python_}" ;;
+	process/doctor) printf 'tests/operator/test_doctor.py' ;;
 	*) printf 'tests/%s/test_%s.c' "${1%/*}" "${1#*/}" ;;
 	esac
 }
@@ -233,6 +234,7 @@ build_tests() { # TEST...
 		*/check_*) ;;
 		process/daemon_*) targets+=("${daemon_targets[@]}") ;;
 		process/python_*) targets+=(rdx_python) ;;
+		process/doctor) targets+=(ringdex-doctor ringdex-feed ringdex-follow ringdex-ls ringdex-clean held_run) ;;
 		*) targets+=("test_${test#*/}") ;;
 		esac
 	done
@@ -264,7 +266,7 @@ run_program() { # PROGRAM
 # How a test ended: passed, failed, time-out, skipped
 outcome() { # TEST
 	local status=0
-	if [[ $1 == */check_* || $1 == process/daemon_* || $1 == process/python_* ]]; then
+	if [[ $1 == */check_* || $1 == process/daemon_* || $1 == process/python_* || $1 == process/doctor ]]; then
 		ctest --test-dir "$build" -R "^dev/$1\$" --output-on-failure --no-tests=error \
 			>"$log" 2>&1 || status=$?
 	else

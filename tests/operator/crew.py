@@ -34,12 +34,12 @@ class Feed:
             [f"{binaries}/ringdex-feed", f"--dir={directory}", "--block-tokens=2", *options, "-"],
             stdin=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
 
-    def store(self, blocks):
+    def store(self, blocks, rank=0):
         for _ in range(blocks):
             self.blocks += 1
             name = self.worker * 1000000 + self.blocks
             self.process.stdin.write(json.dumps(
-                {"worker": self.worker, "type": "stored", "names": [name],
+                {"worker": self.worker, "dp_rank": rank, "type": "stored", "names": [name],
                  "token_ids": [name, 1], "block_size": 2}) + "\n")
         self.process.stdin.flush()
 
@@ -57,9 +57,9 @@ class Feed:
 class Follow:
     """The indexer."""
 
-    def __init__(self, binaries, directory):
+    def __init__(self, binaries, directory, *options):
         self.process = subprocess.Popen(
-            [f"{binaries}/ringdex-follow", f"--dir={directory}", "--stale-after=24h"],
+            [f"{binaries}/ringdex-follow", f"--dir={directory}", "--stale-after=24h", *options],
             stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
 
     def close(self):

@@ -5,8 +5,10 @@ import ctypes
 import json
 import os
 import platform
+import re
 import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -72,6 +74,20 @@ class Doctor(unittest.TestCase):
         until(lambda: f"{worker}:0" in segments(BIN, self.dir), "the worker never comes")
         return feed
 
+    def follow(self, *options):
+        follow = Follow(BIN, self.dir, *options)
+        self.addCleanup(follow.close)
+        return follow
+
+    def followed(self, *options, workers=(1,)):
+        """Workers, and an indexer that has caught up with them."""
+        for worker in workers:
+            self.worker(worker)
+        follow = self.follow(*options)
+        until(lambda: all((row["index"] or {}).get("state") in ("EXACT", "STALE")
+                          for row in segments(BIN, self.dir).values()), "never indexed")
+        return follow
+
     def write(self, path, text):
         path = f"{self.root}/{path}"
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -79,11 +95,7 @@ class Doctor(unittest.TestCase):
             file.write(text)
 
     def test_all_is_well(self):
-        self.worker()
-        follow = Follow(BIN, self.dir)
-        self.addCleanup(follow.close)
-        until(lambda: (segments(BIN, self.dir)["1:0"]["index"] or {}).get("state") == "EXACT",
-              "never indexed")
+        self.followed()
         findings = self.ask()
         self.expect(findings, "directory", "ok", self.dir)
         self.expect(findings, "key", "ok", "can be read")
@@ -186,20 +198,78 @@ class Doctor(unittest.TestCase):
                        stdout=subprocess.DEVNULL)
         self.expect(self.ask(), "stale", "ok", "nothing")
         self.worker(2)
-        self.expect(self.ask(), "indexer", "warning", "none runs")
         with open(f"{self.dir}/2/0.seg", "r+b") as segment:
             segment.seek(8)
             segment.write(struct.pack("<I", 99))
         self.expect(self.ask(status=1), "segments", "error", "format version 99")
 
     def test_low_limits(self):
-        self.worker()
+        self.followed()
         low = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))}
         self.expect(self.ask(**low), "limits", "warning", "40 files at once")
         low = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))}
         self.expect(self.ask(status=1, **low), "limits", "error", "RLIMIT_FSIZE")
         many = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))}
         self.expect(self.ask(**many), "limits", "ok", "80 files at once")
+
+    def about_the_indexer(self, status, level, part):
+        """One finding says it all."""
+        rows = self.ask(status=status)["indexer"]
+        self.assertEqual([(row[0], part in row[1]) for row in rows], [(level, True)], rows)
+        return rows[0]
+
+    def test_a_stopped_indexer(self):
+        """It holds its lock, and does nothing: whenever its ranks are called STALE."""
+        for stale_after in "1ms", "24h":
+            with self.subTest(stale_after=stale_after):
+                follow = self.followed(f"--stale-after={stale_after}", workers=(1, 2, 3))
+                follow.process.send_signal(signal.SIGSTOP)
+                until(lambda: not self.said_of_the_indexer("ok"), "it is called well")
+                row = self.about_the_indexer(1, "error", "one runs, and does nothing")
+                self.assertIn("what it says of 3 ranks is as old", row[1])
+                self.assertIn("SIGSTOP", row[2])
+                follow.process.send_signal(signal.SIGCONT)
+                until(lambda: self.said_of_the_indexer("ok"), "it is never well again")
+                follow.close()
+
+    def said_of_the_indexer(self, level):
+        done = subprocess.run([f"{BIN}/ringdex-doctor", f"--dir={self.dir}", "--json"],
+                              stdout=subprocess.PIPE, text=True, check=False)
+        return {row["level"] for row in json.loads(done.stdout)["findings"]
+                if row["check"] == "indexer"} == {level}
+
+    def test_stopped_before_it_has_a_rank(self):
+        follow = self.follow()
+        until(lambda: os.path.exists(f"{self.dir}/indexer.lock") and self.said_of_the_indexer("ok"),
+              "it never starts")
+        self.about_the_indexer(0, "ok", "one runs, and has no rank")
+        follow.process.send_signal(signal.SIGSTOP)
+        self.worker()
+        self.about_the_indexer(1, "error", "taken up none of 1 live rank")
+
+    def test_no_indexer(self):
+        follow = self.followed(workers=(1, 2))
+        follow.process.kill()
+        follow.process.wait()
+        row = self.about_the_indexer(1, "error", "none runs: no lookup may go by what 2 live ranks hold")
+        self.assertIn("start ringdex follow", row[2])
+
+    def test_ranks_that_are_refused(self):
+        """The same cause is one finding."""
+        feed = self.worker(7)
+        for rank in 1, 2, 3:
+            feed.store(1, rank)
+        until(lambda: len(segments(BIN, self.dir)) == 4, "not all ranks come")
+        self.follow("--worker-ranks=1")
+        until(lambda: re.fullmatch(r"7:\d and 2 more are in no index", "; ".join(self.refused())),
+              "it is never said of three at once")
+        self.expect(self.ask("--strict", status=1), "indexer", "ok", "was caught up")
+
+    def refused(self):
+        done = subprocess.run([f"{BIN}/ringdex-doctor", f"--dir={self.dir}", "--json"],
+                              stdout=subprocess.PIPE, text=True, check=False)
+        return [row["finding"].split(": ")[0] for row in json.loads(done.stdout)["findings"]
+                if row["check"] == "indexer" and row["level"] == "warning"]
 
     def test_io_uring_refused(self):
         for error in EPERM, ENOSYS:

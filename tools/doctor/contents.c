@@ -2,15 +2,15 @@
 #include "tools/doctor/contents.h"
 
 #include "shm/index_layout.h"
+#include "tools/doctor/indexer.h"
 #include "tools/inspect/sighting.h"
-#include "tools/inspect/standing.h"
 #include "tools/program/figures.h"
 #include "tools/program/messages.h"
 
 #include <inttypes.h>
 #include <ringdex/rdx_clean.h>
 #include <ringdex/rdx_version.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -21,7 +21,8 @@
 #define LINES_AT_MOST 16                  /* of one kind: more of the same is no news */
 
 struct census {
-	uint32_t live;
+	struct indexer_rank *live;
+	uint32_t live_count;
 	uint32_t dead;
 	uint32_t unreadable;
 	uint64_t largest_bytes;
@@ -49,33 +50,20 @@ static void tell_unreadable(struct findings *findings, const struct sighting *si
 		     sighting->alive ? ", though alive" : "", sighting->reason);
 }
 
-/* Does an indexer that runs follow it, and all of it? */
-static void tell_standing(struct findings *findings, const struct standing *standing,
-			  const struct sighting *sighting)
+static void add_live(struct census *census, const struct sighting *sighting)
 {
-	const struct rdx_index_rank *row =
-		standing_find(standing, &sighting->name, sighting->info.epoch);
-	int refused = standing_refused(standing, &sighting->name);
-	char rank[RANKS_TEXT_BYTES];
+	struct indexer_rank *live =
+		reallocarray(census->live, census->live_count + 1, sizeof(*live));
 
-	ranks_name_text(&sighting->name, rank);
-	if (row && row->cause)
-		findings_add(findings, "indexer", FINDING_WARNING,
-			     "docs/operations.md has what each cause wants",
-			     "%s is %s in the index: %s", rank, rdx_state_text(row->state),
-			     messages_explain(row->cause));
-	else if (row && row->state == RDX_STATE_STALE)
-		findings_add(findings, "indexer", FINDING_WARNING,
-			     "give the indexer a processor, or look whether it is stopped",
-			     "%s is STALE: the indexer is behind", rank);
-	else if (!row && refused)
-		findings_add(findings, "indexer", FINDING_WARNING,
-			     "docs/operations.md has what each cause wants",
-			     "%s is in no index: %s", rank, messages_explain(refused));
+	if (!live)
+		messages_no_memory();
+	census->live = live;
+	live[census->live_count++] =
+		(struct indexer_rank){.name = sighting->name, .epoch = sighting->info.epoch};
 }
 
-static void look_at(struct findings *findings, const struct standing *standing,
-		    const struct sighting *sighting, struct census *census)
+static void look_at(struct findings *findings, const struct sighting *sighting,
+		    struct census *census)
 {
 	if (sighting->state == SIGHTING_UNREADABLE) {
 		if (census->unreadable++ < LINES_AT_MOST)
@@ -86,12 +74,12 @@ static void look_at(struct findings *findings, const struct standing *standing,
 		census->largest_bytes = sighting->info.file_bytes;
 	if (sighting->state == SIGHTING_DEAD)
 		census->dead++;
-	else if (census->live++ < LINES_AT_MOST)
-		tell_standing(findings, standing, sighting);
+	else
+		add_live(census, sighting);
 }
 
 static void check_segments(struct findings *findings, const struct space *space,
-			   const struct standing *standing, struct census *census)
+			   struct census *census)
 {
 	const struct ranks all = {0};
 	struct sighting sighting;
@@ -101,41 +89,11 @@ static void check_segments(struct findings *findings, const struct space *space,
 		return; /* why was said */
 	for (size_t i = 0; i < found.count; i++)
 		if (sighting_look(space, &found.names[i], &sighting) == 0)
-			look_at(findings, standing, &sighting, census);
+			look_at(findings, &sighting, census);
 	ranks_free(&found);
 	findings_add(findings, "segments", FINDING_OK, NULL,
-		     "%" PRIu32 " live, %" PRIu32 " dead, %" PRIu32 " unreadable", census->live,
-		     census->dead, census->unreadable);
-}
-
-/* How long ago the indexer was last seen at work; UINT64_MAX: no rank says. */
-static uint64_t indexer_age_ns(const struct standing *standing)
-{
-	uint64_t least = UINT64_MAX;
-
-	for (size_t i = 0; i < standing->count; i++)
-		if (standing->ranks[i].state != RDX_STATE_GONE && standing->ranks[i].age_ns < least)
-			least = standing->ranks[i].age_ns;
-	return least;
-}
-
-static void check_indexer(struct findings *findings, const struct standing *standing,
-			  const struct census *census)
-{
-	uint64_t age_ns = indexer_age_ns(standing);
-	char age[FIGURES_BYTES];
-
-	if (!standing->has_indexer)
-		findings_add(findings, "indexer", census->live ? FINDING_WARNING : FINDING_NOTE,
-			     "start ringdex follow, or ringdexd", "none runs");
-	else if (age_ns == UINT64_MAX)
-		findings_add(findings, "indexer", FINDING_OK, NULL, "one runs, and has no rank");
-	else
-		findings_add(findings, "indexer", FINDING_OK, NULL,
-			     "one runs, and was caught up %s ago", figures_duration(age_ns, age));
-	if (!standing->is_whole)
-		findings_add(findings, "indexer", FINDING_NOTE, NULL,
-			     "not all indexes can be read by this user at the moment");
+		     "%" PRIu32 " live, %" PRIu32 " dead, %" PRIu32 " unreadable",
+		     census->live_count, census->dead, census->unreadable);
 }
 
 /* What ringdex clean --dry-run would say. */
@@ -200,16 +158,14 @@ static void check_sizes(struct findings *findings, uint64_t largest_bytes)
 void contents_check(struct findings *findings, const struct space *space)
 {
 	struct census census = {0};
-	struct standing standing;
 
 	check_versions(findings);
 	if (space) {
-		standing_look(space, &standing);
-		check_segments(findings, space, &standing, &census);
-		check_indexer(findings, &standing, &census);
+		check_segments(findings, space, &census);
+		indexer_check(findings, space, census.live, census.live_count);
 		check_stale(findings, space);
-		standing_free(&standing);
 	}
-	check_descriptors(findings, census.live);
+	check_descriptors(findings, census.live_count);
 	check_sizes(findings, census.largest_bytes);
+	free(census.live);
 }

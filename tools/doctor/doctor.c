@@ -42,7 +42,10 @@ static const struct options_program program = {
 		"removes its files, the kernel's locks, io_uring and clock, versions, segments, "
 		"the indexer, what dead processes left, and limits of this process.\n\n"
 		"As a health check: run it as the user, and with the limits, of the process that "
-		"matters.\n\n"
+		"matters. That workers live and no indexer is at work for them is an error: none "
+		"runs, or the one that does is stopped. It is watched for two seconds before that "
+		"is "
+		"said. One that is behind is a warning.\n\n"
 		"Exit status: 0 no error was found, 1 one was, or with --strict a warning, 2 wrong "
 		"usage.",
 };
