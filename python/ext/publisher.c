@@ -7,19 +7,7 @@
 #include "python/ext/words.h"
 
 #include <errno.h>
-#include <string.h>
 #include <time.h>
-
-static const struct error_advice open_advice[] = {
-	{EBUSY,
-	 "another running process publishes this rank: end it, give another worker_id, or wait="
-	 "seconds"},
-	{EINVAL, "give instance, model, and the blocks of a tier (device_blocks=)"},
-	{ENOSPC,
-	 "the file system is full: ringdex clean removes what the dead left, reap_dead=True does "
-	 "it at open"},
-	{0, NULL},
-};
 
 static const struct error_advice publish_advice[] = {
 	{EBUSY,
@@ -44,145 +32,13 @@ uint64_t publisher_now(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* What was given to open. */
-struct wanted {
-	struct rdx_publisher_options options;
-	struct rdx_engine_options engine;
-	PyObject *dir, *media, *types, *counting_kinds, *harmless_fields;
-	const char *clear_scope, *report_mode, *cleared_means;
-	int skip_unknown, joined_late, zero_is_root, reap_dead;
-};
-
-static int parse(PyObject *args, PyObject *kwargs, struct wanted *wanted)
-{
-	static char *words[] = {"instance",
-				"model",
-				"worker_id",
-				"device_blocks",
-				"host_blocks",
-				"disk_blocks",
-				"external_blocks",
-				"dp_rank",
-				"block_tokens",
-				"tenant",
-				"dir",
-				"ring_slots",
-				"remembered_names",
-				"clear_scope",
-				"report_mode",
-				"file_mode",
-				"reap_dead",
-				"wait",
-				"media",
-				"types",
-				"counting_kinds",
-				"counting_groups",
-				"harmless_fields",
-				"cleared_means",
-				"skip_unknown",
-				"joined_late",
-				"zero_is_root",
-				"names_max",
-				NULL};
-	struct rdx_publisher_options *o = &wanted->options;
-	struct rdx_engine_options *e = &wanted->engine;
-
-	return PyArg_ParseTupleAndKeywords(
-		args, kwargs, "ss|$O&O&O&O&O&O&O&zO&O&O&ssO&pO&OOOO&OspppO&:Publisher", words,
-		&o->instance, &o->model, arguments_u64, &o->worker_id, arguments_u64,
-		&o->tier_blocks[0], arguments_u64, &o->tier_blocks[1], arguments_u64,
-		&o->tier_blocks[2], arguments_u64, &o->tier_blocks[3], arguments_u32, &o->dp_rank,
-		arguments_u32, &o->block_tokens, &o->tenant, arguments_path, &wanted->dir,
-		arguments_u64, &o->ring_slots, arguments_u64, &o->remembered_names,
-		&wanted->clear_scope, &wanted->report_mode, arguments_u32, &o->file_mode,
-		&wanted->reap_dead, arguments_seconds, &o->wait_ns, &wanted->media, &wanted->types,
-		&wanted->counting_kinds, arguments_u32, &e->counting_groups,
-		&wanted->harmless_fields, &wanted->cleared_means, &wanted->skip_unknown,
-		&wanted->joined_late, &wanted->zero_is_root, arguments_u64, &o->names_max);
-}
-
-/* Words of the options, as numbers. */
-static int understand(struct wanted *wanted, PyObject *kwargs)
-{
-	static const char *const scopes[] = {"rank", "worker", NULL};
-	static const char *const modes[] = {"copies", "mixed", "presence", NULL};
-	static const char *const meanings[] = {"all", "device", NULL};
-	int scope = arguments_word("clear_scope", wanted->clear_scope, scopes);
-	int mode = scope < 0 ? -1 : arguments_word("report_mode", wanted->report_mode, modes);
-	int means =
-		mode < 0 ? -1 : arguments_word("cleared_means", wanted->cleared_means, meanings);
-
-	if (means < 0)
-		return -1;
-	if (!kwargs || !PyDict_GetItemString(kwargs, "worker_id")) {
-		PyErr_SetString(PyExc_TypeError,
-				"Publisher needs worker_id=: a number that is this "
-				"worker's own on the host");
-		return -1;
-	}
-	wanted->options.clear_scope = (uint32_t)scope;
-	wanted->options.report_mode = (uint32_t)mode;
-	wanted->options.reap_dead = wanted->reap_dead != 0;
-	wanted->engine.cleared_means = (uint32_t)means;
-	wanted->engine.on_unknown =
-		wanted->skip_unknown ? RDX_ENGINE_UNKNOWN_SKIP : RDX_ENGINE_UNKNOWN_INEXACT;
-	wanted->engine.joined_late = wanted->joined_late != 0;
-	wanted->engine.zero_is_root = wanted->zero_is_root != 0;
-	return 0;
-}
-
-static int own_words(struct publisher *self, const struct wanted *wanted)
-{
-	if (words_media(wanted->media, &self->media) < 0 ||
-	    words_types(wanted->types, &self->types) < 0 ||
-	    words_list(wanted->counting_kinds, "counting_kinds", &self->counting_kinds) < 0)
-		return -1;
-	return words_list(wanted->harmless_fields, "harmless_fields", &self->harmless_fields);
-}
-
-static int open_both(struct publisher *self, struct wanted *wanted)
-{
-	int r;
-
-	wanted->engine.media = self->media;
-	wanted->engine.types = self->types;
-	wanted->engine.counting_kinds = (const char *const *)self->counting_kinds;
-	wanted->engine.harmless_fields = (const char *const *)self->harmless_fields;
-	wanted->options.dir = wanted->dir ? PyBytes_AsString(wanted->dir) : NULL;
-	Py_BEGIN_ALLOW_THREADS;
-	r = rdx_publisher_open(&self->publisher, &wanted->options);
-	if (r == 0)
-		r = rdx_engine_open(&self->engine, self->publisher, &wanted->engine);
-	Py_END_ALLOW_THREADS;
-	if (r == 0)
-		return 0;
-	errors_raise(r, "open the publisher", open_advice);
-	return -1;
-}
-
 static PyObject *publisher_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-	struct wanted wanted = {.options = {.size = sizeof(wanted.options)},
-				.engine = {.size = sizeof(wanted.engine)},
-				.clear_scope = "rank",
-				.report_mode = "copies",
-				.cleared_means = "all"};
-	struct publisher *self = NULL;
-	int r = parse(args, kwargs, &wanted) ? understand(&wanted, kwargs) : -1;
+	struct publisher *self = (struct publisher *)PyType_GenericAlloc(type, 0);
 
-	if (r == 0) {
-		self = (struct publisher *)PyType_GenericAlloc(type, 0);
-		r = self ? 0 : -1;
-	}
-	if (r == 0)
-		r = own_words(self, &wanted);
-	if (r == 0)
-		r = open_both(self, &wanted);
-	Py_XDECREF(wanted.dir);
-	if (r == 0)
-		return (PyObject *)self;
-	Py_XDECREF((PyObject *)self);
-	return NULL;
+	if (self && publisher_open(self, args, kwargs) < 0)
+		Py_CLEAR(self);
+	return (PyObject *)self;
 }
 
 /* Keep the last figures, and close. Inside the handle, or the last to have it. */

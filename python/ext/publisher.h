@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The handle of a publisher, for the two files that publish: publisher.c what is said by arguments,
- * batch.c what an engine says by its own objects. All goes through the translator.
+ * The handle of a publisher, for the files that share it: publisher_open.c makes it, publisher.c publishes
+ * what is said by arguments, batch.c what an engine says by its own objects. All goes through the translator.
  */
 #ifndef PUBLISHER_H
 #define PUBLISHER_H
@@ -26,6 +26,10 @@ struct publisher {
 	struct rdx_engine_stats engine_stats;
 	PyObject *unreadable; /* text of what was not understood last, or NULL */
 };
+
+/* What Publisher() does, by its arguments. Waits without the GIL, and ends when a signal's handler raises. 0;
+ * -1 with an exception, and what was opened is in the handle. */
+int publisher_open(struct publisher *self, PyObject *args, PyObject *kwargs);
 
 /* A result of a publish call: None, or NULL with an exception. */
 PyObject *publisher_result(int r);

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import time
 import unittest
 
 import ringdex
 from events import MAKES, VLLM, Batch, Engine
-from rig import BLOCK, Namespace, held, wait_for
+from rig import BLOCK, PATIENCE_S, Namespace, dies_with_us, held, wait_for
 
 TOKENS = list(range(1, 3 * BLOCK + 1))
 WRONG_NUMBERS = (-1, 2**64, 2**200, 1.5, "1", None, [], b"1")
@@ -89,6 +90,30 @@ class Arguments(Namespace):
             self.assertIsInstance(caught.exception, OSError)
             self.assertIn("cannot open the publisher: ", str(caught.exception))
             self.assertIn("; ", str(caught.exception))
+
+    def test_what_is_out_of_range(self):
+        """Named by what is wrong with it, whatever else is given."""
+        for options, text in (
+            ({"device_blocks": 0}, "give the blocks of a tier, as device_blocks="),
+            ({"instance": ""}, "instance is empty"), ({"model": ""}, "model is empty"),
+            ({"device_blocks": 99999999999999}, "blocks of a tier are 2^31 at most"),
+            ({"disk_blocks": 2**31 + 1}, "blocks of a tier are 2^31 at most"),
+            ({"block_tokens": 65537}, "block_tokens is 1 to 65,536"),
+            ({"ring_slots": 100}, "ring_slots is a power of two"),
+            ({"ring_slots": 32}, "ring_slots is a power of two, 64 to"),
+            ({"file_mode": 0o7777777}, "file_mode is 0o777 at most"),
+            ({"file_mode": 0o620}, "lets nobody else write"),
+            ({"counting_groups": 9}, "counting_groups is 8 at most"),
+            ({"counting_groups": 2, "clear_scope": "worker"}, 'and 1 with clear_scope="worker"'),
+        ):
+            given = {"instance": "i", "model": "m", "worker_id": 1, "device_blocks": 8,
+                     "ring_slots": 64, "dir": self.dir, **options}
+            with self.assertRaises(ringdex.Error, msg=options) as caught:
+                ringdex.Publisher(**given)
+            self.assertEqual(caught.exception.errno, errno.EINVAL)
+            self.assertIn(f"Invalid argument; {text}" if not text.startswith(("and", "lets")) else text,
+                          str(caught.exception))
+        self.publisher(block_tokens=65536, ring_slots=64, file_mode=0o600, counting_groups=8).close()
 
     def test_arguments_of_calls(self):
         publisher = self.publisher()
@@ -537,19 +562,87 @@ class Exits(Namespace):
             self.assertFalse(reader.alive)
 
     def test_interrupted(self):
-        """Ctrl-C ends what waits."""
-        text = f"""
-import ringdex
+        """Ctrl-C ends what waits, of which each would wait for longer than the test is patient."""
+        self.publisher()  # the predecessor of another
+        for waits in (
+            f"ringdex.Index('m', dir={self.dir!r}, wait=1000)",
+            f"ringdex.Publisher('i', 'm', worker_id=1, device_blocks=8, dir={self.dir!r}, wait=1000)",
+            "indexer.wait(1000)",
+        ):
+            text = f"""
+import ringdex, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+indexer = ringdex.Indexer(dir={self.dir!r}, liveness=1000.0, rest_mode="sleep")
+while indexer.poll():
+    pass
 try:
     print('up', flush=True)
-    ringdex.Index("m", dir={self.dir!r}, wait=1000)
+    {waits}
 except KeyboardInterrupt:
     print("interrupted")
 """
-        program = subprocess.Popen([sys.executable, "-B", "-c", text], stdout=subprocess.PIPE, text=True)
-        self.assertEqual(program.stdout.readline(), "up\n")
-        program.send_signal(signal.SIGINT)
-        self.assertEqual(program.communicate()[0], "interrupted\n")
+            program = subprocess.Popen([sys.executable, "-B", "-c", text], stdout=subprocess.PIPE,
+                                       text=True, preexec_fn=dies_with_us)
+            self.addCleanup(program.stdout.close)
+            self.addCleanup(program.kill)
+            self.assertEqual(program.stdout.readline(), "up\n")
+            time.sleep(0.05)  # within the call, most often
+            program.send_signal(signal.SIGINT)
+            self.assertEqual(program.communicate(timeout=PATIENCE_S)[0], "interrupted\n", waits)
+
+
+class Predecessors(Namespace):
+    """Publisher(wait=) while another process has the rank."""
+
+    def setUp(self):
+        super().setUp()
+        text = f"""
+import ringdex, sys
+publisher = ringdex.Publisher("i", "m", worker_id=1, device_blocks=8, dir={self.dir!r})
+print("up", flush=True)
+sys.stdin.read()
+"""
+        self.before = subprocess.Popen([sys.executable, "-B", "-c", text], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, text=True, preexec_fn=dies_with_us)
+        for end in (self.before.wait, self.before.stdout.close, self.before.stdin.close, self.before.kill):
+            self.addCleanup(end)
+        self.assertEqual(self.before.stdout.readline(), "up\n")
+
+    def test_one_that_goes_away(self):
+        """It is killed when the successor waits: a handler of a signal runs in its thread, and goes on."""
+        killed = []
+
+        def kill(*_):
+            self.assertIsNone(self.before.poll())
+            self.before.kill()
+            killed.append(threading.current_thread() is threading.main_thread())
+
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, kill))
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        publisher = self.publisher(wait=1000)
+        self.assertEqual(killed, [True])
+        publisher.stored([71, 72, 73], tokens=TOKENS)
+        index = self.index(self.indexer(), [publisher])
+        self.assertEqual(held(index.lookup(TOKENS)), {1: 3})
+
+    def test_one_that_stays(self):
+        for wait in (0.0, 0.2):
+            begin = time.monotonic()
+            with self.assertRaises(ringdex.Error) as caught:
+                self.publisher(wait=wait)
+            self.assertGreaterEqual(time.monotonic() - begin, wait)
+            self.assertEqual(caught.exception.errno, errno.EBUSY)
+            self.assertIn("another running process publishes this rank", str(caught.exception))
+        self.assertIsNone(self.before.poll())
+
+    def test_another_thread_goes_on(self):
+        """The GIL is given away: this thread ends the predecessor that the other one waits for."""
+        opened = []
+        thread = threading.Thread(target=lambda: opened.append(self.publisher(wait=1000)))
+        thread.start()
+        self.before.kill()
+        thread.join(PATIENCE_S)
+        self.assertEqual(len(opened), 1)
 
 
 class FreeThreaded(unittest.TestCase):
