@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "python/ext/rows.h"
 
+#include "python/ext/arguments.h"
+
 #include <string.h>
 
 static PyTypeObject *run_type, *worker_type, *difference_type, *cursor_type, *event_type,
@@ -248,8 +250,7 @@ int rows_take_cursor(PyObject *from, struct rdx_cursor *ret_cursor)
 		return 0;
 	}
 	for (Py_ssize_t i = 0; i < 3; i++) {
-		*of[i] = PyLong_AsUnsignedLongLong(PyStructSequence_GetItem(from, i));
-		if (PyErr_Occurred())
+		if (!arguments_u64(PyStructSequence_GetItem(from, i), of[i]))
 			return 0;
 	}
 	return 1;

@@ -23,8 +23,8 @@ def main() -> int:
             publisher.stored(range(100, 110), tokens=tokens)
             publisher.removed([109])
             begin = time.monotonic()
-            runs = []
-            index = None
+            runs: list[ringdex.Run] = []
+            index: ringdex.Index | None = None
             while not (runs and runs[0].last_event_id == publisher.stats()["events"]):
                 if time.monotonic() - begin > PATIENCE_S:
                     print("the index did not show the worker")
@@ -36,6 +36,7 @@ def main() -> int:
                 except ringdex.Error:  # not yet
                     continue
                 runs = index.lookup(tokens)
+            assert index is not None  # it gave the runs
             difference = index.verify(1)
             index.close()
     run = runs[0]

@@ -4,112 +4,217 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, SupportsIndex, final
+from typing import Any, Final, Literal, SupportsIndex, final
 
+from _typeshed import structseq
 from typing_extensions import Buffer, Self
 
 __version__: Final[str]
 
-Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+_Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 # A number, also one of numpy. Names may be signed or unsigned: the same 64 bits.
-Name = SupportsIndex | bytes
+_Name = SupportsIndex | bytes
 # A list, a tuple, or anything with a buffer of integers, which is read where it lies if its
 # elements have the size that is needed (4 bytes for tokens, 8 for hashes and names). Names of
 # 32 bytes: a list of bytes, or a buffer of bytes with the shape (count, 32).
-Names = Sequence[Name] | Buffer
-Hashes = Sequence[SupportsIndex] | Buffer
+_Names = Sequence[_Name] | Buffer
+_Hashes = Sequence[SupportsIndex] | Buffer
 # Token ids; TensorRT-LLM's texts; pairs, as of SGLang's EAGLE.
-Tokens = Sequence[SupportsIndex] | Sequence[str | SupportsIndex] | Sequence[tuple[int, int]] | Buffer
+_Tokens = Sequence[SupportsIndex] | Sequence[str | SupportsIndex] | Sequence[tuple[int, int]] | Buffer
 # For each block None, or what names it besides its tokens.
-ExtraKeys = Sequence[Sequence[Any] | None]
-TierName = Literal["device", "host", "disk", "external"]
-StateName = Literal["EXACT", "RECOVERING", "INEXACT", "STALE", "GONE", "LACKING"]
+_ExtraKeys = Sequence[Sequence[Any] | None]
+_TierName = Literal["device", "host", "disk", "external"]
+_StateName = Literal["EXACT", "RECOVERING", "INEXACT", "STALE", "GONE", "LACKING"]
 
 class Error(OSError):
     """A call of the library failed: `errno` says why, the text what to do about it."""
 
 def install_guard() -> None: ...
 def local_hashes(
-    tokens: Tokens,
+    tokens: _Tokens,
     block_tokens: int,
     *,
     lora_name: str | None = None,
     cache_salt: str | None = None,
-    extra_keys: ExtraKeys | None = None,
-    mm_keys: ExtraKeys | None = None,
+    extra_keys: _ExtraKeys | None = None,
+    mm_keys: _ExtraKeys | None = None,
     eagle: bool = False,
 ) -> memoryview: ...
 
-class Cursor(NamedTuple):
-    epoch: int
-    position: int
-    event_id: int
+# Rows are tuples with names, as those of os.stat() are: made of one sequence, without _replace or _asdict.
+# So a cursor that was saved is made again: Cursor(json.loads(json.dumps(cursor))).
 
-class Run(NamedTuple):
+@final
+class Cursor(structseq[int], tuple[int, int, int]):
+    """A point in one rank's history."""
+
+    __match_args__: Final = ("epoch", "position", "event_id")
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def event_id(self) -> int: ...
+
+@final
+class Run(
+    structseq[Any],
+    tuple[
+        str, tuple[int, int, int, int], _StateName, int, int, bool, int, int, int | None,
+        int | None
+    ],
+):
     """What one rank holds of a request."""
 
-    instance: str
-    blocks: tuple[int, int, int, int]
-    state: StateName
-    worker_id: int
-    dp_rank: int
-    scanned: bool
-    epoch: int
-    last_event_id: int
-    age_ns: int | None
-    event_age_ns: int | None
+    __match_args__: Final = (
+        "instance", "blocks", "state", "worker_id", "dp_rank", "scanned", "epoch", "last_event_id",
+        "age_ns", "event_age_ns",
+    )
+    @property
+    def instance(self) -> str: ...
+    @property
+    def blocks(self) -> tuple[int, int, int, int]: ...
+    @property
+    def state(self) -> _StateName: ...
+    @property
+    def worker_id(self) -> int: ...
+    @property
+    def dp_rank(self) -> int: ...
+    @property
+    def scanned(self) -> bool: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def last_event_id(self) -> int: ...
+    @property
+    def age_ns(self) -> int | None: ...
+    @property
+    def event_age_ns(self) -> int | None: ...
 
-class Worker(NamedTuple):
+@final
+class Worker(
+    structseq[Any],
+    tuple[
+        str, tuple[int, int, int, int], _StateName, int, int, int, int, int | None, int | None, int,
+        int, int, int, int, int, int
+    ],
+):
     """What the index knows of a rank."""
 
-    instance: str
-    blocks: tuple[int, int, int, int]
-    state: StateName
-    worker_id: int
-    dp_rank: int
-    epoch: int
-    last_event_id: int
-    age_ns: int | None
-    event_age_ns: int | None
-    position: int
-    events: int
-    events_dead: int
-    slots_lost: int
-    recoveries: int
-    recovery_ns: int
-    cause: int
+    __match_args__: Final = (
+        "instance", "blocks", "state", "worker_id", "dp_rank", "epoch", "last_event_id", "age_ns",
+        "event_age_ns", "position", "events", "events_dead", "slots_lost", "recoveries",
+        "recovery_ns", "cause",
+    )
+    @property
+    def instance(self) -> str: ...
+    @property
+    def blocks(self) -> tuple[int, int, int, int]: ...
+    @property
+    def state(self) -> _StateName: ...
+    @property
+    def worker_id(self) -> int: ...
+    @property
+    def dp_rank(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def last_event_id(self) -> int: ...
+    @property
+    def age_ns(self) -> int | None: ...
+    @property
+    def event_age_ns(self) -> int | None: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def events_dead(self) -> int: ...
+    @property
+    def slots_lost(self) -> int: ...
+    @property
+    def recoveries(self) -> int: ...
+    @property
+    def recovery_ns(self) -> int: ...
+    @property
+    def cause(self) -> int: ...
 
-class Difference(NamedTuple):
+@final
+class Difference(structseq[Any], tuple[int, int, int, int, _TierName, bool, bool]):
     """What the index has and the worker's ledger has not, or the other way round."""
 
-    differences: int
-    compared: int
-    event_id: int
-    first_hash: int
-    first_tier: TierName
-    first_in_index: bool
-    partial: bool
+    __match_args__: Final = (
+        "differences", "compared", "event_id", "first_hash", "first_tier", "first_in_index",
+        "partial",
+    )
+    @property
+    def differences(self) -> int: ...
+    @property
+    def compared(self) -> int: ...
+    @property
+    def event_id(self) -> int: ...
+    @property
+    def first_hash(self) -> int: ...
+    @property
+    def first_tier(self) -> _TierName: ...
+    @property
+    def first_in_index(self) -> bool: ...
+    @property
+    def partial(self) -> bool: ...
 
-class Event(NamedTuple):
+@final
+class Event(
+    structseq[Any],
+    tuple[
+        Literal["stored", "removed", "cleared", "inexact"],
+        Literal["device", "host", "disk", "external", "all"], int, memoryview, int, int, int, int,
+        Literal["lacking", "unknown"] | None
+    ],
+):
     """One event of a rank's ring."""
 
-    kind: Literal["stored", "removed", "cleared", "inexact"]
-    tier: Literal["device", "host", "disk", "external", "all"]
-    event_id: int
-    hashes: memoryview
-    parent: int
-    first_block: int
-    position: int
-    time_ns: int
-    inexact: Literal["lacking", "unknown"] | None
+    __match_args__: Final = (
+        "kind", "tier", "event_id", "hashes", "parent", "first_block", "position", "time_ns",
+        "inexact",
+    )
+    @property
+    def kind(self) -> Literal["stored", "removed", "cleared", "inexact"]: ...
+    @property
+    def tier(self) -> Literal["device", "host", "disk", "external", "all"]: ...
+    @property
+    def event_id(self) -> int: ...
+    @property
+    def hashes(self) -> memoryview: ...
+    @property
+    def parent(self) -> int: ...
+    @property
+    def first_block(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def time_ns(self) -> int: ...
+    @property
+    def inexact(self) -> Literal["lacking", "unknown"] | None: ...
 
-class Recovery(NamedTuple):
+@final
+class Recovery(
+    structseq[Any],
+    tuple[
+        Literal["continue", "barrier", "ledger"], Cursor, int,
+        Literal["lacking", "unknown"] | None
+    ],
+):
     """Where reading starts, and what is to be done before."""
 
-    way: Literal["continue", "barrier", "ledger"]
-    start: Cursor
-    events_skipped: int
-    inexact: Literal["lacking", "unknown"] | None
+    __match_args__: Final = ("way", "start", "events_skipped", "inexact")
+    @property
+    def way(self) -> Literal["continue", "barrier", "ledger"]: ...
+    @property
+    def start(self) -> Cursor: ...
+    @property
+    def events_skipped(self) -> int: ...
+    @property
+    def inexact(self) -> Literal["lacking", "unknown"] | None: ...
 
 class _Handle:
     """Closes at the end of a with statement, with close(), or when nobody has it any more."""
@@ -140,7 +245,7 @@ class Publisher(_Handle):
         dp_rank: int = 0,
         block_tokens: int = 16,
         tenant: str | None = None,
-        dir: Path | None = None,
+        dir: _Path | None = None,
         ring_slots: int = 0,
         remembered_names: int = 0,
         clear_scope: Literal["rank", "worker"] = "rank",
@@ -148,7 +253,7 @@ class Publisher(_Handle):
         file_mode: int = 0,
         reap_dead: bool = False,
         wait: float = 0.0,
-        media: Mapping[str, TierName | None] | None = None,
+        media: Mapping[str, _TierName | None] | None = None,
         types: Mapping[str, str | None] | None = None,
         counting_kinds: Sequence[str] | None = None,
         counting_groups: int = 0,
@@ -161,25 +266,25 @@ class Publisher(_Handle):
     ) -> Self: ...
     def stored(
         self,
-        names: Names,
+        names: _Names,
         *,
-        tokens: Tokens | None = None,
-        local_hashes: Hashes | None = None,
-        parent: Name | None = None,
+        tokens: _Tokens | None = None,
+        local_hashes: _Hashes | None = None,
+        parent: _Name | None = None,
         tier: str | None = None,
         lora_name: str | None = None,
         cache_salt: str | None = None,
-        extra_keys: ExtraKeys | None = None,
-        mm_keys: ExtraKeys | None = None,
+        extra_keys: _ExtraKeys | None = None,
+        mm_keys: _ExtraKeys | None = None,
         group: int | None = None,
     ) -> None: ...
     def removed(
         self,
-        names: Names,
+        names: _Names,
         *,
         tier: str | None = None,
         group: int | None = None,
-        remaining: Hashes | None = None,
+        remaining: _Hashes | None = None,
     ) -> None: ...
     def cleared(self, tier: str | None = None) -> None: ...
     def inexact(self, how: Literal["lacking", "unknown"] = "unknown") -> None: ...
@@ -200,23 +305,23 @@ class Index(_Handle):
         *,
         tenant: str | None = None,
         block_tokens: int = 16,
-        dir: Path | None = None,
+        dir: _Path | None = None,
         all_ranks: bool = False,
         wait: float = 0.0,
     ) -> Self: ...
     def lookup(
         self,
-        tokens: Tokens,
+        tokens: _Tokens,
         *,
         lora_name: str | None = None,
         cache_salt: str | None = None,
-        extra_keys: ExtraKeys | None = None,
-        mm_keys: ExtraKeys | None = None,
+        extra_keys: _ExtraKeys | None = None,
+        mm_keys: _ExtraKeys | None = None,
         eagle: bool = False,
     ) -> list[Run]: ...
-    def lookup_local(self, hashes: Hashes) -> list[Run]: ...
-    def lookup_prefix(self, hashes: Hashes) -> list[Run]: ...
-    def chain(self, hashes: Hashes, parent: int = 0) -> memoryview: ...
+    def lookup_local(self, hashes: _Hashes, /) -> list[Run]: ...
+    def lookup_prefix(self, hashes: _Hashes, /) -> list[Run]: ...
+    def chain(self, hashes: _Hashes, parent: int = 0) -> memoryview: ...
     def workers(self) -> list[Worker]: ...
     def verify(self, worker_id: int, dp_rank: int = 0) -> Difference: ...
 
@@ -225,7 +330,7 @@ class Indexer(_Handle):
     def __new__(
         cls,
         *,
-        dir: Path | None = None,
+        dir: _Path | None = None,
         initial_blocks: int = 0,
         stale_after: float = 0.25,
         liveness: float = 0.05,
@@ -244,7 +349,7 @@ class Indexer(_Handle):
 
 @final
 class Reader(_Handle):
-    def __new__(cls, worker_id: int, dp_rank: int = 0, *, dir: Path | None = None) -> Self: ...
+    def __new__(cls, worker_id: int, dp_rank: int = 0, *, dir: _Path | None = None) -> Self: ...
     @property
     def info(self) -> dict[str, Any]: ...
     @property
@@ -252,10 +357,10 @@ class Reader(_Handle):
     @property
     def cursor(self) -> Cursor: ...
     def recover(self, cursor: Cursor | None = None) -> Recovery: ...
-    def snapshot(self) -> tuple[TierName, memoryview] | int: ...
+    def snapshot(self) -> tuple[_TierName, memoryview] | int: ...
     def next(self) -> Event | None: ...
-    def seek(self, cursor: Cursor) -> None: ...
-    def resident(self, tier: TierName = "device") -> tuple[memoryview, Cursor]: ...
+    def seek(self, cursor: Cursor, /) -> None: ...
+    def resident(self, tier: _TierName = "device") -> tuple[memoryview, Cursor]: ...
     def stats(self) -> dict[str, Any]: ...
     def __iter__(self) -> Iterator[Event]: ...
     def __next__(self) -> Event: ...

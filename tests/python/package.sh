@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Description: `pip install ./python` in a fresh environment is all it takes, as docs/python.md says:
 # package.sh PYTHON SOURCE FOLDER. The wheel is of the stable ABI, needs nothing but libc, works in each
-# later Python that is here, and `python -m ringdex` shows it. A free-threaded one gets a wheel of its own. With msgspec, as engines have it, its
-# structs are walked, with numpy its arrays are read. Exit status 77: no package registry can be reached.
+# later Python that is here, and `python -m ringdex` shows it. Its type stubs say what is there (mypy's stubtest).
+# A free-threaded one gets a wheel of its own. With msgspec, as engines have it, its structs are walked, with
+# numpy its arrays are read. Exit status 77: no package registry can be reached.
 set -euo pipefail
 unset PYTHONPATH
 
@@ -19,7 +20,7 @@ venv/bin/pip download -q --no-deps --retries 1 --timeout 10 -d reached scikit-bu
 venv/bin/pip wheel -q --no-deps -w wheels "$source/python"
 wheel=$(echo wheels/ringdex-*-cp311-abi3-linux_*.whl)
 [[ -e $wheel ]] || { echo "not of the stable ABI:"; ls wheels; exit 1; }
-venv/bin/pip install -q "$wheel" msgspec==0.22.0 numpy==2.4.6
+venv/bin/pip install -q "$wheel" msgspec==0.22.0 numpy==2.4.6 mypy==2.4.1
 extension=$(echo venv/lib/python3*/site-packages/ringdex/_ringdex.abi3.so)
 needed=$(readelf -d "$extension" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE '^(libc\.so|ld-linux)' ||
 	true)
@@ -27,6 +28,8 @@ needed=$(readelf -d "$extension" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -
 exported=$(nm -D --defined-only "$extension" | awk '{ print $3 }')
 [[ $exported == PyInit__ringdex ]] || { echo "it exports $exported"; exit 1; }
 ls venv/lib/python3*/site-packages/ringdex/{py.typed,_ringdex.pyi} >/dev/null
+
+venv/bin/python -m mypy.stubtest ringdex._ringdex
 
 venv/bin/python -c 'from importlib.metadata import entry_points
 for group in ("vllm.general_plugins", "sglang.srt.plugins"):

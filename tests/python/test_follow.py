@@ -5,7 +5,9 @@ import ast
 import errno
 import importlib
 import inspect
+import json
 import os
+import pickle
 import re
 import signal
 import threading
@@ -227,6 +229,33 @@ class Read(Namespace):
         self.assertEqual([e.kind for e in reader], ["cleared"])
         self.assertEqual(reader.recover(newest).way, "continue")
 
+    def test_a_saved_cursor(self):
+        """As docs/python.md says: by another process, of this life or of one before."""
+        publisher = self.publisher()
+        publisher.stored([71], tokens=TOKENS[:BLOCK])
+        reader = self.reader()
+        reader.recover()
+        self.assertEqual(len(list(reader)), 1)
+        saved = json.dumps(reader.cursor)
+        cursor = ringdex.Cursor(json.loads(saved))
+        self.assertEqual((cursor, type(cursor)), (reader.cursor, ringdex.Cursor))
+        self.assertEqual(pickle.loads(pickle.dumps(reader.cursor)), cursor)
+        reader.close()
+        publisher.stored([72], tokens=TOKENS[:BLOCK], parent=71)
+        reader = self.reader()
+        self.assertEqual(reader.recover(cursor).way, "continue")
+        self.assertEqual([event.event_id for event in reader], [2])
+        publisher.close()
+        self.publisher().stored([73], tokens=TOKENS[:BLOCK])
+        reader = self.reader()
+        self.assertNotEqual(reader.recover(cursor).way, "continue")
+        for wrong in ((1, 2, -3), (2**64, 0, 0)):
+            with self.assertRaises(ValueError):
+                reader.recover(ringdex.Cursor(wrong))
+        for wrong in (ringdex.Cursor((1, 2, "3")), ringdex.Cursor((1, 2, 3.0)), (1, 2, 3)):
+            with self.assertRaises(TypeError):
+                reader.seek(wrong)
+
     def test_another_life(self):
         publisher = self.publisher(tenant="t")
         reader = self.reader()
@@ -263,37 +292,96 @@ def options_of(header, struct):
 
 
 def is_property(node):
-    return any(isinstance(d, ast.Name) and d.id == "property" for d in node.decorator_list)
+    return isinstance(node, ast.FunctionDef) and any(
+        isinstance(d, ast.Name) and d.id == "property" for d in node.decorator_list)
+
+
+def base_names(node):
+    return [ast.unparse(base).partition("[")[0] for base in node.bases]
+
+
+def parameters(args):
+    """(name, kind, default) of each but self, as inspect has them."""
+    kind = inspect.Parameter
+    placed = [(a.arg, kind.POSITIONAL_ONLY) for a in args.posonlyargs]
+    placed += [(a.arg, kind.POSITIONAL_OR_KEYWORD) for a in args.args]
+    defaults = [None] * (len(placed) - len(args.defaults)) + args.defaults
+    listed = list(zip(placed, defaults))
+    listed += [((a.arg, kind.KEYWORD_ONLY), d) for a, d in zip(args.kwonlyargs, args.kw_defaults)]
+    return [(name, how, kind.empty if default is None else ast.literal_eval(default))
+            for (name, how), default in listed if name != "self"]
 
 
 class Stubs(unittest.TestCase):
     """What the types say is what there is."""
 
     def test_imports(self):
-        """Of the oldest Python that they are for: newer names are of typing_extensions."""
+        """Of the oldest Python that they are for: newer names are of typing_extensions, and those of the
+        checkers alone of _typeshed."""
         for node in stub().body:
-            if isinstance(node, ast.ImportFrom) and node.module != "typing_extensions":
+            if isinstance(node, ast.ImportFrom) and \
+                    node.module not in ("typing_extensions", "_typeshed"):
                 module = importlib.import_module(node.module)
                 for name in node.names:
                     self.assertTrue(hasattr(module, name.name), (node.module, name.name))
 
     def test_names(self):
+        """What is not there at run time begins with a line."""
         classes = {n.name: n for n in stub().body if isinstance(n, ast.ClassDef)}
         shared = classes.pop("_Handle")
         for name, node in classes.items():
             real = getattr(ringdex, name)
             named = {n.name for n in node.body if isinstance(n, ast.FunctionDef)}
-            named |= {n.target.id for n in node.body if isinstance(n, ast.AnnAssign)}
-            if "_Handle" in [base.id for base in node.bases]:
+            bases = base_names(node)
+            if "_Handle" in bases:
                 named |= {n.name for n in shared.body if isinstance(n, ast.FunctionDef)}
                 there = {n for n in vars(real) if not n.startswith("__")}
                 self.assertEqual({n for n in named if not n.startswith("__")}, there, name)
-            elif name != "Error":
-                self.assertEqual(tuple(real.__match_args__), tuple(
-                    n.target.id for n in node.body if isinstance(n, ast.AnnAssign)), name)
+            elif name == "Error":
+                self.assertEqual(([b.__name__ for b in real.__bases__], named), (bases, set()))
+            else:
+                self.assertEqual(bases, ["structseq", "tuple"], name)
             self.assertTrue(real.__doc__, name)
-        self.assertEqual(set(ringdex.__all__) - {"__version__"}, set(classes) | {
-            n.name for n in stub().body if isinstance(n, ast.FunctionDef)})
+        functions = {n.name for n in stub().body if isinstance(n, ast.FunctionDef)}
+        self.assertEqual(set(ringdex.__all__) - {"__version__"}, set(classes) | functions)
+        aliases = [n.targets[0].id for n in stub().body if isinstance(n, ast.Assign)]
+        self.assertTrue(all(name.startswith("_") for name in aliases), aliases)
+
+    def test_rows(self):
+        """Made of one sequence, read by name or number, and that is all: no _replace, no _fields."""
+        rows = [n for n in stub().body if isinstance(n, ast.ClassDef) and "structseq" in base_names(n)]
+        self.assertEqual(len(rows), 6)
+        for node in rows:
+            real = getattr(ringdex, node.name)
+            names = tuple(n.name for n in node.body if is_property(n))
+            types = [ast.unparse(n.returns) for n in node.body if is_property(n)]
+            as_tuple = next(b for b in node.bases if ast.unparse(b).startswith("tuple["))
+            match = next(n for n in node.body if isinstance(n, ast.AnnAssign))
+            self.assertEqual([ast.unparse(t) for t in as_tuple.slice.elts], types, node.name)
+            self.assertEqual(ast.literal_eval(match.value), names)
+            self.assertEqual((match.target.id, real.__match_args__), ("__match_args__", names))
+            self.assertEqual((real.n_fields, real.n_sequence_fields, real.n_unnamed_fields),
+                             (len(names), len(names), 0))
+            values = tuple(range(len(names)))
+            row = real(values)
+            self.assertEqual((tuple(row), tuple(getattr(row, name) for name in names)),
+                             (values, values))
+            self.assertEqual(real(iter(values)), row)
+            with self.assertRaises(AttributeError):
+                setattr(row, names[0], 7)
+            for wrong in (values, (), (values[:-1],), ((*values, 0),), (7,)):
+                with self.assertRaises(TypeError, msg=(node.name, wrong)):
+                    real(*wrong)
+            of_namedtuple = ("_asdict", "_replace", "_fields", "_make")
+            self.assertFalse([name for name in of_namedtuple if hasattr(real, name)])
+
+    def test_finals(self):
+        for node in stub().body:
+            if not isinstance(node, ast.ClassDef) or node.name in ("Error", "_Handle"):
+                continue
+            self.assertEqual([d.id for d in node.decorator_list], ["final"], node.name)
+            with self.assertRaises(TypeError):
+                type("Other", (getattr(ringdex, node.name),), {})
 
     def test_options(self):
         """Each option of the headers is an argument, and the stubs have it."""
@@ -319,16 +407,20 @@ class Stubs(unittest.TestCase):
                 self.assertNotIn(f"'{argument}'", str(caught.exception))
 
     def test_signatures(self):
+        """How each argument may be given, and what it is if it is not."""
+        calls = [(node, getattr(ringdex, node.name)) for node in stub().body
+                 if isinstance(node, ast.FunctionDef)]
         for node in stub().body:
-            if not isinstance(node, ast.ClassDef):
+            if not isinstance(node, ast.ClassDef) or node.name == "_Handle":
                 continue
-            for method in node.body:
-                if not isinstance(method, ast.FunctionDef) or method.name.startswith("__") or \
-                        is_property(method) or node.name == "_Handle":
-                    continue
-                given = [a.arg for a in method.args.args + method.args.kwonlyargs][1:]
-                real = inspect.signature(getattr(getattr(ringdex, node.name), method.name))
-                self.assertEqual(list(real.parameters)[1:], given, (node.name, method.name))
+            calls += [(method, getattr(getattr(ringdex, node.name), method.name))
+                      for method in node.body if isinstance(method, ast.FunctionDef)
+                      and not method.name.startswith("__") and not is_property(method)]
+        self.assertGreater(len(calls), 20)
+        for node, call in calls:
+            real = [(p.name, p.kind, p.default) for p in inspect.signature(call).parameters.values()
+                    if p.name != "self"]
+            self.assertEqual(real, parameters(node.args), node.name)
 
 
 if __name__ == "__main__":
