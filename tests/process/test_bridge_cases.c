@@ -152,6 +152,34 @@ static void a_rank_of_the_batch(void **state)
 	bridge_end(&program, &engine);
 }
 
+/* A first batch without a rank is of the first rank, and what was published stays there: a rank that is
+ * named later is another one. */
+static void a_rank_that_is_named_late(void **state)
+{
+	struct rig *rig = *state;
+
+	bridge_begin(rig, &program, &engine, "--first-rank=2", BRIDGE_NEVER);
+	bridge_send_store(&engine, 10);
+	bridge_send_store(&engine, 20);
+	UNTIL (bridge_shows(rig, 1, 2, 2, 0)) {
+		usleep(2000);
+	}
+	bridge_store(&engine, 30, 0);
+	bridge_send_of(&engine, 1);
+	UNTIL (bridge_shows(rig, 1, 2, 2, RDX_INEXACT_UNKNOWN)) {
+		usleep(2000);
+	}
+	assert_true(tools_wait_for(&program, "\"other_rank\":1"));
+	bridge_send_clear(&engine);
+	bridge_store(&engine, 40, 0);
+	bridge_send_of(&engine, 2);
+	UNTIL (bridge_shows(rig, 1, 2, 1, 0)) {
+		usleep(2000);
+	}
+	assert_false(bridge_shows(rig, 1, 1, 1, 0));
+	bridge_end(&program, &engine);
+}
+
 /* A subscription to "kv" gets "kv1", too. */
 static void topics(void **state)
 {
@@ -491,6 +519,7 @@ int main(void)
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(removals_of_one_batch, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_rank_of_the_batch, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(a_rank_that_is_named_late, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(topics, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_stream_that_is_said_to_be_late, rig_setup,
 						rig_teardown),
