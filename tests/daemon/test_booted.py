@@ -87,11 +87,18 @@ def connects_as(user, group, path=LOCAL):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def configure(text):
+    os.makedirs(os.path.dirname(CONFIGURATION), exist_ok=True)
+    with open(CONFIGURATION, "w", encoding="ascii") as file:
+        file.write(text)
+
+
 class Booted(unittest.TestCase):
     def setUp(self):
         self.daemon = Installed()
         self.addCleanup(shutil.rmtree, NAMESPACE, ignore_errors=True)
         self.addCleanup(shutil.rmtree, DROP_IN, ignore_errors=True)
+        self.addCleanup(shutil.rmtree, os.path.dirname(CONFIGURATION), ignore_errors=True)
         self.addCleanup(systemctl, "stop", SOCKET, SERVICE)
 
     def start(self, *lines):
@@ -157,18 +164,41 @@ class Life(Booted):
         self.assertNotEqual(connects_as("root", "ringdex"), 0)
 
     def test_reload(self):
-        os.makedirs(os.path.dirname(CONFIGURATION), exist_ok=True)
-        with open(CONFIGURATION, "w", encoding="ascii") as file:
-            file.write("listen = unix:/run/ringdex/own.sock\n")
-        self.start(f"Environment=RINGDEXD_CONFIG={CONFIGURATION}")
+        configure("listen = unix:/run/ringdex/own.sock\n")
+        self.start()
         pid = self.daemon.pid
         self.assertEqual(connects_as("nobody", "ringdex", "/run/ringdex/own.sock"), 0)
-        with open(CONFIGURATION, "w", encoding="ascii") as file:
-            file.write("listen = unix:/run/ringdex/own.sock\nno-register = yes\n")
+        configure("listen = unix:/run/ringdex/own.sock\nno-register = yes\n")
         self.assertEqual(self.daemon.ask("POST", "/register", {})[0], 422)
         systemctl("reload", SERVICE)
         until(lambda: self.daemon.ask("POST", "/register", {})[0] == 403, "it is never read again")
         self.assertEqual(self.daemon.pid, pid)
+
+    def test_configuration(self):
+        """Whoever writes the file and restarts the service, or reloads it, gets what it says."""
+        self.start()
+        token = f"{os.path.dirname(CONFIGURATION)}/token"
+        configure(f"token-file = {token}\nallow-users = nobody\n")
+        with open(token, "w", encoding="ascii") as file:
+            file.write("0123456789abcdef")
+        os.chmod(token, 0o640)
+        shutil.chown(token, "root", "ringdex")
+        for verb in "reload", "restart":
+            self.assertEqual(self.daemon.ask("GET", "/workers")[0], 200)
+            systemctl(verb, SERVICE)
+            until(lambda: self.daemon.ask("GET", "/workers")[0] == 401, "it is never read")
+            self.assertEqual(self.daemon.ask("GET", "/workers", Authorization="Bearer 0123456789abcdef")[0], 200)
+            os.rename(CONFIGURATION, f"{CONFIGURATION}.away")
+            systemctl("reload", SERVICE)
+            until(lambda: self.daemon.ask("GET", "/workers")[0] == 200, "it is never read again")
+            os.rename(f"{CONFIGURATION}.away", CONFIGURATION)
+
+    def test_a_fault_in_the_configuration(self):
+        """Is said once, and the service is not started again and again."""
+        configure("# first\nconections = 5\n")
+        with self.assertRaisesRegex(AssertionError, f"{CONFIGURATION}:2: there is no option 'conections'"):
+            self.start()
+        self.assertEqual((show("ActiveState"), show("ExecMainStatus"), show("NRestarts")), ("failed", "2", "0"))
 
     def test_a_restart_refuses_nobody(self):
         self.start()

@@ -217,6 +217,21 @@ class Service(unittest.TestCase):
             with open(f"{DIR}/root/etc/{name}", encoding="ascii") as file:
                 self.assertIn("\nringdex:", "\n" + file.read())
 
+    @unittest.skipUnless(UNITS, "the units are not built")
+    def test_the_file_of_the_unit(self):
+        """What the page says of /etc/ringdex/ringdexd.conf: it is read if it is there."""
+        with open(f"{UNITS}/ringdexd.service", encoding="ascii") as file:
+            given = dict(line.split("=", 2)[1:] for line in file.read().splitlines() if line.startswith("Environment="))
+        self.assertEqual(given, {"RINGDEXD_CONFIG": "-/etc/ringdex/ringdexd.conf"})
+        environment = {**os.environ, "RINGDEXD_CONFIG": given["RINGDEXD_CONFIG"].replace("/etc/ringdex", DIR)}
+        for text, status in ("", 422), ("no-register = yes\n", 403):
+            if text:
+                with open(f"{DIR}/ringdexd.conf", "w", encoding="ascii") as file:
+                    file.write(text)
+            daemon = self.daemon("configured", process={"env": environment, "preexec_fn": die_with_parent})
+            self.assertEqual(daemon.ask("POST", "/register", {})[0], status)
+            self.assertEqual(daemon.end(), 0)
+
     @unittest.skipUnless(shutil.which("systemd-analyze"), "there is no systemd-analyze")
     @unittest.skipUnless(UNITS, "the units are not built")
     def test_units(self):

@@ -160,6 +160,24 @@ class Settings(Case):
             self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)  # nothing else was begun
             self.assertFalse(os.path.exists(f"{DIR}/named"))
 
+    def test_a_file_that_need_not_be_there(self):
+        """As the unit names one: what stands in it holds, and what is wrong with it is said, if it is there."""
+        path = f"{DIR}/perhaps.conf"
+        self.assertEqual(check(f"--config=-{path}"), (0, ""))
+        daemon = self.daemon("perhaps", env={"RINGDEXD_CONFIG": f"-{path}"})
+        write("perhaps.conf", "no-register = yes\n")
+        self.hang_up(daemon, "the configuration was read again")
+        self.assertEqual(daemon.ask("POST", "/register", {})[0], 403)
+        os.remove(path)
+        self.hang_up(daemon, "the configuration was read again")
+        self.assertEqual(daemon.ask("POST", "/register", {})[0], 422)
+        write("perhaps.conf", "conections = 5\n")
+        self.assertRegex(check(f"--config=-{path}")[1], re.escape(f"{path}:1: there is no option"))
+        for there_is_none in f"-{DIR}", "-", path + ".none":
+            status, said = check(f"--config={there_is_none}")
+            self.assertEqual(status, 2)
+            self.assertIn("cannot read", said)
+
     def test_faults_elsewhere(self):
         short = write("short.txt", "short\n")
         for arguments, variables, fault in (

@@ -146,7 +146,7 @@ TAKEN = {"SystemCallFilter", "SystemCallErrorNumber", "SystemCallArchitectures",
          "CapabilityBoundingSet", "AmbientCapabilities", "UMask"}
 # No matter of a process by itself.
 OF_SYSTEMD = {
-    "Type", "ExecStart", "ExecReload", "Restart", "RestartSec", "WatchdogSec", "TimeoutStopSec", "User", "Group",
+    "Type", "Environment", "ExecStart", "ExecReload", "Restart", "RestartPreventExitStatus", "RestartSec", "WatchdogSec", "TimeoutStopSec", "User", "Group",
     "LimitNOFILE", "RemoveIPC", "RuntimeDirectory", "ReadOnlyPaths", "ProtectSystem", "ProtectHome", "PrivateTmp",
     "PrivateDevices", "PrivateMounts", "ProtectControlGroups", "ProtectKernelTunables", "ProtectProc", "ProcSubset"}
 

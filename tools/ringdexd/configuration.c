@@ -274,12 +274,16 @@ static int on_value(void *context, const char *section, const char *name, const 
 	return 1;
 }
 
+/* "-PATH": only if it is there. */
 static void read_file(struct reading *reading, const char *path)
 {
-	int before;
+	int may_be_missing = path[0] == '-' && path[1], before;
 
+	path += may_be_missing;
 	reading->path = path;
 	reading->file = fopen(path, "re");
+	if (!reading->file && errno == ENOENT && may_be_missing)
+		return;
 	if (!reading->file) {
 		messages_say("cannot read %s: %s", path, strerror(errno));
 		reading->faults++;

@@ -23,7 +23,7 @@ const char *configuration_place(const struct configuration_texts *texts, const c
 
 /*
  * Set members of `input` that were not `given` as flags: from the environment, then from `*file`, which the
- * environment may have named. Texts are kept in `texts`. Each fault is said, with its place and what would be
+ * environment may have named; with a "-" before it, from there if there is such a file. Texts are kept in `texts`. Each fault is said, with its place and what would be
  * right; how many there are.
  */
 int configuration_read(const struct options_program *program, const uint8_t *given, void *input,
