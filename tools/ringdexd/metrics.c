@@ -6,6 +6,7 @@
 #include "tools/program/counters.h"
 #include "tools/ringdexd/desk.h"
 #include "tools/ringdexd/exposition.h"
+#include "tools/ringdexd/log.h"
 #include "tools/ringdexd/process.h"
 
 #include <ringdex/rdx_version.h>
@@ -461,6 +462,9 @@ static void put_process(struct exposition *to)
 		       figures.virtual_bytes);
 	exposition_one(to, "process_open_fds", "gauge", "Descriptors.", figures.open_fds);
 	exposition_one(to, "process_max_fds", "gauge", "Descriptors that may be.", figures.max_fds);
+	exposition_one(to, "ringdex_log_lines_lost_total", "counter",
+		       "Lines of the log that whoever reads it was too slow for, or gone.",
+		       log_lost());
 	exposition_family(to, "process_cpu_seconds_total", "counter", "Time on a processor.");
 	exposition_sample(to, "");
 	exposition_seconds(to, figures.cpu_ns);

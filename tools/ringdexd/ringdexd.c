@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -378,6 +379,8 @@ static const struct ending_calls ending = {.now_ns = rdx_clock_ns,
 /* Answers that are under way get their time, what is idle none. */
 static void end(struct ringdexd *d)
 {
+	if (stop_asked())
+		log_leave_by(rdx_clock_ns() + ENDING_NS);
 	d->is_ending = 1;
 	manager_stopping(&d->manager);
 	d->looked_ns = 0; /* what is idle goes at once */
@@ -397,11 +400,16 @@ static void end(struct ringdexd *d)
 	manager_close(&d->manager);
 }
 
+/* For who started it, who may read that or not: it neither waits for him nor ends without him. */
 static void print_start(const struct ringdexd *d)
 {
-	for (uint32_t i = 0; i < d->listening; i++)
-		printf("listening on %s\n", d->at[i].text);
-	fflush(stdout);
+	struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	int is_taken = poll(&output, 1, 0) == 1 && output.revents & POLLOUT;
+
+	for (uint32_t i = 0; is_taken && i < d->listening; i++)
+		is_taken = dprintf(STDOUT_FILENO, "listening on %s\n", d->at[i].text) > 0;
+	if (!is_taken)
+		log_say(LOG_AT_WARNING, "nobody reads on standard output where this listens");
 }
 
 /* EXIT_DONE: no fault. */
@@ -462,6 +470,13 @@ int main(int argc, char **argv)
 		return check_config(&d, faults);
 	if (faults)
 		return EXIT_USAGE;
+	/* whoever reads the log may go: it goes on */
+	signal(SIGPIPE, SIG_IGN);
+	r = log_open();
+	if (r < 0) {
+		messages_say("cannot start a thread: %s", strerror(-r));
+		return EXIT_FAILED;
+	}
 	log_begin(d.settings.log_form, d.settings.log_level);
 	if (access_read(&d.settings, &d.texts, &d.access))
 		return EXIT_USAGE;
