@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Description: ringdex-follow outlives a want of descriptors, and says so once, and of memory; notices that nobody
- * reads its output; shows when a rank last published, and that it has no lock any more; removes what
- * is dead for long.
+ * reads its output, and goes on where nobody reads its messages; shows when a rank last published, and that it has
+ * no lock any more; removes what is dead for long.
  */
 #include "shm/clock.h"
 #include "tests/patience.h"
@@ -205,6 +205,26 @@ static void it_says_that_it_has_no_lock(void **state)
 	program_stop(&program);
 }
 
+/* Nor its messages, which has nothing to do with its output. */
+static void it_goes_on_when_its_messages_are_not_read(void **state)
+{
+	struct rig *rig = *state;
+	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", "-i", "50ms", NULL};
+	struct program program;
+
+	assert_int_equal(mkdirat(rig->dir_fd, "stuck", 0755), 0);
+	assert_int_equal(mkdirat(rig->dir_fd, "stuck/x", 0755), 0);
+	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
+	assert_true(tools_wait_for(&program, "\"lock_cause\":null"));
+	close(program.err);
+	program.err = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	exchange_lock(rig); /* which it says */
+	assert_true(tools_wait_for(&program, "\"lock_cause\":\"EISDIR\""));
+	exchange_lock(rig);
+	assert_true(tools_wait_for(&program, "\"lock_cause\":null"));
+	program_stop(&program);
+}
+
 static void it_cleans(void **state)
 {
 	struct rig *rig = *state;
@@ -228,9 +248,13 @@ static void it_cleans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(it_outlives_a_want_of_descriptors), TEST(it_outlives_a_want_of_memory),
-		TEST(it_notices_that_nobody_reads),      TEST(it_shows_when_a_rank_last_published),
-		TEST(it_says_that_it_has_no_lock),       TEST(it_cleans),
+		TEST(it_outlives_a_want_of_descriptors),
+		TEST(it_outlives_a_want_of_memory),
+		TEST(it_notices_that_nobody_reads),
+		TEST(it_shows_when_a_rank_last_published),
+		TEST(it_says_that_it_has_no_lock),
+		TEST(it_goes_on_when_its_messages_are_not_read),
+		TEST(it_cleans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

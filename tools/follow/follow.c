@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -430,6 +431,8 @@ int main(int argc, char **argv)
 	options_parse(&program, argc, argv, &options);
 	options.indexer.worker_bytes_max = options.worker_gib << 30;
 	space_guard();
+	/* who reads its messages may go; is_unread and fflush see to its output */
+	signal(SIGPIPE, SIG_IGN);
 	stop_listen();
 	r = rdx_indexer_open(&follow.indexer, &options.indexer);
 	if (r < 0) {
