@@ -101,19 +101,20 @@ class Settings(Case):
     def test_no_fault(self):
         token = write("right.txt", "0123456789abcdef\n")
         config = write("right.conf", f"\ufefflisten = [::1]:0\nlisten: 0.0.0.0:0\ntoken-file={token}\n"
-                                     "\n  idle-timeout = 5m\nopen-to-all = no\n; done")
+                                     "\n  idle-timeout = 5m\nopen-to-all = no\n; done"
+                                     f"\n#{'x' * 5000}\n  ;{'=' * 198}\n#{'y' * 197}\n#{'z' * 198}")
         self.assertEqual(check(f"--config={config}"), (0, ""))
         self.assertEqual(check(f"--config={config}", RINGDEXD_LOG="json"), (0, ""))
 
     def test_each_fault_is_named(self):
         long = "listen = " + "x" * 400
-        lines = [("connections = 0", "connections: '0' is not a whole number from 1 to 1000000"),
+        lines = [(f"#{'x' * 400}", None), (" " * 300 + "# blanks", "too long"), ("connections = 0", "connections: '0' is not a whole number from 1 to 1000000"),
                  ("conections = 5", "there is no option 'conections'"),
                  ("idle-timeout = 5", "idle-timeout: '5' is not a duration"),
                  ("just a word", "there is no '='"),
                  (long, "too long"),
                  ("request-timeout = 1s", None),
-                 ("  request-timeout = 2s", "request-timeout stands in line 6 already"),
+                 ("  request-timeout = 2s", "request-timeout stands in line 8 already"),
                  ("check-config = yes", "there is no option 'check-config'"),
                  ("open-to-all = perhaps", "open-to-all: 'perhaps' is not yes or no"),
                  ("wait = poll", "wait: 'poll' is not one of auto, io_uring, epoll"),

@@ -209,19 +209,22 @@ static char *next_line(char *ret_line, int bytes, void *context)
 {
 	struct reading *reading = context;
 	size_t count, blanks;
+	int is_cut;
 
 	if (!fgets(ret_line, bytes, reading->file))
 		return NULL;
 	reading->line++;
 	count = strlen(ret_line);
-	if (count == (size_t)bytes - 1 && ret_line[count - 1] != '\n') {
-		say(reading, "this line is too long: 198 bytes at most");
+	is_cut = count == (size_t)bytes - 1 && ret_line[count - 1] != '\n';
+	if (is_cut)
 		drop_line(reading->file);
-		ret_line[0] = 0;
-	}
 	blanks = reading->line == 1 && strncmp(ret_line, BOM, strlen(BOM)) == 0 ? strlen(BOM) : 0;
 	blanks += strspn(ret_line + blanks, BLANKS);
 	memmove(ret_line, ret_line + blanks, strlen(ret_line + blanks) + 1);
+	if (is_cut && *ret_line != '#' && *ret_line != ';') {
+		say(reading, "this line is too long: 198 bytes at most, but for a comment");
+		ret_line[0] = 0;
+	}
 	if (!is_comment(ret_line) && *ret_line != '[' && !strpbrk(ret_line, "=:")) {
 		say(reading,
 		    "there is no '=' in this line: write NAME = VALUE, or # before a comment");
