@@ -130,9 +130,45 @@ BODIES = [
     # what comes first
     (b'{"token_ids":[-1],x}', 422), (b'{x,"token_ids":[-1]}', 400), (b'{"token_ids":["\\u0061", x}', 422),
     (b'{"token_ids":[nul', 400), (b'{"x":[1,],' + FULL, 400),
+    # null is no name of a group, and an empty one is nobody's
+    (b'{"routing_group":null,' + FULL, 422), (b'{"routing_group":"",' + FULL, 404), (b'{"lora_name":null,' + FULL, 200),
+    (b'{"routing_group":null,x}', 422), (b'{"model_name":null,x}', 422),
     (b'{"x":nul,' + FULL, 400), (b'{"x":1e,' + FULL, 400), (b'{"\\u0074oken_ids":[1],"model_name":"example"}', 200),
 ]
-# What ringdexd answers otherwise than Dynamo's (docs/ringdexd.md): body, its status, Dynamo's.
+# Targets, and what both answer; texts without a line's end, as Dynamo has them.
+TWICE = "Failed to deserialize query string: duplicate field `%s`"
+TARGETS = [
+    *((f"/workers?{text}", 400, TWICE % name) for text, name in (
+        ("model_name=a&model_name=b", "model_name"), ("model_name=a&model_name=a", "model_name"),
+        ("model_name=a&model%5Fname=b", "model_name"), ("routing_group=a&x=1&routing_group", "routing_group"))),
+    *((f"/workers?{text}", 200, []) for text in (
+        "model_name=%", "model_name=%zz", "model_name=%00", "model_name=%ff", "model_name=" + "x" * 256, "model_name", "model_name=",
+        "model_name=+example", "model_name=example=", "routing_group", "routing_group=", "routing_group=%", "model%5Fname=a")),
+]
+# Content types, and what both answer.
+NO_JSON = "Expected request with `Content-Type: application/json`"
+CONTENT_TYPES = [
+    *((text, 200) for text in ("application/json", "APPLICATION/JSON", "application/json;charset=utf-8", "application/json; charset=",
+                               'application/json; charset="a b"', "application/json;a=b; c=d;", "application/json; ",
+                               "application/ld+json;profile=x", "application/a+b+json")),
+    *((text, 415) for text in ("", "text/json", "application/jsonx", "application/+json", "application/json;charset",
+                               "application/json; a=b; c", "application/json;;", "application/json;=b", "application/json;a b=c",
+                               "application/json x", "application/json, application/json", 'application/json;a="x',
+                               "application/json;a=b,c", "application/a b+json")),
+]
+# What ringdexd answers otherwise than Dynamo's (docs/ringdexd.md): the content type, its status, Dynamo's.
+TYPES_UNLIKE = [("application/json ;charset=x", 200, 415), ("application/json;\tcharset=x", 200, 415),
+                ("application/json;a=b ; c=d", 200, 415), ('application/json;a="b\\"c"', 200, 415), ("application/json+xml", 415, 200)]
+# Likewise: path, body, statuses.
+REGISTERED_UNLIKE = [
+    *(("/register", {"instance_id": 7, "endpoint": "tcp://127.0.0.1:9", "model_name": "unlike", "block_size": 4, **more}, ours, 201)
+      for more, ours in (({"block_size": 0, "model_name": "none"}, 422), ({"routing_group": "", "instance_id": 8}, 422),
+                         ({"dp_rank": 1024, "instance_id": 9}, 422), ({"endpoint": "inproc://h", "instance_id": 10}, 400),
+                         ({"endpoint": "tcp://*:1", "instance_id": 11}, 400), ({"endpoint": "tcp://h:0", "instance_id": 12}, 400))),
+    *(("/register_peer", {"url": url}, 400, 201) for url in ("", "x", "ftp://h")),
+    ("/deregister_peer", {"url": "x"}, 404, 200),
+]
+# Likewise: body of /query, statuses.
 UNLIKE = [
     (b"{" + FULL + b" x", 400, 200), (b"{" + FULL + b"{}", 400, 200), (b'{"token_ids":[1.5],"x":"a', 400, 422),
     (b'{"token_ids":[-1],x', 400, 422), (b'{"x":"\xff",' + FULL, 400, 200), (b'{"x":1e400,' + FULL, 400, 200),

@@ -14,7 +14,8 @@ import unittest
 import zipfile
 
 from held_blocks import Holder, contents, expected, local, read_dump
-from rig import (BIN, BODIES, HELD, NOTHING, PATIENCE_S, PROMPT, UNLIKE, Daemon, die_with_parent, query, until, worker)
+from rig import (BIN, BODIES, CONTENT_TYPES, HELD, NO_JSON, NOTHING, PATIENCE_S, PROMPT, REGISTERED_UNLIKE, TARGETS, TYPES_UNLIKE,
+                 UNLIKE, Daemon, die_with_parent, query, until, worker)
 from zmq_engine import ZMQ, Engine
 
 PACKAGE = "ai-dynamo-runtime==1.6.1"
@@ -179,9 +180,24 @@ class Same(unittest.TestCase):
         """In the same words, where they are JSON."""
         for request in (("POST", "/query", query(PROMPT, "other")),
                         ("POST", "/query", query(PROMPT, routing_group="g")),
+                        ("POST", "/query", query(PROMPT, routing_group="")),
                         ("POST", "/query_by_hash", {"block_hashes": [1], "model_name": "other"}),
+                        ("POST", "/query_by_hash", {"block_hashes": [1], "model_name": "m", "routing_group": ""}),
                         ("POST", "/query_by_hash", {"block_hashes": [1], "model_name": "m", "cache_salt": "x"})):
             self.assertIn(self.ask(*request)[0], (400, 404))
+
+    def test_targets(self):
+        for target, status, said in TARGETS:
+            self.assertEqual(self.ask("GET", target), (status, said))
+
+    def test_content_types(self):
+        request = ("POST", "/query", query([], "example"))
+        for text, status in CONTENT_TYPES:
+            self.assertEqual(self.ask(*request, Content_Type=text), (status, NOTHING if status == 200 else NO_JSON))
+        for text, ours, theirs in TYPES_UNLIKE:
+            with self.subTest(content_type=text):
+                self.assertEqual((self.daemon.ask(*request, Content_Type=text)[0],
+                                  self.real.ask(*request, Content_Type=text)[0]), (ours, theirs))
 
     def test_who_is_not_there(self):
         self.assertEqual(self.ask("POST", "/query", query(PROMPT, "other"))[0], 404)
@@ -263,6 +279,24 @@ class Registered(unittest.TestCase):
             self.ask(status, "POST", "/unregister", {"instance_id": 7, "model_name": "m", **more})
         until(lambda: self.daemon.ask("GET", "/workers") == (200, []), "its rank stays")
         self.ask(200, "GET", "/workers")
+
+    def test_unlike(self):
+        for path, body, ours, theirs in REGISTERED_UNLIKE:
+            with self.subTest(path=path, body=body):
+                self.assertEqual((self.daemon.ask("POST", path, body)[0], self.real.ask("POST", path, body)[0]),
+                                 (ours, theirs))
+
+    def test_null(self):
+        right = {"instance_id": 7, "endpoint": "tcp://127.0.0.1:9", "model_name": "m", "block_size": 4}
+        for field in *right, "routing_group":
+            self.ask(422, "POST", "/register", {**right, field: None})
+        self.ask(201, "POST", "/register", {**right, "dp_rank": None, "replay_endpoint": None})
+        self.ask(404, "POST", "/query", query([], "m", routing_group=""))
+        self.ask(404, "POST", "/unregister", {"instance_id": 7, "model_name": "m", "routing_group": ""})
+        self.ask(422, "POST", "/unregister", {"instance_id": 7, "model_name": None})
+        self.ask(200, "POST", "/unregister", {"instance_id": 7, "model_name": "m", "routing_group": None, "dp_rank": None})
+        for path in "/register_peer", "/deregister_peer":
+            self.ask(422, "POST", path, {"url": None})
 
     def test_peers(self):
         peer = {"url": "http://127.0.0.1:1"}

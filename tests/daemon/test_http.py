@@ -13,8 +13,8 @@ import sys
 import time
 import unittest
 
-from rig import (BIN, BODIES, DIR, HELD, NOTHING, PATIENCE_S, PROMPT, UNLIKE, Daemon, as_request,
-                 die_with_parent, query, read_answer, until, worker)
+from rig import (BIN, BODIES, CONTENT_TYPES, DIR, HELD, NO_JSON, NOTHING, PATIENCE_S, PROMPT, TARGETS, TYPES_UNLIKE, UNLIKE,
+                 Daemon, as_request, die_with_parent, query, read_answer, until, worker)
 
 TAKEOVER_S = 1.0  # docs/ringdexd.md
 TAKEOVERS = 10    # tries
@@ -84,17 +84,49 @@ class Answers(unittest.TestCase):
         self.assertEqual(self.ask("GET", "/workers?model_name=ex%61mple&routing_group=default"),
                          (200, expected))
         self.assertEqual(self.ask("GET", "/workers?model_name=other"), (200, []))
-        self.assertEqual(self.ask("GET", "/workers?model_name=%zz")[0], 400)
+        for text in ("x=1&x=2", "&&model_name=example&", "model%5Fname=ex%61mple"):
+            self.assertEqual(self.ask("GET", f"/workers?{text}"), (200, expected), text)
+        for target, status, said in TARGETS:
+            with self.subTest(target=target):
+                self.assertEqual(self.ask("GET", target), (status, said))
 
     def test_wrong_requests(self):
         for body, status in (*BODIES, *((body, status) for body, status, _ in UNLIKE), (b'[]', 422),
                              (query([1], "m" * 300), 422)):
             with self.subTest(body=body):
                 self.assertEqual(self.ask("POST", "/query", body)[0], status)
-        self.assertEqual(self.ask("POST", "/query", query(PROMPT), Content_Type="text/plain")[0], 415)
+        for text, status in (*CONTENT_TYPES, *((text, status) for text, status, _ in TYPES_UNLIKE)):
+            with self.subTest(content_type=text):
+                self.assertEqual(self.ask("POST", "/query", query(PROMPT), Content_Type=text),
+                                 (200, HELD) if status == 200 else (415, NO_JSON))
+        said = (404, {"error": "no indexer for model=example routing_group="})
+        for body in query([1], routing_group=""), {"model_name": "example", "block_hashes": [1], "routing_group": ""}:
+            for path in ("/query",) if "token_ids" in body else ("/query_by_hash", "/query_tiered_by_hash"):
+                self.assertEqual(self.ask("POST", path, body), said)
+                self.assertEqual(self.ask("POST", path, {**body, "routing_group": None})[0], 422)
         self.assertEqual(self.ask("GET", "/query")[0], 405)
         self.assertEqual(self.ask("GET", "/nothing")[0], 404)
         self.assertEqual(self.ask("HEAD", "/health"), (200, ""))
+
+    def test_a_target_for_a_proxy(self):
+        """Whatever host it names is this one."""
+        for target, path in (("http://x/query", None), ("HTTP://x:80/query?a", None), ("https://x", "/"), ("http://x?a=b", "/"),
+                             ("http://x/health?y=http://z/", "/health"), ("http://x//health", 404), ("http:/health", 404)):
+            with self.subTest(target=target), self.daemon.connect() as client, client.makefile("rb") as stream:
+                if path is None:
+                    client.sendall(as_request(query(PROMPT)).replace(b"/query", target.encode(), 1))
+                    self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+                    continue
+                client.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                status, _, said = read_answer(stream)
+                if path == 404:
+                    self.assertIn(status, (400, 404))
+                else:
+                    self.assertEqual((status, said.decode()), (200, self.whole(path)))
+
+    def whole(self, path):
+        answer = self.ask("GET", path)[1]
+        return answer if isinstance(answer, str) else json.dumps(answer, separators=(",", ":"))
 
     def test_limits(self):
         self.assertEqual(self.ask("GET", "/health", X=" " + "x" * 20000)[0], 431)
@@ -204,6 +236,8 @@ class Lives(unittest.TestCase):
             headers = {"Authorization": token} if token else {}
             self.assertEqual(daemon.ask("GET", "/workers", **headers)[0], status)
         self.assertNotEqual(daemon.ask("GET", "/health")[0], 401)
+        self.assertNotEqual(daemon.ask("GET", "http://x/health")[0], 401)
+        self.assertEqual(daemon.ask("GET", "http://x/workers")[0], 401)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(path)
             client.sendall(b"GET /workers HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import unittest
 
-from rig import BIN, DIR, NOTHING, PATIENCE_S, PROMPT, Daemon, die_with_parent, query, until, worker
+from rig import BIN, DIR, NOTHING, PATIENCE_S, PROMPT, REGISTERED_UNLIKE, Daemon, die_with_parent, query, until, worker
 from zmq_engine import ZMQ, Engine
 
 HAS_BRIDGE = os.path.exists(f"{BIN}/ringdex-bridge") and ZMQ and "tsan" not in BIN
@@ -210,6 +210,11 @@ class Answers(Case):
             with self.subTest(more=more):
                 self.assertEqual(daemon.ask("POST", "/register", {**right, **more})[0], 422)
         self.assertEqual(daemon.ask("POST", "/register", register(2 ** 64))[0], 422)
+        for field in (*right, "routing_group"):  # null is no value, but where there may be none
+            self.assertEqual(daemon.ask("POST", "/register", {**right, field: None})[0], 422, field)
+        for path, body, status, _ in REGISTERED_UNLIKE:
+            with self.subTest(path=path, body=body):
+                self.assertEqual(daemon.ask("POST", path, body)[0], status)
         twice = b'{"instance_id":1,"instance_id":2,"endpoint":"tcp://h:1","model_name":"m","block_size":4}'
         for path in REGISTRATION:
             for body, status in ((b"{", 400), (b"", 400), (b"[]", 422), (b"{}", 422), (twice, 422)):
@@ -231,6 +236,7 @@ class Answers(Case):
         other = (404, {"error": "instance 7 is registered for model=m routing_group=g"})
         self.assertEqual(ask(7, "other"), other)
         self.assertEqual(ask(7, routing_group="default"), other)
+        self.assertEqual(ask(7, routing_group=""), other)
         self.assertEqual(ask(7, routing_group="g", dp_rank=5),
                          (404, {"error": "instance 7 dp_rank 5 not found"}))
         self.assertEqual(ask(7, routing_group="g", dp_rank=1), (200, OK))
@@ -240,6 +246,10 @@ class Answers(Case):
         self.assertEqual(ask(7)[0], 404)
         for rank in range(2):
             self.accepted(daemon, 8, model="m", dp_rank=rank)
+        self.assertEqual(ask(8, routing_group=""),
+                         (404, {"error": "instance 8 is registered for model=m routing_group=default"}))
+        self.assertEqual(ask(8, routing_group=None, dp_rank=None), (200, OK))
+        self.accepted(daemon, 8, model="m")
         self.assertEqual(ask(8, routing_group="default"), (200, OK))
         self.assertEqual(daemon.ask("GET", "/workers"), (200, []))
 
@@ -302,8 +312,8 @@ class Supervision(Case):
                   "--end-with-input=", "\u00e9\U0001f600", "m" * 255, ""]
         for instance, value in enumerate(values):
             with daemon.connect():  # descriptors beside
-                self.accepted(daemon, instance, "ipc://" + value[:200] + "x", model=value, routing_group=value,
-                              dp_rank=3)
+                self.accepted(daemon, instance, "ipc://" + value[:200] + "x", model=value,
+                              routing_group=value or "default", dp_rank=3)
         self.accepted(daemon, 100, "tcp://[::1]:5560", replay_endpoint="tcp://h:6000", dp_rank=3)
         said = until(lambda: len(read()) == len(values) + 1 and read(), "not all of them start")
         said = {one["arguments"][3]: one for one in said}

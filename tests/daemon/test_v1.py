@@ -7,7 +7,7 @@ import json
 import random
 import unittest
 
-from rig import DIR, PATIENCE_S, Daemon, query, read_answer, until
+from rig import DIR, PATIENCE_S, Daemon, die_with_parent, query, read_answer, until
 from v1_rig import TOKENS, feed, prefix_hashes, ranks, stored, until_held
 
 IMAGE = [[["image-a", 0]], None]
@@ -247,6 +247,20 @@ class Answers(unittest.TestCase):
             self.assertEqual((status, headers["content-type"], set(json.loads(body))),
                              (413, "application/json", {"error"}))
 
+    def test_parameters_that_are_not_known(self):
+        """As members: what they ask for would not be answered."""
+        for method, path in (("GET", "/v1/workers"), ("POST", "/v1/query"), ("POST", "/v1/choose"), ("GET", "/v1/live"),
+                             ("GET", "/v1/openapi.json")):
+            for parameters, name in (("bogus=1", "bogus"), ("a%20b", "a b"), ("=1", ""), ("&x%00=", "x?"), ("model=m&x=1", None)):
+                said = self.daemon.ask(method, f"{path}?{parameters}", "{}" if method == "POST" else None)
+                with self.subTest(path=path, parameters=parameters):
+                    self.assertEqual((said[0], set(said[1])), (400, {"error"}))
+                    named = name if name is not None else "x" if path == "/v1/workers" else "model"
+                    self.assertIn(f'{path} has no parameter "{named}"', said[1]["error"])
+        status, said = self.daemon.ask("GET", "/v1/workers?model=m&model=m")
+        self.assertEqual((status, said), (400, {"error": "model is there twice: give it once"}))
+        self.assertEqual(self.daemon.ask("GET", "/health?bogus=1")[0], 200)
+
     def test_methods_are_named(self):
         for method, path, allowed in (("GET", "/v1/query", "POST"), ("PUT", "/v1/workers", "GET, HEAD"),
                                       ("DELETE", "/query", "POST")):
@@ -261,7 +275,8 @@ class BlockSizes(unittest.TestCase):
 
     def test_both(self):
         with contextlib.ExitStack() as stack:
-            daemon = Daemon("sizes")
+            log = stack.enter_context(open(f"{DIR}/sizes.err", "w+", encoding="utf-8"))
+            daemon = Daemon("sizes", process={"stderr": log, "preexec_fn": die_with_parent})
             stack.callback(daemon.close)
             stack.enter_context(feed(daemon.directory, [stored(1, [1, 2, 3], TOKENS[:6])]))
             stack.enter_context(feed(daemon.directory, [stored(2, [1, 2], TOKENS)], "--block-tokens=4"))
@@ -269,11 +284,28 @@ class BlockSizes(unittest.TestCase):
             status, said = daemon.ask("POST", "/v1/query", ask({"tokens": TOKENS}))
             self.assertEqual(status, 409)
             self.assertRegex(said["error"], "one of (2, 4|4, 2)$")
-            self.assertEqual(daemon.ask("POST", "/query", query(TOKENS, "m"))[0], 409)
+            self.check_other_routes(daemon, log)
             for size, worker, blocks, held in ((2, 1, 4, 3), (4, 2, 2, 2)):
                 self.check(daemon, size, worker, blocks, held)
             status, said = daemon.ask("POST", "/v1/query", ask({"tokens": TOKENS}, block_tokens=8))
             self.assertEqual((status, "blocks of 8 tokens" in said["error"]), (404, True))
+
+    def check_other_routes(self, daemon, log):
+        """Those that have no word for it say what to do."""
+        status, said = daemon.ask("POST", "/query", query(TOKENS, "m"))
+        self.assertEqual((status, said), (409, {"error": "workers of model 'm' have different block sizes: ask POST "
+                                                         "/v1/query, and give block_tokens"}))
+        for size in 16, 2, 4:
+            status, said = daemon.ask("POST", "/register", {"instance_id": 7, "endpoint": "tcp://127.0.0.1:9", "model_name": "m",
+                                                            "block_size": size})
+            self.assertEqual(status, 409, said)
+            self.assertRegex(said["error"], f"existing={'4' if size == 2 else '2' if size == 4 else '[24]'}, requested={size}$")
+        self.assertEqual(daemon.ask("GET", "/dump"), (200, {}))
+
+        def told():
+            with open(log.name, encoding="utf-8") as file:
+                return "/dump: m:default left out: their workers have different block sizes" in file.read()
+        until(told, "the log does not say what a dump leaves out")
 
     def check(self, daemon, size, worker, blocks, held):
         status, said = daemon.ask("POST", "/v1/query", ask({"tokens": TOKENS}, {"tokens": TOKENS}, block_tokens=size))

@@ -56,8 +56,9 @@ bool is_wanted(const json_tree &value, const field &field)
 	return true;
 }
 
-// What it has, by the bit: null is left out. False: it is to be refused.
-bool understand(const json_tree &root, uint32_t required, std::map<uint32_t, const json_tree *> *to)
+// What it has, by the bit: null is left out, where it may be. False: it is to be refused.
+bool understand(const json_tree &root, uint32_t required, uint32_t never_null,
+		std::map<uint32_t, const json_tree *> *to)
 {
 	uint32_t there = 0, has = 0;
 
@@ -71,7 +72,7 @@ bool understand(const json_tree &root, uint32_t required, std::map<uint32_t, con
 		if (there & found->second.bit)
 			return false;
 		there |= found->second.bit;
-		if (root.items[i].is == json_tree::NOTHING)
+		if (root.items[i].is == json_tree::NOTHING && !(found->second.bit & never_null))
 			continue;
 		if (!is_wanted(root.items[i], found->second))
 			return false;
@@ -125,7 +126,8 @@ bool is_same(const std::map<uint32_t, const json_tree *> &said, const struct bod
 
 } // namespace
 
-int body_oracle(const char *json, size_t count, uint32_t required, int r, const struct body *body)
+int body_oracle(const char *json, size_t count, uint32_t required, uint32_t never_null, int r,
+		const struct body *body)
 {
 	json_tree strict, tree;
 	bool is_strict = json_tree_read(json, count, false, &strict);
@@ -138,11 +140,12 @@ int body_oracle(const char *json, size_t count, uint32_t required, int r, const 
 	if (!is_strict && json_tree_has_odd(tree))
 		return 1;
 	if (!is_strict)
-		return understand(tree, required, &said) ? r == 0 || r == -EBADMSG : r < 0;
+		return understand(tree, required, never_null, &said) ? r == 0 || r == -EBADMSG
+								     : r < 0;
 	// a number beyond 64 bits that stands alone, which simdjson has no place for
 	if (strict.is_beyond || (r == -EBADMSG && json_tree_has_odd(strict)))
 		return r == -EBADMSG;
-	if (!understand(strict, required, &said))
+	if (!understand(strict, required, never_null, &said))
 		return r == -EINVAL;
 	return r == 0 && is_same(said, *body);
 }

@@ -12,7 +12,8 @@ extern "C" {
 #endif
 
 /* Does body_read's result `r` of these bytes fit, and with 0 all of `body`? 1, 0. */
-int body_oracle(const char *json, size_t count, uint32_t required, int r, const struct body *body);
+int body_oracle(const char *json, size_t count, uint32_t required, uint32_t never_null, int r,
+		const struct body *body);
 
 #ifdef __cplusplus
 }

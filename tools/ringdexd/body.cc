@@ -151,6 +151,7 @@ struct body_reader {
 	std::vector<uint64_t> block_hashes;
 	struct body body;
 	const char *end; // of what is read
+	uint32_t never_null;
 
 	void forget();
 	int read(uint32_t bit, value &from);
@@ -211,9 +212,10 @@ int body_reader::read_member(simdjson::ondemand::field &member, uint32_t *there,
 	if (*there & bit)
 		return say(ret_fault, other, "duplicate field `%s`", name_of(bit));
 	*there |= bit;
-	if (bit && json_is_null(member.value()))
+	const bool is_null = bit && json_is_null(member.value());
+	if (is_null && !(bit & never_null))
 		return taken;
-	const int r = read(bit, member.value());
+	const int r = is_null ? other : read(bit, member.value());
 	if (r == other)
 		return say(ret_fault, r, "field `%s` is of another type, or out of range",
 			   name_of(bit));
@@ -273,7 +275,7 @@ static int refuse_root(simdjson::ondemand::document &document, const char *json,
 }
 
 int body_read(struct body_reader *reader, const char *json, size_t count, uint32_t required,
-	      const struct body **ret_body, char *ret_fault)
+	      uint32_t never_null, const struct body **ret_body, char *ret_fault)
 try {
 	const simdjson::padded_string_view padded(json, count, count + BODY_PADDING);
 	simdjson::ondemand::document document;
@@ -283,6 +285,7 @@ try {
 
 	reader->forget();
 	reader->end = json + count;
+	reader->never_null = never_null;
 	if (const auto error = reader->parser.iterate(padded).get(document))
 		return error == simdjson::MEMALLOC ? -ENOMEM : say_no_json(ret_fault, error);
 	const auto error = document.get_object().get(object);

@@ -59,8 +59,9 @@ struct body_reader *body_reader_new(void);
 void body_reader_free(struct body_reader *reader);
 
 /*
- * Read `count` bytes of JSON. What is null was not said; members that are none of these are passed over. The
- * lists are the reader's, until its next read. `required` are bits of body_field.
+ * Read `count` bytes of JSON. What is null was not said, but for the members of `never_null`; members that are none
+ * of these are passed over. The lists are the reader's, until its next read. `required` and `never_null` are bits of
+ * body_field.
  *
  *   0
  *   -EBADMSG  no JSON; ret_fault says what
@@ -69,7 +70,7 @@ void body_reader_free(struct body_reader *reader);
  *   -ENOMEM
  */
 int body_read(struct body_reader *reader, const char *json, size_t count, uint32_t required,
-	      const struct body **ret_body, char *ret_fault);
+	      uint32_t never_null, const struct body **ret_body, char *ret_fault);
 
 #ifdef __cplusplus
 }

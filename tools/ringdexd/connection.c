@@ -3,6 +3,7 @@
 
 #include "shm/clock.h"
 #include "tools/ringdexd/body.h"
+#include "tools/ringdexd/parameter.h"
 #include "tools/ringdexd/request_reader.h"
 #include "tools/ringdexd/stream.h"
 
@@ -162,6 +163,19 @@ static const struct route *find_route(struct connection *connection, const char 
 	return NULL;
 }
 
+/* 1; 0 where that is answered. */
+static int check_parameters(const struct route *route, const struct request *request,
+			    struct answer *answer)
+{
+	char name[PARAMETER_NAME_BYTES];
+
+	if (!route->parameters || !parameter_unknown(request->query, route->parameters, name))
+		return 1;
+	answer_error(answer, 400, "%s has no parameter \"%s\": /v1/openapi.json says what it has",
+		     route->path, name);
+	return 0;
+}
+
 static void answer_request(struct connection *connection)
 {
 	struct connection_host *host = connection->host;
@@ -185,7 +199,7 @@ static void answer_request(struct connection *connection)
 	host->counters.requests++;
 	answer_begin(&connection->answer);
 	route = find_route(connection, request.path);
-	if (route)
+	if (route && check_parameters(route, &request, &connection->answer))
 		route->answer(host->options.context, &request, &connection->answer);
 	if (host->options.answered)
 		host->options.answered(host->options.context, route, &request,

@@ -9,7 +9,9 @@
 
 const char *desk_tenant(const char *routing_group)
 {
-	return strcmp(routing_group, DEFAULT_GROUP) == 0 ? "" : routing_group;
+	if (strcmp(routing_group, DEFAULT_GROUP) == 0)
+		return "";
+	return routing_group[0] ? routing_group : NULL;
 }
 
 const char *desk_routing_group(const char *tenant)
@@ -17,18 +19,23 @@ const char *desk_routing_group(const char *tenant)
 	return tenant[0] ? tenant : DEFAULT_GROUP;
 }
 
+const char *desk_group_of(const struct body *body)
+{
+	return body->has & BODY_ROUTING_GROUP ? body->routing_group : DEFAULT_GROUP;
+}
+
 int desk_read_body(struct desk *desk, const struct request *request, uint32_t required,
-		   const struct body **ret_body, struct answer *answer)
+		   uint32_t never_null, const struct body **ret_body, struct answer *answer)
 {
 	char fault[BODY_FAULT_BYTES];
 	int r;
 
 	if (!request->is_json) {
-		answer_plain(answer, 415,
-			     "Expected request with `Content-Type: application/json`\n");
+		answer_plain(answer, 415, "Expected request with `Content-Type: application/json`");
 		return 0;
 	}
-	r = body_read(desk->reader, request->body, request->body_bytes, required, ret_body, fault);
+	r = body_read(desk->reader, request->body, request->body_bytes, required, never_null,
+		      ret_body, fault);
 	if (r == -ENOMEM)
 		answer_error(answer, 503, "no memory for this now");
 	else if (r < 0)

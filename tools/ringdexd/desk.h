@@ -49,15 +49,19 @@ struct desk {
 int desk_open(struct desk *ret_desk, struct space *space, struct keeper *keeper);
 void desk_close(struct desk *desk);
 
-/* Is a request's body JSON, and has it what is required, bits of body_field? 1; 0 where that is answered. */
+/* Is a request's body JSON, and has it what is `required`, and `never_null`, bits of body_field? 1; 0 where that is
+ * answered. */
 int desk_read_body(struct desk *desk, const struct request *request, uint32_t required,
-		   const struct body **ret_body, struct answer *answer);
+		   uint32_t never_null, const struct body **ret_body, struct answer *answer);
 
 /* May a rank in this state be answered with? This API's clients know of others that they hold nothing. */
 int desk_may_tell(uint8_t state);
 
-/* A routing group's tenant: "default", or none, is the one without a name. And back. */
+/* A routing group's tenant: "default" is the one without a name. NULL: no tenant is the group "". And back. */
 const char *desk_tenant(const char *routing_group);
 const char *desk_routing_group(const char *tenant);
+
+/* The routing group that a body names; where it names none it is "default". */
+const char *desk_group_of(const struct body *body);
 
 #endif

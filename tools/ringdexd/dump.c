@@ -13,11 +13,13 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DUMPS_MAX   2 /* at once: each has a rank's blocks in memory */
 #define DUMP_THREAD "dump"
+#define MORE_BYTES  24                     /* " and 4294967295 more" */
 #define DUMP_NS     UINT64_C(600000000000) /* a client that takes longer keeps others out */
 #define RANK_TRIES  3                      /* where events come too fast: seconds */
 #define UNDER_WAY   1
@@ -186,12 +188,27 @@ static int put_all(struct dump *dump)
 	return r < 0 ? r : hand_over(dump);
 }
 
+static void say_dumped(const struct dump *dump)
+{
+	const struct dump_plan *plan = &dump->plan;
+	char more[MORE_BYTES] = "";
+
+	log_say(LOG_AT_INFO,
+		"/dump: %u ranks; %" PRIu64 " blocks left out, whose parents are not held",
+		dump->ranks, dump->events.left_out);
+	if (plan->left_out > 1)
+		snprintf(more, sizeof(more), " and %u more", plan->left_out - 1);
+	if (plan->left_out)
+		log_say(LOG_AT_WARNING,
+			"/dump: %s%s left out: their workers have different block sizes, which its "
+			"form cannot say",
+			plan->one_out, more);
+}
+
 static void say_outcome(const struct dump *dump, int r)
 {
 	if (r == 0)
-		log_say(LOG_AT_INFO,
-			"/dump: %u ranks; %" PRIu64 " blocks left out, whose parents are not held",
-			dump->ranks, dump->events.left_out);
+		say_dumped(dump);
 	else if (r == -ECANCELED)
 		log_say(LOG_AT_INFO, "/dump: its client has gone");
 	else

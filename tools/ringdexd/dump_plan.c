@@ -28,6 +28,12 @@ static int add_rank(struct dump_plan *plan, const struct rdx_index_rank *rank)
 	return 0;
 }
 
+static void name_key(const struct index_name *name, char ret_key[2 * RDX_TEXT_BYTES])
+{
+	snprintf(ret_key, 2 * RDX_TEXT_BYTES, "%s:%s", name->model,
+		 desk_routing_group(name->tenant));
+}
+
 static int add_model(struct dump_plan *plan, const struct index_name *name, uint32_t first_rank)
 {
 	struct dump_model *models = grow(plan->models, plan->model_count, sizeof(*models));
@@ -40,8 +46,7 @@ static int add_model(struct dump_plan *plan, const struct index_name *name, uint
 	model->block_tokens = name->block_tokens;
 	model->first_rank = first_rank;
 	model->ranks = plan->rank_count - first_rank;
-	snprintf(model->key, sizeof(model->key), "%s:%s", name->model,
-		 desk_routing_group(name->tenant));
+	name_key(name, model->key);
 	return 0;
 }
 
@@ -60,20 +65,34 @@ static int add_index(struct dump_plan *plan, struct desk *desk, const struct she
 	return r;
 }
 
-/* Has the model another one that is as good? Then there is none to choose, as for /query. */
-static int has_rival(const struct shelf_index *indexes, size_t count, size_t at)
+/* Others of the same model and tenant that are as good or better: then there is none to choose, as for /query. */
+struct rivals {
+	int any;
+	int before; /* as good, and seen before */
+};
+
+static struct rivals rivals_of(const struct shelf_index *indexes, size_t count, size_t at)
 {
 	const struct index_name *name = &indexes[at].name;
+	struct rivals rivals = {0};
 
 	for (size_t i = 0; i < count; i++) {
 		const struct index_name *other = &indexes[i].name;
 
-		if (i != at && strcmp(other->model, name->model) == 0 &&
-		    strcmp(other->tenant, name->tenant) == 0 &&
-		    (other->is_fed != 0) >= (name->is_fed != 0))
-			return 1;
+		if (i == at || strcmp(other->model, name->model) != 0 ||
+		    strcmp(other->tenant, name->tenant) != 0 ||
+		    (other->is_fed != 0) < (name->is_fed != 0))
+			continue;
+		rivals.any = 1;
+		rivals.before |= i < at;
 	}
-	return 0;
+	return rivals;
+}
+
+static void leave_out(struct dump_plan *plan, const struct index_name *name)
+{
+	if (plan->left_out++ == 0)
+		name_key(name, plan->one_out);
 }
 
 int dump_plan_make(struct dump_plan *plan, struct desk *desk)
@@ -84,9 +103,14 @@ int dump_plan_make(struct dump_plan *plan, struct desk *desk)
 
 	plan->dir = strdup(desk->space->dir);
 	r = plan->dir ? 0 : -ENOMEM;
-	for (size_t i = 0; i < count && r == 0; i++)
-		if (!has_rival(indexes, count, i))
+	for (size_t i = 0; i < count && r == 0; i++) {
+		struct rivals rivals = rivals_of(indexes, count, i);
+
+		if (!rivals.any)
 			r = add_index(plan, desk, &indexes[i]);
+		else if (indexes[i].name.is_fed && !rivals.before)
+			leave_out(plan, &indexes[i].name);
+	}
 	return r;
 }
 

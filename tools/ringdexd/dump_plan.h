@@ -26,6 +26,8 @@ struct dump_plan {
 	struct dump_rank *ranks; /* by model */
 	uint32_t model_count;
 	uint32_t rank_count;
+	uint32_t left_out;                /* models whose workers have different block sizes */
+	char one_out[2 * RDX_TEXT_BYTES]; /* the key of the first of them */
 };
 
 /* Each model that has a rank which may be told, in one block size. -ENOMEM: free it all the same. */

@@ -35,7 +35,7 @@ static int read_url(struct desk *desk, const struct request *request, const char
 {
 	const struct body *body;
 
-	if (!desk_read_body(desk, request, BODY_URL, &body, answer))
+	if (!desk_read_body(desk, request, BODY_URL, BODY_URL, &body, answer))
 		return 0;
 	*ret_url = body->url;
 	return 1;

@@ -24,9 +24,10 @@ struct asked {
 /* An engine is registered that has not said anything yet: nobody holds anything. */
 static int is_registered(struct asked *asked)
 {
+	const char *tenant = desk_tenant(desk_group_of(asked->body));
 	const struct bridge *bridge =
-		bridges_of_model(asked->desk->bridges, asked->body->model_name,
-				 desk_tenant(asked->body->routing_group));
+		tenant ? bridges_of_model(asked->desk->bridges, asked->body->model_name, tenant)
+		       : NULL;
 
 	if (bridge)
 		asked->block_tokens = bridge_view(bridge).stream->block_tokens;
@@ -35,13 +36,13 @@ static int is_registered(struct asked *asked)
 
 static void answer_missing(const struct body *body, int error, struct answer *answer)
 {
-	const char *group = body->has & BODY_ROUTING_GROUP ? body->routing_group : "default";
-
 	if (error == -ENOENT)
 		answer_error(answer, 404, "no indexer for model=%s routing_group=%s",
-			     body->model_name, group);
+			     body->model_name, desk_group_of(body));
 	else if (error == -EEXIST)
-		answer_error(answer, 409, "workers of model '%s' have different block sizes",
+		answer_error(answer, 409,
+			     "workers of model '%s' have different block sizes: ask POST "
+			     "/v1/query, and give block_tokens",
 			     body->model_name);
 	else
 		answer_error(answer, 503, "the index of model '%s' cannot be asked now: %s",
@@ -94,10 +95,12 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 	       int (*look_up)(struct asked *asked), struct asked *ret_asked, struct answer *answer)
 {
 	const struct body *body;
+	const char *tenant;
 	uint64_t begun_ns;
 	int r, tries = 2;
 
-	if (!desk_read_body(desk, request, list | BODY_MODEL_NAME, &body, answer))
+	if (!desk_read_body(desk, request, list | BODY_MODEL_NAME,
+			    list | BODY_MODEL_NAME | BODY_ROUTING_GROUP, &body, answer))
 		return 0;
 	if (list == BODY_BLOCK_HASHES && body->has & BODY_CACHE_SALT) {
 		answer_error(answer, 400,
@@ -107,9 +110,10 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 		return 0;
 	}
 	*ret_asked = (struct asked){.desk = desk, .body = body};
+	tenant = desk_tenant(desk_group_of(body));
 	do {
-		r = shelf_find(desk->shelf, body->model_name, desk_tenant(body->routing_group), 0,
-			       &ret_asked->index);
+		r = tenant ? shelf_find(desk->shelf, body->model_name, tenant, 0, &ret_asked->index)
+			   : -ENOENT;
 		if (r < 0)
 			break;
 		desk->runs[0].size = sizeof(desk->runs[0]);

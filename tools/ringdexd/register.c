@@ -19,10 +19,19 @@ static int is_allowed(const struct desk *desk, struct answer *answer)
 	return !desk->no_register;
 }
 
-/* What is registered is of one model and group. */
+/* What is registered is of one model and group; NULL: no group has that tenant. */
 static int is_of(const struct bridge_stream *stream, const char *model, const char *tenant)
 {
-	return strcmp(stream->model, model) == 0 && strcmp(stream->tenant, tenant) == 0;
+	return strcmp(stream->model, model) == 0 && tenant && strcmp(stream->tenant, tenant) == 0;
+}
+
+/* No tenant has the group "", and the default one must not be taken for it. */
+static int check_group(const struct body *body, struct answer *answer)
+{
+	if (desk_tenant(desk_group_of(body)))
+		return 1;
+	answer_plain(answer, 422, "field `routing_group` is empty: leave it out, or name one\n");
+	return 0;
 }
 
 static int check_endpoints(const struct body *body, struct answer *answer)
@@ -45,7 +54,7 @@ static int check_endpoints(const struct body *body, struct answer *answer)
 static int check_instance(struct desk *desk, const struct body *body, struct answer *answer)
 {
 	const struct bridge *at = bridges_of_instance(desk->bridges, body->instance_id);
-	const char *tenant = desk_tenant(body->routing_group);
+	const char *tenant = desk_tenant(desk_group_of(body));
 
 	for (; at; at = bridges_next(desk->bridges, at)) {
 		const struct bridge_stream *stream = bridge_view(at).stream;
@@ -83,25 +92,34 @@ static int is_fed_by_others(struct desk *desk, const struct shelf_index *index)
 	return 0;
 }
 
-/* Of what is registered for a model, or of ranks that appeared by themselves; 0: there is none. */
-static uint32_t block_tokens_of(struct desk *desk, const char *model, const char *tenant)
+/* What is registered for the model has one block size; ranks that appeared by themselves may have several, and one
+ * that is another is enough. 0: there is none but `wanted`. */
+static uint32_t another_size(struct desk *desk, const char *model, const char *tenant,
+			     uint64_t wanted)
 {
 	const struct bridge *bridge = bridges_of_model(desk->bridges, model, tenant);
-	const struct shelf_index *index;
+	uint32_t registered = bridge ? bridge_view(bridge).stream->block_tokens : 0;
+	const struct shelf_index *indexes;
+	size_t count;
 
-	if (bridge)
-		return bridge_view(bridge).stream->block_tokens;
-	if (shelf_find(desk->shelf, model, tenant, 0, &index) < 0 || !is_fed_by_others(desk, index))
-		return 0;
-	return index->name.block_tokens;
+	if (registered)
+		return registered == wanted ? 0 : registered;
+	count = shelf_all(desk->shelf, &indexes);
+	for (size_t i = 0; i < count; i++)
+		if (indexes[i].name.block_tokens != wanted &&
+		    strcmp(indexes[i].name.model, model) == 0 &&
+		    strcmp(indexes[i].name.tenant, tenant) == 0 &&
+		    is_fed_by_others(desk, &indexes[i]))
+			return indexes[i].name.block_tokens;
+	return 0;
 }
 
 static int check_block_size(struct desk *desk, const struct body *body, struct answer *answer)
 {
-	const char *tenant = desk_tenant(body->routing_group);
-	uint32_t existing = block_tokens_of(desk, body->model_name, tenant);
+	const char *tenant = desk_tenant(desk_group_of(body));
+	uint32_t existing = another_size(desk, body->model_name, tenant, body->block_size);
 
-	if (!existing || existing == body->block_size)
+	if (!existing)
 		return 1;
 	answer_error(answer, 409,
 		     "block_size mismatch for model=%s routing_group=%s: existing=%" PRIu32
@@ -115,7 +133,7 @@ static int add(struct desk *desk, const struct body *body)
 	struct bridge_stream stream = {.instance_id = body->instance_id,
 				       .dp_rank = (uint32_t)body->dp_rank,
 				       .block_tokens = (uint32_t)body->block_size};
-	const char *tenant = desk_tenant(body->routing_group);
+	const char *tenant = desk_tenant(desk_group_of(body));
 
 	memcpy(stream.model, body->model_name, strlen(body->model_name) + 1);
 	memcpy(stream.tenant, tenant, strlen(tenant) + 1);
@@ -131,9 +149,10 @@ void register_engine(void *context, const struct request *request, struct answer
 	int r;
 
 	if (!is_allowed(desk, ret_answer) ||
-	    !desk_read_body(desk, request, REQUIRED, &body, ret_answer) ||
-	    !check_endpoints(body, ret_answer) || !check_instance(desk, body, ret_answer) ||
-	    !check_block_size(desk, body, ret_answer))
+	    !desk_read_body(desk, request, REQUIRED, REQUIRED | BODY_ROUTING_GROUP, &body,
+			    ret_answer) ||
+	    !check_group(body, ret_answer) || !check_endpoints(body, ret_answer) ||
+	    !check_instance(desk, body, ret_answer) || !check_block_size(desk, body, ret_answer))
 		return;
 	r = add(desk, body);
 	if (r < 0) {
@@ -179,12 +198,13 @@ static int check_registered(const struct desk *desk, const struct body *body, st
 void unregister_engine(void *context, const struct request *request, struct answer *ret_answer)
 {
 	const uint32_t one_rank = BODY_DP_RANK | BODY_ROUTING_GROUP;
+	const uint32_t named = BODY_INSTANCE_ID | BODY_MODEL_NAME;
 	struct desk *desk = context;
 	const struct body *body;
 	uint32_t dp_rank;
 
 	if (!is_allowed(desk, ret_answer) ||
-	    !desk_read_body(desk, request, BODY_INSTANCE_ID | BODY_MODEL_NAME, &body, ret_answer) ||
+	    !desk_read_body(desk, request, named, named, &body, ret_answer) ||
 	    !check_registered(desk, body, ret_answer))
 		return;
 	dp_rank = (uint32_t)body->dp_rank;

@@ -55,6 +55,32 @@ static int on_target(llhttp_t *parser, const char *at, size_t count)
 	return grown_add(&reader->target, at, count, 1) < 0 ? refuse(reader, 503) : 0;
 }
 
+/* Where "http://HOST" ends, with which a target begins that is meant for a proxy; 0: it does not. */
+static size_t authority_bytes(const char *target)
+{
+	size_t scheme = strncasecmp(target, "http://", 7) == 0    ? 7
+			: strncasecmp(target, "https://", 8) == 0 ? 8
+								  : 0;
+
+	return scheme ? scheme + strcspn(target + scheme, "/?") : 0;
+}
+
+/* A server must take it as it takes the path behind (RFC 9112, 3.2.2): the host is not looked at, as that of
+ * the header is not. */
+static int on_target_whole(llhttp_t *parser)
+{
+	struct grown *target = &((struct request_reader *)parser->data)->target;
+	size_t authority = target->count ? authority_bytes(target->bytes) : 0;
+
+	if (!authority)
+		return 0;
+	if (target->bytes[authority] != '/')
+		target->bytes[--authority] = '/'; /* "http://x?a" is "/?a" */
+	target->count -= authority;
+	memmove(target->bytes, target->bytes + authority, target->count + 1);
+	return 0;
+}
+
 /* Keep the beginning: what is longer is none that we know. */
 static uint32_t keep(char *to, uint32_t at, uint32_t capacity, const char *from, size_t count)
 {
@@ -92,17 +118,64 @@ static int is_field(const struct request_reader *reader, const char *name)
 	       strncasecmp(reader->field, name, reader->field_bytes) == 0;
 }
 
-/* "application/json", perhaps with parameters, or "application/...+json". */
-static int says_json(const char *value, size_t count)
+/* Characters of a token (RFC 9110, 5.6.2). */
+static size_t token_bytes(const char *text)
 {
-	static const char json[] = "json";
-	size_t end = 0;
+	return strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
 
-	while (end < count && value[end] != ';' && value[end] != ' ')
-		end++;
-	return end > sizeof(json) && strncasecmp(value, "application/", 12) == 0 &&
-	       strncasecmp(value + end - 4, json, 4) == 0 &&
-	       (value[end - 5] == '/' || value[end - 5] == '+');
+static size_t quoted_bytes(const char *text)
+{
+	size_t count = 1;
+
+	while (text[count] && text[count] != '"')
+		count += text[count] == '\\' && text[count + 1] ? 2 : 1;
+	return text[count] ? count + 1 : 0;
+}
+
+/* "; charset=utf-8", none, or more: of each a name and a value. */
+static int are_parameters(const char *text)
+{
+	for (;;) {
+		size_t name, value;
+
+		text += strspn(text, " \t");
+		if (!*text)
+			return 1;
+		if (*text++ != ';')
+			return 0;
+		text += strspn(text, " \t");
+		if (!*text)
+			return 1;
+		name = token_bytes(text);
+		if (!name || text[name] != '=')
+			return 0;
+		text += name + 1;
+		value = *text == '"' ? quoted_bytes(text) : token_bytes(text);
+		if (*text == '"' && !value)
+			return 0;
+		text += value;
+	}
+}
+
+/* "application/json", perhaps with parameters, or "application/...+json". `value` ends with a NUL. */
+static int says_json(const char *value)
+{
+	static const char type[] = "application/", json[] = "json";
+	const char *subtype = value + sizeof(type) - 1;
+	size_t count;
+
+	if (strncasecmp(value, type, sizeof(type) - 1) != 0)
+		return 0;
+	count = token_bytes(subtype);
+	if (count < sizeof(json) - 1 ||
+	    strncasecmp(subtype + count - (sizeof(json) - 1), json, sizeof(json) - 1) != 0)
+		return 0;
+	if (count > sizeof(json) - 1 &&
+	    (count == sizeof(json) || subtype[count - sizeof(json)] != '+'))
+		return 0;
+	return are_parameters(subtype + count);
 }
 
 /* Is it one of "a/b;q=0.5, c/d"? As Prometheus's own libraries have it, whatever the preference. */
@@ -154,6 +227,16 @@ static void keep_tags(struct request_reader *reader)
 	reader->none_match[count] = 0;
 }
 
+/* Of a header that is whole; what does not fit is cut. */
+static const char *value_text(struct request_reader *reader)
+{
+	uint32_t end = reader->value_bytes < REQUEST_VALUE_BYTES ? reader->value_bytes
+								 : REQUEST_VALUE_BYTES - 1;
+
+	reader->value[end] = 0;
+	return reader->value;
+}
+
 static int on_header(llhttp_t *parser)
 {
 	static const char go_on[] = "100-continue";
@@ -167,7 +250,7 @@ static int on_header(llhttp_t *parser)
 		reader->is_asked = reader->value_bytes == sizeof(go_on) - 1 &&
 				   strncasecmp(reader->value, go_on, sizeof(go_on) - 1) == 0;
 	else if (is_field(reader, "content-type"))
-		reader->is_json = (uint8_t)says_json(reader->value, reader->value_bytes);
+		reader->is_json = (uint8_t)says_json(value_text(reader));
 	else if (is_field(reader, "accept"))
 		reader->takes_openmetrics |=
 			(uint8_t)names_openmetrics(reader->value, reader->value_bytes);
@@ -239,6 +322,7 @@ static const llhttp_settings_t *settings(void)
 		llhttp_settings_init(&all);
 		all.on_message_begin = on_begin;
 		all.on_url = on_target;
+		all.on_url_complete = on_target_whole;
 		all.on_header_field = on_field;
 		all.on_header_value = on_value;
 		all.on_header_value_complete = on_header;

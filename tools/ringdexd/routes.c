@@ -31,27 +31,31 @@ static void health(void *context, const struct request *request, struct answer *
 	answer_text(ret_answer, "}");
 }
 
+/* /v1 is strict: a parameter that it does not know may ask for what would not be answered. */
+static const char *const no_parameters[] = {NULL};
+static const char *const of_workers[] = {"model", "tenant", NULL};
+
 const struct route routes_all[] = {
-	{"GET", "/", 1, page_answer},
-	{"GET", "/page.css", 1, page_answer},
-	{"GET", "/page.js", 1, page_answer},
-	{"GET", "/icon.svg", 1, page_answer},
-	{"GET", "/v1/live", 0, live_answer},
-	{"GET", "/health", 1, health},
-	{"GET", "/dump", 0, dump_answer},
-	{"GET", "/metrics", 0, metrics_answer},
-	{"GET", "/peers", 0, peers_answer},
-	{"GET", "/workers", 0, workers_answer},
-	{"POST", "/deregister_peer", 0, peers_deregister},
-	{"POST", "/query", 0, query_tokens},
-	{"POST", "/query_by_hash", 0, query_hashes},
-	{"POST", "/query_tiered_by_hash", 0, query_tiers},
-	{"POST", "/v1/query", 0, query_v1},
-	{"GET", "/v1/workers", 0, workers_v1},
-	{"POST", "/v1/choose", 0, choose_answer},
-	{"GET", "/v1/openapi.json", 0, openapi_answer},
-	{"POST", "/register", 0, register_engine},
-	{"POST", "/register_peer", 0, peers_register},
-	{"POST", "/unregister", 0, unregister_engine},
+	{"GET", "/", 1, page_answer, NULL},
+	{"GET", "/page.css", 1, page_answer, NULL},
+	{"GET", "/page.js", 1, page_answer, NULL},
+	{"GET", "/icon.svg", 1, page_answer, NULL},
+	{"GET", "/v1/live", 0, live_answer, no_parameters},
+	{"GET", "/health", 1, health, NULL},
+	{"GET", "/dump", 0, dump_answer, NULL},
+	{"GET", "/metrics", 0, metrics_answer, NULL},
+	{"GET", "/peers", 0, peers_answer, NULL},
+	{"GET", "/workers", 0, workers_answer, NULL},
+	{"POST", "/deregister_peer", 0, peers_deregister, NULL},
+	{"POST", "/query", 0, query_tokens, NULL},
+	{"POST", "/query_by_hash", 0, query_hashes, NULL},
+	{"POST", "/query_tiered_by_hash", 0, query_tiers, NULL},
+	{"POST", "/v1/query", 0, query_v1, no_parameters},
+	{"GET", "/v1/workers", 0, workers_v1, of_workers},
+	{"POST", "/v1/choose", 0, choose_answer, no_parameters},
+	{"GET", "/v1/openapi.json", 0, openapi_answer, no_parameters},
+	{"POST", "/register", 0, register_engine, NULL},
+	{"POST", "/register_peer", 0, peers_register, NULL},
+	{"POST", "/unregister", 0, unregister_engine, NULL},
 	{0},
 };

@@ -30,6 +30,7 @@ struct route {
 	const char *path;
 	int is_open; /* no token is asked for */
 	void (*answer)(void *context, const struct request *request, struct answer *ret_answer);
+	const char *const *parameters; /* it takes no others, up to a NULL; NULL: any */
 };
 
 /* What a connection may take. */

@@ -152,6 +152,7 @@ static const struct bridge *put_registered(struct desk *desk, const struct bridg
 struct wanted {
 	const char *model;
 	const char *tenant;
+	int is_none; /* one of them is a name that nobody has */
 };
 
 static int is_wanted(const struct wanted *wanted, const char *model, const char *tenant)
@@ -180,20 +181,33 @@ static void put_all(struct desk *desk, const struct wanted *wanted, struct answe
 	}
 }
 
+/* As Dynamo's: what is no name is one that nobody has. */
+static void want(struct wanted *wanted, const struct parameter *model,
+		 const struct parameter *group)
+{
+	if (model->is_there)
+		wanted->model = model->value;
+	if (group->is_there)
+		wanted->tenant = desk_tenant(group->value);
+	wanted->is_none = (model->is_there && !model->is_whole) ||
+			  (group->is_there && (!group->is_whole || !wanted->tenant));
+}
+
 void workers_answer(void *context, const struct request *request, struct answer *ret_answer)
 {
-	char model[RDX_TEXT_BYTES], group[RDX_TEXT_BYTES];
-	int has_model = parameter_get(request->query, "model_name", model, sizeof(model));
-	int has_group = parameter_get(request->query, "routing_group", group, sizeof(group));
-	const struct wanted wanted = {.model = has_model > 0 ? model : NULL,
-				      .tenant = has_group > 0 ? desk_tenant(group) : NULL};
+	struct parameter list[] = {{.name = "model_name"}, {.name = "routing_group"}};
+	const struct parameter *twice;
+	struct wanted wanted = {0};
 
-	if (has_model < 0 || has_group < 0) {
+	if (parameter_read(request->query, list, 2, &twice) < 0) {
 		answer_plain(ret_answer, 400,
-			     "a parameter is too long, or not encoded as in a URL\n");
+			     "Failed to deserialize query string: duplicate field `%s`",
+			     twice->name);
 		return;
 	}
+	want(&wanted, &list[0], &list[1]);
 	answer_text(ret_answer, "[");
-	put_all(context, &wanted, ret_answer);
+	if (!wanted.is_none)
+		put_all(context, &wanted, ret_answer);
 	answer_text(ret_answer, "]");
 }

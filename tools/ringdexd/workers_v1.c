@@ -78,27 +78,44 @@ static void put_index(struct desk *desk, const struct shelf_index *index, int *a
 	}
 }
 
+/* A name that nobody can have would be answered as one that nobody has. 1; 0 where that is answered. */
+static int check_parameters(const struct parameter *list, size_t count, struct answer *answer)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!list[i].is_there || (list[i].is_whole && list[i].is_encoded))
+			continue;
+		answer_error(answer, 400, "%s is longer than %d bytes, or not encoded as in a URL",
+			     list[i].name, RDX_TEXT_BYTES - 1);
+		return 0;
+	}
+	return 1;
+}
+
+static int is_asked_for(const struct parameter *parameter, const char *name)
+{
+	return !parameter->is_there || strcmp(parameter->value, name) == 0;
+}
+
 void workers_v1(void *context, const struct request *request, struct answer *ret_answer)
 {
-	char model[RDX_TEXT_BYTES], tenant[RDX_TEXT_BYTES];
-	int has_model = parameter_get(request->query, "model", model, sizeof(model));
-	int has_tenant = parameter_get(request->query, "tenant", tenant, sizeof(tenant));
+	struct parameter list[] = {{.name = "model"}, {.name = "tenant"}};
+	const struct parameter *twice;
 	const struct shelf_index *indexes;
 	struct desk *desk = context;
 	size_t count;
 	int any = 0;
 
-	if (has_model < 0 || has_tenant < 0) {
-		answer_error(ret_answer, 400,
-			     "%s is longer than 255 bytes, or not encoded as in a URL",
-			     has_model < 0 ? "model" : "tenant");
+	if (parameter_read(request->query, list, 2, &twice) < 0) {
+		answer_error(ret_answer, 400, "%s is there twice: give it once", twice->name);
 		return;
 	}
+	if (!check_parameters(list, 2, ret_answer))
+		return;
 	count = shelf_all(desk->shelf, &indexes);
 	answer_text(ret_answer, "{\"ranks\":[");
 	for (size_t i = 0; i < count; i++)
-		if ((!has_model || strcmp(indexes[i].name.model, model) == 0) &&
-		    (!has_tenant || strcmp(indexes[i].name.tenant, tenant) == 0))
+		if (is_asked_for(&list[0], indexes[i].name.model) &&
+		    is_asked_for(&list[1], indexes[i].name.tenant))
 			put_index(desk, &indexes[i], &any, ret_answer);
 	answer_text(ret_answer, "]}");
 }
