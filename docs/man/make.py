@@ -24,8 +24,10 @@ def ask(binaries, program, option):
 
 
 def options_of(table):
-    """Those with names."""
-    return [option for option in table["options"] + EVERY if option.get("name")]
+    """Those with names, by each of their names."""
+    named = [option for option in table["options"] + EVERY if option.get("name")]
+    return [one for option in named for one in [option] + (
+        [{**option, "name": option["also"], "letter": None}] if option.get("also") else [])]
 
 
 # -- manual pages --
@@ -37,11 +39,10 @@ def escaped(text):
 
 
 def shown(option):
-    value = option.get("value")
-    name = f"*--{option['name']}*"
-    if value:
-        value = f"=_{escaped(value)}_"
-        name += f"\\[{value}\\]" if option.get("is_optional") else value
+    value = f"=_{escaped(option['value'])}_" if option.get("value") else ""
+    if option.get("is_optional"):
+        value = f"\\[{value}\\]"
+    name = ", ".join(f"*--{name}*{value}" for name in (option["name"], option.get("also")) if name)
     return f"*-{option['letter']}*, {name}" if option.get("letter") else name
 
 

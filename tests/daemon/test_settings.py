@@ -85,6 +85,32 @@ class Settings(Case):
             self.assertEqual(said, [f"listening on unix:{DIR}/{name}.sock\n" for name in "ab"])
             self.assertTrue(os.path.exists(f"{DIR}/{made}"))
 
+    def test_another_name(self):
+        """--loop is --wait: which place wins does not depend on the name."""
+        config = write("loop.conf", "loop = poll\n")
+        self.assertIn(f"{config}:1: loop: 'poll' is not one of", check(f"--config={config}")[1])
+        config = write("both.conf", "wait = auto\nloop = epoll\n")
+        self.assertIn("loop stands in line 1 already", check(f"--config={config}")[1])
+        self.assertIn("RINGDEXD_LOOP: 'poll' is not one of", check(RINGDEXD_LOOP="poll")[1])
+        self.assertEqual(check(RINGDEXD_LOOP="epoll"), (0, ""))
+        config = write("uring.conf", "wait = io_uring\n")
+        for env, flags in (({}, ["--loop=epoll"]), ({"RINGDEXD_WAIT": "io_uring"}, ["--loop=epoll"]),
+                           ({"RINGDEXD_LOOP": "epoll"}, [])):
+            process = subprocess.Popen(
+                [f"{BIN}/ringdexd", f"--dir={DIR}/loop", "--listen=127.0.0.1:0", f"--config={config}", *flags],
+                env={**os.environ, **env}, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
+            with process.stdout:
+                self.assertIn("listening", process.stdout.readline())
+                rings = [path for path in map(os.readlink, self.descriptors(process.pid)) if "io_uring" in path]
+                process.terminate()
+                self.assertEqual(process.wait(PATIENCE_S), 0)
+            self.assertEqual(rings, [], (env, flags))
+
+    @staticmethod
+    def descriptors(pid):
+        folder = f"/proc/{pid}/fd"
+        return [path for path in (f"{folder}/{number}" for number in os.listdir(folder)) if os.path.islink(path)]
+
     def test_lists_of_the_environment(self):
         """One variable has several; they take the place of the file's."""
         config = write("lists.conf", f"listen = unix:{DIR}/c.sock\n")

@@ -48,7 +48,7 @@ class Manual(unittest.TestCase):
             self.assertIn("help", names)
             self.assertEqual(sorted(offered), sorted(f"--{name}" for name in names), program)
             for name in names:
-                self.assertRegex(page, rf"(?m)^(-., )?--{name}\b", f"{program}.1")
+                self.assertRegex(page, rf"(?m)^(-., |--\S+, )?--{name}\b", f"{program}.1")
                 self.assertRegex(zsh, rf"'--{name}[=\[]", program)
                 self.assertTrue(any(re.search(rf" -l {name}\b", line) for line in fish),
                                 f"{program} --{name} in ringdex.fish")
@@ -76,7 +76,9 @@ class Manual(unittest.TestCase):
         self.assertLessEqual({"ls", "follow", "doctor", "help"}, set(bash("ringdex", "")))
         self.assertEqual(bash("ringdex", "follow", "--wai"), ["--wait="])
         self.assertEqual(bash("ringdex-follow", "--wai"), ["--wait="])
-        self.assertEqual(bash("ringdex", "follow", "--wait", "=", "e"), ["epoll"])
+        self.assertEqual(bash("ringdex", "follow", "--loo"), ["--loop="])
+        for name in "--wait", "--loop":  # one option
+            self.assertEqual(bash("ringdex", "follow", name, "=", "e"), ["epoll"])
         self.assertEqual(bash("ringdex", "follow", "--wait", "="), ["auto", "io_uring", "epoll"])
         self.assertEqual(bash("ringdex", "ls", "--dir", "=", "/pro"), ["/proc"])
         self.assertEqual(bash("ringdex", "ls", "-d", "/pro"), ["/proc"])

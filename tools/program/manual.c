@@ -19,6 +19,7 @@ static struct json_object *describe(const struct options_entry *entry, void *inp
 		return object;
 	options_value_default(entry, input, standard);
 	json_put_text(object, "name", entry->name);
+	json_put_text(object, "also", entry->also);
 	json_put_text(object, "letter", entry->letter ? letter : NULL);
 	json_put_text(object, "value", entry->value);
 	json_put_flag(object, "is_optional", entry->optional != NULL);

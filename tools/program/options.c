@@ -71,24 +71,23 @@ static char *doc_of(const struct options_entry *entry, void *input)
 /* The table as argp wants it, to be freed with its texts. */
 static struct argp_option *argp_options(const struct options_program *program, void *input)
 {
-	struct argp_option *list;
+	struct argp_option *list, *at;
 	size_t count = 0;
 	int group = 0;
 
 	while (program->entries[count].kind != OPTIONS_END)
 		count++;
-	list = calloc(count + 1, sizeof(*list));
+	at = list = calloc(2 * count + 1, sizeof(*list)); /* each may have two names */
 	if (!list)
 		messages_no_memory();
 	for (size_t i = 0; i < count; i++) {
 		const struct options_entry *entry = &program->entries[i];
 
 		if (entry->kind == OPTIONS_HEADING) {
-			list[i] =
-				(struct argp_option){.doc = doc_of(entry, input), .group = ++group};
+			*at++ = (struct argp_option){.doc = doc_of(entry, input), .group = ++group};
 			continue;
 		}
-		list[i] = (struct argp_option){
+		*at++ = (struct argp_option){
 			.name = entry->name,
 			.key = key_of(program, entry),
 			.arg = entry->value,
@@ -97,6 +96,10 @@ static struct argp_option *argp_options(const struct options_program *program, v
 			.doc = doc_of(entry, input),
 			.group = group,
 		};
+		if (entry->also)
+			*at++ = (struct argp_option){.name = entry->also,
+						     .key = key_of(program, entry),
+						     .flags = OPTION_ALIAS};
 	}
 	return list;
 }
@@ -175,7 +178,7 @@ static void parse_words(const struct options_program *program, int argc, char **
 	};
 	int r = argp_parse(&argp, argc, argv, flags, NULL, &parsed);
 
-	for (struct argp_option *option = list; option->doc; option++)
+	for (struct argp_option *option = list; option->doc || option->name; option++)
 		free((char *)option->doc);
 	free(list);
 	if (r == 0)

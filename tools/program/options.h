@@ -40,6 +40,7 @@ struct options_entry {
 	const char *fallback; /* the default in words; NULL: what the member holds, "": none */
 	int hidden;           /* not in --help */
 	const char *optional; /* the value where none is given; NULL: one must be */
+	const char *also;     /* another name of the same; NULL: none */
 };
 #define OPTIONS_TO(type, member) .at = offsetof(type, member), .bytes = sizeof(((type *)0)->member)
 

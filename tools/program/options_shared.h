@@ -80,7 +80,8 @@
 		"wait", 0, "auto|io_uring|epoll",                                                  \
 			"How to sleep while nothing happens; auto takes "                          \
 			"io_uring where the kernel allows it",                                     \
-			OPTIONS_CHOICE, .choices = options_shared_waits, __VA_ARGS__               \
+			OPTIONS_CHOICE, .choices = options_shared_waits, .also = "loop",           \
+					__VA_ARGS__                                                \
 	}
 #define OPTIONS_REST(...)                                                                          \
 	{                                                                                          \

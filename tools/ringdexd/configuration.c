@@ -79,13 +79,19 @@ static const char *keep(struct configuration_texts *texts, const char *text, siz
 	return kept->text;
 }
 
+static int is_named(const struct options_entry *entry, const char *name)
+{
+	return (entry->name && strcmp(entry->name, name) == 0) ||
+	       (entry->also && strcmp(entry->also, name) == 0);
+}
+
 /* The place of the one of that name, -1: there is none. `is_file`: these two are of no use there. */
 static int find(const struct options_program *program, const char *name, int is_file)
 {
 	if (strcmp(name, "check-config") == 0 || (is_file && strcmp(name, "config") == 0))
 		return -1;
 	for (int i = 0; program->entries[i].kind != OPTIONS_END; i++)
-		if (program->entries[i].name && strcmp(program->entries[i].name, name) == 0)
+		if (is_named(&program->entries[i], name))
 			return i;
 	return -1;
 }
@@ -130,15 +136,16 @@ static void take_words(struct reading *reading, int i, const char *variable, con
 	}
 }
 
-static void read_variable(struct reading *reading, int i)
+/* By one of its names. */
+static void read_variable(struct reading *reading, int i, const char *name)
 {
 	const struct options_entry *entry = &reading->program->entries[i];
 	char variable[NAME_BYTES];
 	const char *value;
 
-	name_variable(entry->name, variable);
+	name_variable(name, variable);
 	value = getenv(variable);
-	if (!value || reading->given[i])
+	if (!value || reading->given[i] || reading->in_variable[i])
 		return;
 	reading->in_variable[i] = 1;
 	if (entry->kind == OPTIONS_TEXTS)
@@ -151,29 +158,38 @@ static void read_variable(struct reading *reading, int i)
 static void read_environment(struct reading *reading)
 {
 	for (int i = 0; reading->program->entries[i].kind != OPTIONS_END; i++) {
-		const char *name = reading->program->entries[i].name;
+		const struct options_entry *entry = &reading->program->entries[i];
 
 		assert(i < CONFIGURATION_OPTIONS_MAX);
-		if (name && find(reading->program, name, 0) == i)
-			read_variable(reading, i);
+		if (!entry->name || find(reading->program, entry->name, 0) != i)
+			continue;
+		read_variable(reading, i, entry->name);
+		if (entry->also)
+			read_variable(reading, i, entry->also);
 	}
+}
+
+/* Is it "RINGDEXD_NAME=..."? */
+static int is_variable_of(const char *text, const char *name)
+{
+	char variable[NAME_BYTES];
+
+	if (!name)
+		return 0;
+	name_variable(name, variable);
+	return strncmp(text, variable, strlen(variable)) == 0 && text[strlen(variable)] == '=';
 }
 
 void configuration_say_unknown(const struct options_program *program)
 {
 	for (char **at = environ; *at; at++) {
-		char variable[NAME_BYTES];
 		int known = 0;
 
 		if (strncmp(*at, PREFIX, sizeof(PREFIX) - 1) != 0)
 			continue;
-		for (int i = 0; !known && program->entries[i].kind != OPTIONS_END; i++) {
-			if (!program->entries[i].name)
-				continue;
-			name_variable(program->entries[i].name, variable);
-			known = strncmp(*at, variable, strlen(variable)) == 0 &&
-				(*at)[strlen(variable)] == '=';
-		}
+		for (int i = 0; !known && program->entries[i].kind != OPTIONS_END; i++)
+			known = is_variable_of(*at, program->entries[i].name) ||
+				is_variable_of(*at, program->entries[i].also);
 		if (!known)
 			messages_say("%.*s in the environment is no option: it is not read",
 				     (int)strcspn(*at, "="), *at);
@@ -234,7 +250,7 @@ static char *next_line(char *ret_line, int bytes, void *context)
 }
 
 /* The value is looked at also where another one wins. */
-static void take_value(struct reading *reading, int i, const char *value)
+static void take_value(struct reading *reading, int i, const char *name, const char *value)
 {
 	const struct options_entry *entry = &reading->program->entries[i];
 	char wrong[OPTIONS_VALUE_WRONG_BYTES], said[OPTIONS_VALUE_WRONG_BYTES + NAME_BYTES];
@@ -246,7 +262,7 @@ static void take_value(struct reading *reading, int i, const char *value)
 	if (!options_value_take(
 		    entry, keep(reading->texts, value, strlen(value), reading->path, reading->line),
 		    reading->input, wrong)) {
-		snprintf(said, sizeof(said), "%s: %s", entry->name, wrong);
+		snprintf(said, sizeof(said), "%s: %s", name, wrong);
 		say(reading, said);
 	}
 	if (wins)
@@ -272,7 +288,7 @@ static int on_value(void *context, const char *section, const char *name, const 
 		say(reading, said);
 	} else {
 		reading->in_line[i] = reading->line;
-		take_value(reading, i, value);
+		take_value(reading, i, name, value);
 	}
 	return 1;
 }
