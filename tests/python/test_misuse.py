@@ -19,6 +19,7 @@ from events import MAKES, VLLM, Batch, Engine
 from rig import BLOCK, PATIENCE_S, Namespace, dies_with_us, held, wait_for
 
 TOKENS = list(range(1, 3 * BLOCK + 1))
+HAS_GIL = not sysconfig.get_config_var("Py_GIL_DISABLED")
 WRONG_NUMBERS = (-1, 2**64, 2**200, 1.5, "1", None, [], b"1")
 
 
@@ -323,6 +324,54 @@ class Threads(Namespace):
             self.run_all(publish, publish, ask, lambda: use(lambda: index.lookup(TOKENS)),
                          lambda: use(index.workers), lambda: use(indexer.poll), close)
 
+    def test_what_gives_the_gil_away(self):
+        """Another thread goes on while a long lookup runs. Nobody is asked for the GIL here: a thread has
+        it until it gives it away, as the other one does behind each number."""
+        blocks = 65536
+        publisher = self.publisher(device_blocks=blocks, ring_slots=0)
+        tokens = array.array("I", range(blocks * BLOCK))
+        publisher.stored(range(1, blocks + 1), tokens=tokens)
+        indexer = self.indexer()
+        index = self.index(indexer, [publisher])
+        local = array.array("Q", ringdex.local_hashes(tokens, BLOCK))
+        prefix = array.array("Q", index.chain(local))
+        reader = ringdex.Reader(1, dir=self.dir)
+        self.addCleanup(reader.close)
+        done, count = threading.Event(), 0
+
+        def go_on():
+            nonlocal count
+            while not done.is_set():
+                count += 1
+                time.sleep(0)
+
+        def lets_go(call):
+            before = count
+            call()
+            return count != before
+
+        thread = threading.Thread(target=go_on)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1000)
+        thread.start()
+        try:
+            for name, call in (
+                ("lookup", lambda: index.lookup(tokens)),
+                ("lookup_local", lambda: index.lookup_local(local)),
+                ("lookup_prefix", lambda: index.lookup_prefix(prefix)),
+                ("verify", lambda: index.verify(1)),
+                ("resident", reader.resident),
+            ):
+                with self.subTest(name):
+                    wait_for(lambda call=call: lets_go(call))
+            if HAS_GIL:
+                short = tokens[:BLOCK * 4096]
+                self.assertFalse(any(lets_go(lambda: index.lookup(short)) for _ in range(100)))
+        finally:
+            done.set()
+            thread.join()
+            sys.setswitchinterval(interval)
+
     def test_new_classes(self):
         """Each of which all threads see first."""
         publishers = [self.publisher(worker_id) for worker_id in range(1, 5)]
@@ -618,8 +667,9 @@ sys.stdin.read()
             killed.append(threading.current_thread() is threading.main_thread())
 
         self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, kill))
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
         signal.setitimer(signal.ITIMER_REAL, 0.1)
-        publisher = self.publisher(wait=1000)
+        publisher = self.publisher(wait=PATIENCE_S)
         self.assertEqual(killed, [True])
         publisher.stored([71, 72, 73], tokens=TOKENS)
         index = self.index(self.indexer(), [publisher])
@@ -638,17 +688,17 @@ sys.stdin.read()
     def test_another_thread_goes_on(self):
         """The GIL is given away: this thread ends the predecessor that the other one waits for."""
         opened = []
-        thread = threading.Thread(target=lambda: opened.append(self.publisher(wait=1000)))
+        thread = threading.Thread(target=lambda: opened.append(self.publisher(wait=PATIENCE_S)))
         thread.start()
         self.before.kill()
-        thread.join(PATIENCE_S)
+        thread.join()
         self.assertEqual(len(opened), 1)
 
 
 class FreeThreaded(unittest.TestCase):
     """Where Python has no GIL, the package brings none."""
 
-    @unittest.skipUnless(sysconfig.get_config_var("Py_GIL_DISABLED"), "this Python has a GIL")
+    @unittest.skipIf(HAS_GIL, "this Python has a GIL")
     def test_import(self):
         done = subprocess.run(
             [sys.executable, "-B", "-W", "error", "-c",
