@@ -56,7 +56,7 @@ class EngineRig(Namespace):
     def program(self, name, *arguments):
         """One of ours, in the namespace."""
         process = subprocess.Popen(
-            [os.path.join(os.environ["RINGDEX_BIN"], name), "--dir", self.dir, *arguments],
+            [os.path.join(os.environ["RDX_BIN"], name), "--dir", self.dir, *arguments],
             stdout=subprocess.DEVNULL, preexec_fn=dies_with_us)
         self.addCleanup(self.end, process)
         return process

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Engines' publisher modules: where $RINGDEX_ENGINES has them those of the packages, loaded by path without
+"""Engines' publisher modules: where $RDX_ENGINES has them those of the packages, loaded by path without
 a GPU or torch, else recorded.py. And our plugin in them, through its entry point."""
 
 import importlib.metadata
@@ -13,7 +13,7 @@ import types
 import recorded
 from simulated import BLOCK
 
-REAL = os.environ.get("RINGDEX_ENGINES")
+REAL = os.environ.get("RDX_ENGINES")
 BUILDS = (("vllm", "0.33.0"), ("vllm", "0.22.1"), ("sglang", "0.5.23"))
 BLOCKS = 4096  # that the engine says it has
 

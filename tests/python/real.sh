@@ -37,6 +37,6 @@ if [[ $form == real ]]; then
 	fetch sglang 0.5.23 sglang/srt/disaggregation/kv_events.py sglang/srt/utils/network.py \
 		sglang/srt/managers/scheduler_components/kv_events_publisher.py \
 		sglang/srt/plugins/__init__.py sglang/srt/plugins/hook_registry.py
-	export RINGDEX_ENGINES=$engines
+	export RDX_ENGINES=$engines
 fi
-RINGDEX_TEST_DIR=$folder RINGDEX_BIN=$programs exec venv/bin/python -B "$source/tests/python/test_$subject.py"
+RDX_TEST_DIR=$folder RDX_BIN=$programs exec venv/bin/python -B "$source/tests/python/test_$subject.py"

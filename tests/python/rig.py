@@ -20,7 +20,7 @@ class Namespace(unittest.TestCase):
     """A directory for each test."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="ns-", dir=os.environ.get("RINGDEX_TEST_DIR"))
+        folder = tempfile.TemporaryDirectory(prefix="ns-", dir=os.environ.get("RDX_TEST_DIR"))
         self.addCleanup(folder.cleanup)
         self.dir = folder.name
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """vLLM's and SGLang's own publisher modules, or what is recorded of them: our plugin in their factories
 through its entry point, their ZMQ publishers heard by a bridge, a tee. Where the real ones are here
-($RINGDEX_ENGINES), what is recorded is held against them: classes, calls, and every byte of a message."""
+($RDX_ENGINES), what is recorded is held against them: classes, calls, and every byte of a message."""
 
 import inspect
 import json
@@ -88,7 +88,7 @@ class Cases:
     def gaps_lost(self):
         """Of the bridge's only rank, as it says itself: a clear hides them from answers."""
         listed = subprocess.run(
-            [os.path.join(os.environ["RINGDEX_BIN"], "ringdex-ls"), "--dir", self.dir, "--json"],
+            [os.path.join(os.environ["RDX_BIN"], "ringdex-ls"), "--dir", self.dir, "--json"],
             capture_output=True, text=True, check=True)
         return json.loads(listed.stdout)["segments"][0]["source"]["gaps_lost"]
 

@@ -2,7 +2,7 @@
 """From an engine's batches to a router's answers, as processes: data-parallel ranks with our plugin, or
 their own publishers and a bridge; `ringdex follow`; lookups. Each answer is what the ranks' caches hold, or
 says that it may not be, while ranks and bridges are killed, routers stop, messages are lost, engines begin
-again. The modules are the engines' own where $RINGDEX_ENGINES has them, else recorded."""
+again. The modules are the engines' own where $RDX_ENGINES has them, else recorded."""
 
 import json
 import os
