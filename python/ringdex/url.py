@@ -6,6 +6,7 @@ neither says is taken from the engine, or has a default. docs/python.md has the 
 """
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+log = logging.getLogger("ringdex")
+
 SCHEME = "ringdex:"
 PREFIX = "RINGDEX_"
+
+# What Kubernetes sets in every pod beside a service whose name begins with ringdex.
+_OF_A_SERVICE = re.compile(PREFIX + r"(.+_)?(SERVICE_(HOST|PORT)|PORT)(_.*)?")
+_said: set[str] = set()
 
 
 def _number(text: str) -> int:
@@ -112,7 +119,18 @@ def _read(name: str, text: str, whence: str) -> tuple[str, Any]:
         raise ValueError(f"{whence}: {name} is {text!r}: {fault}") from None
 
 
-def _said(endpoint: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _say_unknown(environ: Mapping[str, str]) -> None:
+    """A variable that is misspelled would be one that was never set. Once in a process."""
+    known = {PREFIX + name.upper() for name in _OPTIONS}
+    for name, text in environ.items():
+        if not text or not name.startswith(PREFIX) or name in known or name in _said:
+            continue
+        if not _OF_A_SERVICE.fullmatch(name):
+            _said.add(name)
+            log.warning("ringdex: %s means nothing: the variables are %s", name, ", ".join(sorted(known)))
+
+
+def _words_of(endpoint: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Option, text and whence it is: the environment first. ValueError."""
     for name in _OPTIONS:
         text = environ.get(PREFIX + name.upper())
@@ -131,8 +149,9 @@ def parse(endpoint: str, environ: Mapping[str, str] = os.environ) -> Config:
     """Read a URL, and the environment behind it. Wrong says what is, of several the last."""
     options: dict[str, Any] = {}
     wrong = ""
+    _say_unknown(environ)
     try:
-        for name, text, whence in _said(endpoint, environ):
+        for name, text, whence in _words_of(endpoint, environ):
             try:
                 key, value = _read(name, text, whence)
                 options[key] = value

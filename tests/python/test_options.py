@@ -2,6 +2,7 @@
 """Each option of the engines' URL, and its variable, against what reaches the segment or the translator: what
 the rank is without it, and what with it."""
 
+import logging
 import os
 import shutil
 import unittest
@@ -159,6 +160,40 @@ class Options(Plugged):
             with self.subTest(name):
                 self.assertEqual(self.shown(measure, {name: text or self.elsewhere},
                                             {"RINGDEX_" + name.upper(): OTHERWISE.get(name, "0")}), given)
+
+
+class Variables(unittest.TestCase):
+    def said(self, environ):
+        """Of two publishers in a process."""
+        with mock.patch.object(url, "_said", set()), self.assertLogs("ringdex") as logs:
+            logging.getLogger("ringdex").warning("begun")
+            for _ in range(2):
+                options = url.parse("ringdex:?instance=i", environ).options
+        self.assertEqual(options["instance"], "i")
+        return [record.getMessage() for record in logs.records[1:]]
+
+    def test_a_misspelled_one_is_said(self):
+        for name in ("RINGDEX_BLOKS", "RINGDEX_DEVICE_BLOCKS", "RINGDEX_blocks", "RINGDEX_"):
+            said = self.said({name: "7", "RINGDEX_BLOCKS": "8"})
+            self.assertEqual(len(said), 1)
+            self.assertIn(f"{name} means nothing: the variables are RINGDEX_BLOCKS, ", said[0])
+        self.assertEqual(len(self.said({"RINGDEX_BLOKS": "7", "RINGDEX_HOSTS": "7"})), 2)
+
+    def test_others_are_not(self):
+        self.assertEqual(self.said({
+            **{"RINGDEX_" + name.upper(): text or "/" for name, (text, *_) in TABLE.items()},
+            "RINGDEX_BLOKS": "", "RINGDEXES": "1", "XRINGDEX_BLOKS": "1", "RDX_TEST_DIR": "1",
+            # of the services ringdex and ringdex-index
+            "RINGDEX_SERVICE_HOST": "10.0.0.1", "RINGDEX_SERVICE_PORT": "8090",
+            "RINGDEX_SERVICE_PORT_HTTP": "8090", "RINGDEX_PORT": "tcp://10.0.0.1:8090",
+            "RINGDEX_PORT_8090_TCP": "tcp://10.0.0.1:8090", "RINGDEX_PORT_8090_TCP_ADDR": "10.0.0.1",
+            "RINGDEX_INDEX_SERVICE_HOST": "10.0.0.2", "RINGDEX_INDEX_PORT_1_TCP_PROTO": "tcp",
+        }), [])
+
+    def test_none_of_ours_is_another(self):
+        """An option whose name is as one of Kubernetes's would be taken from there."""
+        for name in TABLE:
+            self.assertIsNone(url._OF_A_SERVICE.fullmatch("RINGDEX_" + name.upper()))
 
 
 if __name__ == "__main__":
