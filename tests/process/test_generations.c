@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORKERS          64 /* of which each brings what its path has: the table grows in small steps */
+#define WORKERS          52 /* of which each brings what its path has: the table grows in small steps */
 #define PATH             512 /* blocks of a worker */
 #define TRUNK            8   /* of them those that all begin with */
 #define STORED           64  /* blocks of an event */
@@ -263,8 +263,10 @@ static void ask_any(struct stage *stage)
 /* Until this daemon has shown all that was told. */
 static void catch_up(struct stage *stage)
 {
-	UNTIL (memcmp(stage->shown, stage->told, sizeof(stage->told)) == 0)
+	UNTIL (memcmp(stage->shown, stage->told, sizeof(stage->told)) == 0) {
 		ask_any(stage);
+		sched_yield(); /* to those it waits for, on a machine that does much else */
+	}
 	stage->is_settled = 1;
 }
 
