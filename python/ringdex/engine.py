@@ -225,7 +225,8 @@ class EnginePublisher:
         self._kept.clear()
 
     def _publish_kept(self, batch: Any) -> None:
-        """Behind what is kept, once the rank is open, of which each step publishes some."""
+        """Behind what is kept, once the rank is open, of which each step publishes some: if one of them is lost, what
+        is behind it goes on with the next step."""
         if self._publisher is None and time.monotonic() >= self._next_try:
             self._open()
         if self._is_out:
@@ -237,7 +238,8 @@ class EnginePublisher:
         self._kept.append(batch)
         until = time.monotonic() + KEPT_S
         for sent in count(1):  # two at least: one comes with each step
-            self._send(self._kept.popleft())
+            if self._publisher.publish_batch(self._kept.popleft()):
+                self._say_unreadable()
             if not self._kept or (sent > 1 and time.monotonic() >= until):
                 return
 
@@ -251,14 +253,6 @@ class EnginePublisher:
             self._publisher.check()
         except OSError as fault:
             self._say(str(fault))
-
-    def _send(self, batch: Any) -> None:
-        """One that was kept. If it is lost, those behind it are not."""
-        try:
-            if self._publisher.publish_batch(batch):
-                self._say_unreadable()
-        except Exception as fault:
-            self._lose(fault)
 
     def _say_not_understood(self) -> None:
         """The result of publish_batch is of what cannot be read; this is of what can."""
