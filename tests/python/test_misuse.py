@@ -616,7 +616,7 @@ class Exits(Namespace):
         for waits in (
             f"ringdex.Index('m', dir={self.dir!r}, wait=1000)",
             f"ringdex.Publisher('i', 'm', worker_id=1, device_blocks=8, dir={self.dir!r}, wait=1000)",
-            "indexer.wait(1000)",
+            "while True: indexer.wait(1000)",  # which may end sooner
         ):
             text = f"""
 import ringdex, signal
