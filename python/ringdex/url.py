@@ -9,7 +9,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -53,7 +53,7 @@ def _pairs(text: str) -> dict[str, str | None]:
 
 
 # What the publisher calls it, and how its text is read.
-_OPTIONS = {
+_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "dir": ("dir", str),
     "instance": ("instance", str),
     "worker": ("worker_id", _number),

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Description: `pip install ./python` in a fresh environment is all it takes, as docs/python.md says:
 # package.sh PYTHON SOURCE FOLDER. The wheel is of the stable ABI, needs nothing but libc, works in each
-# later Python that is here, and `python -m ringdex` shows it. Its type stubs say what is there (mypy's stubtest).
-# A free-threaded one gets a wheel of its own. With msgspec, as engines have it, its structs are walked, with
+# later Python that is here, and `python -m ringdex` shows it. Its type stubs say what is there (mypy's
+# stubtest), and its modules keep to them. A free-threaded one gets a wheel of its own. With msgspec, as engines have it, its structs are walked, with
 # numpy its arrays are read. Exit status 77: no package registry can be reached.
 set -euo pipefail
 unset PYTHONPATH
@@ -30,6 +30,7 @@ exported=$(nm -D --defined-only "$extension" | awk '{ print $3 }')
 ls venv/lib/python3*/site-packages/ringdex/{py.typed,_ringdex.pyi} >/dev/null
 
 venv/bin/python -m mypy.stubtest ringdex._ringdex
+venv/bin/python -m mypy --strict --ignore-missing-imports -p ringdex # without the engines
 
 venv/bin/python -c 'from importlib.metadata import entry_points
 for group in ("vllm.general_plugins", "sglang.srt.plugins"):
