@@ -465,11 +465,6 @@ int main(int argc, char **argv)
 
 	d.desk = &desk;
 	settings_parse(argc, argv, &d.flags);
-	faults = settings_read(&d.flags, &d.settings, &d.texts);
-	if (d.settings.check_config)
-		return check_config(&d, faults);
-	if (faults)
-		return EXIT_USAGE;
 	/* whoever reads the log may go: it goes on */
 	signal(SIGPIPE, SIG_IGN);
 	r = log_open();
@@ -477,6 +472,11 @@ int main(int argc, char **argv)
 		messages_say("cannot start a thread: %s", strerror(-r));
 		return EXIT_FAILED;
 	}
+	faults = settings_read(&d.flags, &d.settings, &d.texts);
+	if (d.settings.check_config)
+		return check_config(&d, faults);
+	if (faults)
+		return EXIT_USAGE;
 	log_begin(d.settings.log_form, d.settings.log_level);
 	if (access_read(&d.settings, &d.texts, &d.access))
 		return EXIT_USAGE;
