@@ -3,8 +3,9 @@
 # Description: `pip install ./python` in a fresh environment is all it takes, as docs/python.md says:
 # package.sh PYTHON SOURCE FOLDER. The wheel is of the stable ABI, needs nothing but libc, works in each
 # later Python that is here, and `python -m ringdex` shows it. Its type stubs say what is there (mypy's
-# stubtest), and its modules keep to them. A free-threaded one gets a wheel of its own. With msgspec, as engines have it, its structs are walked, with
-# numpy its arrays are read. Exit status 77: no package registry can be reached.
+# stubtest), and its modules keep to them. A free-threaded one gets a wheel of its own. With msgspec, as
+# engines have it, its structs are walked, with numpy its arrays are read. Exit status 77: no package
+# registry can be reached.
 set -euo pipefail
 unset PYTHONPATH
 
