@@ -51,6 +51,8 @@ static int spawn(struct program *program, const char *name, char *const *argumen
 		 const int *pipes, int piped)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t defaults;
 	char path[PATH_MAX];
 	int r = own_folder(path);
 
@@ -64,7 +66,14 @@ static int spawn(struct program *program, const char *name, char *const *argumen
 		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, pipes[3], 1);
 	posix_spawn_file_actions_adddup2(&actions, pipes[5], 2);
-	r = -posix_spawn(&program->pid, path, &actions, NULL, arguments, environ);
+	posix_spawnattr_init(&attributes);
+	sigemptyset(&defaults);
+	sigaddset(&defaults,
+		  SIGPIPE); /* as a shell starts it, whatever this process does with it */
+	posix_spawnattr_setsigdefault(&attributes, &defaults);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+	r = -posix_spawn(&program->pid, path, &actions, &attributes, arguments, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return r;
 }
