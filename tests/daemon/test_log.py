@@ -47,7 +47,7 @@ class Reader:
 
     def __init__(self, fd):
         self.fd, self.bytes = fd, b""
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
@@ -96,12 +96,13 @@ class Asked:
 
 
 class Log(unittest.TestCase):
-    def each(self, name):
+    def each(self, name, check):
         for kind, make in KINDS.items():
             with self.subTest(kind=kind):
                 asked = Asked(self, f"{name}-{kind}", make)
                 until(lambda asked=asked: '"at work"' in asked.ask("/health")[1], "it never works")
-                yield asked
+                check(asked)
+                self.assertEqual(asked.daemon.end(), 0)
 
     def assert_told(self, events, paths):
         """Each line stands there, in the order of the requests, or is one of those said to be lost there."""
@@ -114,39 +115,41 @@ class Log(unittest.TestCase):
                 at += 1
         return at
 
-    def test_tells_what_is_lost(self):
-        for asked in self.each("lost"):
-            asked.fill()
-            reader = Reader(asked.reader)
-            until(lambda a=asked, r=reader: a.ask("/behind") and any(isinstance(e, int) for e in r.events()),
-                  "it never says that lines were lost")
-            asked.ask("/last")
-            until(lambda r=reader: "/last" in r.events(), "its log does not go on")
-            events = reader.events()
-            self.assertEqual(self.assert_told(events, asked.paths), len(asked.paths))
-            self.assertEqual(sum(e for e in events if isinstance(e, int)), asked.lost())
-            self.assertEqual(asked.daemon.end(), 0)
-            reader.thread.join()
+    def tells_what_is_lost(self, asked):
+        asked.fill()
+        reader = Reader(asked.reader)
+        until(lambda: asked.ask("/behind") and any(isinstance(event, int) for event in reader.events()),
+              "it never says that lines were lost")
+        asked.ask("/last")
+        until(lambda: "/last" in reader.events(), "its log does not go on")
+        events = reader.events()
+        self.assertEqual(self.assert_told(events, asked.paths), len(asked.paths))
+        self.assertEqual(sum(event for event in events if isinstance(event, int)), asked.lost())
+
+    def test_that_is_read_again(self):
+        self.each("again", self.tells_what_is_lost)
+
+    def goes_on_unread(self, asked):
+        asked.fill()
+        with worker(asked.daemon.directory):
+            until(lambda: asked.daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD),
+                  "nothing is indexed meanwhile")
 
     def test_that_nobody_reads(self):
         """It answers, indexes, and ends when it is told to."""
-        for asked in self.each("unread"):
-            asked.fill()
-            with worker(asked.daemon.directory):
-                until(lambda daemon=asked.daemon: daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD),
-                      "nothing is indexed meanwhile")
-            self.assertEqual(asked.daemon.end(), 0)
+        self.each("unread", self.goes_on_unread)
+
+    def goes_on_alone(self, asked):
+        with open("/dev/null", "rb") as nothing:
+            os.dup2(nothing.fileno(), asked.reader)
+        lost = asked.lost()
+        for _ in range(10):
+            self.assertEqual(asked.ask("/gone")[0], 404)
+            asked.daemon.process.send_signal(signal.SIGHUP)  # says that it reads again
+        until(lambda: asked.lost() >= lost + 10, "lines that nobody can read are not counted")
 
     def test_whose_reader_goes(self):
-        for asked in self.each("goes"):
-            with open("/dev/null", "rb") as nothing:
-                os.dup2(nothing.fileno(), asked.reader)
-            lost = asked.lost()
-            for _ in range(10):
-                self.assertEqual(asked.ask("/gone")[0], 404)
-                asked.daemon.process.send_signal(signal.SIGHUP)  # says that it reads again
-            until(lambda a=asked, n=lost: a.lost() >= n + 10, "lines that nobody can read are not counted")
-            self.assertEqual(asked.daemon.end(), 0)
+        self.each("goes", self.goes_on_alone)
 
     def start(self, name, stdout):
         path = f"{DIR}/{name}.sock"
@@ -157,6 +160,7 @@ class Log(unittest.TestCase):
         self.addCleanup(process.kill)
 
         def is_served():
+            self.assertIsNone(process.poll(), "it has ended")
             with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(PATIENCE_S)
                 client.connect(path)
@@ -168,20 +172,26 @@ class Log(unittest.TestCase):
         self.assertEqual(process.wait(PATIENCE_S), 0, said)
         self.assertIn("nobody reads", said)
 
-    def test_standard_output(self):
-        """Its first lines stand there: nobody reads them, or he has gone."""
+    def test_output_that_nobody_reads(self):
         reader, writer = pipe()
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(writer, b"x"):
+                pass
+        os.set_blocking(writer, True)
         try:
-            os.set_blocking(writer, False)
-            with contextlib.suppress(BlockingIOError):
-                while os.write(writer, b"x"):
-                    pass
-            os.set_blocking(writer, True)
             self.start("full", writer)
         finally:
             os.close(reader)
-        self.start("closed", writer)
-        os.close(writer)
+            os.close(writer)
+
+    def test_output_whose_reader_has_gone(self):
+        reader, writer = pipe()
+        os.close(reader)
+        try:
+            self.start("closed", writer)
+        finally:
+            os.close(writer)
 
 
 if __name__ == "__main__":
