@@ -67,9 +67,9 @@ static int spawn(struct program *program, const char *name, char *const *argumen
 	posix_spawn_file_actions_adddup2(&actions, pipes[3], 1);
 	posix_spawn_file_actions_adddup2(&actions, pipes[5], 2);
 	posix_spawnattr_init(&attributes);
+	/* as a shell starts it, whatever this process does with that */
 	sigemptyset(&defaults);
-	sigaddset(&defaults,
-		  SIGPIPE); /* as a shell starts it, whatever this process does with it */
+	sigaddset(&defaults, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	r = -posix_spawn(&program->pid, path, &actions, &attributes, arguments, environ);
