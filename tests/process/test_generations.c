@@ -265,7 +265,8 @@ static void catch_up(struct stage *stage)
 {
 	UNTIL (memcmp(stage->shown, stage->told, sizeof(stage->told)) == 0) {
 		ask_any(stage);
-		sched_yield(); /* to those it waits for, on a machine that does much else */
+		if (stage->is_settled) /* else each moment of a recovery is to be seen */
+			sched_yield();
 	}
 	stage->is_settled = 1;
 }

@@ -45,8 +45,8 @@ static void destroy(struct fixture *f)
 	rig_remove(&f->rig);
 }
 
-static struct rdx_publisher *open_rank(struct fixture *f, uint64_t worker_id, uint64_t device,
-				       uint64_t host)
+static struct rdx_publisher *open_rank_of(struct fixture *f, uint64_t worker_id, uint64_t device,
+					  uint64_t host, uint64_t ring_slots)
 {
 	struct rdx_publisher_options options = {.size = sizeof(options)};
 	struct rdx_publisher *p;
@@ -55,11 +55,17 @@ static struct rdx_publisher *open_rank(struct fixture *f, uint64_t worker_id, ui
 	options.instance = "http://localhost:8000";
 	options.model = RIG_MODEL;
 	options.worker_id = worker_id;
-	options.ring_slots = 64;
+	options.ring_slots = ring_slots;
 	options.tier_blocks[RDX_TIER_DEVICE] = device;
 	options.tier_blocks[RDX_TIER_HOST] = host;
 	assert_int_equal(rdx_publisher_open(&p, &options), 0);
 	return p;
+}
+
+static struct rdx_publisher *open_rank(struct fixture *f, uint64_t worker_id, uint64_t device,
+				       uint64_t host)
+{
+	return open_rank_of(f, worker_id, device, host, 64);
 }
 
 static void store_one(struct rdx_publisher *p, uint64_t name)
@@ -100,6 +106,39 @@ static void await_state(struct fixture *f, uint64_t worker_id, uint8_t state)
 {
 	UNTIL (is_in_state(f, worker_id, state))
 		assert_true(rdx_indexer_poll(f->indexer, 0) >= 0);
+}
+
+/* What was there when a recovery began is in the first answer that is EXACT: it never goes back behind what
+ * a dead indexer has shown. */
+static void test_shown_when_caught_up(void **state)
+{
+	enum { EVENTS = 4000, PART = 64 }; /* published, applied by a poll */
+	struct rdx_index_rank rows[RDX_RANKS_MAX];
+	struct rdx_publisher *first, *p;
+	uint32_t waited = 0;
+	int count;
+	struct fixture f;
+
+	(void)state;
+	make(&f);
+	first = open_rank(&f, 2, 100, 0);
+	await_state(&f, 2, RDX_STATE_EXACT); /* there is an index */
+	p = open_rank_of(&f, 1, EVENTS, 0, 8192);
+	for (uint64_t name = 1; name <= EVENTS; name++)
+		store_one(p, name);
+	UNTIL (is_in_state(&f, 1, RDX_STATE_EXACT)) {
+		waited += is_in_state(&f, 1, RDX_STATE_RECOVERING);
+		assert_true(rdx_indexer_poll(f.indexer, PART) >= 0);
+	}
+	assert_true(waited > 1); /* else there was nothing to see */
+	rows[0].size = sizeof(rows[0]);
+	count = rdx_index_ranks(f.index, rows, RDX_RANKS_MAX);
+	assert_int_equal(count, 2);
+	for (int i = 0; i < count; i++)
+		assert_int_equal(rows[i].last_event_id, rows[i].worker_id == 1 ? EVENTS : 0);
+	rdx_publisher_close(p);
+	rdx_publisher_close(first);
+	destroy(&f);
 }
 
 /* The sum over all epochs of a rank does not change when one ends. */
@@ -503,6 +542,7 @@ static void test_verify_beside_a_clear(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shown_when_caught_up),
 		cmocka_unit_test(test_counts_over_lives),
 		cmocka_unit_test(test_clear_of_tier_not_kept),
 #ifdef RDX_HOOKS
