@@ -223,6 +223,7 @@ class Doctor(unittest.TestCase):
         for stale_after in "1ms", "24h":
             with self.subTest(stale_after=stale_after):
                 follow = self.followed(f"--stale-after={stale_after}", workers=(1, 2, 3))
+                until(lambda: self.said_of_the_indexer("ok"), "it never starts")
                 follow.process.send_signal(signal.SIGSTOP)
                 until(lambda: not self.said_of_the_indexer("ok"), "it is called well")
                 row = self.about_the_indexer(1, "error", "one runs, and does nothing")
