@@ -446,8 +446,8 @@ static int follow(struct rdx_rank *rank, struct rdx_rank_scratch *scratch, uint3
 		}
 		/* a stamp is the engine's word: not later than now */
 		rank->event_ns = event.time_ns && event.time_ns < now_ns ? event.time_ns : now_ns;
-		if (event.time_ns)
-			rank->published_ns = rank->event_ns;
+		if (event.time_ns && event.time_ns <= now_ns)
+			rank->published_ns = event.time_ns;
 		if (info->clear_id && rdx_clear_before(rank->stamp, event.stamp))
 			clear_before(rank, event.stamp, event.inexact, now_ns);
 		if (rank->phase != RDX_PHASE_REPLAY && rank->phase != RDX_PHASE_FOLLOW)

@@ -57,7 +57,7 @@ struct rdx_rank {
 	uint64_t epoch;
 	uint64_t event_id;
 	uint64_t event_ns;     /* when the last event read was made; 0: none was */
-	uint64_t published_ns; /* the same, of the last one that says so */
+	uint64_t published_ns; /* the same, of the last one that says so, and can be right */
 	uint8_t orphans;
 	uint8_t inexact;   /* 0 or RDX_INEXACT_..., reported by the producer */
 	uint8_t dropped;   /* likewise: what did not fit here */

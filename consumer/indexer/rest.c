@@ -103,7 +103,9 @@ static uint64_t nap_ns(const struct rdx_indexer *indexer, uint64_t now)
 {
 	uint64_t expected = indexer->published_ns + indexer->step_ns + CALL_NS;
 
-	if (indexer->step_ns <= STEP_NS && expected > now)
+	if (!indexer->step_ns || indexer->step_ns > STEP_NS)
+		return NAP_NS;
+	if (expected > now)
 		return most(expected - now, NAP_NS);
 	return indexer->sleeps_since == 1 ? LATE_NAP_NS : NAP_NS;
 }
