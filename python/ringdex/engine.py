@@ -10,7 +10,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import Any
 
 from ringdex import url
@@ -23,7 +22,6 @@ TRY_AGAIN_S = 0.1
 TRY_LATER_S = 10.0  # an open that finds a cleaner in the way waits for it, for a second
 CHECK_EVERY_S = 1.0
 KEPT_MAX = 4096  # batches, while a predecessor still has the rank
-KEPT_S = 0.001  # of an engine's step, for those that were kept
 
 # What the translator counts of events that it did not understand: said once, with the option for it.
 NOT_UNDERSTOOD = {
@@ -96,7 +94,7 @@ class EnginePublisher:
         if wrong:
             self._stay_out(wrong)
         elif missing:
-            self._stay_out(f"nobody says its {' and '.join(missing)}: see docs/python.md")
+            self._stay_out(url.as_options(f"nobody says its {' and '.join(missing)}: see docs/python.md"))
         else:
             self._open()
 
@@ -188,7 +186,7 @@ class EnginePublisher:
     def _stay_out(self, why: str) -> None:
         self._is_out = True
         self._drop_kept()
-        self._say(f"{url.as_options(why)}; this rank is in no index, the engine goes on")
+        self._say(f"{why}; this rank is in no index, the engine goes on")
 
     def _open(self) -> None:
         """Where it fails nothing is lost, if it is tried again: batches are kept."""
@@ -196,16 +194,14 @@ class EnginePublisher:
             import ringdex  # here, and not in every process that loads the plugin
 
             self._publisher = ringdex.Publisher(**self._options)
-        except (TypeError, ValueError) as fault:
-            self._stay_out(str(fault))
         except Exception as fault:
-            cause = getattr(fault, "errno", errno.EAGAIN)
+            cause = getattr(fault, "errno", None)
             if cause == errno.EBUSY:
                 self._try_again(TRY_AGAIN_S, IS_BUSY)
-            elif cause == errno.EAGAIN:
+            elif cause == errno.EAGAIN or isinstance(fault, MemoryError):
                 self._try_again(TRY_LATER_S, words(fault))
             else:
-                self._stay_out(words(fault))
+                self._stay_out(url.as_options(words(fault)))
 
     def _try_again(self, pause_s: float, why: str) -> None:
         self._next_try = time.monotonic() + pause_s
@@ -225,8 +221,7 @@ class EnginePublisher:
         self._kept.clear()
 
     def _publish_kept(self, batch: Any) -> None:
-        """Behind what is kept, once the rank is open, of which each step publishes some: if one of them is lost, what
-        is behind it goes on with the next step."""
+        """Behind what is kept, once the rank is open: all of it then, for the engine may have nothing more to say."""
         if self._publisher is None and time.monotonic() >= self._next_try:
             self._open()
         if self._is_out:
@@ -236,12 +231,16 @@ class EnginePublisher:
             self._keep(batch)
             return
         self._kept.append(batch)
-        until = time.monotonic() + KEPT_S
-        for sent in count(1):  # two at least: one comes with each step
-            if self._publisher.publish_batch(self._kept.popleft()):
+        while self._kept:
+            self._send(self._kept.popleft())
+
+    def _send(self, batch: Any) -> None:
+        """One that was kept. If it is lost, those behind it are not."""
+        try:
+            if self._publisher.publish_batch(batch):
                 self._say_unreadable()
-            if not self._kept or (sent > 1 and time.monotonic() >= until):
-                return
+        except Exception as fault:
+            self._lose(fault)
 
     def _check(self) -> None:
         """What cannot be made again or larger now is tried again: nothing that was published is lost."""
@@ -277,8 +276,8 @@ def make(
         log.warning("ringdex, rank %s: what the engine knows cannot be read: %r", rank, fault)
     try:
         config = url.parse(endpoint)
-    except url.Wrong as fault:
-        config, wrong = url.Config(tee=fault.tee), str(fault)
+    except Exception as fault:
+        config, wrong = url.Config(tee=getattr(fault, "tee", None)), words(fault)
     options = {**found, **config.options, "dp_rank": rank}
     try:
         own = tee(config.tee) if config.tee else None

@@ -159,11 +159,14 @@ def parse(endpoint: str, environ: Mapping[str, str] = os.environ) -> Config:
                 wrong = str(fault)
     except ValueError as fault:
         wrong = str(fault)
+    try:
+        if "instance" in options:
+            options.setdefault("worker_id", worker_of(options["instance"]))
+    except UnicodeEncodeError:
+        wrong = "instance is no text in UTF-8"
     tee = options.pop("tee", None)
     if wrong:
         raise Wrong(wrong, tee)
-    if "instance" in options and "worker_id" not in options:
-        options["worker_id"] = worker_of(options["instance"])
     return Config(options, tee)
 
 
