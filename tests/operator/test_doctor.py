@@ -86,6 +86,7 @@ class Doctor(unittest.TestCase):
         follow = self.follow(*options)
         until(lambda: all((row["index"] or {}).get("state") in ("EXACT", "STALE")
                           for row in segments(BIN, self.dir).values()), "never indexed")
+        until(lambda: self.said_of_the_indexer("ok"), "it is never well")
         return follow
 
     def write(self, path, text):
@@ -223,7 +224,6 @@ class Doctor(unittest.TestCase):
         for stale_after in "1ms", "24h":
             with self.subTest(stale_after=stale_after):
                 follow = self.followed(f"--stale-after={stale_after}", workers=(1, 2, 3))
-                until(lambda: self.said_of_the_indexer("ok"), "it never starts")
                 follow.process.send_signal(signal.SIGSTOP)
                 until(lambda: not self.said_of_the_indexer("ok"), "it is called well")
                 row = self.about_the_indexer(1, "error", "one runs, and does nothing")

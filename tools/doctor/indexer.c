@@ -85,9 +85,10 @@ static enum health judge(const struct look *first, const struct look *last)
 {
 	if (!last->rows)
 		return HEALTH_UNSEEN;
-	if (last->progress != first->progress || last->age_ns < WATCH_NS)
+	/* a ledger may take longer to be read, and nothing of it is shown meanwhile */
+	if (!last->served || last->progress != first->progress || last->age_ns < WATCH_NS)
 		return HEALTH_BEHIND;
-	return last->served && last->age_ns == UINT64_MAX ? HEALTH_OTHER_CLOCK : HEALTH_STILL;
+	return last->age_ns == UINT64_MAX ? HEALTH_OTHER_CLOCK : HEALTH_STILL;
 }
 
 /* Look until it is well, has ended, or is not well for long enough. The last look is the caller's to free. */
@@ -131,11 +132,12 @@ static void say_behind(struct findings *findings, const struct look *seen)
 	char since[FIGURES_BYTES];
 
 	if (seen->age_ns == UINT64_MAX)
-		findings_add(findings, "indexer", FINDING_WARNING,
-			     "wait until it has built what it recovers; give it a processor",
-			     "one is at work, and has caught up with none of %" PRIu32
-			     " rank%s yet",
-			     seen->rows, figures_plural(seen->rows));
+		findings_add(
+			findings, "indexer", FINDING_WARNING,
+			"wait until it has built what it recovers; where that takes minutes, look "
+			"whether it is stopped",
+			"one runs, and has caught up with none of %" PRIu32 " rank%s yet",
+			seen->rows, figures_plural(seen->rows));
 	else
 		findings_add(findings, "indexer", FINDING_WARNING, "give it a processor",
 			     "one is at work, and behind with all of %" PRIu32
@@ -146,21 +148,15 @@ static void say_behind(struct findings *findings, const struct look *seen)
 
 static void say_still(struct findings *findings, const struct look *seen)
 {
-	const char *advice = "let it go on if it is stopped (SIGSTOP, a debugger, a frozen "
-			     "container), give it a processor if it has none; else restart it";
 	char since[FIGURES_BYTES];
 
-	if (seen->age_ns == UINT64_MAX)
-		findings_add(findings, "indexer", FINDING_ERROR, advice,
-			     "one runs, and does nothing: it is still to recover %" PRIu32
-			     " rank%s",
-			     seen->rows, figures_plural(seen->rows));
-	else
-		findings_add(findings, "indexer", FINDING_ERROR, advice,
-			     "one runs, and does nothing: it was last at work %s ago, and what it "
-			     "says of %" PRIu32 " rank%s is as old",
-			     figures_duration(seen->age_ns, since), seen->rows,
-			     figures_plural(seen->rows));
+	findings_add(findings, "indexer", FINDING_ERROR,
+		     "let it go on if it is stopped (SIGSTOP, a debugger, a frozen container), "
+		     "give it a "
+		     "processor if it has none; else restart it",
+		     "one runs, and does nothing: it was last at work %s ago, and what it says of "
+		     "%" PRIu32 " rank%s is as old",
+		     figures_duration(seen->age_ns, since), seen->rows, figures_plural(seen->rows));
 }
 
 static void say_health(struct findings *findings, enum health health, const struct look *seen,
