@@ -26,8 +26,8 @@ static struct {
 	pthread_mutex_t lock; /* of all that follows; held for a copy at most, never for a write */
 	pthread_cond_t come, written;
 	struct batch *waiting;
-	uint64_t
-		dropped; /* lines behind those that wait: none fits from the first one on, to keep their order */
+	/* lines behind those that wait: from the first that does not fit on none does, to keep their order */
+	uint64_t dropped;
 	uint64_t lost; /* since the start */
 	int is_writing;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -101,7 +101,7 @@ static struct batch *take(uint64_t *ret_dropped)
 	struct batch *taken = queue.waiting;
 
 	queue.is_writing = 0;
-	while (!taken->bytes) {
+	while (!taken->bytes && !queue.dropped) {
 		pthread_cond_broadcast(&queue.written);
 		pthread_cond_wait(&queue.come, &queue.lock);
 	}
@@ -149,6 +149,7 @@ void log_queue_put(const char *line, size_t bytes)
 	if (queue.dropped || bytes > LOG_QUEUE_BYTES - waiting->bytes) {
 		queue.dropped++;
 		queue.lost++;
+		pthread_cond_signal(&queue.come); /* it may be one that never fits */
 	} else {
 		memcpy(waiting->text + waiting->bytes, line, bytes);
 		waiting->bytes += bytes;
