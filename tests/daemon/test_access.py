@@ -169,11 +169,14 @@ def connect_as(user, path):
     client = socket.socket(socket.AF_UNIX)
     child = os.fork()
     if child == 0:
-        if user is not None:
-            os.setgroups([])
-            os.setgid(user)
-            os.setuid(user)
-        os._exit(client.connect_ex(path))
+        try:
+            if user is not None:
+                os.setgroups([])
+                os.setgid(user)
+                os.setuid(user)
+            os._exit(client.connect_ex(path))
+        except OSError as fault:  # of a root that may not become others
+            os._exit(fault.errno)
     error = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if error:
         client.close()

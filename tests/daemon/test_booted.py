@@ -79,11 +79,14 @@ def connects_as(user, group, path=LOCAL):
     """0, or the error."""
     child = os.fork()
     if child == 0:
-        os.setgroups([])
-        os.setgid(grp.getgrnam(group).gr_gid)
-        os.setuid(pwd.getpwnam(user).pw_uid)
-        with socket.socket(socket.AF_UNIX) as client:
-            os._exit(client.connect_ex(path))
+        try:
+            os.setgroups([])
+            os.setgid(grp.getgrnam(group).gr_gid)
+            os.setuid(pwd.getpwnam(user).pw_uid)
+            with socket.socket(socket.AF_UNIX) as client:
+                os._exit(client.connect_ex(path))
+        finally:
+            os._exit(255)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 

@@ -17,7 +17,7 @@ from rig import (BIN, BODIES, CONTENT_TYPES, DIR, HELD, NO_JSON, NOTHING, PATIEN
                  Daemon, as_request, die_with_parent, query, read_answer, until, worker)
 
 TAKEOVER_S = 1.0  # docs/ringdexd.md
-TAKEOVERS = 10    # tries
+TAKEOVERS = 40    # tries
 
 
 class Answers(unittest.TestCase):
