@@ -29,14 +29,12 @@ int rdx_bell_file_open(struct rdx_mapping *ret_mapping, int dir_fd, int create)
 	if (fd < 0)
 		return fd;
 	r = rdx_file_check_ours(fd); /* another writer could truncate it under us */
-	if (r == 0 && bytes != sizeof(bell))
+	if (r == 0)
+		r = rdx_file_read(fd, &bell, sizeof(bell));
+	if (r == 0 && (bytes != sizeof(bell) || bell.magic != RDX_BELL_MAGIC))
 		r = -EBADMSG;
 	if (r == 0)
 		r = rdx_mapping_attach(&mapping, fd, sizeof(bell), 1);
-	if (r == 0 && ((struct rdx_bell *)mapping.base)->magic != RDX_BELL_MAGIC) {
-		rdx_mapping_close(&mapping);
-		return -EBADMSG;
-	}
 	if (r < 0) {
 		close(fd);
 		return r;
