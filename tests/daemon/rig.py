@@ -33,7 +33,9 @@ class Daemon:
              "--stale-after=1h", *options], stdout=subprocess.PIPE, text=True,
             **(process or {"preexec_fn": die_with_parent}))
         line = self.process.stdout.readline()
-        assert line.startswith("listening on 127.0.0.1:"), line
+        if not line.startswith("listening on 127.0.0.1:"):
+            self.close()
+            raise AssertionError(f"ringdexd did not begin with its port, but {line!r}")
         self.port = int(line.rsplit(":", 1)[1])
 
     def connect(self):
@@ -83,6 +85,18 @@ def worker(directory, program="example-publish", user=None):
         process.stdin.close()
         process.wait(PATIENCE_S)
         process.stdout.close()
+
+
+def flood(client):
+    """Ask, and take no answer, until nothing more is taken from this connection."""
+    most = 100_000_000
+    sent = 0
+    client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while sent < most:
+            sent += client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+    assert sent < most, "ringdexd takes questions without end"
+    client.settimeout(PATIENCE_S)
 
 
 def read_answer(stream):

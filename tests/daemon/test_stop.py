@@ -13,7 +13,7 @@ import sys
 import unittest
 
 from held_blocks import Holder, local
-from rig import DIR, PATIENCE_S, Daemon, read_answer, until
+from rig import DIR, PATIENCE_S, Daemon, flood, read_answer, until
 
 STOP_S = PATIENCE_S  # shorter than all that the clients would wait for
 CHAINS, CHAIN = 60, 200  # a megabyte of dump
@@ -73,13 +73,7 @@ class Stop(unittest.TestCase):
 
     def pipelining(self):
         client = self.connect()
-        client.setblocking(False)
-        sent = 0
-        with contextlib.suppress(BlockingIOError):
-            while sent < 100_000_000:
-                sent += client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
-        self.assertLess(sent, 100_000_000)
-        client.settimeout(PATIENCE_S)
+        flood(client)
         return client
 
     def looking_on(self):

@@ -181,7 +181,18 @@ static void it_shows_when_a_rank_last_published(void **state)
 	rig_release(&producer);
 }
 
-/* Exchange the lock file for a directory that is not empty, or back. */
+/* Start follow, and make ready what its lock file may be exchanged for: a directory that is not empty. */
+static void start_stuck(struct rig *rig, struct program *ret_program)
+{
+	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", "-i", "50ms", NULL};
+
+	assert_int_equal(mkdirat(rig->dir_fd, "stuck", 0755), 0);
+	assert_int_equal(mkdirat(rig->dir_fd, "stuck/x", 0755), 0);
+	assert_int_equal(program_start(ret_program, arguments[0], arguments, 0), 0);
+	assert_true(tools_wait_for(ret_program, "\"lock_cause\":null"));
+}
+
+/* Exchange them, or back. */
 static void exchange_lock(struct rig *rig)
 {
 	assert_int_equal(
@@ -191,13 +202,9 @@ static void exchange_lock(struct rig *rig)
 static void it_says_that_it_has_no_lock(void **state)
 {
 	struct rig *rig = *state;
-	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", "-i", "50ms", NULL};
 	struct program program;
 
-	assert_int_equal(mkdirat(rig->dir_fd, "stuck", 0755), 0);
-	assert_int_equal(mkdirat(rig->dir_fd, "stuck/x", 0755), 0);
-	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
-	assert_true(tools_wait_for(&program, "\"lock_cause\":null"));
+	start_stuck(rig, &program);
 	exchange_lock(rig);
 	assert_true(tools_wait_for(&program, "\"lock_cause\":\"EISDIR\""));
 	exchange_lock(rig);
@@ -209,13 +216,9 @@ static void it_says_that_it_has_no_lock(void **state)
 static void it_goes_on_when_its_messages_are_not_read(void **state)
 {
 	struct rig *rig = *state;
-	char *arguments[] = {"ringdex-follow", "--dir", rig->dir, "--json", "-i", "50ms", NULL};
 	struct program program;
 
-	assert_int_equal(mkdirat(rig->dir_fd, "stuck", 0755), 0);
-	assert_int_equal(mkdirat(rig->dir_fd, "stuck/x", 0755), 0);
-	assert_int_equal(program_start(&program, arguments[0], arguments, 0), 0);
-	assert_true(tools_wait_for(&program, "\"lock_cause\":null"));
+	start_stuck(rig, &program);
 	close(program.err);
 	program.err = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	exchange_lock(rig); /* which it says */
