@@ -234,18 +234,14 @@ static int open_and_reap(struct rig *rig)
 
 /* What opening does without, and calls of the reaping: that room was made, or none. */
 static const struct failing_answer answers_of_open[] = {
-	{"open", 0, 2},       {"read", 0, 2},
-	{"mmap", 0, 7},       {"madvise", 0, 9},
-	{"mkdirat", 0, 1},    {"posix_fallocate", 0, 1},
-	{"fstat", 0, 30},     {"fstat", -ENOSPC, 4},
-	{"fstatat", 0, 30},   {"fstatat", -ENOSPC, 4},
-	{"faccessat", 0, 20}, {"futimens", 0, 3},
-	{"fcntl", 0, 12},     {"fcntl", -ENOSPC, 3},
-	{"openat", 0, 20},    {"openat", -ENOSPC, 5},
-	{"fdopendir", 0, 3},  {"fdopendir", -ENOSPC, 2},
-	{"readdir", 0, 30},   {"readdir", -ENOSPC, 10},
-	{"unlinkat", 0, 6},   {"unlinkat", -ENOSPC, 3},
-	{NULL, 0, 0},
+	{"open", 0, 2},           {"read", 0, 2},           {"mmap", 0, 7},
+	{"madvise", 0, 9},        {"mkdirat", 0, 1},        {"posix_fallocate", 0, 1},
+	{"fstat", 0, 30},         {"fstat", -ENOSPC, 4},    {"fstatat", 0, 30},
+	{"fstatat", -ENOSPC, 4},  {"faccessat", 0, 20},     {"futimens", 0, 3},
+	{"fcntl", 0, 12},         {"fcntl", -ENOSPC, 3},    {"openat", 0, 20},
+	{"openat", -ENOSPC, 5},   {"fdopendir", 0, 3},      {"fdopendir", -ENOSPC, 2},
+	{"readdir", 0, 30},       {"readdir", -ENOSPC, 10}, {"unlinkat", 0, 6},
+	{"unlinkat", -ENOSPC, 3}, {"pread", 0, 1},          {NULL, 0, 0},
 };
 
 static void test_reap(void **state)

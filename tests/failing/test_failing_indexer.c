@@ -104,6 +104,7 @@ static const struct failing_answer opening[] = {
 	{"calloc", 0, 1},
 	{"openat", 0, 3},
 	{"fstat", 0, 3},
+	{"pread", 0, 1},
 	{"mmap", 0, 1},
 	{"madvise", 0, 1},
 	{"fdopendir", 0, 1},

@@ -130,9 +130,9 @@ static int check(struct rig *rig)
 
 /* Done without: populating and huge pages, and all of the bell, until the next call. */
 static const struct failing_answer answers[] = {
-	{"fstatat", 0, 2}, {"open", 0, 1},      {"read", 0, 1},  {"madvise", 0, 5},
-	{"openat", 0, 4},  {"getrlimit", 0, 1}, {"write", 0, 1}, {"fchmod", 0, 1},
-	{"linkat", 0, 1},  {"fstat", 0, 5},     {"mmap", 0, 2},  {NULL, 0, 0},
+	{"fstatat", 0, 2},   {"open", 0, 1},  {"read", 0, 1},   {"madvise", 0, 5}, {"openat", 0, 4},
+	{"getrlimit", 0, 1}, {"write", 0, 1}, {"fchmod", 0, 1}, {"linkat", 0, 1},  {"fstat", 0, 5},
+	{"pread", 0, 1},     {"mmap", 0, 2},  {NULL, 0, 0},
 };
 
 static void each(struct rig *rig, enum lost what, uint32_t least)

@@ -22,7 +22,7 @@
 static const struct failing_answer opening[] = {
 	{"open", 0, 1},      {"read", 0, 1},  {"madvise", 0, 8}, {"openat", 0, 4},
 	{"getrlimit", 0, 1}, {"write", 0, 1}, {"fchmod", 0, 1},  {"linkat", 0, 1},
-	{"fstat", 0, 3},     {"mmap", 0, 7},  {NULL, 0, 0},
+	{"fstat", 0, 3},     {"pread", 0, 1}, {"mmap", 0, 7},    {NULL, 0, 0},
 };
 
 static int open_and_close(struct rig *rig)
@@ -81,8 +81,8 @@ static int open_again(struct rig *rig)
 }
 
 static const struct failing_answer opening_again[] = {
-	{"open", 0, 1},  {"read", 0, 1}, {"madvise", 0, 8}, {"openat", 0, 2},
-	{"fstat", 0, 3}, {"mmap", 0, 7}, {NULL, 0, 0},
+	{"open", 0, 1},  {"read", 0, 1},  {"madvise", 0, 8}, {"openat", 0, 2},
+	{"fstat", 0, 3}, {"pread", 0, 1}, {"mmap", 0, 7},    {NULL, 0, 0},
 };
 
 static void test_open_again(void **state)
@@ -106,8 +106,8 @@ static void cut_clear_file(struct rig *rig)
 static const struct failing_answer opening_damaged[] = {
 	{"open", 0, 1},      {"read", 0, 1},    {"madvise", 0, 8}, {"openat", 0, 4},
 	{"getrlimit", 0, 1}, {"write", 0, 1},   {"fchmod", 0, 1},  {"linkat", 0, 1},
-	{"fstat", 0, 6},     {"fstatat", 0, 1}, {"mmap", 0, 7},    {"unlinkat", 0, 1},
-	{"fcntl", 0, 1},     {NULL, 0, 0},
+	{"fstat", 0, 6},     {"fstatat", 0, 1}, {"pread", 0, 1},   {"mmap", 0, 7},
+	{"unlinkat", 0, 1},  {"fcntl", 0, 1},   {NULL, 0, 0},
 };
 
 /* Over a damaged clear file: alone, then beside a rank that has it open. */
