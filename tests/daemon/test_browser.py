@@ -10,7 +10,7 @@ import sys
 import unittest
 
 import browser
-from rig import DIR, Daemon, worker
+from rig import DIR, Daemon, until, worker
 from test_page import HOSTILE, feed, line
 
 PICTURES = os.environ.get("RDX_PICTURES")
@@ -99,11 +99,13 @@ class Page(unittest.TestCase):
                                line(7, names=[3], token_ids=[1, 2]), "--model=m", "--tenant=t")
             self.open(daemon)
             page.until("[...document.querySelectorAll('.state')].filter((it) => it.textContent === 'EXACT').length === 2")
+            titles = page.say("[...document.querySelectorAll('#ranks thead th')].map((it) => it.textContent)")
+            device = titles.index("Device")
+            until(lambda: [row[device] for row in self.rows()] == ["3", "1"], "not all events are seen")
             page.until("document.querySelectorAll('#rows tr')[1].cells[15].textContent === '1'")  # its clear
             first, second = self.rows()
-            titles = page.say("[...document.querySelectorAll('#ranks thead th')].map((it) => it.textContent)")
-            first, second = dict(zip(titles, first)), dict(zip(titles, second))
             self.assertEqual(len(first), len(titles))
+            first, second = dict(zip(titles, first)), dict(zip(titles, second))
             self.assertEqual((first["Rank"], first["Device"], first["Model and instance"], first["Lag"]),
                              ("1:0", "3", "examplehttp://localhost:8000", "0"))
             self.assertEqual((second["Rank"], second["Model and instance"], second["Device"]),

@@ -34,7 +34,7 @@ class Choices(unittest.TestCase):
         daemon = Daemon(name, *options)
         stack.callback(daemon.close)
         stack.enter_context(feed(daemon.directory, EVENTS))
-        until_held(daemon, HELD)
+        until_held(daemon, HELD, EVENTS)
         return daemon
 
     def choose(self, daemon, body, status=200):

@@ -178,7 +178,7 @@ class Refused(Hardened, test_register.Case):
         self.assertIn("anon_inode:[eventpoll]", descriptors(daemon.process.pid))
         with worker(daemon.directory):
             until(lambda: daemon.ask("POST", "/query", query(PROMPT))[0] == 200, "the worker is never seen")
-        self.assertIn("warning io_uring is not available here: epoll is used\n", self.said(daemon))
+        self.until_said(daemon, "warning io_uring is not available here: epoll is used\n")
 
 
 if __name__ == "__main__":

@@ -316,7 +316,8 @@ class Published(unittest.TestCase):
     """What only a rank's own segment says: what is not applied, and what could not be published."""
 
     def setUp(self):
-        self.directory = f"{DIR}/published"
+        name = self.id().rsplit(".", 1)[1]  # a directory each: what another test left there would be seen
+        self.directory = f"{DIR}/{name}"
         follow = subprocess.Popen([f"{BIN}/ringdex-follow", f"--dir={self.directory}"], stdout=subprocess.PIPE,
                                   text=True, preexec_fn=die_with_parent)
         self.addCleanup(follow.stdout.close)
@@ -324,7 +325,7 @@ class Published(unittest.TestCase):
         self.addCleanup(follow.kill)
         self.assertIn("following", follow.stdout.readline())
         self.follow = follow
-        self.daemon = Daemon("published")
+        self.daemon = Daemon(name)
         self.addCleanup(self.daemon.close)
         self.feed = self.start_feed()
 

@@ -130,6 +130,10 @@ class Case(unittest.TestCase):
         with open(daemon.said_path, encoding="utf-8") as file:
             return file.read()
 
+    def until_said(self, daemon, text):
+        """A line of the log may come behind the answer to what it is about."""
+        until(lambda: text in self.said(daemon), f"'{text}' is never said")
+
     def accepted(self, daemon, *arguments, **more):
         self.assertEqual(daemon.ask("POST", "/register", register(*arguments, **more)), (201, OK))
 
@@ -347,15 +351,14 @@ class Supervision(Case):
         for i in range(4):  # a pause begins where the one before has ended: starting takes time, too
             self.assertGreater(starts[i + 1] - starts[i], 0.1 * 2 ** i)
         self.until_status(daemon, 7, "failed")
-        text = self.said(daemon)
-        self.assertIn("warning bridge of instance 7 dp_rank 0: no \\x1b[2J use\n", text)
-        self.assertIn("warning bridge of instance 7 dp_rank 0: ended with status 3, is started again\n", text)
+        self.until_said(daemon, "warning bridge of instance 7 dp_rank 0: no \\x1b[2J use\n")
+        self.until_said(daemon, "warning bridge of instance 7 dp_rank 0: ended with status 3, is started again\n")
 
     def test_one_that_is_not_there(self):
         daemon = self.daemon("not-there", f"--bridge={DIR}/nothing")
         self.accepted(daemon, 7)
         self.assertEqual(self.listener(daemon, 7), "failed")
-        self.assertIn(f"error cannot start {DIR}/nothing, and tries again: No such file", self.said(daemon))
+        self.until_said(daemon, f"error cannot start {DIR}/nothing, and tries again: No such file")
         self.assertEqual(daemon.ask("POST", "/unregister", {"instance_id": 7, "model_name": "example"}), (200, OK))
         self.assertIsNone(self.listener(daemon, 7))
 
@@ -429,8 +432,7 @@ class Streams(Case):
         engine.store([13], PROMPT[8:12], 12)
         self.answers(daemon, held("7", tokens=12))
         self.until_status(daemon, 7, "active")
-        self.assertIn("warning bridge of instance 7 dp_rank 0: ended by signal 9, is started again\n",
-                      self.said(daemon))
+        self.until_said(daemon, "warning bridge of instance 7 dp_rank 0: ended by signal 9, is started again\n")
         # an engine that is away, and its successor
         engine.close()
         self.until_status(daemon, 7, "paused")

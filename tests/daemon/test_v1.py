@@ -25,7 +25,7 @@ class Answers(unittest.TestCase):
         cls.addClassCleanup(cls.stack.close)
         cls.daemon = Daemon("v1")
         cls.stack.callback(cls.daemon.close)
-        cls.stack.enter_context(feed(cls.daemon.directory, [
+        events = [
             stored(1, [11, 12, 13, 14], TOKENS),
             stored(2, [21, 22, 23], TOKENS[:6], dp_rank=3), stored(2, [23], tier="host", dp_rank=3),
             {"worker": 2, "dp_rank": 3, "type": "removed", "names": [23]},
@@ -34,10 +34,11 @@ class Answers(unittest.TestCase):
             stored(5, [51, 52], TOKENS[:4], lora="ada", salt="grain"),
             stored(6, [61, 62], TOKENS[:4], extra_keys=IMAGE),
             stored(7, [71], local_hashes=[str(LOCAL[0])]),
-            stored(7, [72, 73], local_hashes=[str(h) for h in LOCAL[1:]], parent=71)]))
+            stored(7, [72, 73], local_hashes=[str(h) for h in LOCAL[1:]], parent=71)]
+        cls.stack.enter_context(feed(cls.daemon.directory, events))
         cls.stack.enter_context(feed(cls.daemon.directory, [stored(8, [81], TOKENS[:2])], "--tenant=other"))
         until_held(cls.daemon, {(1, 0): 4, (2, 3): 3, (3, 0): 1, (4, 0): 1, (5, 0): 2, (6, 0): 2, (7, 0): 3,
-                                (8, 0): 1})
+                                (8, 0): 1}, events)
 
     def query(self, body, status=200):
         answer = self.daemon.ask("POST", "/v1/query", body)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of /v1 share: engines that hold what a few lines say."""
+import collections
 import contextlib
 import json
 import subprocess
@@ -46,10 +47,12 @@ def ranks(daemon):
     return {(rank["worker"], rank["dp_rank"]): rank for rank in said["ranks"]}
 
 
-def until_held(daemon, blocks):
-    """Until each of these workers holds so many blocks in all tiers together."""
+def until_held(daemon, blocks, events=()):
+    """Until each of these workers holds so many blocks in all tiers together, and all these events are in."""
+    told = collections.Counter((event["worker"], event.get("dp_rank", 0)) for event in events)
+
     def is_held():
         seen = ranks(daemon)
-        return all(rank in seen and sum(seen[rank]["held_blocks"].values()) == count
-                   for rank, count in blocks.items())
+        return (all(rank in seen and sum(seen[rank]["held_blocks"].values()) == count for rank, count in blocks.items())
+                and all(seen[rank]["last_event_id"] == count for rank, count in told.items()))
     until(is_held, f"never held: {blocks}")
