@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from patience import die_with_parent, wait_until  # noqa: E402
 
 BIN, LOOP, DIR = sys.argv[1:4]
-PATIENCE_S = 60
+PATIENCE_S = int(os.environ.get("RDX_PATIENCE") or 240)  # for what hangs; as in tests/patience.h, mutations wait for less
 os.umask(0o022)  # a token file that its group may write is refused
 PROMPT = list(range(1, 13))
 
@@ -41,9 +41,12 @@ class Daemon:
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
 
+    def client(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+
     def ask(self, method, path, body=None, **headers):
         """Status, and the body: of JSON what it says."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        connection = self.client()
         try:
             if body is not None and not isinstance(body, (bytes, str)):
                 body = json.dumps(body)

@@ -6,12 +6,13 @@ import contextlib
 import http.client
 import json
 import random
+import socket
 import subprocess
 import threading
 import time
 import unittest
 
-from rig import BIN, PATIENCE_S, Daemon, die_with_parent, query, until
+from rig import BIN, DIR, PATIENCE_S, Daemon, die_with_parent, query, until
 
 MODEL = "killed"
 ENGINES = 4
@@ -24,6 +25,25 @@ BATCH = 32          # events at once
 REST_S = 0.002      # between two batches: about 10,000 events a second of each engine
 ROWS = 20           # of each engine, which an answer must have had before the next kill
 NO_ANSWER = (404, 503)  # no index yet, or not now
+
+
+class Named(Daemon):
+    """One that is asked by a file of its own: the port of one that is dead may be given to another."""
+
+    def __init__(self, name, number):
+        self.path = f"{DIR}/{number}.sock"
+        super().__init__(name, f"--listen=unix:{self.path}")
+
+    def client(self):
+        client = super().client()
+        client.sock = socket.socket(socket.AF_UNIX)
+        client.sock.settimeout(PATIENCE_S)
+        try:
+            client.sock.connect(self.path)
+        except OSError:
+            client.close()
+            raise
+        return client
 
 
 class Engine(threading.Thread):
@@ -167,7 +187,7 @@ class Asker(threading.Thread):
 
 class Killed(unittest.TestCase):
     def setUp(self):
-        self.daemons, self.killed, self.rows = [], set(), {}
+        self.daemons, self.killed, self.rows, self.started = [], set(), {}, 0
         self.start()
         until(self.daemons[0].at_work, "it never works")
         self.engines = [Engine(self.daemons[0].directory, worker) for worker in range(1, ENGINES + 1)]
@@ -177,7 +197,8 @@ class Killed(unittest.TestCase):
             thread.start()
 
     def start(self):
-        daemon = Daemon("killed")
+        self.started += 1
+        daemon = Named("killed", self.started)
         self.addCleanup(daemon.close)
         self.daemons = [*self.daemons, daemon]  # askers read the list meanwhile
         return daemon
