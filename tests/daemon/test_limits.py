@@ -18,6 +18,7 @@ CROWD = 10_000 if LONG else 1_500
 SPARE = 128  # descriptors of the test that are none of the crowd's
 ASKING = 8   # connections of the daemon, likewise
 CONNECTION_BYTES = 4096  # of the daemon's own memory for one that is idle, and for what every third one asked
+PAGES = 200              # of 40 KiB and more each: together more than a socket takes
 GROWTH = 1 << 20         # bytes that may come besides, of a heap that is cut into other pieces
 IS_PLAIN = not re.search("[at]san", BIN)
 WHOLE = as_request(query(PROMPT))
@@ -154,6 +155,18 @@ class Wrong(unittest.TestCase):
                 self.half_close(connect, WHOLE * 3 + WHOLE[:cut], 3)
                 self.half_close(connect, WHOLE[:cut], 0)
             self.half_close(connect, b"", 0)
+
+    def test_half_closed_while_it_answers(self):
+        """There are more answers than the kernel takes: the end comes while one is sent."""
+        request = b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+        with connect_to(self.path) as client, client.makefile("rb") as stream:
+            client.sendall(request * PAGES)
+            client.shutdown(socket.SHUT_WR)
+            for _ in range(2):
+                self.assertTrue(self.daemon.at_work())  # behind what the client has sent
+            for _ in range(PAGES):
+                self.assertEqual(read_answer(stream)[0], 200)
+            self.assertEqual(stream.read(), b"")
 
     def test_slow(self):
         """A head, or a body, that does not come to its end is waited for half a second, on either kind of socket;
