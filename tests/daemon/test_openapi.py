@@ -112,7 +112,7 @@ class Described(unittest.TestCase):
             capture_output=True, text=True, cwd=DIR, check=False)
         self.assertEqual(run.returncode, 0, run.stdout[-20000:] + run.stderr[-2000:])
         print(run.stdout[-1500:])
-        self.assertTrue(os.path.exists(f"{self.bridge}.said"), "no engine was registered")
+        until(lambda: os.path.exists(f"{self.bridge}.said"), "no engine was registered")
         self.assertNotEqual(self.daemon.ask("GET", "/peers"), (200, []))
 
 
