@@ -47,7 +47,7 @@ static void a_line_that_never_fits(void **state)
 	log_queue_drain(rdx_clock_ns() + patience_ns()); /* the thread sleeps */
 	log_queue_put(line, LOG_QUEUE_BYTES + 1);
 	assert_int_equal(log_queue_lost(), 1);
-	UNTIL(is_taken("next\n"))
+	UNTIL (is_taken("next\n"))
 		patience_nap(10);
 	log_queue_drain(rdx_clock_ns() + patience_ns());
 	dup2(was, STDERR_FILENO);
