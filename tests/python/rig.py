@@ -33,7 +33,8 @@ class Namespace(unittest.TestCase):
         return publisher
 
     def indexer(self, **options):
-        indexer = ringdex.Indexer(dir=self.dir, **options)
+        """Whose ranks are not STALE, however long the machine lets it wait."""
+        indexer = ringdex.Indexer(dir=self.dir, **{"stale_after": 86400.0, **options})
         self.addCleanup(indexer.close)
         return indexer
 
