@@ -70,6 +70,7 @@ static int spawn(struct program *program, const char *name, char *const *argumen
 	/* as a shell starts it, whatever this process does with that */
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
+	sigaddset(&defaults, SIGHUP); /* ignored where the tests run under nohup */
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	r = -posix_spawn(&program->pid, path, &actions, &attributes, arguments, environ);
