@@ -57,7 +57,7 @@ class Dynamo:
              "--threads", "1", *(option for url in peers for option in ("--peers", url))], env={**os.environ, "PYTHONPATH": folder},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
 
-    ask = Daemon.ask
+    client, ask = Daemon.client, Daemon.ask
 
     def answers(self, *request):
         """What it says to this; None while it does not listen yet."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines and peers that are registered over HTTP, and the bridges that listen to them: real processes, and streams
 of real ZeroMQ sockets: test_register.py BIN_DIR io_uring|epoll DIR"""
+import functools
 import json
 import os
 import signal
@@ -17,9 +18,6 @@ HAS_BRIDGE = os.path.exists(f"{BIN}/ringdex-bridge") and ZMQ and "tsan" not in B
 NOBODY = "tcp://127.0.0.1:9"  # discard: nobody publishes there
 OK = {"status": "ok"}
 REGISTRATION = ("/register", "/unregister", "/register_peer", "/deregister_peer")
-with open(f"{os.path.dirname(os.path.abspath(__file__))}/../../package/openapi/ringdexd.json",
-          encoding="ascii") as openapi:
-    OPENAPI = json.load(openapi)
 
 # In place of a bridge: says what it was started with, and goes on as it is told.
 FAKE = """#!{python}
@@ -67,17 +65,24 @@ def held(instance, dp_rank="0", tokens=8):
                                      "cpu": tokens, "disk": tokens}}}
 
 
+@functools.cache
+def openapi():
+    """Read where it is asked: test_booted.py, which takes some of this, has no tree."""
+    with open(f"{os.path.dirname(os.path.abspath(__file__))}/../../package/openapi/ringdexd.json", encoding="ascii") as file:
+        return json.load(file)
+
+
 def resolved(part):
     """What a part of the OpenAPI file is, or refers to."""
     while "$ref" in part:
         name = part["$ref"].removeprefix("#/components/").split("/")
-        part = OPENAPI["components"][name[0]][name[1]]
+        part = openapi()["components"][name[0]][name[1]]
     return part
 
 
 def check_described(path, status, said):
     """An answer of a route is one that the OpenAPI file has: schemathesis (test_openapi.py) does not come to each."""
-    described = OPENAPI["paths"][path]["post"]["responses"]
+    described = openapi()["paths"][path]["post"]["responses"]
     assert str(status) in described, (path, status, said)
     content = resolved(described[str(status)])["content"]
     if isinstance(said, str):
