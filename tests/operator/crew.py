@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from patience import die_with_parent, wait_until  # noqa: E402
 
 PATIENCE_S = 120
+os.umask(0o022)  # what workers make others may read
 
 
 def until(condition, what):
