@@ -102,7 +102,7 @@ static void write_error(const char *text)
 	write_line(LOG_AT_ERROR, text);
 }
 
-static void leave(void)
+void log_leave(void)
 {
 	log_queue_drain(leave_by_ns ? leave_by_ns : rdx_clock_ns() + LEAVE_NS);
 }
@@ -111,7 +111,7 @@ int log_open(void)
 {
 	int r = log_queue_open(make_lost);
 
-	if (r == 0 && atexit(leave) != 0)
+	if (r == 0 && atexit(log_leave) != 0)
 		r = -ENOMEM;
 	return r;
 }

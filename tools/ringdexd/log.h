@@ -22,6 +22,9 @@ int log_open(void);
  * By the thread that exits. */
 void log_leave_by(uint64_t until_ns);
 
+/* Wait until it is written, or until then: exit(3) does it by itself, _exit(2) does not. */
+void log_leave(void);
+
 /* Lines that could not be written since the start. */
 uint64_t log_lost(void);
 
