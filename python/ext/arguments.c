@@ -82,6 +82,16 @@ int arguments_tier(PyObject *from, void *ret_u8)
 	return 0;
 }
 
+PyObject *arguments_list(PyObject *from)
+{
+	if (PyList_Check(from) || PyTuple_Check(from))
+		return Py_NewRef(from);
+	if (PySequence_Check(from) && !PyUnicode_Check(from) && !PyDict_Check(from))
+		return PySequence_List(from);
+	PyErr_SetString(PyExc_TypeError, "no list, and no other sequence");
+	return NULL;
+}
+
 int arguments_path(PyObject *from, void *ret_bytes)
 {
 	if (from == Py_None) {

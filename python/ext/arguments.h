@@ -27,6 +27,11 @@ int arguments_path(PyObject *from, void *ret_bytes);
  * the argument and the words. */
 int arguments_word(const char *name, const char *text, const char *const *words);
 
+/* A list or a tuple as it is, or a list of another sequence's elements; a new reference. NULL with a TypeError where
+ * elements have no places, or with what its own code raises: an iterator is used up by who reads it, a set has its
+ * elements in whatever order, a dict is no list of its keys, a text none of its letters. */
+PyObject *arguments_list(PyObject *from);
+
 /* Elements of a list or tuple as it is, whatever a subclass says of it: none of its code runs. */
 static inline Py_ssize_t arguments_length(PyObject *list)
 {

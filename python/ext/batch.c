@@ -184,6 +184,8 @@ static int take_repeated(struct walk *walk, const struct event_values *values)
 	uint64_t name;
 	int r = 0;
 
+	if (!numbers_stay(values->of[EVENT_NAMES]))
+		return 0; /* what is not taken here is read again */
 	if (walk->pending.event.count < RDX_ENGINE_JOINED_MAX &&
 	    walk->pending.event.name_bytes == sizeof(name) &&
 	    only_name(values->of[EVENT_NAMES], &name))
@@ -260,7 +262,7 @@ static PyObject *events_of(PyObject *batch)
 	}
 	events = PyDict_Check(batch) ? arguments_value(batch, "events")
 				     : PyObject_GetAttrString(batch, "events");
-	list = events ? PySequence_Fast(events, "") : NULL;
+	list = events ? arguments_list(events) : NULL;
 	Py_XDECREF(events);
 	if (!list && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_Exception))) {
 		PyErr_Clear();

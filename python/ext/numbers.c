@@ -191,14 +191,8 @@ static int open_buffer(struct numbers *numbers, PyObject *from)
 /* A list or a tuple with the elements. A new reference. */
 static PyObject *listed(PyObject *from, const char *name)
 {
-	PyObject *list;
+	PyObject *list = arguments_list(from);
 
-	if (PyUnicode_Check(from) || PyDict_Check(from)) {
-		PyErr_Format(PyExc_TypeError, "%s is %R: give a list, a tuple or a buffer", name,
-			     from);
-		return NULL;
-	}
-	list = PySequence_Fast(from, "");
 	if (!list && PyErr_ExceptionMatches(PyExc_TypeError)) {
 		PyErr_Clear();
 		PyErr_Format(PyExc_TypeError, "%s is %R: give a list, a tuple or a buffer", name,
@@ -303,6 +297,11 @@ static int take_all(struct numbers *ret_numbers, PyObject *from, uint32_t width,
 	else
 		*ret_numbers = numbers;
 	return r;
+}
+
+int numbers_stay(PyObject *from)
+{
+	return PyList_Check(from) || PyTuple_Check(from) || PyObject_CheckBuffer(from);
 }
 
 int numbers_u32(struct numbers *ret_numbers, PyObject *from, struct room *room, const char *name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Many integers at once: lists, tuples, arrays, numpy, any buffer. A buffer whose elements have the
+ * Many integers at once: lists, tuples, arrays, numpy, any buffer or sequence. A buffer whose elements have the
  * size asked for is read where it lies; all else is copied into a room.
  */
 #ifndef NUMBERS_H
@@ -20,6 +20,9 @@ struct numbers {
 /* `ret_numbers` is freed by numbers_free after success. -1 with an exception that calls them `name`. */
 int numbers_u32(struct numbers *ret_numbers, PyObject *from, struct room *room, const char *name);
 int numbers_u64(struct numbers *ret_numbers, PyObject *from, struct room *room, const char *name);
+
+/* May it be read twice? A list is what it has, a buffer too; what another sequence gives is its own code's. */
+int numbers_stay(PyObject *from);
 
 /* Names of blocks: 8 bytes from integers, signed or not, 32 from bytes; all of one size. */
 int numbers_names(struct numbers *ret_numbers, PyObject *from, struct room *room, const char *name);

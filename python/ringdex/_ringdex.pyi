@@ -14,7 +14,7 @@ __version__: Final[str]
 _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 # A number, also one of numpy. Names may be signed or unsigned: the same 64 bits.
 _Name = SupportsIndex | bytes
-# A list, a tuple, or anything with a buffer of integers, which is read where it lies if its
+# A list, a tuple, another sequence, or anything with a buffer of integers, which is read where it lies if its
 # elements have the size that is needed (4 bytes for tokens, 8 for hashes and names). Names of
 # 32 bytes: a list of bytes, or a buffer of bytes with the shape (count, 32).
 _Names = Sequence[_Name] | Buffer

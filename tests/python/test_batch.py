@@ -2,6 +2,7 @@
 """publish_batch: engines' own objects, of every make; what cannot be read is never silent."""
 
 import array
+import collections.abc
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from rig import BLOCK, PATIENCE_S, Namespace, dies_with_us, held, wait_for
 
 TOKENS = list(range(1, 3 * BLOCK + 1))
 PROMPTS = 64
+RDX_ENGINE_JOINED_MAX = 4096  # as the header has it
 
 
 def prompt(i):
@@ -80,6 +82,14 @@ class Classes(Namespace):
         self.assertEqual(publisher.stats()["held"], (0, 0, 0, 0))
 
 
+class Once(collections.UserList):
+    """A sequence that gives its elements once."""
+
+    def __iter__(self):
+        while self.data:
+            yield self.data.pop(0)
+
+
 class Neighbours(Namespace):
     def filled(self, **options):
         publisher = self.publisher(device_blocks=256, ring_slots=4096, **options)
@@ -109,6 +119,24 @@ class Neighbours(Namespace):
         publisher.publish_batch(events + [engine.remove(list(range(10000, 20000)))])
         stats = publisher.stats()
         self.assertEqual((stats["held"][0], stats["unknown_removals"]), (0, 19000))
+
+    def test_names_that_are_given_once(self):
+        """Whoever reads them a second time finds none: one more than a call joins, each of them alone; and names of
+        another size."""
+        engine = Engine(VLLM, as_dataclass)
+        publisher = self.publisher(device_blocks=8192, ring_slots=16384)
+        count = RDX_ENGINE_JOINED_MAX + 1
+        names = list(range(1, count + 1))
+        publisher.stored(names, tokens=range(count * BLOCK))
+        publisher.publish_batch(Batch([engine.remove(Once([name])) for name in reversed(names)]))
+        stats = publisher.stats()
+        self.assertEqual((stats["held"][0], stats["unknown_removals"], stats["inexact"]), (0, 0, None))
+        wide = b"\7" * 32
+        publisher.stored([71], tokens=TOKENS[:BLOCK])
+        publisher.stored([wide], tokens=TOKENS[:BLOCK])
+        publisher.publish_batch([engine.remove([71]), engine.remove(Once([wide]))])
+        self.assertEqual(publisher.stats()["held"][0], 0)
+        self.assertIsNone(publisher.stats()["inexact"])
 
     def test_order_stays(self):
         engine = Engine(VLLM, MAKES[-1])
@@ -279,6 +307,51 @@ class Unread(Namespace):
             (BlockRemoved(lambda: raise_it(MemoryError("none left"))), "none left"),
         ):
             self.lost(publisher, event, cause)
+
+    def test_names_in_no_order(self):
+        """Which block is whose is said by the order: what has none, or is used up by who reads it, is none."""
+        publisher = self.publisher()
+        names = {71 << 40: 1, 5 << 33: 2, 99: 3}
+        for none in (iter([73]), (name for name in [73]), map(int, "73"), set(names), frozenset(names), names,
+                     names.keys(), names.values()):
+            self.lost(publisher, self.engine.store(none, TOKENS), "block_hashes is .*: give a list, a tuple or")
+            self.lost(publisher, self.engine.remove(none), "block_hashes is .*: give a list, a tuple or")
+            self.lost(publisher, self.engine.store([81, 82, 83], none), "token_ids is .*: give a list, a tuple or")
+            for call in (publisher.removed, lambda names: publisher.stored(names, tokens=TOKENS)):
+                with self.assertRaisesRegex(TypeError, "block_hashes is .*: give a list, a tuple or"):
+                    call(none)
+
+    def test_sequences_of_other_makes(self):
+        """As they are, and where reading one changes it."""
+
+        class Steps(list):
+            def __iter__(self):
+                raise RuntimeError("a list is what it has")
+
+        class Lies(collections.UserList):
+            def __len__(self):
+                return 1000
+
+        for number, make in enumerate((collections.deque, collections.UserList, Once, Steps, Lies)):
+            publisher = self.publisher(number + 1)
+            self.assertEqual(publisher.publish_batch(Batch(make([
+                self.engine.store(make([71, 72, 73]), make(TOKENS)),
+                self.engine.remove(make([73])),
+                self.engine.remove(make([72])),
+            ]))), 0, publisher.unreadable)
+            self.assertEqual(publisher.stats()["held"][0], 1)
+            self.assertIsNone(publisher.stats()["inexact"])
+
+        class Shrinks(collections.UserList):
+            __iter__ = collections.abc.Sequence.__iter__
+
+            def __getitem__(self, at):
+                self.data.pop()
+                return self.data[at]
+
+        publisher = self.publisher(9)
+        publisher.publish_batch([self.engine.store(Shrinks([71, 72, 73]), TOKENS)])  # but one name, of three
+        self.assertEqual(publisher.stats()["inexact"], "lacking")
 
     def test_what_is_not_understood(self):
         publisher = self.publisher()
