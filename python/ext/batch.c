@@ -184,12 +184,12 @@ static int take_repeated(struct walk *walk, const struct event_values *values)
 	uint64_t name;
 	int r = 0;
 
-	if (!numbers_stay(values->of[EVENT_NAMES]))
-		return 0; /* what is not taken here is read again */
 	if (walk->pending.event.count < RDX_ENGINE_JOINED_MAX &&
 	    walk->pending.event.name_bytes == sizeof(name) &&
 	    only_name(values->of[EVENT_NAMES], &name))
 		return append(walk, &name, 1) < 0 ? -1 : 1;
+	if (!numbers_stay(values->of[EVENT_NAMES]))
+		return 0; /* what is not taken here is read again */
 	if (numbers_names(&names, values->of[EVENT_NAMES], &self->reader.names, "block_hashes") < 0)
 		return -1;
 	if (names.width == walk->pending.event.name_bytes &&

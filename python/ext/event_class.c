@@ -2,6 +2,7 @@
 #include "python/ext/event_class.h"
 
 #include "python/ext/arguments.h"
+#include "python/ext/event_declared.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -39,76 +40,6 @@ static int matters(const struct rdx_engine *engine, const char *name)
 	return rdx_engine_field(engine, name) == RDX_ENGINE_FIELD_UNKNOWN;
 }
 
-/* A value that was found, or none: then NULL, and -1 in `*error` where it is not that it is absent. */
-static PyObject *or_absent(PyObject *value, int *error)
-{
-	if (value)
-		return value;
-	if (PyErr_ExceptionMatches(PyExc_AttributeError))
-		PyErr_Clear();
-	else
-		*error = -1;
-	return NULL;
-}
-
-/* An attribute, a new reference; as above. */
-static PyObject *optional(PyObject *from, PyObject *name, int *error)
-{
-	return or_absent(PyObject_GetAttr(from, name), error);
-}
-
-static PyObject *optional_text(PyObject *from, const char *name, int *error)
-{
-	PyObject *text = PyUnicode_FromString(name), *value;
-
-	if (!text) {
-		*error = -1;
-		return NULL;
-	}
-	value = optional(from, text, error);
-	Py_DECREF(text);
-	return value;
-}
-
-/* The names of the fields that the class declares, a tuple; NULL: it declares none. */
-static PyObject *declared(PyObject *type, int *error)
-{
-	static const char *const ways[] = {"__struct_fields__", "__dataclass_fields__",
-					   "model_fields", NULL};
-	PyObject *list = NULL, *tuple;
-
-	for (int i = 0; !list && !*error && ways[i]; i++)
-		list = optional_text(type, ways[i], error);
-	if (!list)
-		return NULL;
-	tuple = PySequence_Tuple(list);
-	Py_DECREF(list);
-	if (!tuple)
-		*error = -1;
-	return tuple;
-}
-
-/* Names of all fields that the translator has a place for. */
-static PyObject *known_names(void)
-{
-	PyObject *list = PyList_New(0), *tuple;
-
-	for (int field = 0; list && field < EVENT_FIELDS; field++) {
-		const char *known = event_field_name(field);
-		PyObject *name = known ? PyUnicode_InternFromString(known) : NULL;
-
-		if (known && (!name || PyList_Append(list, name) < 0)) {
-			Py_XDECREF(name);
-			Py_DECREF(list);
-			return NULL;
-		}
-		Py_XDECREF(name);
-	}
-	tuple = list ? PyList_AsTuple(list) : NULL;
-	Py_XDECREF(list);
-	return tuple;
-}
-
 /* Structs and classes with slots have an attribute at one place: asking that is half of asking by name.
  * -1 with an exception. */
 static int find_slot(PyObject *type, PyObject *name, PyObject **ret_slot)
@@ -118,7 +49,7 @@ static int find_slot(PyObject *type, PyObject *name, PyObject **ret_slot)
 
 	if (PyType_GetSlot((PyTypeObject *)type, Py_tp_getattro) != (void *)PyObject_GenericGetAttr)
 		return 0;
-	slot = optional(type, name, &error);
+	slot = event_attribute(type, name, &error);
 	if (slot && Py_IS_TYPE(slot, &PyMemberDescr_Type))
 		*ret_slot = slot;
 	else
@@ -146,30 +77,43 @@ static int add_attribute(struct event_class *class, PyObject *name)
 
 static int find_attributes(struct event_class *class)
 {
+	PyObject *names = event_declared(class->type), *name, *none;
+	Py_ssize_t at = 0;
 	int error = 0;
-	PyObject *names = declared(class->type, &error);
-	Py_ssize_t count;
 
-	if (!names && !error) {
-		class->is_open = 1;
-		names = known_names();
-	}
 	if (!names)
 		return -1;
-	count = PyTuple_Size(names);
-	class->attributes = calloc((size_t)count + 1, sizeof(*class->attributes));
-	if (!class->attributes)
+	class->attributes = calloc((size_t)PyDict_Size(names) + 1, sizeof(*class->attributes));
+	if (!class->attributes) {
 		PyErr_NoMemory();
-	for (Py_ssize_t i = 0; class->attributes && !error && i < count; i++)
-		error = add_attribute(class, PyTuple_GetItem(names, i));
+		error = -1;
+	}
+	while (!error && PyDict_Next(names, &at, &name, &none))
+		error = add_attribute(class, name);
 	Py_DECREF(names);
-	return class->attributes ? error : -1;
+	return error;
+}
+
+/* Where events of the class have attributes that it does not declare: of their own, and a pydantic model's. */
+static int find_others(struct event_class *class)
+{
+	int error = 0;
+	PyObject *offset = event_attribute_called(class->type, "__dictoffset__", &error);
+	PyObject *extra = event_attribute_called(class->type, "__pydantic_extra__", &error);
+
+	if (offset && PyLong_AsSsize_t(offset) != 0)
+		class->others[0] = PyUnicode_InternFromString("__dict__");
+	if (extra)
+		class->others[1] = PyUnicode_InternFromString("__pydantic_extra__");
+	Py_XDECREF(offset);
+	Py_XDECREF(extra);
+	return error || PyErr_Occurred() ? -1 : 0;
 }
 
 static int find_name(struct event_class *class)
 {
 	int error = 0;
-	PyObject *name = optional_text(class->type, "__name__", &error);
+	PyObject *name = event_attribute_called(class->type, "__name__", &error);
 	const char *text = name ? arguments_text(name, "a class's name") : NULL;
 
 	class->name = text ? strdup(text) : NULL;
@@ -190,6 +134,8 @@ static void free_class(struct event_class *class)
 		Py_DECREF(class->attributes[i].name);
 		Py_XDECREF(class->attributes[i].slot);
 	}
+	for (int i = 0; i < 2; i++)
+		Py_XDECREF(class->others[i]);
 	Py_XDECREF(class->type);
 	free(class->attributes);
 	free(class->name);
@@ -225,7 +171,7 @@ static struct event_class *learn(PyObject *type)
 	}
 	Py_INCREF(type);
 	class->type = type;
-	if (find_name(class) < 0 || find_attributes(class) < 0) {
+	if (find_name(class) < 0 || find_attributes(class) < 0 || find_others(class) < 0) {
 		free_class(class);
 		return NULL;
 	}
@@ -263,31 +209,58 @@ void event_class_drop(struct event_values *values)
 	}
 }
 
-/* Attributes of an event's own that no field is for. */
-static int count_others(PyObject *dict, const struct rdx_engine *engine, uint32_t *unknown)
+/* By the very object first, as nearly all are. */
+static int is_attribute(const struct event_class *class, PyObject *name)
+{
+	for (Py_ssize_t i = 0; i < class->count; i++) {
+		if (class->attributes[i].name == name)
+			return 1;
+	}
+	for (Py_ssize_t i = 0; i < class->count; i++) {
+		if (PyUnicode_Compare(class->attributes[i].name, name) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+/* What is in a dict beside the attributes of the class, where there is one. */
+static int read_dict(PyObject *dict, const struct event_class *class,
+		     const struct rdx_engine *engine, struct event_values *values,
+		     uint32_t *unknown)
 {
 	PyObject *name, *value;
 	Py_ssize_t at = 0;
 
 	while (PyDict_Next(dict, &at, &name, &value)) {
-		const char *text = value == Py_None ? NULL : arguments_text(name, "a field's name");
+		const char *text;
+		int field;
 
-		if (value != Py_None && !text)
+		if (class && PyUnicode_Check(name) &&
+		    (value == Py_None || is_attribute(class, name)))
+			continue;
+		text = arguments_text(name, "a field's name");
+		if (!text)
 			return -1;
-		*unknown += text && field_of(text) < 0 && strcmp(text, "type") != 0 &&
-			    matters(engine, text);
+		field = field_of(text);
+		if (field >= 0 && !values->of[field])
+			values->of[field] = Py_NewRef(value);
+		else if (field < 0 && value != Py_None)
+			*unknown += strcmp(text, "type") != 0 && matters(engine, text);
 	}
 	return 0;
 }
 
-static int count_own(PyObject *event, const struct rdx_engine *engine, uint32_t *unknown)
+/* What the event has in its dict `name`. */
+static int read_others(const struct event_class *class, PyObject *event, PyObject *name,
+		       const struct rdx_engine *engine, struct event_values *values,
+		       uint32_t *unknown)
 {
 	int error = 0;
-	PyObject *dict = optional_text(event, "__dict__", &error);
+	PyObject *dict = event_attribute(event, name, &error);
 
 	if (dict && PyDict_Check(dict)) {
 		MODULE_HOLD(dict);
-		error = count_others(dict, engine, unknown);
+		error = read_dict(dict, class, engine, values, unknown);
 		MODULE_LET_GO();
 	}
 	Py_XDECREF(dict);
@@ -310,14 +283,15 @@ int event_class_read(const struct event_class *class, PyObject *event,
 		     const struct rdx_engine *engine, struct event_values *ret_values,
 		     uint32_t *ret_unknown)
 {
-	int error = 0;
+	int error = 0, r = 0;
 
 	for (Py_ssize_t i = 0; i < class->count; i++) {
 		const struct event_attribute *attribute = &class->attributes[i];
 		PyObject *value =
 			attribute->slot
-				? or_absent(get_slot(attribute->slot, event, class->type), &error)
-				: optional(event, attribute->name, &error);
+				? event_or_absent(get_slot(attribute->slot, event, class->type),
+						  &error)
+				: event_attribute(event, attribute->name, &error);
 
 		if (error)
 			return -1;
@@ -330,27 +304,11 @@ int event_class_read(const struct event_class *class, PyObject *event,
 				matters(engine, PyUnicode_AsUTF8AndSize(attribute->name, NULL));
 		Py_XDECREF(value);
 	}
-	return class->is_open ? count_own(event, engine, ret_unknown) : 0;
-}
-
-static int read_dict(PyObject *dict, const struct rdx_engine *engine,
-		     struct event_values *ret_values, uint32_t *ret_unknown)
-{
-	PyObject *name, *value;
-	Py_ssize_t at = 0;
-
-	while (PyDict_Next(dict, &at, &name, &value)) {
-		const char *text = arguments_text(name, "a field's name");
-		int field = text ? field_of(text) : -1;
-
-		if (!text)
-			return -1;
-		if (field < 0)
-			continue;
-		Py_INCREF(value);
-		ret_values->of[field] = value;
-	}
-	return count_others(dict, engine, ret_unknown);
+	if (class->others[0])
+		r = read_others(class, event, class->others[0], engine, ret_values, ret_unknown);
+	if (class->others[1] && r == 0)
+		r = read_others(class, event, class->others[1], engine, ret_values, ret_unknown);
+	return r;
 }
 
 int event_class_read_dict(PyObject *dict, const struct rdx_engine *engine,
@@ -359,7 +317,7 @@ int event_class_read_dict(PyObject *dict, const struct rdx_engine *engine,
 	int r;
 
 	MODULE_HOLD(dict);
-	r = read_dict(dict, engine, ret_values, ret_unknown);
+	r = read_dict(dict, NULL, engine, ret_values, ret_unknown);
 	MODULE_LET_GO();
 	return r;
 }

@@ -14,15 +14,14 @@ struct event_attribute {
 	int field;      /* enum event_field, or -1: the translator says whether it matters */
 };
 
-/* A msgspec struct, a dataclass, a pydantic model, or any other class: of these each event has
- * attributes of its own, too (is_open). */
+/* A msgspec struct, a dataclass, a pydantic model, a named tuple, or any other class. */
 struct event_class {
 	PyObject *type;
 	char *name;
 	const char *type_text; /* the name, or event_class_removal of it */
 	struct event_attribute *attributes;
 	Py_ssize_t count;
-	int is_open;
+	PyObject *others[2]; /* names of dicts with what the class does not declare, or NULL */
 	int is_kept;
 };
 

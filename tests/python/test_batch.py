@@ -9,7 +9,8 @@ import time
 import unittest
 
 import ringdex
-from events import MAKES, SGLANG, VLLM, Batch, Engine, StorageMedium, as_dataclass, as_plain, as_slots
+from events import (MAKES, SGLANG, VLLM, Batch, Engine, StorageMedium, as_dataclass, as_plain, as_slots, as_struct,
+                    msgspec)
 from rig import BLOCK, PATIENCE_S, Namespace, dies_with_us, held, wait_for
 
 TOKENS = list(range(1, 3 * BLOCK + 1))
@@ -257,6 +258,41 @@ def raise_it(error):
     raise error
 
 
+def with_attribute(base, **more):
+    """An event of a class that does not declare what is added to it."""
+    event = base([73], "GPU")
+    for name, value in more.items():
+        setattr(event, name, value)
+    return event
+
+
+def events_with(name, value):
+    """Removals, of every make of class, with one more attribute."""
+    base, slotted = as_dataclass("BlockRemoved", VLLM["BlockRemoved"]), as_slots("BlockRemoved", VLLM["BlockRemoved"])
+    yield with_attribute(base, **{name: value})
+    yield with_attribute(type("BlockRemoved", (base,), {}), **{name: value})
+    yield with_attribute(type("BlockRemoved", (slotted,), {}), **{name: value})
+    yield with_attribute(type("BlockRemoved", (slotted,), {"__slots__": (name,)}), **{name: value})
+    yield as_dataclass("BlockRemoved", {**VLLM["BlockRemoved"], name: None})([73], "GPU", **{name: value})
+    for more in ({}, {"__slots__": ("block_hashes", "medium", name)}):
+        event = type("BlockRemoved", (), more)()
+        event.block_hashes, event.medium = [73], "GPU"
+        setattr(event, name, value)
+        yield event
+    named = collections.namedtuple("BlockRemoved", f"block_hashes medium {name}")
+    yield named([73], "GPU", value)
+    yield with_attribute(type("BlockRemoved", (collections.namedtuple("_", "block_hashes medium"),), {
+        "__new__": lambda cls, *fields: tuple.__new__(cls, fields)}), **{name: value})
+    # as pydantic's models are, with extra="allow"
+    model = type("BlockRemoved", (), {"__slots__": ("__dict__", "__pydantic_extra__"),
+                                      "model_fields": {"block_hashes": None, "medium": None}})()
+    model.block_hashes, model.medium, model.__pydantic_extra__ = [73], "GPU", {name: value}
+    yield model
+    if msgspec:
+        yield as_struct("BlockRemoved", {**VLLM["BlockRemoved"], name: None})([73], "GPU", **{name: value})
+        yield with_attribute(as_struct("BlockRemoved", VLLM["BlockRemoved"], dict=True, gc=True), **{name: value})
+
+
 class Unread(Namespace):
     def setUp(self):
         super().setUp()
@@ -372,6 +408,36 @@ class Unread(Namespace):
             publisher.cleared()
         stats = publisher.engine_stats()
         self.assertEqual((stats["unknown_types"], stats["unknown_fields"]), (3, 3))
+
+    def test_an_attribute_that_nobody_knows(self):
+        """In whatever make of class: no block is removed for certain."""
+        publisher = self.publisher()
+        for value, inexact in ((None, None), ("moon", "unknown")):
+            for number, event in enumerate(events_with("only_if", value)):
+                with self.subTest(number=number, value=value):
+                    publisher.stored([71, 72, 73], tokens=TOKENS)
+                    before = publisher.engine_stats()["unknown_fields"]
+                    self.assertEqual(publisher.publish_batch([event]), 0)
+                    self.assertEqual(publisher.stats()["inexact"], inexact)
+                    counted = publisher.engine_stats()["unknown_fields"] - before
+                    self.assertEqual(counted, 1 if inexact else 0)
+                    publisher.cleared()
+
+    def test_a_known_attribute_that_is_not_declared(self):
+        """It means what it always means."""
+        publisher = self.publisher(host_blocks=8)
+        old = as_dataclass("BlockRemoved", {"block_hashes": VLLM["BlockRemoved"]["block_hashes"]})
+        slot = type("BlockRemoved", (old,), {"__slots__": ("medium",)})([71])
+        own, extra = old([71]), type("BlockRemoved", (old,), {"__pydantic_extra__": {"medium": "CPU"}})([71])
+        own.medium = slot.medium = "CPU"
+        for event in (own, slot, extra, type("BlockRemoved", (old,), {"medium": property(lambda _: "CPU")})([71]),
+                      type("BlockRemoved", (old,), {"medium": "CPU"})([71])):
+            publisher.stored([71], tokens=TOKENS[:BLOCK])
+            publisher.stored([71], tier="host")
+            publisher.publish_batch([event])
+            self.assertEqual(publisher.stats()["held"], (1, 0, 0, 0))
+            self.assertIsNone(publisher.stats()["inexact"])
+            publisher.cleared()
 
     def test_what_is_no_batch(self):
         publisher = self.publisher()
