@@ -5,11 +5,15 @@ import contextlib
 import http.client
 import json
 import random
+import re
 import unittest
 
-from rig import DIR, PATIENCE_S, Daemon, die_with_parent, query, read_answer, until
+from rig import BIN, DIR, PATIENCE_S, Daemon, die_with_parent, query, read_answer, until
 from v1_rig import TOKENS, feed, prefix_hashes, ranks, stored, until_held
 
+IS_PLAIN = not re.search("[at]san", BIN)
+KEY_VALUES = 65_536  # docs/ringdexd.md
+PEAK_BYTES = 512 << 20  # of a daemon that reads 8 MiB of keys
 IMAGE = [[["image-a", 0]], None]
 LOCAL = [101, 1 << 63 | 102, 103]
 
@@ -122,6 +126,31 @@ class Answers(unittest.TestCase):
                 text = self.query(ask({"tokens": []}, {"tokens": TOKENS[:4], "extra_keys": keys}), 422)["error"]
                 self.assertIn(said, text)
                 self.assertIn("prompt 1: ", text)
+
+    def test_many_keys(self):
+        """The largest prompt that is likely is answered; more values than that never reach what reads keys, which
+        takes some hundred bytes for each."""
+        image = ["".join(random.choices("0123456789abcdef", k=64)), 16]
+        prompt = {"tokens": [*range(100_000)], "extra_keys": [[image] if i % 8 == 0 else None for i in range(50_000)]}
+        self.assertEqual(self.query(ask(prompt))["answers"][0]["blocks"], 50_000)
+        most = {"tokens": TOKENS[:4], "extra_keys": [[{}] * (KEY_VALUES - 1), None]}
+        self.assertIn("not understood", self.query(ask(most), 422)["error"])
+        for few in ([[7]], [[{"a": None}]]):  # beside it; a null of an object has a name
+            said = self.query(ask(most, {"tokens": TOKENS[:4], "extra_keys": few}), 422)["error"]
+            self.assertIn(f"prompts[1].extra_keys: the keys of all prompts have more than {KEY_VALUES} values", said)
+        for value in b"{}", b"[]", b"1", b'""', b"[{}]", b'{"a":1}':
+            for member in b"extra_keys", b"mm_keys":
+                keys = b",".join([value] * ((8 << 20) // (len(value) + 1) - 100))
+                said = self.query(b'{"model":"m","prompts":[{"tokens":[1,2],"%s":[[%s]]}]}' % (member, keys), 422)
+                self.assertIn(f"more than {KEY_VALUES} values", said["error"])
+        self.assertIn("keys for 5 blocks, and 4 tokens",
+                      self.query(ask({"extra_keys": [None] * 5, "tokens": TOKENS[:4]}), 422)["error"])
+        if IS_PLAIN:
+            self.assertLess(self.peak_bytes(), PEAK_BYTES)
+
+    def peak_bytes(self):
+        with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
 
     def test_min_state(self):
         for state, workers in (("exact", {1, 2}), ("lacking", {1, 2, 3}), ("inexact", {1, 2, 3, 4}),

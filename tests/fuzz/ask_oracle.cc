@@ -119,11 +119,13 @@ bool fits_list(const json_tree &from, enum ask_form form, const struct ask_promp
 	return true;
 }
 
-bool fits_keys(const json_tree &from, bool are_objects, const struct ask_prompt *prompt)
+// A list has no more entries than there are tokens. A fuzzer's body is too short for too many values.
+bool fits_keys(const json_tree &from, size_t tokens, bool are_objects,
+	       const struct ask_prompt *prompt)
 {
 	json_tree read;
 
-	if (from.is != json_tree::ARRAY)
+	if (from.is != json_tree::ARRAY || from.items.size() > tokens)
 		return false;
 	return !prompt || (prompt->are_objects == are_objects &&
 			   json_tree_read(prompt->keys, prompt->key_bytes, false, &read) &&
@@ -139,6 +141,7 @@ bool fits_prompt(const json_tree &from, const struct ask_prompt *prompt)
 	static const std::set<std::string> names = {"tokens",    "local_hashes", "prefix_hashes",
 						    "lora_name", "cache_salt",   "extra_keys",
 						    "mm_keys",   "eagle"};
+	size_t entries = 0;
 	int count = 0;
 	members of;
 
@@ -147,6 +150,7 @@ bool fits_prompt(const json_tree &from, const struct ask_prompt *prompt)
 	for (const auto &form : forms)
 		if (const json_tree *list = find(of, form.first.c_str())) {
 			count++;
+			entries = list->items.size();
 			if (!fits_list(*list, form.second, prompt))
 				return false;
 		}
@@ -156,7 +160,8 @@ bool fits_prompt(const json_tree &from, const struct ask_prompt *prompt)
 	if (count != 1 || (!find(of, "tokens") && of.size() > 1) || (extra && mm))
 		return false;
 	if (!is_text(lora) || !is_text(salt) || (eagle && eagle->is != json_tree::TRUTH) ||
-	    (extra && !fits_keys(*extra, false, prompt)) || (mm && !fits_keys(*mm, true, prompt)))
+	    (extra && !fits_keys(*extra, entries, false, prompt)) ||
+	    (mm && !fits_keys(*mm, entries, true, prompt)))
 		return false;
 	return !prompt ||
 	       (same_text(lora, prompt->lora_name) && same_text(salt, prompt->cache_salt) &&

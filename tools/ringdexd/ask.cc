@@ -187,6 +187,22 @@ uint8_t read_state(const std::string &where, const element &from)
 	return state;
 }
 
+// How many there are in it, nulls and itself not counted. simdjson takes no more than 1,024 levels.
+size_t values_within(const element &of)
+{
+	simdjson::dom::array array;
+	simdjson::dom::object object;
+	size_t count = 0;
+
+	if (of.get_array().get(array) == simdjson::SUCCESS)
+		for (const element value : array)
+			count += value.is_null() ? 0 : 1 + values_within(value);
+	else if (of.get_object().get(object) == simdjson::SUCCESS)
+		for (const auto member : object)
+			count += 1 + values_within(member.value);
+	return count;
+}
+
 /*
  * Objects
  */
@@ -319,6 +335,7 @@ struct ask_reader {
 	std::vector<uint32_t> tokens;
 	std::vector<uint64_t> hashes;
 	std::string keys;
+	size_t key_values, key_entries; // of all prompts; in the list of the last one
 	share shares[ASK_PROMPTS_MAX];
 	struct ask ask;
 
@@ -339,8 +356,16 @@ private:
 void ask_reader::read_keys(const std::string &where, struct ask_prompt *prompt, const element &from,
 			   bool are_objects)
 {
-	if (!from.is_array())
+	simdjson::dom::array list;
+
+	if (from.get_array().get(list) != simdjson::SUCCESS)
 		refuse_value(where, from, "an array");
+	key_entries = list.size();
+	key_values += values_within(from);
+	if (key_values > ASK_KEY_VALUES_MAX)
+		refuse("%s: the keys of all prompts have more than %d values besides null: ask in "
+		       "several requests",
+		       where.c_str(), ASK_KEY_VALUES_MAX);
 	const std::string text = simdjson::minify(from);
 	keys += text;
 	prompt->key_bytes = text.size();
@@ -385,6 +410,7 @@ void ask_reader::read_prompt(const std::string &where, const element &from)
 	struct ask_prompt *prompt = &ask.prompts[ask.prompt_count];
 
 	*prompt = ask_prompt();
+	key_entries = 0;
 	shares[ask.prompt_count] = {tokens.size(), hashes.size(), keys.size()};
 	check_prompt(where,
 		     read_members(where, from, prompt_names, [&](int member, const element &value) {
@@ -394,6 +420,10 @@ void ask_reader::read_prompt(const std::string &where, const element &from)
 	prompt->count = prompt->form == ASK_TOKENS
 				? tokens.size() - shares[ask.prompt_count].tokens
 				: hashes.size() - shares[ask.prompt_count].hashes;
+	if (key_entries > prompt->count)
+		refuse("%s: there are keys for %zu blocks, and %zu tokens: give an entry for each "
+		       "block, null where there is none",
+		       where.c_str(), key_entries, prompt->count);
 	ask.prompt_count++;
 }
 
@@ -498,6 +528,7 @@ void ask_reader::read(const element &root, enum ask_kind kind)
 	tokens.clear();
 	hashes.clear();
 	keys.clear();
+	key_values = 0;
 	ask.model[0] = ask.tenant[0] = 0;
 	ask.prompt_count = ask.load_count = ask.block_tokens = 0;
 	ask.min_state = RDX_STATE_INEXACT;

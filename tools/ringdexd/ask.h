@@ -19,6 +19,9 @@ extern "C" {
 #define ASK_LOAD_MAX    1e15
 #define ASK_WEIGHT_MAX  1e9
 #define ASK_FAULT_BYTES 512
+/* Values within the extra_keys and mm_keys of all prompts of a request, but nulls: each becomes an object of some
+ * hundred bytes to be read. A prompt of 100,000 tokens with an image in each block of 16 has 25,000. */
+#define ASK_KEY_VALUES_MAX 65536
 
 enum ask_kind {
 	ASK_QUERY,  /* prompts */
@@ -38,7 +41,7 @@ struct ask_prompt {
 	const uint32_t *tokens;
 	const uint64_t *hashes;
 	size_t count;     /* of either */
-	const char *keys; /* extra_keys or mm_keys, as JSON */
+	const char *keys; /* extra_keys or mm_keys, as JSON: a list of `count` entries at most */
 	size_t key_bytes;
 	uint8_t are_objects; /* they are mm_keys */
 	uint8_t is_eagle;
