@@ -12,6 +12,7 @@ import unittest
 
 from rig import (BIN, DIR, HELD, NOTHING, PATIENCE_S, PROMPT, Daemon, as_request, die_with_parent, query,
                  read_answer, until, worker)
+from v1_rig import feed, stored
 
 LONG = os.environ.get("RDX_LONG") == "1"
 CROWD = 10_000 if LONG else 1_500
@@ -21,6 +22,9 @@ CONNECTION_BYTES = 4096  # of the daemon's own memory for one that is idle, and 
 PAGES = 200              # of 40 KiB and more each: together more than a socket takes
 GROWTH = 1 << 20         # bytes that may come besides, of a heap that is cut into other pieces
 IS_PLAIN = not re.search("[at]san", BIN)
+TOKEN = "0123456789abcdef"
+BOUND = 64 << 20  # of --http-mib=64; large pieces have half of it
+SMALL = 1 << 20
 WHOLE = as_request(query(PROMPT))
 
 
@@ -203,6 +207,140 @@ class Wrong(unittest.TestCase):
                 if len(got) % 1000 < 7:
                     self.assertEqual(self.daemon.ask("POST", "/query", query(PROMPT[:8])), (200, HELD))
         self.assertEqual(got.count(b"HTTP/1.1 200"), count + 1)
+
+
+class Together(unittest.TestCase):
+    """What all connections keep of requests and answers has one bound, and is given back."""
+
+    def daemon(self, name, *options):
+        daemon = Daemon(name, "--request-timeout=1h", *options)
+        self.addCleanup(daemon.close)
+        until(daemon.at_work, "it never works")
+        return daemon
+
+    @staticmethod
+    def metric(daemon, name, token=None):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return next(float(line.split()[-1]) for line in daemon.ask("GET", "/metrics", **headers)[1].splitlines()
+                    if line.startswith(f"ringdex_http_{name} "))
+
+    def until_given_back(self, daemon):
+        until(lambda: self.metric(daemon, "memory_bytes") < SMALL, "memory is never given back")
+
+    def test_bodies_that_nobody_reads(self):
+        """Those of routes that take none are passed over, with and without a token; so are unknown routes'."""
+        with open(f"{DIR}/together.txt", "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(TOKEN)
+        guarded, free = self.daemon("guarded", f"--token-file={DIR}/together.txt"), self.daemon("free")
+        for daemon, token, requests in ((guarded, TOKEN, (("GET /health", 200),)),
+                                        (free, None, (("GET /health", 200), ("GET /workers?x=1", 200), ("PUT /query", 405),
+                                                      ("POST /nothing", 404)))):
+            with contextlib.ExitStack() as stack:
+                clients = []
+                for line, status in requests * 5:
+                    client = stack.enter_context(daemon.connect())
+                    client.sendall(f"{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {8 << 20}\r\n\r\n".encode())
+                    client.sendall(b" " * ((8 << 20) - 1))  # more than the kernel keeps
+                    clients.append((client, status))
+                self.assertLess(self.metric(daemon, "memory_bytes", token), SMALL)
+                for client, status in clients:
+                    client.sendall(b" ")
+                    with client.makefile("rb") as stream:
+                        self.assertEqual(read_answer(stream)[0], status)
+        with free.connect() as client, client.makefile("rb") as stream:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                client.sendall((b"100000\r\n" + b" " * (1 << 20) + b"\r\n") * 9)
+            self.assertEqual(read_answer(stream)[0], 413)
+
+    def test_bodies(self):
+        """Above the bound they are refused, to be sent again; small requests are answered meanwhile."""
+        daemon = self.daemon("bodies", "--http-mib=64")
+        with worker(daemon.directory), contextlib.ExitStack() as stack:
+            until(lambda: daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD), "no worker")
+            body = json.dumps(query(PROMPT)).encode()
+            whole = as_request(b" " * ((8 << 20) - len(body)) + body)
+            clients = [stack.enter_context(daemon.connect()) for _ in range(12)]
+            for client in clients:
+                with contextlib.suppress(ConnectionError):
+                    client.sendall(whole[:-1])
+            self.assertEqual(daemon.ask("POST", "/query", query(PROMPT)), (200, HELD))
+            self.assertLess(self.metric(daemon, "memory_bytes"), BOUND / 2 + SMALL)
+            statuses = [self.finish(client, whole[-1:]) for client in clients]
+            self.assertIn(200, statuses)
+            self.assertGreaterEqual(self.metric(daemon, "memory_refused_total"), 12 - statuses.count(200))
+            self.assertGreaterEqual(self.metric(daemon, "memory_refused_total"), 6)
+            self.until_given_back(daemon)
+            with daemon.connect() as client, client.makefile("rb") as stream:  # one at a time is no trouble
+                for _ in range(4):
+                    client.sendall(whole)
+                    self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+            self.until_given_back(daemon)
+            self.assertEqual(daemon.end(), 0)
+
+    def finish(self, client, rest):
+        """The status; 503 also where the connection was over before that was read."""
+        with contextlib.suppress(ConnectionError), client.makefile("rb") as stream:
+            with contextlib.suppress(ConnectionError):
+                client.sendall(rest)
+            status, headers, _ = read_answer(stream)
+            if status == 503:
+                self.assertEqual((headers["retry-after"], headers["connection"]), ("1", "close"))
+            return status
+        return 503
+
+    def test_answers_that_nobody_takes(self):
+        """Likewise. What was begun is sent to its end."""
+        path = f"{DIR}/together.sock"
+        daemon = self.daemon("untaken", f"--listen=unix:{path}", "--http-mib=64")
+        tokens = [1, 2, 3, 4]
+        with feed(daemon.directory, [stored(i, [2 * i + 1, 2 * i + 2], tokens) for i in range(60)]), \
+                contextlib.ExitStack() as stack:
+            body = {"model": "m", "prompts": [{"tokens": tokens}] * 64}
+
+            def rows():
+                status, said = daemon.ask("POST", "/v1/query", {**body, "prompts": body["prompts"][:1]})
+                return len(said["answers"][0]["ranks"]) if status == 200 else 0
+            until(lambda: rows() == 60, "not all are seen")
+            clients = [stack.enter_context(connect_to(path)) for _ in range(60)]
+            for client in clients:
+                client.sendall(as_request(body).replace(b"/query", b"/v1/query", 1))
+            until(lambda: self.metric(daemon, "memory_refused_total") >= 20, "all answers are kept")
+            self.assertLess(self.metric(daemon, "memory_bytes"), BOUND / 2 + SMALL)
+            self.assertEqual(rows(), 60)
+            statuses = []
+            for client in clients:
+                with client.makefile("rb") as stream:
+                    status, headers, said = read_answer(stream)
+                    said = json.loads(said)
+                    statuses.append(status)
+                    if status == 200:
+                        self.assertEqual([len(one["ranks"]) for one in said["answers"]], [60] * 64)
+                    else:
+                        self.assertEqual((status, headers["retry-after"], stream.read()), (503, "1", b""))
+            self.assertGreater(statuses.count(200), 5)
+            self.until_given_back(daemon)
+            self.assertEqual(daemon.end(), 0)
+
+    def test_refusals_are_counted(self):
+        """By the class of their status, and those without the token."""
+        with open(f"{DIR}/counted.txt", "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(TOKEN)
+        daemon = self.daemon("counted", f"--token-file={DIR}/counted.txt", "--request-timeout=500ms")
+        refused = "answers_total{class=\"4xx\"}"
+        before = self.metric(daemon, refused, TOKEN)
+        for _ in range(5):
+            self.assertEqual(daemon.ask("GET", "/workers")[0], 401)
+        authorized = f"Authorization: Bearer {TOKEN}\r\n".encode()
+        for request, status in ((b"NONSENSE\r\n\r\n", 400), (b"GET /he", 408),
+                                (b"POST /query HTTP/1.1\r\n" + authorized + b"Content-Length: 99999999\r\n\r\n", 413)):
+            with daemon.connect() as client, client.makefile("rb") as stream:
+                client.sendall(request)
+                self.assertEqual(read_answer(stream)[0], status)
+        self.assertEqual(self.metric(daemon, refused, TOKEN) - before, 8)
+        self.assertEqual(self.metric(daemon, "unauthorized_total", TOKEN), 5)
 
 
 def allow(descriptors):

@@ -26,8 +26,9 @@ void answer_begin(struct answer *answer)
 
 void answer_free(struct answer *answer)
 {
+	budget_give_back(answer->budget, answer->capacity);
 	free(answer->bytes);
-	*answer = (struct answer){0};
+	*answer = (struct answer){.budget = answer->budget};
 }
 
 /* Room for `count` bytes more: where, or NULL. */
@@ -41,8 +42,12 @@ static char *room(struct answer *answer, size_t count)
 	while (capacity - answer->used < count)
 		capacity *= 2;
 	if (capacity > answer->capacity) {
+		answer->broken = budget_grow(answer->budget, answer->capacity, capacity);
+		if (answer->broken)
+			return NULL;
 		bytes = realloc(answer->bytes, capacity);
 		if (!bytes) {
+			budget_give_back(answer->budget, capacity - answer->capacity);
 			answer->broken = -ENOMEM;
 			return NULL;
 		}

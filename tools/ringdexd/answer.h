@@ -6,6 +6,8 @@
 #ifndef RINGDEXD_ANSWER_H
 #define RINGDEXD_ANSWER_H
 
+#include "tools/ringdexd/budget.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,11 +20,12 @@ struct answer {
 	char *bytes; /* ANSWER_HEAD_BYTES, then the body */
 	size_t used; /* with the head's bytes */
 	size_t capacity;
+	struct budget *budget; /* that the capacity is of; NULL: of none */
 	const char *type;
 	const char *headers;   /* more of them, each line with its end; NULL: none */
 	struct stream *stream; /* the body comes from it, piece by piece; NULL: it is whole */
 	int status;
-	int broken; /* -ENOMEM */
+	int broken; /* -ENOMEM; -ENOBUFS: not of this budget */
 	int is_endless; /* a stream that ends with its client, also where that has only ended its half */
 	int is_chunked; /* a body in pieces, for clients that know its end by that of a chunk */
 };

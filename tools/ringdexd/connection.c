@@ -3,6 +3,7 @@
 
 #include "shm/clock.h"
 #include "tools/ringdexd/body.h"
+#include "tools/ringdexd/log.h"
 #include "tools/ringdexd/parameter.h"
 #include "tools/ringdexd/request_reader.h"
 #include "tools/ringdexd/stream.h"
@@ -16,6 +17,10 @@
 #define HELD_MAX  ((size_t)65536) /* bytes of later requests, from which on the peer waits */
 #define LINGER_NS UINT64_C(1000000000)
 #define KEPT_NS   UINT64_C(1000000000) /* memory of a connection that is idle */
+#define KEPT_BYTES                                                                                 \
+	((size_t)65536) /* of a body or an answer; larger ones go when they are not needed */
+#define STATUSES_OF_CLASS 100
+#define RETRY_LATER       "Retry-After: 1\r\n"
 
 enum phase {
 	IDLE,      /* nothing of a request yet */
@@ -128,14 +133,28 @@ static int is_v1(const struct connection *connection)
 	       memcmp(target->bytes, prefix, sizeof(prefix) - 1) == 0;
 }
 
-/* It could not be read to its end: an answer, and the connection is over. */
-static void send_refusal(struct connection *connection, int status, const char *text)
+/* In words, instead of any other answer; and the connection is over. */
+static void answer_refusal(struct connection *connection, int status, const char *text)
 {
 	connection->is_last = 1;
 	if (is_v1(connection))
 		answer_error(&connection->answer, status, "%s", text);
 	else
 		answer_plain(&connection->answer, status, "%s\n", text);
+	if (status == 503)
+		connection->answer.headers = RETRY_LATER;
+}
+
+/* It could not be read to its end. */
+static void send_refusal(struct connection *connection, int status, const char *text)
+{
+	struct server_counters *counters = &connection->host->counters;
+
+	counters->refusals[status / STATUSES_OF_CLASS]++;
+	counters->unauthorized += status == 401;
+	log_say(LOG_AT_DEBUG, "a request is refused: %d, %s", status, text);
+	request_reader_drop_body(&connection->reader);
+	answer_refusal(connection, status, text);
 	send_answer(connection);
 }
 
@@ -201,9 +220,15 @@ static void answer_request(struct connection *connection)
 	route = find_route(connection, request.path);
 	if (route && check_parameters(route, &request, &connection->answer))
 		route->answer(host->options.context, &request, &connection->answer);
+	if (connection->answer.broken == -ENOBUFS && !connection->answer.stream) {
+		answer_free(&connection->answer);
+		answer_refusal(connection, 503, "no memory for this now");
+	}
 	if (host->options.answered)
 		host->options.answered(host->options.context, route, &request,
 				       connection->answer.status, rdx_clock_ns() - begun_ns);
+	if (connection->reader.body.capacity > KEPT_BYTES)
+		request_reader_drop_body(&connection->reader);
 	send_answer(connection);
 }
 
@@ -306,6 +331,8 @@ static void linger(struct connection *connection)
 /* The answer is with the peer, or on its way: the next request. */
 static void end_answer(struct connection *connection)
 {
+	if (connection->answer.capacity > KEPT_BYTES)
+		answer_free(&connection->answer);
 	if (connection->is_last) {
 		linger(connection);
 		return;
@@ -402,7 +429,9 @@ void connection_open(struct connection_host *host, int fd, int is_unix)
 	connection->socket.fd = fd;
 	connection->socket.handler = &handler;
 	connection->host = host;
-	request_reader_begin(&connection->reader, &host->options, fd, is_unix);
+	connection->held.budget = &host->budget;
+	connection->answer.budget = &host->budget;
+	request_reader_begin(&connection->reader, &host->options, &host->budget, fd, is_unix);
 	enter(connection, IDLE, host->options.limits.idle_ns);
 	host->counters.connections++;
 	connection->next = host->first;

@@ -15,6 +15,7 @@ struct connection_host {
 	struct loop *loop;
 	struct server_options options;
 	struct server_counters counters;
+	struct budget budget;         /* of all that they keep */
 	struct connection *first;     /* of all */
 	struct connection *streaming; /* of those whose answer is a stream */
 	int is_draining;              /* each ends after its answer */

@@ -5,6 +5,8 @@
 #ifndef RINGDEXD_GROWN_H
 #define RINGDEXD_GROWN_H
 
+#include "tools/ringdexd/budget.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -15,9 +17,10 @@ struct grown {
 	char *bytes;
 	size_t count;
 	size_t capacity;
+	struct budget *budget; /* that its capacity is of; NULL: of none */
 };
 
-/* Append, with so many zeros behind that are not counted. -ENOMEM */
+/* Append, with so many zeros behind that are not counted. -ENOMEM; -ENOBUFS: not of this budget */
 static inline int grown_add(struct grown *grown, const char *bytes, size_t count, size_t spare)
 {
 	size_t capacity = grown->capacity ? grown->capacity : 256;
@@ -25,10 +28,16 @@ static inline int grown_add(struct grown *grown, const char *bytes, size_t count
 	while (capacity < grown->count + count + spare)
 		capacity *= 2;
 	if (capacity > grown->capacity) {
-		char *larger = realloc(grown->bytes, capacity);
+		char *larger;
+		int r = budget_grow(grown->budget, grown->capacity, capacity);
 
-		if (!larger)
+		if (r < 0)
+			return r;
+		larger = realloc(grown->bytes, capacity);
+		if (!larger) {
+			budget_give_back(grown->budget, capacity - grown->capacity);
 			return -ENOMEM;
+		}
 		grown->bytes = larger;
 		grown->capacity = capacity;
 	}
@@ -40,8 +49,9 @@ static inline int grown_add(struct grown *grown, const char *bytes, size_t count
 
 static inline void grown_free(struct grown *grown)
 {
+	budget_give_back(grown->budget, grown->capacity);
 	free(grown->bytes);
-	*grown = (struct grown){0};
+	*grown = (struct grown){.budget = grown->budget};
 }
 
 #endif

@@ -362,7 +362,8 @@ static void put_indexer(struct exposition *to, struct keeper *keeper)
 	exposition_histogram(to, &report.polls, NULL, NULL);
 }
 
-static void put_requests(struct exposition *to, const struct traffic *traffic)
+static void put_requests(struct exposition *to, const struct traffic *traffic,
+			 const uint64_t refusals[TRAFFIC_CLASSES])
 {
 	static const char *const classes[TRAFFIC_CLASSES] = {NULL,  "1xx", "2xx",
 							     "3xx", "4xx", "5xx"};
@@ -373,11 +374,12 @@ static void put_requests(struct exposition *to, const struct traffic *traffic)
 		exposition_histogram(to, &traffic->requests[i], "route", traffic->routes[i].path);
 	exposition_histogram(to, &traffic->requests[TRAFFIC_ROUTES_MAX], "route", "other");
 	exposition_family(to, "ringdex_http_answers_total", "counter",
-			  "Answers to requests that were read, by the class of their status.");
+			  "Answers, by the class of their status; also to requests that were not "
+			  "read to their end.");
 	for (size_t i = 2; i < TRAFFIC_CLASSES; i++) {
 		exposition_sample(to, "");
 		exposition_label(to, "class", classes[i]);
-		exposition_number(to, traffic->classes[i]);
+		exposition_number(to, traffic->classes[i] + refusals[i]);
 	}
 }
 
@@ -400,7 +402,15 @@ static void put_http(struct exposition *to, const struct desk *desk)
 		       "Requests or answers that took their peer too long.", counters->timeouts);
 	exposition_one(to, "ringdex_http_connections_open", "gauge", "Connections now.",
 		       counters->connections);
-	put_requests(to, &desk->traffic);
+	exposition_one(to, "ringdex_http_unauthorized_total", "counter",
+		       "Requests without the token.", counters->unauthorized);
+	exposition_one(to, "ringdex_http_memory_bytes", "gauge",
+		       "Memory for requests and answers of all connections.",
+		       counters->memory_bytes);
+	exposition_one(to, "ringdex_http_memory_refused_total", "counter",
+		       "Times that requests or answers had no memory left: --http-mib.",
+		       counters->memory_refused);
+	put_requests(to, &desk->traffic, counters->refusals);
 	exposition_family(to, "ringdex_http_turn_duration_seconds", "histogram",
 			  "Time of a turn of the loop: how long other connections waited for it.");
 	exposition_histogram(to, &desk->traffic.turns, NULL, NULL);

@@ -23,6 +23,7 @@ static int on_begin(llhttp_t *parser)
 
 	reader->target.count = 0;
 	reader->body.count = 0;
+	reader->body_bytes = 0;
 	reader->head_bytes = 0;
 	reader->field_bytes = 0;
 	reader->value_bytes = 0;
@@ -263,15 +264,29 @@ static int on_header(llhttp_t *parser)
 	return 0;
 }
 
+static int is_path(const struct route *route, const char *target)
+{
+	size_t bytes = strcspn(target, "?");
+
+	return strlen(route->path) == bytes && memcmp(route->path, target, bytes) == 0;
+}
+
 /* Is there a route of that path that needs no token? */
 static int is_open(const struct request_reader *reader)
 {
-	const char *path = reader->target.bytes;
-	size_t bytes = strcspn(path, "?");
-
 	for (const struct route *route = reader->options->routes; route->method; route++)
-		if (route->is_open && strlen(route->path) == bytes &&
-		    memcmp(route->path, path, bytes) == 0)
+		if (route->is_open && is_path(route, reader->target.bytes))
+			return 1;
+	return 0;
+}
+
+/* Is there a route that reads it? Of others it is passed over, so that nobody keeps anything by it. */
+static int takes_body(const struct request_reader *reader)
+{
+	if (reader->parser.method != HTTP_POST)
+		return 0;
+	for (const struct route *route = reader->options->routes; route->method; route++)
+		if (strcmp(route->method, "POST") == 0 && is_path(route, reader->target.bytes))
 			return 1;
 	return 0;
 }
@@ -293,6 +308,7 @@ static int on_head(llhttp_t *parser)
 		return refuse(reader, 401);
 	if (parser->content_length > options->limits.body_bytes && parser->flags & F_CONTENT_LENGTH)
 		return refuse(reader, 413);
+	reader->takes_body = (uint8_t)takes_body(reader);
 	/* the peer waits for it a while, and sends its body in any case; no answer is under way now */
 	if (reader->is_asked)
 		(void)!send(reader->fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -303,8 +319,11 @@ static int on_body(llhttp_t *parser, const char *at, size_t count)
 {
 	struct request_reader *reader = parser->data;
 
-	if (reader->body.count + count > reader->options->limits.body_bytes)
+	reader->body_bytes += count;
+	if (reader->body_bytes > reader->options->limits.body_bytes)
 		return refuse(reader, 413);
+	if (!reader->takes_body)
+		return 0;
 	return grown_add(&reader->body, at, count, BODY_PADDING) < 0 ? refuse(reader, 503) : 0;
 }
 
@@ -334,12 +353,21 @@ static const llhttp_settings_t *settings(void)
 }
 
 void request_reader_begin(struct request_reader *reader, const struct server_options *options,
-			  int fd, int is_unix)
+			  struct budget *budget, int fd, int is_unix)
 {
-	*reader = (struct request_reader){.options = options, .fd = fd, .is_unix = is_unix != 0};
+	*reader = (struct request_reader){.options = options,
+					  .target.budget = budget,
+					  .body.budget = budget,
+					  .fd = fd,
+					  .is_unix = is_unix != 0};
 	reader->peer = is_unix ? users_peer(fd) : USERS_NOBODY;
 	llhttp_init(&reader->parser, HTTP_REQUEST, settings());
 	reader->parser.data = reader;
+}
+
+void request_reader_drop_body(struct request_reader *reader)
+{
+	grown_free(&reader->body);
 }
 
 void request_reader_drop(struct request_reader *reader)

@@ -24,7 +24,9 @@ struct request_reader {
 	llhttp_t parser; /* method and version too */
 	const struct server_options *options;
 	struct grown target; /* ends with a NUL */
-	struct grown body;   /* BODY_PADDING bytes behind it are 0 */
+	struct grown
+		body; /* BODY_PADDING bytes behind it are 0; empty where the route takes none */
+	size_t body_bytes; /* that came of it */
 	size_t head_bytes;
 	uint32_t field_bytes, value_bytes;
 	char field[REQUEST_FIELD_BYTES],
@@ -38,13 +40,17 @@ struct request_reader {
 	uint8_t is_json;
 	uint8_t takes_openmetrics;
 	uint8_t has_token;
+	uint8_t takes_body;   /* there is such a route */
 	uint8_t is_asked;     /* whether it may send its body */
 	uint8_t is_head_read; /* what looks like a header from then on is a trailer */
 };
 
-/* `fd`: who asks by it whether a body may come is told that it may. */
+/* `fd`: who asks by it whether a body may come is told that it may. What is kept of requests is of that budget. */
 void request_reader_begin(struct request_reader *reader, const struct server_options *options,
-			  int fd, int is_unix);
+			  struct budget *budget, int fd, int is_unix);
+
+/* Free what the body takes: nobody reads it any more. */
+void request_reader_drop_body(struct request_reader *reader);
 
 /* Free its memory; between two requests it may go on. */
 void request_reader_drop(struct request_reader *reader);

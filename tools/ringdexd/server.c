@@ -13,6 +13,7 @@
 const struct server_limits server_limits_default = {
 	.head_bytes = 16 * 1024,
 	.body_bytes = 8 * 1024 * 1024,
+	.memory_mib = 256,
 	.idle_ns = 300 * NS_PER_S,
 	.request_ns = 30 * NS_PER_S,
 	.answer_ns = 30 * NS_PER_S,
@@ -90,6 +91,11 @@ static int open_waker(struct server *server)
 	return r;
 }
 
+static void set_budget(struct connection_host *host)
+{
+	host->budget.most = (size_t)host->options.limits.memory_mib << 20;
+}
+
 int server_open(struct server **ret_server, struct loop *loop, const struct server_options *options)
 {
 	struct server *server = calloc(1, sizeof(*server));
@@ -99,6 +105,7 @@ int server_open(struct server **ret_server, struct loop *loop, const struct serv
 		return -ENOMEM;
 	server->host.loop = loop;
 	server->host.options = *options;
+	set_budget(&server->host);
 	r = open_waker(server);
 	if (r < 0) {
 		free(server);
@@ -138,6 +145,7 @@ void server_change(struct server *server, const struct server_limits *limits, co
 		   const struct users *users)
 {
 	server->host.options.limits = *limits;
+	set_budget(&server->host);
 	server->host.options.token = token;
 	server->host.options.users = users;
 }
@@ -177,7 +185,9 @@ void server_free(struct server *server)
 	free(server);
 }
 
-const struct server_counters *server_get_counters(const struct server *server)
+const struct server_counters *server_get_counters(struct server *server)
 {
+	server->host.counters.memory_refused = server->host.budget.refused;
+	server->host.counters.memory_bytes = server->host.budget.used;
 	return &server->host.counters;
 }

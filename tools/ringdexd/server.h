@@ -38,6 +38,7 @@ struct server_limits {
 	size_t head_bytes;
 	size_t body_bytes;
 	uint32_t connections; /* at once */
+	uint32_t memory_mib;  /* for what they keep of requests and answers, all together */
 	uint64_t idle_ns;     /* between requests */
 	uint64_t request_ns;  /* from a request's first byte to its last */
 	uint64_t answer_ns;   /* until the peer has taken an answer */
@@ -56,13 +57,20 @@ struct server_options {
 			 int status, uint64_t took_ns);
 };
 
+#define SERVER_CLASSES 6 /* of statuses, by their first digit */
+
 /* Counters since the start. */
 struct server_counters {
 	uint64_t accepted;
 	uint64_t refused; /* connections beyond the limit */
 	uint64_t requests;
 	uint64_t timeouts;
-	uint32_t connections; /* now */
+	uint64_t refusals
+		[SERVER_CLASSES]; /* requests that were not read to their end, by class of status */
+	uint64_t unauthorized;    /* of these, without the token */
+	uint64_t memory_refused;  /* times that there was none left of what all have together */
+	uint64_t memory_bytes;    /* of that, now */
+	uint32_t connections;     /* now */
 };
 
 /* -errno */
@@ -95,6 +103,6 @@ void server_end(struct server *server);
 /* After the loop's last turn. */
 void server_free(struct server *server);
 
-const struct server_counters *server_get_counters(const struct server *server);
+const struct server_counters *server_get_counters(struct server *server);
 
 #endif

@@ -29,6 +29,10 @@ static const struct options_entry entries[] = {
 	 OPTIONS_TEXT, TO(allow_users), .min = 1, .fallback = "all that its file's mode lets in"},
 	{"connections", 0, "N", "Connections at once", OPTIONS_NUMBER, TO(limits.connections),
 	 .min = 1, .max = 1000000, .fallback = "16384, or half of the descriptors"},
+	{"http-mib", 0, "N",
+	 "MiB for requests and answers of all connections together; what is more is answered with "
+	 "503",
+	 OPTIONS_NUMBER, TO(limits.memory_mib), .min = 64, .max = 1 << 20},
 	{"request-timeout", 0, "TIME", "Time that a request may take to arrive", OPTIONS_DURATION,
 	 TO(limits.request_ns), .min = OPTIONS_MS, .max = OPTIONS_DAY},
 	{"idle-timeout", 0, "TIME", "Time after which a connection without a request is closed",
@@ -79,9 +83,9 @@ static const struct options_program program = {
 };
 
 /* What a reload changes: all else is what threads were started with, and sockets opened. */
-static const char *const live[] = {"token-file",      "open-to-all",  "allow-users", "connections",
-				   "request-timeout", "idle-timeout", "no-choose",   "expect-for",
-				   "no-register",     "log",          "log-level"};
+static const char *const live[] = {"token-file", "open-to-all",     "allow-users",  "connections",
+				   "http-mib",   "request-timeout", "idle-timeout", "no-choose",
+				   "expect-for", "no-register",     "log",          "log-level"};
 
 void settings_parse(int argc, char **argv, struct settings_flags *ret_flags)
 {

@@ -10,7 +10,7 @@
 #include "tools/ringdexd/server.h"
 
 #define TRAFFIC_ROUTES_MAX 64
-#define TRAFFIC_CLASSES    6 /* of statuses, by their first digit */
+#define TRAFFIC_CLASSES    SERVER_CLASSES
 
 struct traffic {
 	const struct route *routes;                        /* all of them */
