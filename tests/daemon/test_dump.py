@@ -5,12 +5,13 @@ that are killed in the middle of it: test_dump.py BIN_DIR io_uring|epoll DIR"""
 import contextlib
 import http.client
 import json
+import re
 import resource
 import socket
 import unittest
 
 from held_blocks import Holder, contents, expected, local, read_dump, sequence_hash, xxhash
-from rig import DIR, PATIENCE_S, Daemon, query, read_answer, until
+from rig import DIR, PATIENCE_S, Daemon, die_with_parent, query, read_answer, until
 
 DUMPS_MAX = 2
 CHAINS, CHAIN = 60, 200  # of each worker that holds much: 12,000 blocks, a megabyte of text
@@ -69,12 +70,12 @@ class Content(unittest.TestCase):
         one.remove(1 << 60, local(7), rank=3)                  # its children are below nothing
         other = self.engine('m', '--tenant=team "a"')
         fill(other, 5)
-        larger = self.engine("m:8", block_tokens=8)
+        larger = self.engine("m8", block_tokens=8)
         fill(larger, 9)
         gone = self.engine("gone")
         fill(gone, 11)
         gone.clear(11)
-        engines = {"m:default": (4, one), 'm:team "a"': (4, other), "m:8:default": (8, larger),
+        engines = {"m:default": (4, one), 'm:team "a"': (4, other), "m8:default": (8, larger),
                    "gone:default": (4, gone)}
         self.until_said(engines)
         fill(gone, 11)                                         # and what is held then
@@ -120,6 +121,27 @@ class Content(unittest.TestCase):
                 self.assertEqual(own, tokens_hash)
             elif xxhash():
                 self.assertEqual(own, sequence_hash(parent, tokens_hash))
+
+    def test_names_that_a_key_cannot_say(self):
+        """Of two that one key would mean, and of one that its reader would not find, the log speaks."""
+        with open(f"{DIR}/keys.err", "w", encoding="utf-8") as file:
+            self.daemon.close()
+            self.daemon = Daemon("keys", process={"stderr": file, "preexec_fn": die_with_parent})
+        self.stack.callback(self.daemon.close)
+
+        def said():
+            with open(f"{DIR}/keys.err", encoding="utf-8") as file:
+                return file.read()
+        named = [self.engine("a"), self.engine("a", "--tenant=b:c"), self.engine("a", "--tenant=default"),
+                 self.engine("a:b", "--tenant=c"), self.engine("llama3:8b")]
+        for worker, engine in enumerate(named):
+            fill(engine, worker)
+            engine.flush()
+        self.until_said({"a:default": (4, named[0]), "a:b:c": (4, named[1])})
+        left = re.compile(r"warning /dump: (\S+) and 2 more left out: a colon in the model's name, or a tenant called "
+                          r"'default', which its form cannot say\n")
+        until(lambda: left.search(said()) or self.dump() is None, "those that are left out are never named")
+        self.assertIn(left.search(said()).group(1), ("a:default", "a:b:c", "llama3:8b:default"))
 
     def test_forms_of_an_answer(self):
         engine = self.engine("m")

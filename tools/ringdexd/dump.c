@@ -188,21 +188,29 @@ static int put_all(struct dump *dump)
 	return r < 0 ? r : hand_over(dump);
 }
 
+static void say_left(const struct dump_left *left, const char *why)
+{
+	char more[MORE_BYTES] = "";
+
+	if (left->count > 1)
+		snprintf(more, sizeof(more), " and %u more", left->count - 1);
+	if (left->count)
+		log_say(LOG_AT_WARNING, "/dump: %s%s left out: %s, which its form cannot say",
+			left->one, more, why);
+}
+
 static void say_dumped(const struct dump *dump)
 {
-	const struct dump_plan *plan = &dump->plan;
-	char more[MORE_BYTES] = "";
+	static const char *const why[DUMP_CAUSES] = {
+		[DUMP_BLOCK_SIZES] = "their workers have different block sizes",
+		[DUMP_NAME] = "a colon in the model's name, or a tenant called 'default'",
+	};
 
 	log_say(LOG_AT_INFO,
 		"/dump: %u ranks; %" PRIu64 " blocks left out, whose parents are not held",
 		dump->ranks, dump->events.left_out);
-	if (plan->left_out > 1)
-		snprintf(more, sizeof(more), " and %u more", plan->left_out - 1);
-	if (plan->left_out)
-		log_say(LOG_AT_WARNING,
-			"/dump: %s%s left out: their workers have different block sizes, which its "
-			"form cannot say",
-			plan->one_out, more);
+	for (int cause = 0; cause < DUMP_CAUSES; cause++)
+		say_left(&dump->plan.left[cause], why[cause]);
 }
 
 static void say_outcome(const struct dump *dump, int r)

@@ -89,10 +89,31 @@ static struct rivals rivals_of(const struct shelf_index *indexes, size_t count, 
 	return rivals;
 }
 
-static void leave_out(struct dump_plan *plan, const struct index_name *name)
+static void leave_out(struct dump_plan *plan, enum dump_cause cause, const struct index_name *name)
 {
-	if (plan->left_out++ == 0)
-		name_key(name, plan->one_out);
+	if (plan->left[cause].count++ == 0)
+		name_key(name, plan->left[cause].one);
+}
+
+/* Does its key say which model and tenant these are, and no others? */
+static int is_sayable(const struct index_name *name)
+{
+	const char *tenant = desk_tenant(desk_routing_group(name->tenant));
+
+	return !strchr(name->model, ':') && strcmp(tenant, name->tenant) == 0;
+}
+
+static int add_unless_left(struct dump_plan *plan, struct desk *desk,
+			   const struct shelf_index *indexes, size_t count, size_t at)
+{
+	const struct index_name *name = &indexes[at].name;
+	struct rivals rivals = rivals_of(indexes, count, at);
+
+	if (!rivals.any && is_sayable(name))
+		return add_index(plan, desk, &indexes[at]);
+	if (name->is_fed && !rivals.before)
+		leave_out(plan, is_sayable(name) ? DUMP_BLOCK_SIZES : DUMP_NAME, name);
+	return 0;
 }
 
 int dump_plan_make(struct dump_plan *plan, struct desk *desk)
@@ -103,14 +124,8 @@ int dump_plan_make(struct dump_plan *plan, struct desk *desk)
 
 	plan->dir = strdup(desk->space->dir);
 	r = plan->dir ? 0 : -ENOMEM;
-	for (size_t i = 0; i < count && r == 0; i++) {
-		struct rivals rivals = rivals_of(indexes, count, i);
-
-		if (!rivals.any)
-			r = add_index(plan, desk, &indexes[i]);
-		else if (indexes[i].name.is_fed && !rivals.before)
-			leave_out(plan, &indexes[i].name);
-	}
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = add_unless_left(plan, desk, indexes, count, i);
 	return r;
 }
 
