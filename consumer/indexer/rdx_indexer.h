@@ -65,7 +65,7 @@ struct rdx_indexer_stats {
 	uint64_t size;       /* in: sizeof(struct rdx_indexer_stats) */
 	uint64_t indexes;    /* now */
 	uint64_t ranks;      /* now, not GONE */
-	uint64_t unreadable; /* now: segments that could not be opened */
+	uint64_t unreadable; /* now: segments that cannot be opened, but for refused ranks */
 	uint64_t refused; /* now: ranks for which there is no column or room, or beyond a limit */
 	uint64_t events;
 	uint64_t blocks_stored;

@@ -196,9 +196,10 @@ void rdx_roster_add_stats(const struct rdx_rank *rank, struct rdx_indexer_stats 
 
 	rdx_rank_reader_stats(rank, &reader);
 	stats->ranks += rank->phase != RDX_PHASE_GONE && rank->writer;
-	stats->unreadable += rank->phase == RDX_PHASE_FAILED;
-	stats->refused += rank->phase == RDX_PHASE_FAILED &&
-			  (rank->cause == -ENOSPC || rank->cause == -EDQUOT);
+	if (rank->phase == RDX_PHASE_FAILED && (rank->cause == -ENOSPC || rank->cause == -EDQUOT))
+		stats->refused++;
+	else if (rank->phase == RDX_PHASE_FAILED)
+		stats->unreadable++;
 	stats->events += rank->events;
 	stats->blocks_stored += rank->blocks_stored;
 	stats->blocks_removed += rank->blocks_removed;

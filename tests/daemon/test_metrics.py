@@ -267,6 +267,13 @@ class Metrics(unittest.TestCase):
         run = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True)
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
 
+    @WITH_PROMTOOL
+    def test_what_alerts_by_promtool(self):
+        """Series of Prometheus, and what is to be said of them."""
+        run = subprocess.run(["promtool", "test", "rules", f"{os.path.dirname(os.path.abspath(__file__))}/alerts.yml"],
+                             capture_output=True, text=True, check=False)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
     def test_dashboard(self):
         with open(f"{PACKAGE}/grafana/ringdex.json", encoding="ascii") as file:
             board = json.load(file)
@@ -310,6 +317,42 @@ class Metrics(unittest.TestCase):
         models = {sample.labels["model"] for family in families for sample in family.samples
                   if "model" in sample.labels}
         self.assertEqual(models, {"example", "a\"b\\c\nd"})
+
+
+class Refused(unittest.TestCase):
+    """Ranks beyond a limit, and the indexer that refuses them, which another one takes the place of."""
+
+    def page(self, daemon):
+        return Page(daemon.ask("GET", "/metrics")[1])
+
+    def test_one_cause_one_alert(self):
+        """What is refused is not unreadable; and who no longer maintains anything refuses nobody."""
+        first = Daemon("refused", "--worker-ranks=1")
+        self.addCleanup(first.close)
+        until(first.at_work, "it never works")
+        feed = subprocess.Popen([f"{BIN}/ringdex-feed", f"--dir={first.directory}", "--block-tokens=2", "--hold", "-"],
+                                stdin=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.addCleanup(feed.wait)
+        self.addCleanup(feed.kill)
+        with feed.stdin as events:
+            for rank in range(3):
+                events.write(json.dumps({"worker": 7, "dp_rank": rank, "type": "stored", "names": [1],
+                                         "token_ids": [1, 2], "block_size": 2}) + "\n")
+        gauges = ["ranks_refused", "segments_unreadable", "ranks", "indexes", "table_bytes"]
+
+        def values():
+            page = self.page(first)
+            return [page.one(f"ringdex_indexer_{name}") for name in gauges]
+        until(lambda: values()[:4] == [2, 0, 1, 1], "they are never refused")
+        self.assertGreater(values()[4], 0)
+        events = self.page(first).one("ringdex_indexer_events_total")
+        self.assertEqual(events, 1)
+        second = Daemon("refused")
+        self.addCleanup(second.close)
+        os.remove(f"{first.directory}/indexer.lock")
+        until(lambda: self.page(first).one("ringdex_indexer_standing_by") == 1, "it never stands by")
+        self.assertEqual(values(), [0, 0, 0, 0, 0])
+        self.assertEqual(self.page(first).one("ringdex_indexer_events_total"), events)
 
 
 class Published(unittest.TestCase):

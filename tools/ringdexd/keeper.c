@@ -25,7 +25,8 @@ struct keeper {
 	const struct rdx_indexer_options *options;
 	pthread_t thread;
 	_Atomic int asked_to_stop;
-	_Atomic uint64_t beats; /* rounds */
+	_Atomic uint64_t beats;   /* rounds */
+	_Atomic uint64_t beat_ns; /* the last one's end */
 	pthread_mutex_t lock;
 	struct keeper_report report; /* under the lock */
 	struct history history;      /* likewise */
@@ -45,6 +46,7 @@ static int is_asked_to_stop(struct keeper *keeper)
 static void beat(struct keeper *keeper)
 {
 	atomic_fetch_add_explicit(&keeper->beats, 1, memory_order_relaxed);
+	atomic_store_explicit(&keeper->beat_ns, rdx_clock_ns(), memory_order_release);
 }
 
 /* Each as it comes: the indexer keeps but the newest. */
@@ -68,6 +70,14 @@ static void remember_clears(struct keeper *keeper, uint64_t clears)
 	keeper->clears = clears;
 }
 
+/* Counters stay as they are; what is true of a moment is so of nothing where there is no indexer. */
+static void forget_gauges(struct rdx_indexer_stats *stats)
+{
+	stats->indexes = stats->ranks = 0;
+	stats->unreadable = stats->refused = 0;
+	stats->table_bytes = 0;
+}
+
 static void tell(struct keeper *keeper, enum keeper_state state, int error,
 		 const struct rdx_indexer *indexer)
 {
@@ -80,6 +90,8 @@ static void tell(struct keeper *keeper, enum keeper_state state, int error,
 	if (has_stats) {
 		keeper->report.stats = stats;
 		remember_clears(keeper, stats.clears);
+	} else {
+		forget_gauges(&keeper->report.stats);
 	}
 	keeper->report.polls = keeper->polls;
 	pthread_mutex_unlock(&keeper->lock);
@@ -178,6 +190,7 @@ int keeper_start(struct keeper **ret_keeper, const struct rdx_indexer_options *o
 	keeper->house = (struct house){
 		.dir = options->dir, .dead_for_ns = dead_for_ns, .removed = say_removed};
 	pthread_mutex_init(&keeper->lock, NULL);
+	atomic_init(&keeper->beat_ns, rdx_clock_ns());
 	r = thread_start(&keeper->thread, KEEPER_THREAD, run, keeper);
 	if (r < 0) {
 		free(keeper);
@@ -202,11 +215,21 @@ void keeper_stop(struct keeper *keeper)
 	free(keeper);
 }
 
+static int is_stuck(const struct keeper *keeper)
+{
+	/* before the clock: it is not ahead of it then */
+	uint64_t beat_ns = atomic_load_explicit(&keeper->beat_ns, memory_order_acquire);
+
+	return rdx_clock_ns() - beat_ns > KEEPER_STUCK_NS;
+}
+
 void keeper_report(struct keeper *keeper, struct keeper_report *ret_report)
 {
 	pthread_mutex_lock(&keeper->lock);
 	*ret_report = keeper->report;
 	pthread_mutex_unlock(&keeper->lock);
+	if (ret_report->state != KEEPER_STARTING && is_stuck(keeper))
+		ret_report->state = KEEPER_STUCK;
 }
 
 void keeper_history(struct keeper *keeper, struct history *ret_history)
@@ -223,7 +246,8 @@ uint64_t keeper_beats(const struct keeper *keeper)
 
 const char *keeper_state_text(enum keeper_state state)
 {
-	static const char *const texts[] = {"starting", "at work", "standing by", "in trouble"};
+	static const char *const texts[] = {"starting", "at work", "standing by", "in trouble",
+					    "stuck"};
 
 	return texts[state];
 }

@@ -18,12 +18,16 @@ enum keeper_state {
 	KEEPER_AT_WORK,
 	KEEPER_STANDING_BY, /* another process maintains them */
 	KEEPER_IN_TROUBLE,  /* it cannot, and tries again */
+	KEEPER_STUCK,       /* its thread has not gone on for KEEPER_STUCK_NS */
 };
+
+/* It rests for less than a tenth of a second: so long no machine lets it wait that gets anything done. */
+#define KEEPER_STUCK_NS UINT64_C(5000000000)
 
 struct keeper_report {
 	enum keeper_state state;
 	int error;                      /* -errno, where it is in trouble */
-	struct rdx_indexer_stats stats; /* of the last time it was at work */
+	struct rdx_indexer_stats stats; /* since it was at work last; gauges are 0 elsewhere */
 	struct histogram polls;         /* how long each took, since the start */
 };
 
@@ -49,7 +53,7 @@ void keeper_history(struct keeper *keeper, struct history *ret_history);
 /* Any thread: more than at the last call where it has done something since, if only to try again. */
 uint64_t keeper_beats(const struct keeper *keeper);
 
-/* "starting", "at work", "standing by", "in trouble". */
+/* "starting", "at work", "standing by", "in trouble", "stuck". */
 const char *keeper_state_text(enum keeper_state state);
 
 #endif

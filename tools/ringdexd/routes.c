@@ -22,7 +22,7 @@ static void health(void *context, const struct request *request, struct answer *
 
 	(void)request;
 	keeper_report(desk->keeper, &report);
-	if (report.state == KEEPER_IN_TROUBLE || report.state == KEEPER_STARTING)
+	if (report.state != KEEPER_AT_WORK && report.state != KEEPER_STANDING_BY)
 		ret_answer->status = 503;
 	answer_text(ret_answer, ret_answer->status == 200
 					? "{\"status\":\"ok\",\"indexer\":"

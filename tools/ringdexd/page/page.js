@@ -192,7 +192,7 @@
     sums.forEach(([, value], i) => setText(list.children[i].lastChild, value));
   }
   function showIndexer(indexer) {
-    const tones = { "at work": "good", "in trouble": "bad", "standing by": "faint" };
+    const tones = { "at work": "good", "in trouble": "bad", stuck: "bad", "standing by": "faint" };
     const refused = indexer.ranks_refused ? `, ${plural(indexer.ranks_refused, "rank")} refused` : "";
     tell("indexer", `indexer ${indexer.state}${refused}`, refused ? "warn" : tones[indexer.state] || "warn");
   }
