@@ -289,6 +289,30 @@ class Users(unittest.TestCase):
             self.addCleanup(process.kill)
             self.assertEqual([status_as(user, f"{folder}/socket") for user in (1001, 1002)], [200, 403])
 
+    def test_a_socket_without_a_file(self):
+        """Of those that a manager passes: no mode keeps anybody out, so that users must be named, and stay so."""
+        address = f"\0ringdex-access-{os.getpid()}"
+
+        def told():
+            with open(f"{DIR}/abstract.err", encoding="utf-8") as file:
+                return file.read()
+        with socket.socket(socket.AF_UNIX) as passed:
+            passed.bind(address)
+            passed.listen()
+            write("abstract.conf", "allow-users = root\n")
+            with open(f"{DIR}/abstract.err", "w", encoding="utf-8") as said:
+                process = test_service.Service.run_with(
+                    [passed], [f"--dir={DIR}/abstract", f"--config={DIR}/abstract.conf"], stderr=said)
+                self.addCleanup(process.stdout.close)
+                self.addCleanup(process.wait)
+                self.addCleanup(process.kill)
+                self.assertEqual(process.stdout.readline(), f"listening on unix:@{address[1:]}\n")
+                self.assertEqual(status_as(None, address), 200)
+                write("abstract.conf", "")
+                process.send_signal(signal.SIGHUP)
+                until(lambda: REFUSED in told(), "it is open to everybody")
+                self.assertIn("has no file whose mode says who may connect: keep allow-users", told())
+
 
 if __name__ == "__main__":
     unittest.main(argv=["test_access.py"], verbosity=2)

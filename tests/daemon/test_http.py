@@ -232,6 +232,21 @@ class Lives(unittest.TestCase):
         self.assertIn("Address already in use", second.stderr)
         self.assertEqual(first.end(), 0)
 
+    def test_a_name_that_another_one_has(self):
+        """Whose file it is removes it: not one that was there before, under another file of that name."""
+        path = f"{DIR}/name.sock"
+        first = self.daemon("name", f"--listen=unix:{path}")
+        os.remove(path)
+        second = self.daemon("name", f"--listen=unix:{path}")
+        self.assertEqual(first.end(), 0)
+        with socket.socket(socket.AF_UNIX) as client, client.makefile("rb") as stream:
+            client.settimeout(PATIENCE_S)
+            client.connect(path)
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertIn(read_answer(stream)[0], (200, 503))
+        self.assertEqual(second.end(), 0)
+        self.assertFalse(os.path.exists(path))
+
     def test_token(self):
         with open(f"{DIR}/token.txt", "w", encoding="ascii") as file:
             file.write("0123456789abcdef\n")

@@ -40,15 +40,15 @@ class Manager:
             before.append(came)
         return before
 
-    def drain(self):
+    def all(self):
+        """What has come and was not read yet."""
         self.socket.setblocking(False)
-        count = 0
+        came = []
         with contextlib.suppress(BlockingIOError):
             while True:
-                self.socket.recv(4096)
-                count += 1
+                came.append(self.next())
         self.socket.settimeout(PATIENCE_S)
-        return count
+        return came
 
 
 def comm(thread):
@@ -97,6 +97,17 @@ class Service(unittest.TestCase):
                 self.assertEqual(daemon.end(), 0)
                 self.assertEqual(manager.next(), "STOPPING=1")
 
+    def test_never_ready_without_an_address(self):
+        """A service that cannot listen has not begun, whatever its indexer does."""
+        manager = self.manager(f"{DIR}/never.sock")
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            run = subprocess.run([f"{BIN}/ringdexd", f"--wait={LOOP}", f"--dir={DIR}/never",
+                                  f"--listen=127.0.0.1:{other.getsockname()[1]}"], env=manager.environment(),
+                                 capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("Address already in use", run.stderr)
+        self.assertEqual(manager.all(), ["STOPPING=1"])
+
     def test_a_second_one_is_ready_too(self):
         manager = self.manager(f"{DIR}/second.sock")
         first = self.daemon("second")
@@ -118,13 +129,23 @@ class Service(unittest.TestCase):
                 if thread == "keeper":  # requests go on, and some pass between two pings that are due
                     for _ in range(20):
                         daemon.ask("GET", "/health")
-                manager.drain()
+                manager.all()
                 manager.socket.settimeout(1)
                 with self.assertRaises(TimeoutError):
                     # one may still be due for what was done before the stop
                     manager.next(), manager.next()
                 manager.socket.settimeout(PATIENCE_S)
             manager.await_line("WATCHDOG=1")
+
+    def test_an_indexer_that_does_not_go_on(self):
+        """Whoever asks is told so, while requests are answered."""
+        daemon = self.daemon("stuck")
+        until(daemon.at_work, "it never works")
+        with stopped_thread(daemon.process.pid, "keeper"):
+            until(lambda: daemon.ask("GET", "/health") == (503, {"status": "unavailable", "indexer": "stuck"}),
+                  "it is called well")
+            self.assertIn("\nringdex_indexer_up 0\n", daemon.ask("GET", "/metrics")[1])
+        until(daemon.at_work, "it is never well again")
 
     def test_a_watchdog_of_another(self):
         manager = self.manager(f"{DIR}/other.sock")
@@ -189,11 +210,16 @@ class Service(unittest.TestCase):
 
     def test_passed_sockets_that_are_none(self):
         with socket.socket() as deaf, socket.socket(type=socket.SOCK_DGRAM) as other, \
-                socket.create_server(("0.0.0.0", 0)) as world:
+                socket.create_server(("0.0.0.0", 0)) as world, socket.socket(socket.AF_UNIX) as nameless:
             other.bind(("127.0.0.1", 0))
+            nameless.bind(f"\0ringdex-test-{os.getpid()}")  # no mode keeps anybody from it, nor does a token
+            nameless.listen()
+            with open(f"{DIR}/none.txt", "w", encoding="ascii") as file:
+                file.write("0123456789abcdef\n")
             for given, status, said in ((deaf, 1, "passed as 'web'"), (other, 1, "passed as 'web'"),
-                                        (world, 2, "--token-file")):
-                process = self.run_with([given], [f"--dir={DIR}/none"], "web", subprocess.PIPE)
+                                        (world, 2, "--token-file"), (nameless, 2, "--allow-users")):
+                token = [f"--token-file={DIR}/none.txt"] if given is nameless else []
+                process = self.run_with([given], [f"--dir={DIR}/none", *token], "web", subprocess.PIPE)
                 errors = process.communicate(timeout=PATIENCE_S)[1]
                 self.assertEqual(process.returncode, status)
                 self.assertIn(said, errors)
@@ -231,6 +257,15 @@ class Service(unittest.TestCase):
             daemon = self.daemon("configured", process={"env": environment, "preexec_fn": die_with_parent})
             self.assertEqual(daemon.ask("POST", "/register", {})[0], status)
             self.assertEqual(daemon.end(), 0)
+
+    @unittest.skipUnless(UNITS, "the units are not built")
+    def test_it_is_always_started_again(self):
+        """Within a second, and however often it has failed before."""
+        with open(f"{UNITS}/ringdexd.service", encoding="ascii") as file:
+            unit, service = file.read().split("[Service]\n")
+        self.assertIn("\nStartLimitIntervalSec=0\n", unit)
+        self.assertIn("\nRestart=always\n", service)
+        self.assertRegex(service, r"\nRestartSec=[1-9]\d{0,2}ms\n")
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "there is no systemd-analyze")
     @unittest.skipUnless(UNITS, "the units are not built")

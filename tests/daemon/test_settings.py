@@ -146,8 +146,8 @@ class Settings(Case):
                  ("open-to-all = perhaps", "open-to-all: 'perhaps' is not yes or no"),
                  ("wait = poll", "wait: 'poll' is not one of auto, io_uring, epoll"),
                  ("listen =", "listen: '' is not a name"),
-                 ("[other]", None),
-                 ("log = json", "there is no section 'other'")]
+                 ("[other]", "there is no section 'other'"),
+                 ("log = json", None), ("log = json", None)]
         config = write("wrong.conf", "\n".join(line for line, _ in lines) + "\n")
         status, said = check(f"--config={config}")
         self.assertEqual(status, 2)
@@ -262,6 +262,38 @@ class Settings(Case):
             daemon.process.send_signal(signal.SIGHUP)
         self.assertEqual(status("fedcba9876543210"), 200)
         self.assertEqual(daemon.end(), 0)
+
+    def test_a_signal_during_the_start(self):
+        """SIGHUP while it reads its token from a pipe, which a start waits for: it ends nothing, and is read later."""
+        token = f"{DIR}/slow.txt"
+        os.mkfifo(token, 0o600)
+        said = Said("slow")
+        self.addCleanup(said.file.close)
+        process = subprocess.Popen([f"{BIN}/ringdexd", f"--wait={LOOP}", f"--dir={DIR}/slow", "--listen=127.0.0.1:0",
+                                    f"--token-file={token}"], stdout=subprocess.PIPE, stderr=said.file, text=True,
+                                   preexec_fn=die_with_parent)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        with open(token, "w", encoding="ascii") as pipe:  # once it is opened there, too
+            process.send_signal(signal.SIGHUP)
+            pipe.write("0123456789abcdef\n")
+        self.assertTrue(process.stdout.readline().startswith("listening on "), said.text())
+        until(lambda: "the configuration stays as it was" in said.text(), "it is never read again")
+        self.assertIn(f"cannot read a token from {token}: it is a pipe", said.text())
+
+    def test_a_reload_waits_for_nobody(self):
+        """Neither for a token nor for a configuration that is a pipe by now: requests go on, and so does the end."""
+        paths = {"--token-file": write("pipe.txt", "0123456789abcdef\n"), "--config": write("pipe.conf", "log = text\n")}
+        for option, path in paths.items():
+            with self.subTest(option=option):
+                daemon = self.daemon("pipe", f"{option}={path}")
+                os.remove(path)
+                os.mkfifo(path, 0o600)
+                self.hang_up(daemon, "the configuration stays as it was")
+                self.assertIn(f"{path}: it is a pipe, which is read at the start only", daemon.said.text())
+                self.assertEqual(daemon.ask("GET", "/workers", Authorization="Bearer 0123456789abcdef")[0], 200)
+                self.assertEqual(daemon.end(), 0)
 
     def test_lines(self):
         daemon = self.daemon("lines", "--log-level=debug")

@@ -33,19 +33,26 @@ static int check_mode(int fd, const char *path, const char *place)
 	return 0;
 }
 
-/* The file's first line into `ret_line`. Says why it cannot be read: -errno */
-static int read_line(const char *path, const char *place, char ret_line[ACCESS_TOKEN_BYTES])
+static int say_no_token(const char *path, const char *place, const char *why)
 {
-	FILE *file = fopen(path, "re");
-	int r = file ? check_mode(fileno(file), path, place) : 0;
+	messages_say("%scannot read a token from %s: %s", place, path, why);
+	return -EINVAL;
+}
 
-	if (r == 0 && (!file || !fgets(ret_line, ACCESS_TOKEN_BYTES, file))) {
-		messages_say("%scannot read a token from %s: %s", place, path,
-			     file ? "it is empty" : strerror(errno));
-		r = -EINVAL;
-	}
-	if (file)
-		fclose(file);
+/* The file's first line into `ret_line`. Says why it cannot be read: -errno */
+static int read_line(const struct configuration_texts *texts, const char *path,
+		     char ret_line[ACCESS_TOKEN_BYTES])
+{
+	const char *place = configuration_place(texts, path);
+	FILE *file;
+	int r = configuration_open(texts, path, &file);
+
+	if (r < 0)
+		return say_no_token(path, place, configuration_explain(r));
+	r = check_mode(fileno(file), path, place);
+	if (r == 0 && !fgets(ret_line, ACCESS_TOKEN_BYTES, file))
+		r = say_no_token(path, place, ferror(file) ? strerror(errno) : "it is empty");
+	fclose(file);
 	return r;
 }
 
@@ -61,7 +68,7 @@ static int read_token(const struct settings *settings, const struct configuratio
 	ret_token[0] = 0;
 	if (!path)
 		return 0;
-	r = read_line(path, place, line);
+	r = read_line(texts, path, line);
 	if (r < 0)
 		return r;
 	count = strcspn(line, "\r\n");
@@ -111,7 +118,7 @@ const struct listen_at *access_find_unguarded(const struct access *access,
 	int is_guarded = access->token[0] || access->open_to_all;
 
 	for (uint32_t i = 0; i < count; i++)
-		if (!at[i].is_loopback && !is_guarded)
+		if (at[i].is_abstract ? !access->users.count : !at[i].is_loopback && !is_guarded)
 			return &at[i];
 	return NULL;
 }

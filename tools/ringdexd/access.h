@@ -28,7 +28,10 @@ struct access {
 int access_read(const struct settings *settings, const struct configuration_texts *texts,
 		struct access *ret_access);
 
-/* Of so many sockets the first that must not be open, as other hosts reach it and nothing keeps them out; or NULL. */
+/*
+ * Of so many sockets the first that must not be open, as nothing keeps those out who reach it: other hosts where
+ * there is no token, all users of this one where a Unix socket without a file asks for none; or NULL.
+ */
 const struct listen_at *access_find_unguarded(const struct access *access,
 					      const struct listen_at *at, uint32_t count);
 

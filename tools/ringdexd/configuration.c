@@ -7,10 +7,12 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PREFIX       "RINGDEXD_"
@@ -37,6 +39,7 @@ struct reading {
 	const char *path;
 	FILE *file;
 	int line;
+	int section_line; /* where the section began that this one is in; 0: none, or said */
 	int faults;
 };
 
@@ -57,6 +60,35 @@ const char *configuration_place(const struct configuration_texts *texts, const c
 		if (at->text == text)
 			return at->place;
 	return "";
+}
+
+static int is_pipe(int fd)
+{
+	struct stat file;
+
+	return fstat(fd, &file) == 0 && S_ISFIFO(file.st_mode);
+}
+
+int configuration_open(const struct configuration_texts *texts, const char *path, FILE **ret_file)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | (texts->is_again ? O_NONBLOCK : 0)), r;
+
+	if (fd < 0)
+		return -errno;
+	r = texts->is_again && is_pipe(fd) ? -ESPIPE : 0;
+	if (r == 0) {
+		*ret_file = fdopen(fd, "r");
+		r = *ret_file ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+const char *configuration_explain(int error)
+{
+	return error == -ESPIPE ? "it is a pipe, which is read at the start only"
+				: strerror(-error);
 }
 
 /* `line` 0: `place` has none. */
@@ -246,6 +278,8 @@ static char *next_line(char *ret_line, int bytes, void *context)
 		    "there is no '=' in this line: write NAME = VALUE, or # before a comment");
 		ret_line[0] = 0;
 	}
+	if (*ret_line == '[')
+		reading->section_line = reading->line;
 	return ret_line;
 }
 
@@ -269,6 +303,17 @@ static void take_value(struct reading *reading, int i, const char *name, const c
 		memcpy((char *)reading->input + entry->at, before, entry->bytes);
 }
 
+/* Once, and where it begins. */
+static void say_section(struct reading *reading, const char *section)
+{
+	if (!reading->section_line)
+		return;
+	messages_say("%s:%d: there is no section '%s': leave it out", reading->path,
+		     reading->section_line, section);
+	reading->section_line = 0;
+	reading->faults++;
+}
+
 static int on_value(void *context, const char *section, const char *name, const char *value)
 {
 	struct reading *reading = context;
@@ -276,8 +321,7 @@ static int on_value(void *context, const char *section, const char *name, const 
 	char said[2 * OPTIONS_VALUE_WRONG_BYTES];
 
 	if (section[0] && strcmp(section, SECTION) != 0) {
-		snprintf(said, sizeof(said), "there is no section '%s': leave it out", section);
-		say(reading, said);
+		say_section(reading, section);
 	} else if (i < 0) {
 		snprintf(said, sizeof(said), "there is no option '%s': ringdexd --help lists them",
 			 name);
@@ -296,15 +340,15 @@ static int on_value(void *context, const char *section, const char *name, const 
 /* "-PATH": only if it is there. */
 static void read_file(struct reading *reading, const char *path)
 {
-	int may_be_missing = path[0] == '-' && path[1], before;
+	int may_be_missing = path[0] == '-' && path[1], before, r;
 
 	path += may_be_missing;
 	reading->path = path;
-	reading->file = fopen(path, "re");
-	if (!reading->file && errno == ENOENT && may_be_missing)
+	r = configuration_open(reading->texts, path, &reading->file);
+	if (r == -ENOENT && may_be_missing)
 		return;
-	if (!reading->file) {
-		messages_say("cannot read %s: %s", path, strerror(errno));
+	if (r < 0) {
+		messages_say("cannot read %s: %s", path, configuration_explain(r));
 		reading->faults++;
 		return;
 	}

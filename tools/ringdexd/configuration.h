@@ -9,12 +9,22 @@
 
 #include "tools/program/options.h"
 
+#include <stdio.h>
+
 #define CONFIGURATION_OPTIONS_MAX 64
 
-/* Texts that options point to. {0} is empty. */
+/* One reading: texts that options point to. {0} is empty. */
 struct configuration_texts {
 	struct configuration_text *first;
+	int is_again; /* others are served meanwhile: nothing waits for a pipe, which a start may */
 };
+
+/* Open a file that such a reading needs. -ESPIPE: it is a pipe, and is_again; -errno */
+int configuration_open(const struct configuration_texts *texts, const char *path, FILE **ret_file);
+
+/* Why it could not be opened, in words. */
+const char *configuration_explain(int error);
+
 void configuration_free(struct configuration_texts *texts);
 
 /* Where such a text stood, to begin a message with: "FILE:LINE: ", "VARIABLE: "; "": it is none of these, as that

@@ -42,18 +42,42 @@ static int bind_to(int fd, const struct sockaddr_un *address)
 	return bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
 }
 
-/* Mode 0660, and less before: the file gets the descriptor's mode, less the umask. */
-static int bind_unix(int fd, const struct sockaddr_un *address)
+/* The time too: the number of a file that nobody has open is given to the next one. */
+static int is_unchanged(const char *path, const struct stat *seen)
 {
+	struct stat now;
+
+	return lstat(path, &now) == 0 && now.st_dev == seen->st_dev && now.st_ino == seen->st_ino &&
+	       now.st_ctim.tv_sec == seen->st_ctim.tv_sec &&
+	       now.st_ctim.tv_nsec == seen->st_ctim.tv_nsec;
+}
+
+/* Another one may replace it at the same time: what is removed is what nobody listened on. */
+static int remove_left(const struct sockaddr_un *address)
+{
+	const char *path = address->sun_path;
+	struct stat seen;
+
+	return lstat(path, &seen) == 0 && S_ISSOCK(seen.st_mode) && is_left(address) &&
+	       is_unchanged(path, &seen) && unlink(path) == 0;
+}
+
+/* Mode 0660, and less before: the file gets the descriptor's mode, less the umask. */
+static int bind_unix(int fd, const struct sockaddr_un *address, struct listen_at *ret_at)
+{
+	const char *path = address->sun_path;
 	struct stat file;
 	int r = fchmod(fd, 0660) < 0 ? -errno : bind_to(fd, address);
 
-	if (r == -EADDRINUSE && lstat(address->sun_path, &file) == 0 && S_ISSOCK(file.st_mode) &&
-	    is_left(address) && unlink(address->sun_path) == 0)
+	if (r == -EADDRINUSE && remove_left(address))
 		r = bind_to(fd, address);
-	if (r == 0 && chmod(address->sun_path, 0660) < 0)
+	if (r == 0 && (chmod(path, 0660) < 0 || lstat(path, &file) < 0))
 		r = -errno;
-	return r;
+	if (r < 0)
+		return r;
+	ret_at->device = file.st_dev;
+	ret_at->inode = file.st_ino;
+	return 0;
 }
 
 static int open_unix(const char *path, struct listen_at *ret_at)
@@ -67,7 +91,7 @@ static int open_unix(const char *path, struct listen_at *ret_at)
 	ret_at->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (ret_at->fd < 0)
 		return -errno;
-	r = bind_unix(ret_at->fd, &address);
+	r = bind_unix(ret_at->fd, &address, ret_at);
 	if (r == 0 && listen(ret_at->fd, BACKLOG) < 0)
 		r = -errno;
 	ret_at->is_unix = 1;
@@ -214,6 +238,14 @@ int listen_refuse(const char *address, const char *place)
 	return -EPERM;
 }
 
+int listen_refuse_abstract(const char *address)
+{
+	messages_say("%s has no file whose mode says who may connect: give --allow-users, or a "
+		     "path in ListenStream=",
+		     address);
+	return -EPERM;
+}
+
 static int open_at(const char *address, const char *place, int is_unix, struct listen_at *ret_at)
 {
 	int r;
@@ -277,6 +309,7 @@ int listen_take(int fd, struct listen_at *ret_at)
 	case AF_UNIX:
 		ret_at->is_unix = 1;
 		ret_at->is_loopback = 1;
+		ret_at->is_abstract = !((const struct sockaddr_un *)&address)->sun_path[0];
 		name_unix(ret_at, (const struct sockaddr_un *)&address);
 		return 0;
 	case AF_INET:
@@ -293,6 +326,10 @@ int listen_take(int fd, struct listen_at *ret_at)
 
 void listen_remove(const struct listen_at *at)
 {
-	if (at->is_unix && !at->is_passed)
-		unlink(at->text + strlen(UNIX_PREFIX));
+	const char *path = at->text + strlen(UNIX_PREFIX);
+	struct stat file;
+
+	if (at->is_unix && !at->is_passed && lstat(path, &file) == 0 && file.st_dev == at->device &&
+	    file.st_ino == at->inode)
+		unlink(path);
 }

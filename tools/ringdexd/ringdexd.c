@@ -98,6 +98,8 @@ static int is_passed_unguarded(const struct ringdexd *d)
 {
 	const struct listen_at *at = access_find_unguarded(&d->access, d->at, d->listening);
 
+	if (at && at->is_abstract)
+		return listen_refuse_abstract(at->text) < 0;
 	return at && listen_refuse(at->text, "") < 0;
 }
 
@@ -155,7 +157,11 @@ static int would_open(const struct ringdexd *d, const struct access *access)
 {
 	const struct listen_at *at = access_find_unguarded(access, d->at, d->listening);
 
-	if (at)
+	if (at && at->is_abstract)
+		messages_say("%s is open and has no file whose mode says who may connect: keep "
+			     "allow-users, or restart ringdexd to listen elsewhere",
+			     at->text);
+	else if (at)
 		messages_say("%s is open and can be reached from other hosts: keep token-file or "
 			     "open-to-all, or restart ringdexd to listen elsewhere",
 			     at->text);
@@ -165,7 +171,7 @@ static int would_open(const struct ringdexd *d, const struct access *access)
 /* Read the configuration again, all of it or nothing. */
 static void reload(struct ringdexd *d)
 {
-	struct configuration_texts texts = {0};
+	struct configuration_texts texts = {.is_again = 1};
 	struct settings next;
 	struct access access;
 
@@ -211,17 +217,30 @@ static const struct loop_handler stop_handler = {.received = on_stop, .closed = 
 static const struct loop_handler hangup_handler = {.received = on_hangup,
 						   .closed = on_watched_closed};
 
-/* Blocked, so that it can be read: it ends nothing, not even where this is started from a terminal. -errno */
-static int open_hangup(void)
+static sigset_t hangup_alone(void)
 {
 	sigset_t hangup;
-	int fd;
 
 	sigemptyset(&hangup);
 	sigaddset(&hangup, SIGHUP);
+	return hangup;
+}
+
+/* Blocked, so that it can be read: it ends nothing, not even where this is started from a terminal. */
+static void hold_hangup(void)
+{
+	sigset_t hangup = hangup_alone();
+
 	signal(SIGHUP, SIG_DFL); /* ignored, as under nohup, it could not be read */
 	pthread_sigmask(SIG_BLOCK, &hangup, NULL);
-	fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* One that came since the start is read, too. -errno */
+static int open_hangup(void)
+{
+	sigset_t hangup = hangup_alone();
+	int fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
+
 	return fd < 0 ? -errno : fd;
 }
 
@@ -328,7 +347,8 @@ static int turn(struct ringdexd *d, uint64_t most_ns)
 	if (now - d->looked_ns >= look_ns(d)) {
 		server_look(d->server, now);
 		bridges_look(d->bridges, now);
-		manager_look(&d->manager, d->keeper, now);
+		if (!d->is_ending) /* what ends is not ready, whatever it was before */
+			manager_look(&d->manager, d->keeper, now);
 		d->looked_ns = now;
 	}
 	return r;
@@ -465,6 +485,7 @@ int main(int argc, char **argv)
 	static struct desk desk;
 	int faults, r;
 
+	hold_hangup(); /* before anything that takes a while */
 	d.desk = &desk;
 	settings_parse(argc, argv, &d.flags);
 	/* whoever reads the log may go: it goes on */
