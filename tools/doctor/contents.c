@@ -7,6 +7,7 @@
 #include "tools/program/figures.h"
 #include "tools/program/messages.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <ringdex/rdx_clean.h>
 #include <ringdex/rdx_version.h>
@@ -25,6 +26,7 @@ struct census {
 	uint32_t live_count;
 	uint32_t dead;
 	uint32_t unreadable;
+	uint32_t hidden; /* this user may not look at them: nothing is known of them */
 	uint64_t largest_bytes;
 };
 
@@ -65,6 +67,10 @@ static void add_live(struct census *census, const struct sighting *sighting)
 static void look_at(struct findings *findings, const struct sighting *sighting,
 		    struct census *census)
 {
+	if (sighting->state == SIGHTING_UNREADABLE && sighting->error == -EACCES) {
+		census->hidden++;
+		return;
+	}
 	if (sighting->state == SIGHTING_UNREADABLE) {
 		if (census->unreadable++ < LINES_AT_MOST)
 			tell_unreadable(findings, sighting);
@@ -94,6 +100,22 @@ static void check_segments(struct findings *findings, const struct space *space,
 	findings_add(findings, "segments", FINDING_OK, NULL,
 		     "%" PRIu32 " live, %" PRIu32 " dead, %" PRIu32 " unreadable",
 		     census->live_count, census->dead, census->unreadable);
+	if (census->hidden)
+		findings_add(findings, "segments", FINDING_NOTE,
+			     "ask as their owner, a member of their group, or root",
+			     "%" PRIu32 " more cannot be looked at by this user", census->hidden);
+}
+
+/* Whether one is at work is seen by what it says of ranks. */
+static void check_indexer(struct findings *findings, const struct space *space,
+			  const struct census *census)
+{
+	if (census->hidden && !census->live_count)
+		findings_add(findings, "indexer", FINDING_NOTE,
+			     "ask as a user who may look at the segments",
+			     "not known: this user sees no live rank");
+	else
+		indexer_check(findings, space, census->live, census->live_count);
 }
 
 /* What ringdex clean --dry-run would say. */
@@ -162,7 +184,7 @@ void contents_check(struct findings *findings, const struct space *space)
 	check_versions(findings);
 	if (space) {
 		check_segments(findings, space, &census);
-		indexer_check(findings, space, census.live, census.live_count);
+		check_indexer(findings, space, &census);
 		check_stale(findings, space);
 	}
 	check_descriptors(findings, census.live_count);
