@@ -169,6 +169,21 @@ static int serve_replay(struct bridge_engine *engine)
 	return 1;
 }
 
+void bridge_engine_answer(struct bridge_engine *engine)
+{
+	while (serve_replay(engine))
+		;
+}
+
+void bridge_engine_await_question(struct bridge_engine *engine)
+{
+	zmq_pollitem_t item = {.socket = engine->replay, .events = ZMQ_POLLIN};
+
+	UNTIL (zmq_poll(&item, 1, 0) > 0) {
+		usleep(1000);
+	}
+}
+
 void bridge_engine_serve(struct bridge_engine *engine)
 {
 	uint8_t frame[256];
@@ -177,8 +192,7 @@ void bridge_engine_serve(struct bridge_engine *engine)
 		return;
 	while (zmq_recv(engine->stream, frame, sizeof(frame), ZMQ_DONTWAIT) >= 0)
 		engine->subscribers += frame[0] == 1;
-	while (serve_replay(engine))
-		;
+	bridge_engine_answer(engine);
 }
 
 void bridge_engine_await(struct bridge_engine *engine, uint32_t before)

@@ -55,6 +55,10 @@ void bridge_engine_mute(struct bridge_engine *engine);
 /* Answer what was asked, and see who subscribes. Does not wait. */
 void bridge_engine_serve(struct bridge_engine *engine);
 
+/* Of that only the answers, also where its stream is broken; and wait for a question, which stays. */
+void bridge_engine_answer(struct bridge_engine *engine);
+void bridge_engine_await_question(struct bridge_engine *engine);
+
 /* Serve until one more has subscribed than `before`. */
 void bridge_engine_await(struct bridge_engine *engine, uint32_t before);
 

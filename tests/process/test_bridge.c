@@ -194,6 +194,48 @@ static void a_restart_without_a_replay(void **state)
 	bridge_end(&program, &engine);
 }
 
+/* An answer to a question of before a break says nothing of who is there after it. */
+static void an_answer_of_the_one_before(void **state)
+{
+	struct rig *rig = *state;
+
+	bridge_begin_replaying(rig, &program, &engine, "--replay-wait=1s");
+	bridge_send_store(&engine, 10);
+	bridge_until(rig, &engine, 1, 0);
+	bridge_lose_store(&engine, 20);
+	bridge_send_store(&engine, 30);
+	bridge_engine_await_question(&engine);
+	bridge_engine_break(&engine);
+	assert_true(tools_wait_for(&program, "\"state\":\"broken\""));
+	bridge_engine_answer(&engine);
+	usleep(20000); /* it may come, or not any more */
+	restart(0);
+	bridge_until(rig, &engine, 1, RDX_INEXACT_UNKNOWN);
+	bridge_end(&program, &engine);
+}
+
+/* The first message of a process is its 0, also where the one before it sent no other one. */
+static void a_restart_without_its_first_message(void **state)
+{
+	struct rig *rig = *state;
+
+	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
+	bridge_send_store(&engine, 10);
+	bridge_until(rig, &engine, 1, 0);
+	restart(1);
+	bridge_until(rig, &engine, 0, RDX_INEXACT_LACKING);
+	bridge_lose_store(&engine, 20);
+	engine.oldest = 1;
+	bridge_send_store(&engine, 30);
+	bridge_until(rig, &engine, 1, RDX_INEXACT_LACKING);
+	bridge_expect(rig, 1, 0, NAMES(30));
+	restart(1);
+	bridge_send_store(&engine, 40);
+	bridge_until(rig, &engine, 1, 0);
+	bridge_expect(rig, 1, 0, NAMES(40));
+	bridge_end(&program, &engine);
+}
+
 /* The same process behind a broken connection is known again. */
 static void a_break(void **state)
 {
@@ -324,6 +366,7 @@ static void engines_that_connect(void **state)
 	memcpy(engine.endpoint, older.endpoint, sizeof(engine.endpoint));
 	bridge_engine_start(&engine, 0);
 	bridge_engine_await(&engine, 0);
+	bridge_until(rig, &engine, 3, RDX_INEXACT_UNKNOWN);
 	bridge_send_store(&engine, 40);
 	bridge_until(rig, &engine, 1, 0);
 	bridge_engine_stop(&older);
@@ -350,6 +393,10 @@ int main(void)
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(a_restart, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_restart_without_a_replay, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(an_answer_of_the_one_before, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(a_restart_without_its_first_message, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(a_break, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_late_join, rig_setup, rig_teardown),

@@ -370,6 +370,34 @@ static void a_rank_that_is_held_too_long(void **state)
 	program_stop(&program);
 }
 
+/* What an engine said that has ended is not its successor's, though nobody could publish it before. */
+static void a_rank_that_is_held_over_a_restart(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_producer producer;
+	char text[4096];
+
+	tools_claim(rig, &producer, 1, 0, 64);
+	bridge_begin(rig, &program, &engine, BRIDGE_NEVER, "--wait-for-rank=0s");
+	for (uint64_t name = 10; name < 40; name += 10)
+		bridge_send_store(&engine, name);
+	assert_true(tools_wait_for_err(&program, "another running process has it"));
+	bridge_engine_stop(&engine);
+	assert_true(tools_wait_for(&program, "\"state\":\"broken\""));
+	bridge_engine_start(&engine, 0);
+	assert_true(tools_wait_for(&program, "\"connections\":2"));
+	rig_release(&producer);
+	bridge_engine_await(&engine, 0);
+	bridge_send_store(&engine, 40);
+	bridge_until(rig, &engine, 1, 0);
+	bridge_expect(rig, 1, 0, NAMES(40));
+	bridge_engine_stop(&engine);
+	/* nothing was published before it */
+	assert_true(tools_read_until(&program, "\"state\":\"broken\"", text, sizeof(text)));
+	assert_null(strstr(text, "\"restarts\":1"));
+	program_stop(&program);
+}
+
 /* From batches to the answer to a request. */
 static void a_router_asks(void **state)
 {
@@ -528,6 +556,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_rank_that_is_held, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_predecessor_that_ends, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_rank_that_is_held_too_long, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(a_rank_that_is_held_over_a_restart, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(a_router_asks, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(a_router_asks_of_tensorrt, rig_setup, rig_teardown),

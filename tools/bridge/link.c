@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define QUEUE_MAX     100000 /* messages, as an engine's own */
 #define RECONNECT_MS  100
 #define RECONNECT_MAX 1000
 #define BEAT_MS       5000 /* an engine's machine that is gone closes no connection */
@@ -23,7 +22,7 @@ static int configure(struct link *link, const char *endpoint)
 	int64_t bytes = MESSAGE_BYTES_MAX;
 	void *stream = link->stream;
 
-	if (set(stream, ZMQ_RCVHWM, QUEUE_MAX) < 0 || set(stream, ZMQ_LINGER, 0) < 0 ||
+	if (set(stream, ZMQ_RCVHWM, LINK_QUEUE_MAX) < 0 || set(stream, ZMQ_LINGER, 0) < 0 ||
 	    set(stream, ZMQ_RECONNECT_IVL, RECONNECT_MS) < 0 ||
 	    set(stream, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX) < 0 ||
 	    set(stream, ZMQ_HEARTBEAT_IVL, BEAT_MS) < 0 ||
@@ -109,6 +108,10 @@ static uint16_t next_number(const struct link *link)
 
 enum link_event link_next(struct link *link)
 {
+	if (link->is_followed) {
+		link->is_followed = 0;
+		return LINK_CONNECTED;
+	}
 	for (;;) {
 		uint16_t number = next_number(link);
 		int was_stranger = link->is_stranger;
@@ -116,11 +119,13 @@ enum link_event link_next(struct link *link)
 		if (number == 0)
 			return LINK_NOTHING; /* a stranger's end may be on its way */
 		link->is_stranger = 0;
-		if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
-			return LINK_CONNECTED;
+		if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+			link->is_followed = link->peers++ > 0;
+			return link->is_followed ? LINK_BROKE : LINK_CONNECTED;
+		}
 		if (number != ZMQ_EVENT_DISCONNECTED)
 			link->is_stranger = 1; /* its end comes next, and is no engine's */
-		else if (!was_stranger)
+		else if (!was_stranger && link->peers && --link->peers == 0)
 			return LINK_BROKE;
 	}
 }

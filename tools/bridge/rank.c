@@ -134,9 +134,14 @@ void rank_doubt(struct rank *rank)
 
 void rank_restart(struct rank *rank)
 {
-	/* a number as high as the last one is another process's */
-	if (rank->engine && rank->has_last)
-		rdx_engine_sequence(rank->engine, rank->last, rdx_clock_ns());
+	uint64_t now = rdx_clock_ns();
+
+	if (!rank->engine || !rank->has_last)
+		return;
+	/* a number as high as the last one is another process's, of which what is before it is missing */
+	rdx_engine_sequence(rank->engine, rank->last, now);
+	if (!rank->last) /* and here that one, too: it was the old one's */
+		rdx_publish_inexact(rank->publisher, RDX_INEXACT_LACKING, now);
 }
 
 /* What `events` events of the batch say. */

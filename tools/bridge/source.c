@@ -12,6 +12,7 @@
 #define CHECK_NS      UINT64_C(1000000000) /* after a connection was made, and then once more */
 #define CHECKS        2
 #define LIVE_FRAMES   3
+#define STALE_MAX     (2 * LINK_QUEUE_MAX) /* the queue of who connects meanwhile takes turns with it */
 
 static int has_replay(const struct source *source)
 {
@@ -217,38 +218,62 @@ static int take_answer(struct source *source, uint64_t now)
 		   order_replayed(&source->order, answer->message.sequence, answer->digest), now);
 }
 
+/* What it brought and is not published, and what a replay was asked because of it, may be another process's than
+ * all that comes now: only the next connection tells. */
 static void break_off(struct source *source, uint64_t now)
 {
-	order_broke(&source->order);
-	if (source->state != SOURCE_CONNECTED)
-		return;
 	source->state = SOURCE_BROKEN;
 	source->lost_ns = now + source->options->lost_after_ns;
+	source->check_ns = 0;
+	source->retry_ns = 0; /* take what is still queued now, to drop it */
+	source->stale = STALE_MAX;
+	drop(&source->live);
+	drop(&source->answer);
+	replay_close(&source->replay, source->epoll_fd);
+	order_broke(&source->order);
+	tell_rank(source);
 }
 
+static void connected(struct source *source, uint64_t now)
+{
+	source->state = SOURCE_CONNECTED;
+	source->tally.connections++;
+	source->lost_ns = 0;
+	order_connected(&source->order);
+	tell_rank(source);
+	source->checks = has_replay(source) ? CHECKS : 0;
+	source->check_ns = source->checks ? now : 0;
+}
+
+/* The next connection is not looked at before what the last one left is dropped: from then on all is of it. */
 static void look_at_link(struct source *source, uint64_t now)
 {
-	for (;;) {
+	while (!source->stale) {
 		switch (link_next(&source->link)) {
 		case LINK_NOTHING:
 			return;
 		case LINK_CONNECTED:
-			if (source->peers++) /* where engines connect: this one is another */
-				break_off(source, now);
-			source->state = SOURCE_CONNECTED;
-			source->tally.connections++;
-			source->lost_ns = 0;
-			order_connected(&source->order);
-			tell_rank(source);
-			source->checks = has_replay(source) ? CHECKS : 0;
-			source->check_ns = source->checks ? now : 0;
+			connected(source, now);
 			break;
 		case LINK_BROKE:
-			if (source->peers && --source->peers)
-				break; /* who was there before is gone */
 			break_off(source, now);
 		}
 	}
+}
+
+/* Drop the next message that a connection left, and look at the next connection behind the last one. */
+static void drop_stale(struct source *source, uint64_t now)
+{
+	struct message *message = &source->live.message;
+
+	if (message_receive(message, source->link.stream)) {
+		source->tally.messages++;
+		source->tally.bytes += message_count(message);
+		source->stale--;
+	} else {
+		source->stale = 0;
+	}
+	look_at_link(source, now);
 }
 
 /* Take the next live message: 1, 0 there is none, -1 it was left out. */
@@ -256,15 +281,19 @@ static int receive(struct source *source, uint64_t now)
 {
 	struct message *message = &source->live.message;
 
+	if (source->stale) {
+		drop_stale(source, now);
+		return -1;
+	}
 	if (!message_receive(message, source->link.stream))
 		return 0;
 	/* a message of a new connection is behind what was told of the old one */
 	look_at_link(source, now);
-	source->heard_ns = now;
 	source->tally.messages++;
 	source->tally.bytes += message_count(message);
-	if (source->state == SOURCE_LOST) /* it was queued before the engine was lost */
+	if (source->state != SOURCE_CONNECTED) /* it was on its way when the connection broke */
 		return -1;
+	source->heard_ns = now;
 	if (!link_is_topic(&source->link, message)) {
 		source->tally.other_topics++;
 		return -1;
@@ -301,9 +330,6 @@ static void lose(struct source *source)
 	source->state = SOURCE_LOST;
 	source->lost_ns = 0;
 	source->tally.losses++;
-	source->check_ns = 0;
-	source->retry_ns = 0; /* take what is still queued now, to drop it */
-	drop(&source->live);
 	rank_close(&source->rank);
 	begin(source);
 }

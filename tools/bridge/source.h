@@ -40,7 +40,7 @@ struct source {
 	enum source_state state;
 	struct order order;
 	struct link link;
-	uint32_t peers; /* connections to it: more than one only where engines connect */
+	uint32_t stale; /* so many messages at most are queued of a connection that broke */
 	struct replay replay;
 	struct rank rank;
 	struct tally tally;
