@@ -359,6 +359,24 @@ class Supervision(Case):
         self.until_said(daemon, "warning bridge of instance 7 dp_rank 0: no \\x1b[2J use\n")
         self.until_said(daemon, "warning bridge of instance 7 dp_rank 0: ended with status 3, is started again\n")
 
+    def test_one_that_leaves_a_child(self):
+        """Which has its output still: its end is seen all the same, and what it said; the child learns of that."""
+        option, read = self.fake("parent", """print("a last word", file=sys.stderr, flush=True)
+if os.fork():
+    os._exit(3)
+sys.stdin.read()
+with open(sys.argv[0] + ".end", "a", encoding="ascii") as file:
+    file.write("x")""")
+        daemon = self.daemon("parent", option)
+        self.accepted(daemon, 7)
+        said = until(lambda: len(read()) >= 2 and read(), "it is not started again")
+        self.until_said(daemon, "warning bridge of instance 7 dp_rank 0: a last word\n")
+        self.until_said(daemon, "warning bridge of instance 7 dp_rank 0: ended with status 3, is started again\n")
+        self.assertFalse(is_there(said[0]["pid"]))
+        until(lambda: os.path.exists(f"{DIR}/parent.py.end"), "what it left behind does not learn of that")
+        self.assertEqual(daemon.ask("POST", "/unregister", {"instance_id": 7, "model_name": "example"}), (200, OK))
+        until(lambda: not children(daemon.process.pid), "a process stays")
+
     def test_one_that_is_not_there(self):
         daemon = self.daemon("not-there", f"--bridge={DIR}/nothing")
         self.accepted(daemon, 7)

@@ -32,6 +32,7 @@ struct bridge {
 	uint32_t dp_rank;        /* as which it is published */
 	pid_t pid;               /* 0: there is no process, or it was waited for */
 	int has_socket;
+	int has_ended;  /* as a look has seen, while somebody else had its output still */
 	int is_removed; /* it is in the list of those that end */
 	uint64_t started_ns;
 	uint64_t again_ns; /* the pause before the next start */
@@ -157,6 +158,21 @@ static void hang_up(struct bridge *bridge)
 	loop_close(bridge->bridges->loop, &bridge->socket);
 }
 
+/* A process that it left behind may have its output, which then has no end. What it said itself before its own
+ * end is there at the next look. */
+static void look_at_end(struct bridge *bridge)
+{
+	siginfo_t info = {0};
+
+	if (!bridge->has_socket ||
+	    waitid(P_PID, (id_t)bridge->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    !info.si_pid)
+		return;
+	if (bridge->has_ended)
+		hang_up(bridge);
+	bridge->has_ended = 1;
+}
+
 static void on_received(struct loop_socket *socket, const char *bytes, size_t count)
 {
 	struct bridge *bridge = (struct bridge *)socket;
@@ -205,6 +221,7 @@ static void start(struct bridge *bridge)
 	}
 	bridge->status = BRIDGE_PENDING;
 	bridge->has_socket = 1;
+	bridge->has_ended = 0;
 	bridge->socket = (struct loop_socket){.fd = fd, .handler = &handler};
 	if (loop_receive(bridges->loop, &bridge->socket) < 0)
 		hang_up(bridge);
@@ -353,6 +370,7 @@ void bridges_look(struct bridges *bridges, uint64_t now_ns)
 
 		if (bridge->pid && now_ns >= bridge->due_ns)
 			kill(bridge->pid, SIGKILL);
+		look_at_end(bridge);
 		reap(bridge, now_ns);
 		if (bridge->pid || now_ns < bridge->due_ns) {
 			at = &bridge->next;
@@ -363,6 +381,7 @@ void bridges_look(struct bridges *bridges, uint64_t now_ns)
 	}
 	for (struct bridge *bridge = bridges->first; bridge; bridge = bridge->next) {
 		if (bridge->pid) {
+			look_at_end(bridge);
 			reap(bridge, now_ns);
 		} else if (now_ns >= bridge->due_ns) {
 			bridges->restarts++;
