@@ -10,9 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BUDGET_GIVEN ((size_t)4096) /* any piece may have so much, so that there is an answer */
-#define BUDGET_LARGE                                                                               \
-	((size_t)256 * 1024) /* larger pieces have half of it: a few keep out nobody else */
+#define BUDGET_GIVEN ((size_t)4096)   /* any piece may have so much, so that there is an answer */
+#define BUDGET_LARGE ((size_t)262144) /* larger pieces have half: a few keep out nobody else */
 
 struct budget {
 	size_t used;

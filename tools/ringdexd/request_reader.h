@@ -24,9 +24,8 @@ struct request_reader {
 	llhttp_t parser; /* method and version too */
 	const struct server_options *options;
 	struct grown target; /* ends with a NUL */
-	struct grown
-		body; /* BODY_PADDING bytes behind it are 0; empty where the route takes none */
-	size_t body_bytes; /* that came of it */
+	struct grown body;   /* BODY_PADDING bytes behind it are 0; empty if none is taken */
+	size_t body_bytes;   /* that came of it */
 	size_t head_bytes;
 	uint32_t field_bytes, value_bytes;
 	char field[REQUEST_FIELD_BYTES],

@@ -65,12 +65,11 @@ struct server_counters {
 	uint64_t refused; /* connections beyond the limit */
 	uint64_t requests;
 	uint64_t timeouts;
-	uint64_t refusals
-		[SERVER_CLASSES]; /* requests that were not read to their end, by class of status */
-	uint64_t unauthorized;    /* of these, without the token */
-	uint64_t memory_refused;  /* times that there was none left of what all have together */
-	uint64_t memory_bytes;    /* of that, now */
-	uint32_t connections;     /* now */
+	uint64_t refusals[SERVER_CLASSES]; /* requests that were not read to their end */
+	uint64_t unauthorized;             /* of these, without the token */
+	uint64_t memory_refused; /* times that there was none left of what all have together */
+	uint64_t memory_bytes;   /* of that, now */
+	uint32_t connections;    /* now */
 };
 
 /* -errno */
