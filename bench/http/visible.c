@@ -61,7 +61,7 @@ static size_t write_request(char *ret_request, const char *model, uint64_t name)
 			     "{\"block_hashes\":[%" PRIu64 "],\"model_name\":\"%s\"}", name, model);
 
 	return (size_t)snprintf(ret_request, REQUEST_BYTES,
-				"POST /query_by_hash HTTP/1.1\r\nHost: x\r\n"
+				"POST /query_by_hash HTTP/1.1\r\nHost: localhost\r\n"
 				"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 				bytes, body);
 }

@@ -97,7 +97,7 @@ def flood(client):
     client.setblocking(False)
     with contextlib.suppress(BlockingIOError):
         while sent < most:
-            sent += client.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+            sent += client.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
     assert sent < most, "ringdexd takes questions without end"
     client.settimeout(PATIENCE_S)
 
@@ -118,7 +118,7 @@ def query(tokens, model="example", **more):
 
 def as_request(body, *headers):
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = ["POST /query HTTP/1.1", "Host: x", "Content-Type: application/json",
+    lines = ["POST /query HTTP/1.1", "Host: localhost", "Content-Type: application/json",
              f"Content-Length: {len(text)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + text
 

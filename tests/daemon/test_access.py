@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may ask ringdexd, from its start on and after it has read its configuration again: test_access.py BIN_DIR
 io_uring|epoll DIR"""
+import json
 import os
 import pwd
 import shutil
@@ -136,6 +137,80 @@ class World(unittest.TestCase):
         self.assertEqual(daemon.end(), 0)
 
 
+def own_address():
+    """One that other hosts reach; None: there is none. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = probe.getsockname()[0]
+        return None if address.startswith("127.") else address
+
+
+class Pages(unittest.TestCase):
+    """Those of other sites, in a browser of this host, are not answered where nothing else keeps them out."""
+
+    OURS = ([], ["Host: localhost"], ["Host: LOCALHOST:1"], ["Host: 127.0.0.1:8090"], ["Host: [::1]"], ["Host: [::1]:80"],
+            ["Host: 10.0.0.1"], ["Host:"], ["Host: localhost", "Host: LocalHost \t"], ["Host: 127.1:7"],
+            ["Host: localhost:8090", "Origin: http://localhost:8090"], ["Origin: https://[::1]:1", "Host: [::1]:1"])
+    NAMES = (["Host: evil.example:8090"], ["Host: evil.example", "Origin: http://evil.example"], ["Host: 127.1.evil.example"],
+             ["Host: localhost.evil.example:8090"], ["Host: localhost."], ["Host: 127.2"], ["Host: unix"])
+    OTHERS = (["Host: localhost", "Origin: http://evil.example"], ["Host: localhost", "Origin: null"],
+              ["Host: localhost", "Origin:"], ["Host: localhost:8090", "Origin: http://localhost"], ["Origin: http://localhost"],
+              ["Host: localhost", "Origin: http://localhost", "Origin: http://evil.example"],
+              ["Host: localhost", "Host: evil.example"], ["Host: " + "x" * 300], ["Host: " + "x" * 1500])
+    WRONG = (["Host: localhost:x"], ["Host: [evil]"], ["Host: [::1"], ["Host: [::1]x"], ["Host: " + "[" + ":" * 200 + "]"])
+
+    def statuses(self, connect, headers):
+        """Of who asks, and of who would start a process."""
+        body = json.dumps(ENGINE).encode()
+        found = []
+        for line in "GET /workers", "POST /register":
+            with connect() as client, client.makefile("rb") as stream:
+                client.sendall("\r\n".join([f"{line} HTTP/1.1", "Content-Type: application/json", "Connection: close",
+                                            f"Content-Length: {len(body)}", *headers, "", ""]).encode() + body)
+                answer = stream.read()
+                found.append(int(answer.split()[1]))
+                if found[0] == 403:
+                    self.assertIn(b"a page of another site", answer)
+        return tuple(found)
+
+    def check(self, connect, cases, *outcomes):
+        for headers in cases:
+            with self.subTest(headers=headers):
+                self.assertIn(self.statuses(connect, headers), outcomes)
+
+    def test_on_this_host(self):
+        path = f"{DIR}/pages.sock"
+        daemon = Daemon("pages", f"--listen=unix:{path}", "--listen=127.1:0", "--bridge=/bin/true")
+        self.addCleanup(daemon.close)
+        self.check(daemon.connect, (*self.NAMES, *self.OTHERS, *self.WRONG), (403, 403))
+        self.assertEqual(daemon.ask("GET", "/workers"), (200, []))
+        self.check(daemon.connect, self.OURS, (200, 201), (200, 409))
+        self.check(lambda: connect_as(None, path), (*self.NAMES, *self.OTHERS, *self.WRONG), (200, 409))
+
+    def test_a_token_says_more(self):
+        daemon = Told("sites", f"token-file = {write('sites.txt', TOKEN)}\nlisten = {EVERYWHERE}:0\n")
+        self.addCleanup(daemon.close)
+        self.check(daemon.connect, ([*headers, f"Authorization: Bearer {TOKEN}"] for headers in (*self.NAMES, *self.OTHERS)),
+                   (200, 201), (200, 409))
+
+    @unittest.skipUnless(own_address(), "this host has no other address than its own")
+    def test_open_to_all(self):
+        """By which names it is reached nobody knows; other sites' pages may not, nor on this host by any name."""
+        daemon = Told("open", f"listen = {EVERYWHERE}:0\nopen-to-all = yes\n")
+        self.addCleanup(daemon.close)
+        self.check(daemon.connect, (*self.NAMES, *self.OTHERS), (403, 403))
+
+        def connect():
+            return socket.create_connection((own_address(), daemon.port), timeout=PATIENCE_S)
+        for headers, status in (*((headers, 200) for headers in (*self.OURS, *self.NAMES)),
+                                *((headers, 403) for headers in self.OTHERS)):
+            with self.subTest(headers=headers):
+                self.assertEqual(self.statuses(connect, headers)[0], status)
+
+
 class TokenFile(unittest.TestCase):
     """Whose mode is as ssh wants it of its own."""
 
@@ -188,7 +263,7 @@ def connect_as(user, path):
 def ask_as(user, path, request="GET /workers"):
     """All that is read, up to the connection's end."""
     with connect_as(user, path) as client, client.makefile("rb") as stream:
-        client.sendall(f"{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        client.sendall(f"{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         return stream.read().decode()
 
 
@@ -254,7 +329,7 @@ class Users(unittest.TestCase):
         # an open connection is judged at each request
         with connect_as(1001, self.path) as client, client.makefile("rb") as stream:
             for outcome in 200, 403:
-                client.sendall(b"GET /workers HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.sendall(b"GET /workers HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 self.assertEqual(read_answer(stream)[0], outcome)
                 write("may.conf", "allow-users = 1002\n")
                 daemon.process.send_signal(signal.SIGHUP)

@@ -260,7 +260,7 @@ class Life(Booted):
             self.answers(HELD)
             for _ in range(10):
                 client = stack.enter_context(self.daemon.connect())
-                client.sendall(b"GET /v1/live HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.sendall(b"GET /v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 self.assertTrue(client.recv(1))
             begun = time.monotonic()
             systemctl("stop", SOCKET, SERVICE)

@@ -161,7 +161,7 @@ class Content(unittest.TestCase):
             self.assertNotIn(b"chunked", head)
             self.assertEqual(json.loads(body), self.dump())
         with self.daemon.connect() as both, both.makefile("rb") as stream:
-            both.sendall(b"GET /dump HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            both.sendall(b"GET /dump HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while not stream.readline().startswith(b"HTTP/1.1 200 OK"):
                 pass
             while stream.readline() != b"0\r\n":
@@ -207,7 +207,7 @@ class Large(unittest.TestCase):
         self.stack.callback(client.close)
         client.settimeout(PATIENCE_S)
         client.connect(self.path)
-        client.sendall(b"GET /dump HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /dump HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = http.client.HTTPResponse(client, method="GET")
         answer.begin()
         if answer.status == 503:
@@ -261,11 +261,11 @@ class Large(unittest.TestCase):
     def test_that_cannot_be_completed(self):
         pid = self.daemon.process.pid
         with self.daemon.connect() as client, client.makefile("rb") as stream:
-            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertEqual(read_answer(stream)[0], 200)
             most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, most))  # it opens no segment any more
-            client.sendall(b"GET /dump HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /dump HTTP/1.1\r\nHost: localhost\r\n\r\n")
             text = stream.read()
         self.assertTrue(text.startswith(b"HTTP/1.1 200 "), text)
         self.assertFalse(text.endswith(b"0\r\n\r\n"), text)  # not taken for whole

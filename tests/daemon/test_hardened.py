@@ -138,7 +138,7 @@ class Answers(Hardened, test_register.Case):
 
     def live(self, daemon):
         with daemon.connect() as client, client.makefile("rb") as stream:
-            client.sendall(b"GET /v1/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while (line := stream.readline()) and not line.startswith(b"data: "):
                 pass
             self.assertIn("ranks", json.loads(line[len(b"data: "):]))

@@ -118,7 +118,7 @@ class Answers(unittest.TestCase):
                     client.sendall(as_request(query(PROMPT)).replace(b"/query", target.encode(), 1))
                     self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
                     continue
-                client.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                client.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 status, _, said = read_answer(stream)
                 if path == 404:
                     self.assertIn(status, (400, 404))
@@ -132,7 +132,7 @@ class Answers(unittest.TestCase):
     def test_limits(self):
         self.assertEqual(self.ask("GET", "/health", X=" " + "x" * 20000)[0], 431)
         with self.daemon.connect() as client, client.makefile("rb") as stream:
-            client.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n")
+            client.sendall(b"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n")
             self.assertEqual(read_answer(stream)[0], 413)
             self.assertEqual(stream.read(), b"")
         with self.daemon.connect() as client, client.makefile("rb") as stream:
@@ -164,7 +164,7 @@ class Answers(unittest.TestCase):
     def test_chunked_and_continue(self):
         text = json.dumps(query(PROMPT)).encode()
         with self.daemon.connect() as client, client.makefile("rb") as stream:
-            client.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            client.sendall(b"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                            b"Transfer-Encoding: chunked\r\n\r\n")
             for byte in text:
                 client.sendall(b"1\r\n" + bytes([byte]) + b"\r\n")
@@ -173,6 +173,17 @@ class Answers(unittest.TestCase):
             client.sendall(as_request(text, "Expect: 100-continue")[:-len(text)])
             self.assertEqual(read_answer(stream)[0], 100)
             client.sendall(text)
+            self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
+
+    def test_nobody_is_told_to_go_on_for_nothing(self):
+        """An old client, which does not understand that, and one that has no body."""
+        text = json.dumps(query(PROMPT)).encode()
+        expecting = as_request(text, "Expect: 100-continue")
+        with self.daemon.connect() as client, client.makefile("rb") as stream:
+            for line in (b"GET /health HTTP/1.1", b"POST /query HTTP/1.1\r\nContent-Length: 0"):
+                client.sendall(line + b"\r\nHost: localhost\r\nExpect: 100-continue\r\n\r\n")
+                self.assertIn(read_answer(stream)[0], (200, 415))
+            client.sendall(expecting.replace(b"HTTP/1.1", b"HTTP/1.0", 1))
             self.assertEqual(json.loads(read_answer(stream)[2]), HELD)
 
     def test_an_offer_of_another_protocol(self):
@@ -203,7 +214,7 @@ class Lives(unittest.TestCase):
         daemon = self.daemon("stop", f"--listen=unix:{path}")
         with socket.socket(socket.AF_UNIX) as client, daemon.connect():  # one is idle
             client.connect(path)
-            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             with client.makefile("rb") as stream:
                 self.assertIn(read_answer(stream)[0], (200, 503))
             self.assertEqual(daemon.end(), 0)
@@ -261,7 +272,7 @@ class Lives(unittest.TestCase):
         self.assertEqual(daemon.ask("GET", "http://x/workers")[0], 401)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(path)
-            client.sendall(b"GET /workers HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /workers HTTP/1.1\r\nHost: localhost\r\n\r\n")
             with client.makefile("rb") as stream:
                 self.assertEqual(read_answer(stream)[0], 200)
 
@@ -309,7 +320,7 @@ class Lives(unittest.TestCase):
         """Those that pipeline and take no answer cost others no time, and little memory."""
         daemon = self.daemon("deaf")
         until(daemon.at_work, "it never works")
-        requests = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 20000
+        requests = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20000
         with contextlib.ExitStack() as stack:
             for _ in range(100):
                 client = stack.enter_context(daemon.connect())
@@ -383,7 +394,7 @@ class Lives(unittest.TestCase):
         """Not so where it is closed at once, since there are too many."""
         with contextlib.suppress(OSError, IndexError), connect() as client, \
                 client.makefile("rb") as stream:
-            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             return read_answer(stream)[0] in (200, 503)
         return False
 

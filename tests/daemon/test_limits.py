@@ -118,7 +118,7 @@ class Wrong(unittest.TestCase):
             self.assertEqual(stream.read(), b"")
 
     def test_lengths(self):
-        head = b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head = b"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         for length in b"-1", b"+5", b"5x", b"0x5", b"18446744073709551616", b"9" * 100, b"1\r\nContent-Length: 2":
             self.refused(head + b"Content-Length: " + length + b"\r\n\r\n", 400)
         for length in b"8388609", b"18446744073709551615":
@@ -162,7 +162,7 @@ class Wrong(unittest.TestCase):
 
     def test_half_closed_while_it_answers(self):
         """There are more answers than the kernel takes: the end comes while one is sent."""
-        request = b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+        request = b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
         with connect_to(self.path) as client, client.makefile("rb") as stream:
             client.sendall(request * PAGES)
             client.shutdown(socket.SHUT_WR)

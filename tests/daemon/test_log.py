@@ -164,7 +164,7 @@ class Log(unittest.TestCase):
             with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(PATIENCE_S)
                 client.connect(path)
-                client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 return client.recv(9) == b"HTTP/1.1 "
         until(is_served, "it never answers")
         process.terminate()

@@ -25,7 +25,7 @@ class Live:
     def __init__(self, connection, *headers, version="1.1"):
         self.connection = connection
         self.stream = connection.makefile("rb")
-        lines = [f"GET /v1/live HTTP/{version}", "Host: x", *headers, "", ""]
+        lines = [f"GET /v1/live HTTP/{version}", "Host: localhost", *headers, "", ""]
         connection.sendall("\r\n".join(lines).encode())
         self.status, self.headers, _ = read_answer(self.stream) if version == "1.1" else (0, {}, b"")
         self.text = b""
@@ -105,7 +105,7 @@ class Page(unittest.TestCase):
     def get(daemon, path, *headers, method="GET"):
         """Status, headers and body, of a connection that ends."""
         with daemon.connect() as client, client.makefile("rb") as stream:
-            lines = [f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
+            lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""]
             client.sendall("\r\n".join(lines).encode())
             status, got, body = int(stream.readline().split()[1]), {}, b""
             while (field := stream.readline().strip()):
@@ -158,7 +158,7 @@ class Page(unittest.TestCase):
         tag = self.get(daemon, "/page.js")[1]["etag"]
         with daemon.connect() as client, client.makefile("rb") as stream:
             for headers, status in (("", 200), (f"If-None-Match: {tag}\r\n", 304), ("", 200)):
-                client.sendall(f"GET /page.js HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+                client.sendall(f"GET /page.js HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
                 self.assertEqual(read_answer(stream)[0], status)
 
     def test_token(self):

@@ -187,7 +187,7 @@ class Service(unittest.TestCase):
             file.bind(path)
             file.listen()
             early = stack.enter_context(socket.create_connection(tcp.getsockname()))
-            early.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            early.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             for _ in range(2):  # another one goes on with the same sockets
                 process = self.run_with([tcp, file], [f"--dir={DIR}/passed"], "web:local")
                 stack.callback(process.stdout.close)
@@ -200,7 +200,7 @@ class Service(unittest.TestCase):
                     with socket.socket(family) as client:
                         client.settimeout(PATIENCE_S)
                         client.connect(address)
-                        client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                        client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
                         self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 "))
                 process.terminate()
                 self.assertEqual(process.wait(PATIENCE_S), 0)

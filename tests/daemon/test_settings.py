@@ -301,7 +301,7 @@ class Settings(Case):
         # the path of a request is another's text
         daemon.ask("GET", "/a%0aerror%1b[2J")
         with daemon.connect() as client:
-            client.sendall(b"GET /\x80\xc2\x85x HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /\x80\xc2\x85x HTTP/1.1\r\nHost: localhost\r\n\r\n")
             client.recv(100)
         self.assertEqual(daemon.end(), 0)
         for line in daemon.said.lines():

@@ -56,7 +56,7 @@ class Stop(unittest.TestCase):
 
     def asked_once(self):
         client = self.connect()
-        client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with client.makefile("rb") as stream:
             self.assertEqual(read_answer(stream)[0], 200)
         return client
@@ -68,7 +68,7 @@ class Stop(unittest.TestCase):
 
     def in_a_body(self):
         client = self.connect()
-        client.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        client.sendall(b"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         return client
 
     def pipelining(self):
@@ -78,13 +78,13 @@ class Stop(unittest.TestCase):
 
     def looking_on(self):
         client = self.connect()
-        client.sendall(b"GET /v1/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertEqual(client.recv(12), b"HTTP/1.1 200")
         return client
 
     def dumping(self):
         client = self.connect()
-        client.sendall(b"GET /dump HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /dump HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertEqual(client.recv(12), b"HTTP/1.1 200")
         return client
 

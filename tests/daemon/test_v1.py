@@ -272,7 +272,7 @@ class Answers(unittest.TestCase):
             answer = self.daemon.ask(method, path, body, **headers)
             self.assertEqual((answer[0], set(answer[1])), (status, {"error"}))
         with self.daemon.connect() as client, client.makefile("rb") as stream:
-            client.sendall(b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n")
+            client.sendall(b"POST /v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n")
             status, headers, body = read_answer(stream)
             self.assertEqual((status, headers["content-type"], set(json.loads(body))),
                              (413, "application/json", {"error"}))
@@ -284,7 +284,7 @@ class Answers(unittest.TestCase):
             for parameters, name in (("bogus=1", "bogus"), ("a%20b", "a b"), ("=1", ""), ("&x%00=", "x?"), ("model=m&x=1", None)):
                 with self.subTest(path=path, parameters=parameters), self.daemon.connect() as client, \
                         client.makefile("rb") as stream:
-                    client.sendall(f"{method} {path}?{parameters} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+                    client.sendall(f"{method} {path}?{parameters} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
                     status, _, body = read_answer(stream)  # of /v1/live without an end its head
                     self.assertEqual(status, 400)
                     named = name if name is not None else "x" if path == "/v1/workers" else "model"
@@ -297,7 +297,7 @@ class Answers(unittest.TestCase):
         for method, path, allowed in (("GET", "/v1/query", "POST"), ("PUT", "/v1/workers", "GET, HEAD"),
                                       ("DELETE", "/query", "POST")):
             with self.daemon.connect() as client, client.makefile("rb") as stream:
-                client.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                client.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 status, headers, _ = read_answer(stream)
                 self.assertEqual((status, headers["allow"]), (405, allowed))
 

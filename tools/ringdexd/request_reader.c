@@ -31,6 +31,7 @@ static int on_begin(llhttp_t *parser)
 	reader->takes_openmetrics = 0;
 	reader->has_token = 0;
 	reader->none_match[0] = 0;
+	origin_begin(&reader->origin);
 	reader->is_asked = 0;
 	reader->is_head_read = 0;
 	reader->is_begun = 1;
@@ -66,8 +67,8 @@ static size_t authority_bytes(const char *target)
 	return scheme ? scheme + strcspn(target + scheme, "/?") : 0;
 }
 
-/* A server must take it as it takes the path behind (RFC 9112, 3.2.2): the host is not looked at, as that of
- * the header is not. */
+/* A server must take it as it takes the path behind (RFC 9112, 3.2.2). Its host is not looked at: a browser sends it to
+ * proxies alone. */
 static int on_target_whole(llhttp_t *parser)
 {
 	struct grown *target = &((struct request_reader *)parser->data)->target;
@@ -257,6 +258,10 @@ static int on_header(llhttp_t *parser)
 			(uint8_t)names_openmetrics(reader->value, reader->value_bytes);
 	else if (is_field(reader, "authorization"))
 		reader->has_token = (uint8_t)is_token(reader);
+	else if (is_field(reader, "host"))
+		origin_take_host(&reader->origin, reader->value, reader->value_bytes);
+	else if (is_field(reader, "origin"))
+		origin_take_page(&reader->origin, reader->value, reader->value_bytes);
 	else if (is_field(reader, "if-none-match"))
 		keep_tags(reader);
 	reader->field_bytes = 0;
@@ -291,6 +296,16 @@ static int takes_body(const struct request_reader *reader)
 	return 0;
 }
 
+/* Does it wait to be told that its body may come? Clients of 1.0 know nothing of that (RFC 9110, 10.1.1). */
+static int waits_for_go_on(const struct request_reader *reader)
+{
+	const llhttp_t *parser = &reader->parser;
+
+	return reader->is_asked && (parser->http_major != 1 || parser->http_minor > 0) &&
+	       (parser->flags & F_CHUNKED ||
+		(parser->flags & F_CONTENT_LENGTH && parser->content_length > 0));
+}
+
 /* Of no body is anything taken before it is known that it may come. */
 static int on_head(llhttp_t *parser)
 {
@@ -306,11 +321,14 @@ static int on_head(llhttp_t *parser)
 	parser->upgrade = 0; /* nobody has to take such an offer */
 	if (options->token && !reader->is_unix && !reader->has_token && !is_open(reader))
 		return refuse(reader, 401);
+	if (!options->token && !reader->is_unix &&
+	    !origin_is_ours(&reader->origin, reader->is_loopback, options->addresses))
+		return refuse(reader, 403);
 	if (parser->content_length > options->limits.body_bytes && parser->flags & F_CONTENT_LENGTH)
 		return refuse(reader, 413);
 	reader->takes_body = (uint8_t)takes_body(reader);
 	/* the peer waits for it a while, and sends its body in any case; no answer is under way now */
-	if (reader->is_asked)
+	if (waits_for_go_on(reader))
 		(void)!send(reader->fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	return 0;
 }
@@ -361,6 +379,7 @@ void request_reader_begin(struct request_reader *reader, const struct server_opt
 					  .fd = fd,
 					  .is_unix = is_unix != 0};
 	reader->peer = is_unix ? users_peer(fd) : USERS_NOBODY;
+	reader->is_loopback = !is_unix && origin_is_loopback(fd);
 	llhttp_init(&reader->parser, HTTP_REQUEST, settings());
 	reader->parser.data = reader;
 }
@@ -401,7 +420,13 @@ const char *request_reader_why(const struct request_reader *reader)
 	case 401:
 		return "a bearer token is needed";
 	case 403:
-		return "your user may not ask here: --allow-users names those that may";
+		return reader->is_unix
+			       ? "your user may not ask here: --allow-users names those that may"
+			       : "this comes from a page of another site, or asks for a name that "
+				 "is not "
+				 "known here: ask localhost or an IP address, name it by --listen, "
+				 "or use "
+				 "--token-file";
 	case 413:
 		return "the body is larger than is taken here";
 	case 431:

@@ -6,6 +6,7 @@
 #define RINGDEXD_REQUEST_READER_H
 
 #include "tools/ringdexd/grown.h"
+#include "tools/ringdexd/origin.h"
 #include "tools/ringdexd/server.h"
 
 #include <llhttp.h>
@@ -31,11 +32,13 @@ struct request_reader {
 	char field[REQUEST_FIELD_BYTES],
 		value[REQUEST_VALUE_BYTES]; /* of the header that is being read */
 	char none_match[REQUEST_TAGS_BYTES];
+	struct origin origin;
 	int fd;
 	uid_t peer;  /* of a Unix socket: whose process connected */
 	int refusal; /* the status that the request gets before it is whole; 0 */
 	uint8_t is_unix;
-	uint8_t is_begun; /* some of a request was read */
+	uint8_t is_loopback; /* it came to an address of this host's own */
+	uint8_t is_begun;    /* some of a request was read */
 	uint8_t is_json;
 	uint8_t takes_openmetrics;
 	uint8_t has_token;

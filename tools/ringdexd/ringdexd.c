@@ -300,6 +300,7 @@ static int open_all(struct ringdexd *d)
 	struct server_options serving = {.limits = d->settings.limits,
 					 .routes = routes_all,
 					 .context = d->desk,
+					 .addresses = d->settings.listen,
 					 .answered = on_answered};
 	int r = open_loop(d);
 

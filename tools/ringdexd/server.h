@@ -50,8 +50,9 @@ struct server_options {
 	struct server_limits limits;
 	const struct route *routes; /* up to one without a method */
 	void *context;
-	const char *token;         /* a request must have it, but on a Unix socket; NULL: none */
-	const struct users *users; /* that may ask on a Unix socket */
+	const char *token;            /* a request must have it, but on a Unix socket; NULL: none */
+	const struct users *users;    /* that may ask on a Unix socket */
+	const char *const *addresses; /* that were named to listen on (listen.h), up to a NULL */
 	/* A request was answered, which took so long; NULL route: there is none of that name. Or NULL. */
 	void (*answered)(void *context, const struct route *route, const struct request *request,
 			 int status, uint64_t took_ns);
