@@ -181,7 +181,9 @@ REGISTERED_UNLIKE = [
     *(("/register", {"instance_id": 7, "endpoint": "tcp://127.0.0.1:9", "model_name": "unlike", "block_size": 4, **more}, ours, 201)
       for more, ours in (({"block_size": 0, "model_name": "none"}, 422), ({"routing_group": "", "instance_id": 8}, 422),
                          ({"dp_rank": 1024, "instance_id": 9}, 422), ({"endpoint": "inproc://h", "instance_id": 10}, 400),
-                         ({"endpoint": "tcp://*:1", "instance_id": 11}, 400), ({"endpoint": "tcp://h:0", "instance_id": 12}, 400))),
+                         ({"endpoint": "tcp://*:1", "instance_id": 11}, 400), ({"endpoint": "tcp://h:0", "instance_id": 12}, 400),
+                         ({"endpoint": "tcp://a b:5", "instance_id": 13, "model_name": "blank"}, 400),
+                         ({"endpoint": "ipc://@", "instance_id": 14, "model_name": "at"}, 400))),
     *(("/register_peer", {"url": url}, 400, 201) for url in ("", "x", "ftp://h")),
     ("/deregister_peer", {"url": "x"}, 404, 200),
 ]

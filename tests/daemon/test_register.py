@@ -191,7 +191,11 @@ class Answers(Case):
                                 ("tcp://h:" + "9" * 40,
                                  "invalid TCP port: number too large to fit in target type"),
                                 ("tcp://h:0", "invalid TCP port: nobody publishes at port 0"),
+                                *((f"tcp://{host}:5", "invalid TCP host") for host in (
+                                    "a b", "a\tb", " h", "h/x", ".", "-h", ";1.2.3.4", "%00", "\u00fc", "h\n", "h\u00e9", "h]\\")),
                                 ("ipc://" + "x" * 240, "longer than 240 bytes"),
+                                ("ipc://" + "x" * 108, "the path is longer than 107 bytes"),
+                                ("ipc://@", "there is no name behind the `@`"),
                                 ("inproc://x", "unsupported scheme `inproc`"),
                                 ("file:///etc/passwd", "unsupported scheme `file`"),
                                 ("--tcp://h:1", "unsupported scheme `--tcp`")):
@@ -206,6 +210,8 @@ class Answers(Case):
                          (400, {"error": said}))
         self.assertEqual(daemon.ask("GET", "/workers"), (200, []))
         self.assertEqual(children(daemon.process.pid), [])
+        for instance, endpoint in enumerate(("ipc://" + "x" * 107, "ipc://@x", "tcp://h_-1.x:5", "tcp://[fe80::1%lo]:5")):
+            self.accepted(daemon, instance, endpoint)
 
     def test_no_requests(self):
         daemon = self.daemon("no-requests")
@@ -321,14 +327,14 @@ class Supervision(Case):
                   "--end-with-input=", "\u00e9\U0001f600", "m" * 255, ""]
         for instance, value in enumerate(values):
             with daemon.connect():  # descriptors beside
-                self.accepted(daemon, instance, "ipc://" + value[:200] + "x", model=value,
+                self.accepted(daemon, instance, "ipc://" + value[:100] + "x", model=value,
                               routing_group=value or "default", dp_rank=3)
         self.accepted(daemon, 100, "tcp://[::1]:5560", replay_endpoint="tcp://h:6000", dp_rank=3)
         said = until(lambda: len(read()) == len(values) + 1 and read(), "not all of them start")
         said = {one["arguments"][3]: one for one in said}
         for instance, value in enumerate(values):
             one = said[f"--worker={instance}"]
-            endpoint = "ipc://" + value[:200] + "x"
+            endpoint = "ipc://" + value[:100] + "x"
             self.assertEqual(one["arguments"], [
                 "--end-with-input", "--json", f"--dir={daemon.directory}", f"--worker={instance}", "--first-rank=3",
                 "--block-tokens=4", f"--model={value}", f"--tenant={value}", f"--instance={endpoint}",

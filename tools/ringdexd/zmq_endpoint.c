@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define LENGTH_MAX 240 /* of what a bridge takes */
 #define PORT_MAX   65535
 #define DIGITS     "0123456789"
+#define ALPHABET   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define IPC_MAX    (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 static int refuse(char *ret_fault, size_t bytes, const char *endpoint, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -43,6 +46,24 @@ static const char *port_fault(const char *port, uint32_t *ret_port)
 	return number ? NULL : "nobody publishes at port 0";
 }
 
+/* As libzmq has it where it connects: else it would not even try. */
+static int is_host(const char *host, size_t bytes)
+{
+	static const char first[] = ALPHABET DIGITS "[", all[] = ALPHABET DIGITS "[]:.-_%;";
+
+	return strspn(host, first) > 0 && strspn(host, all) >= bytes;
+}
+
+static int check_ipc(const char *endpoint, const char *path, char *ret_fault, size_t bytes)
+{
+	if (strlen(path) > IPC_MAX)
+		return refuse(ret_fault, bytes, endpoint, "the path is longer than %zu bytes",
+			      IPC_MAX);
+	if (strcmp(path, "@") == 0)
+		return refuse(ret_fault, bytes, endpoint, "there is no name behind the `@`");
+	return 0;
+}
+
 static int check_tcp(const char *endpoint, const char *address, uint32_t dp_rank, char *ret_fault,
 		     size_t bytes)
 {
@@ -59,6 +80,8 @@ static int check_tcp(const char *endpoint, const char *address, uint32_t dp_rank
 		return refuse(ret_fault, bytes, endpoint, "missing TCP port");
 	if (*address == '*')
 		return refuse(ret_fault, bytes, endpoint, "name the engine's host in place of `*`");
+	if (!is_host(address, (size_t)(colon - address)))
+		return refuse(ret_fault, bytes, endpoint, "invalid TCP host");
 	fault = port_fault(colon + 1, &port);
 	if (fault)
 		return refuse(ret_fault, bytes, endpoint, "invalid TCP port: %s", fault);
@@ -84,7 +107,7 @@ int zmq_endpoint_check(const char *endpoint, uint32_t dp_rank, char *ret_fault, 
 	if (strncmp(endpoint, "tcp://", 6) == 0)
 		return check_tcp(endpoint, address, dp_rank, ret_fault, bytes);
 	if (strncmp(endpoint, "ipc://", 6) == 0)
-		return 0;
+		return check_ipc(endpoint, address, ret_fault, bytes);
 	return refuse(ret_fault, bytes, endpoint, "unsupported scheme `%.*s`", scheme, endpoint);
 }
 
