@@ -436,6 +436,17 @@ class Streams(Case):
             return daemon.ask("POST", "/query", query(PROMPT, model, **more)) == (200, expected)
         until(same, f"never {expected}")
 
+    def test_an_engine_that_was_never_there(self):
+        """Dynamo has no word for it, but /metrics has."""
+        daemon = self.daemon("never")
+        self.accepted(daemon, 7, f"ipc://{DIR}/nobody")
+
+        def streams(status, count=1):
+            return f'\nringdex_bridges{{status="{status}"}} {count}\n' in daemon.ask("GET", "/metrics")[1]
+        until(lambda: streams("waiting"), "it does not wait")
+        self.assertTrue(streams("active", 0))
+        self.assertEqual(self.listener(daemon, 7), "active")
+
     def test_from_events_to_answers(self):
         daemon = self.daemon("streams")
         engine = self.engine()

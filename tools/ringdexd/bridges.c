@@ -64,6 +64,8 @@ static void say(const struct bridge *bridge, enum log_level level, const char *t
 /* In the words of `ringdex bridge --json`. */
 static enum bridge_status status_of(const char *state)
 {
+	if (strcmp(state, "waiting") == 0)
+		return BRIDGE_WAITING;
 	return strcmp(state, "broken") == 0 || strcmp(state, "lost") == 0 ? BRIDGE_PAUSED
 									  : BRIDGE_ACTIVE;
 }
@@ -351,9 +353,15 @@ int bridges_publish(const struct bridges *bridges, uint64_t instance_id, uint32_
 
 const char *bridge_status_text(enum bridge_status status)
 {
-	static const char *const texts[BRIDGE_STATUSES] = {"pending", "active", "paused", "failed"};
+	static const char *const texts[BRIDGE_STATUSES] = {"pending", "waiting", "active", "paused",
+							   "failed"};
 
 	return texts[status];
+}
+
+const char *bridge_status_of_dynamo(enum bridge_status status)
+{
+	return bridge_status_text(status == BRIDGE_WAITING ? BRIDGE_ACTIVE : status);
 }
 
 uint64_t bridges_restarts(const struct bridges *bridges)

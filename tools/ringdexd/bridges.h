@@ -20,7 +20,8 @@ struct bridge;
 
 enum bridge_status {
 	BRIDGE_PENDING, /* its process has not said anything yet */
-	BRIDGE_ACTIVE,  /* it listens to the engine, or waits for one that was never there */
+	BRIDGE_WAITING, /* it listens, and no engine was ever there */
+	BRIDGE_ACTIVE,  /* it listens to the engine */
 	BRIDGE_PAUSED,  /* the engine was there, and is away */
 	BRIDGE_FAILED,  /* it has ended, and is started again after a while */
 	BRIDGE_STATUSES
@@ -71,7 +72,10 @@ const struct bridge *bridges_of_model(const struct bridges *bridges, const char 
 /* Is this rank of an index what one of them publishes, or did until a moment ago? */
 int bridges_publish(const struct bridges *bridges, uint64_t instance_id, uint32_t dp_rank);
 
-/* As Dynamo's /workers calls it. */
+/* As Dynamo's /workers calls it, which knows no waiting: that is "active". */
+const char *bridge_status_of_dynamo(enum bridge_status status);
+
+/* "pending", "waiting" and so on. */
 const char *bridge_status_text(enum bridge_status status);
 
 /* Processes that were started again since the beginning. */

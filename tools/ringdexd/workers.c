@@ -142,7 +142,7 @@ static const struct bridge *put_registered(struct desk *desk, const struct bridg
 		shown[used++] = (struct shown){.instance_id = stream->instance_id,
 					       .dp_rank = view.stream->dp_rank,
 					       .endpoint = view.stream->endpoint,
-					       .status = bridge_status_text(view.status)};
+					       .status = bridge_status_of_dynamo(view.status)};
 	}
 	put_workers(answer, &shared, shown, used, any);
 	return at;
