@@ -49,7 +49,7 @@ for other in python3.13t python3.14t; do
 	"$other" -m venv "$other"
 	"$other/bin/pip" wheel -q --no-deps -w wheels "$source/python"
 	"$other/bin/pip" install -q wheels/ringdex-*-"$tag-${tag}t"-linux_*.whl
-	for subject in batch engines follow misuse options publish times; do
+	for subject in batch engines follow lost misuse options publish times; do
 		RDX_TEST_DIR=$folder "$other/bin/python" -B "$source/tests/python/test_$subject.py"
 	done
 	echo "$other: a wheel of its own"
