@@ -89,6 +89,7 @@ static uint64_t refused(const struct indexer_rig *x)
 	struct rdx_indexer_stats stats = {.size = sizeof(stats)};
 
 	assert_int_equal(rdx_indexer_get_stats(x->indexer, &stats), 0);
+	assert_int_equal(stats.unreadable, 0); /* each is counted once */
 	return stats.refused;
 }
 
