@@ -23,7 +23,7 @@ def numbers_of(batch: Any) -> int:
 
 
 def _length(event: Any, name: str) -> int:
-    value = event.get(name) if isinstance(event, dict) else getattr(event, name, None)
+    value: Any = event.get(name) if isinstance(event, dict) else getattr(event, name, None)
     return len(value) if hasattr(value, "__len__") else 0
 
 
