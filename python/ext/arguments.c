@@ -4,22 +4,106 @@
 #include <ringdex/rdx_types.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define NS_PER_SECOND 1e9
 #define SECONDS_MAX   9.2e9
+#define SHOWN_MAX     40
+
+/* The first `SHOWN_MAX` of a text or of bytes, as repr() writes them. */
+static PyObject *shown_text(PyObject *text)
+{
+	PyObject *part = PyUnicode_Substring(text, 0, SHOWN_MAX);
+	const char *rest = PyUnicode_GetLength(text) > SHOWN_MAX ? "..." : "";
+	PyObject *shown = part ? PyUnicode_FromFormat("%R%s", part, rest) : NULL;
+
+	Py_XDECREF(part);
+	return shown;
+}
+
+static PyObject *shown_bytes(PyObject *bytes)
+{
+	Py_ssize_t count = PyBytes_Size(bytes);
+	const char *rest = count > SHOWN_MAX ? "..." : "";
+	PyObject *part = PyBytes_FromStringAndSize(PyBytes_AsString(bytes),
+						   count < SHOWN_MAX ? count : SHOWN_MAX);
+	PyObject *shown = part ? PyUnicode_FromFormat("%R%s", part, rest) : NULL;
+
+	Py_XDECREF(part);
+	return shown;
+}
+
+/* To write more digits than a double reaches takes long. */
+static PyObject *shown_int(PyObject *number)
+{
+	PyObject *digits, *part, *shown;
+	const char *rest;
+
+	if (PyLong_AsDouble(number) == -1.0 && PyErr_Occurred()) {
+		PyErr_Clear();
+		return PyUnicode_FromString("an int of over 300 digits");
+	}
+	digits = PyNumber_ToBase(number, 10);
+	if (!digits)
+		return NULL;
+	rest = PyUnicode_GetLength(digits) > SHOWN_MAX ? "..." : "";
+	part = PyUnicode_Substring(digits, 0, SHOWN_MAX);
+	shown = part ? PyUnicode_FromFormat("%U%s", part, rest) : NULL;
+	Py_XDECREF(part);
+	Py_DECREF(digits);
+	return shown;
+}
+
+PyObject *arguments_shown(PyObject *from)
+{
+	PyObject *name, *shown;
+
+	if (from == Py_None || PyBool_Check(from) || PyFloat_CheckExact(from))
+		return PyObject_Repr(from);
+	if (PyLong_Check(from))
+		return shown_int(from);
+	if (PyUnicode_Check(from))
+		return shown_text(from);
+	if (PyBytes_Check(from))
+		return shown_bytes(from);
+	name = PyType_GetName(Py_TYPE(from));
+	shown = name ? PyUnicode_FromFormat("an object of type %.100U", name) : NULL;
+	Py_XDECREF(name);
+	return shown;
+}
+
+void arguments_refuse(PyObject *type, const char *name, Py_ssize_t at, PyObject *from,
+		      const char *advice)
+{
+	PyObject *shown;
+
+	PyErr_Clear();
+	shown = arguments_shown(from);
+	if (!shown)
+		return;
+	if (!name)
+		PyErr_Format(type, "%U: give %s", shown, advice);
+	else if (at < 0)
+		PyErr_Format(type, "%s is %U: give %s", name, shown, advice);
+	else
+		PyErr_Format(type, "%s[%zd] is %U: give %s", name, at, shown, advice);
+	Py_DECREF(shown);
+}
 
 static int read_unsigned(PyObject *from, uint64_t max, uint64_t *ret_value)
 {
 	PyObject *number = PyNumber_Index(from);
+	char advice[64];
 	uint64_t value;
 
 	if (!number)
 		return 0;
 	value = PyLong_AsUnsignedLongLong(number);
 	if ((value == UINT64_MAX && PyErr_Occurred()) || value > max) {
-		PyErr_Format(PyExc_ValueError, "%R: give a number from 0 to %llu", number,
-			     (unsigned long long)max);
+		snprintf(advice, sizeof(advice), "a number from 0 to %llu",
+			 (unsigned long long)max);
+		arguments_refuse(PyExc_ValueError, NULL, ARGUMENTS_WHOLE, number, advice);
 		Py_DECREF(number);
 		return 0;
 	}
@@ -50,7 +134,8 @@ int arguments_seconds(PyObject *from, void *ret_u64)
 	if (seconds == -1.0 && PyErr_Occurred())
 		return 0;
 	if (!(seconds >= 0 && seconds <= SECONDS_MAX)) {
-		PyErr_Format(PyExc_ValueError, "%R: give seconds, 0 or more", from);
+		arguments_refuse(PyExc_ValueError, NULL, ARGUMENTS_WHOLE, from,
+				 "seconds, 0 or more");
 		return 0;
 	}
 	*(uint64_t *)ret_u64 = (uint64_t)(seconds * NS_PER_SECOND);
@@ -77,8 +162,8 @@ int arguments_tier(PyObject *from, void *ret_u8)
 		return 1;
 	}
 	if (text)
-		PyErr_Format(PyExc_ValueError, "tier is %R: give device, host, disk or external",
-			     from);
+		arguments_refuse(PyExc_ValueError, "tier", ARGUMENTS_WHOLE, from,
+				 "device, host, disk or external");
 	return 0;
 }
 
@@ -128,7 +213,7 @@ const char *arguments_text(PyObject *from, const char *name)
 	const char *text;
 
 	if (!PyUnicode_Check(from)) {
-		PyErr_Format(PyExc_TypeError, "%s is %R: give a text", name, from);
+		arguments_refuse(PyExc_TypeError, name, ARGUMENTS_WHOLE, from, "a text");
 		return NULL;
 	}
 	text = PyUnicode_AsUTF8AndSize(from, &bytes);

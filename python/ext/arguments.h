@@ -10,6 +10,16 @@
 
 #include <stdint.h>
 
+/* What was given, short, for who reads an exception: a number, None, the beginning of a text or of bytes, else its
+ * type. No code of the object's own runs, which could take long or do anything. NULL with an exception. */
+PyObject *arguments_shown(PyObject *from);
+
+/* Raise `type`: "NAME[at] is WHAT: give ADVICE"; without [at] where that is negative, without NAME where that is
+ * NULL. Replaces an exception that is set. */
+void arguments_refuse(PyObject *type, const char *name, Py_ssize_t at, PyObject *from,
+		      const char *advice);
+#define ARGUMENTS_WHOLE (-1) /* `at` of what is no element */
+
 /* A whole number, also one of numpy. */
 int arguments_u64(PyObject *from, void *ret_u64);
 int arguments_u32(PyObject *from, void *ret_u32);

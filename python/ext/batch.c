@@ -251,6 +251,19 @@ static int read_event(struct walk *walk, PyObject *from)
 	return r;
 }
 
+static void refuse_batch(PyObject *batch)
+{
+	PyObject *shown;
+
+	PyErr_Clear();
+	shown = arguments_shown(batch);
+	if (shown)
+		PyErr_Format(PyExc_TypeError,
+			     "%U is no batch: give an object with events, or a list of events",
+			     shown);
+	Py_XDECREF(shown);
+}
+
 /* The events of a batch: a list or a tuple, a new reference. */
 static PyObject *events_of(PyObject *batch)
 {
@@ -264,12 +277,8 @@ static PyObject *events_of(PyObject *batch)
 				     : PyObject_GetAttrString(batch, "events");
 	list = events ? arguments_list(events) : NULL;
 	Py_XDECREF(events);
-	if (!list && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_Exception))) {
-		PyErr_Clear();
-		PyErr_Format(PyExc_TypeError,
-			     "%R is no batch: give an object with events, or a list of events",
-			     batch);
-	}
+	if (!list && (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_Exception)))
+		refuse_batch(batch);
 	return list;
 }
 

@@ -115,8 +115,8 @@ static int read_pair(PyObject *from, uint32_t *ret_pair, Py_ssize_t at)
 		r = numbers_one(PyTuple_GetItem(pair, 0), &ret_pair[0], "token_ids", at) &&
 		    numbers_one(PyTuple_GetItem(pair, 1), &ret_pair[1], "token_ids", at);
 	else if (!PyErr_Occurred())
-		PyErr_Format(PyExc_TypeError,
-			     "token_ids[%zd] is %R: give a pair of numbers, as before", at, from);
+		arguments_refuse(PyExc_TypeError, "token_ids", at, from,
+				 "a pair of numbers, as before");
 	Py_XDECREF(pair);
 	return r;
 }

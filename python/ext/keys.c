@@ -167,8 +167,8 @@ int keys_read(struct keys *keys, PyObject *list, int are_objects, uint64_t *ret_
 	Py_ssize_t count;
 
 	if (!is_sequence(list)) {
-		PyErr_Format(PyExc_TypeError, "%s is %R: give a list with an entry a block",
-			     are_objects ? "mm_keys" : "extra_keys", list);
+		arguments_refuse(PyExc_TypeError, are_objects ? "mm_keys" : "extra_keys",
+				 ARGUMENTS_WHOLE, list, "a list with an entry a block");
 		return -1;
 	}
 	count = arguments_length(list);

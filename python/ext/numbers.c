@@ -14,8 +14,7 @@ void numbers_free(struct numbers *numbers)
 
 static int refuse(const char *name, Py_ssize_t at, PyObject *value, const char *what)
 {
-	PyErr_Clear();
-	PyErr_Format(PyExc_ValueError, "%s[%zd] is %R: give %s", name, at, value, what);
+	arguments_refuse(PyExc_ValueError, name, at, value, what);
 	return 0;
 }
 
@@ -28,10 +27,8 @@ static PyObject *whole(PyObject *from, const char *name, Py_ssize_t at)
 	if (PyLong_Check(from))
 		return from;
 	number = PyNumber_Index(from);
-	if (!number && PyErr_ExceptionMatches(PyExc_TypeError)) {
-		PyErr_Clear();
-		PyErr_Format(PyExc_TypeError, "%s[%zd] is %R: give a whole number", name, at, from);
-	}
+	if (!number && PyErr_ExceptionMatches(PyExc_TypeError))
+		arguments_refuse(PyExc_TypeError, name, at, from, "a whole number");
 	Py_DECREF(from);
 	return number;
 }
@@ -193,11 +190,9 @@ static PyObject *listed(PyObject *from, const char *name)
 {
 	PyObject *list = arguments_list(from);
 
-	if (!list && PyErr_ExceptionMatches(PyExc_TypeError)) {
-		PyErr_Clear();
-		PyErr_Format(PyExc_TypeError, "%s is %R: give a list, a tuple or a buffer", name,
-			     from);
-	}
+	if (!list && PyErr_ExceptionMatches(PyExc_TypeError))
+		arguments_refuse(PyExc_TypeError, name, ARGUMENTS_WHOLE, from,
+				 "a list, a tuple or a buffer");
 	return list;
 }
 

@@ -246,7 +246,8 @@ int rows_take_cursor(PyObject *from, struct rdx_cursor *ret_cursor)
 
 	if (is_cursor <= 0) {
 		if (!is_cursor)
-			PyErr_Format(PyExc_TypeError, "%R: give a ringdex.Cursor", from);
+			arguments_refuse(PyExc_TypeError, NULL, ARGUMENTS_WHOLE, from,
+					 "a ringdex.Cursor");
 		return 0;
 	}
 	for (Py_ssize_t i = 0; i < 3; i++) {

@@ -57,7 +57,7 @@ static int make_words(PyObject *from, const char *name, value_of *read,
 	if (!from || from == Py_None)
 		return 0;
 	if (!PyDict_Check(from)) {
-		PyErr_Format(PyExc_TypeError, "%s is %R: give a dict", name, from);
+		arguments_refuse(PyExc_TypeError, name, ARGUMENTS_WHOLE, from, "a dict");
 		return -1;
 	}
 	from = PyDict_Copy(from); /* which nobody changes while it is read */
@@ -116,7 +116,7 @@ int words_list(PyObject *from, const char *name, char ***ret_list)
 	if (!from || from == Py_None)
 		return 0;
 	if (PyUnicode_Check(from)) {
-		PyErr_Format(PyExc_TypeError, "%s is %R: give a list of texts", name, from);
+		arguments_refuse(PyExc_TypeError, name, ARGUMENTS_WHOLE, from, "a list of texts");
 		return -1;
 	}
 	tuple = PySequence_Tuple(from);

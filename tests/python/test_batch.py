@@ -339,6 +339,11 @@ class Unread(Namespace):
             ({"block_hashes": [7]}, "an event has no type"),
             ({"type": 7}, "type is 7"),
             ({3: 7, "type": "BlockRemoved"}, "name is 3"),
+            (store([81], dict.fromkeys(range(99))), "token_ids is an object of type dict: give a list"),
+            (store([81], "x" * 3000000), "token_ids is '" + "x" * 40 + r"'\.\.\.: give"),
+            (store([b"y" * 3000000], TOKENS[:BLOCK]), r"block_hashes\[0\] is b'" + "y" * 40 + r"'\.\.\.: give"),
+            (store([1 << 1000000], TOKENS[:BLOCK]), r"block_hashes\[0\] is an int of over 300 digits: give"),
+            (store([3 << 700], TOKENS[:BLOCK]), r"block_hashes\[0\] is 1578040770\d{30}\.\.\.: give"),
             (BlockRemoved(lambda: raise_it(ValueError("own words"))), "own words"),
             (BlockRemoved(lambda: raise_it(MemoryError("none left"))), "none left"),
         ):
@@ -388,6 +393,33 @@ class Unread(Namespace):
         publisher = self.publisher(9)
         publisher.publish_batch([self.engine.store(Shrinks([71, 72, 73]), TOKENS)])  # but one name, of three
         self.assertEqual(publisher.stats()["inexact"], "lacking")
+
+    def test_what_is_refused_is_not_asked(self):
+        """No code of its own runs to say what it was: that could take long, and this is the engine's thread."""
+        asked = []
+
+        def ask(self, *_):
+            asked.append(self)
+            return "asked"
+
+        odd = {"__repr__": ask, "__str__": ask, "__format__": ask}
+        values = [type("Odd", base, odd)() for base in ((), (str,), (int,), (bytes,), (set,), (dict,), (float,))]
+        publisher = self.publisher()
+        for value in values + [[value] for value in values] + [[[value]] for value in values]:
+            publisher.publish_batch([
+                self.engine.store(value, TOKENS), self.engine.store([71], value), self.engine.store([71], [1, value]),
+                self.engine.store([71], [(1, 2), value]), self.engine.store([71], TOKENS, extra_keys=value),
+                self.engine.remove([71], medium=value), self.engine.remove([71], group_idx=value),
+            ])
+        for value in values:
+            for call in (publisher.publish_batch, lambda v: publisher.removed([1], tier=v),
+                         lambda v: publisher.removed(v), lambda v: self.publisher(2, media=v, counting_kinds=v),
+                         lambda v: self.publisher(2, wait=v, host_blocks=v)):
+                try:
+                    call(value)
+                except (TypeError, ValueError, ringdex.Error):
+                    pass
+        self.assertEqual(len(asked), 0)
 
     def test_what_is_not_understood(self):
         publisher = self.publisher()
