@@ -62,6 +62,30 @@ static int say_torn(void)
 	return -1;
 }
 
+static int say_ending(void)
+{
+	PyErr_SetString(PyExc_RuntimeError,
+			"another thread was using it when the interpreter came to its end");
+	return -1;
+}
+
+/* Does the interpreter end? Then every other thread stops for good where it asks for the GIL, with what it holds:
+ * who waited for one would wait for ever. */
+static int is_ending(void)
+{
+	PyObject *type, *value, *traceback, *ask = PySys_GetObject("is_finalizing"), *answer;
+	int r;
+
+	if (!ask || ask == Py_None)
+		return 1; /* it is so late that `sys` is empty */
+	PyErr_Fetch(&type, &value, &traceback);
+	answer = PyObject_CallNoArgs(ask);
+	r = !answer || PyObject_IsTrue(answer);
+	Py_XDECREF(answer);
+	PyErr_Restore(type, value, traceback);
+	return r;
+}
+
 /* A thread of this process is inside. From here on who leaves wakes one that sleeps. */
 static void wait_for_lock(struct handle *handle)
 {
@@ -71,7 +95,7 @@ static void wait_for_lock(struct handle *handle)
 		syscall(SYS_futex, &handle->lock, FUTEX_WAIT_PRIVATE, awaited, NULL, NULL, 0);
 }
 
-/* -1: a thread holds it that this process does not have. */
+/* -1 with an exception: a thread holds it that this process does not have, or that will not go on. */
 static int lock(struct handle *handle)
 {
 	uint32_t word = FREE;
@@ -80,7 +104,9 @@ static int lock(struct handle *handle)
 						    memory_order_acquire, memory_order_relaxed))
 		return 0;
 	if (is_of_another_process(word))
-		return -1;
+		return say_torn();
+	if (is_ending())
+		return say_ending();
 	Py_BEGIN_ALLOW_THREADS;
 	wait_for_lock(handle);
 	Py_END_ALLOW_THREADS;
@@ -99,7 +125,7 @@ int handle_enter(struct handle *handle)
 		return -1;
 	}
 	if (lock(handle) < 0)
-		return say_torn();
+		return -1;
 	atomic_store_explicit(&handle->owner, me, memory_order_relaxed);
 	return 0;
 }

@@ -4,7 +4,8 @@
  *
  * A second thread waits. What a call of a handle runs of Python's (an attribute, a finalizer, a signal
  * handler) gets an error if it calls the same handle; so does the child of a fork that came while
- * another thread was inside: what it was changing stays half done there.
+ * another thread was inside: what it was changing stays half done there. So does who comes at the interpreter's
+ * end while another thread is inside: that one has stopped for good.
  *
  * The lock is one word, which says both that a thread is inside and in which process: Python's own
  * locks do not tell a thread that a fork left behind from one that is about to leave.

@@ -564,6 +564,24 @@ def wait():
 threading.Thread(target=wait, daemon=True).start()
 time.sleep(0.05)
 """,
+    "a close behind a thread that never goes on": """
+indexer = ringdex.Indexer(dir=directory + "-2", liveness=1000.0, rest_mode="sleep")
+class Late:
+    def __del__(self, indexer=indexer, write=os.write):
+        try:
+            indexer.close()
+            write(1, b"closed")
+        except RuntimeError as fault:
+            if "the interpreter came to its end" in str(fault):
+                write(1, b"given up")
+def wait(indexer=indexer):
+    while True:
+        if indexer.poll() == 0:
+            indexer.wait(1000)
+sys.late = Late()
+threading.Thread(target=wait, daemon=True).start()
+time.sleep(0.05)
+""",
     "threads that publish": """
 def publish():
     while True:
@@ -592,11 +610,16 @@ class Exits(Namespace):
         for name, lines in EXITS.items():
             directory = os.path.join(self.dir, name.replace(" ", "-"))
             text = PROGRAM.format(tests=os.path.dirname(__file__), directory=directory) + lines
-            programs[name] = subprocess.Popen([sys.executable, "-B", "-X", "dev", "-c", text],
-                                              stderr=subprocess.PIPE, text=True)
+            programs[name] = subprocess.Popen(
+                [sys.executable, "-B", "-X", "dev", "-c", text], stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, preexec_fn=dies_with_us)
+            self.addCleanup(programs[name].kill)
+        said = {}
         for name, program in programs.items():
-            errors = program.communicate()[1]
+            said[name], errors = program.communicate(timeout=PATIENCE_S)
             self.assertEqual((program.returncode, errors), (0, ""), name)
+        # "closed" where the thread had not come so far
+        self.assertIn("".join(said.values()), ("given up", "closed"))
 
     def test_killed(self):
         text = PROGRAM.format(tests=os.path.dirname(__file__), directory=self.dir)
