@@ -187,7 +187,7 @@ class Pages(unittest.TestCase):
         self.addCleanup(daemon.close)
         self.check(daemon.connect, (*self.NAMES, *self.OTHERS, *self.WRONG), (403, 403))
         self.assertEqual(daemon.ask("GET", "/workers"), (200, []))
-        self.check(daemon.connect, self.OURS, (200, 201), (200, 409))
+        self.check(daemon.connect, (*self.OURS, [f"Host: {socket.gethostname()}:8090"]), (200, 201), (200, 409))
         self.check(lambda: connect_as(None, path), (*self.NAMES, *self.OTHERS, *self.WRONG), (200, 409))
 
     def test_a_token_says_more(self):

@@ -25,6 +25,7 @@ IS_PLAIN = not re.search("[at]san", BIN)
 TOKEN = "0123456789abcdef"
 BOUND = 64 << 20  # of --http-mib=64; large pieces have half of it
 SMALL = 1 << 20
+LONG_NAME = f"--instance=http://{'x' * 100}"  # in each row of an answer
 WHOLE = as_request(query(PROMPT))
 
 
@@ -295,7 +296,7 @@ class Together(unittest.TestCase):
         path = f"{DIR}/together.sock"
         daemon = self.daemon("untaken", f"--listen=unix:{path}", "--http-mib=64")
         tokens = [1, 2, 3, 4]
-        with feed(daemon.directory, [stored(i, [2 * i + 1, 2 * i + 2], tokens) for i in range(60)]), \
+        with feed(daemon.directory, [stored(i, [2 * i + 1, 2 * i + 2], tokens) for i in range(60)], LONG_NAME), \
                 contextlib.ExitStack() as stack:
             body = {"model": "m", "prompts": [{"tokens": tokens}] * 64}
 
@@ -303,10 +304,10 @@ class Together(unittest.TestCase):
                 status, said = daemon.ask("POST", "/v1/query", {**body, "prompts": body["prompts"][:1]})
                 return len(said["answers"][0]["ranks"]) if status == 200 else 0
             until(lambda: rows() == 60, "not all are seen")
-            clients = [stack.enter_context(connect_to(path)) for _ in range(60)]
+            clients = [stack.enter_context(connect_to(path)) for _ in range(24)]  # of which 15 fit
             for client in clients:
                 client.sendall(as_request(body).replace(b"/query", b"/v1/query", 1))
-            until(lambda: self.metric(daemon, "memory_refused_total") >= 20, "all answers are kept")
+            until(lambda: self.metric(daemon, "memory_refused_total") >= 5, "all answers are kept")
             self.assertLess(self.metric(daemon, "memory_bytes"), BOUND / 2 + SMALL)
             self.assertEqual(rows(), 60)
             statuses = []

@@ -26,7 +26,7 @@ void answer_begin(struct answer *answer)
 
 void answer_free(struct answer *answer)
 {
-	budget_give_back(answer->budget, answer->capacity);
+	budget_change(answer->budget, answer->capacity, 0);
 	free(answer->bytes);
 	*answer = (struct answer){.budget = answer->budget};
 }
@@ -47,7 +47,7 @@ static char *room(struct answer *answer, size_t count)
 			return NULL;
 		bytes = realloc(answer->bytes, capacity);
 		if (!bytes) {
-			budget_give_back(answer->budget, capacity - answer->capacity);
+			budget_change(answer->budget, capacity, answer->capacity);
 			answer->broken = -ENOMEM;
 			return NULL;
 		}

@@ -15,30 +15,34 @@
 
 struct budget {
 	size_t used;
+	size_t large; /* of that, in large pieces */
 	size_t most;
 	uint64_t refused; /* times */
 };
 
-/* A piece of `from` bytes is to have `to`, which is more. -ENOBUFS: it may not. NULL: nobody counts. */
-static inline int budget_grow(struct budget *budget, size_t from, size_t to)
+/* A piece has `to` bytes instead of `from`. NULL: nobody counts. */
+static inline void budget_change(struct budget *budget, size_t from, size_t to)
 {
-	size_t most;
-
 	if (!budget)
-		return 0;
-	most = to > BUDGET_LARGE ? budget->most / 2 : budget->most;
-	if (to > BUDGET_GIVEN && budget->used + (to - from) > most) {
-		budget->refused++;
-		return -ENOBUFS;
-	}
+		return;
 	budget->used += to - from;
-	return 0;
+	budget->large += (to > BUDGET_LARGE ? to : 0) - (from > BUDGET_LARGE ? from : 0);
 }
 
-static inline void budget_give_back(struct budget *budget, size_t bytes)
+/* Likewise, where `to` is more. -ENOBUFS: it may not. */
+static inline int budget_grow(struct budget *budget, size_t from, size_t to)
 {
-	if (budget)
-		budget->used -= bytes;
+	size_t used = budget ? budget->used : 0, large = budget ? budget->large : 0;
+
+	budget_change(budget, from, to);
+	if (!budget || to <= BUDGET_GIVEN ||
+	    (budget->used <= budget->most &&
+	     (budget->large <= large || budget->large <= budget->most / 2)))
+		return 0;
+	budget->used = used;
+	budget->large = large;
+	budget->refused++;
+	return -ENOBUFS;
 }
 
 #endif

@@ -264,8 +264,11 @@ static void hold(struct connection *connection, const char *bytes, size_t count)
 	}
 	if (held->count + count > HELD_MAX)
 		loop_pause(connection->host->loop, &connection->socket);
-	if (grown_add(held, bytes, count, 0) < 0)
-		connection_end(connection);
+	if (grown_add(held, bytes, count, 0) < 0) { /* the answer under way is the last one */
+		connection->is_last = 1;
+		held->count = 0;
+		loop_pause(connection->host->loop, &connection->socket);
+	}
 }
 
 static int is_reading(const struct connection *connection)

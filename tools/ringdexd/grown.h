@@ -35,7 +35,7 @@ static inline int grown_add(struct grown *grown, const char *bytes, size_t count
 			return r;
 		larger = realloc(grown->bytes, capacity);
 		if (!larger) {
-			budget_give_back(grown->budget, capacity - grown->capacity);
+			budget_change(grown->budget, capacity, grown->capacity);
 			return -ENOMEM;
 		}
 		grown->bytes = larger;
@@ -49,7 +49,7 @@ static inline int grown_add(struct grown *grown, const char *bytes, size_t count
 
 static inline void grown_free(struct grown *grown)
 {
-	budget_give_back(grown->budget, grown->capacity);
+	budget_change(grown->budget, grown->capacity, 0);
 	free(grown->bytes);
 	*grown = (struct grown){.budget = grown->budget};
 }

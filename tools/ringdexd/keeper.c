@@ -140,6 +140,7 @@ static int work(struct keeper *keeper, struct rdx_indexer *indexer)
 		if (r >= 0 && is_told) {
 			tell(keeper, KEEPER_AT_WORK, 0, indexer);
 			house_keep(&keeper->house, now);
+			beat(keeper);
 			tell_ns = now + TELL_NS;
 		}
 		if (r >= 0) /* it looks at all rings again by itself, for less than a poll */

@@ -2,10 +2,12 @@
 #include "tools/ringdexd/origin.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define DIGITS "0123456789"
 
@@ -102,6 +104,14 @@ static int is_listened(const char *name, size_t bytes, const char *const *addres
 	return 0;
 }
 
+/* Under which it may have 127.0.1.1, and which no page of another site has. */
+static int is_this_host(const char *name)
+{
+	char own[HOST_NAME_MAX + 1] = "";
+
+	return gethostname(own, sizeof(own) - 1) == 0 && own[0] && strcasecmp(name, own) == 0;
+}
+
 static int is_known(const char *host, const char *const *addresses)
 {
 	static const char local[] = "localhost";
@@ -116,7 +126,7 @@ static int is_known(const char *host, const char *const *addresses)
 	memcpy(name, host, bytes);
 	name[bytes] = 0;
 	return strcasecmp(name, local) == 0 || inet_pton(AF_INET, name, &address) == 1 ||
-	       is_listened(name, bytes, addresses);
+	       is_listened(name, bytes, addresses) || is_this_host(name);
 }
 
 int origin_is_ours(const struct origin *origin, int is_loopback, const char *const *addresses)

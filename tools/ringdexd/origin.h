@@ -29,8 +29,8 @@ void origin_take_page(struct origin *origin, const char *value, size_t count);
 int origin_is_loopback(int fd);
 
 /*
- * Does it come from no page, or one of ours? Where `is_loopback` it must have been sent to an IP address, to localhost
- * or to one of the names in `addresses` (listen.h; up to a NULL); by which others a socket can be reached that is open to other
+ * Does it come from no page, or one of ours? Where `is_loopback` it must have been sent to an IP address, to localhost, by
+ * the host's own name or by one of the names in `addresses` (listen.h; up to a NULL); by which others a socket can be reached that is open to other
  * hosts nobody here knows.
  */
 int origin_is_ours(const struct origin *origin, int is_loopback, const char *const *addresses);
