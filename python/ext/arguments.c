@@ -171,7 +171,9 @@ PyObject *arguments_list(PyObject *from)
 {
 	if (PyList_Check(from) || PyTuple_Check(from))
 		return Py_NewRef(from);
-	if (PySequence_Check(from) && !PyUnicode_Check(from) && !PyDict_Check(from))
+	/* one that has keys is a mapping, which looks like a sequence from here */
+	if (PySequence_Check(from) && !PyUnicode_Check(from) && !PyDict_Check(from) &&
+	    !PyObject_HasAttrString(from, "keys"))
 		return PySequence_List(from);
 	PyErr_SetString(PyExc_TypeError, "no list, and no other sequence");
 	return NULL;

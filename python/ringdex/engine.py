@@ -96,7 +96,7 @@ class EnginePublisher:
         self._publisher: Any = None
         self._kept = Kept()
         self._said: dict[str, set[str]] = {}
-        self._turn: dict[str, None] = {"free": None}  # empty: a call has it
+        self._turn = [None, None]  # one alone: a call has it. No memory is needed to take it, nor to give it back.
         self._owes = False  # a batch may be lost, and the rank does not say so yet. Of who has the turn.
         self._is_asked = False  # by who did not get it: a batch is lost, or the rank is to be closed
         self._is_out = False
@@ -121,9 +121,11 @@ class EnginePublisher:
         """
         owed = None  # it is not our turn
         try:
+            ended: BaseException | None = None
             # One line without a call in it: no signal's handler comes between.
-            del self._turn["free"]; owed, self._owes = self._owes, True
+            del self._turn[1]; owed, self._owes = self._owes, True
             if owed or self._is_asked:
+                self._is_asked = False
                 self._settle(owed)
             if self._tee is not None:
                 self._ask_tee("publish", batch)
@@ -136,26 +138,26 @@ class EnginePublisher:
             self._owes = False
             if time.monotonic() >= self._next_check:
                 self._check()
-            self._turn["free"] = None
-        except BaseException as fault:  # whatever it is: the engine goes on
+            self._turn += (None,)
+        except Exception as fault:
+            ended, is_ours = fault, True
+        except BaseException as fault:
+            ended, is_ours = fault, False
+        if ended is not None:  # without a call, nor memory, until the turn is given back
             if owed is None or self._owes:
                 self._is_asked = True
-                self._unpublished += 1
             if owed is not None:
-                self._turn["free"] = None
-            try:
+                self._turn += (None,)
+        try:
+            if ended is not None:
+                self._recover(batch, ended, owed is None)
+            elif self._is_asked:
                 self._see_to_it()
-                if owed is None and isinstance(fault, KeyError):
-                    self._pass_by(batch)
-                else:
-                    self._say(words(fault), "fault")
-            except Exception:
-                pass  # it is owed, which needs no words
-            if not isinstance(fault, Exception):
-                raise
-        else:
-            if self._is_asked:
-                self._see_to_it()
+        except Exception:
+            pass  # whatever it is: the engine goes on, and what is owed needs no words
+        if ended is not None and not is_ours:
+            raise ended
+        ended = None  # whose traceback has this frame
 
     def shutdown(self) -> None:
         """The rank is released. What is published later does nothing."""
@@ -176,26 +178,38 @@ class EnginePublisher:
         while self._is_asked:
             owed = None
             try:
-                del self._turn["free"]; owed, self._owes = self._owes, True
+                del self._turn[1]; owed, self._owes = self._owes, True
+                self._is_asked = False
                 self._settle(owed)
                 self._owes = False
-                self._turn["free"] = None
-            except BaseException as fault:
+                self._turn += (None,)
+            except Exception:
+                if owed is None:
+                    return
+                self._turn += (None,)  # and once more, if somebody asked meanwhile
+            except BaseException:
                 if owed is not None:
-                    self._turn["free"] = None
-                if not isinstance(fault, Exception):
-                    raise
-                return
+                    self._turn += (None,)
+                raise
 
     def _settle(self, owed: bool) -> None:
         """In turn, what calls before this one could not: mark what is lost, close what is out."""
-        self._is_asked = False
         if owed or not self._is_out:
             self._mark()
         if self._is_out:
             self._close()
         if self._is_down:
             self._end()
+
+    def _recover(self, batch: Any, ended: BaseException, had_no_turn: bool) -> None:
+        """After a call that did not come to its end, and has the turn no more."""
+        is_lost = self._is_asked
+        self._see_to_it()
+        self._unpublished += is_lost
+        if had_no_turn and isinstance(ended, IndexError):
+            self._pass_by(batch)
+        else:
+            self._say(words(ended), "fault")
 
     def _pass_by(self, batch: Any) -> None:
         """Of the rank, which another call is at; those who listen to the engine's own publisher hear it."""

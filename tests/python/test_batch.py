@@ -354,7 +354,7 @@ class Unread(Namespace):
         publisher = self.publisher()
         names = {71 << 40: 1, 5 << 33: 2, 99: 3}
         for none in (iter([73]), (name for name in [73]), map(int, "73"), set(names), frozenset(names), names,
-                     names.keys(), names.values()):
+                     names.keys(), names.values(), collections.UserDict(names)):
             self.lost(publisher, self.engine.store(none, TOKENS), "block_hashes is .*: give a list, a tuple or")
             self.lost(publisher, self.engine.remove(none), "block_hashes is .*: give a list, a tuple or")
             self.lost(publisher, self.engine.store([81, 82, 83], none), "token_ids is .*: give a list, a tuple or")

@@ -152,6 +152,32 @@ class Ends(Lost):
                 self.expect_honest(publisher, (how_many, allocation))
                 publisher.shutdown()
 
+    def test_no_memory_for_a_while(self):
+        """Nor behind many calls, for what gives the turn back, or counts."""
+        try:
+            from _testcapi import remove_mem_hooks, set_nomemory
+        except ImportError:
+            self.skipTest("this Python has no _testcapi")
+        taken = []  # dicts that Python would take again without asking for memory
+        for calls in range(12):
+            for end in (1, 2, 3, 4, 6, 8, 12):
+                publisher = self.opened()
+                publisher._unpublished = 1000  # a number that takes memory
+                for _ in range(calls):
+                    publisher.publish(Batch([]))
+                batch = Batch([PLAIN.remove([73])])
+                taken.append([{"name": at} for at in range(100)])
+                set_nomemory(0, end)
+                try:
+                    publisher.publish(batch)
+                finally:
+                    remove_mem_hooks()
+                publisher.publish(Batch([]))
+                self.expect_honest(publisher, (calls, end))
+                publisher.publish(ANEW)
+                self.assertEqual(self.told(publisher), (2, "EXACT"), (calls, end))
+                publisher.shutdown()
+
     def test_no_depth(self):
         """Of Python's stack, for what a publish calls: of a removal among those that are kept."""
         def deep(left, publisher):
@@ -264,12 +290,12 @@ class Meanwhile(Lost):
 
     def test_nobody_is_forgotten(self):
         """A call that finds another one under way, which has ended before that is said."""
-        class TakenOnce(dict):
-            def __delitem__(self, name):
-                if name in self.copy() and not hasattr(self, "was_taken"):
+        class TakenOnce(list):
+            def __delitem__(self, at):
+                if not hasattr(self, "was_taken"):
                     self.was_taken = True
-                    raise KeyError(name)
-                super().__delitem__(name)
+                    raise IndexError(at)
+                super().__delitem__(at)
 
         publisher = self.opened()
         publisher._turn = TakenOnce(publisher._turn)
