@@ -35,26 +35,15 @@ void answer_free(struct answer *answer)
 static char *room(struct answer *answer, size_t count)
 {
 	size_t capacity = answer->capacity ? answer->capacity : CAPACITY_MIN;
-	char *bytes;
 
 	if (answer->broken)
 		return NULL;
 	while (capacity - answer->used < count)
 		capacity *= 2;
-	if (capacity > answer->capacity) {
-		answer->broken = budget_grow(answer->budget, answer->capacity, capacity);
-		if (answer->broken)
-			return NULL;
-		bytes = realloc(answer->bytes, capacity);
-		if (!bytes) {
-			budget_change(answer->budget, capacity, answer->capacity);
-			answer->broken = -ENOMEM;
-			return NULL;
-		}
-		answer->bytes = bytes;
-		answer->capacity = capacity;
-	}
-	return answer->bytes + answer->used;
+	if (capacity > answer->capacity)
+		answer->broken =
+			budget_enlarge(answer->budget, &answer->bytes, &answer->capacity, capacity);
+	return answer->broken ? NULL : answer->bytes + answer->used;
 }
 
 void answer_bytes(struct answer *answer, const char *bytes, size_t count)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #define BUDGET_GIVEN ((size_t)4096)   /* any piece may have so much, so that there is an answer */
 #define BUDGET_LARGE ((size_t)262144) /* larger pieces have half: a few keep out nobody else */
@@ -20,29 +21,46 @@ struct budget {
 	uint64_t refused; /* times */
 };
 
+/* What a piece of so many bytes has of the large ones' half. */
+static inline size_t budget_large(size_t bytes)
+{
+	return bytes > BUDGET_LARGE ? bytes : 0;
+}
+
 /* A piece has `to` bytes instead of `from`. NULL: nobody counts. */
 static inline void budget_change(struct budget *budget, size_t from, size_t to)
 {
 	if (!budget)
 		return;
 	budget->used += to - from;
-	budget->large += (to > BUDGET_LARGE ? to : 0) - (from > BUDGET_LARGE ? from : 0);
+	budget->large += budget_large(to) - budget_large(from);
 }
 
-/* Likewise, where `to` is more. -ENOBUFS: it may not. */
-static inline int budget_grow(struct budget *budget, size_t from, size_t to)
+/* May a piece of `from` bytes have `to`, which is more? */
+static inline int budget_allows(const struct budget *budget, size_t from, size_t to)
 {
-	size_t used = budget ? budget->used : 0, large = budget ? budget->large : 0;
+	size_t large = budget->large + budget_large(to) - budget_large(from);
 
-	budget_change(budget, from, to);
-	if (!budget || to <= BUDGET_GIVEN ||
-	    (budget->used <= budget->most &&
-	     (budget->large <= large || budget->large <= budget->most / 2)))
-		return 0;
-	budget->used = used;
-	budget->large = large;
-	budget->refused++;
-	return -ENOBUFS;
+	return to <= BUDGET_GIVEN || (budget->used + (to - from) <= budget->most &&
+				      (to <= BUDGET_LARGE || large <= budget->most / 2));
+}
+
+/* Give a piece of `*capacity` bytes `to`, which is more; it may move. -ENOBUFS: it may not have them; -ENOMEM */
+static inline int budget_enlarge(struct budget *budget, char **bytes, size_t *capacity, size_t to)
+{
+	char *larger;
+
+	if (budget && !budget_allows(budget, *capacity, to)) {
+		budget->refused++;
+		return -ENOBUFS;
+	}
+	larger = realloc(*bytes, to);
+	if (!larger)
+		return -ENOMEM;
+	budget_change(budget, *capacity, to);
+	*bytes = larger;
+	*capacity = to;
+	return 0;
 }
 
 #endif

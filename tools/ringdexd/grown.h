@@ -7,7 +7,6 @@
 
 #include "tools/ringdexd/budget.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +27,10 @@ static inline int grown_add(struct grown *grown, const char *bytes, size_t count
 	while (capacity < grown->count + count + spare)
 		capacity *= 2;
 	if (capacity > grown->capacity) {
-		char *larger;
-		int r = budget_grow(grown->budget, grown->capacity, capacity);
+		int r = budget_enlarge(grown->budget, &grown->bytes, &grown->capacity, capacity);
 
 		if (r < 0)
 			return r;
-		larger = realloc(grown->bytes, capacity);
-		if (!larger) {
-			budget_change(grown->budget, capacity, grown->capacity);
-			return -ENOMEM;
-		}
-		grown->bytes = larger;
-		grown->capacity = capacity;
 	}
 	memcpy(grown->bytes + grown->count, bytes, count);
 	grown->count += count;

@@ -18,8 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define UNIX_PREFIX "unix:"
-#define BACKLOG     1024
+#define BACKLOG 1024
 
 /* io_uring's sockets outlive a process that was killed by a moment: its successor waits for that. */
 #define LEFT_TRIES   100
@@ -96,7 +95,7 @@ static int open_unix(const char *path, struct listen_at *ret_at)
 		r = -errno;
 	ret_at->is_unix = 1;
 	ret_at->is_loopback = 1;
-	snprintf(ret_at->text, sizeof(ret_at->text), UNIX_PREFIX "%s", path);
+	snprintf(ret_at->text, sizeof(ret_at->text), LISTEN_UNIX "%s", path);
 	return r;
 }
 
@@ -211,11 +210,11 @@ static int open_tcp(const char *address, const char *place, struct listen_at *re
 
 int listen_check(const char *address, const char *place, int *ret_is_loopback)
 {
-	const char *path = address + strlen(UNIX_PREFIX);
+	const char *path = address + strlen(LISTEN_UNIX);
 	struct addrinfo *found;
 	int r;
 
-	if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0) {
+	if (strncmp(address, LISTEN_UNIX, strlen(LISTEN_UNIX)) == 0) {
 		*ret_is_loopback = 1;
 		if (*path && strlen(path) < sizeof(((struct sockaddr_un *)0)->sun_path))
 			return 0;
@@ -252,7 +251,7 @@ static int open_at(const char *address, const char *place, int is_unix, struct l
 
 	*ret_at = (struct listen_at){.fd = -1};
 	if (is_unix)
-		r = open_unix(address + strlen(UNIX_PREFIX), ret_at);
+		r = open_unix(address + strlen(LISTEN_UNIX), ret_at);
 	else
 		r = open_tcp(address, place, ret_at);
 	if (r < 0 && ret_at->fd >= 0)
@@ -263,7 +262,7 @@ static int open_at(const char *address, const char *place, int is_unix, struct l
 int listen_open(const char *address, const char *place, struct listen_at *ret_at)
 {
 	const struct timespec moment = {.tv_nsec = LEFT_WAIT_NS};
-	int is_unix = strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+	int is_unix = strncmp(address, LISTEN_UNIX, strlen(LISTEN_UNIX)) == 0;
 	int r = open_at(address, place, is_unix, ret_at);
 
 	for (int i = 0; r == -EADDRINUSE && i < LEFT_TRIES; i++) {
@@ -294,7 +293,7 @@ static void name_unix(struct listen_at *at, const struct sockaddr_un *address)
 {
 	int is_abstract = !address->sun_path[0];
 
-	snprintf(at->text, sizeof(at->text), UNIX_PREFIX "%s%.*s", is_abstract ? "@" : "",
+	snprintf(at->text, sizeof(at->text), LISTEN_UNIX "%s%.*s", is_abstract ? "@" : "",
 		 (int)sizeof(address->sun_path) - 1, address->sun_path + is_abstract);
 }
 
@@ -326,7 +325,7 @@ int listen_take(int fd, struct listen_at *ret_at)
 
 void listen_remove(const struct listen_at *at)
 {
-	const char *path = at->text + strlen(UNIX_PREFIX);
+	const char *path = at->text + strlen(LISTEN_UNIX);
 	struct stat file;
 
 	if (at->is_unix && !at->is_passed && lstat(path, &file) == 0 && file.st_dev == at->device &&

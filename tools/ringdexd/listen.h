@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #define LISTEN_TEXT_BYTES 300
+#define LISTEN_UNIX       "unix:" /* before a path; all other addresses are of TCP */
 
 /* Messages begin with `place`, which is where the address was read ("FILE:LINE: "), or "". */
 

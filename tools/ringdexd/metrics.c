@@ -386,6 +386,7 @@ static void put_requests(struct exposition *to, const struct traffic *traffic,
 static void put_http(struct exposition *to, const struct desk *desk)
 {
 	const struct server_counters *counters = server_get_counters(desk->server);
+	const struct budget *budget = server_get_budget(desk->server);
 
 	exposition_one(to, "ringdex_lookups_total", "counter", "Lookups answered for requests.",
 		       desk->lookups);
@@ -405,11 +406,10 @@ static void put_http(struct exposition *to, const struct desk *desk)
 	exposition_one(to, "ringdex_http_unauthorized_total", "counter",
 		       "Requests without the token.", counters->unauthorized);
 	exposition_one(to, "ringdex_http_memory_bytes", "gauge",
-		       "Memory for requests and answers of all connections.",
-		       counters->memory_bytes);
+		       "Memory for requests and answers of all connections.", budget->used);
 	exposition_one(to, "ringdex_http_memory_refused_total", "counter",
 		       "Times that requests or answers had no memory left: --http-mib.",
-		       counters->memory_refused);
+		       budget->refused);
 	put_requests(to, &desk->traffic, counters->refusals);
 	exposition_family(to, "ringdex_http_turn_duration_seconds", "histogram",
 			  "Time of a turn of the loop: how long other connections waited for it.");

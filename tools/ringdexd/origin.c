@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/origin.h"
 
+#include "tools/ringdexd/listen.h"
+
 #include <arpa/inet.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -99,7 +101,7 @@ static int is_listened(const char *name, size_t bytes, const char *const *addres
 {
 	for (; addresses && *addresses; addresses++)
 		if (host_bytes(*addresses) == bytes && strncasecmp(*addresses, name, bytes) == 0 &&
-		    strncmp(*addresses, "unix:", 5) != 0)
+		    strncmp(*addresses, LISTEN_UNIX, strlen(LISTEN_UNIX)) != 0)
 			return 1;
 	return 0;
 }

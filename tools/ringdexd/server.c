@@ -185,9 +185,12 @@ void server_free(struct server *server)
 	free(server);
 }
 
-const struct server_counters *server_get_counters(struct server *server)
+const struct server_counters *server_get_counters(const struct server *server)
 {
-	server->host.counters.memory_refused = server->host.budget.refused;
-	server->host.counters.memory_bytes = server->host.budget.used;
 	return &server->host.counters;
+}
+
+const struct budget *server_get_budget(const struct server *server)
+{
+	return &server->host.budget;
 }

@@ -6,6 +6,7 @@
 #define RINGDEXD_SERVER_H
 
 #include "tools/ringdexd/answer.h"
+#include "tools/ringdexd/budget.h"
 #include "tools/ringdexd/loop.h"
 #include "tools/ringdexd/users.h"
 
@@ -68,9 +69,7 @@ struct server_counters {
 	uint64_t timeouts;
 	uint64_t refusals[SERVER_CLASSES]; /* requests that were not read to their end */
 	uint64_t unauthorized;             /* of these, without the token */
-	uint64_t memory_refused; /* times that there was none left of what all have together */
-	uint64_t memory_bytes;   /* of that, now */
-	uint32_t connections;    /* now */
+	uint32_t connections;              /* now */
 };
 
 /* -errno */
@@ -103,6 +102,9 @@ void server_end(struct server *server);
 /* After the loop's last turn. */
 void server_free(struct server *server);
 
-const struct server_counters *server_get_counters(struct server *server);
+const struct server_counters *server_get_counters(const struct server *server);
+
+/* The memory of all connections. */
+const struct budget *server_get_budget(const struct server *server);
 
 #endif
