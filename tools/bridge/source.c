@@ -261,14 +261,19 @@ static void look_at_link(struct source *source, uint64_t now)
 	}
 }
 
+static void count(struct tally *tally, const struct message *message)
+{
+	tally->messages++;
+	tally->bytes += message_count(message);
+}
+
 /* Drop the next message that a connection left, and look at the next connection behind the last one. */
 static void drop_stale(struct source *source, uint64_t now)
 {
 	struct message *message = &source->live.message;
 
 	if (message_receive(message, source->link.stream)) {
-		source->tally.messages++;
-		source->tally.bytes += message_count(message);
+		count(&source->tally, message);
 		source->stale--;
 	} else {
 		source->stale = 0;
@@ -289,8 +294,7 @@ static int receive(struct source *source, uint64_t now)
 		return 0;
 	/* a message of a new connection is behind what was told of the old one */
 	look_at_link(source, now);
-	source->tally.messages++;
-	source->tally.bytes += message_count(message);
+	count(&source->tally, message);
 	if (source->state != SOURCE_CONNECTED) /* it was on its way when the connection broke */
 		return -1;
 	source->heard_ns = now;
