@@ -11,34 +11,37 @@
 #define SECONDS_MAX   9.2e9
 #define SHOWN_MAX     40
 
-/* The first `SHOWN_MAX` of a text or of bytes, as repr() writes them. */
-static PyObject *shown_text(PyObject *text)
+/* The first `SHOWN_MAX` of `count`, by that format and with dots where there is more. Takes the part over, which is
+ * NULL with an exception. */
+static PyObject *shown_part(const char *format, PyObject *part, Py_ssize_t count)
 {
-	PyObject *part = PyUnicode_Substring(text, 0, SHOWN_MAX);
-	const char *rest = PyUnicode_GetLength(text) > SHOWN_MAX ? "..." : "";
-	PyObject *shown = part ? PyUnicode_FromFormat("%R%s", part, rest) : NULL;
+	PyObject *shown =
+		part ? PyUnicode_FromFormat(format, part, count > SHOWN_MAX ? "..." : "") : NULL;
 
 	Py_XDECREF(part);
 	return shown;
+}
+
+/* As repr() writes it. */
+static PyObject *shown_text(PyObject *text)
+{
+	return shown_part("%R%s", PyUnicode_Substring(text, 0, SHOWN_MAX),
+			  PyUnicode_GetLength(text));
 }
 
 static PyObject *shown_bytes(PyObject *bytes)
 {
 	Py_ssize_t count = PyBytes_Size(bytes);
-	const char *rest = count > SHOWN_MAX ? "..." : "";
 	PyObject *part = PyBytes_FromStringAndSize(PyBytes_AsString(bytes),
 						   count < SHOWN_MAX ? count : SHOWN_MAX);
-	PyObject *shown = part ? PyUnicode_FromFormat("%R%s", part, rest) : NULL;
 
-	Py_XDECREF(part);
-	return shown;
+	return shown_part("%R%s", part, count);
 }
 
 /* To write more digits than a double reaches takes long. */
 static PyObject *shown_int(PyObject *number)
 {
-	PyObject *digits, *part, *shown;
-	const char *rest;
+	PyObject *digits, *shown;
 
 	if (PyLong_AsDouble(number) == -1.0 && PyErr_Occurred()) {
 		PyErr_Clear();
@@ -47,10 +50,8 @@ static PyObject *shown_int(PyObject *number)
 	digits = PyNumber_ToBase(number, 10);
 	if (!digits)
 		return NULL;
-	rest = PyUnicode_GetLength(digits) > SHOWN_MAX ? "..." : "";
-	part = PyUnicode_Substring(digits, 0, SHOWN_MAX);
-	shown = part ? PyUnicode_FromFormat("%U%s", part, rest) : NULL;
-	Py_XDECREF(part);
+	shown = shown_part("%U%s", PyUnicode_Substring(digits, 0, SHOWN_MAX),
+			   PyUnicode_GetLength(digits));
 	Py_DECREF(digits);
 	return shown;
 }

@@ -134,7 +134,7 @@ static void free_class(struct event_class *class)
 		Py_DECREF(class->attributes[i].name);
 		Py_XDECREF(class->attributes[i].slot);
 	}
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < EVENT_OTHERS; i++)
 		Py_XDECREF(class->others[i]);
 	Py_XDECREF(class->type);
 	free(class->attributes);
@@ -304,10 +304,10 @@ int event_class_read(const struct event_class *class, PyObject *event,
 				matters(engine, PyUnicode_AsUTF8AndSize(attribute->name, NULL));
 		Py_XDECREF(value);
 	}
-	if (class->others[0])
-		r = read_others(class, event, class->others[0], engine, ret_values, ret_unknown);
-	if (class->others[1] && r == 0)
-		r = read_others(class, event, class->others[1], engine, ret_values, ret_unknown);
+	for (int i = 0; r == 0 && i < EVENT_OTHERS; i++)
+		if (class->others[i])
+			r = read_others(class, event, class->others[i], engine, ret_values,
+					ret_unknown);
 	return r;
 }
 

@@ -14,6 +14,8 @@ struct event_attribute {
 	int field;      /* enum event_field, or -1: the translator says whether it matters */
 };
 
+#define EVENT_OTHERS 2
+
 /* A msgspec struct, a dataclass, a pydantic model, a named tuple, or any other class. */
 struct event_class {
 	PyObject *type;
@@ -21,7 +23,8 @@ struct event_class {
 	const char *type_text; /* the name, or event_class_removal of it */
 	struct event_attribute *attributes;
 	Py_ssize_t count;
-	PyObject *others[2]; /* names of dicts with what the class does not declare, or NULL */
+	PyObject *others
+		[EVENT_OTHERS]; /* names of dicts with what the class does not declare, or NULL */
 	int is_kept;
 };
 
