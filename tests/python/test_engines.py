@@ -136,6 +136,17 @@ class Plugged(Namespace):
         self.addCleanup(scheduler.publisher.shutdown)
         return scheduler.publisher
 
+    def late(self, *batches):
+        """A publisher that has kept these, of a predecessor that has just gone, and may try."""
+        before = self.publisher(url.worker_of("http://host:8000"))
+        publisher = self.vllm()
+        publisher._next_try = float("inf")
+        for batch in batches:
+            publisher.publish(batch)
+        before.close()
+        publisher._next_try = 0
+        return publisher
+
     def found(self, **options):
         indexer = self.indexer()
         index = self.index(indexer, **options)
@@ -359,17 +370,6 @@ class Troubles(Plugged):
         self.assertNotIn(("http://host:8000", 1), self.opens_after(ImportError("another build"), rank=1))
         self.assertIn("another build; this rank is in no index", self.said.pop())
 
-    def kept(self, *batches):
-        """A publisher that has kept these, of a predecessor that has just gone, and may try."""
-        before = self.publisher(url.worker_of("http://host:8000"))
-        publisher = self.vllm()
-        publisher._next_try = float("inf")
-        for batch in batches:
-            publisher.publish(batch)
-        before.close()
-        publisher._next_try = 0
-        return publisher
-
     def test_a_batch_is_lost_among_those_kept(self):
         """It is marked at its place: before what follows, which goes on at once, for an engine may fall silent."""
         engine = Engine(VLLM, MAKES[-1])
@@ -377,7 +377,7 @@ class Troubles(Plugged):
         cleared = Batch([engine.cleared(), engine.store([71, 72], TOKENS[:2 * BLOCK])])
         for batches, state in (([stores, None], "INEXACT"), ([stores, None, cleared], "EXACT"),
                                ([cleared, None], "INEXACT")):
-            publisher = self.kept(*batches)
+            publisher = self.late(*batches)
             publisher.publish(Batch([engine.remove([72])]))
             self.assertEqual(self.found(), {("http://host:8000", 0): (1, state)}, batches)
             publisher.shutdown()

@@ -13,7 +13,7 @@ from unittest import mock
 import ringdex
 from events import MAKES, VLLM, Batch, Engine, as_dataclass, as_plain
 from ringdex import engine as module
-from ringdex import kept, url
+from ringdex import kept
 from rig import BLOCK, PATIENCE_S
 from test_engines import TOKENS, Plugged
 
@@ -43,17 +43,6 @@ def removal(action):
 
 
 class Lost(Plugged):
-    def late(self, *batches):
-        """A publisher that has kept these, of a predecessor that has just gone, and may try."""
-        before = self.publisher(url.worker_of(RANK[0]))
-        publisher = self.vllm()
-        publisher._next_try = float("inf")
-        for batch in batches:
-            publisher.publish(batch)
-        before.close()
-        publisher._next_try = 0
-        return publisher
-
     def opened(self):
         publisher = self.vllm()
         publisher._next_check = float("inf")
