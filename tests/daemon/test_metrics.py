@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What /metrics says, and whether those who read it have the names right: test_metrics.py BIN_DIR io_uring|epoll DIR"""
 import contextlib
+import glob
 import json
 import math
+import mmap
 import os
 import re
 import shutil
@@ -419,6 +421,41 @@ class Published(unittest.TestCase):
         self.follow.send_signal(signal.SIGCONT)
         self.wait_for(0, "ringdex_rank_lag_events")
         self.assertEqual(self.values("ringdex_rank_last_event_id"), [8])
+
+    def change(self, at):
+        """The indexer, which is stopped, is in the midst of a change: a word of its index is odd."""
+        (path,) = glob.glob(f"{self.directory}/index/*.ctl")
+        with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as words:
+            words[at] |= 1
+
+    def until_it_goes_on(self, ask):
+        """Whoever asks meanwhile waits for it, as it may well be about to go on, but not for ever."""
+        begun = time.monotonic()
+        answer = ask()
+        self.assertGreater(time.monotonic() - begun, 0.02)  # of pauses
+        return answer
+
+    def test_a_change_that_lasts(self):
+        self.say("stored", [1])
+        self.wait_for(0, "ringdex_rank_lag_events")
+        asked = query([1], "published")
+        until(lambda: self.daemon.ask("POST", "/query", asked)[1].get("scores"), "it is never shown")
+        tool = [f"{BIN}/ringdex-query", f"--dir={self.directory}", "--model=published", "-"]
+
+        def ask_tool():
+            return subprocess.run(tool, input='{"token_ids": [1]}\n', capture_output=True, text=True)
+        until(lambda: "\n" in ask_tool().stdout, "the tool never answers")
+        self.stop()
+        self.change(4096 + 16768)  # the sequence of the first rank's entry
+        self.until_it_goes_on(lambda: self.values("ringdex_rank_lag_events"))
+        self.until_it_goes_on(lambda: subprocess.run([f"{BIN}/ringdex-ls", f"--dir={self.directory}"]))
+        self.change(4096 + 256)  # the version of the index
+        status, answer = self.until_it_goes_on(lambda: self.daemon.ask("POST", "/query", asked))
+        self.assertEqual((status, "cannot be asked now" in answer["error"]), (503, True))
+        status, _ = self.until_it_goes_on(lambda: self.daemon.ask(
+            "POST", "/v1/query", {"model": "published", "prompts": [{"tokens": [1]}]}))
+        self.assertEqual(status, 503)
+        self.assertIn("cannot answer", self.until_it_goes_on(ask_tool).stderr)
 
     def test_another_life(self):
         """What a rank that has begun anew counts is not compared with what was applied of the one before."""

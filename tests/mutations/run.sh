@@ -209,7 +209,7 @@ undo() { # NAME
 }
 
 # Scripts beside the real daemon: tests/daemon/test_SUBJECT.py, on a kind of loop
-daemon_targets=(ringdexd ringdex-bridge ringdex-feed ringdex-follow ringdex-tail example-publish held_run)
+daemon_targets=(ringdexd ringdex-bridge ringdex-feed ringdex-follow ringdex-ls ringdex-query ringdex-tail example-publish held_run)
 
 # The file of a test.
 source_of() { # TEST

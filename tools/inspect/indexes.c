@@ -13,10 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define INDEX_DIR  "index"
 #define CTL_SUFFIX ".ctl"
+#define PAUSES     200
+#define PAUSE_NS   100000
 
 static int is_terminated(const char *text)
 {
@@ -196,6 +199,17 @@ int indexes_open(const struct space *space, const struct index_name *name,
 	};
 
 	return rdx_index_open(ret_index, space->dir, &key);
+}
+
+int indexes_pause(uint32_t *pauses)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
+	if (*pauses == PAUSES)
+		return 0;
+	++*pauses;
+	nanosleep(&pause, NULL);
+	return 1;
 }
 
 int indexes_choose(const struct space *space, const struct index_wanted *wanted,

@@ -4,6 +4,7 @@
 #include "tools/inspect/indexes.h"
 #include "tools/program/messages.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static int add_index(struct standing *standing, const struct space *space,
 	struct rdx_index_rank *ranks =
 		realloc(standing->ranks, (count + RDX_RANKS_MAX) * sizeof(*ranks));
 	struct rdx_index *index;
+	uint32_t pauses = 0;
 	int r;
 
 	if (!ranks)
@@ -27,7 +29,9 @@ static int add_index(struct standing *standing, const struct space *space,
 	if (r < 0)
 		return r;
 	ranks[count].size = sizeof(*ranks);
-	r = rdx_index_ranks(index, ranks + count, RDX_RANKS_MAX);
+	do
+		r = rdx_index_ranks(index, ranks + count, RDX_RANKS_MAX);
+	while (r == -EAGAIN && indexes_pause(&pauses));
 	rdx_index_close(index);
 	if (r > 0)
 		standing->count += (size_t)r;

@@ -228,6 +228,7 @@ static int answer_line(struct query *query, const char *line, size_t length)
 	const struct lines *lines = &query->lines;
 	struct json_line_fault fault;
 	struct rdx_tokens tokens;
+	uint32_t pauses = 0;
 	uint64_t blocks;
 	int rows;
 	int r = read_line(query, line, length, &tokens, &fault);
@@ -239,7 +240,9 @@ static int answer_line(struct query *query, const char *line, size_t length)
 	if (r <= 0)
 		return r;
 	query->runs[0].size = sizeof(query->runs[0]);
-	rows = look_up(query, &tokens, &blocks);
+	do
+		rows = look_up(query, &tokens, &blocks);
+	while (rows == -EAGAIN && indexes_pause(&pauses));
 	if (rows < 0) {
 		messages_say_error(rows, "%s:%" PRIu64 ": cannot answer", lines->name,
 				   lines->number);

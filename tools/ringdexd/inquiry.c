@@ -197,6 +197,7 @@ static int look_up(struct look *look, const struct ask *ask)
 {
 	struct desk *desk = look->desk;
 	uint64_t begun_ns;
+	uint32_t pauses = 0;
 	int r, tries = 2;
 
 	do {
@@ -210,7 +211,7 @@ static int look_up(struct look *look, const struct ask *ask)
 		histogram_add(&desk->traffic.lookups, rdx_clock_ns() - begun_ns);
 		if (r == -EIDRM) /* its indexer is dead, and another one may have made it anew */
 			shelf_drop(desk->shelf, look->inquiry->index);
-	} while (r == -EIDRM && --tries);
+	} while ((r == -EIDRM && --tries) || (r == -EAGAIN && indexes_pause(&pauses)));
 	desk->lookups++;
 	return r;
 }

@@ -164,10 +164,13 @@ void shelf_drop(struct shelf *shelf, const struct shelf_index *index)
 int shelf_ranks(struct shelf *shelf, const struct shelf_index *index,
 		struct rdx_index_rank *ret_ranks)
 {
+	uint32_t pauses = 0;
 	int count;
 
 	ret_ranks[0].size = sizeof(ret_ranks[0]);
-	count = rdx_index_ranks(index->index, ret_ranks, RDX_RANKS_MAX);
+	do
+		count = rdx_index_ranks(index->index, ret_ranks, RDX_RANKS_MAX);
+	while (count == -EAGAIN && indexes_pause(&pauses));
 	if (count == -EIDRM)
 		shelf_drop(shelf, index);
 	return count < 0 ? 0 : count;
