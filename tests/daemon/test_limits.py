@@ -23,6 +23,7 @@ PAGES = 200              # of 40 KiB and more each: together more than a socket 
 GROWTH = 1 << 20         # bytes that may come besides, of a heap that is cut into other pieces
 IS_PLAIN = not re.search("[at]san", BIN)
 TOKEN = "0123456789abcdef"
+STRANGERS = 400  # at most
 BOUND = 64 << 20  # of --http-mib=64; large pieces have half of it
 SMALL = 1 << 20
 LONG_NAME = f"--instance=http://{'x' * 100}"  # in each row of an answer
@@ -33,6 +34,15 @@ def connect_to(path):
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(PATIENCE_S)
     client.connect(path)
+    return client
+
+
+def small_socket(daemon):
+    """Of which the kernel keeps little."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(PATIENCE_S)
+    client.connect(("127.0.0.1", daemon.port))
     return client
 
 
@@ -228,12 +238,17 @@ class Together(unittest.TestCase):
     def until_given_back(self, daemon):
         until(lambda: self.metric(daemon, "memory_bytes") < SMALL, "memory is never given back")
 
-    def test_bodies_that_nobody_reads(self):
-        """Those of routes that take none are passed over, with and without a token; so are unknown routes'."""
-        with open(f"{DIR}/together.txt", "w", encoding="ascii") as file:
+    @staticmethod
+    def write_token(name):
+        path = f"{DIR}/{name}.txt"
+        with open(path, "w", encoding="ascii") as file:
             os.fchmod(file.fileno(), 0o600)
             file.write(TOKEN)
-        guarded, free = self.daemon("guarded", f"--token-file={DIR}/together.txt"), self.daemon("free")
+        return path
+
+    def test_bodies_that_nobody_reads(self):
+        """Those of routes that take none are passed over, with and without a token; so are unknown routes'."""
+        guarded, free = self.daemon("guarded", f"--token-file={self.write_token('together')}"), self.daemon("free")
         for daemon, token, requests in ((guarded, TOKEN, (("GET /health", 200),)),
                                         (free, None, (("GET /health", 200), ("GET /workers?x=1", 200), ("PUT /query", 405),
                                                       ("POST /nothing", 404)))):
@@ -324,12 +339,39 @@ class Together(unittest.TestCase):
             self.until_given_back(daemon)
             self.assertEqual(daemon.end(), 0)
 
+    def test_those_without_the_token(self):
+        """Have a quarter together, so that who has it is answered whatever they do."""
+        daemon = self.daemon("strangers", f"--token-file={self.write_token('strangers')}", "--http-mib=64")
+        authorized = f"Authorization: Bearer {TOKEN}"
+        quarter = BOUND / 4
+        with worker(daemon.directory), contextlib.ExitStack() as stack:
+            asked = {"authorization": f"Bearer {TOKEN}"}
+            until(lambda: daemon.ask("POST", "/query", query(PROMPT), **asked) == (200, HELD), "no worker")
+            request = b"GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            strangers = []
+
+            def is_full():  # each keeps a page, and some of what it asks besides
+                strangers.append(client := stack.enter_context(small_socket(daemon)))
+                client.setblocking(False)
+                with contextlib.suppress(BlockingIOError, ConnectionError):
+                    while client.send(request * 100):
+                        pass
+                return self.metric(daemon, "memory_refused_total", TOKEN)
+            while not is_full():
+                self.assertLess(len(strangers), STRANGERS, "they are never refused")
+                self.assertLess(self.metric(daemon, "memory_bytes", TOKEN), quarter + SMALL)
+            body = json.dumps(query(PROMPT)).encode()
+            with daemon.connect() as client, client.makefile("rb") as stream:  # what it keeps is not of that quarter
+                client.sendall(as_request(b" " * ((8 << 20) - len(body)) + body, authorized))
+                status, _, said = read_answer(stream)
+                self.assertEqual((status, json.loads(said)), (200, HELD))
+            stack.close()
+            until(lambda: self.metric(daemon, "memory_bytes", TOKEN) < SMALL, "memory is never given back")
+            self.assertEqual(daemon.end(), 0)
+
     def test_refusals_are_counted(self):
         """By the class of their status, and those without the token."""
-        with open(f"{DIR}/counted.txt", "w", encoding="ascii") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(TOKEN)
-        daemon = self.daemon("counted", f"--token-file={DIR}/counted.txt", "--request-timeout=500ms")
+        daemon = self.daemon("counted", f"--token-file={self.write_token('counted')}", "--request-timeout=500ms")
         refused = "answers_total{class=\"4xx\"}"
         before = self.metric(daemon, refused, TOKEN)
         for _ in range(5):

@@ -15,6 +15,7 @@
 #define BUDGET_LARGE ((size_t)262144) /* larger pieces have half: a few keep out nobody else */
 
 struct budget {
+	struct budget *of; /* that it is a part of; NULL: it is all */
 	size_t used;
 	size_t large; /* of that, in large pieces */
 	size_t most;
@@ -30,19 +31,38 @@ static inline size_t budget_large(size_t bytes)
 /* A piece has `to` bytes instead of `from`. NULL: nobody counts. */
 static inline void budget_change(struct budget *budget, size_t from, size_t to)
 {
-	if (!budget)
-		return;
-	budget->used += to - from;
-	budget->large += budget_large(to) - budget_large(from);
+	for (; budget; budget = budget->of) {
+		budget->used += to - from;
+		budget->large += budget_large(to) - budget_large(from);
+	}
 }
 
 /* May a piece of `from` bytes have `to`, which is more? */
 static inline int budget_allows(const struct budget *budget, size_t from, size_t to)
 {
-	size_t large = budget->large + budget_large(to) - budget_large(from);
+	int allows = 1;
 
-	return to <= BUDGET_GIVEN || (budget->used + (to - from) <= budget->most &&
-				      (to <= BUDGET_LARGE || large <= budget->most / 2));
+	for (; allows && budget && to > BUDGET_GIVEN; budget = budget->of) {
+		size_t large = budget->large + budget_large(to) - budget_large(from);
+
+		allows = budget->used + (to - from) <= budget->most &&
+			 (to <= BUDGET_LARGE || large <= budget->most / 2);
+	}
+	return allows;
+}
+
+static inline void budget_refuse(struct budget *budget)
+{
+	for (; budget; budget = budget->of)
+		budget->refused++;
+}
+
+/* A piece of so many bytes is of another budget from now on. */
+static inline void budget_move(struct budget **at, size_t bytes, struct budget *to)
+{
+	budget_change(*at, bytes, 0);
+	budget_change(to, 0, bytes);
+	*at = to;
 }
 
 /* Give a piece of `*capacity` bytes `to`, which is more; it may move. -ENOBUFS: it may not have them; -ENOMEM */
@@ -50,8 +70,8 @@ static inline int budget_enlarge(struct budget *budget, char **bytes, size_t *ca
 {
 	char *larger;
 
-	if (budget && !budget_allows(budget, *capacity, to)) {
-		budget->refused++;
+	if (!budget_allows(budget, *capacity, to)) {
+		budget_refuse(budget);
 		return -ENOBUFS;
 	}
 	larger = realloc(*bytes, to);

@@ -195,6 +195,15 @@ static int check_parameters(const struct route *route, const struct request *req
 	return 0;
 }
 
+/* What its reader found: a token moves all that the connection keeps. */
+static void follow_reader(struct connection *connection)
+{
+	struct budget *to = connection->reader.target.budget;
+
+	budget_move(&connection->held.budget, connection->held.capacity, to);
+	budget_move(&connection->answer.budget, connection->answer.capacity, to);
+}
+
 static void answer_request(struct connection *connection)
 {
 	struct connection_host *host = connection->host;
@@ -216,6 +225,7 @@ static void answer_request(struct connection *connection)
 		request.query = query + 1;
 	}
 	host->counters.requests++;
+	follow_reader(connection);
 	answer_begin(&connection->answer);
 	route = find_route(connection, request.path);
 	if (route && check_parameters(route, &request, &connection->answer))
@@ -419,6 +429,7 @@ static const struct loop_handler handler = {
 
 void connection_open(struct connection_host *host, int fd, int is_unix)
 {
+	struct budget *budget = host->options.token && !is_unix ? &host->strangers : &host->budget;
 	struct connection *connection = NULL;
 
 	host->counters.accepted++;
@@ -432,9 +443,8 @@ void connection_open(struct connection_host *host, int fd, int is_unix)
 	connection->socket.fd = fd;
 	connection->socket.handler = &handler;
 	connection->host = host;
-	connection->held.budget = &host->budget;
-	connection->answer.budget = &host->budget;
-	request_reader_begin(&connection->reader, &host->options, &host->budget, fd, is_unix);
+	connection->held.budget = connection->answer.budget = budget;
+	request_reader_begin(&connection->reader, &host->options, budget, fd, is_unix);
 	enter(connection, IDLE, host->options.limits.idle_ns);
 	host->counters.connections++;
 	connection->next = host->first;

@@ -16,6 +16,7 @@ struct connection_host {
 	struct server_options options;
 	struct server_counters counters;
 	struct budget budget;         /* of all that they keep */
+	struct budget strangers;      /* the part of those that have not shown the token */
 	struct connection *first;     /* of all */
 	struct connection *streaming; /* of those whose answer is a stream */
 	int is_draining;              /* each ends after its answer */

@@ -306,6 +306,17 @@ static int waits_for_go_on(const struct request_reader *reader)
 		(parser->flags & F_CONTENT_LENGTH && parser->content_length > 0));
 }
 
+/* Who has shown the token is no stranger any more, with what is read of this connection from now on. */
+static void trust(struct request_reader *reader)
+{
+	struct budget *all = reader->target.budget->of;
+
+	if (!all)
+		return;
+	budget_move(&reader->target.budget, reader->target.capacity, all);
+	budget_move(&reader->body.budget, reader->body.capacity, all);
+}
+
 /* Of no body is anything taken before it is known that it may come. */
 static int on_head(llhttp_t *parser)
 {
@@ -321,6 +332,8 @@ static int on_head(llhttp_t *parser)
 	parser->upgrade = 0; /* nobody has to take such an offer */
 	if (options->token && !reader->is_unix && !reader->has_token && !is_open(reader))
 		return refuse(reader, 401);
+	if (reader->has_token)
+		trust(reader);
 	if (!options->token && !reader->is_unix &&
 	    !origin_is_ours(&reader->origin, reader->is_loopback, options->addresses))
 		return refuse(reader, 403);

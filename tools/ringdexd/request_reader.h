@@ -47,7 +47,8 @@ struct request_reader {
 	uint8_t is_head_read; /* what looks like a header from then on is a trailer */
 };
 
-/* `fd`: who asks by it whether a body may come is told that it may. What is kept of requests is of that budget. */
+/* `fd`: who asks by it whether a body may come is told that it may. What is kept of requests is of that budget, and of
+ * all of which that is a part once a request had the token. */
 void request_reader_begin(struct request_reader *reader, const struct server_options *options,
 			  struct budget *budget, int fd, int is_unix);
 

@@ -8,7 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S       UINT64_C(1000000000)
+#define STRANGERS_PART 4 /* of the memory, that one is theirs */
 
 const struct server_limits server_limits_default = {
 	.head_bytes = 16 * 1024,
@@ -94,6 +95,8 @@ static int open_waker(struct server *server)
 static void set_budget(struct connection_host *host)
 {
 	host->budget.most = (size_t)host->options.limits.memory_mib << 20;
+	host->strangers.of = &host->budget;
+	host->strangers.most = host->budget.most / STRANGERS_PART;
 }
 
 int server_open(struct server **ret_server, struct loop *loop, const struct server_options *options)
