@@ -5,6 +5,7 @@
 #include "shm/clock.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,8 @@ double asking_once(struct asking *asking, const struct asking_prompt *prompt, ui
 
 	prepare(asking, prompt, blocks, way);
 	start = rdx_clock_ns();
-	rows = ask(asking, blocks, way);
+	while ((rows = ask(asking, blocks, way)) == -EAGAIN)
+		sched_yield(); /* the indexer beside may want this processor */
 	end = rdx_clock_ns();
 	stage_must(asking->stage, rows, "lookup");
 	return (double)(end - start);

@@ -55,7 +55,8 @@ void asking_on(struct asking *asking, struct stage *stage);
 /* How many prompts get a wrong answer. */
 uint64_t asking_wrong(struct asking *asking, const struct asking_case *asked);
 
-/* One lookup: nanoseconds. Ends the program if it fails. */
+/* One lookup: nanoseconds. One that an indexer beside disturbs too often is asked again, and that is in them.
+ * Ends the program if it fails. */
 double asking_once(struct asking *asking, const struct asking_prompt *prompt, uint32_t blocks,
 		   enum asking_way way);
 

@@ -15,17 +15,11 @@ enum order { ORDER_POSTED, ORDER_ALWAYS, ORDER_END, ORDER_KINDS };
 static void ask_known(struct beside *beside, uint32_t i)
 {
 	const struct beside_known *known = &beside->known[i % beside->known_count];
-	struct rdx_run *runs = beside->stage.runs;
-	uint32_t held = 0;
-	int rows;
+	const struct asking_prompt *prompt = &known->prompt;
+	uint32_t held = stage_held(beside->stage.index, known->worker, prompt->local,
+				   prompt->blocks, beside->stage.runs);
 
-	rows = rdx_index_lookup_local(beside->stage.index, known->prompt.local,
-				      known->prompt.blocks, runs, RDX_RANKS_MAX);
-	for (int row = 0; row < rows; row++) {
-		if (runs[row].worker_id == known->worker)
-			held = runs[row].blocks[RDX_TIER_DEVICE];
-	}
-	beside->wrong += held != known->prompt.blocks;
+	beside->wrong += held != prompt->blocks;
 }
 
 static void ask_timed(struct beside *beside, uint32_t i)

@@ -14,7 +14,7 @@
 
 #define BLOCK_TOKENS 16
 #define TOKENS_MAX   128000 /* of a vocabulary */
-#define PATIENCE_MS  60000
+#define PATIENCE_MS  240000
 #define BURST        100 /* messages sent at once where there is a rate */
 #define NS_PER_S     UINT64_C(1000000000)
 

@@ -23,9 +23,9 @@
 
 #define ROUNDS_MOST 16 /* even */
 #define IDLE_POLLS  101
-#define QUIET_POLLS 64 /* as cheap as idle ones: then nothing is left to do */
-#define POLLS_MOST  100000
-#define QUERIES     50 /* compared, of each corpus */
+#define QUIET_POLLS 32     /* as cheap as idle ones: then nothing is left to do */
+#define POLLS_MOST  100000 /* on a machine where none is as cheap any more */
+#define QUERIES     50     /* compared, of each corpus */
 
 /* Looks at one block of the worker until it is gone. */
 struct watch {
@@ -53,28 +53,13 @@ struct values {
 	double *hidden[2], *cpu, *poll, *floor, *refill, *fill;
 };
 
-static uint32_t held_by(struct rdx_index *index, uint64_t worker, uint64_t local,
-			struct rdx_run *runs)
-{
-	uint32_t held = 0;
-	int rows;
-
-	runs[0].size = sizeof(runs[0]);
-	rows = rdx_index_lookup_local(index, &local, 1, runs, RDX_RANKS_MAX);
-	for (int i = 0; i < rows; i++) {
-		if (runs[i].worker_id == worker)
-			held = runs[i].blocks[RDX_TIER_DEVICE];
-	}
-	return held;
-}
-
 static void *watch_run(void *context)
 {
 	static struct rdx_run runs[RDX_RANKS_MAX];
 	struct watch *watch = context;
 
 	measure_pin(1);
-	while (held_by(watch->index, watch->worker, watch->local, runs))
+	while (stage_held(watch->index, watch->worker, &watch->local, 1, runs))
 		atomic_fetch_add(&watch->looks, 1);
 	watch->gone_ns = rdx_clock_ns();
 	return NULL;
@@ -141,7 +126,7 @@ static double sweep(struct clear *clear, double *ret_longest)
 {
 	double all = 0, cpu;
 
-	for (int quiet = 0; quiet<QUIET_POLLS; quiet = cpu> 3 * clear->idle_ns ? 0 : quiet + 1) {
+	for (int quiet = 0, polls = 0; quiet < QUIET_POLLS && polls < POLLS_MOST; polls++) {
 		cpu = poll_cpu(clear);
 		all += cpu > clear->idle_ns ? cpu - clear->idle_ns : 0;
 		if (cpu > *ret_longest)

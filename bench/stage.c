@@ -5,6 +5,7 @@
 #include "shm/clock.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #define WORKER_DESCRIPTORS 8 /* of its publisher and of the indexer that follows it, with room */
 #define OTHER_DESCRIPTORS  64
 
-#define PATIENCE_NS UINT64_C(60000000000) /* until workers are followed, on a busy machine */
+#define PATIENCE_NS UINT64_C(240000000000) /* until workers are followed, on the busiest machine */
 
 void stage_must(const struct stage *stage, int r, const char *what)
 {
@@ -290,6 +291,22 @@ uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count)
 		wrong += blocks[worker] !=
 			 oracle_leading(&stage->oracle, worker, stage->names, count);
 	return wrong;
+}
+
+uint32_t stage_held(struct rdx_index *index, uint64_t worker_id, const uint64_t *local,
+		    uint32_t count, struct rdx_run *runs)
+{
+	uint32_t held = 0;
+	int rows;
+
+	runs[0].size = sizeof(runs[0]);
+	while ((rows = rdx_index_lookup_local(index, local, count, runs, RDX_RANKS_MAX)) == -EAGAIN)
+		sched_yield(); /* which the indexer may want */
+	for (int i = 0; i < rows; i++) {
+		if (runs[i].worker_id == worker_id)
+			held = runs[i].blocks[RDX_TIER_DEVICE];
+	}
+	return held;
 }
 
 struct rdx_indexer_stats stage_stats(const struct stage *stage)

@@ -90,6 +90,12 @@ void stage_store(struct stage *stage, uint32_t worker, const uint64_t *local, co
  * oracle's. Who has no row holds none of them. */
 uint32_t stage_wrong(struct stage *stage, const uint64_t *local, uint32_t count);
 
+/* How many leading blocks of a prompt the worker holds in its device tier. For a thread that looks up beside
+ * the indexer's, with a handle and rows (RDX_RANKS_MAX) of its own: where that lost its processor in the
+ * middle of a change, it is asked again. */
+uint32_t stage_held(struct rdx_index *index, uint64_t worker_id, const uint64_t *local,
+		    uint32_t count, struct rdx_run *runs);
+
 /* Which worker's row it is. */
 uint32_t stage_worker_of(const struct stage *stage, const struct rdx_run *run);
 
