@@ -4,13 +4,14 @@ looks the batch's blocks up; one of ZeroMQ has received and decoded it, which is
 wait: spin, sleep until something comes, and busy: a thread that computes, and looks from time to time.
 Each line of the input is a job in JSON, each line of the output the answer."""
 
+import errno
 import json
 import sys
 import threading
 import time
 
 MODEL = "bench"
-PATIENCE_S = 60
+PATIENCE_S = 240
 COMPUTED = 600  # turns of a loop between two looks of who is busy: tens of microseconds
 SETTLE_MS = 100
 LOOK_S = 20e-6  # between two looks of who only looks
@@ -64,7 +65,13 @@ class Ringdex:
         until = time.monotonic() + PATIENCE_S
         while len(seen) < len(hashes) and time.monotonic() < until:
             wanted = hashes[len(seen)]
-            if any(run.blocks[0] == len(wanted) for run in lookup(wanted)):
+            try:
+                runs = lookup(wanted)
+            except self._ringdex.Error as fault:
+                if fault.errno != errno.EAGAIN:
+                    raise
+                runs = []  # its indexer lost its processor in the middle of a change
+            if any(run.blocks[0] == len(wanted) for run in runs):
                 seen.append(clock())
             else:
                 self._rest()

@@ -157,7 +157,7 @@ class StandIn:
     def publisher(self, endpoint, rank=0):
         from ringdex import engine
 
-        return engine.make(endpoint, rank, {}, None)
+        return engine.make(endpoint, rank, dict, None)
 
     def stored(self, hashes, parent, tokens, block_tokens):
         return BlockStored(hashes, parent, tokens, block_tokens, "GPU")

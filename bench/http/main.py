@@ -211,27 +211,24 @@ class Busy:
         self._values = {}
         self._wrong = self._lost = 0
         self._rates = []
-        servers.until(self._is_whole, "ringdexd does not follow all workers")
+        self._settled()
 
-    def _is_whole(self):
-        return self._ringdexd.metric("ringdex_indexer_ranks") == self._workers + servers.HOLDERS
-
-    def _applied(self):
-        return self._ringdexd.metric("ringdex_indexer_events_total")
+    def _caught_up(self):
+        """Events applied and slots lost, if there is nothing left to apply; None."""
+        lags, applied, lost = self._ringdexd.of_ranks(servers.LAG, servers.APPLIED, servers.LOST)
+        if len(lags) != self._workers + servers.HOLDERS or any(lags):
+            return None
+        return sum(applied), sum(lost)
 
     def _settled(self):
-        """Events applied, once no more come."""
-        before, after = -1, self._applied()
-        while before != after:
-            time.sleep(0.2)  # two reports of the indexer
-            before, after = after, self._applied()
-        return after
+        """The same, once it is caught up with all workers."""
+        return servers.until(self._caught_up, "ringdexd does not catch up with all workers")
 
     def take(self, _):
         self._setting.settle()
         values = {"idle": idle(self._ringdexd, self._setting.pick(2, 1, 0.05))}
         ms = self._setting.pick(3000, 2000, 100)
-        applied = self._settled()
+        before, _ = self._settled()
         used, begin = self._ringdexd.cpu_ns(), time.perf_counter_ns()
         self._pace.say(str(ms))
         load = self._setting.load(self._ringdexd.address(), self._request, self._answer, 2,
@@ -244,8 +241,8 @@ class Busy:
             self._values.setdefault(name, []).append(value)
         self._rates.append(done["events"] / done["seconds"])
         self._wrong += load["wrong"]
-        self._lost += self._settled() - applied != done["events"]
-        self._lost += self._ringdexd.metric("ringdex_indexer_slots_lost_total")
+        applied, lost = self._settled()
+        self._lost += lost + (applied - before != done["events"])
 
     def give(self, report):
         what = f"{self._workers} workers"

@@ -19,13 +19,19 @@ BLOCKS = 268
 PROMPT = list(range(1, BLOCKS * BLOCK_TOKENS + 1))
 
 
+# Of each rank, at the moment of the question.
+LAG, APPLIED, LOST = (f"ringdex_rank_{name}" for name in (
+    "lag_events", "events_total", "slots_lost_total"))
+
+
 def until(condition, what):
-    """Of what another process does."""
+    """Of what another process does; what the condition says in the end."""
     end = time.monotonic() + parts.PATIENCE_S
-    while not condition():
+    while not (found := condition()):
         if time.monotonic() > end:
             raise RuntimeError(f"{what} in {parts.PATIENCE_S} s")
         time.sleep(0.01)
+    return found
 
 
 class Lines(parts.Process):
@@ -133,10 +139,14 @@ class Ringdexd(Server):
             raise RuntimeError(f"{len(hashes)} hashes of {BLOCKS} blocks")
         return hashes
 
-    def metric(self, name):
-        """Of one without labels."""
-        lines = self.ask("GET", "/metrics")[1].splitlines()
-        return float(next(line for line in lines if line.startswith(name + " ")).split()[1])
+    def of_ranks(self, *families):
+        """Of each family of metrics a list, a value for each rank, all of one moment."""
+        found = {family: [] for family in families}
+        for line in self.ask("GET", "/metrics")[1].splitlines():
+            family = line.partition("{")[0]
+            if family in found:
+                found[family].append(float(line.split()[-1]))
+        return [found[family] for family in families]
 
 
 class Dynamo(Server):
