@@ -25,6 +25,11 @@ def segments(binaries, directory):
     return {f"{row['worker']}:{row['dp_rank']}": row for row in rows}
 
 
+def index_state(binaries, directory, rank):
+    """What the index says of a rank; None of one that is in none, or that could not be looked at just now."""
+    return (segments(binaries, directory).get(rank, {}).get("index") or {}).get("state")
+
+
 class Feed:
     """A worker: its events are lines that are written to it."""
 

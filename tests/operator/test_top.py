@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from crew import Feed, Follow, segments, until
+from crew import Feed, Follow, index_state, segments, until
 from terminal import PATIENCE_S, Terminal
 
 BIN, DIR = sys.argv[1:3]
@@ -30,8 +30,7 @@ class Top(unittest.TestCase):
         follow = Follow(BIN, self.dir)
         self.addCleanup(follow.close)
         for rank in ranks:
-            until(lambda r=rank: (segments(BIN, self.dir)[r]["index"] or {}).get(
-                "state") == "EXACT", "never indexed")
+            until(lambda r=rank: index_state(BIN, self.dir, r) == "EXACT", "never indexed")
 
     def top(self, *options, **terminal):
         shown = Terminal([f"{BIN}/ringdex-top", f"--dir={self.dir}", "--every=50ms", *options],
@@ -181,9 +180,11 @@ class Top(unittest.TestCase):
     def test_batch(self):
         self.worker(1, 3)
         self.indexed("1:0")
-        text = self.batch("--times=2")
-        self.assertEqual(text.count("RANK "), 2)
-        self.assertEqual(text.splitlines()[1].split()[:3], ["1:0", "EXACT", "3"])
+
+        def whole():
+            text = self.batch("--times=2")
+            return text.splitlines()[1].split()[:3] == ["1:0", "EXACT", "3"] and text
+        self.assertEqual(until(whole, "not the row").count("RANK "), 2)
         self.worker(2, 7)
         lines = [json.loads(line) for line in self.batch("--json", "--times=3",
                                                          "--sort=blocks").splitlines()]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import unittest
 
-from crew import PATIENCE_S, Feed, Follow, die_with_parent, segments, until
+from crew import PATIENCE_S, Feed, Follow, die_with_parent, index_state, segments, until
 from terminal import Terminal
 
 BIN, DIR = sys.argv[1:3]
@@ -64,8 +64,7 @@ class Watch(unittest.TestCase):
     def test_query_sees_what_changes(self):
         follow = Follow(BIN, self.dir)
         self.addCleanup(follow.close)
-        until(lambda: (segments(BIN, self.dir)["1:0"]["index"] or {}).get("state") == "EXACT",
-              "never indexed")
+        until(lambda: index_state(BIN, self.dir, "1:0") == "EXACT", "never indexed")
         request = f"{self.dir}/request"
         with open(request, "w", encoding="ascii") as file:
             file.write("[1000005,1]\n")  # the fifth block that the worker stores
