@@ -8,10 +8,10 @@ dir=$2
 child=
 trap '[[ -z $child ]] || kill -KILL "$child" 2>/dev/null || true' EXIT
 
-# await CONDITION...: true within a minute, on the busiest machine
+# await CONDITION...: true within four minutes, on the busiest machine
 await() {
 	local try
-	for ((try = 0; try < 1200; try++)); do
+	for ((try = 0; try < 4800; try++)); do
 		! "$@" || return 0
 		sleep 0.05
 	done
