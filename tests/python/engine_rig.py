@@ -9,7 +9,7 @@ import subprocess
 
 import engines
 import ringdex
-from rig import BLOCK, PATIENCE_S, Namespace, dies_with_us, wait_for
+from rig import BLOCK, PATIENCE_S, Namespace, asked, dies_with_us, wait_for
 from simulated import Manner, Simulated
 
 
@@ -82,9 +82,9 @@ class EngineRig(Namespace):
             pass
         path = simulated.path(prompt)
         keys = [[(image, 0) for image in block.images] or None for block in path]
-        runs = self.asked.lookup(
+        runs = asked(lambda: self.asked.lookup(
             prompt.tokens, lora_name=prompt.lora, cache_salt=prompt.salt, eagle=simulated.manner.eagle,
-            extra_keys=keys if simulated.manner.kind == "vllm" else None)
+            extra_keys=keys if simulated.manner.kind == "vllm" else None))
         return {(run.worker_id, run.dp_rank): (run.blocks, run.state) for run in runs}
 
     def heard(self, publish, simulated, rank):

@@ -3,6 +3,7 @@
 have them. The namespace lies where the tests were built: killed ones leave nothing in /dev/shm."""
 
 import ctypes
+import errno
 import os
 import signal
 import tempfile
@@ -70,6 +71,23 @@ def wait_for(condition):
         if time.monotonic() - begin > PATIENCE_S:
             raise AssertionError("it never came")
         time.sleep(0.001)
+
+
+def asked(question):
+    """What an index says to it. An indexer in another thread or process may stand in the midst of a change, or may
+    have ended before its successor has begun: such an index is asked again."""
+    answers = []
+
+    def is_answered():
+        try:
+            answers.append(question())
+        except ringdex.Error as error:
+            if error.errno not in (errno.EAGAIN, errno.EIDRM):
+                raise
+        return answers
+
+    wait_for(is_answered)
+    return answers[0]
 
 
 def held(runs):

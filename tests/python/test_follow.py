@@ -15,7 +15,7 @@ import time
 import unittest
 
 import ringdex
-from rig import BLOCK, Namespace, dies_with_us, held, wait_for
+from rig import BLOCK, Namespace, asked, dies_with_us, held, wait_for
 
 TOKENS = list(range(1, 3 * BLOCK + 1))
 NOBODY = 65534
@@ -47,7 +47,7 @@ class Index(Namespace):
             for name in range(10, 20):
                 publisher.publish_batch([{"type": "stored", "block_hashes": [name],
                                           "token_ids": [name] * BLOCK, "block_size": BLOCK}])
-                wait_for(lambda name=name: held(index.lookup([name] * BLOCK)) == {1: 1})
+                wait_for(lambda name=name: held(asked(lambda: index.lookup([name] * BLOCK))) == {1: 1})
         finally:
             done.set()
             publisher.cleared()  # rings

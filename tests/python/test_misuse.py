@@ -16,7 +16,7 @@ import unittest
 
 import ringdex
 from events import MAKES, VLLM, Batch, Engine
-from rig import BLOCK, PATIENCE_S, Namespace, dies_with_us, held, wait_for
+from rig import BLOCK, PATIENCE_S, Namespace, asked, dies_with_us, held, wait_for
 
 TOKENS = list(range(1, 3 * BLOCK + 1))
 HAS_GIL = not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -271,10 +271,11 @@ class Threads(Namespace):
 
         def look():
             for _ in range(20):
-                for runs in (index.lookup(big), index.lookup(TOKENS)):
+                for tokens in big, TOKENS:
+                    runs = asked(lambda tokens=tokens: index.lookup(tokens))
                     assert held(runs) == {1: 3}, runs
-                assert index.verify(1).compared == 3
-                index.workers()
+                assert asked(lambda: index.verify(1)).compared == 3
+                asked(index.workers)
                 reader.recover()
                 list(reader)
                 assert len(reader.resident()[0]) == 3
@@ -301,7 +302,7 @@ class Threads(Namespace):
             def use(call):
                 try:
                     while True:
-                        call()
+                        asked(call)
                 except ValueError as fault:
                     assert "is closed" in str(fault)
 

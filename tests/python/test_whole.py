@@ -4,6 +4,7 @@ their own publishers and a bridge; `ringdex follow`; lookups. Each answer is wha
 says that it may not be, while ranks and bridges are killed, routers stop, messages are lost, engines begin
 again. The modules are the engines' own where $RDX_ENGINES has them, else recorded."""
 
+import errno
 import json
 import os
 import random
@@ -17,7 +18,7 @@ import zmq
 import engines
 import ringdex
 from engine_rig import EngineRig
-from rig import BLOCK, PATIENCE_S, dies_with_us, wait_for
+from rig import BLOCK, PATIENCE_S, asked, dies_with_us, wait_for
 
 RANKS = 4
 STEPS = 60
@@ -123,7 +124,7 @@ class RanksRig(EngineRig):
             self.expect(rank.simulated, [rank.rank])
 
     def state(self, rank):
-        (state,) = {worker.state for worker in self.asked.workers()
+        (state,) = {worker.state for worker in asked(self.asked.workers)
                     if (worker.worker_id, worker.dp_rank) == rank.rank}
         return state
 
@@ -132,7 +133,7 @@ class StoppedRouter:
     def test_a_router_is_stopped(self):
         """Its engines go on without it, further than their rings; then it sees what there is."""
         before = self.unread()
-        os.kill(self.follow.pid, signal.SIGSTOP)
+        wait_for(self.stop)
         self.work(self.ranks, 20 * STEPS)
         wait_for(lambda: {self.state(rank) for rank in self.ranks} == {"STALE"})
         os.kill(self.follow.pid, signal.SIGCONT)
@@ -140,10 +141,22 @@ class StoppedRouter:
         now = self.unread()
         self.assertTrue(all(now[rank] > before[rank] for rank in range(RANKS)), (before, now))
 
+    def stop(self):
+        """Unless that is in the midst of a change: nobody could read the index until it goes on."""
+        os.kill(self.follow.pid, signal.SIGSTOP)
+        os.waitpid(self.follow.pid, os.WUNTRACED)
+        try:
+            self.asked.workers()
+        except ringdex.Error as error:
+            self.assertEqual(error.errno, errno.EAGAIN)
+            os.kill(self.follow.pid, signal.SIGCONT)
+            return False
+        return True
+
     def unread(self):
         """Events that the router has never read, by rank."""
         return {worker.dp_rank: worker.last_event_id - worker.events
-                for worker in self.asked.workers()}
+                for worker in asked(self.asked.workers)}
 
 
 class Ranks(StoppedRouter, RanksRig):
@@ -208,10 +221,10 @@ class Bridged(EngineRig):
         self.settled()
 
     def free_ports(self):
-        """As many as there are streams and replays, one after the other."""
+        """As many as there are streams and replays, one after the other, of those that no client's end is given."""
         context = zmq.Context.instance()
         while True:
-            first, taken = random.randrange(20000, 60000), []
+            first, taken = random.randrange(20000, 32000), []
             try:
                 for port in range(first, first + 2 * RANKS):
                     taken.append(context.socket(zmq.PUB))
