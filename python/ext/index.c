@@ -35,8 +35,10 @@ static const struct error_advice open_advice[] = {
 };
 
 static const struct error_advice lookup_advice[] = {
-	{EIDRM, "the indexer ended and no other came: open the index again"},
-	{EAGAIN, "the index changed too often meanwhile: ask again"},
+	{EIDRM, "the indexer ended and no other has come: route without it, and ask again later or "
+		"open the index again"},
+	{EAGAIN, "the index was in the midst of changes: route without it, or ask again in a "
+		 "moment"},
 	{ENOENT, "the index does not know this rank, or its segment is gone: see workers()"},
 	{ESTALE, "the rank is neither EXACT nor LACKING: see workers()"},
 	{EOWNERDEAD, "the worker died in the middle of an event"},
@@ -411,7 +413,10 @@ static PyGetSetDef attributes[] = {
 static PyType_Slot slots[] = {
 	{Py_tp_doc,
 	 (void *)PyDoc_STR("Ask who holds the longest prefix of a request. Threads wait for "
-			   "each other: open one a thread.")},
+			   "each other: open one a thread. Each question may raise Error with "
+			   "errno EAGAIN (the index was in the midst of changes: ask again in a "
+			   "moment) or EIDRM (its indexer ended and no other has come: ask again "
+			   "later, or open it again): a router routes such a request without it.")},
 	{Py_tp_new, index_new},
 	{Py_tp_dealloc, index_dealloc},
 	{Py_tp_methods, methods},

@@ -19,6 +19,7 @@ package main
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -60,6 +61,13 @@ func Open(dir, model string, blockTokens uint32, patience time.Duration) (*Index
 	}
 }
 
+// MayPass says whether a lookup failed only for now: the index was in the midst of changes, or its
+// indexer has ended (open it again where that stays so). A router routes that request as without an
+// index, and asks again with the next one.
+func MayPass(err error) bool {
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EIDRM)
+}
+
 // Lookup gives a run of each rank that holds the first block of the prompt.
 func (index *Index) Lookup(prompt []uint32) ([]Run, error) {
 	if len(prompt) == 0 {
@@ -93,7 +101,9 @@ func run() error {
 	}
 	defer index.Close()
 	runs, err := index.Lookup([]uint32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
-	if err != nil {
+	if MayPass(err) {
+		fmt.Fprintln(os.Stderr, "no answer:", err)
+	} else if err != nil {
 		return fmt.Errorf("lookup: %w", err)
 	}
 	for _, run := range runs {
