@@ -43,17 +43,30 @@ const struct rdx_run *worker_row(const struct rdx_run *runs, int count, uint64_t
 	return NULL;
 }
 
+/* An indexer in another process does not run for a while: its index is STALE, or in the midst of a
+ * change. What was answered is not its last word. */
+static int is_to_ask_again(int r, const struct patience *patience)
+{
+	if ((r != -ESTALE && r != -EAGAIN) || patience_is_over(patience))
+		return 0;
+	usleep(1000);
+	return 1;
+}
+
 /* Answers about one conversation that are not the oracle's. */
 static int compare_chain(struct rdx_index *index, const struct calls *calls, uint64_t worker_id,
 			 uint32_t dp_rank, uint32_t chain)
 {
 	uint64_t prefixes[WORKER_DEPTH];
 	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
+	struct patience patience = patience_begin();
 	const struct rdx_run *row;
 	int count, differences = 0;
 
 	calls_prefixes(calls, chain, prefixes);
-	count = rdx_index_lookup(index, prefixes, WORKER_DEPTH, runs, RDX_RANKS_MAX);
+	do
+		count = rdx_index_lookup(index, prefixes, WORKER_DEPTH, runs, RDX_RANKS_MAX);
+	while (is_to_ask_again(count, &patience));
 	if (count < 0)
 		return count;
 	row = worker_row(runs, count, worker_id, dp_rank);
@@ -91,10 +104,9 @@ int worker_differences(struct rdx_index *index, const struct calls *calls, uint6
 		}
 	}
 	rdx_index_force_scan(index, 0);
-	/* STALE for a moment, where the indexer does not run for long */
-	while ((r = rdx_index_verify(index, worker_id, dp_rank, &difference)) == -ESTALE &&
-	       !patience_is_over(&patience))
-		usleep(1000);
+	do
+		r = rdx_index_verify(index, worker_id, dp_rank, &difference);
+	while (is_to_ask_again(r, &patience));
 	if (r < 0)
 		return r;
 	if (difference.differences || difference.compared != held)
