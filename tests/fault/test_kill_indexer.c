@@ -379,7 +379,7 @@ static void test_killed_naming_tables(void **state)
 	run_steps(steps, sizeof(steps) / sizeof(*steps));
 }
 
-/* How many rows are STALE, and the least age of all. */
+/* How many rows are STALE, and the least age of all; -errno. */
 static int count_stale(struct fixture *f, uint64_t *ret_age_ns)
 {
 	struct rdx_run runs[RDX_RANKS_MAX] = {{.size = sizeof(runs[0])}};
@@ -390,7 +390,23 @@ static int count_stale(struct fixture *f, uint64_t *ret_age_ns)
 		stale += runs[i].state == RDX_STATE_STALE;
 		*ret_age_ns = runs[i].age_ns < *ret_age_ns ? runs[i].age_ns : *ret_age_ns;
 	}
-	return stale;
+	return count < 0 ? count : stale;
+}
+
+/* Not in the midst of a change: nobody would be answered before it goes on. */
+static void stop_indexer(struct fixture *f)
+{
+	uint64_t age;
+	int r = -EAGAIN;
+
+	UNTIL (r != -EAGAIN) {
+		kill(f->indexer_pid, SIGCONT);
+		usleep(1000);
+		kill(f->indexer_pid, SIGSTOP);
+		UNTIL (child_has_stopped(f->indexer_pid))
+			usleep(100);
+		r = count_stale(f, &age);
+	}
 }
 
 /* It is alive and holds its lock, but is stopped. */
@@ -403,7 +419,7 @@ static void test_a_stopped_indexer_is_stale(void **state)
 	make(&f);
 	workers_rest(&f);
 	until_exact(&f, 1);
-	kill(f.indexer_pid, SIGSTOP);
+	stop_indexer(&f);
 	UNTIL (count_stale(&f, &age) == WORKERS)
 		usleep(1000);
 	assert_true(age > STALE_NS);
