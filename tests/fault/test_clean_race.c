@@ -18,13 +18,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORKER     1
-#define PRODUCERS  3 /* two of them want rank 0, one rank 1 */
-#define CLEANERS   2
-#define ROUNDS     400
-#define ROUNDS_MAX (100 * ROUNDS)
-#define REMOVED    40 /* things that cleaners remove at least */
-#define REFUSED    4  /* of so many rounds at most, in which a cleaner was stopped for a second */
+#define WORKER    1
+#define PRODUCERS 3 /* two of them want rank 0, one rank 1 */
+#define CLEANERS  2
+#define ROUNDS    400
+#define REMOVED   40 /* things that cleaners remove at least */
+#define REFUSED   4  /* times at most in so many rounds that a cleaner was stopped for a second */
 
 struct shared {
 	_Atomic uint32_t holders[2];
@@ -78,24 +77,27 @@ static int live_once(struct rig *rig, struct shared *shared, uint32_t rank)
 }
 
 /* Enough rounds, and cleaners that were there meanwhile: on a busy machine they come late. */
-static int is_over(const struct shared *shared, uint32_t round)
+static int is_over(const struct shared *shared, uint32_t round, const struct patience *patience)
 {
 	if (round < ROUNDS)
 		return 0;
 	usleep(100);
-	return atomic_load(&shared->removed) > REMOVED || round == ROUNDS_MAX;
+	return atomic_load(&shared->removed) > REMOVED || patience_is_over(patience);
 }
 
 static void produce(struct rig *rig, struct shared *shared, uint32_t rank)
 {
+	struct patience patience = patience_begin();
 	uint32_t refused = 0, i;
+	int r = 0;
 
-	for (i = 0; !is_over(shared, i); i++) {
-		int r = live_once(rig, shared, rank);
+	for (i = 0; !is_over(shared, i, &patience); i++) {
+		int before = r;
 
+		r = live_once(rig, shared, rank);
 		if (r > 1)
 			_exit(r);
-		refused += (uint32_t)r;
+		refused += r > before; /* once, however long one is stopped */
 		if (r == 1)
 			sched_yield();
 	}
