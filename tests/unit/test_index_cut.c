@@ -43,7 +43,7 @@ static struct rdx_index_writer *make(struct rig *rig, uint64_t *random)
 	assert_int_equal(rig_writer(rig, &options, &w), 0);
 	for (uint64_t worker = 0; worker < WORKERS; worker++)
 		show(w, worker, random);
-	rdx_writer_heartbeat(w, rdx_clock_ns());
+	rdx_writer_heartbeat(w, UINT64_MAX); /* never old: no name is looked for */
 	assert_int_equal(rdx_writer_ready(w), 0);
 	return w;
 }
@@ -56,7 +56,8 @@ static int ask(struct rdx_index *x, uint64_t worker)
 	int r = rdx_index_lookup(x, keys[worker], BLOCKS, runs, WORKERS);
 
 	if (r < 0) {
-		assert_int_equal(r, -EBADMSG);
+		/* after two seconds without a whole file of that name the handle is done with it */
+		assert_true(r == -EBADMSG || r == -EIDRM);
 		return 0;
 	}
 	assert_int_equal(r, WORKERS);
