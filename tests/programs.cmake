@@ -11,7 +11,7 @@ set_tests_properties(${RDX_TEST_PREFIX}process/examples PROPERTIES LABELS proces
 	TIMEOUT ${RDX_TEST_TIMEOUT} FIXTURES_REQUIRED build/${RDX_PRESET})
 # the benchmarks: that they work and that their own checks hold, not how fast anything is
 if(RDX_SANITIZE MATCHES thread)
-	list(FILTER RDX_BENCHMARKS INCLUDE REGEX "^(beside|clear)$") # those that have threads
+	list(FILTER RDX_BENCHMARKS INCLUDE REGEX "^(clear|grow|ingest)$") # those that have threads
 endif()
 foreach(name IN LISTS RDX_BENCHMARKS)
 	set(test ${RDX_TEST_PREFIX}bench/${name})
