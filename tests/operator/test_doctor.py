@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """ringdex-doctor in situations that are really broken: test_doctor.py BIN_DIR DIR"""
 import ctypes
+import glob
 import json
+import mmap
 import os
 import platform
 import re
@@ -259,6 +261,18 @@ class Doctor(unittest.TestCase):
                 follow.process.send_signal(signal.SIGCONT)
                 until(lambda: self.said_of_the_indexer("ok"), "it is never well again")
                 follow.close()
+
+    def test_stopped_in_the_midst_of_a_change(self):
+        """Nobody can read what the index says of its ranks then."""
+        follow = self.followed()
+        follow.process.send_signal(signal.SIGSTOP)
+        os.waitpid(follow.process.pid, os.WUNTRACED)
+        (path,) = glob.glob(f"{self.dir}/index/*.ctl")
+        with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as words:
+            words[4096 + 16768] |= 1  # the sequence of the first rank's entry is odd
+        row = self.about_the_indexer(1, "error", "one runs, and does nothing: it stands in the midst of a change")
+        self.assertIn("SIGSTOP", row[2])
+        follow.process.send_signal(signal.SIGCONT)
 
     def said_of_the_indexer(self, level):
         done = subprocess.run([f"{BIN}/ringdex-doctor", f"--dir={self.dir}", "--json"],

@@ -16,11 +16,15 @@
 #define GROUPS_MAX 16                   /* more causes at once are no news */
 
 #define CAUSES_ADVICE "docs/operations.md has what each cause wants"
+#define STILL_ADVICE                                                                               \
+	"let it go on if it is stopped (SIGSTOP, a debugger, a frozen container), give it a "      \
+	"processor if it has none; else restart it"
 
 enum health {
 	HEALTH_WELL,        /* caught up with a rank just now, or there is none to follow */
 	HEALTH_BEHIND,      /* at work, and caught up with none */
 	HEALTH_STILL,       /* nothing of it has moved */
+	HEALTH_CHANGING,    /* likewise, and nobody can ask an index meanwhile */
 	HEALTH_UNSEEN,      /* no rank that lives is in an index */
 	HEALTH_OTHER_CLOCK, /* its times cannot be read */
 };
@@ -77,12 +81,16 @@ static int is_awaited(const struct look *seen, const struct followed *followed)
 /* Nothing more must be seen to say that it is well. */
 static int is_well(const struct look *seen, const struct followed *followed)
 {
+	if (seen->standing.is_changing)
+		return 0;
 	return seen->rows ? seen->age_ns < FRESH_NS : !is_awaited(seen, followed);
 }
 
 /* What it is where it was not well all the time from the first look on. */
 static enum health judge(const struct look *first, const struct look *last)
 {
+	if (last->standing.is_changing)
+		return HEALTH_CHANGING;
 	if (!last->rows)
 		return HEALTH_UNSEEN;
 	/* a ledger may take longer to be read, and nothing of it is shown meanwhile */
@@ -150,10 +158,7 @@ static void say_still(struct findings *findings, const struct look *seen)
 {
 	char since[FIGURES_BYTES];
 
-	findings_add(findings, "indexer", FINDING_ERROR,
-		     "let it go on if it is stopped (SIGSTOP, a debugger, a frozen container), "
-		     "give it a "
-		     "processor if it has none; else restart it",
+	findings_add(findings, "indexer", FINDING_ERROR, STILL_ADVICE,
 		     "one runs, and does nothing: it was last at work %s ago, and what it says of "
 		     "%" PRIu32 " rank%s is as old",
 		     figures_duration(seen->age_ns, since), seen->rows, figures_plural(seen->rows));
@@ -179,6 +184,11 @@ static void say_health(struct findings *findings, enum health health, const stru
 		break;
 	case HEALTH_STILL:
 		say_still(findings, seen);
+		break;
+	case HEALTH_CHANGING:
+		findings_add(findings, "indexer", FINDING_ERROR, STILL_ADVICE,
+			     "one runs, and does nothing: it stands in the midst of a change of an "
+			     "index, which nobody can ask until it goes on");
 		break;
 	case HEALTH_UNSEEN:
 		findings_add(findings, "indexer", FINDING_ERROR,
@@ -292,7 +302,7 @@ void indexer_check(struct findings *findings, const struct space *space,
 	} else {
 		say_none(findings, live_count);
 	}
-	if (!last.standing.is_whole)
+	if (!last.standing.is_whole && !last.standing.is_changing)
 		findings_add(findings, "indexer", FINDING_NOTE, NULL,
 			     "not all indexes can be read by this user at the moment");
 	standing_free(&last.standing);

@@ -33,6 +33,7 @@ static int add_index(struct standing *standing, const struct space *space,
 		r = rdx_index_ranks(index, ranks + count, RDX_RANKS_MAX);
 	while (r == -EAGAIN && indexes_pause(&pauses));
 	rdx_index_close(index);
+	standing->is_changing |= r == -EAGAIN;
 	if (r > 0)
 		standing->count += (size_t)r;
 	return r < 0 ? r : 0;

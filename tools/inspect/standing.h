@@ -16,7 +16,8 @@ struct standing {
 	struct rdx_index_rank *ranks; /* of all indexes that can be read */
 	size_t count;
 	int has_indexer;
-	int is_whole;                    /* 1: all indexes could be read */
+	int is_whole;    /* 1: all indexes could be read */
+	int is_changing; /* 1: one was in the midst of a change for longer than that takes */
 	struct rdx_refused_file refused; /* what the indexer that runs does not follow */
 };
 
