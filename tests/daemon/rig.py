@@ -90,6 +90,15 @@ def worker(directory, program="example-publish", user=None):
         process.stdout.close()
 
 
+def links(pid):
+    """What a process has open: where its descriptors lead. Some may be closed meanwhile, as of a client that has gone."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return found
+
+
 def flood(client):
     """Ask, and take no answer, until nothing more is taken from this connection."""
     most = 100_000_000

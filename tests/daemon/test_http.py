@@ -14,7 +14,7 @@ import time
 import unittest
 
 from rig import (BIN, BODIES, CONTENT_TYPES, DIR, HELD, NO_JSON, NOTHING, PATIENCE_S, PROMPT, TARGETS, TYPES_UNLIKE, UNLIKE,
-                 Daemon, as_request, die_with_parent, flood, query, read_answer, until, worker)
+                 Daemon, as_request, die_with_parent, flood, links, query, read_answer, until, worker)
 
 TAKEOVER_S = 1.0  # docs/ringdexd.md
 TAKEOVERS = 40    # tries
@@ -327,7 +327,7 @@ class Lives(unittest.TestCase):
                 client.setblocking(False)
                 with contextlib.suppress(BlockingIOError):
                     client.send(requests)
-            self.assertTrue(daemon.at_work())
+            until(daemon.at_work, "others are not served")
             with open(f"/proc/{daemon.process.pid}/statm", encoding="ascii") as file:
                 pages = int(file.read().split()[1])
             if "asan" not in BIN and "tsan" not in BIN:  # whose own memory is more
@@ -367,12 +367,7 @@ class Lives(unittest.TestCase):
         until(daemon.at_work, "it never works")
 
         def sockets():
-            folder = f"/proc/{daemon.process.pid}/fd"
-            links = 0
-            for fd in os.listdir(folder):
-                with contextlib.suppress(FileNotFoundError):
-                    links += os.readlink(f"{folder}/{fd}").startswith("socket:")
-            return links
+            return sum(link.startswith("socket:") for link in links(daemon.process.pid))
 
         before = sockets()
         with contextlib.ExitStack() as stack:
@@ -440,8 +435,8 @@ class Lives(unittest.TestCase):
             for daemon in first, second:
                 until(lambda d=daemon: d.ask("POST", "/query", query(PROMPT)) == (200, HELD),
                       "the worker is never seen")
-            self.assertEqual(second.ask("GET", "/health"),
-                             (200, {"status": "ok", "indexer": "standing by"}))
+            until(lambda: second.ask("GET", "/health") == (200, {"status": "ok", "indexer": "standing by"}),
+                  "the second one never stands by")
             first.process.kill()
             first.process.wait()
             until(second.at_work, "nobody takes over")

@@ -12,7 +12,7 @@ import struct
 import subprocess
 import unittest
 
-from rig import BIN, DIR, LOOP, PATIENCE_S, Daemon, die_with_parent, until
+from rig import BIN, DIR, LOOP, PATIENCE_S, Daemon, die_with_parent, links, until
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) .")
 
@@ -102,15 +102,10 @@ class Settings(Case):
                 env={**os.environ, **env}, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
             with process.stdout:
                 self.assertIn("listening", process.stdout.readline())
-                rings = [path for path in map(os.readlink, self.descriptors(process.pid)) if "io_uring" in path]
+                rings = [link for link in links(process.pid) if "io_uring" in link]
                 process.terminate()
                 self.assertEqual(process.wait(PATIENCE_S), 0)
             self.assertEqual(rings, [], (env, flags))
-
-    @staticmethod
-    def descriptors(pid):
-        folder = f"/proc/{pid}/fd"
-        return [path for path in (f"{folder}/{number}" for number in os.listdir(folder)) if os.path.islink(path)]
 
     def test_lists_of_the_environment(self):
         """One variable has several; they take the place of the file's."""
@@ -408,10 +403,9 @@ class Seccomp(Case):
         until(lambda: "warning io_uring is not available here: epoll is used" in daemon.said.text(), "it is never said")
         with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
             self.assertIn("Seccomp:\t2", file.read())
-        links = [os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}")
-                 for fd in os.listdir(f"/proc/{daemon.process.pid}/fd")]
-        self.assertIn("anon_inode:[eventpoll]", links)
-        self.assertNotIn("anon_inode:[io_uring]", links)
+        found = links(daemon.process.pid)
+        self.assertIn("anon_inode:[eventpoll]", found)
+        self.assertNotIn("anon_inode:[io_uring]", found)
         self.assertEqual(daemon.end(), 0)
 
     def test_io_uring_alone(self):
