@@ -96,10 +96,10 @@ class Life(unittest.TestCase):
     def test_no_growth(self):
         for i in range(FIRST):
             self.one_round(i)
-        fds, resident = self.at_rest(), self.resident()
+        fds, resident = self.at_rest(), self.resident()  # of the last round something may still be open
         for i in range(FIRST, ROUNDS):
             self.one_round(i)
-        self.assertEqual(self.at_rest(), fds)
+        until(lambda: self.at_rest() <= fds, "descriptors stay")
         grown = self.resident() - resident
         print(f"{ROUNDS} rounds: {fds} descriptors, {resident >> 10} KiB of its own, {grown >> 10} more at the end")
         if IS_PLAIN:

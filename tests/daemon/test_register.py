@@ -457,8 +457,7 @@ class Streams(Case):
         engine.store([11, 12], PROMPT[:8])
         self.answers(daemon, held("7"))
         with worker(daemon.directory):  # one of shared memory beside
-            both = until(lambda: len(daemon.ask("GET", "/workers")[1]) == 2 and daemon.ask("GET", "/workers")[1],
-                         "the worker is never seen")
+            both = until(lambda: len(listed := daemon.ask("GET", "/workers")[1]) == 2 and listed, "the worker is never seen")
             self.assertEqual([(one["instance_id"], one["source"]) for one in both], [(1, "ringdex"), (7, "zmq")])
             self.assertEqual(both[1], {
                 "instance_id": 7, "source": "zmq", "status": "active", "model_name": "example",

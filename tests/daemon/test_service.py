@@ -95,7 +95,7 @@ class Service(unittest.TestCase):
                 self.assertEqual(before, ["STATUS=at work"])
                 self.assertNotEqual(daemon.ask("GET", "/health")[0], 503)  # ready is what it says
                 self.assertEqual(daemon.end(), 0)
-                self.assertEqual(manager.next(), "STOPPING=1")
+                manager.await_line("STOPPING=1")
 
     def test_never_ready_without_an_address(self):
         """A service that cannot listen has not begun, whatever its indexer does."""
@@ -132,8 +132,8 @@ class Service(unittest.TestCase):
                 manager.all()
                 manager.socket.settimeout(1)
                 with self.assertRaises(TimeoutError):
-                    # one may still be due for what was done before the stop
-                    manager.next(), manager.next()
+                    # one may still be due for what was done before the stop; of one that is stuck its status comes
+                    manager.await_line("WATCHDOG=1"), manager.await_line("WATCHDOG=1")
                 manager.socket.settimeout(PATIENCE_S)
             manager.await_line("WATCHDOG=1")
 
@@ -154,7 +154,7 @@ class Service(unittest.TestCase):
         manager.await_line("READY=1")
         manager.socket.settimeout(0.5)
         with self.assertRaises(TimeoutError):
-            manager.next()
+            manager.await_line("WATCHDOG=1")
 
     def test_a_manager_that_is_not_there(self):
         daemon = self.daemon("alone", process={
