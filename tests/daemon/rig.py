@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +21,15 @@ PROMPT = list(range(1, 13))
 
 def until(condition, what):
     return wait_until(condition, what, PATIENCE_S)
+
+
+def free_port():
+    """None of those that the kernel gives to others until it is listened at."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 class Daemon:

@@ -10,7 +10,7 @@ import sys
 import unittest
 
 import browser
-from rig import DIR, Daemon, until, worker
+from rig import DIR, Daemon, free_port, until, worker
 from test_page import HOSTILE, feed, line
 
 PICTURES = os.environ.get("RDX_PICTURES")
@@ -284,13 +284,14 @@ class Page(unittest.TestCase):
 
     def test_gone_and_back(self):
         """A daemon that is killed is missed, and found again when it comes."""
-        daemon = self.daemon("back")
+        port = free_port()
+        daemon = self.daemon("back", f"--listen=127.0.0.1:{port}")
+        daemon.port = port  # of its addresses, that which its successor has
         page = self.browser
         with worker(daemon.directory):
             self.open(daemon)
             page.until("document.querySelectorAll('#rows tr').length === 1")
             self.check_quiet(daemon)
-            port = daemon.port
             daemon.close()
             page.until("document.getElementById('connection').textContent === 'ringdexd has gone: trying again'")
             self.assertTrue(page.say("document.body.classList.contains('old')"))

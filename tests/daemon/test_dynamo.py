@@ -6,8 +6,6 @@ import contextlib
 import glob
 import json
 import os
-import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +14,7 @@ import zipfile
 
 from held_blocks import Holder, contents, expected, local, read_dump
 from rig import (BIN, BODIES, CONTENT_TYPES, HELD, NO_JSON, NOTHING, PATIENCE_S, PROMPT, REGISTERED_UNLIKE, TARGETS, TYPES_UNLIKE,
-                 UNLIKE, Daemon, die_with_parent, query, until, worker)
+                 UNLIKE, Daemon, die_with_parent, free_port, query, until, worker)
 from zmq_engine import ZMQ, Engine
 
 PACKAGE = "ai-dynamo-runtime==1.6.1"
@@ -34,15 +32,6 @@ def fetch(folder):
         sys.exit(SKIPPED)
     with zipfile.ZipFile(glob.glob(f"{folder}/*.whl")[0]) as wheel:
         wheel.extractall(folder)
-
-
-def free_port():
-    """None of those that the kernel gives to others until it is listened at."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with contextlib.suppress(OSError), socket.socket() as listener:
-            listener.bind(("127.0.0.1", port))
-            return port
 
 
 def compared(answer):
