@@ -404,8 +404,10 @@ class Published(unittest.TestCase):
         tasks = f"/proc/{self.follow.pid}/task"
 
         def is_stopped(task):
-            with open(f"{tasks}/{task}/stat", encoding="ascii") as file:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
+                    open(f"{tasks}/{task}/stat", encoding="ascii") as file:
                 return file.read().rsplit(")", 1)[1].split()[0] == "T"
+            return True  # it has ended
 
         def is_at_rest():
             self.follow.send_signal(signal.SIGSTOP)

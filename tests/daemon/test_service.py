@@ -52,8 +52,10 @@ class Manager:
 
 
 def comm(thread):
-    with open(f"/proc/{thread}/comm", encoding="ascii") as file:
+    """Its name; none, of one that has ended, as workers of io_uring do."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{thread}/comm", encoding="ascii") as file:
         return file.read().strip()
+    return ""
 
 
 @contextlib.contextmanager
