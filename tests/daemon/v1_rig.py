@@ -4,6 +4,7 @@ import collections
 import contextlib
 import json
 import subprocess
+import time
 
 from rig import BIN, PATIENCE_S, die_with_parent, until
 
@@ -56,3 +57,10 @@ def until_held(daemon, blocks, events=()):
         return (all(rank in seen and sum(seen[rank]["held_blocks"].values()) == count for rank, count in blocks.items())
                 and all(seen[rank]["last_event_id"] == count for rank, count in told.items()))
     until(is_held, f"never held: {blocks}")
+    told_at = time.monotonic()
+
+    def is_seen_again():
+        """What /v1/workers tells of a rank is written a moment before lookups show it, but they do when it is seen again."""
+        asked_at, seen = time.monotonic(), ranks(daemon)
+        return all(rank in seen and seen[rank]["age_ns"] < (asked_at - told_at) * 1e9 for rank in blocks)
+    until(is_seen_again, f"never seen again: {blocks}")
