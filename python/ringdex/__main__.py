@@ -7,7 +7,7 @@ import time
 import ringdex
 
 BLOCK_TOKENS = 16
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def main() -> int:
