@@ -57,7 +57,8 @@ struct rdx_run {
 	uint64_t event_age_ns; /* since its last event, as the engine stamped it, else as the
 				  indexer read it; UINT64_MAX: none was read in this epoch */
 	const char *instance;  /* of this epoch: where to send the request. In the handle, valid
-				  until the next call on it; "" while an epoch begins */
+				  until the next call on it; "" while an epoch begins, or the
+				  indexer rests in the midst of saying it: the next call has it */
 };
 
 /* What the index knows of a rank. */
