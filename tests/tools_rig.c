@@ -36,15 +36,28 @@ void tools_damage(struct rig *rig, uint64_t worker, off_t at, uint64_t word, off
 	close(fd);
 }
 
+/* Drop the older half: who printed for long while this process was not scheduled may have said more than
+ * there is room for. */
+static size_t drop_half(char *text, size_t length)
+{
+	size_t half = length / 2;
+
+	memmove(text, text + half, length - half + 1);
+	return length - half;
+}
+
 static int read_until(int from, const char *part, char *text, size_t bytes)
 {
+	struct patience patience = patience_begin();
 	size_t length = 0;
 
 	text[0] = 0;
-	while (length + 1 < bytes) {
+	while (!patience_is_over(&patience)) {
 		struct pollfd fd = {from, POLLIN, 0};
 		ssize_t got = 0;
 
+		if (length + 1 == bytes)
+			length = drop_half(text, length);
 		if (poll(&fd, 1, (int)(patience_ns() / 1000000)) > 0)
 			got = read(from, text + length, bytes - 1 - length);
 		if (got <= 0)

@@ -7,8 +7,21 @@
 #define RDX_TESTS_TOOLS_RIG_H
 
 #include "tests/expect.h"
+#include "tests/patience.h"
 
 #define TOOLS_NEVER_STALE "--stale-after=24h" /* however slow the machine */
+
+/* RUN, and again until it ends with that status: an indexer that is not scheduled in the midst of a change
+ * leaves who asks without an answer, who may ask again. */
+#define RUN_UNTIL(result, status_wanted, ...)                                                      \
+	do {                                                                                       \
+		assert_int_equal(program_run(result, __VA_ARGS__, NULL), 0);                       \
+		UNTIL ((result)->status == (status_wanted)) {                                      \
+			program_result_free(result);                                               \
+			usleep(20000);                                                             \
+			assert_int_equal(program_run(result, __VA_ARGS__, NULL), 0);               \
+		}                                                                                  \
+	} while (0)
 
 /* Be the producer of a rank of 1,024 blocks. */
 void tools_claim(struct rig *rig, struct rig_producer *producer, uint64_t worker, uint32_t rank,
@@ -23,7 +36,7 @@ void tools_damage(struct rig *rig, uint64_t worker, off_t at, uint64_t word, off
 int tools_wait_for(struct program *program, const char *part);
 int tools_wait_for_err(struct program *program, const char *part);
 
-/* The same on standard output; `text` has what was read, which may be more. */
+/* The same on standard output; `text` has the last of what was read, which may be more. */
 int tools_read_until(struct program *program, const char *part, char *text, size_t bytes);
 
 /* The same, and nothing may come before it. */
