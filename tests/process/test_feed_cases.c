@@ -87,7 +87,8 @@ static int64_t ask(const struct rig *rig, const char *option, const char *value)
 	struct program_result r;
 	int64_t blocks = -1;
 
-	RUN(&r, 0, "ringdex-query", "[1,2,3,4]", "--json", "--dir", rig->dir, "-", option, value);
+	RUN_UNTIL(&r, 0, "ringdex-query", "[1,2,3,4]", "--json", "--dir", rig->dir, "-", option,
+		  value);
 	object = parsed(r.out);
 	ranks = member(object, "ranks");
 	if (json_object_array_length(ranks))

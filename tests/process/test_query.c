@@ -20,13 +20,7 @@ static uint64_t leading_blocks(struct json_object *object, size_t row, const cha
 /* Wait until the index has all of it. */
 static void wait_equal(struct rig *rig, struct program_result *r)
 {
-	assert_int_equal(program_run(r, "ringdex-verify", NULL, "--dir", rig->dir, NULL), 0);
-	UNTIL (r->status == 0) {
-		program_result_free(r);
-		usleep(20000);
-		assert_int_equal(program_run(r, "ringdex-verify", NULL, "--dir", rig->dir, NULL),
-				 0);
-	}
+	RUN_UNTIL(r, 0, "ringdex-verify", NULL, "--dir", rig->dir);
 }
 
 static void query_finds_the_longest_prefix(void **state)
@@ -59,7 +53,8 @@ static void query_finds_the_longest_prefix(void **state)
 	assert_has(r.out, "8:0: equal: 3 blocks after event 1\n");
 	program_result_free(&r);
 
-	RUN(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--lora", "adapter", "--json", "-");
+	RUN_UNTIL(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--lora", "adapter", "--json",
+		  "-");
 	object = parsed(r.out);
 	assert_int_equal(number(object, "blocks"), 4);
 	assert_int_equal(number(json_object_array_get_idx(member(object, "ranks"), 0), "worker"),
@@ -72,7 +67,7 @@ static void query_finds_the_longest_prefix(void **state)
 	program_result_free(&r);
 
 	/* without the adapter these are other blocks */
-	RUN(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--json", "-");
+	RUN_UNTIL(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--json", "-");
 	object = parsed(r.out);
 	assert_int_equal(leading_blocks(object, 0, "all"), 0);
 	json_object_put(object);
@@ -93,7 +88,7 @@ static void query_finds_the_longest_prefix(void **state)
 	program_result_free(&r);
 
 	snprintf(text, sizeof(text), "%" PRIu64 " 0x%" PRIx64, prefix[0], prefix[1]);
-	RUN(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--prefix", "-");
+	RUN_UNTIL(&r, 0, "ringdex-query", text, "--dir", rig->dir, "--prefix", "-");
 	assert_has(r.out, "request of line 1: 2 blocks\n");
 	assert_has(r.out, "http://localhost:8000");
 	program_result_free(&r);
@@ -116,18 +111,14 @@ static void query_offers_what_is_fed(void **state)
 	assert_int_equal(rig_claim(rig, &other, &spec), 0);
 	tools_start_follow(rig, &program, "--interval=10ms");
 	assert_true(tools_wait_for(&program, "\"ranks_alive\":2"));
-	r.status = 1;
-	UNTIL (r.status == 0) {
-		(void)program_run(&r, "ringdex-query", "1", "--dir", rig->dir, "--model", "other",
-				  "-", NULL);
-		program_result_free(&r);
-	}
+	RUN_UNTIL(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "--model", "other", "-");
+	program_result_free(&r);
 	RUN(&r, 1, "ringdex-query", "1", "--dir", rig->dir, "-");
 	assert_has(r.err, "more than one index");
 	program_result_free(&r);
 	rig_release(&other);
 	assert_true(tools_wait_for(&program, "\"state\":\"GONE\""));
-	RUN(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "-");
+	RUN_UNTIL(&r, 0, "ringdex-query", "1", "--dir", rig->dir, "-");
 	program_result_free(&r);
 	rig_release(&producer);
 	assert_true(tools_wait_for(&program, "\"ranks_alive\":0"));
@@ -201,12 +192,12 @@ static void verify_finds_a_difference(void **state)
 	rdx_ledger_describe(&producers[0].owner.ledger.records[producers[0].used], 4711, 1, 0);
 	rdx_ledger_put(producers[0].owner.live, &producers[0].owner.ledger, producers[0].used++,
 		       rdx_ledger_word(4711, 1, producers[0].generations));
-	RUN(&r, 1, "ringdex-verify", NULL, "--dir", rig->dir);
+	RUN_UNTIL(&r, 1, "ringdex-verify", NULL, "--dir", rig->dir);
 	assert_has(r.out, "7:0: 1 difference, the ledger holding 4 blocks after event 1; the "
 			  "first: prefix hash 4711, tier device, is in the ledger but not in the "
 			  "index\n");
 	program_result_free(&r);
-	RUN(&r, 1, "ringdex-verify", NULL, "--dir", rig->dir, "--json", "7:0");
+	RUN_UNTIL(&r, 1, "ringdex-verify", NULL, "--dir", rig->dir, "--json", "7:0");
 	object = parsed(r.out);
 	row = json_object_array_get_idx(member(object, "ranks"), 0);
 	assert_string_equal(string(row, "result"), "different");

@@ -108,8 +108,8 @@ static void ask(struct rig *rig, const struct question *questions, size_t count)
 		struct program_result r;
 		uint64_t worker, held;
 
-		RUN(&r, 0, "ringdex-query", question->request, "--dir", rig->dir, "--json", option,
-		    "-");
+		RUN_UNTIL(&r, 0, "ringdex-query", question->request, "--dir", rig->dir, "--json",
+			  option, "-");
 		answer = parsed(r.out);
 		worker = holder(answer, &held);
 		if (worker != question->worker || held != question->held)
