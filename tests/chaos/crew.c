@@ -115,6 +115,14 @@ void crew_tell(struct crew_feed *feed, uint32_t lines, uint64_t *random)
 	}
 }
 
+/* An indexer that is started waits a second for a cleaner that has its lock; one that is not scheduled for so
+ * long is none of its faults, and it says so. */
+static int met_a_cleaner(const struct member *member, int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == 1 &&
+	       strstr(member->err.text, "a cleaner that does not go on has its lock");
+}
+
 static int has_ended(struct crew *crew, struct member *member, const char *name)
 {
 	int status;
@@ -122,7 +130,7 @@ static int has_ended(struct crew *crew, struct member *member, const char *name)
 	member_drain(member);
 	if (!member_has_ended(member, &status))
 		return 0;
-	if (!member->may_end &&
+	if (!member->may_end && !met_a_cleaner(member, status) &&
 	    !(member->maps_cut_file && WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS))
 		crew_diverged(crew, "%s ended by itself: wait status %#x", name,
 			      (unsigned int)status);
