@@ -34,6 +34,21 @@ static struct rdx_source until_next(struct rig *rig, uint64_t next_sequence)
 	return source;
 }
 
+/* The same, until it says that of holes too: each word stands alone, and a bridge may not be scheduled between
+ * two of them. */
+static struct rdx_source until_holes(struct rig *rig, uint64_t next_sequence, uint64_t gaps_lost,
+				     uint64_t gaps_filled)
+{
+	struct rdx_source source = until_next(rig, next_sequence);
+
+	UNTIL (source.gaps_lost == gaps_lost && source.gaps_filled == gaps_filled) {
+		bridge_engine_serve(&engine);
+		usleep(2000);
+		source = until_next(rig, next_sequence);
+	}
+	return source;
+}
+
 static void until_away(struct rig *rig, uint32_t is_away)
 {
 	UNTIL (bridge_source(rig).is_away == is_away) {
@@ -69,9 +84,8 @@ static void a_hole_stays(void **state)
 	bridge_lose_store(&engine, 20);
 	bridge_lose_store(&engine, 30);
 	bridge_send_store(&engine, 40);
-	source = until_next(rig, 4);
-	assert_int_equal(source.gaps_lost, 1);
-	assert_int_equal(source.gaps_filled + source.replayed, 0);
+	source = until_holes(rig, 4, 1, 0);
+	assert_int_equal(source.replayed, 0);
 	shown = member(row_of(rig, &whole), "source");
 	assert_string_equal(string(shown, "kind"), "bridge");
 	assert_int_equal(number(shown, "sequence"), 3);
@@ -94,7 +108,7 @@ static void holes_are_filled(void **state)
 {
 	struct rig *rig = *state;
 	struct rdx_source source;
-	uint64_t holes = 0;
+	uint64_t holes = 0, heard_ns;
 
 	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
 	bridge_send_store(&engine, 10);
@@ -103,10 +117,11 @@ static void holes_are_filled(void **state)
 	while (source.gaps_filled < 2) {
 		bridge_lose_store(&engine, 20 + 30 * holes);
 		bridge_send_store(&engine, 30 + 30 * holes);
-		until_next(rig, engine.sequence);
-		/* is taken when the answer has come to its end */
+		heard_ns = until_next(rig, engine.sequence).heard_ns;
+		/* is taken when the answer has come to its end; when it was heard is said behind the rest */
 		bridge_send_store(&engine, 40 + 30 * holes);
-		source = until_next(rig, engine.sequence);
+		UNTIL ((source = until_next(rig, engine.sequence)).heard_ns != heard_ns)
+			usleep(2000);
 		assert_in_range(++holes, 1, 4);
 	}
 	assert_int_equal(source.gaps_lost, 0);
@@ -118,7 +133,6 @@ static void holes_are_filled(void **state)
 static void a_hole_is_filled_in_part(void **state)
 {
 	struct rig *rig = *state;
-	struct rdx_source source;
 
 	bridge_begin_replaying(rig, &program, &engine, BRIDGE_PATIENT);
 	bridge_send_store(&engine, 10);
@@ -127,11 +141,9 @@ static void a_hole_is_filled_in_part(void **state)
 	bridge_lose_store(&engine, 30);
 	engine.oldest = 2;
 	bridge_send_store(&engine, 40);
-	source = until_next(rig, 4);
-	assert_int_equal(source.gaps_lost, 1);
+	until_holes(rig, 4, 1, 0);
 	bridge_send_store(&engine, 50);
-	source = until_next(rig, 5);
-	assert_int_equal(source.gaps_filled, 0);
+	until_holes(rig, 5, 1, 0);
 	bridge_end(&program, &engine);
 }
 
@@ -196,8 +208,7 @@ static void a_killed_bridge(void **state)
 	bridge_send_store(&engine, 10);
 	bridge_lose_store(&engine, 20);
 	bridge_send_store(&engine, 30);
-	source = until_next(rig, 3);
-	assert_int_equal(source.gaps_lost, 1);
+	until_holes(rig, 3, 1, 0);
 	kill(program.pid, SIGKILL);
 	assert_int_equal(program_finish(&program, NULL, &r), 0);
 	program_result_free(&r);
