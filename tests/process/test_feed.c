@@ -357,16 +357,19 @@ static void makes_its_files_again(void **state)
 	static const char input[] =
 		"{\"worker\":1,\"type\":\"stored\",\"names\":[1,2],\"local_hashes\":[7,8]}\n";
 	const uint64_t locals[] = {7, 8};
-	char worker[HELD_PATH_BYTES + 8];
+	char worker[HELD_PATH_BYTES + 8], away[HELD_PATH_BYTES + 8];
 	struct rig *rig = *state;
 	struct program feed;
 
 	start_holding(&feed, rig, input);
 	snprintf(worker, sizeof(worker), "%s/1", rig->dir);
+	snprintf(away, sizeof(away), "%s/away", rig->dir);
 	for (int i = 0; i < 2; i++) {
 		UNTIL (feed_has_published(rig, 1))
 			usleep(1000);
-		held_remove(worker);
+		/* all at once: what is made again meanwhile is not removed, too */
+		assert_int_equal(rename(worker, away), 0);
+		held_remove(away);
 		wait_for(&feed, "worker 1 rank 0: its files were removed: made again");
 		feed_expect_runs(rig, 1, 0, RDX_TIER_DEVICE, locals, (uint32_t[]){2}, 1);
 		if (feed.in >= 0)

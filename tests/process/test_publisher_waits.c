@@ -21,7 +21,7 @@
 
 #define WORKER  5
 #define WAIT_NS UINT64_C(600000000000)
-#define NAPS    3 /* of one that waits */
+#define NAPS    20 /* of one that waits: more than it may have before it does */
 
 static struct rdx_publisher *open_rank(const struct indexer_rig *x, uint32_t dp_rank,
 				       uint64_t wait_ns, int *ret)
