@@ -15,8 +15,8 @@
 #define LAPS       200  /* events of one slot: the ring wraps */
 #define BLOCKS     4000 /* more than the first table holds */
 #define WAITS      2    /* in a row, each until the next heartbeat */
-#define TRIES      5
-#define EVENT_WORK 4      /* of a poll's answer, at least, for each event */
+#define TRIES      20 /* on a busy machine what a wait uses is not in the caches, and that counts */
+#define EVENT_WORK 4  /* of a poll's answer, at least, for each event */
 #define POLL_NS    400000 /* of a poll: then it asks no further rank */
 #define SLEEPS_MAX 40     /* likewise, where each poll after a sleep finds work */
 #define ROUNDS_MAX 200000 /* until there is no work left: a loop without sleep is soon there */
