@@ -11,7 +11,7 @@
 #define TICK_MS     100
 #define TURN_NS     UINT64_C(200000)       /* at most: what the index shows rings no bell here */
 #define HUNG_NS     UINT64_C(120000000000) /* no worker said anything for so long */
-#define PATIENCE_NS UINT64_C(10000000000)  /* the index may take that long to get there */
+#define PATIENCE_NS UINT64_C(60000000000)  /* the index may take that long to get there */
 
 static int on_line(void *context, uint32_t who, const char *line)
 {
