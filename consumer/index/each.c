@@ -32,15 +32,6 @@ struct walk {
 	struct visit visit[LINES_MOST * RDX_LINE_SLOTS];
 };
 
-static int find_rank(const struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank)
-{
-	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
-		if (l->rank[seat].worker_id == worker_id && l->rank[seat].dp_rank == dp_rank)
-			return (int)seat;
-	}
-	return -ENOENT;
-}
-
 /* The tiers in which the rank holds the keys of a set. */
 static uint8_t tiers_of(const struct walk *walk, uint32_t set)
 {
@@ -138,7 +129,7 @@ static int is_walked(uint8_t state)
 /* The rank, if a walk of it can be exact; *ret_partial: of what did fit. */
 static int choose(struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank, uint32_t *ret_partial)
 {
-	int seat = find_rank(l, worker_id, dp_rank);
+	int seat = rdx_lookup_seat(l, worker_id, dp_rank);
 
 	if (seat >= 0 && (!l->columns[seat].visible || !is_walked(l->rank[seat].state)))
 		seat = -ESTALE;

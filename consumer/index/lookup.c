@@ -27,6 +27,15 @@ uint8_t rdx_lookup_state(uint64_t state, int visible, uint64_t age_ns, uint64_t 
 	return aged_state(known_state(state, visible), age_ns, stale_after_ns);
 }
 
+int rdx_lookup_seat(const struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank)
+{
+	for (uint32_t seat = 0; seat < l->rank_count; seat++) {
+		if (l->rank[seat].worker_id == worker_id && l->rank[seat].dp_rank == dp_rank)
+			return (int)seat;
+	}
+	return -ENOENT;
+}
+
 static void refresh_rank(struct rdx_lookup *l, uint32_t seat)
 {
 	const struct rdx_index_identity *from = &l->live->identity[seat];

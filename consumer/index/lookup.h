@@ -84,4 +84,7 @@ static inline uint64_t rdx_lookup_age(uint64_t now_ns, uint64_t then_ns)
 /* A rank's state for a reader: never EXACT if `visible` is 0, STALE if too old. */
 uint8_t rdx_lookup_state(uint64_t state, int visible, uint64_t age_ns, uint64_t stale_after_ns);
 
+/* Where the rank was in the last attempt, or -ENOENT. */
+int rdx_lookup_seat(const struct rdx_lookup *lookup, uint64_t worker_id, uint32_t dp_rank);
+
 #endif

@@ -11,7 +11,8 @@
 
 #define TRIES    200
 #define PAUSE_NS 2000000
-#define SETTLE   60 /* looks, in all longer than an indexer sleeps */
+#define SETTLE   1000 /* looks: an indexer that gets no processor for longer is taken for dead */
+#define HEARD    2 /* times: what it says the second time, it began to look for after the first */
 
 struct collected {
 	struct rdx_holding holding;
@@ -82,6 +83,59 @@ static int look(struct rdx_index *index, struct rdx_reader *reader, uint64_t wor
 	return r;
 }
 
+/* A clear of the worker moves no watermark of its idle ranks: they are different until the indexer has seen
+ * it, which it does whenever it looks at a rank. */
+struct doubt {
+	uint32_t stamp; /* of the newest clear */
+	uint32_t looks; /* that found a difference */
+	uint32_t heard; /* times that the indexer was heard of the rank since the clear was seen */
+	uint64_t heard_ns;
+};
+
+/* A look found a difference. Will the clear not be the cause of what the next one finds? */
+static int is_settled(struct doubt *doubt, uint32_t stamp, uint64_t heard_ns)
+{
+	int is_new = !doubt->looks || stamp != doubt->stamp;
+
+	doubt->heard = is_new ? 0 : doubt->heard + (heard_ns != doubt->heard_ns);
+	doubt->heard_ns = heard_ns;
+	doubt->stamp = stamp;
+	return ++doubt->looks >= SETTLE || doubt->heard >= HEARD;
+}
+
+/* When the indexer was last heard of the rank of the last look, on its clock. */
+static uint64_t heard_ns(const struct rdx_lookup *l, uint64_t worker_id, uint32_t dp_rank)
+{
+	int seat = rdx_lookup_seat(l, worker_id, dp_rank);
+
+	return seat < 0 ? 0 : rdx_word_load(&l->live->pulse[seat].seen_ns);
+}
+
+/* Look until both are at one watermark, and a difference is one. */
+static int look_again(struct rdx_index *index, struct rdx_reader *reader, uint64_t worker_id,
+		      uint32_t dp_rank, struct rdx_difference *ret_difference)
+{
+	struct doubt doubt = {.looks = 0};
+	int tries = 0, settled = !reader->info.clear_id, r = -EAGAIN;
+
+	while (r == -EAGAIN && tries < TRIES) {
+		uint32_t stamp;
+
+		if (tries || doubt.looks)
+			nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+		r = look(index, reader, worker_id, dp_rank, ret_difference);
+		stamp = reader->info.clear_id ? rdx_reader_clear_stamp(reader) : 0;
+		if (r < 0 || !ret_difference->differences || (settled && stamp == doubt.stamp)) {
+			tries++;
+			continue;
+		}
+		settled = is_settled(&doubt, stamp, heard_ns(&index->lookup, worker_id, dp_rank));
+		tries += doubt.looks > SETTLE;
+		r = -EAGAIN;
+	}
+	return r;
+}
+
 int rdx_index_verify(struct rdx_index *index, uint64_t worker_id, uint32_t dp_rank,
 		     struct rdx_difference *ret_difference)
 {
@@ -94,16 +148,7 @@ int rdx_index_verify(struct rdx_index *index, uint64_t worker_id, uint32_t dp_ra
 				       dp_rank);
 	if (r < 0)
 		return r;
-	r = -EAGAIN;
-	for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
-		if (i > 0)
-			nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
-		r = look(index, reader, worker_id, dp_rank, &difference);
-		/* a clear of the worker moves no watermark of its idle ranks: give the index time
-		 * to see it */
-		if (r == 0 && difference.differences && reader->info.clear_id && i < SETTLE)
-			r = -EAGAIN;
-	}
+	r = look_again(index, reader, worker_id, dp_rank, &difference);
 	if (r == 0)
 		rdx_sized_give(ret_difference, &difference, sizeof(difference));
 	rdx_reader_close(reader);
