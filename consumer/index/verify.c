@@ -4,15 +4,17 @@
  */
 #include "consumer/reader/holding.h"
 #include "consumer/index/index_handle.h"
+#include "shm/clock.h"
 #include "shm/sized.h"
 
 #include <errno.h>
 #include <time.h>
 
-#define TRIES    200
-#define PAUSE_NS 2000000
-#define SETTLE   1000 /* looks: an indexer that gets no processor for longer is taken for dead */
-#define HEARD    2 /* times: what it says the second time, it began to look for after the first */
+#define TRIES     200
+#define PAUSE_NS  2000000
+#define SETTLE    60         /* looks at least; and for so long, in which an indexer is heard of */
+#define SETTLE_NS 2000000000 /* again if it is not dead, or gets no processor */
+#define HEARD     2 /* times: what it says the second time, it began to look for after the first */
 
 struct collected {
 	struct rdx_holding holding;
@@ -86,21 +88,32 @@ static int look(struct rdx_index *index, struct rdx_reader *reader, uint64_t wor
 /* A clear of the worker moves no watermark of its idle ranks: they are different until the indexer has seen
  * it, which it does whenever it looks at a rank. */
 struct doubt {
+	uint64_t writer_id; /* of the indexer that is heard of */
+	uint64_t until_ns;
 	uint32_t stamp; /* of the newest clear */
 	uint32_t looks; /* that found a difference */
 	uint32_t heard; /* times that the indexer was heard of the rank since the clear was seen */
 	uint64_t heard_ns;
 };
 
-/* A look found a difference. Will the clear not be the cause of what the next one finds? */
-static int is_settled(struct doubt *doubt, uint32_t stamp, uint64_t heard_ns)
+/* Enough looks, for long enough. */
+static int is_late(const struct doubt *doubt)
 {
-	int is_new = !doubt->looks || stamp != doubt->stamp;
+	return doubt->looks >= SETTLE && rdx_clock_ns() >= doubt->until_ns;
+}
 
+/* A look found a difference. Will the clear not be the cause of what the next one finds? */
+static int is_settled(struct doubt *doubt, uint64_t writer_id, uint32_t stamp, uint64_t heard_ns)
+{
+	int is_new = !doubt->looks || stamp != doubt->stamp || writer_id != doubt->writer_id;
+
+	if (!doubt->looks++)
+		doubt->until_ns = rdx_clock_ns() + SETTLE_NS;
 	doubt->heard = is_new ? 0 : doubt->heard + (heard_ns != doubt->heard_ns);
 	doubt->heard_ns = heard_ns;
 	doubt->stamp = stamp;
-	return ++doubt->looks >= SETTLE || doubt->heard >= HEARD;
+	doubt->writer_id = writer_id;
+	return doubt->heard >= HEARD || is_late(doubt);
 }
 
 /* When the indexer was last heard of the rank of the last look, on its clock. */
@@ -129,8 +142,9 @@ static int look_again(struct rdx_index *index, struct rdx_reader *reader, uint64
 			tries++;
 			continue;
 		}
-		settled = is_settled(&doubt, stamp, heard_ns(&index->lookup, worker_id, dp_rank));
-		tries += doubt.looks > SETTLE;
+		tries += is_late(&doubt);
+		settled = is_settled(&doubt, index->writer_id, stamp,
+				     heard_ns(&index->lookup, worker_id, dp_rank));
 		r = -EAGAIN;
 	}
 	return r;

@@ -21,8 +21,9 @@ static int fail(const char *what, int r)
  * without an index, and asks again with the next one. */
 static int may_pass(int r)
 {
-	return r == -EAGAIN || /* the index was in the midst of changes */
-	       r == -EIDRM;    /* its indexer has ended: open it again where that stays so */
+	return r == -EAGAIN ||  /* the index was in the midst of changes */
+	       r == -EBADMSG || /* its file was damaged or cut: another one comes */
+	       r == -EIDRM;     /* its indexer has ended: open it again where that stays so */
 }
 
 int main(int argc, char **argv)

@@ -13,8 +13,8 @@ def look_up(index, prompt):
     try:
         return index.lookup(prompt)
     except ringdex.Error as error:
-        # it was in the midst of changes; its indexer has ended (to be opened again where that stays so)
-        if error.errno not in (errno.EAGAIN, errno.EIDRM):
+        # it was in the midst of changes; its file was cut; its indexer has ended (open it again where that stays so)
+        if error.errno not in (errno.EAGAIN, errno.EBADMSG, errno.EIDRM):
             raise
         print(error, file=sys.stderr)
         return []

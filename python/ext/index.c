@@ -415,7 +415,8 @@ static PyType_Slot slots[] = {
 	 (void *)PyDoc_STR("Ask who holds the longest prefix of a request. Threads wait for "
 			   "each other: open one a thread. Each question may raise Error with "
 			   "errno EAGAIN (the index was in the midst of changes: ask again in a "
-			   "moment) or EIDRM (its indexer ended and no other has come: ask again "
+			   "moment), EBADMSG (its file was damaged or cut: likewise) or EIDRM (its "
+			   "indexer ended and no other has come: ask again "
 			   "later, or open it again): a router routes such a request without it.")},
 	{Py_tp_new, index_new},
 	{Py_tp_dealloc, index_dealloc},

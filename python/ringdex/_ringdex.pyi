@@ -299,8 +299,9 @@ class Publisher(_Handle):
 
 @final
 class Index(_Handle):
-    """Ask who holds the longest prefix of a request. Each question may raise Error with errno EAGAIN (ask again
-    in a moment) or EIDRM (no indexer: ask again later, or open it again): a router routes without it then."""
+    """Ask who holds the longest prefix of a request. Each question may raise Error with errno EAGAIN or
+    EBADMSG (ask again in a moment) or EIDRM (no indexer: ask again later, or open it again): a router routes without it
+    then."""
 
     def __new__(
         cls,

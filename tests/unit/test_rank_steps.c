@@ -502,12 +502,10 @@ static void test_leftover_index(void **state)
 static struct fixture *hook_fixture;
 static uint32_t hook_scans;
 
-#define LATE 100 /* looks: longer than an indexer sleeps, for it got no processor */
-
-/* The indexer has its turn after so many looks. */
+/* The indexer has its turn after the third look. */
 static void poll_later(enum rdx_hook_step step)
 {
-	if (step != RDX_HOOK_SCAN_DONE || ++hook_scans < LATE)
+	if (step != RDX_HOOK_SCAN_DONE || ++hook_scans < 3)
 		return;
 	rdx_hook_function = NULL;
 	for (int i = 0; i < 10; i++)

@@ -87,9 +87,9 @@ static int is_well(const struct look *seen, const struct followed *followed)
 }
 
 /* What it is where it was not well all the time from the first look on. */
-static enum health judge(const struct look *first, const struct look *last)
+static enum health judge(const struct look *first, const struct look *last, int is_always_changing)
 {
-	if (last->standing.is_changing)
+	if (is_always_changing)
 		return HEALTH_CHANGING;
 	if (!last->rows)
 		return HEALTH_UNSEEN;
@@ -106,15 +106,18 @@ static enum health watch(const struct space *space, const struct followed *follo
 	const struct timespec pause = {.tv_nsec = LOOK_NS};
 	uint64_t until_ns = rdx_clock_ns() + WATCH_NS;
 	struct look first;
+	int is_always_changing;
 
 	look(space, &first);
+	is_always_changing = first.standing.is_changing;
 	*ret_last = first;
 	while (ret_last->standing.has_indexer && !is_well(ret_last, followed)) {
 		if (rdx_clock_ns() > until_ns)
-			return judge(&first, ret_last);
+			return judge(&first, ret_last, is_always_changing);
 		nanosleep(&pause, NULL);
 		standing_free(&ret_last->standing);
 		look(space, ret_last);
+		is_always_changing &= ret_last->standing.is_changing;
 	}
 	return HEALTH_WELL;
 }

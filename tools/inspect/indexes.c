@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/inspect/indexes.h"
 
+#include "shm/clock.h"
 #include "shm/index_layout.h"
 #include "tools/program/messages.h"
 #include "tools/program/printable.h"
@@ -18,8 +19,9 @@
 
 #define INDEX_DIR  "index"
 #define CTL_SUFFIX ".ctl"
-#define PAUSES     200
 #define PAUSE_NS   100000
+
+#define PATIENCE_NS UINT64_C(50000000) /* with an indexer in the midst of a change */
 
 static int is_terminated(const char *text)
 {
@@ -201,13 +203,15 @@ int indexes_open(const struct space *space, const struct index_name *name,
 	return rdx_index_open(ret_index, space->dir, &key);
 }
 
-int indexes_pause(uint32_t *pauses)
+int indexes_pause(uint64_t *until_ns)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	uint64_t now = rdx_clock_ns();
 
-	if (*pauses == PAUSES)
+	if (!*until_ns)
+		*until_ns = now + PATIENCE_NS;
+	if (now >= *until_ns)
 		return 0;
-	++*pauses;
 	nanosleep(&pause, NULL);
 	return 1;
 }

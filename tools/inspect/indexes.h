@@ -42,8 +42,9 @@ int indexes_open(const struct space *space, const struct index_name *name,
 
 /*
  * After -EAGAIN from a handle: the indexer is in the midst of a change, and may be waiting for a processor.
- * Sleeps for a tenth of a millisecond. 0 where 200 of these, counted in *pauses, did not help.
+ * Sleeps for a tenth of a millisecond. 0 once 50 ms have passed since the first time; *until_ns, 0 before
+ * that, says when it is.
  */
-int indexes_pause(uint32_t *pauses);
+int indexes_pause(uint64_t *until_ns);
 
 #endif

@@ -19,7 +19,7 @@ static int add_index(struct standing *standing, const struct space *space,
 	struct rdx_index_rank *ranks =
 		realloc(standing->ranks, (count + RDX_RANKS_MAX) * sizeof(*ranks));
 	struct rdx_index *index;
-	uint32_t pauses = 0;
+	uint64_t until_ns = 0;
 	int r;
 
 	if (!ranks)
@@ -31,7 +31,7 @@ static int add_index(struct standing *standing, const struct space *space,
 	ranks[count].size = sizeof(*ranks);
 	do
 		r = rdx_index_ranks(index, ranks + count, RDX_RANKS_MAX);
-	while (r == -EAGAIN && indexes_pause(&pauses));
+	while (r == -EAGAIN && indexes_pause(&until_ns));
 	rdx_index_close(index);
 	standing->is_changing |= r == -EAGAIN;
 	if (r > 0)

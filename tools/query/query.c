@@ -228,7 +228,7 @@ static int answer_line(struct query *query, const char *line, size_t length)
 	const struct lines *lines = &query->lines;
 	struct json_line_fault fault;
 	struct rdx_tokens tokens;
-	uint32_t pauses = 0;
+	uint64_t until_ns = 0;
 	uint64_t blocks;
 	int rows;
 	int r = read_line(query, line, length, &tokens, &fault);
@@ -242,7 +242,7 @@ static int answer_line(struct query *query, const char *line, size_t length)
 	query->runs[0].size = sizeof(query->runs[0]);
 	do
 		rows = look_up(query, &tokens, &blocks);
-	while (rows == -EAGAIN && indexes_pause(&pauses));
+	while (rows == -EAGAIN && indexes_pause(&until_ns));
 	if (rows < 0) {
 		messages_say_error(rows, "%s:%" PRIu64 ": cannot answer", lines->name,
 				   lines->number);

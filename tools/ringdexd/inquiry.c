@@ -196,8 +196,7 @@ static int look_up_hashes(struct look *look)
 static int look_up(struct look *look, const struct ask *ask)
 {
 	struct desk *desk = look->desk;
-	uint64_t begun_ns;
-	uint32_t pauses = 0;
+	uint64_t begun_ns, until_ns = 0;
 	int r, tries = 2;
 
 	do {
@@ -208,10 +207,11 @@ static int look_up(struct look *look, const struct ask *ask)
 		desk->runs[0].size = sizeof(desk->runs[0]);
 		begun_ns = rdx_clock_ns();
 		r = look->prompt->form == ASK_TOKENS ? look_up_tokens(look) : look_up_hashes(look);
-		histogram_add(&desk->traffic.lookups, rdx_clock_ns() - begun_ns);
+		if (r != -EAGAIN)
+			histogram_add(&desk->traffic.lookups, rdx_clock_ns() - begun_ns);
 		if (r == -EIDRM) /* its indexer is dead, and another one may have made it anew */
 			shelf_drop(desk->shelf, look->inquiry->index);
-	} while ((r == -EIDRM && --tries) || (r == -EAGAIN && indexes_pause(&pauses)));
+	} while ((r == -EIDRM && --tries) || (r == -EAGAIN && shelf_pause(desk->shelf, &until_ns)));
 	desk->lookups++;
 	return r;
 }

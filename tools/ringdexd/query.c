@@ -96,8 +96,7 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 {
 	const struct body *body;
 	const char *tenant;
-	uint64_t begun_ns;
-	uint32_t pauses = 0;
+	uint64_t begun_ns, until_ns = 0;
 	int r, tries = 2;
 
 	if (!desk_read_body(desk, request, list | BODY_MODEL_NAME,
@@ -120,10 +119,11 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 		desk->runs[0].size = sizeof(desk->runs[0]);
 		begun_ns = rdx_clock_ns();
 		r = look_up(ret_asked);
-		histogram_add(&desk->traffic.lookups, rdx_clock_ns() - begun_ns);
+		if (r != -EAGAIN)
+			histogram_add(&desk->traffic.lookups, rdx_clock_ns() - begun_ns);
 		if (r == -EIDRM) /* its indexer is dead, and another one may have made it anew */
 			shelf_drop(desk->shelf, ret_asked->index);
-	} while ((r == -EIDRM && --tries) || (r == -EAGAIN && indexes_pause(&pauses)));
+	} while ((r == -EIDRM && --tries) || (r == -EAGAIN && shelf_pause(desk->shelf, &until_ns)));
 	desk->lookups++;
 	if (r == -ENOENT && is_registered(ret_asked))
 		return 1;

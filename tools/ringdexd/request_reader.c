@@ -306,7 +306,8 @@ static int waits_for_go_on(const struct request_reader *reader)
 		(parser->flags & F_CONTENT_LENGTH && parser->content_length > 0));
 }
 
-/* Who has shown the token is no stranger any more, with what is read of this connection from now on. */
+/* Who has shown the token is no stranger any more, as long as the connection lasts; nor is anybody where there is
+ * none any more. */
 static void trust(struct request_reader *reader)
 {
 	struct budget *all = reader->target.budget->of;
@@ -332,7 +333,7 @@ static int on_head(llhttp_t *parser)
 	parser->upgrade = 0; /* nobody has to take such an offer */
 	if (options->token && !reader->is_unix && !reader->has_token && !is_open(reader))
 		return refuse(reader, 401);
-	if (reader->has_token)
+	if (reader->has_token || !options->token)
 		trust(reader);
 	if (!options->token && !reader->is_unix &&
 	    !origin_is_ours(&reader->origin, reader->is_loopback, options->addresses))

@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_NS UINT64_C(250000000) /* between two looks into the directory */
+#define LOOK_NS  UINT64_C(250000000)  /* between two looks into the directory */
+#define LATER_NS UINT64_C(1000000000) /* after a pause that was in vain */
 
 struct shelf {
 	struct space *space;
 	struct shelf_index *indexes;
 	size_t count;
-	uint64_t look_ns; /* when the next look may be */
+	uint64_t look_ns;  /* when the next look may be */
+	uint64_t pause_ns; /* when the next pause may be */
 };
 
 struct shelf *shelf_new(struct space *space)
@@ -161,16 +163,26 @@ void shelf_drop(struct shelf *shelf, const struct shelf_index *index)
 	shelf->look_ns = 0;
 }
 
+int shelf_pause(struct shelf *shelf, uint64_t *until_ns)
+{
+	if (rdx_clock_ns() < shelf->pause_ns)
+		return 0;
+	if (indexes_pause(until_ns))
+		return 1;
+	shelf->pause_ns = rdx_clock_ns() + LATER_NS;
+	return 0;
+}
+
 int shelf_ranks(struct shelf *shelf, const struct shelf_index *index,
 		struct rdx_index_rank *ret_ranks)
 {
-	uint32_t pauses = 0;
+	uint64_t until_ns = 0;
 	int count;
 
 	ret_ranks[0].size = sizeof(ret_ranks[0]);
 	do
 		count = rdx_index_ranks(index->index, ret_ranks, RDX_RANKS_MAX);
-	while (count == -EAGAIN && indexes_pause(&pauses));
+	while (count == -EAGAIN && shelf_pause(shelf, &until_ns));
 	if (count == -EIDRM)
 		shelf_drop(shelf, index);
 	return count < 0 ? 0 : count;

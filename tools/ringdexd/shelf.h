@@ -39,6 +39,9 @@ size_t shelf_block_sizes(const struct shelf *shelf, const char *model, const cha
 /* A lookup said that the index is to be opened again: it is, by the next call. */
 void shelf_drop(struct shelf *shelf, const struct shelf_index *index);
 
+/* indexes_pause, but for a second after one that was in vain: everybody waits meanwhile. */
+int shelf_pause(struct shelf *shelf, uint64_t *until_ns);
+
 /* The ranks of an index, whatever they hold: how many. `ret_ranks`: room for RDX_RANKS_MAX. 0 where it cannot be
  * told; an index that is to be opened again is dropped then. */
 int shelf_ranks(struct shelf *shelf, const struct shelf_index *index,

@@ -61,11 +61,12 @@ func Open(dir, model string, blockTokens uint32, patience time.Duration) (*Index
 	}
 }
 
-// MayPass says whether a lookup failed only for now: the index was in the midst of changes, or its
-// indexer has ended (open it again where that stays so). A router routes that request as without an
+// MayPass says whether a lookup failed only for now: the index was in the midst of changes, its file was
+// damaged or cut, or its indexer has ended (open it again where that stays so). A router routes that request as without an
 // index, and asks again with the next one.
 func MayPass(err error) bool {
-	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EIDRM)
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EBADMSG) ||
+		errors.Is(err, syscall.EIDRM)
 }
 
 // Lookup gives a run of each rank that holds the first block of the prompt.

@@ -77,11 +77,11 @@ pub struct Run {
     pub instance: String,
 }
 
-/// Did a lookup fail only for now? The index was in the midst of changes, or its indexer has ended (open
-/// it again where that stays so). A router routes that request as without an index, and asks again with
+/// Did a lookup fail only for now? The index was in the midst of changes, its file was damaged or cut, or its
+/// indexer has ended (open it again where that stays so). A router routes that request as without an index, and asks again with
 /// the next one.
 pub fn may_pass(error: &Error) -> bool {
-    matches!(error.raw_os_error(), Some(11 | 43)) // EAGAIN, EIDRM
+    matches!(error.raw_os_error(), Some(11 | 43 | 74)) // EAGAIN, EIDRM, EBADMSG
 }
 
 /// A handle, which serves one thread at a time.
