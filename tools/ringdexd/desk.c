@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/desk.h"
 
+#include "shm/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +43,29 @@ int desk_read_body(struct desk *desk, const struct request *request, uint32_t re
 	else if (r < 0)
 		answer_plain(answer, r == -EINVAL ? 422 : 400, "%s\n", fault);
 	return r == 0;
+}
+
+int desk_look_up(struct desk *desk, const char *model, const char *tenant, uint32_t block_tokens,
+		 int (*look_up)(void *context), void *context, const struct shelf_index **ret_index)
+{
+	uint64_t begun_ns, until_ns = 0;
+	int r, tries = 2;
+
+	do {
+		r = tenant ? shelf_find(desk->shelf, model, tenant, block_tokens, ret_index)
+			   : -ENOENT;
+		if (r < 0)
+			break;
+		desk->runs[0].size = sizeof(desk->runs[0]);
+		begun_ns = rdx_clock_ns();
+		r = look_up(context);
+		if (r != -EAGAIN)
+			histogram_add(&desk->traffic.lookups, rdx_clock_ns() - begun_ns);
+		if (r == -EIDRM) /* its indexer is dead, and another one may have made it anew */
+			shelf_drop(desk->shelf, *ret_index);
+	} while ((r == -EIDRM && --tries) || (r == -EAGAIN && shelf_pause(desk->shelf, &until_ns)));
+	desk->lookups++;
+	return r;
 }
 
 int desk_may_tell(uint8_t state)

@@ -54,6 +54,19 @@ void desk_close(struct desk *desk);
 int desk_read_body(struct desk *desk, const struct request *request, uint32_t required,
 		   uint32_t never_null, const struct body **ret_body, struct answer *answer);
 
+/*
+ * Look a prompt up in the index of a model and tenant that there is now: shelf_find, and `look_up`, which asks
+ * (*ret_index)->index and writes to desk->runs. What passes is tried again: an index that is to be opened anew, and one in
+ * the midst of a change.
+ *
+ *   >= 0     rows
+ *   -ENOENT  `tenant` is NULL, too
+ *   -errno   of shelf_find, or what `look_up` says
+ */
+int desk_look_up(struct desk *desk, const char *model, const char *tenant, uint32_t block_tokens,
+		 int (*look_up)(void *context), void *context,
+		 const struct shelf_index **ret_index);
+
 /* May a rank in this state be answered with? This API's clients know of others that they hold nothing. */
 int desk_may_tell(uint8_t state);
 

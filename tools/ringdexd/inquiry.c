@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/inquiry.h"
 
-#include "shm/clock.h"
 #include "shm/tokens.h"
 #include "tools/ringdexd/member.h"
 #include "tools/ringdexd/worth.h"
@@ -192,28 +191,11 @@ static int look_up_hashes(struct look *look)
 	return rdx_index_lookup(index, prompt->hashes, blocks, look->desk->runs, RDX_RANKS_MAX);
 }
 
-/* In the index that there is now. Rows, or -errno. */
-static int look_up(struct look *look, const struct ask *ask)
+static int look_up(void *context)
 {
-	struct desk *desk = look->desk;
-	uint64_t begun_ns, until_ns = 0;
-	int r, tries = 2;
+	struct look *look = context;
 
-	do {
-		r = shelf_find(desk->shelf, ask->model, ask->tenant, ask->block_tokens,
-			       &look->inquiry->index);
-		if (r < 0)
-			break;
-		desk->runs[0].size = sizeof(desk->runs[0]);
-		begun_ns = rdx_clock_ns();
-		r = look->prompt->form == ASK_TOKENS ? look_up_tokens(look) : look_up_hashes(look);
-		if (r != -EAGAIN)
-			histogram_add(&desk->traffic.lookups, rdx_clock_ns() - begun_ns);
-		if (r == -EIDRM) /* its indexer is dead, and another one may have made it anew */
-			shelf_drop(desk->shelf, look->inquiry->index);
-	} while ((r == -EIDRM && --tries) || (r == -EAGAIN && shelf_pause(desk->shelf, &until_ns)));
-	desk->lookups++;
-	return r;
+	return look->prompt->form == ASK_TOKENS ? look_up_tokens(look) : look_up_hashes(look);
 }
 
 /* Longest of all tiers first, then of the nearer ones, then by rank. */
@@ -243,7 +225,8 @@ static uint32_t choose_rows(struct rdx_run *runs, uint32_t rows, uint8_t min_sta
 
 static int answer_look(struct look *look, const struct ask *ask, uint32_t i, struct answer *answer)
 {
-	int r = look_up(look, ask);
+	int r = desk_look_up(look->desk, ask->model, ask->tenant, ask->block_tokens, look_up, look,
+			     &look->inquiry->index);
 
 	if (r >= 0) {
 		look->inquiry->rows = (uint32_t)r;

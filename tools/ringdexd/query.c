@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/ringdexd/query.h"
 
-#include "shm/clock.h"
 #include "tools/ringdexd/desk.h"
 
 #include <errno.h>
@@ -70,8 +69,9 @@ static uint32_t choose_rows(struct rdx_run *runs, uint32_t rows)
 	return chosen;
 }
 
-static int look_up_tokens(struct asked *asked)
+static int look_up_tokens(void *context)
 {
+	struct asked *asked = context;
 	const struct body *body = asked->body;
 	struct rdx_tokens tokens = {.size = sizeof(tokens),
 				    .seed = rdx_hash_seed(body->lora_name, body->cache_salt),
@@ -82,8 +82,9 @@ static int look_up_tokens(struct asked *asked)
 				       RDX_RANKS_MAX);
 }
 
-static int look_up_hashes(struct asked *asked)
+static int look_up_hashes(void *context)
 {
+	struct asked *asked = context;
 	const struct body *body = asked->body;
 
 	return rdx_index_lookup_local(asked->index->index, body->block_hashes,
@@ -92,12 +93,10 @@ static int look_up_hashes(struct asked *asked)
 
 /* 1: there are rows; 0 where something else is answered. */
 static int ask(struct desk *desk, const struct request *request, uint32_t list,
-	       int (*look_up)(struct asked *asked), struct asked *ret_asked, struct answer *answer)
+	       int (*look_up)(void *context), struct asked *ret_asked, struct answer *answer)
 {
 	const struct body *body;
-	const char *tenant;
-	uint64_t begun_ns, until_ns = 0;
-	int r, tries = 2;
+	int r;
 
 	if (!desk_read_body(desk, request, list | BODY_MODEL_NAME,
 			    list | BODY_MODEL_NAME | BODY_ROUTING_GROUP, &body, answer))
@@ -110,21 +109,8 @@ static int ask(struct desk *desk, const struct request *request, uint32_t list,
 		return 0;
 	}
 	*ret_asked = (struct asked){.desk = desk, .body = body};
-	tenant = desk_tenant(desk_group_of(body));
-	do {
-		r = tenant ? shelf_find(desk->shelf, body->model_name, tenant, 0, &ret_asked->index)
-			   : -ENOENT;
-		if (r < 0)
-			break;
-		desk->runs[0].size = sizeof(desk->runs[0]);
-		begun_ns = rdx_clock_ns();
-		r = look_up(ret_asked);
-		if (r != -EAGAIN)
-			histogram_add(&desk->traffic.lookups, rdx_clock_ns() - begun_ns);
-		if (r == -EIDRM) /* its indexer is dead, and another one may have made it anew */
-			shelf_drop(desk->shelf, ret_asked->index);
-	} while ((r == -EIDRM && --tries) || (r == -EAGAIN && shelf_pause(desk->shelf, &until_ns)));
-	desk->lookups++;
+	r = desk_look_up(desk, body->model_name, desk_tenant(desk_group_of(body)), 0, look_up,
+			 ret_asked, &ret_asked->index);
 	if (r == -ENOENT && is_registered(ret_asked))
 		return 1;
 	if (r < 0) {
