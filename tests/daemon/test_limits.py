@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import unittest
 
@@ -368,6 +369,26 @@ class Together(unittest.TestCase):
             stack.close()
             until(lambda: self.metric(daemon, "memory_bytes", TOKEN) < SMALL, "memory is never given back")
             self.assertEqual(daemon.end(), 0)
+
+    def test_no_token_any_more(self):
+        """Who connected while there was one is no stranger when a reload takes it away."""
+        config = f"{DIR}/any.conf"
+
+        def configure(text):
+            with open(config, "w", encoding="ascii") as file:
+                file.write(text)
+        configure(f"token-file = {self.write_token('any')}\n")
+        daemon = self.daemon("any", "--http-mib=64", "--idle-timeout=1h", f"--config={config}")
+        with worker(daemon.directory), daemon.connect() as client, client.makefile("rb") as stream:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertEqual(read_answer(stream)[0], 200)
+            configure("")
+            daemon.process.send_signal(signal.SIGHUP)
+            until(lambda: daemon.ask("POST", "/query", query(PROMPT)) == (200, HELD), "there is a token all the same")
+            body = json.dumps(query(PROMPT)).encode()
+            client.sendall(as_request(b" " * ((8 << 20) - len(body)) + body))  # more than one of a quarter may keep
+            self.assertEqual(read_answer(stream)[0], 200)
+        self.assertEqual(daemon.end(), 0)
 
     def test_refusals_are_counted(self):
         """By the class of their status, and those without the token."""

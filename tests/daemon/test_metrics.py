@@ -466,6 +466,10 @@ class Published(unittest.TestCase):
         self.until_it_goes_on(lambda: self.values("ringdex_rank_lag_events"))
         self.until_it_goes_on(lambda: subprocess.run([f"{BIN}/ringdex-ls", f"--dir={self.directory}"]))
         self.change(4096 + 256)  # the version of the index
+
+        def counted():
+            return Page(self.daemon.ask("GET", "/metrics")[1]).one("ringdex_lookup_duration_seconds_count")
+        lookups = counted()
         status, answer = self.until_it_goes_on(lambda: self.daemon.ask("POST", "/query", asked))
         self.assertEqual((status, "cannot be asked now" in answer["error"]), (503, True))
         status, _ = self.until_it_goes_on(lambda: self.daemon.ask(
@@ -477,6 +481,7 @@ class Published(unittest.TestCase):
             self.daemon.ask("POST", "/query", asked)
             return time.monotonic() - begun < 0.05
         until(is_soon_told, "everybody waits")
+        self.assertEqual(counted(), lookups)  # what answers nothing has no duration
         self.assertIn("cannot answer", self.until_it_goes_on(ask_tool).stderr)
 
     def test_another_life(self):
